@@ -1,0 +1,1 @@
+//! Write Maelstrom nodes in async Rust.

@@ -1,0 +1,88 @@
+//! Checkers: a history goes in, one operation at a time; a verdict comes out,
+//! with the operations that prove it.
+//!
+//! A checker is fed while the test runs and keeps only what it needs, so that
+//! memory does not grow with what passed by. What it reports under
+//! [`Outcome::results`] has the names that the original's `results.edn` uses.
+
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::history::Op;
+
+/// Whether a history is what it should be.
+///
+/// Ordered from best to worst, so that the verdict of several parts is their
+/// maximum: one invalid part makes the whole invalid, else one unknown part
+/// makes it unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Validity {
+    /// Nothing wrong was seen.
+    Valid,
+    /// Too little was seen to say anything.
+    Unknown,
+    /// A witness proves it wrong.
+    Invalid,
+}
+
+impl Validity {
+    /// `Valid` if `condition` holds, else `Invalid`.
+    pub fn of(condition: bool) -> Self {
+        if condition { Self::Valid } else { Self::Invalid }
+    }
+}
+
+/// As in the original: `true`, `false` or `"unknown"`.
+impl Serialize for Validity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Validity::Valid => serializer.serialize_bool(true),
+            Validity::Unknown => serializer.serialize_str("unknown"),
+            Validity::Invalid => serializer.serialize_bool(false),
+        }
+    }
+}
+
+/// Something that a person should know about, with the operations that show it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// The class of anomaly, in the original's words where it has one: `lost`,
+    /// `duplicated`, `G1a`, …
+    pub kind: String,
+    /// One or more sentences that say what happened, where and when.
+    pub text: String,
+    /// Indices of the operations concerned, in order.
+    pub ops: Vec<u64>,
+}
+
+/// What a checker concludes.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The verdict.
+    pub valid: Validity,
+    /// The result map, by the original's names, without `valid?`.
+    pub results: Map<String, Value>,
+    /// Why the verdict is not `Valid`; empty when it is.
+    pub findings: Vec<Finding>,
+    /// What is odd but changes no verdict.
+    pub warnings: Vec<Finding>,
+}
+
+impl Outcome {
+    /// The result map with the verdict under `valid?`, as reports show it.
+    pub fn to_json(&self) -> Value {
+        let mut map = self.results.clone();
+        let valid = serde_json::to_value(self.valid).unwrap_or(Value::Null);
+        map.insert("valid?".to_owned(), valid);
+        Value::Object(map)
+    }
+}
+
+/// Checks a history, operation by operation.
+pub trait Checker {
+    /// Takes the next operation, the nemesis's included.
+    fn observe(&mut self, op: &Op);
+
+    /// Ends the history: operations still open stay indeterminate.
+    fn finish(self: Box<Self>) -> Outcome;
+}

@@ -1,0 +1,3 @@
+//! The `workbench` command.
+
+fn main() {}
