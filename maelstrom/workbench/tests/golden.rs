@@ -18,7 +18,7 @@ fn golden_folder() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    println!("skipped: no golden histories in {}", folder.display());
+    eprintln!("skipped: no golden histories in {}", folder.display());
     None
 }
 
