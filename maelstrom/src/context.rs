@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::time;
 
 use crate::error::{CallError, Definite};
-use crate::message::{Body, Message, NodeId, Request};
+use crate::message::{Message, NodeId, Number, Outgoing, Request};
 use crate::node::{Host, panic_text};
 use crate::outbox::Outbox;
 use crate::rpc::{self, Backoff, Calls};
@@ -132,9 +132,10 @@ impl<S> Context<S> {
     ///
     /// When the message has no JSON form, or is neither struct nor map.
     pub fn send<M: Message + Serialize>(&self, dest: &NodeId, message: &M) {
+        let message = Outgoing { kind: M::TYPE, number: Number::None, payload: message };
         self.running
             .outbox
-            .push(self.id(), dest, &Body::message(M::TYPE, message))
+            .push(self.id(), dest, &message)
             .unwrap_or_else(|error| panic!("a {} message has no JSON form: {error}", M::TYPE));
     }
 
