@@ -44,7 +44,7 @@ pub trait Message {
 /// A message that is answered: by a reply of type `<TYPE>_ok`, or by an error.
 ///
 /// ```
-/// # use maelstrom::Request;
+/// # use maelstrom::{Empty, Request};
 /// # use serde::{Deserialize, Serialize};
 /// #[derive(Serialize, Deserialize)]
 /// struct Add {
@@ -53,16 +53,20 @@ pub trait Message {
 ///
 /// impl Request for Add {
 ///     const TYPE: &'static str = "add";
-///     type Reply = (); // {"type":"add_ok","in_reply_to":…}
+///     type Reply = Empty; // {"type":"add_ok","in_reply_to":…}
 /// }
 /// ```
 pub trait Request {
     /// The `type` of the request's body; its own fields stand beside it, so
     /// none of them may be called `type`, `msg_id` or `in_reply_to`.
     const TYPE: &'static str;
-    /// The fields of the reply's body: a struct or map, or `()` for none.
+    /// The fields of the reply's body: a struct or map, or [`Empty`].
     type Reply;
 }
+
+/// A body without fields of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Empty {}
 
 /// The name of a node, a client or a service; cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -149,24 +153,28 @@ pub(crate) struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// Reads a line; the error text names the field that is wrong.
-    pub(crate) fn read(line: &'a str) -> serde_json::Result<Self> {
-        serde_json::from_str(line)
+    /// Reads a line.
+    pub(crate) fn read(line: &'a str) -> Result<Self, Malformed> {
+        serde_json::from_str(line).map_err(|_| Malformed::explain::<Self>(line))
     }
 
-    /// Decodes the body of `line`, which this is the envelope of; the error
-    /// text names the field, with its column in the body.
-    pub(crate) fn decode_body<T: DeserializeOwned>(&self, line: &str) -> serde_json::Result<T> {
+    /// Decodes the body of `line`, which this is the envelope of.
+    pub(crate) fn decode_body<T: DeserializeOwned>(&self, line: &str) -> Result<T, Malformed> {
         match self.body_start(line) {
             // One value, whatever follows it: the line as a whole was read.
-            Some(start) => T::deserialize(&mut serde_json::Deserializer::from_str(&line[start..])),
+            Some(start) => {
+                let body = &line[start..];
+                let decoded = T::deserialize(&mut serde_json::Deserializer::from_str(body));
+                decoded.map_err(|_| Malformed::explain::<T>(body))
+            }
             None => {
                 #[derive(Deserialize)]
                 #[serde(bound = "T: DeserializeOwned")]
                 struct Line<T> {
                     body: T,
                 }
-                serde_json::from_str::<Line<T>>(line).map(|line| line.body)
+                let decoded = serde_json::from_str::<Line<T>>(line).map(|line| line.body);
+                decoded.map_err(|_| Malformed::explain::<Line<T>>(line))
             }
         }
     }
@@ -181,6 +189,28 @@ impl<'a> Envelope<'a> {
     }
 }
 
+/// What is wrong with a message, in words that name the field.
+#[derive(Debug)]
+pub(crate) struct Malformed(String);
+
+impl Malformed {
+    /// Decodes once more, keeping track of the path to what is wrong: too slow
+    /// for every message, just right for a malformed one.
+    fn explain<'a, T: Deserialize<'a>>(text: &'a str) -> Self {
+        let mut decoder = serde_json::Deserializer::from_str(text);
+        match serde_path_to_error::deserialize::<_, T>(&mut decoder) {
+            Err(error) => Self(error.to_string()),
+            Ok(_) => Self("more than one JSON value".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// The part of a body that all bodies share.
 #[derive(Debug)]
 pub(crate) struct Header<'a> {
@@ -190,8 +220,26 @@ pub(crate) struct Header<'a> {
 }
 
 /// A string that borrows from the input where it has no escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
+}
 
 /// Implements `Deserialize` from JSON objects alone; a derived implementation
 /// would take arrays as well.
@@ -385,7 +433,7 @@ fn encode_parts<P: Serialize>(
     let fields = out.len();
     serde_json::to_writer(&mut *out, payload)?;
     match &out[fields..] {
-        b"{}" | b"null" => out.truncate(fields),
+        b"{}" => out.truncate(fields),
         [b'{', .., b'}'] => {
             out[fields] = b',';
             out.truncate(out.len() - 1);
@@ -462,7 +510,7 @@ mod tests {
     #[test]
     fn empty_payloads_leave_just_the_header() {
         let mut out = Vec::new();
-        let message = Outgoing { kind: "add_ok", number: Number::Reply(3), payload: () };
+        let message = Outgoing { kind: "add_ok", number: Number::Reply(3), payload: Empty {} };
         encode(&mut out, "n0", "c1", &message).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),

@@ -20,7 +20,7 @@ use tokio::time::{self, MissedTickBehavior};
 
 use crate::context::{Context, Running, Setup};
 use crate::error::Error;
-use crate::message::{Envelope, Message, NodeId, Number, Outgoing, Request};
+use crate::message::{Empty, Envelope, Malformed, Message, NodeId, Number, Outgoing, Request};
 use crate::outbox::{Outbox, Task};
 use crate::run::{RunError, Stats, run};
 
@@ -62,7 +62,7 @@ pub(crate) type MakeState<S> = Box<dyn FnOnce(&Setup) -> S + Send>;
 /// A handler, its types erased: decodes the body of a line, starts on it, and
 /// returns what is left to do, the answer included.
 pub(crate) type Handler<S> =
-    Box<dyn Fn(&Arc<Running<S>>, &Envelope<'_>, &str) -> serde_json::Result<Task> + Send>;
+    Box<dyn Fn(&Arc<Running<S>>, &Envelope<'_>, &str) -> Result<Task, Malformed> + Send>;
 pub(crate) type Hook<S> =
     Box<dyn Fn(Context<S>) -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
 pub(crate) type Periodic<S> = Box<dyn FnOnce(Context<S>) -> Task + Send>;
@@ -128,7 +128,9 @@ impl<S: Send + Sync + 'static> Node<S> {
     {
         self.register(
             M::TYPE,
-            erase(M::TYPE, move |context, message| handler(context, message).map(Ok)),
+            erase(M::TYPE, move |context, message| {
+                handler(context, message).map(|()| Ok(Empty {}))
+            }),
         )
     }
 

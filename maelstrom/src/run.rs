@@ -34,7 +34,7 @@ use tokio::time::{Sleep, sleep};
 use crate::context::{Context, Running, Setup};
 use crate::error::{Definite, Error};
 use crate::io::{Reader, Writer};
-use crate::message::{Envelope, Header, Init, Number, Outgoing, Salvaged, salvage};
+use crate::message::{Empty, Envelope, Header, Init, Number, Outgoing, Salvaged, salvage};
 use crate::node::{Handler, Hook, Host, MakeState, Node, Periodic, panic_text, refuse};
 use crate::outbox::{Outbox, Task};
 use crate::rpc::Calls;
@@ -411,7 +411,8 @@ impl<S: Send + Sync + 'static> Core<S> {
 
 fn init_ok<S>(running: &Running<S>, client: &str, msg_id: Option<u64>) {
     if let Some(msg_id) = msg_id {
-        let message = Outgoing { kind: "init_ok", number: Number::Reply(msg_id), payload: () };
+        let message =
+            Outgoing { kind: "init_ok", number: Number::Reply(msg_id), payload: Empty {} };
         if let Err(error) = running.outbox.push(running.setup.id(), client, &message) {
             tracing::error!(%error, "`init_ok` could not be written");
         }
