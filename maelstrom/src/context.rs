@@ -55,9 +55,10 @@ impl Setup {
         StdRng::from_rng(&mut *rng)
     }
 
-    /// A directory of the node's own, which survives its restarts.
-    pub fn directory(&self) -> &Path {
-        &self.host.directory
+    /// A directory of the node's own, which survives its restarts; `None` where
+    /// nobody gave it one, as under Maelstrom, which never restarts a node.
+    pub fn directory(&self) -> Option<&Path> {
+        self.host.directory.as_deref()
     }
 }
 
@@ -121,8 +122,8 @@ impl<S> Context<S> {
         self.running.setup.rng()
     }
 
-    /// A directory of the node's own, which survives its restarts.
-    pub fn directory(&self) -> &Path {
+    /// A directory of the node's own; see [`Setup::directory`].
+    pub fn directory(&self) -> Option<&Path> {
         self.running.setup.directory()
     }
 

@@ -61,6 +61,9 @@
 //!   state.
 //! - [`Message`], [`Request`], [`Empty`]: the types of messages, one-way and
 //!   answered.
+//! - [`kv`]: clients of Maelstrom's key-value services, [`Context::lin_kv`],
+//!   [`Context::seq_kv`] and [`Context::lww_kv`]; [`Context::timestamp`] asks
+//!   `lin-tso`.
 //! - [`Error`], [`CallError`]: what a node answers, and what a call saw.
 //!
 //! # What always holds
@@ -78,6 +81,7 @@
 mod context;
 mod error;
 mod io;
+pub mod kv;
 mod message;
 mod node;
 mod outbox;

@@ -4,6 +4,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,13 +30,18 @@ use crate::run::{RunError, Stats, run};
 pub struct Host {
     /// Seeds the node's generators of random numbers.
     pub seed: [u8; 32],
-    /// A directory of the node's own, which survives its restarts.
-    pub directory: PathBuf,
+    /// A directory of the node's own, which survives its restarts, if there is
+    /// one.
+    pub directory: Option<PathBuf>,
 }
 
 impl Host {
-    /// A process of its own: entropy from the operating system, the working
-    /// directory.
+    /// A process of its own: entropy from the operating system, and the
+    /// directory that the environment variable `NODE_DIRECTORY` names.
+    ///
+    /// Not the working directory: Maelstrom starts all nodes of all tests in
+    /// the same one, where a node would find what its namesake of an earlier
+    /// test left behind.
     ///
     /// # Panics
     ///
@@ -43,14 +49,14 @@ impl Host {
     pub fn process() -> Self {
         let mut seed = [0; 32];
         SysRng.try_fill_bytes(&mut seed).expect("entropy from the operating system");
-        Self { seed, directory: PathBuf::from(".") }
+        Self { seed, directory: env::var_os("NODE_DIRECTORY").map(PathBuf::from) }
     }
 
-    /// The same chance in every run: for tests.
+    /// The same chance in every run, and no directory: for tests.
     pub fn seeded(seed: u64) -> Self {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        Self { seed: bytes, directory: PathBuf::from(".") }
+        Self { seed: bytes, directory: None }
     }
 
     pub(crate) fn rng(&self) -> StdRng {

@@ -5,13 +5,11 @@ mod common;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Add, INIT, INIT_OK};
+use common::{Add, INIT, Peer};
 use futures_util::future::join_all;
 use maelstrom::{Backoff, CallError, Context, Error, Host, Message, Node, Request};
 use serde::{Deserialize, Serialize};
-use tokio::io::{
-    AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
-};
+use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::sync::Notify;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -35,32 +33,13 @@ async fn go(context: Context<()>, _: Go) -> Result<Went, Error> {
     Ok(Went { saw: answer.map_or_else(|error| error.to_string(), |_| "add_ok".to_owned()) })
 }
 
-/// A node on the other end of a pipe.
-struct Peer {
-    lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
-    writer: WriteHalf<DuplexStream>,
+/// What the tests ask the node for.
+trait Going {
+    async fn go(&mut self) -> u64;
+    async fn saw(&mut self) -> String;
 }
 
-impl Peer {
-    async fn start<S: Send + Sync + 'static>(node: Node<S>) -> Self {
-        let (ours, theirs) = tokio::io::duplex(1 << 16);
-        let (read, write) = tokio::io::split(theirs);
-        tokio::spawn(node.run(BufReader::new(read), write, Host::seeded(1)));
-        let (read, writer) = tokio::io::split(ours);
-        let mut peer = Self { lines: BufReader::new(read).lines(), writer };
-        peer.send(INIT).await;
-        assert_eq!(peer.line().await, INIT_OK);
-        peer
-    }
-
-    async fn send(&mut self, line: &str) {
-        self.writer.write_all(format!("{line}\n").as_bytes()).await.unwrap();
-    }
-
-    async fn line(&mut self) -> String {
-        self.lines.next_line().await.unwrap().expect("a line")
-    }
-
+impl Going for Peer {
     /// Has the node call, and returns the call's number.
     async fn go(&mut self) -> u64 {
         self.send(r#"{"src":"c1","dest":"n0","body":{"type":"go","msg_id":5}}"#).await;

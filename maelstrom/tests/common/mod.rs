@@ -4,6 +4,9 @@
 use maelstrom::{Context, Empty, Error, Host, Node, Request, Stats};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tokio::io::{
+    AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
+};
 
 /// What `init` looks like, as request and as reply.
 pub const INIT: &str = r#"{"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0","n1"]}}"#;
@@ -49,4 +52,31 @@ pub async fn replies_to(lines: &[u8]) -> (String, Stats) {
     let (output, stats) = serve(node(), &input).await;
     let replies = output.strip_prefix(INIT_OK).and_then(|rest| rest.strip_prefix('\n'));
     (replies.expect("init is answered first").to_owned(), stats)
+}
+
+/// A node on the other end of a pipe.
+pub struct Peer {
+    lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
+    pub writer: WriteHalf<DuplexStream>,
+}
+
+impl Peer {
+    pub async fn start<S: Send + Sync + 'static>(node: Node<S>) -> Self {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let (read, write) = tokio::io::split(theirs);
+        tokio::spawn(node.run(BufReader::new(read), write, Host::seeded(1)));
+        let (read, writer) = tokio::io::split(ours);
+        let mut peer = Self { lines: BufReader::new(read).lines(), writer };
+        peer.send(INIT).await;
+        assert_eq!(peer.line().await, INIT_OK);
+        peer
+    }
+
+    pub async fn send(&mut self, line: &str) {
+        self.writer.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+    }
+
+    pub async fn line(&mut self) -> String {
+        self.lines.next_line().await.unwrap().expect("a line")
+    }
 }
