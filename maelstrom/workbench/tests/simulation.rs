@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use workbench::checker::Validity;
 use workbench::checker::Analysis;
 use workbench::checker::Names;
+use workbench::checker::Validity;
 use workbench::history::Op;
 use workbench::host::simulation::{SimulationOptions, run};
 use workbench::host::{Observer, Program};

@@ -18,7 +18,7 @@ mod lines;
 pub mod process;
 pub mod signals;
 pub mod simulation;
-mod task;
+pub(crate) mod task;
 pub mod watchdog;
 
 use std::io::Write as _;

@@ -18,7 +18,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
 /// A life of a node, from its start to its end.
-pub(super) type Life = Pin<Box<dyn Future<Output = Result<maelstrom::Stats, maelstrom::RunError>>>>;
+pub(crate) type Life = Pin<Box<dyn Future<Output = Result<maelstrom::Stats, maelstrom::RunError>>>>;
 
 type Start = dyn Fn(Input, Output, maelstrom::Host) -> Life;
 
@@ -34,7 +34,7 @@ impl Program {
 }
 
 /// A node.
-pub(super) struct Task {
+pub(crate) struct Task {
     life: Life,
     input: Input,
     output: Output,
@@ -43,12 +43,12 @@ pub(super) struct Task {
 }
 
 /// How a node's life ended, in words.
-pub(super) struct Ended(pub(super) String);
+pub(crate) struct Ended(pub(crate) String);
 
 impl Task {
     /// Starts a node: number `node`, which `ready` will list when it has
     /// something to do, as it has now.
-    pub(super) fn start(
+    pub(crate) fn start(
         program: &Program,
         node: usize,
         host: maelstrom::Host,
@@ -67,7 +67,7 @@ impl Task {
     /// # Errors
     ///
     /// When its life ended.
-    pub(super) fn poll(&mut self, printed: &mut Vec<u8>) -> Result<(), Ended> {
+    pub(crate) fn poll(&mut self, printed: &mut Vec<u8>) -> Result<(), Ended> {
         if self.paused {
             return Ok(());
         }
@@ -85,7 +85,7 @@ impl Task {
     }
 
     /// Appends to its input.
-    pub(super) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let mut pending = self.input.pending.borrow_mut();
         write(&mut pending.bytes);
         if let Some(reader) = pending.reader.take() {
@@ -94,7 +94,7 @@ impl Task {
     }
 
     /// Stops it from being polled, or lets it go on.
-    pub(super) fn pause(&mut self, paused: bool) {
+    pub(crate) fn pause(&mut self, paused: bool) {
         self.paused = paused;
         self.wakeup.listed.store(false, Ordering::Relaxed);
         self.wakeup.wake_by_ref();
@@ -103,7 +103,7 @@ impl Task {
 
 /// The nodes that have something to do, in the order in which they got it.
 #[derive(Default)]
-pub(super) struct Ready(Mutex<List>);
+pub(crate) struct Ready(Mutex<List>);
 
 #[derive(Default)]
 struct List {
@@ -113,7 +113,7 @@ struct List {
 
 impl Ready {
     /// The next node, or none; then `host` is woken when there is one.
-    pub(super) fn next(&self, host: &Waker) -> Option<usize> {
+    pub(crate) fn next(&self, host: &Waker) -> Option<usize> {
         let mut list = self.lock();
         let next = list.nodes.pop_front();
         if next.is_none() {
@@ -151,7 +151,7 @@ impl Wake for Wakeup {
 
 /// A node's standard input.
 #[derive(Clone, Default)]
-pub(super) struct Input {
+pub(crate) struct Input {
     pending: Rc<RefCell<Pending>>,
     current: Vec<u8>,
     taken: usize,
@@ -200,7 +200,7 @@ impl AsyncRead for Input {
 
 /// A node's standard output.
 #[derive(Clone, Default)]
-pub(super) struct Output(Rc<RefCell<Vec<u8>>>);
+pub(crate) struct Output(Rc<RefCell<Vec<u8>>>);
 
 impl AsyncWrite for Output {
     fn poll_write(
