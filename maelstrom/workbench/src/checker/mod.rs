@@ -5,6 +5,8 @@
 //! memory does not grow with what passed by. What it reports under
 //! [`Outcome::results`] has the names that the original's `results.edn` uses.
 
+pub mod kafka;
+
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
