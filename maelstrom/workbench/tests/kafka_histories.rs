@@ -1,9 +1,12 @@
 //! Small kafka histories: each class of anomaly has one that must be rejected, and
 //! its near miss, a correct one that must not be.
 
+mod kafka_support;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use kafka_support::{Size, generate};
 use workbench::checker::{Outcome, Validity, kafka};
 use workbench::history;
 
@@ -176,6 +179,23 @@ fn an_empty_list_for_a_key_is_only_worth_a_warning() {
     let outcome = accept("empty-list");
     assert_eq!(outcome.warnings[0].kind, "empty-list");
     assert_eq!(outcome.warnings[0].ops, [7]);
+}
+
+#[test]
+fn a_long_correct_history_is_valid() {
+    let mut checker = kafka::checker();
+    let size = Size { ops: 20_000, keys: 6, clients: 8, batch: 64 };
+    let mut lines = 0;
+    generate(7, &size, |op| {
+        lines += 1;
+        checker.observe(&op);
+    });
+    let outcome = checker.finish();
+    assert!(lines > 40_000);
+    assert_eq!(outcome.valid, Validity::Valid, "{:?}", outcome.findings);
+    assert_eq!(outcome.results["error-types"], serde_json::json!([]));
+    let lag = &outcome.results["worst-realtime-lag"];
+    assert!(lag["lag"].as_f64().unwrap() > 0.0, "clients that read late lag behind: {lag}");
 }
 
 #[test]
