@@ -211,8 +211,11 @@ impl Oracle {
             let deltas = self.between_operations(process, |op| op.kind == OpType::Ok, Whole::read);
             add("poll-skip", deltas.iter().filter(|delta| **delta > 1).count());
             add("nonmonotonic-poll", deltas.iter().filter(|delta| **delta < 1).count());
-            let deltas =
-                self.between_operations(process, |op| op.kind != OpType::Fail, Whole::sent);
+            let sent = |op: &Whole, key: &str| match op.kind {
+                OpType::Fail => Vec::new(),
+                _ => op.sent(key),
+            };
+            let deltas = self.between_operations(process, |_| true, sent);
             add("nonmonotonic-send", deltas.iter().filter(|delta| **delta < 1).count());
         }
         let (flow, realtime) = self.circles();
@@ -257,11 +260,12 @@ impl Oracle {
             .count()
     }
 
-    /// Steps from where the last operation ended to where the next one begins.
+    /// Steps from where the last operation that `moves` the process ended to where
+    /// the next one begins.
     fn between_operations(
         &self,
         process: u64,
-        counts: impl Fn(&Whole) -> bool,
+        moves: impl Fn(&Whole) -> bool,
         messages: impl Fn(&Whole, &str) -> Vec<Message>,
     ) -> Vec<i64> {
         let mut deltas = Vec::new();
@@ -270,12 +274,13 @@ impl Oracle {
             if let Some(assigned) = op.assigned() {
                 last.retain(|key, _| op.kind == OpType::Fail || assigned.contains(key));
             }
-            for key in self.keys.iter().filter(|_| counts(op)) {
+            for key in &self.keys {
                 let messages = messages(op, key);
                 if let (Some(from), Some(to)) = (last.get(key), messages.first()) {
                     deltas.push(self.delta(key, *from, *to));
                 }
-                last.extend(messages.last().map(|message| (key.clone(), *message)));
+                let end = messages.last().filter(|_| moves(op));
+                last.extend(end.map(|message| (key.clone(), *message)));
             }
         }
         deltas
@@ -321,6 +326,21 @@ impl Oracle {
         let (with, without): (Vec<_>, Vec<_>) =
             components.into_iter().partition(|component| component.iter().any(|a| flow[*a][*a]));
         (with.len(), without.len())
+    }
+
+    /// Whether each of these operations comes before the next, round and round, and
+    /// whether time is needed for that.
+    pub(crate) fn is_circle(&self, indices: &[u64], in_time: bool) -> bool {
+        let place = |index: &u64| {
+            let line = |op: &Whole| op.end.as_ref().unwrap_or(&op.begin).index;
+            self.ops.iter().position(|op| line(op) == *index).unwrap()
+        };
+        let circle: Vec<usize> = indices.iter().map(place).collect();
+        let next = circle.iter().cycle().skip(1);
+        let steps: Vec<(usize, usize)> = circle.iter().copied().zip(next.copied()).collect();
+        let reads = |(a, b): &(usize, usize)| self.reads_from(*b).contains(a);
+        steps.iter().all(|step| reads(step) || in_time && self.is_before(step.0, step.1))
+            && in_time != steps.iter().all(reads)
     }
 
     fn is_empty(&self) -> bool {

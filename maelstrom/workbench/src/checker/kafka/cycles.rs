@@ -30,19 +30,15 @@ pub(super) fn cycles(evidence: &Evidence, report: &mut Report) {
     {
         return;
     }
-    let (all, reads_only) =
-        (dependencies(record), Graph::new(record.event_count(), &wr_edges(record)));
-    let all_components = components(&all);
-    let mut reading = vec![None; all.len()];
-    for (number, component) in components(&reads_only).iter().enumerate() {
-        for vertex in component {
-            reading[*vertex as usize] = Some(number);
-        }
+    let (all, reads_only) = (dependencies(record), wr_graph(record));
+    let mut is_in_flow = vec![false; all.len()];
+    for vertex in components(&reads_only).iter().flatten() {
+        is_in_flow[*vertex as usize] = true;
     }
     let mut witnesses = (Witnesses::new(record, &all), Witnesses::new(record, &reads_only));
-    for component in &all_components {
+    for component in &components(&all) {
         let flow: Vec<u32> =
-            component.iter().copied().filter(|v| reading[*v as usize].is_some()).collect();
+            component.iter().copied().filter(|v| is_in_flow[*v as usize]).collect();
         let (anomaly, cycle) = if flow.is_empty() {
             (Anomaly::G1cRealtime, witnesses.0.shortest(component))
         } else {
@@ -89,7 +85,8 @@ fn read_from(record: &Record, reader: EventId) -> impl Iterator<Item = (EventId,
 /// Whether the reader comes after the writer in an order that `rt` always agrees
 /// with: an operation that only sends stands where it was invoked, any other where
 /// it was completed. If every read agrees with it as well, there is no circle, and
-/// no graph need be built; without transactions there is one only if not.
+/// no graph need be built. Where no operation both sends and polls, a read that
+/// disagrees is a circle by itself: its end came before the send's beginning.
 fn follows(record: &Record, writer: EventId, reader: EventId) -> bool {
     position(record, record.event(writer)) < position(record, record.event(reader))
 }
@@ -105,13 +102,13 @@ fn completion(event: &Event) -> u64 {
 
 fn wr_edges(record: &Record) -> Vec<(u32, u32)> {
     let pairs = record.events().flat_map(|(reader, _)| {
-        read_from(record, reader).map(move |(writer, _)| (vertex(writer), vertex(reader)))
+        read_from(record, reader).map(move |(writer, _)| (writer.number(), reader.number()))
     });
     pairs.collect()
 }
 
-fn vertex(event: EventId) -> u32 {
-    u32::try_from(event.index()).expect("an event's number has 32 bits")
+fn wr_graph(record: &Record) -> Graph {
+    Graph::new(record.event_count(), &wr_edges(record))
 }
 
 /// Both relations. Who ended before whom began would be a quadratic number of edges;
@@ -119,25 +116,26 @@ fn vertex(event: EventId) -> u32 {
 /// leads to its own acknowledgement, and the last one before it was invoked leads to
 /// it. (Indeterminate and failed operations end at no known time.)
 fn dependencies(record: &Record) -> Graph {
-    let count = vertex(EventId::from_index(record.event_count()));
     let transfers = || record.events().filter(|(_, event)| event.is_transfer());
-    let acknowledged: Vec<(u64, u32)> = transfers()
+    let ends: Vec<(u64, u32)> = transfers()
         .filter(|(_, event)| event.kind == OpType::Ok)
-        .map(|(id, event)| (completion(event), vertex(id)))
+        .map(|(id, event)| (completion(event), id.number()))
         .collect();
+    let first = EventId::from_index(record.event_count()).number();
     let mut edges = wr_edges(record);
-    let acknowledgements = count..count + vertex(EventId::from_index(acknowledged.len()));
-    edges.extend(acknowledged.iter().map(|(_, event)| *event).zip(acknowledgements.clone()));
-    edges.extend(acknowledgements.clone().zip(acknowledgements.clone().skip(1)));
-    for (id, event) in transfers() {
-        let before = acknowledged.partition_point(|(end, _)| *end < event.invoked.index);
-        if let Some(acknowledgement) =
-            before.checked_sub(1).and_then(|last| acknowledgements.clone().nth(last))
-        {
-            edges.push((acknowledgement, vertex(id)));
+    for (acknowledgement, (_, event)) in (first..).zip(&ends) {
+        edges.push((*event, acknowledgement));
+        if acknowledgement > first {
+            edges.push((acknowledgement - 1, acknowledgement));
         }
     }
-    Graph::new(record.event_count() + acknowledged.len(), &edges)
+    for (id, event) in transfers() {
+        let before = ends.partition_point(|(end, _)| *end < event.invoked.index);
+        if let Some(last) = before.checked_sub(1) {
+            edges.push((first + EventId::from_index(last).number(), id.number()));
+        }
+    }
+    Graph::new(record.event_count() + ends.len(), &edges)
 }
 
 /// Finds short circles.

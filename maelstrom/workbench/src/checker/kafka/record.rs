@@ -23,6 +23,11 @@ impl EventId {
         self.0 as usize
     }
 
+    /// For graphs of events.
+    pub(super) fn number(self) -> u32 {
+        self.0
+    }
+
     /// The event of an index of such a table.
     pub(super) fn from_index(index: usize) -> Self {
         EventId(
