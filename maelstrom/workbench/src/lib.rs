@@ -7,12 +7,16 @@
 //! - [`host`]: where nodes run: as child processes in real time.
 //! - [`history`]: what clients did and saw, one operation at a time.
 //! - [`checker`]: history in, verdict with witnesses out.
+//! - [`report`]: what people see of a test, and the store.
+//! - [`cli`]: the command line.
 
 pub mod checker;
+pub mod cli;
 pub mod history;
 pub mod host;
 pub mod nemesis;
 pub mod net;
+pub mod report;
 pub mod service;
 pub mod settings;
 pub mod workload;

@@ -216,7 +216,8 @@ fn short(number: f64) -> String {
 
 /// Each limit next to what the report says.
 pub fn compare(limits: &[Limit], report: &Report) -> Vec<Comparison> {
-    let compare = |limit: &Limit| Comparison { limit: *limit, measured: limit.metric.measured(report) };
+    let compare =
+        |limit: &Limit| Comparison { limit: *limit, measured: limit.metric.measured(report) };
     limits.iter().map(compare).collect()
 }
 
