@@ -12,14 +12,18 @@
 //! - [`fuzz`]: noise that a node has to survive.
 //! - [`history`]: what clients did and saw, one operation at a time.
 //! - [`checker`]: history in, verdict with witnesses out.
+//! - [`report`]: what people see of a test, and the store.
+//! - [`cli`]: the command line.
 
 pub mod challenge;
 pub mod checker;
+pub mod cli;
 pub mod fuzz;
 pub mod history;
 pub mod host;
 pub mod nemesis;
 pub mod net;
+pub mod report;
 pub mod service;
 pub mod settings;
 pub mod simulation;

@@ -34,6 +34,7 @@ use crate::history::Op;
 use crate::host::simulation::{SimulationOptions, run};
 use crate::host::{Observer, Program, RunError, RunStats};
 use crate::net::Traffic;
+use crate::report::net;
 use crate::settings::{Availability, Latency, LatencyDist, Settings, Workload};
 
 /// A test that can be run in virtual time.
@@ -145,7 +146,7 @@ impl Simulation {
         let ended = run(&self.settings, &self.program, &options, &mut watcher);
         let mut report = watcher.analysis.map(Analysis::finish).unwrap_or_default();
         if let Ok(stats) = &ended {
-            report.add("net", stats.net.outcome(stats.tally.invoked));
+            report.add("net", net::outcome(&stats.net, stats.tally.invoked));
         }
         Finished {
             settings: self.settings.clone(),

@@ -8,9 +8,7 @@ use clap::Args;
 
 use super::values::{self, Concurrency, Fault};
 use crate::report::limits::Limit;
-use crate::settings::{
-    Availability, Latency, LatencyDist, Settings, Topology, Workload,
-};
+use crate::settings::{Availability, Latency, LatencyDist, Settings, Topology, Workload};
 
 /// What the command line of `workbench test` says.
 #[derive(Args, Clone, Debug)]
@@ -35,8 +33,13 @@ pub(super) struct TestFlags {
 
     /// How many clients work at a time: a number, or a multiple of the number of
     /// nodes with an n behind it
-    #[arg(long, value_name = "NUM", default_value = "1n", allow_hyphen_values = true,
-          help_heading = "Load")]
+    #[arg(
+        long,
+        value_name = "NUM",
+        default_value = "1n",
+        allow_hyphen_values = true,
+        help_heading = "Load"
+    )]
     concurrency: Concurrency,
 
     /// Operations a second, of all clients together
@@ -83,8 +86,13 @@ pub(super) struct TestFlags {
     availability: Option<Availability>,
 
     /// Consistency models that transactions have to meet, separated by commas
-    #[arg(long, value_name = "MODELS", value_delimiter = ',',
-          default_value = "strict-serializable", help_heading = "What is judged")]
+    #[arg(
+        long,
+        value_name = "MODELS",
+        value_delimiter = ',',
+        default_value = "strict-serializable",
+        help_heading = "What is judged"
+    )]
     consistency_models: Vec<String>,
 
     /// Limits beyond a valid verdict, separated by commas, for instance
@@ -226,7 +234,9 @@ fn check_program(bin: &Path) -> Result<(), String> {
         };
     }
     match std::fs::metadata(bin) {
-        Err(error) => Err(format!("--bin {shown}: {error}. Is the path right, and has it been built?")),
+        Err(error) => {
+            Err(format!("--bin {shown}: {error}. Is the path right, and has it been built?"))
+        }
         Ok(file) if !file.is_file() => Err(format!("--bin {shown} is not a file.")),
         Ok(file) if !is_executable(&file) => {
             Err(format!("--bin {shown} may not be executed. Try chmod +x {shown}."))
