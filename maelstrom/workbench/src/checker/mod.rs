@@ -80,6 +80,19 @@ pub struct Finding {
     pub ops: Vec<u64>,
 }
 
+impl Finding {
+    /// Stands for so many further findings of a kind, which are not told.
+    pub fn omission(kind: impl Into<String>, count: u64) -> Self {
+        Self { kind: kind.into(), text: format!("… and {count} more."), ops: Vec::new() }
+    }
+
+    /// For how many findings this one stands, if it is an
+    /// [`omission`](Self::omission).
+    pub fn omitted(&self) -> Option<u64> {
+        self.text.strip_prefix("… and ")?.strip_suffix(" more.")?.parse().ok()
+    }
+}
+
 /// What a checker concludes.
 #[derive(Clone, Debug)]
 pub struct Outcome {

@@ -81,7 +81,7 @@ enum Command {
     /// Starts the nodes as processes, connects them by a simulated network, has
     /// clients perform a workload, injects faults, and checks the history.
     /// Results go to the store: see store/latest.
-    #[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+    #[command(args_override_self = true, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
     Test(Box<flags::TestFlags>),
 
     /// Judge a history that was recorded before

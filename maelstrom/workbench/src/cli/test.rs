@@ -1,6 +1,8 @@
 //! `workbench test`: run nodes, judge what clients saw, and keep all of it.
 
+use std::fs;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -94,7 +96,18 @@ fn run(plan: &Plan, store: &Store, watcher: &mut Watcher) -> Result<RunStats, Ru
         journal: false,
         watchdog: std::env::current_exe().ok(),
     };
-    process::run(&plan.settings, &options, watcher)
+    let result = process::run(&plan.settings, &options, watcher);
+    remove_empty(&options.work_dir, plan.settings.node_count);
+    result
+}
+
+/// Most nodes leave nothing in the directories that they ran in.
+fn remove_empty(work_dir: &Path, node_count: usize) {
+    for node in 0..node_count {
+        // Fails where there is something, as it should.
+        let _ = fs::remove_dir(work_dir.join(format!("n{node}")));
+    }
+    let _ = fs::remove_dir(work_dir);
 }
 
 /// Sees all that happens.

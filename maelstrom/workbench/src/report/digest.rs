@@ -40,8 +40,10 @@ pub struct Digest {
 pub struct Kind {
     /// The kind.
     pub name: String,
-    /// The findings, in order; at least one.
+    /// The findings that are told, in order.
     pub findings: Vec<Finding>,
+    /// How many there are, those included that are not told.
+    pub count: u64,
 }
 
 /// The operations of one function.
@@ -112,9 +114,15 @@ fn all(report: &Report, list: impl Fn(&crate::checker::Outcome) -> &Vec<Finding>
 fn by_kind(findings: Vec<Finding>) -> Vec<Kind> {
     let mut kinds: Vec<Kind> = Vec::new();
     for finding in findings {
-        match kinds.iter_mut().find(|kind| kind.name == finding.kind) {
-            Some(kind) => kind.findings.push(finding),
-            None => kinds.push(Kind { name: finding.kind.clone(), findings: vec![finding] }),
+        let known = kinds.iter().position(|kind| kind.name == finding.kind);
+        let index = known.unwrap_or_else(|| {
+            kinds.push(Kind { name: finding.kind.clone(), findings: Vec::new(), count: 0 });
+            kinds.len() - 1
+        });
+        let kind = &mut kinds[index];
+        kind.count += finding.omitted().unwrap_or(1);
+        if finding.omitted().is_none() {
+            kind.findings.push(finding);
         }
     }
     kinds
@@ -233,11 +241,14 @@ mod tests {
     fn findings_are_grouped_and_the_workloads_come_before_the_stats() {
         let mut report = Report::default();
         report.add("stats", part(Validity::Invalid, json!({}), &["never-ok"]));
-        report.add("workload", part(Validity::Invalid, json!({}), &["lost", "lost"]));
+        let mut lost = part(Validity::Invalid, json!({}), &["lost", "lost"]);
+        lost.findings.push(Finding::omission("lost", 40));
+        report.add("workload", lost);
         let digest = Digest::of(&report, &[]);
         let kinds: Vec<_> =
-            digest.findings.iter().map(|kind| (kind.name.as_str(), kind.findings.len())).collect();
-        assert_eq!(kinds, [("lost", 2), ("never-ok", 1)]);
+            digest.findings.iter().map(|kind| (kind.name.as_str(), kind.count)).collect();
+        assert_eq!(kinds, [("lost", 42), ("never-ok", 1)]);
+        assert_eq!(digest.findings[0].findings.len(), 2);
     }
 
     #[test]

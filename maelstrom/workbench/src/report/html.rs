@@ -54,7 +54,12 @@ fn findings(page: &mut String, kind: &Kind, class: &str) {
     for finding in &kind.findings {
         let _ = write!(page, "<li>{}</li>", escape(&finding.text));
     }
-    page.push_str("</ul></section>");
+    page.push_str("</ul>");
+    let more = kind.count.saturating_sub(kind.findings.len() as u64);
+    if more > 0 {
+        let _ = write!(page, "<p>… and {more} more.</p>");
+    }
+    page.push_str("</section>");
 }
 
 fn numbers(page: &mut String, digest: &Digest) {

@@ -11,6 +11,7 @@
 //!       results.json   the verdict, by the names of the original's results.edn
 //!       report.html    the same for people
 //!       node-logs/     what nodes wrote to standard error
+//!       node-dirs/     where nodes ran, if they left anything there
 //! ```
 
 use std::fs::{self, File};

@@ -27,11 +27,15 @@ pub struct Frame {
 pub fn render(digest: &Digest, frame: &Frame, style: Style) -> String {
     let mut page = Page { text: String::new(), style, width: frame.width.max(40) };
     page.verdict(digest, frame);
-    digest.findings.iter().for_each(|kind| page.kind(kind));
+    for kind in &digest.findings {
+        page.kind(&style.strong(&kind.name), kind);
+    }
     page.operations(digest);
     page.numbers(digest);
     page.limits(digest);
-    page.warnings(digest);
+    for kind in &digest.warnings {
+        page.kind(&format!("{} {}", style.doubtful("warning:"), kind.name), kind);
+    }
     page.footer(frame);
     page.text
 }
@@ -59,21 +63,15 @@ impl Page {
     }
 
     /// A kind of finding, and the first few of it.
-    fn kind(&mut self, kind: &Kind) {
+    fn kind(&mut self, name: &str, kind: &Kind) {
         self.line("");
-        self.line(format!("  {}", self.style.strong(&kind.name)));
-        for finding in kind.findings.iter().take(SHOWN) {
-            self.paragraph(&finding.text);
-        }
-        let more = kind.findings.len().saturating_sub(SHOWN);
+        let count = if kind.count > 1 { format!(" ({})", kind.count) } else { String::new() };
+        self.line(format!("  {name}{count}"));
+        let shown = kind.findings.iter().take(SHOWN);
+        shown.for_each(|finding| self.paragraph(&finding.text));
+        let more = kind.count.saturating_sub(SHOWN as u64);
         if more > 0 {
-            let hidden = kind.findings.last().filter(|last| last.ops.is_empty());
-            // The last one may itself say how many there are beyond these.
-            let note = match hidden {
-                Some(last) => format!("… {} more here. {}", more - 1, last.text),
-                None => format!("… and {more} more."),
-            };
-            self.paragraph(&note);
+            self.paragraph(&format!("… and {more} more."));
         }
     }
 
@@ -112,7 +110,9 @@ impl Page {
     }
 
     fn numbers(&mut self, digest: &Digest) {
-        self.line("");
+        if digest.ok_fraction.is_some() || digest.messages.is_some() {
+            self.line("");
+        }
         if let Some(fraction) = digest.ok_fraction {
             self.entry("succeeded", &percent(fraction));
         }
@@ -145,20 +145,6 @@ impl Page {
             };
             let name = comparison.limit.metric.to_string();
             self.entry(&name, &format!("{comparison}  {mark}"));
-        }
-    }
-
-    fn warnings(&mut self, digest: &Digest) {
-        for kind in &digest.warnings {
-            self.line("");
-            self.line(format!("  {} {}", self.style.doubtful("warning:"), kind.name));
-            for finding in kind.findings.iter().take(SHOWN) {
-                self.paragraph(&finding.text);
-            }
-            let more = kind.findings.len().saturating_sub(SHOWN);
-            if more > 0 {
-                self.paragraph(&format!("… and {more} more."));
-            }
         }
     }
 
@@ -243,7 +229,7 @@ mod tests {
         let expected = "\
 Invalid: broadcast
 
-  lost
+  lost (5)
     0 is lost: known since 1.000 s, it was never read.
     1 is lost: known since 1.000 s, it was never read.
     2 is lost: known since 1.000 s, it was never read.
