@@ -5,6 +5,9 @@
 //! memory does not grow with what passed by. What it reports under
 //! [`Outcome::results`] has the names that the original's `results.edn` uses.
 
+pub mod graph;
+pub mod txn;
+
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -53,6 +56,9 @@ pub struct Finding {
     pub text: String,
     /// Indices of the operations concerned, in order.
     pub ops: Vec<u64>,
+    /// A self-contained SVG image of it, where one says more than words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
 }
 
 /// What a checker concludes.
