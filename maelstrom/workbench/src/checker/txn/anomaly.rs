@@ -77,8 +77,10 @@ pub enum Anomaly {
     GarbageRead,
     /// A reply that does not answer the transaction that was asked for.
     ReplyMismatch,
-    /// A value that is no transaction at all.
-    MalformedTransaction,
+    /// A reply that is no transaction at all.
+    MalformedReply,
+    /// A request that is no transaction: the load's fault, not the system's.
+    MalformedRequest,
     /// Observed transaction vanishes: after one effect of a transaction was
     /// seen, a later read of the same transaction misses another (Bailis et al.,
     /// "Highly Available Transactions", VLDB 2014, appendix A).
@@ -135,12 +137,14 @@ impl Anomaly {
             Self::Cycle(class, scope) => Some((class, scope)),
             // Without a version order a lost update is a write skew on one item.
             Self::LostUpdate => Some((Class::G2, Scope::Data)),
-            // T -wr-> T, in a graph that has no loops of one vertex.
-            Self::FutureRead => Some((Class::G1c, Scope::Data)),
-            // All of G1 goes where G1c goes (Adya, section 3.2.1).
-            Self::G1a | Self::G1b => Some((Class::G1c, Scope::Data)),
-            // Both show effects of transactions that were undone.
-            Self::IncompatibleOrder | Self::DirtyUpdate => Some((Class::G1c, Scope::Data)),
+            // All of G1 goes where G1c goes (Adya, section 3.2.1). A future read is
+            // T -wr-> T, in a graph that has no loops of one vertex; the last two
+            // show effects of transactions that were undone.
+            Self::G1a
+            | Self::G1b
+            | Self::FutureRead
+            | Self::IncompatibleOrder
+            | Self::DirtyUpdate => Some((Class::G1c, Scope::Data)),
             Self::Otv | Self::FracturedRead | Self::CausalityViolation => {
                 Some((Class::GSingle, Scope::Data))
             }
@@ -151,12 +155,12 @@ impl Anomaly {
     /// Whether it is bad whatever model was asked for, and rules none of them
     /// out: it is the protocol that was broken, or liveness.
     pub(super) fn is_beyond_models(self) -> bool {
-        matches!(self, Self::ReplyMismatch | Self::MalformedTransaction | Self::DivergentFinalRead)
+        matches!(self, Self::ReplyMismatch | Self::MalformedReply | Self::DivergentFinalRead)
     }
 
     /// Whether it makes a verdict impossible instead of bad.
     pub(super) fn is_unknown(self) -> bool {
-        matches!(self, Self::DuplicateWrite | Self::EmptyTransactionGraph)
+        matches!(self, Self::MalformedRequest | Self::DuplicateWrite | Self::EmptyTransactionGraph)
     }
 }
 
@@ -184,7 +188,8 @@ impl fmt::Display for Anomaly {
             Self::CyclicVersions => "cyclic-versions",
             Self::GarbageRead => "garbage-read",
             Self::ReplyMismatch => "reply-mismatch",
-            Self::MalformedTransaction => "malformed-transaction",
+            Self::MalformedReply => "malformed-reply",
+            Self::MalformedRequest => "malformed-request",
             Self::Otv => "OTV",
             Self::FracturedRead => "fractured-read",
             Self::CausalityViolation => "causality-violation",

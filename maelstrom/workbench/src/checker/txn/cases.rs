@@ -57,9 +57,4 @@ impl Casebook {
     pub(super) fn iter(&self) -> impl Iterator<Item = (Anomaly, &Cases)> + '_ {
         self.0.iter().map(|(&anomaly, cases)| (anomaly, cases))
     }
-
-    /// Whether there is a case of `anomaly`.
-    pub(super) fn has(&self, anomaly: Anomaly) -> bool {
-        self.0.contains_key(&anomaly)
-    }
 }

@@ -7,7 +7,7 @@
 //!
 //! A node's number is greater than its parent's.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::names::Name;
 
@@ -18,6 +18,7 @@ const NONE: u32 = u32::MAX;
 
 #[derive(Debug)]
 struct Node {
+    key: Name,
     parent: List,
     element: Name,
     length: u32,
@@ -47,7 +48,7 @@ impl Lists {
             self.longest.resize(k + 1, NONE);
         }
         if self.roots[k] == NONE {
-            self.roots[k] = self.add(NONE, NONE, 0);
+            self.roots[k] = self.add(key, NONE, NONE, 0);
             self.longest[k] = self.roots[k];
         }
         self.roots[k]
@@ -67,9 +68,9 @@ impl Lists {
     }
 
     fn append(&mut self, list: List, element: Name) -> List {
-        let first = self.nodes[list as usize].first_child;
+        let Node { key, length, first_child: first, .. } = self.nodes[list as usize];
         if first == NONE {
-            let child = self.add(list, element, self.length(list) + 1);
+            let child = self.add(key, list, element, length + 1);
             self.nodes[list as usize].first_child = child;
             return child;
         }
@@ -79,16 +80,27 @@ impl Lists {
         if let Some(&child) = self.later_children.get(&(list, element)) {
             return child;
         }
-        let child = self.add(list, element, self.length(list) + 1);
+        let child = self.add(key, list, element, length + 1);
         self.nodes[child as usize].next_sibling = self.nodes[first as usize].next_sibling;
         self.nodes[first as usize].next_sibling = child;
         self.later_children.insert((list, element), child);
         child
     }
 
-    fn add(&mut self, parent: List, element: Name, length: u32) -> List {
-        self.nodes.push(Node { parent, element, length, first_child: NONE, next_sibling: NONE });
+    fn add(&mut self, key: Name, parent: List, element: Name, length: u32) -> List {
+        let (first_child, next_sibling) = (NONE, NONE);
+        self.nodes.push(Node { key, parent, element, length, first_child, next_sibling });
         (self.nodes.len() - 1) as List
+    }
+
+    /// The keys that have lists, in the order of their numbers.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Name> + '_ {
+        (0..self.roots.len()).filter(|&k| self.roots[k] != NONE).map(|k| k as Name)
+    }
+
+    /// Whose list it is.
+    pub(super) fn key(&self, list: List) -> Name {
+        self.nodes[list as usize].key
     }
 
     /// How many elements it has.
@@ -117,6 +129,14 @@ impl Lists {
     pub(super) fn elements(&self, list: List) -> Vec<Name> {
         let mut elements: Vec<Name> = self.backwards(list).collect();
         elements.reverse();
+        elements
+    }
+
+    /// Its elements in order, each where it stands first.
+    pub(super) fn distinct(&self, list: List) -> Vec<Name> {
+        let mut seen = FxHashSet::default();
+        let mut elements = self.elements(list);
+        elements.retain(|&element| seen.insert(element));
         elements
     }
 

@@ -123,8 +123,9 @@ pub(super) struct Log {
     pub(super) lists: Lists,
     names: Names,
     mops: Vec<Mop>,
-    /// The open transaction of each process, with what it asks for.
-    open: FxHashMap<Process, (Txn, Vec<Mop>)>,
+    /// The open transaction of each process, with what it asks for, if that
+    /// could be read.
+    open: FxHashMap<Process, (Txn, Option<Vec<Mop>>)>,
 }
 
 impl Log {
@@ -157,31 +158,30 @@ impl Log {
         let mut open: Vec<_> = self.open.drain().map(|(_, open)| open).collect();
         open.sort_by_key(|&(txn, _)| txn);
         for (txn, mops) in open {
-            self.store(txn, mops);
+            self.store(txn, mops.unwrap_or_default());
         }
     }
 
     fn invoke(&mut self, op: &Op) {
-        let mops = self.decode(op, false).unwrap_or_else(|text| {
-            let text = format!("operation {} asks for something else: {text}", op.index);
-            self.complain(Anomaly::MalformedTransaction, op, text);
-            Vec::new()
+        let mops = self.decode(op, false).map_err(|text| {
+            let text = format!("operation {} asks for no transaction: {text}", op.index);
+            self.complain(Anomaly::MalformedRequest, op, text);
         });
         let txn = self.begin(op);
-        if let Some((abandoned, mops)) = self.open.insert(op.process, (txn, mops)) {
-            self.store(abandoned, mops);
+        if let Some((abandoned, mops)) = self.open.insert(op.process, (txn, mops.ok())) {
+            self.store(abandoned, mops.unwrap_or_default());
         }
     }
 
     fn complete(&mut self, op: &Op) {
         let (txn, asked) = match self.open.remove(&op.process) {
             Some(open) => open,
-            None => (self.begin(op), Vec::new()),
+            None => (self.begin(op), None),
         };
         let (fate, mops) = match op.kind {
             OpType::Ok => self.answer(op, asked),
-            OpType::Fail => (Fate::Aborted, asked),
-            OpType::Info | OpType::Invoke => (Fate::Indeterminate, asked),
+            OpType::Fail => (Fate::Aborted, asked.unwrap_or_default()),
+            OpType::Info | OpType::Invoke => (Fate::Indeterminate, asked.unwrap_or_default()),
         };
         let transaction = &mut self.transactions[txn as usize];
         transaction.fate = fate;
@@ -202,16 +202,17 @@ impl Log {
     }
 
     /// What an `ok` completion tells.
-    fn answer(&mut self, op: &Op, asked: Vec<Mop>) -> (Fate, Vec<Mop>) {
+    fn answer(&mut self, op: &Op, asked: Option<Vec<Mop>>) -> (Fate, Vec<Mop>) {
         let answered = match self.decode(op, true) {
             Ok(answered) => answered,
             Err(text) => {
-                let text = format!("operation {} was answered with something else: {text}", op.index);
-                self.complain(Anomaly::MalformedTransaction, op, text);
-                return (Fate::Indeterminate, asked);
+                let text =
+                    format!("operation {} was answered with no transaction: {text}", op.index);
+                self.complain(Anomaly::MalformedReply, op, text);
+                return (Fate::Indeterminate, asked.unwrap_or_default());
             }
         };
-        if let Some(text) = self.difference(&asked, &answered) {
+        if let Some(text) = asked.and_then(|asked| self.difference(&asked, &answered)) {
             let text = format!("operation {} answers another transaction: {text}", op.index);
             self.complain(Anomaly::ReplyMismatch, op, text);
         }
@@ -410,7 +411,8 @@ mod tests {
     #[test]
     fn an_answer_that_changes_the_question_is_complained_about() {
         let asked = || json!([["w", 1, 5]]);
-        for answer in [json!([["w", 1, 6]]), json!([["w", 2, 5]]), json!([["r", 1, 5]]), json!([])] {
+        for answer in [json!([["w", 1, 6]]), json!([["w", 2, 5]]), json!([["r", 1, 5]]), json!([])]
+        {
             let log = log(Kind::Registers, &[(OpType::Invoke, asked()), (OpType::Ok, answer)]);
             assert_eq!(log.complaints[0].anomaly, Anomaly::ReplyMismatch);
         }
@@ -419,11 +421,15 @@ mod tests {
     #[test]
     fn an_answer_that_is_no_transaction_leaves_it_indeterminate() {
         let asked = || json!([["r", 1, null], ["append", 1, 5]]);
-        let answers =
-            [json!(7), json!([["r", 1]]), json!([["x", 1, 2]]), json!([["r", 1, 3], ["append", 1, 5]])];
+        let answers = [
+            json!(7),
+            json!([["r", 1]]),
+            json!([["x", 1, 2]]),
+            json!([["r", 1, 3], ["append", 1, 5]]),
+        ];
         for answer in answers {
             let log = log(Kind::Lists, &[(OpType::Invoke, asked()), (OpType::Ok, answer)]);
-            assert_eq!(log.complaints[0].anomaly, Anomaly::MalformedTransaction);
+            assert_eq!(log.complaints[0].anomaly, Anomaly::MalformedReply);
             assert_eq!(log.txn(0).fate, Fate::Indeterminate);
             assert_eq!(log.mops(0).len(), 2);
         }

@@ -187,7 +187,8 @@ impl Model {
 
     fn forbids_itself(self, anomaly: Anomaly) -> bool {
         let facts = self.facts();
-        let in_corner = |(class, scope)| facts.cycles.is_some_and(|(c, s)| class <= c && scope <= s);
+        let in_corner =
+            |(class, scope)| facts.cycles.is_some_and(|(c, s)| class <= c && scope <= s);
         facts.others.contains(&anomaly)
             || anomaly.as_cycle().is_some_and(in_corner)
             || anomaly == Anomaly::CycleExists(self)
@@ -249,7 +250,7 @@ impl Boundary {
         let is_weakest = |model: Model| {
             !model.included().iter().any(|&weaker| weaker != model && impossible.contains(&weaker))
         };
-        let (mut not, mut also_not): (Vec<_>, Vec<_>) =
+        let (mut not, mut also_not): (Vec<Model>, Vec<Model>) =
             impossible.iter().partition(|&&model| is_weakest(model));
         not.sort_by_key(|model| model.name());
         also_not.sort_by_key(|model| model.name());
