@@ -22,7 +22,7 @@ fn golden(workload: &str) -> Option<Vec<PathBuf>> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/histories");
     let root = std::env::var_os("WORKBENCH_GOLDEN").map_or_else(|| beside.into(), PathBuf::from);
     let Ok(entries) = fs::read_dir(root.join(workload)) else {
-        println!("skipped: no histories in {}; set WORKBENCH_GOLDEN", root.display());
+        eprintln!("skipped: no histories in {}; set WORKBENCH_GOLDEN", root.display());
         return None;
     };
     let mut cases: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -94,7 +94,7 @@ fn compare(workload: &str, constructor: Constructor) {
             expect(&[model.parse().unwrap()], &expected["valid"], expected);
         }
     }
-    println!("{workload}: {compared} verdicts on {} histories compared", cases.len());
+    eprintln!("{workload}: {compared} verdicts on {} histories compared", cases.len());
     assert!(failures.is_empty(), "{} differences:\n{}", failures.len(), failures.join("\n"));
     assert!(compared >= cases.len(), "the verdicts hold next to nothing to compare with");
 }

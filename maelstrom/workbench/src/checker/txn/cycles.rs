@@ -177,6 +177,8 @@ struct Hunt<'a> {
     /// The relations of a way back, apart from rw.
     relations: Vec<Relation>,
     tries: usize,
+    /// How the first cycle that was met fitted.
+    first: Option<Fit>,
     /// The shortest cycle that is what was wanted.
     best: Option<Vec<Step>>,
     /// The first one that has a worse name by its strongest relations.
@@ -202,6 +204,7 @@ impl<'a> Hunt<'a> {
             habits,
             relations,
             tries: 0,
+            first: None,
             best: None,
             worse: None,
             other: None,
@@ -246,7 +249,7 @@ impl<'a> Hunt<'a> {
                 break;
             }
         }
-        let gave_up = self.tries >= TRIES && inner.len() > self.tries && !self.is_success();
+        let gave_up = self.tries >= TRIES && inner.len() > self.tries && self.best.is_none();
         if gave_up && graph.components().is_empty() {
             self.single_of_all(&graph, &inner);
         }
@@ -386,7 +389,9 @@ impl<'a> Hunt<'a> {
             Step { dependency: strongest.unwrap_or(step.dependency), ..*step }
         };
         let strongest: Vec<Step> = steps.iter().map(strengthen).collect();
-        match fit(name(&strongest), self.wanted) {
+        let fit = fit(name(&strongest), self.wanted);
+        self.first.get_or_insert(fit);
+        match fit {
             Fit::Exact if self.best.as_ref().is_none_or(|best| steps.len() < best.len()) => {
                 self.best = Some(steps);
             }
@@ -408,14 +413,16 @@ impl<'a> Hunt<'a> {
         self.best.as_ref().is_some_and(is_short) || self.tries >= TRIES
     }
 
-    /// Whether something was found that makes milder searches idle.
+    /// Whether something was found that makes milder searches idle. The original
+    /// judges only the first cycle that it meets, if there are anti-dependencies
+    /// in it; where that has another name, it goes on to the milder ones.
     fn is_success(&self) -> bool {
-        let is_vague = self.habits.says_exists;
-        self.best.is_some()
-            || match is_vague && self.wanted.0.has_anti_dependency() {
-                true => false,
-                false => self.other.is_some() || (is_vague && self.worse.is_some()),
-            }
+        let is_found = self.best.is_some() || self.other.is_some();
+        match (self.habits.says_exists, self.wanted.0.has_anti_dependency()) {
+            (false, _) => is_found,
+            (true, true) => self.first == Some(Fit::Exact),
+            (true, false) => is_found || self.worse.is_some(),
+        }
     }
 
     fn report(self, component: &Component) -> Vec<Found> {

@@ -7,6 +7,7 @@
 use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 
+use super::Options;
 use super::anomaly::Anomaly;
 use super::cases::{Case, Casebook};
 use super::lists::List;
@@ -15,7 +16,7 @@ use super::names::{NULL, Name};
 use super::writes::{Version, Writes};
 
 /// Adds the cases that transactions show by themselves or by what they read.
-pub(super) fn check(log: &Log, writes: &Writes, cases: &mut Casebook) {
+pub(super) fn check(log: &Log, writes: &Writes, options: Options, cases: &mut Casebook) {
     for complaint in &log.complaints {
         cases.add(complaint.anomaly, || Case {
             ops: vec![complaint.op],
@@ -31,10 +32,10 @@ pub(super) fn check(log: &Log, writes: &Writes, cases: &mut Casebook) {
     for &txn in &committed {
         match log.kind {
             Kind::Registers => {
-                register_internal(log, txn, cases);
+                register_internal(log, txn, options, cases);
                 register_reads(log, writes, txn, cases);
             }
-            Kind::Lists => list_internal(log, txn, cases),
+            Kind::Lists => list_internal(log, txn, options, cases),
         }
     }
     lost_updates(log, &committed, cases);
@@ -84,10 +85,12 @@ fn reading(log: &Log, mop: &Mop) -> String {
 }
 
 /// A read that differs from the transaction's own last read or write.
-fn register_internal(log: &Log, txn: Txn, cases: &mut Casebook) {
+fn register_internal(log: &Log, txn: Txn, options: Options, cases: &mut Casebook) {
     let mut known: FxHashMap<Name, Name> = FxHashMap::default();
     for mop in log.mops(txn) {
         let expected = known.insert(mop.key, mop.value);
+        // To Elle up to 0.2.2 a key read as `null` was as good as not read.
+        let expected = expected.filter(|&value| !options.compatible || value != NULL);
         if let Some(expected) = expected.filter(|&value| !mop.is_write && value != mop.value) {
             cases.add(Anomaly::Internal, || {
                 let what = format!(
@@ -111,6 +114,10 @@ struct Known {
 }
 
 impl Known {
+    fn is_initial(&self, log: &Log) -> bool {
+        self.appended.is_empty() && self.list.is_some_and(|list| log.lists.length(list) == 0)
+    }
+
     fn agrees_with(&self, log: &Log, read: List) -> bool {
         let mut rest = Some(read);
         for &element in self.appended.iter().rev() {
@@ -135,7 +142,7 @@ impl Known {
 
 /// The same of lists: after an append to a list not read before, only the end of
 /// the list is known.
-fn list_internal(log: &Log, txn: Txn, cases: &mut Casebook) {
+fn list_internal(log: &Log, txn: Txn, options: Options, cases: &mut Casebook) {
     let mut known: FxHashMap<Name, Known> = FxHashMap::default();
     for mop in log.mops(txn) {
         if mop.is_write {
@@ -144,6 +151,7 @@ fn list_internal(log: &Log, txn: Txn, cases: &mut Casebook) {
         }
         let read = Known { list: Some(mop.value), appended: Vec::new() };
         let expected = known.insert(mop.key, read);
+        let expected = expected.filter(|known| !options.compatible || !known.is_initial(log));
         if let Some(expected) = expected.filter(|known| !known.agrees_with(log, mop.value)) {
             cases.add(Anomaly::Internal, || {
                 let json = expected.json(log);

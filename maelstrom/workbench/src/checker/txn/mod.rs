@@ -26,6 +26,11 @@
 //! - Where each writer of a cycle of writes on registers was read by the next,
 //!   Elle calls the cycle G1c, and adds that a cycle which rules out
 //!   read-uncommitted exists somewhere. Here it is G0.
+//! - Where a component holds worse cycles, too, Elle can overlook a G-single and
+//!   name something milder, depending on the order of its hash tables. Here the
+//!   search is complete. What `compatible` does about it is to name both.
+//! - A key read as `null` and then as something else within one transaction is
+//!   `internal`; Elle overlooks it up to the version in Maelstrom (0.2.2).
 //! - One register whose inferred version order is cyclic makes Elle drop the
 //!   inferred orders of all registers. Here it is those of that register.
 //!
@@ -145,7 +150,7 @@ impl Checker for TxnChecker {
         self.log.finish();
         let mut cases = Casebook::default();
         let writes = Writes::of(&self.log);
-        direct::check(&self.log, &writes, &mut cases);
+        direct::check(&self.log, &writes, self.options, &mut cases);
         if self.log.kind == Kind::Lists {
             list_checks::check(&self.log, &writes, &mut cases);
         }
