@@ -4,7 +4,6 @@
 //! from the same small databases as in the tests, with ten processes, ten keys at
 //! a time and 32 writes to each.
 
-#[allow(dead_code, missing_docs, unreachable_pub, reason = "shared with the tests")]
 #[path = "../tests/txn_support/mod.rs"]
 mod txn_support;
 

@@ -14,7 +14,7 @@ use super::History;
 
 /// What the database promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
+pub(crate) enum Isolation {
     /// Transactions happen at one moment between request and answer.
     StrictSerializable,
     /// So do those that write. Those that only read see some earlier state.
@@ -32,23 +32,23 @@ pub enum Isolation {
 
 /// What the transactions work on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Data {
+pub(crate) enum Data {
     Registers,
     Lists,
 }
 
 /// How much of what.
 #[derive(Clone, Copy, Debug)]
-pub struct Load {
-    pub isolation: Isolation,
-    pub data: Data,
-    pub transactions: usize,
-    pub processes: u64,
+pub(crate) struct Load {
+    pub(crate) isolation: Isolation,
+    pub(crate) data: Data,
+    pub(crate) transactions: usize,
+    pub(crate) processes: u64,
     /// Keys in use at a time.
-    pub keys: u64,
+    pub(crate) keys: u64,
     /// Writes after which a key is replaced by a fresh one.
-    pub writes_per_key: u64,
-    pub seed: u64,
+    pub(crate) writes_per_key: u64,
+    pub(crate) seed: u64,
 }
 
 /// A version: when it was committed, and the value, or the element appended.
@@ -101,7 +101,7 @@ struct Simulation {
 }
 
 /// The history of one run.
-pub fn run(load: Load) -> History {
+pub(crate) fn run(load: Load) -> History {
     let mut simulation = Simulation {
         load,
         rng: StdRng::seed_from_u64(load.seed),
@@ -165,7 +165,7 @@ impl Simulation {
         let (now, snapshot) = (self.store.clock, session.snapshot);
         match self.load.isolation {
             Isolation::StrictSerializable | Isolation::StaleReads => {
-                session.done = session.mops.len()
+                session.done = session.mops.len();
             }
             Isolation::Snapshot | Isolation::LostUpdates => self.read(session, snapshot),
             Isolation::ReadCommitted => self.read(session, now),

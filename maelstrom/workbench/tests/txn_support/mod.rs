@@ -1,7 +1,9 @@
 //! Histories of transactions: written down by hand, or made by small databases
 //! whose isolation is known.
 
-pub mod database;
+#![allow(dead_code, reason = "each test uses a part")]
+
+pub(crate) mod database;
 
 use serde_json::{Value, json};
 use workbench::checker::txn::{self, Model, Options};
@@ -10,7 +12,7 @@ use workbench::history::{Op, OpType, Process, raw};
 
 /// Builds a history, one operation after the other, a millisecond apart.
 #[derive(Default)]
-pub struct History {
+pub(crate) struct History {
     ops: Vec<Op>,
     /// What each process is about to have done.
     open: Vec<(u64, Value)>,
@@ -18,13 +20,13 @@ pub struct History {
 }
 
 impl History {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// `process` asks for a transaction. `text` is what it will have been once it
     /// is done, as in `"r x 1, w y 2, r z -, append l 3, r l [1,2]"`.
-    pub fn begin(mut self, process: u64, text: &str) -> Self {
+    pub(crate) fn begin(mut self, process: u64, text: &str) -> Self {
         let done: Vec<Value> = text.split(", ").map(mop).collect();
         let asked: Vec<Value> = done.iter().map(as_asked).collect();
         self.push(OpType::Invoke, process, &asked.into());
@@ -32,25 +34,25 @@ impl History {
         self
     }
 
-    pub fn ok(self, process: u64) -> Self {
+    pub(crate) fn ok(self, process: u64) -> Self {
         self.end(OpType::Ok, process)
     }
 
-    pub fn fail(self, process: u64) -> Self {
+    pub(crate) fn fail(self, process: u64) -> Self {
         self.end(OpType::Fail, process)
     }
 
-    pub fn info(self, process: u64) -> Self {
+    pub(crate) fn info(self, process: u64) -> Self {
         self.end(OpType::Info, process)
     }
 
     /// A transaction that nothing else happens during.
-    pub fn alone(self, process: u64, text: &str) -> Self {
+    pub(crate) fn alone(self, process: u64, text: &str) -> Self {
         self.begin(process, text).ok(process)
     }
 
     /// Transactions by processes 0, 1, …, all of them at the same time.
-    pub fn together(mut self, texts: &[&str]) -> Self {
+    pub(crate) fn together(mut self, texts: &[&str]) -> Self {
         for (process, text) in texts.iter().enumerate() {
             self = self.begin(process as u64, text);
         }
@@ -58,13 +60,13 @@ impl History {
     }
 
     /// An operation of any value.
-    pub fn raw(mut self, kind: OpType, process: u64, value: &Value) -> Self {
+    pub(crate) fn raw(mut self, kind: OpType, process: u64, value: &Value) -> Self {
         self.push(kind, process, value);
         self
     }
 
     /// What follows is done after everything has come to rest.
-    pub fn at_rest(mut self) -> Self {
+    pub(crate) fn at_rest(mut self) -> Self {
         self.is_final = true;
         self
     }
@@ -90,15 +92,15 @@ impl History {
         });
     }
 
-    pub fn ops(&self) -> &[Op] {
+    pub(crate) fn ops(&self) -> &[Op] {
         &self.ops
     }
 
-    pub fn registers(&self, models: &[Model], options: Options) -> Outcome {
+    pub(crate) fn registers(&self, models: &[Model], options: Options) -> Outcome {
         self.check(txn::rw_register(models, options))
     }
 
-    pub fn lists(&self, models: &[Model], options: Options) -> Outcome {
+    pub(crate) fn lists(&self, models: &[Model], options: Options) -> Outcome {
         self.check(txn::list_append(models, options))
     }
 
@@ -124,7 +126,7 @@ fn as_asked(mop: &Value) -> Value {
 }
 
 /// The anomaly types reported, sorted.
-pub fn types(outcome: &Outcome) -> Vec<String> {
+pub(crate) fn types(outcome: &Outcome) -> Vec<String> {
     let types = outcome.results["anomaly-types"].as_array().unwrap();
     types.iter().map(|name| name.as_str().unwrap().to_owned()).collect()
 }

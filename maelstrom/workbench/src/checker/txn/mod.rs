@@ -45,6 +45,8 @@ mod atomicity;
 mod cases;
 mod convergence;
 mod cycles;
+#[cfg(test)]
+mod cycles_oracle;
 mod dependency;
 mod direct;
 mod explain;
