@@ -24,7 +24,7 @@ pub(super) enum Versions<'a> {
 }
 
 /// How far a chain of inferred versions is followed.
-const LONGEST_CHAIN: usize = 10_000;
+const LONGEST_CHAIN: usize = 1_000;
 
 /// Adds the cases.
 pub(super) fn check(log: &Log, versions: &Versions<'_>, cases: &mut Casebook) {

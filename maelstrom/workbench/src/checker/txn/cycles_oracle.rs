@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::anomaly::{Anomaly, Class, Scope};
-use super::cycles::find;
+use super::cycles::{Manner, find};
 use super::dependency::{Dependencies, Dependency, Relation};
 use super::model::Model;
 use super::naming::{Found, Habits, Step, name};
@@ -111,7 +111,8 @@ fn assert_is_there(relations: &Relations, anomaly: Anomaly, steps: &[Step], habi
     }
 }
 
-fn assert_agrees(order: Relation, scope: Scope, habits: Habits) {
+fn assert_agrees(order: Relation, scope: Scope, manner: Manner) {
+    let habits = manner.habits;
     let mut rng = StdRng::seed_from_u64(habits.reads_first.into());
     let mut cyclic = 0;
     for round in 0..ROUNDS {
@@ -119,7 +120,7 @@ fn assert_agrees(order: Relation, scope: Scope, habits: Habits) {
         let names = all_names(&relations);
         cyclic += usize::from(!names.is_empty());
         let mut reported = Vec::new();
-        for found in find(&graph, scope, habits) {
+        for found in find(&graph, scope, manner) {
             match found {
                 Found::Cycle(anomaly, steps) => {
                     assert_is_there(&relations, anomaly, &steps, habits);
@@ -143,22 +144,27 @@ fn assert_agrees(order: Relation, scope: Scope, habits: Habits) {
     assert!(cyclic > ROUNDS as usize / 4, "hardly a graph has cycles");
 }
 
+const NONE: Habits = Habits { reads_first: false, says_exists: false };
+
 #[test]
 fn with_the_order_of_processes_a_model_is_ruled_out_exactly_by_its_cycles() {
-    let habits = Habits { reads_first: false, says_exists: false };
-    assert_agrees(Relation::Process, Scope::Process, habits);
+    assert_agrees(Relation::Process, Scope::Process, Manner::new(NONE));
 }
 
 #[test]
 fn with_real_time_a_model_is_ruled_out_exactly_by_its_cycles() {
-    let habits = Habits { reads_first: false, says_exists: false };
-    assert_agrees(Relation::Realtime, Scope::Realtime, habits);
+    assert_agrees(Relation::Realtime, Scope::Realtime, Manner::new(NONE));
+}
+
+#[test]
+fn no_verdict_hangs_on_how_many_ways_back_are_tried() {
+    assert_agrees(Relation::Realtime, Scope::Realtime, Manner { tries: 1, habits: NONE });
 }
 
 #[test]
 fn the_originals_habits_change_names_and_no_verdict() {
     for reads_first in [false, true] {
         let habits = Habits { reads_first, says_exists: true };
-        assert_agrees(Relation::Realtime, Scope::Realtime, habits);
+        assert_agrees(Relation::Realtime, Scope::Realtime, Manner::new(habits));
     }
 }

@@ -10,8 +10,8 @@
 //! - `direct`, `list_checks`, `atomicity`, `convergence`: anomalies that need no
 //!   graph.
 //! - `registers`, `appends`, `order`: the dependencies, into a `dependency` graph.
-//! - `cycles`: the search, with `naming` and `reach`; `explain` and `picture` show
-//!   what it found.
+//! - `cycles`: the search, with `hunt`, `naming` and `reach`; `explain` and
+//!   `picture` show what it found.
 //! - [`anomaly`], [`model`]: what there is, and what forbids what.
 //! - `verdict`: what it all comes to.
 //!
@@ -50,6 +50,7 @@ mod cycles_oracle;
 mod dependency;
 mod direct;
 mod explain;
+mod hunt;
 mod list_checks;
 mod lists;
 mod log;
@@ -69,6 +70,7 @@ use self::anomaly::{Anomaly, Scope};
 use self::appends::VersionOrder;
 use self::atomicity::Versions;
 use self::cases::{Case, Casebook};
+use self::cycles::Manner;
 use self::dependency::Dependencies;
 use self::log::{Kind, Log};
 pub use self::model::Model;
@@ -165,7 +167,7 @@ impl Checker for TxnChecker {
         if graph.is_empty() {
             cases.add(Anomaly::EmptyTransactionGraph, empty);
         }
-        for found in cycles::find(&graph, scope, self.habits()) {
+        for found in cycles::find(&graph, scope, Manner::new(self.habits())) {
             let (anomaly, case) = explain::case(&self.log, &found);
             cases.add(anomaly, || case);
         }
