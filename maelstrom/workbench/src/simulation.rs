@@ -144,7 +144,7 @@ impl Simulation {
         let options =
             SimulationOptions { directory: self.directory.clone(), journal: self.recorded };
         let ended = run(&self.settings, &self.program, &options, &mut watcher);
-        let mut report = watcher.analysis.map(Analysis::finish).unwrap_or_default();
+        let mut report = watcher.analysis.finish();
         if let Ok(stats) = &ended {
             report.add("net", net::outcome(&stats.net, stats.tally.invoked));
         }
@@ -159,7 +159,7 @@ impl Simulation {
 }
 
 struct Watcher {
-    analysis: Option<Analysis>,
+    analysis: Analysis,
     recorded: bool,
     history: String,
     journal: String,
@@ -167,9 +167,7 @@ struct Watcher {
 
 impl Observer for Watcher {
     fn op(&mut self, op: &Op) {
-        if let Some(analysis) = &mut self.analysis {
-            analysis.observe(op);
-        }
+        self.analysis.observe(op);
         if self.recorded {
             self.history.push_str(crate::history::raw(op).get());
             self.history.push('\n');

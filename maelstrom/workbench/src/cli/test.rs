@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use serde_json::{Map, json};
@@ -38,9 +38,7 @@ pub(super) fn test(flags: TestFlags) -> anyhow::Result<Exit> {
 pub(super) fn run_plan(plan: &Plan) -> anyhow::Result<Report> {
     warn(&plan.settings);
     let names = Names::of(&plan.settings);
-    let Some(analysis) = Analysis::new(&plan.settings, names) else {
-        bail!("there is no checker for {} yet", plan.settings.workload.name());
-    };
+    let analysis = Analysis::new(&plan.settings, names);
     let store = Store::create(&plan.store, plan.settings.workload.name())
         .with_context(|| format!("cannot make a folder in {}", plan.store.display()))?;
     let mut watcher = Watcher {
@@ -175,7 +173,7 @@ fn conclude(
 
 fn only_run(mut report: Report, valid: Validity, kind: &str, text: String) -> Report {
     report.parts.retain(|name, _| *name == "perf");
-    let findings = vec![Finding { kind: kind.to_owned(), text, ops: Vec::new() }];
+    let findings = vec![Finding::new(kind, text, Vec::new())];
     report.add("run", Outcome { valid, results: Map::new(), findings, warnings: Vec::new() });
     report
 }

@@ -228,11 +228,7 @@ pub fn compare(limits: &[Limit], report: &Report) -> Vec<Comparison> {
 
 /// The limits as a part of the report: a limit missed makes a run invalid.
 pub fn outcome(comparisons: &[Comparison]) -> Outcome {
-    let finding = |missed: &Comparison| Finding {
-        kind: "over-limit".to_owned(),
-        text: missed.describe(),
-        ops: Vec::new(),
-    };
+    let finding = |missed: &Comparison| Finding::new("over-limit", missed.describe(), Vec::new());
     let missed = comparisons.iter().filter(|comparison| !comparison.is_met());
     let findings: Vec<Finding> = missed.map(finding).collect();
     let result = |comparison: &Comparison| {
