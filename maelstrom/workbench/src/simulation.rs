@@ -253,6 +253,6 @@ impl std::fmt::Display for Finished {
                 writeln!(f, "{name}: {}: {}", finding.kind, finding.text)?;
             }
         }
-        write!(f, "settings: {:?}", self.settings)
+        write!(f, "settings: {}", crate::cli::settings_flags(&self.settings))
     }
 }

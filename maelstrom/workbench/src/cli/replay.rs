@@ -31,6 +31,15 @@ impl Plan {
     }
 }
 
+/// The flags that make these settings, the workload's and the seed included.
+pub fn settings_flags(settings: &Settings) -> String {
+    let mut line = Line::new("--workload");
+    line.word(settings.workload.name());
+    line.settings(settings);
+    line.flag("--seed", &settings.seed);
+    line.0
+}
+
 struct Line(String);
 
 impl Line {

@@ -1,0 +1,105 @@
+//! The nodes that can be simulated.
+
+use anyhow::bail;
+use workbench::checker::Validity;
+use workbench::host::Program;
+use workbench::simulation::Finished;
+
+/// A node crate of this workspace.
+#[derive(Clone, Copy)]
+pub(crate) struct Kind {
+    /// The crate's and its program's name.
+    pub(crate) name: &'static str,
+    /// Makes the program, with the arguments that the binary takes.
+    program: fn(&[String]) -> anyhow::Result<Program>,
+    /// Bodies that noise is made of; the first is a request that is always
+    /// answered with success.
+    pub(crate) bodies: &'static [&'static str],
+    /// What it bears, one entry a workload.
+    pub(crate) promises: &'static [Promise],
+    /// Whether a run under faults is as promised, or what is wrong with it.
+    pub(crate) judge: fn(&Finished) -> Result<(), String>,
+}
+
+/// What a node bears.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Promise {
+    /// The workload, and what else holds in any case.
+    pub(crate) flags: &'static str,
+    /// How many nodes there may be.
+    pub(crate) node_counts: &'static [usize],
+    /// Operations a second, at most.
+    pub(crate) rate: u32,
+    /// Faults, in any combination.
+    pub(crate) faults: &'static [&'static str],
+}
+
+/// Faults that take no node's memory.
+const NETWORK: &[&str] = &["partition"];
+
+/// The verdict is what counts.
+fn valid(finished: &Finished) -> Result<(), String> {
+    match finished.valid() {
+        Validity::Valid => Ok(()),
+        _ => Err(finished.to_string()),
+    }
+}
+
+/// All of them.
+pub(crate) const KINDS: &[Kind] = &[
+    Kind {
+        name: "echo",
+        program: |arguments| without_arguments(arguments, || Program::new(echo::node)),
+        bodies: &[
+            r#"{"type":"echo","echo":{"a":[1,"two",null]}}"#,
+            r#"{"type":"echo_ok","in_reply_to":1,"echo":1}"#,
+        ],
+        promises: &[Promise { flags: "-w echo", node_counts: &[1, 3], rate: 200, faults: NETWORK }],
+        judge: valid,
+    },
+    Kind {
+        name: "unique-ids",
+        program: |arguments| without_arguments(arguments, || Program::new(unique_ids::node)),
+        bodies: &[r#"{"type":"generate"}"#],
+        promises: &[Promise {
+            flags: "-w unique-ids",
+            node_counts: &[1, 3, 5],
+            rate: 500,
+            faults: NETWORK,
+        }],
+        judge: valid,
+    },
+];
+
+fn without_arguments(
+    arguments: &[String],
+    program: impl FnOnce() -> Program,
+) -> anyhow::Result<Program> {
+    match arguments.first() {
+        None => Ok(program()),
+        Some(argument) => bail!("this node takes no arguments, and {argument:?} is one"),
+    }
+}
+
+impl Kind {
+    /// The node of that name.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that lists those that there are.
+    pub(crate) fn find(name: &str) -> Result<&'static Self, String> {
+        let names = || KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
+        KINDS.iter().find(|kind| kind.name == name).ok_or_else(|| format!("there are {}", names()))
+    }
+
+    /// Its program, with the arguments that its binary takes.
+    pub(crate) fn program(&self, arguments: &[String]) -> anyhow::Result<Program> {
+        (self.program)(arguments)
+    }
+}
+
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
