@@ -25,7 +25,7 @@
 //! first after a pause begins at once. A downlink carries what is new to that
 //! child, confirms its uplink and promises when the next one comes at the
 //! latest. Without news there are only downlinks that renew the promise, and
-//! promises grow fourfold each time, up to [`LONGEST_PROMISE`]. A child with
+//! promises grow eightfold each time, up to [`LONGEST_PROMISE`]. A child with
 //! nothing new says nothing.
 //!
 //! For one link the digest is the universal remedy: a gap, a broken promise, an
@@ -315,13 +315,12 @@ impl Tree {
     fn round(&mut self, now: Duration) {
         let period = self.core.period;
         let gap = now - self.rounds.last;
-        let promise = self.rounds.promise;
         self.rounds.promise = if !self.rounds.is_due {
-            (4 * promise).min(LONGEST_PROMISE.max(period))
+            (8 * self.rounds.promise).min(LONGEST_PROMISE.max(period))
         } else if gap <= period * 3 / 2 {
             period
         } else {
-            promise.min(2 * gap)
+            4 * period
         };
         self.rounds.last = now;
         self.rounds.is_due = false;

