@@ -80,6 +80,8 @@ pub struct Net {
     /// From when on which links are cut.
     pub cuts: Vec<(Duration, Cut)>,
     pub encodes: bool,
+    /// Which nodes were killed.
+    pub killed: Vec<Rank>,
     /// Messages sent by each node.
     pub by_node: Vec<u64>,
     nodes: Vec<Slot>,
@@ -103,6 +105,7 @@ impl Net {
             fates: BTreeMap::new(),
             cuts: vec![(Duration::ZERO, Cut::new())],
             encodes: true,
+            killed: Vec::new(),
             by_node: vec![0; nodes],
             nodes: Vec::new(),
             queue: BinaryHeap::new(),
@@ -213,7 +216,10 @@ impl Net {
                 }
             }
             Event::Cut(cut) => self.cuts.push((now, cut)),
-            Event::Kill(node) => self.nodes[node].machine = None,
+            Event::Kill(node) => {
+                self.nodes[node].machine = None;
+                self.killed.push(node);
+            }
             Event::Start(node) => {
                 let rng = StdRng::seed_from_u64(self.rng.random());
                 let mut machine = Broadcaster::new(node, self.len(), &self.config, rng);
