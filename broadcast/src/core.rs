@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 
 use crate::rtt::Rtt;
 use crate::store::Store;
@@ -23,6 +24,8 @@ use crate::wire::{Count, Digest, Message, Rank, Run, Spread};
 const MEMORY: Duration = Duration::from_secs(10);
 /// How often a want is asked for.
 const TRIES: u32 = 5;
+/// How many nodes count as those that can be reached, most likely.
+const ACQUAINTANCES: usize = 2;
 /// How long a value waits for those before it until it goes its own way.
 const ORPHANED: Duration = Duration::from_secs(3);
 
@@ -61,6 +64,18 @@ struct Want {
     tries: u32,
 }
 
+impl Want {
+    /// Drops what came. If anything did, patience begins anew.
+    fn review(&mut self, store: &Store, due: Duration) {
+        let still = store.lacking(&self.target);
+        if still.len() < self.target.len() {
+            self.tries = 0;
+            self.due = self.due.min(due);
+        }
+        self.target = still;
+    }
+}
+
 /// What a node has, apart from its way of spreading.
 pub(crate) struct Core {
     /// This node.
@@ -77,6 +92,10 @@ pub(crate) struct Core {
     pub(crate) rtt: Rtt,
     /// Messages to be sent.
     pub(crate) outbox: Vec<(Rank, Message)>,
+    /// When each node was last heard of.
+    heard: Vec<Option<Duration>>,
+    /// Whose turn it is to be tried: the last first.
+    turns: Vec<Rank>,
     nonce: u64,
     asks: BTreeMap<u64, Ask>,
     wants: BTreeMap<Rank, Want>,
@@ -99,6 +118,8 @@ impl Core {
             store: Store::new(me, incarnation),
             rtt: Rtt::default(),
             outbox: Vec::new(),
+            heard: vec![None; nodes],
+            turns: Vec::new(),
             nonce,
             asks: BTreeMap::new(),
             wants: BTreeMap::new(),
@@ -134,9 +155,9 @@ impl Core {
         Some((ask, !ask.overdue))
     }
 
-    /// Whether a question for this purpose waits for its answer.
-    pub(crate) fn is_asking(&self, purpose: Purpose) -> bool {
-        self.asks.values().any(|ask| ask.purpose == purpose && !ask.overdue)
+    /// Whether this node was asked for this, and has not answered yet.
+    pub(crate) fn is_asking(&self, purpose: Purpose, peer: Rank) -> bool {
+        self.asks.values().any(|ask| ask.purpose == purpose && ask.peer == peer && !ask.overdue)
     }
 
     /// Marks a question as one whose answer does not matter any more.
@@ -178,6 +199,7 @@ impl Core {
     /// unless they came by then.
     pub(crate) fn want(&mut self, peer: Rank, target: Vec<Count>, due: Duration) {
         let want = self.wants.entry(peer).or_insert(Want { target: Vec::new(), due, tries: 0 });
+        want.review(&self.store, due);
         for count in target {
             match want.target.iter_mut().find(|c| (c.0, c.1) == (count.0, count.1)) {
                 Some(known) => known.2 = known.2.max(count.2),
@@ -211,7 +233,7 @@ impl Core {
             if want.due > now {
                 return true;
             }
-            want.target = store.lacking(&want.target);
+            want.review(store, now);
             if want.target.is_empty() || want.tries == TRIES {
                 return false;
             }
@@ -223,11 +245,38 @@ impl Core {
         due
     }
 
-    /// A node other than this one.
+    /// Takes note that a node is there.
+    pub(crate) fn hear(&mut self, now: Duration, from: Rank) {
+        self.heard[from] = Some(now);
+    }
+
+    /// A node other than this one: all in turn, in random order.
     pub(crate) fn anybody(&mut self) -> Option<Rank> {
-        let others = self.nodes.checked_sub(1).filter(|&others| others > 0)?;
-        let rank = self.rng.random_range(0..others);
-        Some(if rank < self.me { rank } else { rank + 1 })
+        if self.turns.is_empty() {
+            self.turns = (0..self.nodes).filter(|&rank| rank != self.me).collect();
+            self.turns.shuffle(&mut self.rng);
+        }
+        self.turns.pop()
+    }
+
+    /// Some of the nodes that can be reached, most likely: those that were
+    /// heard of last, in random order.
+    pub(crate) fn reachable(&mut self, amount: usize) -> Vec<Rank> {
+        let heard = self.heard.iter().enumerate();
+        let mut last: Vec<_> = heard.filter_map(|(rank, at)| Some(((*at)?, rank))).collect();
+        last.sort_unstable_by(|a, b| b.cmp(a));
+        last.truncate(ACQUAINTANCES);
+        let (chosen, _) = last.partial_shuffle(&mut self.rng, amount);
+        chosen.iter().map(|&(_, rank)| rank).collect()
+    }
+
+    /// Whom to compare knowledge with: one that can be reached, most likely,
+    /// and one in turn that may not.
+    pub(crate) fn partners(&mut self) -> Vec<Rank> {
+        let mut partners = self.reachable(1);
+        partners.extend(self.anybody());
+        partners.dedup();
+        partners
     }
 
     /// When this has something to do next.

@@ -6,16 +6,19 @@
 //! then, the more often the more comes of it. That is also the way around a
 //! link that is cut.
 //!
-//! - A digest is compared with what the other node had [`SETTLED`] ago, so that
-//!   values that are on their way do not count as missing. Nothing is answered
-//!   when nothing is missing.
+//! - A digest is compared with what the other node had [`SETTLED`] ago, or has
+//!   from another than its origin, so that values that are on their way do not
+//!   count as missing. Nothing is answered when nothing is missing.
 //! - Without news, a node compares every [`LONGEST`], or N/5 seconds if that is
 //!   more: 5 messages a second in all.
 
 use std::time::Duration;
 
+use rand::RngExt;
+
 use crate::core::{Core, Purpose};
-use crate::wire::{Answer, Count, Digest, Message, Rank, Spread, Value};
+use crate::store::Prefixes;
+use crate::wire::{Answer, Count, Digest, Message, Rank, Run, Spread, Value};
 
 /// The pause between two comparisons while they bring something.
 const SHORTEST: Duration = Duration::from_millis(250);
@@ -31,8 +34,9 @@ pub(crate) struct Direct {
     pub(crate) core: Core,
     /// What this node had when it last looked, and when that was.
     recent: (Duration, Vec<Count>),
-    /// What it had the time before: at least [`SETTLED`] ago.
-    settled: Vec<Count>,
+    /// What it had the time before, at least [`SETTLED`] ago, and what came on
+    /// a detour since.
+    settled: Prefixes,
     compare_at: Option<Duration>,
     pause: Duration,
 }
@@ -40,7 +44,7 @@ pub(crate) struct Direct {
 impl Direct {
     pub(crate) fn new(core: Core) -> Self {
         let recent = (Duration::ZERO, Vec::new());
-        Self { core, recent, settled: Vec::new(), compare_at: None, pause: SHORTEST }
+        Self { core, recent, settled: Prefixes::default(), compare_at: None, pause: SHORTEST }
     }
 
     /// The beginning of a life, maybe not the first: others are asked for what
@@ -79,6 +83,8 @@ impl Direct {
     }
 
     fn on_spread(&mut self, now: Duration, from: Rank, spread: Spread) {
+        let detours = spread.runs.iter().filter(|run| run.0 != from);
+        self.settled.raise(detours.map(Run::end));
         let is_news = self.core.take(now, from, spread.runs);
         if is_news {
             self.stay_alert(now);
@@ -111,7 +117,7 @@ impl Direct {
     fn settle(&mut self, now: Duration) {
         if now >= self.recent.0 + SETTLED {
             let counts = self.core.store.counts();
-            self.settled = std::mem::replace(&mut self.recent, (now, counts)).1;
+            self.settled.raise(std::mem::replace(&mut self.recent, (now, counts)).1);
         }
     }
 
@@ -153,10 +159,16 @@ impl Direct {
         }
         if self.compare_at.is_some_and(|at| at <= now) {
             self.settle(now);
+            let hurries = self.pause < BUSY;
             self.compare_at = Some(now + self.pause);
             let longest = LONGEST.max(Duration::from_millis(200 * self.core.nodes as u64));
             self.pause = (2 * self.pause).min(longest);
-            if let Some(peer) = self.core.anybody() {
+            let mut partners = self.core.partners();
+            if !hurries {
+                let one = self.core.rng.random_range(0..partners.len().max(1));
+                partners = partners.into_iter().skip(one).take(1).collect();
+            }
+            for peer in partners {
                 self.ask(now, peer);
             }
         }

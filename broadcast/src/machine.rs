@@ -65,6 +65,7 @@ impl Broadcaster {
     pub fn receive(&mut self, now: Duration, from: Rank, message: Message) -> Result<(), Malformed> {
         let core = self.core();
         message.check(core.me, from, core.nodes)?;
+        core.hear(now, from);
         match &mut self.0 {
             Way::Tree(tree) => tree.receive(now, from, message),
             Way::Direct(direct) => direct.receive(now, from, message),

@@ -2,8 +2,8 @@
 //!
 //! The estimator is TCP's, [RFC 6298] section 2, with its gains of 1/8 and 1/4
 //! and its doubling of the timeout while nothing is answered (section 5.5). The
-//! deviation begins at a quarter of the first sample, not a half: a timeout
-//! that comes too early costs little here.
+//! deviation begins at an eighth of the first sample, not a half: a timeout that
+//! comes too early costs little here.
 //!
 //! [RFC 6298]: https://www.rfc-editor.org/rfc/rfc6298
 
@@ -35,7 +35,7 @@ impl Rtt {
         self.timeouts = 0;
         match self.mean {
             None => {
-                self.deviation = took / 4;
+                self.deviation = took / 8;
                 self.mean = Some(took);
             }
             Some(mean) => {

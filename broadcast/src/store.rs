@@ -28,6 +28,24 @@ pub(crate) const PAGE: usize = 256 * 1024;
 /// What a run costs beside its values, in bytes, about.
 const RUN_OVERHEAD: usize = 48;
 
+/// Prefixes of logs.
+#[derive(Default)]
+pub(crate) struct Prefixes(BTreeMap<(Rank, u64), u64>);
+
+impl Prefixes {
+    /// Makes prefixes as long as these, if they are shorter.
+    pub(crate) fn raise(&mut self, counts: impl IntoIterator<Item = Count>) {
+        for Count(origin, incarnation, count) in counts {
+            let known = self.0.entry((origin, incarnation)).or_default();
+            *known = count.max(*known);
+        }
+    }
+
+    fn get(&self, log: (Rank, u64)) -> u64 {
+        self.0.get(&log).copied().unwrap_or(0)
+    }
+}
+
 struct Log {
     origin: Rank,
     incarnation: u64,
@@ -167,16 +185,14 @@ impl Store {
 
     /// What someone who has `have` lacks, as far as a message goes; and whether
     /// there is more. With `limit`, nothing beyond those prefixes.
-    pub(crate) fn delta(&self, have: &[Count], limit: Option<&[Count]>) -> (Vec<Run>, bool) {
-        let table = |counts: &[Count]| -> BTreeMap<(Rank, u64), u64> {
-            counts.iter().map(|&Count(o, i, count)| ((o, i), count)).collect()
-        };
-        let (have, limit) = (table(have), limit.map(table));
+    pub(crate) fn delta(&self, have: &[Count], limit: Option<&Prefixes>) -> (Vec<Run>, bool) {
+        let mut table = Prefixes::default();
+        table.raise(have.iter().copied());
         let mut page = Pager::default();
         for (key, &log) in &self.index {
-            let begin = have.get(key).copied().unwrap_or(0);
+            let begin = table.get(*key);
             let end = self.logs[log].values.len() as u64;
-            let end = limit.as_ref().map_or(end, |l| end.min(l.get(key).copied().unwrap_or(0)));
+            let end = limit.map_or(end, |limit| end.min(limit.get(*key)));
             for position in begin..end {
                 if !page.take(self, log, position as usize) {
                     return (page.runs(), true);

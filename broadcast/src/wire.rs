@@ -29,6 +29,13 @@ pub struct Count(pub Rank, pub u64, pub u64);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Run(pub Rank, pub u64, pub u64, pub Vec<Value>);
 
+impl Run {
+    /// The prefix that ends with this run.
+    pub fn end(&self) -> Count {
+        Count(self.0, self.1, self.2.saturating_add(self.3.len() as u64))
+    }
+}
+
 /// Values, and what the two ends of a tree link tell each other beside them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Spread {

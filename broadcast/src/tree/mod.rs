@@ -428,7 +428,11 @@ impl Tree {
     fn rejoin(&mut self, now: Duration) {
         let Standing::Child(uplink) = &mut self.standing else { return };
         let peer = uplink.peer;
-        uplink.in_doubt |= uplink.is_overdue(now);
+        let doubts = uplink.is_overdue(now);
+        uplink.in_doubt |= doubts;
+        if doubts {
+            self.share_doubt(now);
+        }
         let epoch = self.ask(now, peer, Purpose::Join);
         let sent = self.core.store.position();
         if let Standing::Child(uplink) = &mut self.standing {
@@ -446,6 +450,7 @@ impl Tree {
         let position = self.core.store.position();
         let suspect = match &self.standing {
             Standing::Seeking(seek) => seek.suspect(),
+            Standing::Child(uplink) if uplink.in_doubt => Some(uplink.peer),
             _ => None,
         };
         let digest = Digest {

@@ -19,6 +19,8 @@ use crate::wire::{Answer, Count, Digest, Down, Rank, Spread};
 const SIBLINGS: usize = 5;
 /// How many nodes beside them, at random.
 const STRANGERS: usize = 2;
+/// How many nodes are told of a better root at once.
+const LISTENERS: usize = 2;
 /// The longest pause between two attempts to get out of trouble.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// The pause grows with the time that the trouble has lasted, divided by this.
@@ -92,24 +94,27 @@ impl Tree {
 
     /// Changes to the parent that `from` would be, if that is better.
     pub(super) fn consider(&mut self, now: Duration, from: Rank, path: &[Rank]) {
-        if path.last() != Some(&from) || !self.is_acceptable(path) {
-            return;
-        }
-        let is_better = match &self.standing {
-            Standing::Root => true,
-            Standing::Seeking(_) => false,
-            Standing::Child(uplink) => {
-                let is_home = self.is_preferred(from) && uplink.peer != from;
-                path[0] < uplink.path[0] || (is_home && path[0] == uplink.path[0])
-            }
-        };
-        if is_better {
+        if path.last() == Some(&from) && self.is_better(path) {
             self.switch_to(now, from);
         }
     }
 
+    /// Whether to prefer an offer to what this node has.
+    fn is_better(&self, path: &[Rank]) -> bool {
+        let (Some(&root), Some(&peer)) = (path.first(), path.last()) else { return false };
+        let is_better = match &self.standing {
+            Standing::Root => true,
+            Standing::Seeking(_) => false,
+            Standing::Child(uplink) => {
+                let is_home = self.is_preferred(peer) && uplink.peer != peer;
+                root < uplink.path[0] || (is_home && root == uplink.path[0])
+            }
+        };
+        is_better && self.is_acceptable(path)
+    }
+
     fn switch_to(&mut self, now: Duration, peer: Rank) {
-        if !self.core.is_asking(Purpose::Switch) {
+        if !self.core.is_asking(Purpose::Switch, peer) {
             self.ask(now, peer, Purpose::Switch);
         }
     }
@@ -212,7 +217,7 @@ impl Tree {
     fn on_offer(&mut self, now: Duration, offer: Offer, ask: Ask) {
         match &mut self.standing {
             Standing::Seeking(seek) => {
-                if ask.purpose == Purpose::Seek {
+                if ask.purpose == Purpose::Seek && seek.suspect != Some(ask.peer) {
                     seek.waiting = seek.waiting.saturating_sub(1);
                 }
                 seek.offers.push(offer);
@@ -257,8 +262,11 @@ impl Tree {
         down: Option<&Down>,
         path: Vec<Rank>,
     ) {
-        let is_child = down.is_some_and(|down| down.epoch == nonce);
-        if !is_child || !self.is_acceptable(&path) {
+        if down.is_none_or(|down| down.epoch != nonce) {
+            return;
+        }
+        if !self.is_better(&path) {
+            self.leave(ask.peer);
             return;
         }
         let former = match &self.standing {
@@ -293,6 +301,14 @@ impl Tree {
 
     // ---- changing places ----
 
+    /// Tells the sibling that would be root next, so that it looks, too.
+    pub(super) fn share_doubt(&mut self, now: Duration) {
+        let me = self.core.me;
+        if let Some(sibling) = self.siblings().find(|&rank| rank != me) {
+            self.ask(now, sibling, Purpose::Compare);
+        }
+    }
+
     /// Asks a node to be its parent, and trusts that it will.
     pub(super) fn attach(&mut self, now: Duration, peer: Rank, path: Vec<Rank>) {
         let position = self.core.store.position();
@@ -317,7 +333,8 @@ impl Tree {
         self.sought = Some(now);
         let until = now + self.core.rtt.timeout();
         let candidates = self.candidates();
-        let waiting = candidates.len();
+        // Whoever was silent so long need not be waited for.
+        let waiting = candidates.iter().filter(|&&peer| Some(peer) != suspect).count();
         self.standing = Standing::Seeking(Seek { until, waiting, offers: Vec::new(), suspect });
         for peer in candidates {
             self.ask(now, peer, Purpose::Seek);
@@ -386,8 +403,21 @@ impl Tree {
         if path == self.layout.path(self.core.me) {
             self.trouble = None;
         } else if self.trouble.as_ref().is_none_or(|trouble| trouble.root != root) {
+            let is_better = self.trouble.as_ref().is_some_and(|trouble| root < trouble.root);
             let soon = Some(now + self.core.period);
             self.trouble = Some(Trouble { since: now, root, compare_at: soon, return_at: soon });
+            let at_home = path.len() > 1 && self.is_preferred(path[path.len() - 2]);
+            if is_better && !at_home {
+                self.spread_the_word(now);
+            }
+        }
+    }
+
+    /// Tells others of a better root, so that trees become one quickly even
+    /// where few links are left.
+    fn spread_the_word(&mut self, now: Duration) {
+        for peer in self.core.reachable(LISTENERS) {
+            self.ask(now, peer, Purpose::Compare);
         }
     }
 
@@ -411,7 +441,8 @@ impl Tree {
         if returns {
             trouble.return_at = Some(next);
         }
-        if let Some(peer) = self.core.anybody().filter(|&peer| compares && Some(peer) != parent) {
+        let partners = if compares { self.core.partners() } else { Vec::new() };
+        for peer in partners.into_iter().filter(|&peer| Some(peer) != parent) {
             self.ask(now, peer, Purpose::Compare);
         }
         if returns && parent != Some(home) {

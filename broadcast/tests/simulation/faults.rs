@@ -140,8 +140,11 @@ fn after_any_chaos_everything_is_everywhere() {
             for (value, fate) in &net.fates {
                 assert!(union.contains(value) || killed.contains(&fate.origin), "{value} is lost ({context})");
             }
+            net.links = Links::perfect(40 * MS);
+            net.slow.clear();
+            net.run_until(60 * S);
             let before = net.messages;
-            net.run_until(50 * S);
+            net.run_until(70 * S);
             let idle = net.messages - before;
             assert!(idle <= 10 * nodes as u64, "{idle} messages while idle ({context})");
         }
@@ -214,7 +217,7 @@ fn values_take_any_path_that_there_is() {
             }
             net.cut(2 * S, cut);
             net.load(S, 12 * S, 20.0);
-            net.run_until(42 * S);
+            net.run_until(if period == 0 { 72 * S } else { 30 * S });
             let values = net.values();
             net.assert_everywhere(&values, &format!("line {order:?}, period {period}, seed {seed}"));
             let late = net.latencies();

@@ -80,6 +80,7 @@ pub struct Net {
     /// From when on which links are cut.
     pub cuts: Vec<(Duration, Cut)>,
     pub encodes: bool,
+    pub watch: (Duration, Duration),
     /// Which nodes were killed.
     pub killed: Vec<Rank>,
     /// Messages sent by each node.
@@ -105,6 +106,7 @@ impl Net {
             fates: BTreeMap::new(),
             cuts: vec![(Duration::ZERO, Cut::new())],
             encodes: true,
+            watch: (Duration::ZERO, Duration::ZERO),
             killed: Vec::new(),
             by_node: vec![0; nodes],
             nodes: Vec::new(),
@@ -196,6 +198,10 @@ impl Net {
                         self.at(self.nodes[to].paused, event);
                     }
                     return;
+                }
+                if self.now > self.watch.0 && self.now < self.watch.1 {
+                        let text = match message { Message::Spread(s) => serde_json::to_string(s).unwrap(), Message::Digest(s) => serde_json::to_string(s).unwrap() };
+                        eprintln!("W {:?} {from}->{to} {text}", self.now);
                 }
                 self.trace(to, message);
                 let Event::Deliver { message, .. } = event else { return };
