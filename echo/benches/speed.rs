@@ -136,9 +136,8 @@ fn compare() -> Result<bool> {
         "memory, MiB      {:>10.1}  {:>10.1}               node at most {MEMORY_BAR}",
         floor.memory, node.memory
     );
-    let met = throughput >= THROUGHPUT_BAR
-        && round_trip <= ROUND_TRIP_BAR
-        && node.memory <= MEMORY_BAR;
+    let met =
+        throughput >= THROUGHPUT_BAR && round_trip <= ROUND_TRIP_BAR && node.memory <= MEMORY_BAR;
     println!("{}", if met { "all bars met" } else { "a bar was missed" });
     Ok(met)
 }

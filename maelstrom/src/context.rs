@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::time;
 
 use crate::error::{CallError, Definite};
-use crate::message::{Body, Message, NodeId, Request};
+use crate::message::{Message, NodeId, Number, Outgoing, Request};
 use crate::node::{Host, panic_text};
 use crate::outbox::Outbox;
 use crate::rpc::{self, Backoff, Calls};
@@ -55,9 +55,10 @@ impl Setup {
         StdRng::from_rng(&mut *rng)
     }
 
-    /// A directory of the node's own, which survives its restarts.
-    pub fn directory(&self) -> &Path {
-        &self.host.directory
+    /// A directory of the node's own, which survives its restarts; `None` where
+    /// nobody gave it one, as under Maelstrom, which never restarts a node.
+    pub fn directory(&self) -> Option<&Path> {
+        self.host.directory.as_deref()
     }
 }
 
@@ -121,8 +122,8 @@ impl<S> Context<S> {
         self.running.setup.rng()
     }
 
-    /// A directory of the node's own, which survives its restarts.
-    pub fn directory(&self) -> &Path {
+    /// A directory of the node's own; see [`Setup::directory`].
+    pub fn directory(&self) -> Option<&Path> {
         self.running.setup.directory()
     }
 
@@ -132,9 +133,10 @@ impl<S> Context<S> {
     ///
     /// When the message has no JSON form, or is neither struct nor map.
     pub fn send<M: Message + Serialize>(&self, dest: &NodeId, message: &M) {
+        let message = Outgoing { kind: M::TYPE, number: Number::None, payload: message };
         self.running
             .outbox
-            .push(self.id(), dest, &Body::message(M::TYPE, message))
+            .push(self.id(), dest, &message)
             .unwrap_or_else(|error| panic!("a {} message has no JSON form: {error}", M::TYPE));
     }
 

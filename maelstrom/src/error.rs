@@ -305,8 +305,7 @@ mod tests {
 
     #[test]
     fn definite_codes_are_those_of_the_protocol() {
-        let definite: Vec<i64> =
-            (-5..2000).filter(|&n| ErrorCode::from(n).is_definite()).collect();
+        let definite: Vec<i64> = (-5..2000).filter(|&n| ErrorCode::from(n).is_definite()).collect();
         assert_eq!(definite, [1, 10, 11, 12, 14, 20, 21, 22, 30]);
     }
 
@@ -317,9 +316,6 @@ mod tests {
         assert!(seen.is_definite());
         let answered = Error::from(seen);
         assert_eq!(answered.code(), Indefinite::Crash.into());
-        assert_eq!(
-            answered.text(),
-            "lin-kv answered precondition-failed (22): expected 3, had 4"
-        );
+        assert_eq!(answered.text(), "lin-kv answered precondition-failed (22): expected 3, had 4");
     }
 }

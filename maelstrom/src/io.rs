@@ -90,7 +90,11 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     }
 
     /// Writes all that waits in the outbox.
-    pub(crate) fn poll_write(&mut self, outbox: &Outbox, cx: &mut Wakeup<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_write(
+        &mut self,
+        outbox: &Outbox,
+        cx: &mut Wakeup<'_>,
+    ) -> Poll<io::Result<()>> {
         loop {
             if self.written == self.lines.len() {
                 self.lines.clear();
@@ -111,7 +115,11 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     }
 
     /// Writes all that waits in the outbox, and flushes.
-    pub(crate) fn poll_flush(&mut self, outbox: &Outbox, cx: &mut Wakeup<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_flush(
+        &mut self,
+        outbox: &Outbox,
+        cx: &mut Wakeup<'_>,
+    ) -> Poll<io::Result<()>> {
         ready!(self.poll_write(outbox, cx))?;
         if self.unflushed {
             ready!(Pin::new(&mut self.output).poll_flush(cx))?;

@@ -59,7 +59,11 @@
 //! - [`Context`]: what a handler sees: identity, state, [`Context::send`],
 //!   [`Context::call`], randomness. [`Setup`] is what is known before there is
 //!   state.
-//! - [`Message`], [`Request`]: the types of messages, one-way and answered.
+//! - [`Message`], [`Request`], [`Empty`]: the types of messages, one-way and
+//!   answered.
+//! - [`kv`]: clients of Maelstrom's key-value services, [`Context::lin_kv`],
+//!   [`Context::seq_kv`] and [`Context::lww_kv`]; [`Context::timestamp`] asks
+//!   `lin-tso`.
 //! - [`Error`], [`CallError`]: what a node answers, and what a call saw.
 //!
 //! # What always holds
@@ -77,6 +81,7 @@
 mod context;
 mod error;
 mod io;
+pub mod kv;
 mod message;
 mod node;
 mod outbox;
@@ -86,7 +91,7 @@ mod run;
 
 pub use context::{Context, Setup};
 pub use error::{CallError, Definite, Error, ErrorCode, Indefinite};
-pub use message::{Message, NodeId, Request};
+pub use message::{Empty, Message, NodeId, Request};
 pub use node::{Host, Node};
 pub use process::run;
 pub use rpc::Backoff;

@@ -4,8 +4,8 @@
 //! handler's type, without a tree of values in between. The first pass reads
 //! [`Envelope`]: sender, receiver and the header of the body. It skips all the
 //! rest without recursion, so depth of nesting and size of numbers do not
-//! matter. The second pass, [`decode`], reads the body of the type that the
-//! header names.
+//! matter. The second pass, [`Envelope::decode_body`], reads the body as the
+//! type that the header names.
 //!
 //! Shapes and field names: [Maelstrom's protocol page][messages].
 //!
@@ -17,10 +17,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, MapAccess};
+use serde::ser::Error as _;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-
-use crate::error::Error;
 
 /// A message that wants no answer.
 ///
@@ -45,7 +44,7 @@ pub trait Message {
 /// A message that is answered: by a reply of type `<TYPE>_ok`, or by an error.
 ///
 /// ```
-/// # use maelstrom::Request;
+/// # use maelstrom::{Empty, Request};
 /// # use serde::{Deserialize, Serialize};
 /// #[derive(Serialize, Deserialize)]
 /// struct Add {
@@ -54,16 +53,20 @@ pub trait Message {
 ///
 /// impl Request for Add {
 ///     const TYPE: &'static str = "add";
-///     type Reply = (); // {"type":"add_ok","in_reply_to":…}
+///     type Reply = Empty; // {"type":"add_ok","in_reply_to":…}
 /// }
 /// ```
 pub trait Request {
     /// The `type` of the request's body; its own fields stand beside it, so
     /// none of them may be called `type`, `msg_id` or `in_reply_to`.
     const TYPE: &'static str;
-    /// The fields of the reply's body: a struct or map, or `()` for none.
+    /// The fields of the reply's body: a struct or map, or [`Empty`].
     type Reply;
 }
+
+/// A body without fields of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Empty {}
 
 /// The name of a node, a client or a service; cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -145,6 +148,67 @@ pub(crate) struct Envelope<'a> {
     pub(crate) src: Cow<'a, str>,
     pub(crate) dest: Cow<'a, str>,
     pub(crate) body: Header<'a>,
+    /// The key `body` where it stands in the line.
+    body_key: Cow<'a, str>,
+}
+
+impl<'a> Envelope<'a> {
+    /// Reads a line.
+    pub(crate) fn read(line: &'a str) -> Result<Self, Malformed> {
+        serde_json::from_str(line).map_err(|_| Malformed::explain::<Self>(line))
+    }
+
+    /// Decodes the body of `line`, which this is the envelope of.
+    pub(crate) fn decode_body<T: DeserializeOwned>(&self, line: &str) -> Result<T, Malformed> {
+        match self.body_start(line) {
+            // One value, whatever follows it: the line as a whole was read.
+            Some(start) => {
+                let body = &line[start..];
+                let decoded = T::deserialize(&mut serde_json::Deserializer::from_str(body));
+                decoded.map_err(|_| Malformed::explain::<T>(body))
+            }
+            None => {
+                #[derive(Deserialize)]
+                #[serde(bound = "T: DeserializeOwned")]
+                struct Line<T> {
+                    body: T,
+                }
+                let decoded = serde_json::from_str::<Line<T>>(line).map(|line| line.body);
+                decoded.map_err(|_| Malformed::explain::<Line<T>>(line))
+            }
+        }
+    }
+
+    /// Where in the line the body begins, so that what stands before it need
+    /// not be parsed again. `None` when the key is written with escapes.
+    fn body_start(&self, line: &str) -> Option<usize> {
+        let Cow::Borrowed(key) = self.body_key else { return None };
+        let key_start = (key.as_ptr() as usize).checked_sub(line.as_ptr() as usize)?;
+        let after_key = key_start + key.len();
+        Some(after_key + line.get(after_key..)?.find('{')?)
+    }
+}
+
+/// What is wrong with a message, in words that name the field.
+#[derive(Debug)]
+pub(crate) struct Malformed(String);
+
+impl Malformed {
+    /// Decodes once more, keeping track of the path to what is wrong: too slow
+    /// for every message, just right for a malformed one.
+    fn explain<'a, T: Deserialize<'a>>(text: &'a str) -> Self {
+        let mut decoder = serde_json::Deserializer::from_str(text);
+        match serde_path_to_error::deserialize::<_, T>(&mut decoder) {
+            Err(error) => Self(error.to_string()),
+            Ok(_) => Self("more than one JSON value".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// The part of a body that all bodies share.
@@ -156,8 +220,26 @@ pub(crate) struct Header<'a> {
 }
 
 /// A string that borrows from the input where it has no escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
+}
 
 /// Implements `Deserialize` from JSON objects alone; a derived implementation
 /// would take arrays as well.
@@ -187,67 +269,37 @@ from_object!(Addressing, "a JSON object", visit_addressing);
 from_object!(Numbering, "a JSON object", visit_numbering);
 
 fn visit_envelope<'de, A: MapAccess<'de>>(mut map: A) -> Result<Envelope<'de>, A::Error> {
-    #[derive(Deserialize)]
-    #[serde(field_identifier, rename_all = "lowercase")]
-    enum Key {
-        Src,
-        Dest,
-        Body,
-        #[serde(other)]
-        Other,
-    }
     let (mut src, mut dest, mut body) = (None, None, None);
-    while let Some(key) = map.next_key()? {
-        match key {
-            Key::Src => src = Some(map.next_value::<Text<'de>>()?.0),
-            Key::Dest => dest = Some(map.next_value::<Text<'de>>()?.0),
-            Key::Body => body = Some(map.next_value()?),
-            Key::Other => {
+    while let Some(Text(key)) = map.next_key()? {
+        match &*key {
+            "src" => src = Some(map.next_value::<Text<'de>>()?.0),
+            "dest" => dest = Some(map.next_value::<Text<'de>>()?.0),
+            "body" => body = Some((key, map.next_value()?)),
+            _ => {
                 map.next_value::<IgnoredAny>()?;
             }
         }
     }
-    Ok(Envelope {
-        src: src.ok_or_else(|| de::Error::missing_field("src"))?,
-        dest: dest.ok_or_else(|| de::Error::missing_field("dest"))?,
-        body: body.ok_or_else(|| de::Error::missing_field("body"))?,
-    })
+    let src = src.ok_or_else(|| de::Error::missing_field("src"))?;
+    let dest = dest.ok_or_else(|| de::Error::missing_field("dest"))?;
+    let (body_key, body) = body.ok_or_else(|| de::Error::missing_field("body"))?;
+    Ok(Envelope { src, dest, body, body_key })
 }
 
 fn visit_header<'de, A: MapAccess<'de>>(mut map: A) -> Result<Header<'de>, A::Error> {
-    #[derive(Deserialize)]
-    #[serde(field_identifier, rename_all = "snake_case")]
-    enum Key {
-        Type,
-        MsgId,
-        InReplyTo,
-        #[serde(other)]
-        Other,
-    }
     let (mut kind, mut msg_id, mut in_reply_to) = (None, None, None);
-    while let Some(key) = map.next_key()? {
-        match key {
-            Key::Type => kind = Some(map.next_value::<Text<'de>>()?.0),
-            Key::MsgId => msg_id = map.next_value()?,
-            Key::InReplyTo => in_reply_to = map.next_value()?,
-            Key::Other => {
+    while let Some(Text(key)) = map.next_key()? {
+        match &*key {
+            "type" => kind = Some(map.next_value::<Text<'de>>()?.0),
+            "msg_id" => msg_id = map.next_value()?,
+            "in_reply_to" => in_reply_to = map.next_value()?,
+            _ => {
                 map.next_value::<IgnoredAny>()?;
             }
         }
     }
     let kind = kind.ok_or_else(|| de::Error::missing_field("type"))?;
     Ok(Header { kind, msg_id, in_reply_to })
-}
-
-/// Decodes the body of a line whose [`Envelope`] was read, with an error text
-/// that names the field.
-pub(crate) fn decode<T: DeserializeOwned>(line: &str) -> serde_json::Result<T> {
-    #[derive(Deserialize)]
-    #[serde(bound = "T: DeserializeOwned")]
-    struct Line<T> {
-        body: T,
-    }
-    serde_json::from_str::<Line<T>>(line).map(|line| line.body)
 }
 
 /// Where to send the refusal of a line that is no proper message.
@@ -312,65 +364,84 @@ pub(crate) fn salvage(line: &str) -> Option<Salvaged> {
     })
 }
 
-/// A body to be written: header first, then the payload's fields.
-#[derive(Serialize)]
-pub(crate) struct Body<'a, I, P> {
-    #[serde(rename = "type")]
+/// A message to be written: a body's header and payload.
+pub(crate) struct Outgoing<'a, P> {
     pub(crate) kind: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) msg_id: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) in_reply_to: Option<I>,
-    #[serde(flatten)]
+    pub(crate) number: Number<'a>,
     pub(crate) payload: P,
 }
 
-impl<'a, P> Body<'a, u64, P> {
-    /// A message that wants no answer.
-    pub(crate) fn message(kind: &'a str, payload: P) -> Self {
-        Self { kind, msg_id: None, in_reply_to: None, payload }
-    }
-
-    /// A message that wants an answer.
-    pub(crate) fn request(kind: &'a str, msg_id: u64, payload: P) -> Self {
-        Self { kind, msg_id: Some(msg_id), in_reply_to: None, payload }
-    }
-}
-
-impl<'a, I, P> Body<'a, I, P> {
-    /// An answer.
-    pub(crate) fn reply(kind: &'a str, in_reply_to: I, payload: P) -> Self {
-        Self { kind, msg_id: None, in_reply_to: Some(in_reply_to), payload }
-    }
-}
-
-impl<'a, I> Body<'a, I, &'a Error> {
-    /// An error as an answer.
-    pub(crate) fn error(in_reply_to: I, error: &'a Error) -> Self {
-        Self::reply("error", in_reply_to, error)
-    }
+/// The number in a body's header.
+#[derive(Clone, Copy)]
+pub(crate) enum Number<'a> {
+    /// A message that wants no answer has none.
+    None,
+    /// `msg_id`: the answer is to refer to it.
+    Request(u64),
+    /// `in_reply_to`: the answer to this.
+    Reply(u64),
+    /// Likewise, as it came: the answer to something malformed.
+    ReplyAsIs(&'a RawValue),
 }
 
 /// Appends a message as one line to `out`; on an error `out` is as before.
-pub(crate) fn encode<B: Serialize>(
+///
+/// The payload's fields follow the header's in one object. The payload is
+/// written as the object that it is, and its opening brace replaced: cheaper
+/// than `#[serde(flatten)]`, and without its limits on what a payload can be.
+pub(crate) fn encode<P: Serialize>(
     out: &mut Vec<u8>,
     src: &str,
     dest: &str,
-    body: &B,
+    message: &Outgoing<'_, P>,
 ) -> serde_json::Result<()> {
-    #[derive(Serialize)]
-    struct Line<'a, B> {
-        src: &'a str,
-        dest: &'a str,
-        body: &'a B,
-    }
     let start = out.len();
-    let result = serde_json::to_writer(&mut *out, &Line { src, dest, body });
-    match result {
-        Ok(()) => out.push(b'\n'),
-        Err(_) => out.truncate(start),
+    let result = encode_parts(out, src, dest, message);
+    if result.is_err() {
+        out.truncate(start);
     }
     result
+}
+
+fn encode_parts<P: Serialize>(
+    out: &mut Vec<u8>,
+    src: &str,
+    dest: &str,
+    Outgoing { kind, number, payload }: &Outgoing<'_, P>,
+) -> serde_json::Result<()> {
+    out.extend_from_slice(b"{\"src\":");
+    serde_json::to_writer(&mut *out, src)?;
+    out.extend_from_slice(b",\"dest\":");
+    serde_json::to_writer(&mut *out, dest)?;
+    out.extend_from_slice(b",\"body\":{\"type\":");
+    serde_json::to_writer(&mut *out, kind)?;
+    match number {
+        Number::None => {}
+        Number::Request(msg_id) => {
+            out.extend_from_slice(b",\"msg_id\":");
+            serde_json::to_writer(&mut *out, msg_id)?;
+        }
+        Number::Reply(in_reply_to) => {
+            out.extend_from_slice(b",\"in_reply_to\":");
+            serde_json::to_writer(&mut *out, in_reply_to)?;
+        }
+        Number::ReplyAsIs(in_reply_to) => {
+            out.extend_from_slice(b",\"in_reply_to\":");
+            serde_json::to_writer(&mut *out, in_reply_to)?;
+        }
+    }
+    let fields = out.len();
+    serde_json::to_writer(&mut *out, payload)?;
+    match &out[fields..] {
+        b"{}" => out.truncate(fields),
+        [b'{', .., b'}'] => {
+            out[fields] = b',';
+            out.truncate(out.len() - 1);
+        }
+        _ => return Err(serde_json::Error::custom("neither a struct nor a map")),
+    }
+    out.extend_from_slice(b"}}\n");
+    Ok(())
 }
 
 #[cfg(test)]
@@ -379,8 +450,9 @@ mod tests {
 
     #[test]
     fn an_envelope_borrows_from_the_line() {
-        let line = r#"{"id":7,"src":"c1","dest":"n0","body":{"msg_id":1,"type":"echo","echo":[[]]}}"#;
-        let envelope: Envelope<'_> = serde_json::from_str(line).unwrap();
+        let line =
+            r#"{"id":7,"src":"c1","dest":"n0","body":{"msg_id":1,"type":"echo","echo":[[]]}}"#;
+        let envelope = Envelope::read(line).unwrap();
         assert!(matches!(envelope.src, Cow::Borrowed("c1")));
         assert!(matches!(envelope.body.kind, Cow::Borrowed("echo")));
         assert_eq!(envelope.body.msg_id, Some(1));
@@ -388,12 +460,28 @@ mod tests {
     }
 
     #[test]
+    fn a_body_is_found_wherever_it_stands() {
+        #[derive(Deserialize)]
+        struct Echo {
+            echo: u64,
+        }
+        for line in [
+            r#"{"body":{"type":"echo","echo":7},"src":"c1","dest":"n0"}"#,
+            r#"{"x":{"body":{}},"src":"c1","dest":"n0","body" : {"type":"echo","echo":7}}"#,
+            r#"{"src":"{","dest":"n0","b\u006fdy":{"type":"echo","echo":7}}"#,
+        ] {
+            let envelope = Envelope::read(line).unwrap();
+            assert_eq!(envelope.decode_body::<Echo>(line).unwrap().echo, 7, "{line}");
+        }
+    }
+
+    #[test]
     fn arrays_are_no_messages() {
         let line = r#"["c1","n0",["echo",1,null]]"#;
-        let error = serde_json::from_str::<Envelope<'_>>(line).unwrap_err();
+        let error = Envelope::read(line).unwrap_err();
         assert!(error.to_string().contains("expected a message"), "{error}");
         let line = r#"{"src":"c1","dest":"n0","body":["echo",1,null]}"#;
-        let error = serde_json::from_str::<Envelope<'_>>(line).unwrap_err();
+        let error = Envelope::read(line).unwrap_err();
         assert!(error.to_string().contains("expected a body"), "{error}");
     }
 
@@ -411,15 +499,19 @@ mod tests {
     fn a_failed_encoding_leaves_no_trace() {
         let mut out = b"before\n".to_vec();
         let unencodable = std::collections::BTreeMap::from([((1, 2), 3)]);
-        let body = Body::message("x", unencodable);
-        assert!(encode(&mut out, "n0", "n1", &body).is_err());
+        let message = Outgoing { kind: "x", number: Number::None, payload: unencodable };
+        assert!(encode(&mut out, "n0", "n1", &message).is_err());
+        assert_eq!(out, b"before\n");
+        let message = Outgoing { kind: "x", number: Number::None, payload: [1] };
+        assert!(encode(&mut out, "n0", "n1", &message).is_err());
         assert_eq!(out, b"before\n");
     }
 
     #[test]
     fn empty_payloads_leave_just_the_header() {
         let mut out = Vec::new();
-        encode(&mut out, "n0", "c1", &Body::reply("add_ok", 3, ())).unwrap();
+        let message = Outgoing { kind: "add_ok", number: Number::Reply(3), payload: Empty {} };
+        encode(&mut out, "n0", "c1", &message).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "{\"src\":\"n0\",\"dest\":\"c1\",\"body\":{\"type\":\"add_ok\",\"in_reply_to\":3}}\n"

@@ -4,6 +4,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use tokio::time::{self, MissedTickBehavior};
 
 use crate::context::{Context, Running, Setup};
 use crate::error::Error;
-use crate::message::{Body, Message, NodeId, Request, decode};
+use crate::message::{Empty, Envelope, Malformed, Message, NodeId, Number, Outgoing, Request};
 use crate::outbox::{Outbox, Task};
 use crate::run::{RunError, Stats, run};
 
@@ -29,13 +30,18 @@ use crate::run::{RunError, Stats, run};
 pub struct Host {
     /// Seeds the node's generators of random numbers.
     pub seed: [u8; 32],
-    /// A directory of the node's own, which survives its restarts.
-    pub directory: PathBuf,
+    /// A directory of the node's own, which survives its restarts, if there is
+    /// one.
+    pub directory: Option<PathBuf>,
 }
 
 impl Host {
-    /// A process of its own: entropy from the operating system, the working
-    /// directory.
+    /// A process of its own: entropy from the operating system, and the
+    /// directory that the environment variable `NODE_DIRECTORY` names.
+    ///
+    /// Not the working directory: Maelstrom starts all nodes of all tests in
+    /// the same one, where a node would find what its namesake of an earlier
+    /// test left behind.
     ///
     /// # Panics
     ///
@@ -43,14 +49,14 @@ impl Host {
     pub fn process() -> Self {
         let mut seed = [0; 32];
         SysRng.try_fill_bytes(&mut seed).expect("entropy from the operating system");
-        Self { seed, directory: PathBuf::from(".") }
+        Self { seed, directory: env::var_os("NODE_DIRECTORY").map(PathBuf::from) }
     }
 
-    /// The same chance in every run: for tests.
+    /// The same chance in every run, and no directory: for tests.
     pub fn seeded(seed: u64) -> Self {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        Self { seed: bytes, directory: PathBuf::from(".") }
+        Self { seed: bytes, directory: None }
     }
 
     pub(crate) fn rng(&self) -> StdRng {
@@ -61,10 +67,10 @@ impl Host {
 pub(crate) type MakeState<S> = Box<dyn FnOnce(&Setup) -> S + Send>;
 /// A handler, its types erased: decodes the body of a line, starts on it, and
 /// returns what is left to do, the answer included.
-pub(crate) type Handler<S> = Box<
-    dyn Fn(&Arc<Running<S>>, NodeId, Option<u64>, &str) -> serde_json::Result<Task> + Send,
->;
-pub(crate) type Hook<S> = Box<dyn Fn(Context<S>) -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
+pub(crate) type Handler<S> =
+    Box<dyn Fn(&Arc<Running<S>>, &Envelope<'_>, &str) -> Result<Task, Malformed> + Send>;
+pub(crate) type Hook<S> =
+    Box<dyn Fn(Context<S>) -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
 pub(crate) type Periodic<S> = Box<dyn FnOnce(Context<S>) -> Task + Send>;
 
 /// A node: state of type `S`, and handlers that share it.
@@ -126,7 +132,12 @@ impl<S: Send + Sync + 'static> Node<S> {
         F: Fn(Context<S>, M) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.register(M::TYPE, erase(M::TYPE, move |context, message| handler(context, message).map(Ok)))
+        self.register(
+            M::TYPE,
+            erase(M::TYPE, move |context, message| {
+                handler(context, message).map(|()| Ok(Empty {}))
+            }),
+        )
     }
 
     /// Runs `hook` after the state was made and before `init` is answered.
@@ -230,8 +241,9 @@ where
     Fut: Future<Output = Result<Reply, Error>> + Send + 'static,
 {
     let reply: Arc<str> = format!("{kind}_ok").into();
-    Box::new(move |running, source, msg_id, line| {
-        let request = decode::<R>(line)?;
+    Box::new(move |running, envelope, line| {
+        let request = envelope.decode_body::<R>(line)?;
+        let (source, msg_id) = (NodeId::from(&*envelope.src), envelope.body.msg_id);
         let context = Context::new(Arc::clone(running), Some(source.clone()));
         let started = catch_unwind(AssertUnwindSafe(|| handler(context, request)));
         let (running, reply) = (Arc::clone(running), Arc::clone(&reply));
@@ -261,8 +273,9 @@ fn answer<S, Reply: Serialize>(
     let error = match (result, msg_id) {
         (Ok(_), None) => return,
         (Ok(reply), Some(msg_id)) => {
-            let body = Body::reply(kind, msg_id, reply);
-            match running.outbox.push(src, source, &body) {
+            let number = Number::Reply(msg_id);
+            let message = Outgoing { kind, number, payload: reply };
+            match running.outbox.push(src, source, &message) {
                 Ok(()) => return,
                 Err(error) => Error::crash(format_args!("the reply has no JSON form: {error}")),
             }
@@ -275,19 +288,14 @@ fn answer<S, Reply: Serialize>(
         tracing::error!(%source, %error, "failed");
     }
     if let Some(msg_id) = msg_id {
-        refuse(&running.outbox, src, source, msg_id, &error);
+        refuse(&running.outbox, src, source, Number::Reply(msg_id), &error);
     }
 }
 
 /// Sends an error. (An error has a JSON form, so this cannot fail.)
-pub(crate) fn refuse(
-    outbox: &Outbox,
-    src: &str,
-    dest: &str,
-    in_reply_to: impl Serialize,
-    error: &Error,
-) {
-    if let Err(error) = outbox.push(src, dest, &Body::error(in_reply_to, error)) {
+pub(crate) fn refuse(outbox: &Outbox, src: &str, dest: &str, number: Number<'_>, error: &Error) {
+    let message = Outgoing { kind: "error", number, payload: error };
+    if let Err(error) = outbox.push(src, dest, &message) {
         tracing::error!(%error, "an error could not be written");
     }
 }

@@ -12,7 +12,7 @@ use std::task::Waker;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 
-use crate::message::encode;
+use crate::message::{Outgoing, encode};
 
 /// A task of the node itself, dropped with the node.
 pub(crate) type Task = BoxFuture<'static, ()>;
@@ -31,14 +31,14 @@ struct Contents {
 
 impl Outbox {
     /// Adds a message; an error leaves the outbox as it was.
-    pub(crate) fn push<B: Serialize>(
+    pub(crate) fn push<P: Serialize>(
         &self,
         src: &str,
         dest: &str,
-        body: &B,
+        message: &Outgoing<'_, P>,
     ) -> serde_json::Result<()> {
         let mut contents = self.lock();
-        encode(&mut contents.lines, src, dest, body)?;
+        encode(&mut contents.lines, src, dest, message)?;
         contents.wake();
         Ok(())
     }

@@ -35,9 +35,8 @@ pub fn run<S: Send + Sync + 'static>(node: Node<S>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let ended = runtime.block_on(async {
-        node.run_until(input(), output(), Host::process(), terminated()).await
-    });
+    let ended = runtime
+        .block_on(async { node.run_until(input(), output(), Host::process(), terminated()).await });
     // A thread that still reads standard input must not keep the process.
     runtime.shutdown_timeout(Duration::ZERO);
     match ended {
@@ -71,7 +70,7 @@ async fn terminated() {
         }
         Err(error) => {
             tracing::warn!(%error, "cannot watch for SIGTERM");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use tokio::time;
 
 use crate::error::{CallError, Error};
-use crate::message::{Body, Envelope, NodeId, Request, decode};
+use crate::message::{Envelope, NodeId, Number, Outgoing, Request};
 use crate::outbox::Outbox;
 
 /// How often and how patiently [`Context::call_until_answered`] asks.
@@ -91,7 +91,8 @@ impl Calls {
     }
 
     /// How many calls wait for their reply.
-    pub(crate) fn pending(&self) -> usize {
+    #[cfg(test)]
+    fn pending(&self) -> usize {
         self.lock().pending.len()
     }
 
@@ -139,8 +140,9 @@ where
     R::Reply: DeserializeOwned,
 {
     let mut slot = calls.open(dest)?;
+    let message = Outgoing { kind: R::TYPE, number: Number::Request(slot.id), payload: request };
     outbox
-        .push(src, dest, &Body::request(R::TYPE, slot.id, request))
+        .push(src, dest, &message)
         .unwrap_or_else(|error| panic!("a {} request has no JSON form: {error}", R::TYPE));
     match time::timeout(timeout, &mut slot.reply).await {
         Ok(Ok(line)) => decode_reply::<R>(dest, &line),
@@ -154,19 +156,18 @@ where
     R: Request,
     R::Reply: DeserializeOwned,
 {
-    let undecodable =
-        |problem: String| CallError::Undecodable { dest: dest.to_string(), problem };
-    let envelope: Envelope<'_> =
-        serde_json::from_str(line).map_err(|error| undecodable(error.to_string()))?;
+    let undecodable = |problem: String| CallError::Undecodable { dest: dest.to_string(), problem };
+    let envelope = Envelope::read(line).map_err(|error| undecodable(error.to_string()))?;
     let kind = &*envelope.body.kind;
     if kind == "error" {
-        let error: Error = decode(line).map_err(|error| undecodable(error.to_string()))?;
+        let error: Error =
+            envelope.decode_body(line).map_err(|error| undecodable(error.to_string()))?;
         return Err(CallError::Remote { dest: dest.to_string(), error });
     }
     if kind.strip_suffix("_ok") != Some(R::TYPE) {
         return Err(undecodable(format!("a reply of type `{kind}` to a `{}`", R::TYPE)));
     }
-    decode(line).map_err(|error| undecodable(error.to_string()))
+    envelope.decode_body(line).map_err(|error| undecodable(error.to_string()))
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ use tokio::time::{Sleep, sleep};
 use crate::context::{Context, Running, Setup};
 use crate::error::{Definite, Error};
 use crate::io::{Reader, Writer};
-use crate::message::{Body, Envelope, Header, Init, Salvaged, decode, salvage};
+use crate::message::{Empty, Envelope, Header, Init, Number, Outgoing, Salvaged, salvage};
 use crate::node::{Handler, Hook, Host, MakeState, Node, Periodic, panic_text, refuse};
 use crate::outbox::{Outbox, Task};
 use crate::rpc::Calls;
@@ -201,11 +201,7 @@ impl<S: Send + Sync + 'static> Core<S> {
 
     /// Polls what waits until all of it waits for something else.
     fn poll_tasks(&mut self, cx: &mut Wakeup<'_>) {
-        if let Phase::Starting(starting) = &mut self.phase
-            && let Poll::Ready(started) = starting.as_mut().poll(cx)
-        {
-            self.started(started);
-        }
+        self.poll_start(cx);
         while let Poll::Ready(Some(bytes)) = self.waiting.poll_next_unpin(cx) {
             self.waiting_bytes -= bytes;
         }
@@ -216,6 +212,14 @@ impl<S: Send + Sync + 'static> Core<S> {
                 _ if self.outbox.has_tasks() => {}
                 _ => break,
             }
+        }
+    }
+
+    fn poll_start(&mut self, cx: &mut Wakeup<'_>) {
+        if let Phase::Starting(starting) = &mut self.phase
+            && let Poll::Ready(started) = starting.as_mut().poll(cx)
+        {
+            self.started(started);
         }
     }
 
@@ -247,7 +251,7 @@ impl<S: Send + Sync + 'static> Core<S> {
     }
 
     fn text(&mut self, line: &str, cx: &mut Wakeup<'_>) {
-        let envelope: Envelope<'_> = match serde_json::from_str(line) {
+        let envelope = match Envelope::read(line) {
             Ok(envelope) => envelope,
             Err(error) => return self.malformed(line, &error),
         };
@@ -269,7 +273,7 @@ impl<S: Send + Sync + 'static> Core<S> {
         cx: &mut Wakeup<'_>,
     ) -> Result<(), Error> {
         if envelope.body.kind == "init" {
-            return self.init(envelope, line);
+            return self.init(envelope, line, cx);
         }
         let (Some(running), Phase::Serving) = (&self.running, &self.phase) else {
             return Err(Error::unavailable("this node has not been initialised yet"));
@@ -283,8 +287,7 @@ impl<S: Send + Sync + 'static> Core<S> {
         if full {
             return Err(Error::unavailable("too many requests are waiting here"));
         }
-        let source = envelope.src.as_ref().into();
-        let mut task = handler(running, source, envelope.body.msg_id, line)
+        let mut task = handler(running, envelope, line)
             .map_err(|error| Error::malformed(format_args!("`{kind}`: {error}")))?;
         if task.as_mut().poll(cx).is_pending() {
             let bytes = line.len();
@@ -301,7 +304,7 @@ impl<S: Send + Sync + 'static> Core<S> {
         tracing::warn!(%src, %kind, %error, "refused");
         if let Some(msg_id) = msg_id {
             let own = self.running.as_ref().map_or(&*envelope.dest, |running| running.setup.id());
-            refuse(&self.outbox, own, src, msg_id, error);
+            refuse(&self.outbox, own, src, Number::Reply(*msg_id), error);
         }
     }
 
@@ -315,14 +318,21 @@ impl<S: Send + Sync + 'static> Core<S> {
         let running = self.running.as_ref().map(|running| running.setup.id().as_str());
         let Some(own) = running.or(dest.as_deref()) else { return };
         if !src.contains(char::REPLACEMENT_CHARACTER) {
-            refuse(&self.outbox, own, &src, msg_id, &Error::malformed(problem));
+            let error = Error::malformed(problem);
+            refuse(&self.outbox, own, &src, Number::ReplyAsIs(&msg_id), &error);
         }
     }
 
     /// Starts the node, or answers an `init` that came twice.
-    fn init(&mut self, envelope: &Envelope<'_>, line: &str) -> Result<(), Error> {
-        let init: Init =
-            decode(line).map_err(|error| Error::malformed(format_args!("`init`: {error}")))?;
+    fn init(
+        &mut self,
+        envelope: &Envelope<'_>,
+        line: &str,
+        cx: &mut Wakeup<'_>,
+    ) -> Result<(), Error> {
+        let init: Init = envelope
+            .decode_body(line)
+            .map_err(|error| Error::malformed(format_args!("`init`: {error}")))?;
         if !init.node_ids.contains(&init.node_id) {
             let text = format_args!("`init`: `node_ids` lacks `node_id` {}", init.node_id);
             return Err(Error::malformed(text));
@@ -340,6 +350,7 @@ impl<S: Send + Sync + 'static> Core<S> {
             Phase::Starting(_) => Err(Error::unavailable("`init` is under way")),
             Phase::Waiting => {
                 self.start(init, envelope);
+                self.poll_start(cx);
                 Ok(())
             }
         }
@@ -390,7 +401,8 @@ impl<S: Send + Sync + 'static> Core<S> {
                 tracing::error!(%error, "`init` failed");
                 self.phase = Phase::Waiting;
                 if let Some(msg_id) = msg_id {
-                    refuse(&self.outbox, running.setup.id(), &client, msg_id, &error);
+                    let number = Number::Reply(msg_id);
+                    refuse(&self.outbox, running.setup.id(), &client, number, &error);
                 }
             }
         }
@@ -399,8 +411,9 @@ impl<S: Send + Sync + 'static> Core<S> {
 
 fn init_ok<S>(running: &Running<S>, client: &str, msg_id: Option<u64>) {
     if let Some(msg_id) = msg_id {
-        let body = Body::reply("init_ok", msg_id, ());
-        if let Err(error) = running.outbox.push(running.setup.id(), client, &body) {
+        let message =
+            Outgoing { kind: "init_ok", number: Number::Reply(msg_id), payload: Empty {} };
+        if let Err(error) = running.outbox.push(running.setup.id(), client, &message) {
             tracing::error!(%error, "`init_ok` could not be written");
         }
     }

@@ -1,9 +1,22 @@
 //! A native test bench for Maelstrom nodes in any language.
 //!
 //! - [`settings`]: what a test run is asked to do.
+//! - [`world`]: the simulated world around the nodes, a pure state machine. It has
+//!   clients, who do what a [`workload`] says, a network ([`net`]), services like
+//!   `lin-kv` ([`service`]) and faults ([`nemesis`]).
+//! - [`host`]: where nodes run: as child processes in real time, or as tasks of
+//!   this process in virtual time.
+//! - [`fuzz`]: noise that a node has to survive.
 //! - [`history`]: what clients did and saw, one operation at a time.
 //! - [`checker`]: history in, verdict with witnesses out.
 
 pub mod checker;
+pub mod fuzz;
 pub mod history;
+pub mod host;
+pub mod nemesis;
+pub mod net;
+pub mod service;
 pub mod settings;
+pub mod workload;
+pub mod world;

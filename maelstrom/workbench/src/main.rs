@@ -1,3 +1,9 @@
 //! The `workbench` command.
 
-fn main() {}
+use workbench::host::watchdog;
+
+fn main() {
+    if std::env::args().nth(1).as_deref() == Some(watchdog::SUBCOMMAND) {
+        watchdog::reap(std::io::stdin().lock());
+    }
+}

@@ -5,6 +5,31 @@
 //! memory does not grow with what passed by. What it reports under
 //! [`Outcome::results`] has the names that the original's `results.edn` uses.
 
+mod analysis;
+mod availability;
+mod counter;
+mod echo;
+mod element;
+pub mod kafka;
+mod linearizable;
+mod perf;
+mod quantiles;
+mod set_full;
+mod stats;
+mod unique_ids;
+mod witness;
+
+pub use self::analysis::{Analysis, Report, workload_checker};
+pub use self::availability::Availability;
+pub use self::counter::Counter;
+pub use self::echo::Echo;
+pub use self::linearizable::Linearizable;
+pub use self::perf::Perf;
+pub use self::set_full::SetFull;
+pub use self::stats::Stats;
+pub use self::unique_ids::UniqueIds;
+pub use self::witness::Names;
+
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
