@@ -43,8 +43,10 @@ pub enum ConfigError {
     },
 }
 
-const PERIOD: Knob = Knob { argument: "--period-ms", variable: "BROADCAST_PERIOD_MS", least: 0, most: 60_000 };
-const FAN_OUT: Knob = Knob { argument: "--fan-out", variable: "BROADCAST_FAN_OUT", least: 2, most: 10_000 };
+const PERIOD: Knob =
+    Knob { argument: "--period-ms", variable: "BROADCAST_PERIOD_MS", least: 0, most: 60_000 };
+const FAN_OUT: Knob =
+    Knob { argument: "--fan-out", variable: "BROADCAST_FAN_OUT", least: 2, most: 10_000 };
 
 struct Knob {
     argument: &'static str,
@@ -126,7 +128,10 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
-        assert_eq!(parse(&["--perod-ms", "3"], &[]), Err(ConfigError::Unknown("--perod-ms".into())));
+        assert_eq!(
+            parse(&["--perod-ms", "3"], &[]),
+            Err(ConfigError::Unknown("--perod-ms".into()))
+        );
         assert_eq!(parse(&["--fan-out"], &[]), Err(ConfigError::Missing("--fan-out")));
         let error = parse(&[], &[("BROADCAST_PERIOD_MS", "soon")]).unwrap_err();
         assert_eq!(

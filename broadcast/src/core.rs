@@ -133,14 +133,18 @@ impl Core {
 
     /// Asks a node; `digest` says what for, beside the knowledge that is filled
     /// in here. Returns the question's nonce.
-    pub(crate) fn ask(&mut self, now: Duration, peer: Rank, purpose: Purpose, digest: Digest) -> u64 {
+    pub(crate) fn ask(
+        &mut self,
+        now: Duration,
+        peer: Rank,
+        purpose: Purpose,
+        digest: Digest,
+    ) -> u64 {
         self.nonce += 1;
         let (asked, deadline) = (now, now + self.rtt.timeout());
         let position = self.store.position();
-        self.asks.insert(
-            self.nonce,
-            Ask { peer, purpose, asked, deadline, position, overdue: false },
-        );
+        self.asks
+            .insert(self.nonce, Ask { peer, purpose, asked, deadline, position, overdue: false });
         let digest = Digest { nonce: self.nonce, have: self.store.counts(), ..digest };
         self.outbox.push((peer, Message::Digest(digest)));
         self.nonce
@@ -148,7 +152,12 @@ impl Core {
 
     /// The question that `peer` answers, unless it was answered before; and
     /// whether the answer is in time.
-    pub(crate) fn answered(&mut self, now: Duration, peer: Rank, nonce: u64) -> Option<(Ask, bool)> {
+    pub(crate) fn answered(
+        &mut self,
+        now: Duration,
+        peer: Rank,
+        nonce: u64,
+    ) -> Option<(Ask, bool)> {
         let ask = *self.asks.get(&nonce).filter(|ask| ask.peer == peer)?;
         self.asks.remove(&nonce);
         self.rtt.sample(now.saturating_sub(ask.asked));

@@ -69,7 +69,9 @@ impl Direct {
             since = page.upto;
             for peer in (0..self.core.nodes).filter(|&rank| rank != self.core.me) {
                 let runs = page.runs.clone();
-                self.core.outbox.push((peer, Message::Spread(Spread { runs, ..Spread::default() })));
+                self.core
+                    .outbox
+                    .push((peer, Message::Spread(Spread { runs, ..Spread::default() })));
             }
         }
     }
@@ -109,7 +111,8 @@ impl Direct {
         if runs.is_empty() {
             return;
         }
-        let answer = Answer { nonce: digest.nonce, more, have: Vec::new(), lacking: false, full: false };
+        let answer =
+            Answer { nonce: digest.nonce, more, have: Vec::new(), lacking: false, full: false };
         self.core.send(from, Spread { runs, answer: Some(answer), ..Spread::default() });
         self.hurry(now);
     }
@@ -122,13 +125,8 @@ impl Direct {
     }
 
     fn ask(&mut self, now: Duration, peer: Rank) {
-        let digest = Digest {
-            nonce: 0,
-            have: Vec::new(),
-            path: Vec::new(),
-            join: None,
-            suspect: None,
-        };
+        let digest =
+            Digest { nonce: 0, have: Vec::new(), path: Vec::new(), join: None, suspect: None };
         self.core.ask(now, peer, Purpose::Compare, digest);
     }
 

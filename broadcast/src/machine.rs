@@ -62,7 +62,12 @@ impl Broadcaster {
     /// # Errors
     ///
     /// When it makes no sense in this cluster; then it has no effect.
-    pub fn receive(&mut self, now: Duration, from: Rank, message: Message) -> Result<(), Malformed> {
+    pub fn receive(
+        &mut self,
+        now: Duration,
+        from: Rank,
+        message: Message,
+    ) -> Result<(), Malformed> {
         let core = self.core();
         message.check(core.me, from, core.nodes)?;
         core.hear(now, from);

@@ -9,8 +9,11 @@
 
 use std::time::Duration;
 
-/// The timeout before the first answer.
-const INITIAL: Duration = Duration::from_millis(1500);
+/// The first timeout, before there was any answer. It is short, because a node
+/// may well ask before the other one has started.
+const INITIAL: Duration = Duration::from_millis(300);
+/// How often that is doubled: a round trip may take seconds.
+const FIRST_DOUBLINGS: u32 = 4;
 /// Added to every timeout: what a busy machine takes to get to a message.
 const SLACK: Duration = Duration::from_millis(30);
 /// No timeout is shorter: a process may have to wait for its turn.
@@ -47,7 +50,14 @@ impl Rtt {
 
     /// No answer came in time.
     pub(crate) fn timed_out(&mut self) {
-        self.timeouts = (self.timeouts + 1).min(DOUBLINGS);
+        let most = if self.mean.is_some() { DOUBLINGS } else { FIRST_DOUBLINGS };
+        self.timeouts = (self.timeouts + 1).min(most);
+    }
+
+    /// Whether there was no answer yet, and not so many timeouts that none is
+    /// to be expected.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.mean.is_none() && self.timeouts < FIRST_DOUBLINGS
     }
 
     /// The mean, once there was an answer.

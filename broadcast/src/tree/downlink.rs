@@ -70,7 +70,14 @@ impl Children {
 
     /// A child joins, or joins once more. It was sent everything up to `sent`,
     /// and its uplinks will begin at `heard` of its own journal.
-    pub(super) fn join(&mut self, peer: Rank, epoch: u64, heard: usize, sent: usize, promised: Duration) {
+    pub(super) fn join(
+        &mut self,
+        peer: Rank,
+        epoch: u64,
+        heard: usize,
+        sent: usize,
+        promised: Duration,
+    ) {
         let preferred = self.0.get(&peer).is_some_and(|child| child.preferred);
         let heard = Heard::from(heard);
         self.0.insert(peer, Child { epoch, sent, promised, heard, unconfirmed: None, preferred });

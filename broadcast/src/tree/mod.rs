@@ -424,15 +424,20 @@ impl Tree {
         uplink.on_sent(since, now, was_needed);
     }
 
-    /// Sends the parent a digest once more.
+    /// Has the link to the parent confirmed once more, for doubt or for a gap.
     fn rejoin(&mut self, now: Duration) {
         let Standing::Child(uplink) = &mut self.standing else { return };
-        let peer = uplink.peer;
-        let doubts = uplink.is_overdue(now);
-        uplink.in_doubt |= doubts;
-        if doubts {
+        if uplink.is_overdue(now) {
+            uplink.in_doubt = true;
             self.share_doubt(now);
         }
+        self.join_again(now);
+    }
+
+    /// Sends the parent a digest once more.
+    fn join_again(&mut self, now: Duration) {
+        let Standing::Child(uplink) = &self.standing else { return };
+        let peer = uplink.peer;
         let epoch = self.ask(now, peer, Purpose::Join);
         let sent = self.core.store.position();
         if let Standing::Child(uplink) = &mut self.standing {

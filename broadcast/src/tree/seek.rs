@@ -286,9 +286,10 @@ impl Tree {
     /// What is due about questions and wants.
     pub(super) fn run_questions(&mut self, now: Duration) {
         for (nonce, ask) in self.core.overdue(now) {
-            let is_join = matches!(&self.standing, Standing::Child(uplink) if uplink.epoch == nonce);
+            let is_join =
+                matches!(&self.standing, Standing::Child(uplink) if uplink.epoch == nonce);
             if ask.purpose == Purpose::Join && is_join {
-                self.detach(now);
+                self.on_silence(now);
             }
         }
         for peer in self.core.due_wants(now) {
@@ -297,6 +298,17 @@ impl Tree {
         if self.core.adopt_orphans(now) {
             self.on_news(now, self.core.me);
         }
+    }
+
+    /// The parent does not answer. A node that has just started gives it time
+    /// to start, too; otherwise it is lost.
+    fn on_silence(&mut self, now: Duration) {
+        if !self.core.rtt.is_unknown() {
+            self.detach(now);
+            return;
+        }
+        self.core.rtt.timed_out();
+        self.join_again(now);
     }
 
     // ---- changing places ----

@@ -184,7 +184,9 @@ impl Uplink {
 
     /// When the next uplink catches a round, for those who send through us.
     pub(super) fn next_slot(&self, now: Duration) -> Option<Duration> {
-        self.slot.map(|slot| if slot > now { slot } else { slot + self.period }).filter(|&s| s > now)
+        self.slot
+            .map(|slot| if slot > now { slot } else { slot + self.period })
+            .filter(|&s| s > now)
     }
 
     /// When to doubt the parent, or to ask for what was missed.
@@ -224,7 +226,7 @@ mod tests {
 
     /// A link with a round trip of 200 ms, whose last downlink came at 1000 ms.
     fn link() -> Uplink {
-        let mut link = Uplink::new(0, vec![0], 1, 0, 0 * MS, 300 * MS);
+        let mut link = Uplink::new(0, vec![0], 1, 0, Duration::ZERO, 300 * MS);
         link.confirm(&down(None, None), 200 * MS, 200 * MS);
         for _ in 0..50 {
             link.rtt.sample(200 * MS);

@@ -34,7 +34,12 @@ fn everything_arrives_over_links_that_lose_duplicate_and_reorder() {
                 let context = format!("links {i}, period {period}, seed {seed}");
                 net.assert_everywhere(&values, &context);
                 let latencies = net.latencies();
-                eprintln!("{context}: {} messages, median {:?}, longest {:?}", net.messages, quantile(&latencies, 0.5), quantile(&latencies, 1.0));
+                eprintln!(
+                    "{context}: {} messages, median {:?}, longest {:?}",
+                    net.messages,
+                    quantile(&latencies, 0.5),
+                    quantile(&latencies, 1.0)
+                );
             }
         }
     }
@@ -56,7 +61,11 @@ fn a_killed_hub_takes_nothing_with_it() {
                     net.start(back, 0);
                 }
                 net.run_until(killed + 20 * S);
-                check_survivors(&mut net, killed, &format!("seed {seed}, comes back: {comes_back}, rate {rate}"));
+                check_survivors(
+                    &mut net,
+                    killed,
+                    &format!("seed {seed}, comes back: {comes_back}, rate {rate}"),
+                );
             }
         }
     }
@@ -132,13 +141,17 @@ fn after_any_chaos_everything_is_everywhere() {
             net.run_until(40 * S);
             let context = format!("period {period}, seed {seed}");
             let nodes = net.len();
-            let read: Vec<BTreeSet<u64>> = (0..nodes).map(|node| net.read(node).into_iter().collect()).collect();
+            let read: Vec<BTreeSet<u64>> =
+                (0..nodes).map(|node| net.read(node).into_iter().collect()).collect();
             let union: BTreeSet<u64> = read.iter().flatten().copied().collect();
             net.assert_everywhere(&union, &context);
             // Lost can be only what a killed node had accepted.
             let killed: BTreeSet<Rank> = net.killed.iter().copied().collect();
             for (value, fate) in &net.fates {
-                assert!(union.contains(value) || killed.contains(&fate.origin), "{value} is lost ({context})");
+                assert!(
+                    union.contains(value) || killed.contains(&fate.origin),
+                    "{value} is lost ({context})"
+                );
             }
             net.links = Links::perfect(40 * MS);
             net.slow.clear();
@@ -156,7 +169,11 @@ fn chaos(seed: u64, period: u32) -> Net {
     let mut net = Net::new(2, config(period), links, seed);
     let nodes = net.rng.random_range(2..14);
     let links = Links {
-        latency: if net.rng.random() { Latency::Constant(40 * MS) } else { Latency::Exponential(40 * MS) },
+        latency: if net.rng.random() {
+            Latency::Constant(40 * MS)
+        } else {
+            Latency::Exponential(40 * MS)
+        },
         loss: net.rng.random_range(0.0..0.2),
         duplication: net.rng.random_range(0.0..0.2),
     };
@@ -219,9 +236,16 @@ fn values_take_any_path_that_there_is() {
             net.load(S, 12 * S, 20.0);
             net.run_until(if period == 0 { 72 * S } else { 30 * S });
             let values = net.values();
-            net.assert_everywhere(&values, &format!("line {order:?}, period {period}, seed {seed}"));
+            net.assert_everywhere(
+                &values,
+                &format!("line {order:?}, period {period}, seed {seed}"),
+            );
             let late = net.latencies();
-            eprintln!("line, period {period}, seed {seed}: median {:?}, longest {:?}", quantile(&late, 0.5), quantile(&late, 1.0));
+            eprintln!(
+                "line, period {period}, seed {seed}: median {:?}, longest {:?}",
+                quantile(&late, 0.5),
+                quantile(&late, 1.0)
+            );
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::net::Cut;
 /// The earliest time at which a value sent by `origin` at `sent` can reach each
 /// of `nodes` nodes: one `latency` per hop, over links that are up when the
 /// message arrives.
-pub fn flood(
+pub(crate) fn flood(
     nodes: usize,
     origin: Rank,
     sent: Duration,
@@ -21,7 +21,10 @@ pub fn flood(
     let mut settled = vec![false; nodes];
     reached[origin] = Some(sent);
     loop {
-        let next = (0..nodes).filter(|&node| !settled[node]).filter_map(|node| Some((reached[node]?, node))).min();
+        let next = (0..nodes)
+            .filter(|&node| !settled[node])
+            .filter_map(|node| Some((reached[node]?, node)))
+            .min();
         let Some((at, from)) = next else { return reached };
         settled[from] = true;
         for to in (0..nodes).filter(|&to| !settled[to]) {
@@ -48,10 +51,10 @@ mod tests {
     fn flooding_goes_around_a_cut_or_waits_for_its_end() {
         let both = |a, b| [(a, b), (b, a)];
         let around: Cut = both(0, 1).into_iter().collect();
-        let cuts = [(0 * S, around)];
+        let cuts = [(Duration::ZERO, around)];
         assert_eq!(flood(3, 0, S, S, &cuts), [Some(S), Some(3 * S), Some(2 * S)]);
         let apart: Cut = both(0, 1).into_iter().chain(both(1, 2)).collect();
-        let cuts = [(0 * S, apart), (9 * S, Cut::new())];
+        let cuts = [(Duration::ZERO, apart), (9 * S, Cut::new())];
         assert_eq!(flood(3, 0, S, S, &cuts), [Some(S), Some(9 * S), Some(2 * S)]);
     }
 }

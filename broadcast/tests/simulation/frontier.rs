@@ -33,8 +33,11 @@ fn measure(period: Duration, seed: u64) -> Measured {
     };
     eprintln!(
         "period {period:?} seed {seed}: {:.3} messages per operation, median {:?}, longest {:?}, {} B per message, largest {} B",
-        measured.messages_per_operation, measured.median, measured.longest,
-        net.bytes / net.messages, net.largest
+        measured.messages_per_operation,
+        measured.median,
+        measured.longest,
+        net.bytes / net.messages,
+        net.largest
     );
     measured
 }
@@ -82,7 +85,11 @@ fn any_latency_works_without_being_told() {
             let values = net.values();
             net.assert_everywhere(&values, &format!("{latency} ms, seed {seed}"));
             let latencies = net.latencies();
-            eprintln!("{latency} ms: {rate} messages/s, median {:?}, longest {:?}", quantile(&latencies, 0.5), quantile(&latencies, 1.0));
+            eprintln!(
+                "{latency} ms: {rate} messages/s, median {:?}, longest {:?}",
+                quantile(&latencies, 0.5),
+                quantile(&latencies, 1.0)
+            );
             assert!(quantile(&latencies, 1.0) <= longest * MS);
             assert!(rate <= 160);
         }
@@ -99,7 +106,7 @@ fn an_idle_cluster_is_quiet() {
         let before = net.messages;
         net.run_until(Duration::from_secs(90));
         let sent = net.messages - before;
-        eprintln!("idle with {period} ms at {latency} ms: {} messages in a minute", sent);
+        eprintln!("idle with {period} ms at {latency} ms: {sent} messages in a minute");
         assert!(sent <= 5 * 60);
     }
 }
@@ -108,7 +115,7 @@ fn an_idle_cluster_is_quiet() {
 fn one_node_alone_sends_nothing() {
     for period in [0, 300] {
         let config = Config { period: period * MS, ..Config::default() };
-        let mut net = Net::new(1, config, Links::perfect(0 * MS), 1);
+        let mut net = Net::new(1, config, Links::perfect(Duration::ZERO), 1);
         let sent = net.load(Duration::ZERO, Duration::from_secs(5), 10.0);
         net.run_until(Duration::from_secs(10));
         assert_eq!(net.messages, 0);
@@ -119,7 +126,8 @@ fn one_node_alone_sends_nothing() {
 #[test]
 fn the_same_seed_brings_the_same_messages() {
     let run = || {
-        let mut net = Net::new(9, Config::default(), Links { loss: 0.1, ..Links::perfect(50 * MS) }, 7);
+        let mut net =
+            Net::new(9, Config::default(), Links { loss: 0.1, ..Links::perfect(50 * MS) }, 7);
         net.load(Duration::ZERO, Duration::from_secs(10), 20.0);
         net.run_until(Duration::from_secs(20));
         (net.messages, net.bytes, net.read(3))

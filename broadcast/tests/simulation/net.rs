@@ -16,31 +16,31 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::value::RawValue;
 
-pub const MS: Duration = Duration::from_millis(1);
+pub(crate) const MS: Duration = Duration::from_millis(1);
 
 /// How long messages take.
 #[derive(Clone, Copy)]
-pub enum Latency {
+pub(crate) enum Latency {
     Constant(Duration),
     Exponential(Duration),
 }
 
 /// What becomes of messages.
 #[derive(Clone, Copy)]
-pub struct Links {
-    pub latency: Latency,
-    pub loss: f64,
-    pub duplication: f64,
+pub(crate) struct Links {
+    pub(crate) latency: Latency,
+    pub(crate) loss: f64,
+    pub(crate) duplication: f64,
 }
 
 impl Links {
-    pub fn perfect(latency: Duration) -> Self {
+    pub(crate) fn perfect(latency: Duration) -> Self {
         Self { latency: Latency::Constant(latency), loss: 0.0, duplication: 0.0 }
     }
 }
 
 /// Which links are cut: `(from, to)`.
-pub type Cut = BTreeSet<(Rank, Rank)>;
+pub(crate) type Cut = BTreeSet<(Rank, Rank)>;
 
 enum Event {
     Deliver { from: Rank, to: Rank, message: Message },
@@ -53,11 +53,11 @@ enum Event {
 }
 
 /// The fate of one value.
-pub struct Fate {
-    pub origin: Rank,
-    pub sent: Duration,
+pub(crate) struct Fate {
+    pub(crate) origin: Rank,
+    pub(crate) sent: Duration,
     /// When it reached which node first.
-    pub reached: BTreeMap<Rank, Duration>,
+    pub(crate) reached: BTreeMap<Rank, Duration>,
 }
 
 struct Slot {
@@ -66,25 +66,24 @@ struct Slot {
     paused: Duration,
 }
 
-pub struct Net {
-    pub now: Duration,
-    pub rng: StdRng,
-    pub links: Links,
-    pub config: Config,
+pub(crate) struct Net {
+    pub(crate) now: Duration,
+    pub(crate) rng: StdRng,
+    pub(crate) links: Links,
+    pub(crate) config: Config,
     /// Extra latency of single links, one way.
-    pub slow: BTreeMap<(Rank, Rank), Duration>,
-    pub messages: u64,
-    pub bytes: u64,
-    pub largest: usize,
-    pub fates: BTreeMap<u64, Fate>,
+    pub(crate) slow: BTreeMap<(Rank, Rank), Duration>,
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+    pub(crate) largest: usize,
+    pub(crate) fates: BTreeMap<u64, Fate>,
     /// From when on which links are cut.
-    pub cuts: Vec<(Duration, Cut)>,
-    pub encodes: bool,
-    pub watch: (Duration, Duration),
+    pub(crate) cuts: Vec<(Duration, Cut)>,
+    pub(crate) encodes: bool,
     /// Which nodes were killed.
-    pub killed: Vec<Rank>,
+    pub(crate) killed: Vec<Rank>,
     /// Messages sent by each node.
-    pub by_node: Vec<u64>,
+    pub(crate) by_node: Vec<u64>,
     nodes: Vec<Slot>,
     queue: BinaryHeap<Reverse<(Duration, u64)>>,
     events: BTreeMap<u64, Event>,
@@ -93,7 +92,7 @@ pub struct Net {
 }
 
 impl Net {
-    pub fn new(nodes: usize, config: Config, links: Links, seed: u64) -> Self {
+    pub(crate) fn new(nodes: usize, config: Config, links: Links, seed: u64) -> Self {
         let mut net = Self {
             now: Duration::ZERO,
             rng: StdRng::seed_from_u64(seed),
@@ -106,7 +105,6 @@ impl Net {
             fates: BTreeMap::new(),
             cuts: vec![(Duration::ZERO, Cut::new())],
             encodes: true,
-            watch: (Duration::ZERO, Duration::ZERO),
             killed: Vec::new(),
             by_node: vec![0; nodes],
             nodes: Vec::new(),
@@ -123,36 +121,37 @@ impl Net {
         net
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
 
     // ---- what is to happen ----
 
-    pub fn client(&mut self, at: Duration, node: Rank, value: u64) {
+    pub(crate) fn client(&mut self, at: Duration, node: Rank, value: u64) {
         self.at(at, Event::Client { node, value });
     }
 
-    pub fn cut(&mut self, at: Duration, cut: Cut) {
+    pub(crate) fn cut(&mut self, at: Duration, cut: Cut) {
         self.at(at, Event::Cut(cut));
     }
 
-    pub fn kill(&mut self, at: Duration, node: Rank) {
+    pub(crate) fn kill(&mut self, at: Duration, node: Rank) {
         self.at(at, Event::Kill(node));
     }
 
-    pub fn start(&mut self, at: Duration, node: Rank) {
+    pub(crate) fn start(&mut self, at: Duration, node: Rank) {
         self.at(at, Event::Start(node));
     }
 
-    pub fn pause(&mut self, at: Duration, node: Rank, until: Duration) {
+    pub(crate) fn pause(&mut self, at: Duration, node: Rank, until: Duration) {
         self.at(at, Event::Pause(node, until));
     }
 
     /// Clients broadcast values 0, 1, 2, … at random nodes, `rate` a second,
     /// with gaps as Maelstrom draws them. Returns how many.
-    pub fn load(&mut self, from: Duration, upto: Duration, rate: f64) -> u64 {
-        let first = self.fates.len() as u64 + self.events.values().filter(|e| matches!(e, Event::Client { .. })).count() as u64;
+    pub(crate) fn load(&mut self, from: Duration, upto: Duration, rate: f64) -> u64 {
+        let first = self.fates.len() as u64
+            + self.events.values().filter(|e| matches!(e, Event::Client { .. })).count() as u64;
         let mut value = first;
         let mut at = from;
         loop {
@@ -174,7 +173,7 @@ impl Net {
 
     // ---- running ----
 
-    pub fn run_until(&mut self, end: Duration) {
+    pub(crate) fn run_until(&mut self, end: Duration) {
         while let Some(&Reverse((at, serial))) = self.queue.peek() {
             if at > end {
                 break;
@@ -198,10 +197,6 @@ impl Net {
                         self.at(self.nodes[to].paused, event);
                     }
                     return;
-                }
-                if self.now > self.watch.0 && self.now < self.watch.1 {
-                        let text = match message { Message::Spread(s) => serde_json::to_string(s).unwrap(), Message::Digest(s) => serde_json::to_string(s).unwrap() };
-                        eprintln!("W {:?} {from}->{to} {text}", self.now);
                 }
                 self.trace(to, message);
                 let Event::Deliver { message, .. } = event else { return };
@@ -230,7 +225,8 @@ impl Net {
                 let rng = StdRng::seed_from_u64(self.rng.random());
                 let mut machine = Broadcaster::new(node, self.len(), &self.config, rng);
                 machine.start(now);
-                self.nodes[node] = Slot { machine: Some(machine), wake: None, paused: Duration::ZERO };
+                self.nodes[node] =
+                    Slot { machine: Some(machine), wake: None, paused: Duration::ZERO };
                 self.after(node);
             }
             Event::Pause(node, until) => self.nodes[node].paused = until,
@@ -326,19 +322,19 @@ impl Net {
 
     // ---- what came of it ----
 
-    pub fn is_alive(&self, node: Rank) -> bool {
+    pub(crate) fn is_alive(&self, node: Rank) -> bool {
         self.nodes[node].machine.is_some()
     }
 
     /// What a node would answer to a read, in order.
-    pub fn read(&mut self, node: Rank) -> Vec<u64> {
+    pub(crate) fn read(&mut self, node: Rank) -> Vec<u64> {
         let machine = self.nodes[node].machine.as_mut().expect("a live node");
         serde_json::from_str(machine.read().get()).unwrap()
     }
 
     /// Asserts that every live node has exactly these values, each once.
     #[track_caller]
-    pub fn assert_everywhere(&mut self, values: &BTreeSet<u64>, context: &str) {
+    pub(crate) fn assert_everywhere(&mut self, values: &BTreeSet<u64>, context: &str) {
         for node in 0..self.len() {
             if self.is_alive(node) {
                 let read = self.read(node);
@@ -355,12 +351,12 @@ impl Net {
     }
 
     /// All values that were broadcast.
-    pub fn values(&self) -> BTreeSet<u64> {
+    pub(crate) fn values(&self) -> BTreeSet<u64> {
         self.fates.keys().copied().collect()
     }
 
     /// For each value, how long until it was everywhere; sorted.
-    pub fn latencies(&self) -> Vec<Duration> {
+    pub(crate) fn latencies(&self) -> Vec<Duration> {
         let everywhere = |fate: &Fate| *fate.reached.values().max().unwrap() - fate.sent;
         let mut all: Vec<_> = self.fates.values().map(everywhere).collect();
         all.sort();
@@ -369,7 +365,7 @@ impl Net {
 }
 
 /// The element at a fraction of a sorted list.
-pub fn quantile(sorted: &[Duration], at: f64) -> Duration {
+pub(crate) fn quantile(sorted: &[Duration], at: f64) -> Duration {
     sorted[((sorted.len() - 1) as f64 * at).round() as usize]
 }
 

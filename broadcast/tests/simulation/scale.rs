@@ -28,7 +28,8 @@ fn a_thousand_nodes_take_about_one_message_a_value_and_node() {
     let busiest = net.by_node.iter().max().unwrap();
     eprintln!(
         "1000 nodes: {cost:.3} messages a value and node, median {:?}, longest {:?}, busiest node {busiest} messages",
-        quantile(&latencies, 0.5), quantile(&latencies, 1.0)
+        quantile(&latencies, 0.5),
+        quantile(&latencies, 1.0)
     );
     assert!(cost <= 1.2);
     assert!(quantile(&latencies, 1.0) <= 2 * S);
@@ -42,7 +43,8 @@ fn a_thousand_nodes_survive_the_death_of_the_root() {
     net.load(2 * S, 8 * S, 10.0);
     net.kill(4 * S + 77 * MS, 0);
     net.run_until(12 * S);
-    let values: Vec<u64> = net.fates.iter().filter(|(_, fate)| fate.origin != 0).map(|(&v, _)| v).collect();
+    let values: Vec<u64> =
+        net.fates.iter().filter(|(_, fate)| fate.origin != 0).map(|(&v, _)| v).collect();
     let mut longest = Duration::ZERO;
     for value in values {
         let fate = &net.fates[&value];
@@ -50,6 +52,9 @@ fn a_thousand_nodes_survive_the_death_of_the_root() {
         longest = longest.max(*fate.reached.values().max().unwrap() - fate.sent);
     }
     let busiest = net.by_node.iter().max().unwrap();
-    eprintln!("1000 nodes, root killed: longest {longest:?}, {} messages, busiest node {busiest}", net.messages);
+    eprintln!(
+        "1000 nodes, root killed: longest {longest:?}, {} messages, busiest node {busiest}",
+        net.messages
+    );
     assert!(longest <= 4 * S);
 }
