@@ -1,6 +1,7 @@
 //! The nodes that can be simulated.
 
 use anyhow::bail;
+use broadcast::config::Config;
 use workbench::checker::Validity;
 use workbench::host::Program;
 use workbench::simulation::Finished;
@@ -47,6 +48,26 @@ fn valid(finished: &Finished) -> Result<(), String> {
 
 /// All of them.
 pub(crate) const KINDS: &[Kind] = &[
+    Kind {
+        name: "broadcast",
+        program: |arguments| {
+            let config = Config::parse(arguments.to_vec(), |_| None)?;
+            Ok(Program::new(move || broadcast::node_with(config.clone())))
+        },
+        bodies: &[
+            r#"{"type":"read"}"#,
+            r#"{"type":"broadcast","message":{"a":[1,"two",null]}}"#,
+            r#"{"type":"broadcast","message":7}"#,
+            r#"{"type":"topology","topology":{"n0":["n1"]}}"#,
+        ],
+        promises: &[Promise {
+            flags: "-w broadcast --strict",
+            node_counts: &[1, 2, 5, 25],
+            rate: 100,
+            faults: NETWORK,
+        }],
+        judge: valid,
+    },
     Kind {
         name: "echo",
         program: |arguments| without_arguments(arguments, || Program::new(echo::node)),

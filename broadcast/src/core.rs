@@ -1,0 +1,298 @@
+//! What both ways of spreading share: memory, questions, and the repair of what
+//! is known to be missing.
+//!
+//! - A question is a digest. It is open until it is answered or for
+//!   [`MEMORY`], so that an answer that comes late still tells the round-trip
+//!   time.
+//! - A want is another node's knowledge of something that this node lacks. It
+//!   is asked for, more and more patiently, until it came from anywhere. After
+//!   [`TRIES`] it is dropped: the other node is gone, or was restarted, and
+//!   whoever else has the value will say so.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+
+use crate::rtt::Rtt;
+use crate::store::Store;
+use crate::wire::{Count, Digest, Message, Rank, Run, Spread};
+
+/// For how long an unanswered question is remembered.
+const MEMORY: Duration = Duration::from_secs(10);
+/// How often a want is asked for.
+const TRIES: u32 = 5;
+/// How many nodes count as those that can be reached, most likely.
+const ACQUAINTANCES: usize = 2;
+/// How long a value waits for those before it until it goes its own way.
+const ORPHANED: Duration = Duration::from_secs(3);
+
+/// What a digest was sent for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be the parent's child, or be confirmed as such.
+    Join,
+    /// To change to a better parent.
+    Switch,
+    /// To find a parent.
+    Seek,
+    /// To compare knowledge.
+    Compare,
+}
+
+/// A question, open or overdue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask {
+    /// Who was asked.
+    pub(crate) peer: Rank,
+    /// What for.
+    pub(crate) purpose: Purpose,
+    /// When.
+    pub(crate) asked: Duration,
+    /// When the answer is overdue.
+    pub(crate) deadline: Duration,
+    /// The end of the journal when it was asked.
+    pub(crate) position: usize,
+    overdue: bool,
+}
+
+struct Want {
+    target: Vec<Count>,
+    due: Duration,
+    tries: u32,
+}
+
+impl Want {
+    /// Drops what came. If anything did, patience begins anew.
+    fn review(&mut self, store: &Store, due: Duration) {
+        let still = store.lacking(&self.target);
+        if still.len() < self.target.len() {
+            self.tries = 0;
+            self.due = self.due.min(due);
+        }
+        self.target = still;
+    }
+}
+
+/// What a node has, apart from its way of spreading.
+pub(crate) struct Core {
+    /// This node.
+    pub(crate) me: Rank,
+    /// The number of nodes.
+    pub(crate) nodes: usize,
+    /// The period of the rounds.
+    pub(crate) period: Duration,
+    /// Where chance comes from.
+    pub(crate) rng: StdRng,
+    /// What it knows.
+    pub(crate) store: Store,
+    /// How long answers take.
+    pub(crate) rtt: Rtt,
+    /// Messages to be sent.
+    pub(crate) outbox: Vec<(Rank, Message)>,
+    /// When each node was last heard of.
+    heard: Vec<Option<Duration>>,
+    /// Whose turn it is to be tried: the last first.
+    turns: Vec<Rank>,
+    nonce: u64,
+    asks: BTreeMap<u64, Ask>,
+    wants: BTreeMap<Rank, Want>,
+}
+
+impl Core {
+    /// A new life. Its number and all else that is left to chance come from
+    /// `rng`.
+    pub(crate) fn new(me: Rank, nodes: usize, period: Duration, mut rng: StdRng) -> Self {
+        // 53 bits: an integer to every JSON library.
+        let incarnation = rng.random::<u64>() >> 11;
+        // No two lives number their questions alike, or an answer to a former
+        // life could be taken for one to this. Zero is no question's number.
+        let nonce = u64::from(rng.random::<u32>());
+        Self {
+            me,
+            nodes,
+            period,
+            rng,
+            store: Store::new(me, incarnation),
+            rtt: Rtt::default(),
+            outbox: Vec::new(),
+            heard: vec![None; nodes],
+            turns: Vec::new(),
+            nonce,
+            asks: BTreeMap::new(),
+            wants: BTreeMap::new(),
+        }
+    }
+
+    /// Sends values, or answers.
+    pub(crate) fn send(&mut self, to: Rank, spread: Spread) {
+        self.outbox.push((to, Message::Spread(spread)));
+    }
+
+    /// Asks a node; `digest` says what for, beside the knowledge that is filled
+    /// in here. Returns the question's nonce.
+    pub(crate) fn ask(
+        &mut self,
+        now: Duration,
+        peer: Rank,
+        purpose: Purpose,
+        digest: Digest,
+    ) -> u64 {
+        self.nonce += 1;
+        let (asked, deadline) = (now, now + self.rtt.timeout());
+        let position = self.store.position();
+        self.asks
+            .insert(self.nonce, Ask { peer, purpose, asked, deadline, position, overdue: false });
+        let digest = Digest { nonce: self.nonce, have: self.store.counts(), ..digest };
+        self.outbox.push((peer, Message::Digest(digest)));
+        self.nonce
+    }
+
+    /// The question that `peer` answers, unless it was answered before; and
+    /// whether the answer is in time.
+    pub(crate) fn answered(
+        &mut self,
+        now: Duration,
+        peer: Rank,
+        nonce: u64,
+    ) -> Option<(Ask, bool)> {
+        let ask = *self.asks.get(&nonce).filter(|ask| ask.peer == peer)?;
+        self.asks.remove(&nonce);
+        self.rtt.sample(now.saturating_sub(ask.asked));
+        Some((ask, !ask.overdue))
+    }
+
+    /// Whether this node was asked for this, and has not answered yet.
+    pub(crate) fn is_asking(&self, purpose: Purpose, peer: Rank) -> bool {
+        self.asks.values().any(|ask| ask.purpose == purpose && ask.peer == peer && !ask.overdue)
+    }
+
+    /// Marks a question as one whose answer does not matter any more.
+    pub(crate) fn forget(&mut self, purpose: Purpose) {
+        let asks = self.asks.values_mut().filter(|ask| ask.purpose == purpose);
+        asks.for_each(|ask| ask.overdue = true);
+    }
+
+    /// The questions that have just become overdue.
+    pub(crate) fn overdue(&mut self, now: Duration) -> Vec<(u64, Ask)> {
+        self.asks.retain(|_, ask| ask.asked + MEMORY > now);
+        let mut overdue = Vec::new();
+        for (&nonce, ask) in &mut self.asks {
+            if !ask.overdue && ask.deadline <= now {
+                ask.overdue = true;
+                overdue.push((nonce, *ask));
+            }
+        }
+        overdue
+    }
+
+    /// Takes values that came from `from`; returns whether there was anything
+    /// new. What is missing before them is wanted.
+    pub(crate) fn take(&mut self, now: Duration, from: Rank, runs: Vec<Run>) -> bool {
+        let mut news = false;
+        let mut holes = Vec::new();
+        for run in runs {
+            let merged = self.store.merge(run, from, now);
+            news |= merged.news;
+            holes.extend(merged.hole);
+        }
+        if !holes.is_empty() {
+            self.want(from, holes, now + self.rtt.timeout());
+        }
+        news
+    }
+
+    /// `peer` has prefixes that this node lacks; it will be asked at `due`
+    /// unless they came by then.
+    pub(crate) fn want(&mut self, peer: Rank, target: Vec<Count>, due: Duration) {
+        let want = self.wants.entry(peer).or_insert(Want { target: Vec::new(), due, tries: 0 });
+        want.review(&self.store, due);
+        for count in target {
+            match want.target.iter_mut().find(|c| (c.0, c.1) == (count.0, count.1)) {
+                Some(known) => known.2 = known.2.max(count.2),
+                None => want.target.push(count),
+            }
+        }
+    }
+
+    /// Whether somebody was asked for all of this already and may yet answer.
+    pub(crate) fn is_wanted(&self, lacking: &[Count], now: Duration) -> bool {
+        let covered = |target: &[Count]| {
+            let holds = |c: &Count| {
+                target.iter().any(|known| (known.0, known.1) == (c.0, c.1) && known.2 >= c.2)
+            };
+            lacking.iter().all(holds)
+        };
+        self.wants.values().any(|want| want.due > now && covered(&want.target))
+    }
+
+    /// Gives up on values whose predecessors do not come. Returns whether there
+    /// is anything new to spread.
+    pub(crate) fn adopt_orphans(&mut self, now: Duration) -> bool {
+        now.checked_sub(ORPHANED).is_some_and(|before| self.store.adopt_orphans(before))
+    }
+
+    /// Whom to ask for something now.
+    pub(crate) fn due_wants(&mut self, now: Duration) -> Vec<Rank> {
+        let mut due = Vec::new();
+        let (store, patience) = (&self.store, self.rtt.timeout());
+        self.wants.retain(|&peer, want| {
+            if want.due > now {
+                return true;
+            }
+            want.review(store, now);
+            if want.target.is_empty() || want.tries == TRIES {
+                return false;
+            }
+            due.push(peer);
+            want.due = now + patience * (1 << want.tries);
+            want.tries += 1;
+            true
+        });
+        due
+    }
+
+    /// Takes note that a node is there.
+    pub(crate) fn hear(&mut self, now: Duration, from: Rank) {
+        self.heard[from] = Some(now);
+    }
+
+    /// A node other than this one: all in turn, in random order.
+    pub(crate) fn anybody(&mut self) -> Option<Rank> {
+        if self.turns.is_empty() {
+            self.turns = (0..self.nodes).filter(|&rank| rank != self.me).collect();
+            self.turns.shuffle(&mut self.rng);
+        }
+        self.turns.pop()
+    }
+
+    /// Some of the nodes that can be reached, most likely: those that were
+    /// heard of last, in random order.
+    pub(crate) fn reachable(&mut self, amount: usize) -> Vec<Rank> {
+        let heard = self.heard.iter().enumerate();
+        let mut last: Vec<_> = heard.filter_map(|(rank, at)| Some(((*at)?, rank))).collect();
+        last.sort_unstable_by(|a, b| b.cmp(a));
+        last.truncate(ACQUAINTANCES);
+        let (chosen, _) = last.partial_shuffle(&mut self.rng, amount);
+        chosen.iter().map(|&(_, rank)| rank).collect()
+    }
+
+    /// Whom to compare knowledge with: one that can be reached, most likely,
+    /// and one in turn that may not.
+    pub(crate) fn partners(&mut self) -> Vec<Rank> {
+        let mut partners = self.reachable(1);
+        partners.extend(self.anybody());
+        partners.dedup();
+        partners
+    }
+
+    /// When this has something to do next.
+    pub(crate) fn wake(&self) -> Option<Duration> {
+        let overdue = self.asks.values().filter(|ask| !ask.overdue).map(|ask| ask.deadline).min();
+        let wanted = self.wants.values().map(|want| want.due).min();
+        let orphans = self.store.waiting().map(|since| since + ORPHANED);
+        [overdue, wanted, orphans].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,178 @@
+//! Spreading at once: every value goes straight from its origin to everybody.
+//!
+//! The latency is one hop, and the price N − 1 messages a value. What gets lost
+//! is noticed by the next value of the same origin, which leaves a hole, or
+//! when two nodes compare what they have: each asks a random other one now and
+//! then, the more often the more comes of it. That is also the way around a
+//! link that is cut.
+//!
+//! - A digest is compared with what the other node had [`SETTLED`] ago, or has
+//!   from another than its origin, so that values that are on their way do not
+//!   count as missing. Nothing is answered when nothing is missing.
+//! - Without news, a node compares every [`LONGEST`], or N/5 seconds if that is
+//!   more: 5 messages a second in all.
+
+use std::time::Duration;
+
+use rand::RngExt;
+
+use crate::core::{Core, Purpose};
+use crate::store::Prefixes;
+use crate::wire::{Answer, Count, Digest, Message, Rank, Run, Spread, Value};
+
+/// The pause between two comparisons while they bring something.
+const SHORTEST: Duration = Duration::from_millis(250);
+/// The longest pause while values come.
+const BUSY: Duration = Duration::from_secs(2);
+/// The longest pause at all, in small clusters.
+const LONGEST: Duration = Duration::from_secs(4);
+/// After how long a value should have come to everybody on its direct way.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// A node that sends everything at once.
+pub(crate) struct Direct {
+    pub(crate) core: Core,
+    /// What this node had when it last looked, and when that was.
+    recent: (Duration, Vec<Count>),
+    /// What it had the time before, at least [`SETTLED`] ago, and what came on
+    /// a detour since.
+    settled: Prefixes,
+    compare_at: Option<Duration>,
+    pause: Duration,
+}
+
+impl Direct {
+    pub(crate) fn new(core: Core) -> Self {
+        let recent = (Duration::ZERO, Vec::new());
+        Self { core, recent, settled: Prefixes::default(), compare_at: None, pause: SHORTEST }
+    }
+
+    /// The beginning of a life, maybe not the first: others are asked for what
+    /// they remember.
+    pub(crate) fn start(&mut self, now: Duration) {
+        self.compare_at = (self.core.nodes > 1).then_some(now);
+        self.run_due(now);
+    }
+
+    pub(crate) fn broadcast(&mut self, now: Duration, value: Value) {
+        let before = self.core.store.position();
+        if self.core.store.accept(value) {
+            self.push(before);
+            self.stay_alert(now);
+        }
+    }
+
+    /// Sends what is in the journal from `since` on to everybody.
+    fn push(&mut self, mut since: usize) {
+        while since < self.core.store.position() {
+            let page = self.core.store.page(since, usize::MAX);
+            since = page.upto;
+            for peer in (0..self.core.nodes).filter(|&rank| rank != self.core.me) {
+                let runs = page.runs.clone();
+                self.core
+                    .outbox
+                    .push((peer, Message::Spread(Spread { runs, ..Spread::default() })));
+            }
+        }
+    }
+
+    pub(crate) fn receive(&mut self, now: Duration, from: Rank, message: Message) {
+        match message {
+            Message::Spread(spread) => self.on_spread(now, from, spread),
+            Message::Digest(digest) => self.on_digest(now, from, &digest),
+        }
+        self.run_due(now);
+    }
+
+    fn on_spread(&mut self, now: Duration, from: Rank, spread: Spread) {
+        let detours = spread.runs.iter().filter(|run| run.0 != from);
+        self.settled.raise(detours.map(Run::end));
+        let is_news = self.core.take(now, from, spread.runs);
+        if is_news {
+            self.stay_alert(now);
+        }
+        let Some(answer) = spread.answer else { return };
+        if self.core.answered(now, from, answer.nonce).is_none() || !is_news {
+            return;
+        }
+        self.hurry(now);
+        if answer.more {
+            self.ask(now, from);
+        }
+    }
+
+    fn on_digest(&mut self, now: Duration, from: Rank, digest: &Digest) {
+        self.settle(now);
+        let (runs, more) = self.core.store.delta(&digest.have, Some(&self.settled));
+        let lacking = self.core.store.lacking(&digest.have);
+        if !lacking.is_empty() {
+            self.core.want(from, lacking, now + SETTLED);
+        }
+        if runs.is_empty() {
+            return;
+        }
+        let answer =
+            Answer { nonce: digest.nonce, more, have: Vec::new(), lacking: false, full: false };
+        self.core.send(from, Spread { runs, answer: Some(answer), ..Spread::default() });
+        self.hurry(now);
+    }
+
+    fn settle(&mut self, now: Duration) {
+        if now >= self.recent.0 + SETTLED {
+            let counts = self.core.store.counts();
+            self.settled.raise(std::mem::replace(&mut self.recent, (now, counts)).1);
+        }
+    }
+
+    fn ask(&mut self, now: Duration, peer: Rank) {
+        let digest =
+            Digest { nonce: 0, have: Vec::new(), path: Vec::new(), join: None, suspect: None };
+        self.core.ask(now, peer, Purpose::Compare, digest);
+    }
+
+    /// A comparison found something: there may be more.
+    fn hurry(&mut self, now: Duration) {
+        self.pause = SHORTEST;
+        self.compare_by(now + SHORTEST);
+    }
+
+    /// Values come, so some may be lost.
+    fn stay_alert(&mut self, now: Duration) {
+        self.pause = self.pause.min(BUSY);
+        self.compare_by(now + BUSY);
+    }
+
+    fn compare_by(&mut self, by: Duration) {
+        self.compare_at = self.compare_at.map(|at| at.min(by));
+    }
+
+    pub(crate) fn run_due(&mut self, now: Duration) {
+        self.core.overdue(now);
+        for peer in self.core.due_wants(now) {
+            self.ask(now, peer);
+        }
+        let before = self.core.store.position();
+        if self.core.adopt_orphans(now) {
+            self.push(before);
+        }
+        if self.compare_at.is_some_and(|at| at <= now) {
+            self.settle(now);
+            let hurries = self.pause < BUSY;
+            self.compare_at = Some(now + self.pause);
+            let longest = LONGEST.max(Duration::from_millis(200 * self.core.nodes as u64));
+            self.pause = (2 * self.pause).min(longest);
+            let mut partners = self.core.partners();
+            if !hurries {
+                let one = self.core.rng.random_range(0..partners.len().max(1));
+                partners = partners.into_iter().skip(one).take(1).collect();
+            }
+            for peer in partners {
+                self.ask(now, peer);
+            }
+        }
+    }
+
+    pub(crate) fn wake(&self) -> Option<Duration> {
+        [self.core.wake(), self.compare_at].into_iter().flatten().min()
+    }
+}

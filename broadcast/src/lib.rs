@@ -1,0 +1,128 @@
+//! Challenge 3: a node that spreads values to all others.
+//!
+//! Values are any JSON. A broadcast is acknowledged at once and spread in the
+//! background; a read answers what has arrived. How values spread is set by one
+//! number, the period of the rounds ([`Config`](config::Config)):
+//!
+//! | period | way | messages an operation | longest latency |
+//! | --- | --- | --- | --- |
+//! | 310 ms (default) | tree | 1.2 | period + 2 × latency |
+//! | 1450 ms | tree | 0.38 | the same |
+//! | 0 | direct | 12 | one latency |
+//!
+//! (25 nodes, 100 ms latency, 100 operations a second, half of them reads; what
+//! `tests/simulation` measures.)
+//!
+//! # Map
+//!
+//! - [`machine`]: the node as a pure state machine; here is only its shell.
+//! - `tree`: spreading in rounds along a tree, with few messages; `direct`:
+//!   spreading at once, with many.
+//! - `core`: what both share: questions, answers, what is known to be missing.
+//! - `store`: what a node knows: logs, version vectors, the journal; `seen`: the
+//!   set that clients read; [`canonical`]: when two JSON texts are one value.
+//! - `layout`: the tree that nodes prefer; `link`, `rtt`: one end of a link.
+//! - [`wire`]: what nodes say to each other. [`config`]: what can be set.
+
+pub mod canonical;
+pub mod config;
+mod core;
+mod direct;
+mod layout;
+mod link;
+pub mod machine;
+mod rtt;
+mod seen;
+mod shell;
+mod store;
+mod tree;
+pub mod wire;
+
+use maelstrom::{Context, Error, Message, Node, Request};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::config::Config;
+pub use crate::shell::Shell;
+use crate::wire::Value;
+
+/// `{"type":"broadcast","message":…}`, answered `{"type":"broadcast_ok"}`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Broadcast {
+    /// Any JSON.
+    pub message: Value,
+}
+
+impl Request for Broadcast {
+    const TYPE: &'static str = "broadcast";
+    type Reply = ();
+}
+
+/// `{"type":"read"}`, answered `{"type":"read_ok","messages":[…]}`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Read {}
+
+/// The fields of `read_ok`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Messages {
+    /// An array of all values that arrived, each once, as its sender wrote it.
+    pub messages: Value,
+}
+
+impl Request for Read {
+    const TYPE: &'static str = "read";
+    type Reply = Messages;
+}
+
+/// `{"type":"topology","topology":{…}}`, answered `{"type":"topology_ok"}`. It
+/// is a suggestion, and not taken.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Topology {
+    /// The neighbours of each node.
+    pub topology: Box<RawValue>,
+}
+
+impl Request for Topology {
+    const TYPE: &'static str = "topology";
+    type Reply = ();
+}
+
+impl Message for wire::Spread {
+    const TYPE: &'static str = "spread";
+}
+
+impl Message for wire::Digest {
+    const TYPE: &'static str = "digest";
+}
+
+/// The node, set as is best for few messages at little latency.
+pub fn node() -> Node<Shell> {
+    node_with(Config::default())
+}
+
+/// The node, set otherwise.
+pub fn node_with(config: Config) -> Node<Shell> {
+    Node::new(move |setup| Shell::new(setup, &config))
+        .on_init(async |context| {
+            shell::start(&context);
+            Ok(())
+        })
+        .handle(broadcast)
+        .handle(read)
+        .handle(topology)
+        .receive(async |context, spread| shell::receive(&context, wire::Message::Spread(spread)))
+        .receive(async |context, digest| shell::receive(&context, wire::Message::Digest(digest)))
+}
+
+async fn broadcast(context: Context<Shell>, request: Broadcast) -> Result<(), Error> {
+    shell::broadcast(&context, request.message);
+    Ok(())
+}
+
+async fn read(context: Context<Shell>, _: Read) -> Result<Messages, Error> {
+    Ok(Messages { messages: context.state().read() })
+}
+
+async fn topology(_: Context<Shell>, _: Topology) -> Result<(), Error> {
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! How long an answer takes: a smoothed round-trip time and its deviation.
+//!
+//! The estimator is TCP's, [RFC 6298] section 2, with its gains of 1/8 and 1/4
+//! and its doubling of the timeout while nothing is answered (section 5.5). The
+//! deviation begins at an eighth of the first sample, not a half: a timeout that
+//! comes too early costs little here.
+//!
+//! [RFC 6298]: https://www.rfc-editor.org/rfc/rfc6298
+
+use std::time::Duration;
+
+/// The first timeout, before there was any answer. It is short, because a node
+/// may well ask before the other one has started.
+const INITIAL: Duration = Duration::from_millis(300);
+/// How often that is doubled: a round trip may take seconds.
+const FIRST_DOUBLINGS: u32 = 4;
+/// Added to every timeout: what a busy machine takes to get to a message.
+const SLACK: Duration = Duration::from_millis(30);
+/// No timeout is shorter: a process may have to wait for its turn.
+const SHORTEST: Duration = Duration::from_millis(150);
+/// No timeout is longer.
+const LONGEST: Duration = Duration::from_secs(8);
+/// Doublings in a row are limited to this many, so that a node that was cut off
+/// for long is quick again when it is back.
+const DOUBLINGS: u32 = 2;
+
+/// An estimate of a round-trip time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rtt {
+    mean: Option<Duration>,
+    deviation: Duration,
+    timeouts: u32,
+}
+
+impl Rtt {
+    /// An answer came after so long.
+    pub(crate) fn sample(&mut self, took: Duration) {
+        self.timeouts = 0;
+        match self.mean {
+            None => {
+                self.deviation = took / 8;
+                self.mean = Some(took);
+            }
+            Some(mean) => {
+                self.deviation = (self.deviation * 3 + mean.abs_diff(took)) / 4;
+                self.mean = Some((mean * 7 + took) / 8);
+            }
+        }
+    }
+
+    /// No answer came in time.
+    pub(crate) fn timed_out(&mut self) {
+        let most = if self.mean.is_some() { DOUBLINGS } else { FIRST_DOUBLINGS };
+        self.timeouts = (self.timeouts + 1).min(most);
+    }
+
+    /// Whether there was no answer yet, and not so many timeouts that none is
+    /// to be expected.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.mean.is_none() && self.timeouts < FIRST_DOUBLINGS
+    }
+
+    /// The mean, once there was an answer.
+    pub(crate) fn mean(&self) -> Option<Duration> {
+        self.mean
+    }
+
+    /// How far off the mean an answer may well be.
+    pub(crate) fn jitter(&self) -> Duration {
+        if self.mean.is_some() { self.deviation * 4 } else { Duration::ZERO }
+    }
+
+    /// After how long an answer is overdue.
+    pub(crate) fn timeout(&self) -> Duration {
+        let base = self.mean.map_or(INITIAL, |mean| mean + self.jitter() + SLACK);
+        (base.max(SHORTEST) * (1 << self.timeouts)).min(LONGEST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn a_steady_round_trip_leaves_little_slack() {
+        let mut rtt = Rtt::default();
+        for _ in 0..40 {
+            rtt.sample(200 * MS);
+        }
+        assert_eq!(rtt.mean(), Some(200 * MS));
+        assert!(rtt.timeout() < 235 * MS, "{:?}", rtt.timeout());
+    }
+
+    #[test]
+    fn timeouts_double_up_to_a_limit_and_an_answer_ends_that() {
+        let mut rtt = Rtt::default();
+        rtt.sample(200 * MS);
+        let patient = rtt.timeout();
+        for _ in 0..5 {
+            rtt.timed_out();
+        }
+        assert_eq!(rtt.timeout(), patient * 4);
+        rtt.sample(200 * MS);
+        assert!(rtt.timeout() <= patient);
+    }
+}

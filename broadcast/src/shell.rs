@@ -1,0 +1,119 @@
+//! Around the state machine: the clock, node ids for ranks, and the task that
+//! wakes it.
+//!
+//! Every event goes through [`event`], which sends what came of it. The machine
+//! is never locked across an `await`.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use maelstrom::{Context, NodeId, Setup};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use crate::config::Config;
+use crate::machine::Broadcaster;
+use crate::wire::{Message, Rank, Value};
+
+/// The granularity of timers.
+const GRANULARITY: Duration = Duration::from_millis(1);
+
+/// The state of the node.
+pub struct Shell {
+    machine: Mutex<Broadcaster>,
+    /// The node ids, sorted: a node's rank is its index.
+    ranks: Vec<NodeId>,
+    started: Instant,
+    /// The machine may want to be woken earlier than it did.
+    replanned: Notify,
+}
+
+impl Shell {
+    pub(crate) fn new(setup: &Setup, config: &Config) -> Self {
+        let mut ranks = setup.node_ids().to_vec();
+        // A list without this node, or with one twice, still is a cluster.
+        ranks.push(setup.id().clone());
+        ranks.sort();
+        ranks.dedup();
+        let me = ranks.binary_search(setup.id()).unwrap_or_default();
+        let machine = Broadcaster::new(me, ranks.len(), config, setup.rng());
+        let (started, replanned) = (Instant::now(), Notify::new());
+        Self { machine: Mutex::new(machine), ranks, started, replanned }
+    }
+
+    /// All values as one JSON array.
+    pub(crate) fn read(&self) -> Value {
+        self.machine().read()
+    }
+
+    fn machine(&self) -> MutexGuard<'_, Broadcaster> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Begins the node's life, and has it woken from then on.
+pub(crate) fn start(context: &Context<Shell>) {
+    event(context, Broadcaster::start);
+    let sleeper = context.clone();
+    context.spawn(async move { keep_time(&sleeper).await });
+}
+
+/// A client has a value.
+pub(crate) fn broadcast(context: &Context<Shell>, value: Value) {
+    event(context, |machine, now| machine.broadcast(now, value));
+}
+
+/// Another node says something.
+pub(crate) fn receive(context: &Context<Shell>, message: Message) {
+    let Ok(from) = context.state().ranks.binary_search(context.source()) else {
+        tracing::warn!(source = %context.source(), "refused a message between nodes: no such node");
+        return;
+    };
+    if let Err(error) = event(context, |machine, now| machine.receive(now, from, message)) {
+        tracing::warn!(source = %context.source(), %error, "refused a message");
+    }
+}
+
+/// Lets something happen to the machine, and sends what comes of it.
+fn event<T>(context: &Context<Shell>, happen: impl FnOnce(&mut Broadcaster, Duration) -> T) -> T {
+    let shell = context.state();
+    let mut machine = shell.machine();
+    let planned = machine.wake();
+    let result = happen(&mut machine, shell.started.elapsed());
+    if machine.wake().is_some_and(|wake| planned.is_none_or(|planned| wake < planned)) {
+        shell.replanned.notify_one();
+    }
+    for (to, message) in machine.outgoing() {
+        send(context, to, &message);
+    }
+    result
+}
+
+fn send(context: &Context<Shell>, to: Rank, message: &Message) {
+    let dest = &context.state().ranks[to];
+    match message {
+        Message::Spread(spread) => context.send(dest, spread),
+        Message::Digest(digest) => context.send(dest, digest),
+    }
+}
+
+/// Wakes the machine whenever it wants to be, but no more often than timers can
+/// tell apart.
+async fn keep_time(context: &Context<Shell>) {
+    let shell = context.state();
+    let mut earliest = shell.started;
+    loop {
+        let wake = shell.machine().wake();
+        match wake.map(|wake| earliest.max(shell.started + wake)) {
+            Some(at) if at > Instant::now() => {
+                // Either way, look again.
+                let _ = timeout_at(at, shell.replanned.notified()).await;
+            }
+            Some(_) => {
+                event(context, Broadcaster::tick);
+                earliest = Instant::now() + GRANULARITY;
+            }
+            None => shell.replanned.notified().await,
+        }
+    }
+}

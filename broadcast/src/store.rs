@@ -1,0 +1,405 @@
+//! What a node knows: one append-only log for each life of each node.
+//!
+//! A node's life has a random number, its incarnation, because a node that was
+//! killed comes back under the same name with nothing in memory. The values
+//! that a life accepted from clients are a log: they never change, and neither
+//! does their order. So what a node knows is said by one count per log, a
+//! version vector (Parker et al. 1983), and the difference between two nodes by
+//! runs of consecutive values.
+//!
+//! - A log holds a prefix without holes. What comes too early waits beside it,
+//!   visible to clients, until the hole is filled.
+//! - The journal lists what was added to any log, in order, with the neighbour
+//!   that it came from. A link needs one position in it to know what the other
+//!   side was not told yet; nobody is told what came from itself.
+//! - What a message carries is bounded by [`PAGE`], single values aside.
+//!
+//! When to send what is left to `tree` and `direct`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::seen::Seen;
+use crate::wire::{Count, Rank, Run, Value};
+
+/// How many bytes of values go into one message.
+pub(crate) const PAGE: usize = 256 * 1024;
+/// What a run costs beside its values, in bytes, about.
+const RUN_OVERHEAD: usize = 48;
+
+/// Prefixes of logs.
+#[derive(Default)]
+pub(crate) struct Prefixes(BTreeMap<(Rank, u64), u64>);
+
+impl Prefixes {
+    /// Makes prefixes as long as these, if they are shorter.
+    pub(crate) fn raise(&mut self, counts: impl IntoIterator<Item = Count>) {
+        for Count(origin, incarnation, count) in counts {
+            let known = self.0.entry((origin, incarnation)).or_default();
+            *known = count.max(*known);
+        }
+    }
+
+    fn get(&self, log: (Rank, u64)) -> u64 {
+        self.0.get(&log).copied().unwrap_or(0)
+    }
+}
+
+struct Log {
+    origin: Rank,
+    incarnation: u64,
+    values: Vec<Value>,
+    /// Values that wait for those before them.
+    ahead: BTreeMap<u64, Value>,
+    /// Since when values have been waiting.
+    waiting: Option<Duration>,
+}
+
+/// One line of the journal.
+struct Entry {
+    log: usize,
+    position: usize,
+    from: Rank,
+}
+
+/// A part of the journal, ready to be sent.
+pub(crate) struct Page {
+    /// The position in the journal behind it.
+    pub(crate) upto: usize,
+    /// The values, without those that came from the receiver.
+    pub(crate) runs: Vec<Run>,
+}
+
+/// What became of a run.
+#[derive(Default)]
+pub(crate) struct Merged {
+    /// Something was added to a log.
+    pub(crate) news: bool,
+    /// Values are waiting for others, which are in this prefix.
+    pub(crate) hole: Option<Count>,
+}
+
+/// All that a node knows.
+pub(crate) struct Store {
+    me: Rank,
+    logs: Vec<Log>,
+    index: BTreeMap<(Rank, u64), usize>,
+    journal: Vec<Entry>,
+    seen: Seen,
+}
+
+impl Store {
+    /// The empty memory of a node's new life.
+    pub(crate) fn new(me: Rank, incarnation: u64) -> Self {
+        let mut store = Self {
+            me,
+            logs: Vec::new(),
+            index: BTreeMap::new(),
+            journal: Vec::new(),
+            seen: Seen::default(),
+        };
+        store.log(me, incarnation);
+        store
+    }
+
+    /// Takes a value from a client. False if it is known already, and sure to
+    /// be passed on without being told again.
+    pub(crate) fn accept(&mut self, value: Value) -> bool {
+        let is_new = !self.seen.is_logged(&value);
+        if is_new {
+            self.append(0, value, self.me);
+        }
+        is_new
+    }
+
+    /// Takes what another node sent. The run must have passed
+    /// [`Message::check`](crate::wire::Message::check).
+    pub(crate) fn merge(&mut self, run: Run, from: Rank, now: Duration) -> Merged {
+        let Run(origin, incarnation, first, values) = run;
+        let end = first.saturating_add(values.len() as u64);
+        let log = self.log(origin, incarnation);
+        if log == 0 {
+            // Nobody knows more of this life's log than this node.
+            return Merged::default();
+        }
+        let before = self.logs[log].values.len();
+        for (position, value) in (first..).zip(values) {
+            self.place(log, position, value, from);
+        }
+        self.catch_up(log, from);
+        let log = &mut self.logs[log];
+        let is_waiting = !log.ahead.is_empty();
+        log.waiting = is_waiting.then(|| log.waiting.unwrap_or(now));
+        Merged {
+            news: log.values.len() > before,
+            hole: is_waiting.then_some(Count(origin, incarnation, end)),
+        }
+    }
+
+    /// All values as one JSON array.
+    pub(crate) fn read(&mut self) -> Value {
+        self.seen.array()
+    }
+
+    /// The end of the journal.
+    pub(crate) fn position(&self) -> usize {
+        self.journal.len()
+    }
+
+    /// Whether anything in the journal from `since` on did not come from
+    /// `peer`.
+    pub(crate) fn has_news(&self, since: usize, peer: Rank) -> bool {
+        self.journal.iter().skip(since).any(|entry| entry.from != peer)
+    }
+
+    /// The journal from `since` on, as far as a message goes.
+    pub(crate) fn page(&self, since: usize, peer: Rank) -> Page {
+        let mut page = Pager::default();
+        let mut upto = since;
+        for entry in self.journal.iter().skip(since) {
+            if entry.from != peer && !page.take(self, entry.log, entry.position) {
+                break;
+            }
+            upto += 1;
+        }
+        Page { upto, runs: page.runs() }
+    }
+
+    /// The version vector.
+    pub(crate) fn counts(&self) -> Vec<Count> {
+        let filled = self.logs.iter().filter(|log| !log.values.is_empty());
+        filled.map(|log| Count(log.origin, log.incarnation, log.values.len() as u64)).collect()
+    }
+
+    /// Which of these prefixes this node does not have.
+    pub(crate) fn lacking(&self, have: &[Count]) -> Vec<Count> {
+        let known = |origin, incarnation| {
+            self.index.get(&(origin, incarnation)).map_or(0, |&log| self.logs[log].values.len())
+        };
+        let lacks = |&&Count(o, i, count): &&Count| count > known(o, i) as u64;
+        // What a node hears of its own present life is what it said itself.
+        let mine = |&&Count(o, i, _): &&Count| self.index.get(&(o, i)) == Some(&0);
+        have.iter().filter(lacks).filter(|count| !mine(count)).copied().collect()
+    }
+
+    /// What someone who has `have` lacks, as far as a message goes; and whether
+    /// there is more. With `limit`, nothing beyond those prefixes.
+    pub(crate) fn delta(&self, have: &[Count], limit: Option<&Prefixes>) -> (Vec<Run>, bool) {
+        let mut table = Prefixes::default();
+        table.raise(have.iter().copied());
+        let mut page = Pager::default();
+        for (key, &log) in &self.index {
+            let begin = table.get(*key);
+            let end = self.logs[log].values.len() as u64;
+            let end = limit.map_or(end, |limit| end.min(limit.get(*key)));
+            for position in begin..end {
+                if !page.take(self, log, position as usize) {
+                    return (page.runs(), true);
+                }
+            }
+        }
+        (page.runs(), false)
+    }
+
+    /// Adds values to this node's own log that have waited since `before` for
+    /// others in vain: what is missing may be gone with the node that had it,
+    /// and must not hold up what came through. Returns whether there were any.
+    pub(crate) fn adopt_orphans(&mut self, before: Duration) -> bool {
+        let mut orphans = Vec::new();
+        for log in &mut self.logs {
+            if log.waiting.is_some_and(|since| since <= before) {
+                orphans.extend(std::mem::take(&mut log.ahead).into_values());
+                log.waiting = None;
+            }
+        }
+        let before = self.position();
+        for orphan in orphans {
+            self.accept(orphan);
+        }
+        self.position() > before
+    }
+
+    /// Since when the longest waiting value has been waiting for others.
+    pub(crate) fn waiting(&self) -> Option<Duration> {
+        self.logs.iter().filter_map(|log| log.waiting).min()
+    }
+
+    fn log(&mut self, origin: Rank, incarnation: u64) -> usize {
+        *self.index.entry((origin, incarnation)).or_insert_with(|| {
+            let (values, ahead) = (Vec::new(), BTreeMap::new());
+            self.logs.push(Log { origin, incarnation, values, ahead, waiting: None });
+            self.logs.len() - 1
+        })
+    }
+
+    fn place(&mut self, log: usize, position: u64, value: Value, from: Rank) {
+        let length = self.logs[log].values.len() as u64;
+        if position == length {
+            self.append(log, value, from);
+        } else if position > length {
+            self.seen.insert(&value, false);
+            self.logs[log].ahead.insert(position, value);
+        }
+    }
+
+    /// Moves what waited into the log, now that the hole before it is filled.
+    fn catch_up(&mut self, log: usize, from: Rank) {
+        loop {
+            let length = self.logs[log].values.len() as u64;
+            let Some(first) = self.logs[log].ahead.first_entry() else { return };
+            if *first.key() > length {
+                return;
+            }
+            let (position, value) = first.remove_entry();
+            if position == length {
+                self.append(log, value, from);
+            }
+        }
+    }
+
+    fn append(&mut self, log: usize, value: Value, from: Rank) {
+        self.seen.insert(&value, true);
+        let position = self.logs[log].values.len();
+        self.logs[log].values.push(value);
+        self.journal.push(Entry { log, position, from });
+    }
+}
+
+/// Collects single values into runs, up to a page.
+#[derive(Default)]
+struct Pager {
+    runs: BTreeMap<usize, Run>,
+    bytes: usize,
+}
+
+impl Pager {
+    /// Adds a value; false if the page is full. Values of one log must come in
+    /// order; where one is left out (the receiver has it), the run goes on with
+    /// it nevertheless, so that it stays one run.
+    fn take(&mut self, store: &Store, log: usize, position: usize) -> bool {
+        let Log { origin, incarnation, ref values, .. } = store.logs[log];
+        let first = self.runs.get(&log).map_or(position, |run| run.2 as usize + run.3.len());
+        let added = &values[first.min(position)..=position];
+        let bytes: usize = added.iter().map(|value| value.get().len() + 1).sum();
+        if self.bytes > 0 && self.bytes + bytes > PAGE {
+            return false;
+        }
+        self.bytes += bytes;
+        let run = self.runs.entry(log).or_insert_with(|| {
+            self.bytes += RUN_OVERHEAD;
+            Run(origin, incarnation, position as u64, Vec::new())
+        });
+        run.3.extend(added.iter().map(Arc::clone));
+        true
+    }
+
+    fn runs(self) -> Vec<Run> {
+        self.runs.into_values().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    const NOW: Duration = Duration::ZERO;
+
+    fn value(text: &str) -> Value {
+        RawValue::from_string(text.to_owned()).unwrap().into()
+    }
+
+    fn run(origin: Rank, first: u64, texts: &[&str]) -> Run {
+        Run(origin, 7, first, texts.iter().map(|text| value(text)).collect())
+    }
+
+    #[test]
+    fn a_value_shows_once_whoever_sends_it_and_however_often() {
+        let mut store = Store::new(0, 7);
+        assert!(store.accept(value(r#"{"a":1,"b":2}"#)));
+        assert!(!store.accept(value(r#"{"b":2,"a":1}"#)));
+        store.merge(run(1, 0, &["1", r#"{ "b": 2, "a": 1 }"#, "1.0"]), 1, NOW);
+        assert_eq!(store.read().get(), r#"[{"a":1,"b":2},1,1.0]"#);
+    }
+
+    #[test]
+    fn overlaps_are_skipped_and_a_hole_is_noticed_and_filled() {
+        let mut store = Store::new(0, 7);
+        assert!(store.merge(run(1, 0, &["10", "11"]), 1, NOW).news);
+        let merged = store.merge(run(1, 3, &["13"]), 1, NOW);
+        assert!(!merged.news);
+        assert_eq!(merged.hole, Some(Count(1, 7, 4)));
+        assert_eq!(store.counts(), [Count(1, 7, 2)]);
+        assert_eq!(store.read().get(), "[10,11,13]");
+        let merged = store.merge(run(1, 1, &["11", "12"]), 1, NOW);
+        assert!(merged.news && merged.hole.is_none());
+        assert_eq!(store.counts(), [Count(1, 7, 4)]);
+        assert_eq!(store.read().get(), "[10,11,13,12]");
+    }
+
+    #[test]
+    fn nobody_is_told_what_came_from_itself() {
+        let mut store = Store::new(0, 7);
+        store.merge(run(1, 0, &["10"]), 1, NOW);
+        store.merge(run(2, 0, &["20"]), 2, NOW);
+        assert!(store.has_news(0, 1) && !store.has_news(1, 2));
+        let page = store.page(0, 1);
+        assert_eq!(page.upto, 2);
+        assert_eq!(page.runs.len(), 1);
+        assert_eq!(page.runs[0].0, 2);
+    }
+
+    #[test]
+    fn the_difference_of_two_nodes_is_what_brings_one_up_to_the_other() {
+        let (mut a, mut b) = (Store::new(0, 7), Store::new(1, 7));
+        a.accept(value("1"));
+        a.merge(run(2, 0, &["20", "21"]), 2, NOW);
+        b.merge(run(2, 0, &["20"]), 2, NOW);
+        assert_eq!(b.lacking(&a.counts()), [Count(0, 7, 1), Count(2, 7, 2)]);
+        let (runs, more) = a.delta(&b.counts(), None);
+        assert!(!more);
+        for run in runs {
+            b.merge(run, 0, NOW);
+        }
+        assert!(b.lacking(&a.counts()).is_empty());
+    }
+
+    #[test]
+    fn a_transfer_is_cut_into_pages() {
+        let (mut a, mut b) = (Store::new(0, 7), Store::new(1, 7));
+        let long = format!("\"{}\"", "x".repeat(PAGE / 3));
+        for i in 0..10 {
+            a.accept(value(&format!("[{i},{long}]")));
+        }
+        let mut pages = 0;
+        loop {
+            let (runs, more) = a.delta(&b.counts(), None);
+            let bytes: usize = runs.iter().flat_map(|run| &run.3).map(|v| v.get().len()).sum();
+            assert!(bytes <= PAGE);
+            for run in runs {
+                b.merge(run, 0, NOW);
+            }
+            pages += 1;
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(pages, 5);
+        assert!(b.lacking(&a.counts()).is_empty());
+    }
+
+    #[test]
+    fn what_waits_in_vain_is_passed_on_as_this_nodes_own() {
+        let mut store = Store::new(0, 7);
+        let second = Duration::from_secs(1);
+        store.merge(run(1, 3, &["13"]), 1, second);
+        assert_eq!(store.waiting(), Some(second));
+        assert!(!store.adopt_orphans(second / 2));
+        assert!(store.adopt_orphans(second));
+        assert_eq!(store.counts(), [Count(0, 7, 1)]);
+        assert_eq!(store.read().get(), "[13]");
+        assert_eq!(store.waiting(), None);
+    }
+}

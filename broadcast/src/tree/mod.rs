@@ -1,0 +1,474 @@
+//! Spreading along a tree, in rounds: few messages, each with many values.
+//!
+//! # States
+//!
+//! A node is one of three things ([`Standing`]):
+//!
+//! - *root*: it has no parent. Rank 0 always; any other node while it reaches
+//!   nobody who is in a tree with a lower root.
+//! - *child* of a parent, the one of the preferred tree ([`Layout`]) if it can.
+//! - *seeking* a parent: it has asked some nodes and waits for their offers.
+//!
+//! Whatever it is, it may have children.
+//!
+//! # Flow of messages
+//!
+//! ```text
+//!   child                      root                      child
+//!     │ ── up {values} ────────▶ │  at the child's slot     │
+//!     │                          │  round: once a period    │
+//!     │ ◀── down {values, ack} ─ │ ── down {values} ──────▶ │ ─▶ its children,
+//!     │                          │                          │    at once
+//! ```
+//!
+//! The root has a round when there is something new, at most once a period; the
+//! first after a pause begins at once. A downlink carries what is new to that
+//! child, confirms its uplink and promises when the next one comes at the
+//! latest. Without news there are only downlinks that renew the promise, and
+//! promises grow eightfold each time, up to [`LONGEST_PROMISE`]. A child with
+//! nothing new says nothing.
+//!
+//! For one link the digest is the universal remedy: a gap, a broken promise, an
+//! uplink that is not confirmed, a parent that lost its memory — in each case
+//! the child joins once more. Its digest says all it has; the answer brings what
+//! it lacks and says what the parent lacks; the third message brings that.
+//!
+//! # When a parent is silent
+//!
+//! Only a child suspects. If the answer to its digest does not come either, it
+//! asks several nodes at once (`seek.rs`), takes the offer with the lowest root,
+//! then the one that is nearest to its root, or becomes a root itself. While its
+//! tree's root is not rank 0 it compares its knowledge with a random node now
+//! and then, which carries values across between trees, and tells of better
+//! roots; while its parent is not the preferred one it asks that one now and
+//! then whether it is back. Both become rarer the longer the trouble lasts.
+//!
+//! # What holds
+//!
+//! - A node never has a parent on whose path it stands itself, and only takes
+//!   one whose root has a lower rank than it has. If several nodes choose at the
+//!   same time, and make a circle, then the circle has no root, so it has no
+//!   downlinks, so all in it seek again: downlinks begin at roots only.
+//! - A link counts when both directions worked: joining is a question and an
+//!   answer. So a one-way cut is a cut to the tree, but values that come along
+//!   it are taken.
+//! - What a node knows of a link is a position in a journal. No message and no
+//!   step of work grows with what was spread before, digests aside, which grow
+//!   with the number of logs.
+//!
+//! # Arithmetic
+//!
+//! N nodes, period T, one-way latency L, λ values per node and second, a tree of
+//! depth d. A value waits up to T for a slot, and travels d·L up and d·L down:
+//! at most T + 2dL and a margin, T/2 less on average. Each round costs N − 1
+//! downlinks and an uplink from each child that has news, so about
+//! (N − 1)(2 − e^(−λT))/T messages a second: with N = 25, λ = 2, T = 0.3 s, that
+//! is 116 messages for the 100 operations (half of them reads) of a second, and
+//! at most 515 ms at L = 100 ms. Idle: N − 1 messages each [`LONGEST_PROMISE`].
+//!
+//! A parent that dies under load is missed after T, doubted for a round trip,
+//! and replaced after another: T + 4L and slack.
+
+mod downlink;
+mod seek;
+mod uplink;
+
+use std::time::Duration;
+
+use crate::core::{Core, Purpose};
+use crate::layout::Layout;
+use crate::wire::{Digest, Down, Message, Rank, Spread, Up, Value};
+use downlink::{Children, Verdict};
+use seek::{Seek, Trouble};
+use uplink::Uplink;
+
+/// A quiet parent is heard of this often at least.
+const LONGEST_PROMISE: Duration = Duration::from_secs(8);
+
+/// A node's place in the tree.
+#[derive(Debug)]
+enum Standing {
+    Root,
+    Child(Box<Uplink>),
+    Seeking(Seek),
+}
+
+/// The rounds of a root.
+#[derive(Debug)]
+struct Rounds {
+    /// When the last one was.
+    last: Duration,
+    /// There is something to say.
+    is_due: bool,
+    /// For how long a promise is given.
+    promise: Duration,
+}
+
+/// A node that spreads along a tree.
+pub(crate) struct Tree {
+    pub(crate) core: Core,
+    layout: Layout,
+    standing: Standing,
+    children: Children,
+    rounds: Rounds,
+    /// When to pass news on without waiting for the parent any longer.
+    flush_by: Option<Duration>,
+    trouble: Option<Trouble>,
+    /// When this node last sought a parent.
+    sought: Option<Duration>,
+    /// The path that the children were told last.
+    told: Vec<Rank>,
+}
+
+impl Tree {
+    pub(crate) fn new(core: Core, fan_out: usize) -> Self {
+        let layout = Layout::new(core.nodes, fan_out);
+        let period = core.period;
+        Self {
+            children: Children::preferred(layout.children(core.me), period),
+            rounds: Rounds { last: Duration::ZERO, is_due: false, promise: 4 * period },
+            standing: Standing::Root,
+            told: layout.path(core.me),
+            flush_by: None,
+            trouble: None,
+            sought: None,
+            layout,
+            core,
+        }
+    }
+
+    /// The beginning of a life, maybe not the first: whatever others remember
+    /// is asked for.
+    pub(crate) fn start(&mut self, now: Duration) {
+        match self.layout.parent(self.core.me) {
+            Some(parent) => self.attach(now, parent, self.layout.path(parent)),
+            None => {
+                for _ in 0..2 {
+                    if let Some(peer) = self.core.anybody() {
+                        self.ask(now, peer, Purpose::Compare);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(crate) fn broadcast(&mut self, now: Duration, value: Value) {
+        if self.core.store.accept(value) {
+            self.on_news(now, self.core.me);
+            self.run_due(now);
+        }
+    }
+
+    pub(crate) fn receive(&mut self, now: Duration, from: Rank, message: Message) {
+        match message {
+            Message::Spread(spread) => self.on_spread(now, from, spread),
+            Message::Digest(digest) => self.on_digest(now, from, &digest),
+        }
+        self.run_due(now);
+    }
+
+    fn on_spread(&mut self, now: Duration, from: Rank, spread: Spread) {
+        if self.core.take(now, from, spread.runs) {
+            self.on_news(now, from);
+        }
+        if let Some(up) = spread.up {
+            self.on_up(now, from, up);
+        }
+        if spread.leave {
+            self.children.leave(from);
+        }
+        match (spread.answer, spread.down) {
+            (Some(answer), down) => self.on_answer(now, from, &answer, down.as_ref(), spread.path),
+            (None, Some(down)) => self.on_down(now, from, &down, spread.path),
+            (None, None) => self.consider(now, from, &spread.path),
+        }
+    }
+
+    /// Something was added to the journal.
+    fn on_news(&mut self, now: Duration, from: Rank) {
+        match &mut self.standing {
+            Standing::Root => self.rounds.is_due = true,
+            Standing::Child(uplink) if uplink.peer == from => {}
+            Standing::Child(uplink) => {
+                uplink.pending.get_or_insert(now);
+            }
+            Standing::Seeking(_) => {}
+        }
+        if !self.is_root() && !self.children.is_empty() {
+            let by = now + 2 * self.core.period + 2 * self.core.rtt.timeout();
+            self.flush_by.get_or_insert(by);
+        }
+    }
+
+    fn on_up(&mut self, now: Duration, from: Rank, up: Up) {
+        match self.children.on_up(from, up, now) {
+            Verdict::Owed => {
+                self.rounds.is_due = true;
+                let by = now + 2 * self.core.period + 2 * self.core.rtt.timeout();
+                self.flush_by.get_or_insert(by);
+            }
+            Verdict::Stranger => self.deny(from),
+            Verdict::Stale => {}
+        }
+    }
+
+    /// Tells a node that it is no child, so that it joins.
+    fn deny(&mut self, stranger: Rank) {
+        let down = Down { epoch: 0, since: 0, upto: 0, next: 0, due: None, ack: None };
+        self.core.send(stranger, Spread { down: Some(down), ..Spread::default() });
+    }
+
+    fn on_down(&mut self, now: Duration, from: Rank, down: &Down, path: Vec<Rank>) {
+        let is_home = self.is_preferred(from);
+        match &mut self.standing {
+            Standing::Child(uplink) if uplink.peer == from => {
+                if down.epoch == 0 && uplink.confirmed {
+                    self.rejoin(now);
+                } else if down.epoch == uplink.epoch && uplink.confirmed {
+                    uplink.on_down(down, now);
+                    self.on_path(now, path);
+                    self.forward(now);
+                }
+            }
+            Standing::Child(_) if down.epoch != 0 && !is_home => self.leave(from),
+            _ => self.consider(now, from, &path),
+        }
+    }
+
+    /// The parent's path, as it says: it may have changed, even to one through
+    /// this node.
+    fn on_path(&mut self, now: Duration, path: Vec<Rank>) {
+        if !self.is_acceptable(&path) {
+            self.detach(now);
+        } else if let Standing::Child(uplink) = &mut self.standing {
+            uplink.path = path;
+            self.review(now);
+        }
+    }
+
+    /// Does what is due.
+    pub(crate) fn run_due(&mut self, now: Duration) {
+        self.run_questions(now);
+        match &mut self.standing {
+            Standing::Root => {
+                if self.round_at().is_some_and(|at| at <= now) {
+                    self.round(now);
+                }
+            }
+            Standing::Child(uplink) => {
+                if uplink.doubt_at().is_some_and(|at| at <= now) {
+                    self.rejoin(now);
+                } else if uplink.send_at().is_some_and(|at| at <= now) {
+                    self.send_up(now);
+                }
+            }
+            Standing::Seeking(seek) => {
+                if seek.is_over(now) {
+                    self.choose(now);
+                }
+            }
+        }
+        self.run_promises(now);
+        self.run_trouble(now);
+    }
+
+    /// When to call [`Tree::run_due`] next.
+    pub(crate) fn wake(&self) -> Option<Duration> {
+        let mut times = vec![self.core.wake(), self.trouble.as_ref().and_then(Trouble::wake)];
+        match &self.standing {
+            Standing::Root => times.push(self.round_at()),
+            Standing::Child(uplink) => times.extend([uplink.doubt_at(), uplink.send_at()]),
+            Standing::Seeking(seek) => times.push(Some(seek.until())),
+        }
+        if !self.is_root() {
+            times.extend([self.children.first_promise(), self.flush_by]);
+        }
+        times.into_iter().flatten().min()
+    }
+
+    fn is_root(&self) -> bool {
+        matches!(self.standing, Standing::Root)
+    }
+
+    fn is_preferred(&self, parent: Rank) -> bool {
+        self.layout.parent(self.core.me) == Some(parent)
+    }
+
+    /// This node's path, root first.
+    fn path(&self) -> Vec<Rank> {
+        let above = match &self.standing {
+            Standing::Child(uplink) => &*uplink.path,
+            _ => &[],
+        };
+        above.iter().copied().chain([self.core.me]).collect()
+    }
+
+    // ---- downwards ----
+
+    fn round_at(&self) -> Option<Duration> {
+        let promised = self.children.first_promise()?;
+        let next = self.rounds.last + self.core.period;
+        Some(if self.rounds.is_due { promised.min(next) } else { promised })
+    }
+
+    /// A round of the root.
+    fn round(&mut self, now: Duration) {
+        let period = self.core.period;
+        let gap = now - self.rounds.last;
+        self.rounds.promise = if !self.rounds.is_due {
+            (8 * self.rounds.promise).min(LONGEST_PROMISE.max(period))
+        } else if gap <= period * 3 / 2 {
+            period
+        } else {
+            4 * period
+        };
+        self.rounds.last = now;
+        self.rounds.is_due = false;
+        self.send_down(now, now + self.rounds.promise, now + period);
+    }
+
+    /// Passes on what came from the parent, to whom it is new.
+    fn forward(&mut self, now: Duration) {
+        if self.children.is_empty() {
+            return;
+        }
+        let promised = self.promise_of_parent(now);
+        self.send_down(now, promised, promised);
+    }
+
+    /// By when this node, not being a root, can promise to be heard of again:
+    /// when it must have heard of its parent, and a little.
+    fn promise_of_parent(&self, now: Duration) -> Duration {
+        let settled = now + self.core.period + 2 * self.core.rtt.timeout();
+        match &self.standing {
+            Standing::Child(uplink) if uplink.confirmed => {
+                let promise = uplink.promise + Duration::from_millis(10);
+                if promise > now { promise } else { settled }
+            }
+            _ => settled,
+        }
+    }
+
+    /// Sends a downlink to each child to whom there is something to say: news,
+    /// a confirmation, another path, or else its promise ends by `renew`.
+    fn send_down(&mut self, now: Duration, promised: Duration, renew: Duration) {
+        self.flush_by = None;
+        let path = self.path();
+        let is_new_path = path != self.told;
+        let due = self.due(now);
+        let peers: Vec<Rank> = self.children.iter().map(|(peer, _)| peer).collect();
+        for peer in peers {
+            let store = &self.core.store;
+            let Some(child) = self.children.get_mut(peer) else { continue };
+            let has_news = store.has_news(child.sent, peer);
+            if !(has_news || child.is_owed() || is_new_path || child.promised <= renew) {
+                continue;
+            }
+            child.promised = promised;
+            let (epoch, mut ack) = (child.epoch, child.confirm(now));
+            let next = millis(promised.saturating_sub(now));
+            loop {
+                let since = child.sent;
+                let page = store.page(since, peer);
+                child.sent = page.upto;
+                let down = Down { epoch, since, upto: page.upto, next, due, ack: ack.take() };
+                let (runs, path) = (page.runs, path.clone());
+                let spread = Spread { runs, down: Some(down), path, ..Spread::default() };
+                self.core.outbox.push((peer, Message::Spread(spread)));
+                if child.sent == store.position() {
+                    break;
+                }
+            }
+        }
+        self.told = path;
+    }
+
+    /// In how many milliseconds an uplink is wanted here, if that is known.
+    fn due(&self, now: Duration) -> Option<u64> {
+        let at = match &self.standing {
+            Standing::Root => Some(self.rounds.last + self.core.period).filter(|&at| at > now),
+            Standing::Child(uplink) => uplink.next_slot(now),
+            Standing::Seeking(_) => None,
+        };
+        at.map(|at| millis(at - now))
+    }
+
+    /// Keeps promises, and passes news on, when the parent does not cause it.
+    fn run_promises(&mut self, now: Duration) {
+        if self.is_root() {
+            return;
+        }
+        let is_due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
+        if is_due(self.flush_by) || is_due(self.children.first_promise()) {
+            let promised = self.promise_of_parent(now);
+            self.send_down(now, promised, now);
+        }
+    }
+
+    // ---- upwards ----
+
+    fn send_up(&mut self, now: Duration) {
+        let Standing::Child(uplink) = &mut self.standing else { return };
+        let peer = uplink.peer;
+        let mut since = uplink.sent;
+        let mut was_needed = false;
+        while self.core.store.has_news(since, peer) {
+            let page = self.core.store.page(since, peer);
+            let up = Up { epoch: uplink.epoch, since, upto: page.upto };
+            let spread = Spread { runs: page.runs, up: Some(up), ..Spread::default() };
+            self.core.outbox.push((peer, Message::Spread(spread)));
+            since = page.upto;
+            was_needed = true;
+        }
+        // What follows came from the parent itself; a later uplink covers it.
+        uplink.on_sent(since, now, was_needed);
+    }
+
+    /// Has the link to the parent confirmed once more, for doubt or for a gap.
+    fn rejoin(&mut self, now: Duration) {
+        let Standing::Child(uplink) = &mut self.standing else { return };
+        if uplink.is_overdue(now) {
+            uplink.in_doubt = true;
+            self.share_doubt(now);
+        }
+        self.join_again(now);
+    }
+
+    /// Sends the parent a digest once more.
+    fn join_again(&mut self, now: Duration) {
+        let Standing::Child(uplink) = &self.standing else { return };
+        let peer = uplink.peer;
+        let epoch = self.ask(now, peer, Purpose::Join);
+        let sent = self.core.store.position();
+        if let Standing::Child(uplink) = &mut self.standing {
+            uplink.rejoin(epoch, sent);
+        }
+    }
+
+    fn leave(&mut self, parent: Rank) {
+        let path = self.path();
+        self.core.send(parent, Spread { leave: true, path, ..Spread::default() });
+    }
+
+    /// Asks a node what it has, for one purpose or another.
+    fn ask(&mut self, now: Duration, peer: Rank, purpose: Purpose) -> u64 {
+        let position = self.core.store.position();
+        let suspect = match &self.standing {
+            Standing::Seeking(seek) => seek.suspect(),
+            Standing::Child(uplink) if uplink.in_doubt => Some(uplink.peer),
+            _ => None,
+        };
+        let digest = Digest {
+            nonce: 0,
+            have: Vec::new(),
+            path: self.offer(),
+            join: matches!(purpose, Purpose::Join | Purpose::Switch).then_some(position),
+            suspect,
+        };
+        self.core.ask(now, peer, purpose, digest)
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,285 @@
+//! The link to the parent: when to send up, and when to doubt.
+//!
+//! The parent says with each downlink when its next round is, and how long the
+//! last uplink had to wait for this one. From the latter follows the round-trip
+//! time, from both the moment at which an uplink should leave to arrive just
+//! before the round: its *slot*. There is no clock to be synchronised; the loop
+//! corrects itself with each downlink.
+//!
+//! Only bookkeeping: nothing is sent from here.
+
+use std::time::Duration;
+
+use crate::link::Heard;
+use crate::rtt::Rtt;
+use crate::wire::{Ack, Down, Rank};
+
+/// By how much an uplink should be early. It covers the granularity of timers
+/// and a busy machine.
+const MARGIN: Duration = Duration::from_millis(15);
+/// More than this would cost more than missing a round now and then.
+const MOST_MARGIN: Duration = Duration::from_millis(40);
+/// How much later than promised a downlink may come, jitter aside.
+const SLACK: Duration = Duration::from_millis(50);
+
+/// What a child knows about its link to the parent.
+#[derive(Debug)]
+pub(super) struct Uplink {
+    /// The parent.
+    pub(super) peer: Rank,
+    /// Its path, root first, itself last.
+    pub(super) path: Vec<Rank>,
+    /// The nonce of the digest that joined.
+    pub(super) epoch: u64,
+    /// Whether the parent has answered it.
+    pub(super) confirmed: bool,
+    /// Whether the parent may be gone.
+    pub(super) in_doubt: bool,
+    /// What arrived of the parent's journal.
+    pub(super) heard: Heard,
+    /// Since when a part of it has been missing.
+    pub(super) gap_since: Option<Duration>,
+    /// Up to where our journal was sent.
+    pub(super) sent: usize,
+    /// Since when there has been something to send.
+    pub(super) pending: Option<Duration>,
+    /// When the parent is to be doubted for its silence.
+    pub(super) promise: Duration,
+    /// When the parent last kept its promise.
+    pub(super) heard_at: Duration,
+    /// Up to where the parent confirmed it.
+    acked: usize,
+    /// When the newest uplink left, until it is confirmed.
+    sent_at: Option<Duration>,
+    /// When the parent is to be doubted for not confirming.
+    confirm_by: Option<Duration>,
+    /// When an uplink catches the next round.
+    slot: Option<Duration>,
+    /// Whether rounds follow each other without a pause.
+    steady: bool,
+    rtt: Rtt,
+    period: Duration,
+}
+
+impl Uplink {
+    /// A link that was asked for just now.
+    pub(super) fn new(
+        peer: Rank,
+        path: Vec<Rank>,
+        epoch: u64,
+        sent: usize,
+        now: Duration,
+        period: Duration,
+    ) -> Self {
+        Self {
+            peer,
+            path,
+            epoch,
+            confirmed: false,
+            in_doubt: false,
+            heard: Heard::default(),
+            gap_since: None,
+            sent,
+            pending: None,
+            promise: now,
+            heard_at: now,
+            acked: sent,
+            sent_at: None,
+            confirm_by: None,
+            slot: None,
+            steady: false,
+            rtt: Rtt::default(),
+            period,
+        }
+    }
+
+    /// The link is to be confirmed once more, by another digest.
+    pub(super) fn rejoin(&mut self, epoch: u64, sent: usize) {
+        self.epoch = epoch;
+        self.confirmed = false;
+        self.heard = Heard::default();
+        self.gap_since = None;
+        self.sent = sent;
+        self.acked = sent;
+        self.sent_at = None;
+        self.confirm_by = None;
+    }
+
+    /// The parent has answered: from here on both sides count.
+    pub(super) fn confirm(&mut self, down: &Down, took: Duration, now: Duration) {
+        self.confirmed = true;
+        self.in_doubt = false;
+        self.heard = Heard::from(down.upto);
+        self.rtt.sample(took);
+        self.keep(down, now);
+    }
+
+    /// A downlink of this link came.
+    pub(super) fn on_down(&mut self, down: &Down, now: Duration) {
+        self.heard.note(down.since, down.upto);
+        self.gap_since = self.heard.has_gap().then(|| self.gap_since.unwrap_or(now));
+        if let Some(ack) = down.ack {
+            self.on_ack(ack, now);
+        }
+        self.steady = down.due.is_some() && now - self.heard_at <= self.period * 3 / 2;
+        self.keep(down, now);
+    }
+
+    fn keep(&mut self, down: &Down, now: Duration) {
+        self.heard_at = now;
+        self.promise = now + Duration::from_millis(down.next) + self.slack();
+        let margin = self.rtt.jitter().clamp(MARGIN, MOST_MARGIN);
+        let lead = self.rtt.mean().unwrap_or_default() + margin;
+        self.slot = down.due.map(|due| (now + Duration::from_millis(due)).saturating_sub(lead));
+    }
+
+    fn on_ack(&mut self, ack: Ack, now: Duration) {
+        if ack.upto < self.acked || ack.upto > self.sent {
+            return;
+        }
+        self.acked = ack.upto;
+        if self.acked < self.sent {
+            // The rest is on its way, or lost: a new uplink's time for it.
+            self.confirm_by = self.confirm_by.map(|_| now + self.patience());
+            return;
+        }
+        self.confirm_by = None;
+        if let Some(sent_at) = self.sent_at.take() {
+            let held = Duration::from_millis(ack.held);
+            self.rtt.sample((now - sent_at).saturating_sub(held));
+        }
+    }
+
+    /// All up to this position is sent, or need not be.
+    pub(super) fn on_sent(&mut self, upto: usize, now: Duration, was_needed: bool) {
+        self.pending = None;
+        self.sent = upto;
+        if was_needed {
+            self.sent_at = Some(now);
+            let by = now + self.patience();
+            self.confirm_by.get_or_insert(by);
+        } else if self.confirm_by.is_none() {
+            self.acked = upto;
+        }
+    }
+
+    /// When to send what is pending.
+    pub(super) fn send_at(&self) -> Option<Duration> {
+        let since = self.pending.filter(|_| self.confirmed)?;
+        let slot = self.slot.unwrap_or_default();
+        if since <= slot {
+            return Some(slot);
+        }
+        if !self.steady {
+            // The last uplink causes a round, and the next one is a period
+            // later. The round's downlink may tell more in time.
+            let round = self.sent_at.map(|sent| sent + self.period);
+            return Some(round.unwrap_or(since).max(since));
+        }
+        // The slot after the next round, unless that round does not come.
+        let missed = (since - slot).as_nanos() / self.period.as_nanos().max(1);
+        let next = slot + self.period * u32::try_from(missed + 1).unwrap_or(u32::MAX);
+        Some(next.min(self.heard_at + self.period + self.slack()).max(since))
+    }
+
+    /// When the next uplink catches a round, for those who send through us.
+    pub(super) fn next_slot(&self, now: Duration) -> Option<Duration> {
+        self.slot
+            .map(|slot| if slot > now { slot } else { slot + self.period })
+            .filter(|&s| s > now)
+    }
+
+    /// When to doubt the parent, or to ask for what was missed.
+    pub(super) fn doubt_at(&self) -> Option<Duration> {
+        // A part that was overtaken may still come.
+        let gap = self.gap_since.map(|since| since + self.period / 8);
+        let doubt = [Some(self.promise), self.confirm_by, gap].into_iter().flatten().min();
+        doubt.filter(|_| self.confirmed)
+    }
+
+    /// Whether the parent is silent, other than having lost a message.
+    pub(super) fn is_overdue(&self, now: Duration) -> bool {
+        self.promise <= now || self.confirm_by.is_some_and(|by| by <= now)
+    }
+
+    /// How much later than promised a message may come.
+    fn slack(&self) -> Duration {
+        SLACK + self.rtt.jitter()
+    }
+
+    /// Within what time an uplink is confirmed: a round of the root, and as
+    /// long as it takes to get there and back.
+    fn patience(&self) -> Duration {
+        self.period + self.rtt.timeout() * self.path.len().clamp(1, 4) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn down(due: Option<u64>, ack: Option<Ack>) -> Down {
+        Down { epoch: 1, since: 0, upto: 0, next: 300, due, ack }
+    }
+
+    /// A link with a round trip of 200 ms, whose last downlink came at 1000 ms.
+    fn link() -> Uplink {
+        let mut link = Uplink::new(0, vec![0], 1, 0, Duration::ZERO, 300 * MS);
+        link.confirm(&down(None, None), 200 * MS, 200 * MS);
+        for _ in 0..50 {
+            link.rtt.sample(200 * MS);
+        }
+        link.on_down(&down(Some(300), None), 700 * MS);
+        link.on_down(&down(Some(300), None), 1000 * MS);
+        link
+    }
+
+    #[test]
+    fn an_uplink_leaves_so_as_to_arrive_just_before_the_round() {
+        let mut link = link();
+        // The parent's next round is at 1200 ms here, a round trip's half
+        // before its downlink at 1300 ms; another half before that, and the
+        // margin, is when to send.
+        link.pending = Some(1010 * MS);
+        assert_eq!(link.send_at(), Some(1085 * MS));
+    }
+
+    #[test]
+    fn what_misses_a_round_waits_for_the_next_slot_while_rounds_go_on() {
+        let mut link = link();
+        link.pending = Some(1100 * MS);
+        let silence = link.send_at().unwrap();
+        assert!(silence > 1300 * MS && silence < 1385 * MS);
+        link.on_down(&down(Some(300), None), 1300 * MS);
+        assert_eq!(link.send_at(), Some(1385 * MS));
+    }
+
+    #[test]
+    fn without_rounds_an_uplink_leaves_at_once() {
+        let mut link = link();
+        link.pending = Some(5000 * MS);
+        assert_eq!(link.send_at(), Some(5000 * MS));
+    }
+
+    #[test]
+    fn a_confirmation_tells_the_round_trip_without_the_waiting() {
+        let mut link = link();
+        link.on_sent(4, 1085 * MS, true);
+        link.on_down(&down(Some(300), Some(Ack { upto: 4, held: 15 })), 1300 * MS);
+        let mean = link.rtt.mean().unwrap();
+        assert!(mean >= 199 * MS && mean <= 201 * MS, "{mean:?}");
+        assert_eq!(link.doubt_at(), Some(link.promise));
+    }
+
+    #[test]
+    fn an_uplink_that_is_not_confirmed_is_a_reason_for_doubt() {
+        let mut link = link();
+        link.on_sent(4, 1085 * MS, true);
+        link.promise = 9000 * MS;
+        let doubt = link.doubt_at().unwrap();
+        assert!(doubt > 1585 * MS && doubt < 1650 * MS, "{doubt:?}");
+        assert!(link.is_overdue(doubt));
+    }
+}

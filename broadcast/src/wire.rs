@@ -1,0 +1,221 @@
+//! What nodes say to each other: two kinds of message.
+//!
+//! A node is named by its rank, its position in the sorted list of all node
+//! ids. A value is named by the log that it stands in, `(origin, incarnation)`,
+//! and its position there. Times are whole milliseconds.
+//!
+//! Whether a message makes sense in a cluster of `n` nodes is checked here
+//! ([`Message::check`]), before anything acts on it. What it means for tree and
+//! repair is left to them.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// A node's position in the sorted list of node ids.
+pub type Rank = usize;
+
+/// A broadcast value: any JSON, as its sender wrote it.
+pub type Value = Arc<RawValue>;
+
+/// The wire form `[origin, incarnation, count]`: the first `count` values of a
+/// log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Count(pub Rank, pub u64, pub u64);
+
+/// The wire form `[origin, incarnation, first, [value, …]]`: consecutive values
+/// of a log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Run(pub Rank, pub u64, pub u64, pub Vec<Value>);
+
+impl Run {
+    /// The prefix that ends with this run.
+    pub fn end(&self) -> Count {
+        Count(self.0, self.1, self.2.saturating_add(self.3.len() as u64))
+    }
+}
+
+/// Values, and what the two ends of a tree link tell each other beside them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Spread {
+    /// New values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<Run>,
+    /// From child to parent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up: Option<Up>,
+    /// From parent to child.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down: Option<Down>,
+    /// This answers a [`Digest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
+    /// The sender's path in its tree, root first, itself last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path: Vec<Rank>,
+    /// The sender has another parent: stop sending it downlinks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leave: bool,
+}
+
+/// What a child says with its values: these are all that it learned, other than
+/// from this parent, between two positions in its journal.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Up {
+    /// The nonce of the digest by which the child joined.
+    pub epoch: u64,
+    /// Begin, in the child's journal.
+    pub since: usize,
+    /// End, in the child's journal.
+    pub upto: usize,
+}
+
+/// What a parent says with its values.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Down {
+    /// The nonce of the digest by which the child joined; 0 when the parent
+    /// remembers none.
+    pub epoch: u64,
+    /// Begin of what these values are all of, in the parent's journal.
+    pub since: usize,
+    /// Its end.
+    pub upto: usize,
+    /// The promise: the next downlink leaves within so many milliseconds.
+    pub next: u64,
+    /// An uplink that arrives within so many milliseconds catches the next
+    /// round; absent when none is planned, so that any time is as good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<u64>,
+    /// Confirms an uplink.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ack: Option<Ack>,
+}
+
+/// The confirmation of uplinks.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Ack {
+    /// All up to this position of the child's journal has arrived.
+    pub upto: usize,
+    /// For how many milliseconds the newest uplink waited for this downlink.
+    pub held: u64,
+}
+
+/// The answer to a digest: `runs` beside it are what the asker lacks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Answer {
+    /// The digest's nonce.
+    pub nonce: u64,
+    /// It lacks more than fits into one message; ask again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
+    /// The one who answers lacks something itself, and this is what it has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub have: Vec<Count>,
+    /// Whether anything is lacking at all (`have` of a node that has nothing
+    /// is empty, too).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lacking: bool,
+    /// The one who answers has as many children as it wants.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub full: bool,
+}
+
+/// "This is what I have; send me what I lack."
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Digest {
+    /// Names this digest among its sender's.
+    pub nonce: u64,
+    /// What the sender has: the version vector.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub have: Vec<Count>,
+    /// The sender's path in its tree, as in [`Spread::path`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path: Vec<Rank>,
+    /// The sender wants to be a child; its uplinks will begin at this position
+    /// of its journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<usize>,
+    /// A node that the sender has not heard of for too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspect: Option<Rank>,
+}
+
+/// Either kind of message.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// Values.
+    Spread(Spread),
+    /// A question for values.
+    Digest(Digest),
+}
+
+/// Why a message from another node was refused.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// It speaks of a node that there is not.
+    #[error("rank {rank} in a message from n{from}: there are {nodes} nodes")]
+    NoSuchNode {
+        /// The rank of the sender.
+        from: Rank,
+        /// The rank that is too high.
+        rank: Rank,
+        /// The number of nodes.
+        nodes: usize,
+    },
+    /// The receiver itself is named as the sender.
+    #[error("a message that this node seems to have sent to itself")]
+    FromItself,
+    /// A run's positions do not fit into 64 bits.
+    #[error("a run of {len} values from position {first}: positions have 64 bits")]
+    Overflow {
+        /// The first position.
+        first: u64,
+        /// The number of values.
+        len: usize,
+    },
+}
+
+impl Message {
+    /// Whether the message makes sense among `nodes` nodes, to receiver `me`.
+    ///
+    /// # Errors
+    ///
+    /// Says what does not.
+    pub fn check(&self, me: Rank, from: Rank, nodes: usize) -> Result<(), Malformed> {
+        if me == from {
+            return Err(Malformed::FromItself);
+        }
+        let bad = |&rank: &Rank| rank >= nodes;
+        match std::iter::once(from).chain(self.ranks()).find(bad) {
+            Some(rank) => Err(Malformed::NoSuchNode { from, rank, nodes }),
+            None => self.check_runs(),
+        }
+    }
+
+    fn check_runs(&self) -> Result<(), Malformed> {
+        let Message::Spread(spread) = self else { return Ok(()) };
+        for &Run(_, _, first, ref values) in &spread.runs {
+            if first.checked_add(values.len() as u64).is_none() {
+                return Err(Malformed::Overflow { first, len: values.len() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Every rank that the message mentions.
+    fn ranks(&self) -> Box<dyn Iterator<Item = Rank> + '_> {
+        match self {
+            Message::Spread(spread) => {
+                let runs = spread.runs.iter().map(|run| run.0);
+                let have = spread.answer.iter().flat_map(|answer| &answer.have);
+                let have = have.map(|count| count.0);
+                Box::new(runs.chain(have).chain(spread.path.iter().copied()))
+            }
+            Message::Digest(digest) => {
+                let have = digest.have.iter().map(|count| count.0);
+                Box::new(have.chain(digest.path.iter().copied()).chain(digest.suspect))
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Partitions that come and go, measured against flooding.
+//!
+//! A value that waits for its round when a partition begins waits for its end,
+//! too; flooding would have brought it out. Nobody who sends fewer messages than
+//! flooding can avoid that, so what is bounded in any case is the excess over
+//! flooding that sets out when a round had time to.
+
+use std::time::Duration;
+
+use broadcast::config::Config;
+use broadcast::wire::Rank;
+use rand::RngExt;
+use rand::seq::SliceRandom;
+
+use crate::flood::flood;
+use crate::net::{Cut, Links, MS, Net, quantile};
+use crate::seeds;
+
+const L: Duration = Duration::from_millis(100);
+
+/// The partitions that Maelstrom's nemesis draws from.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    IsolateOne,
+    Halves,
+    Ring,
+    MinorThird,
+}
+
+const KINDS: [Kind; 4] = [Kind::IsolateOne, Kind::Halves, Kind::Ring, Kind::MinorThird];
+
+fn draw(net: &mut Net, kind: Kind) -> Cut {
+    let n = net.len();
+    let mut order: Vec<Rank> = (0..n).collect();
+    order.shuffle(&mut net.rng);
+    match kind {
+        Kind::IsolateOne => apart(&order, 1),
+        Kind::Halves => apart(&order, n / 2),
+        Kind::MinorThird => {
+            let few = net.rng.random_range(1..=(n - 1) / 3);
+            apart(&order, few)
+        }
+        Kind::Ring => ring(&order),
+    }
+}
+
+/// Cuts the first `few` off from the others.
+pub(crate) fn apart(order: &[Rank], few: usize) -> Cut {
+    let (left, right) = order.split_at(few);
+    let pairs = left.iter().flat_map(|&a| right.iter().map(move |&b| (a, b)));
+    pairs.flat_map(|(a, b)| [(a, b), (b, a)]).collect()
+}
+
+/// Everybody sees the same number of neighbours to both sides, a majority with
+/// itself.
+fn ring(order: &[Rank]) -> Cut {
+    let n = order.len();
+    let reach = n.div_ceil(4);
+    let mut cut = Cut::new();
+    for (i, &a) in order.iter().enumerate() {
+        for (j, &b) in order.iter().enumerate() {
+            let distance = i.abs_diff(j).min(n - i.abs_diff(j));
+            if distance > reach {
+                cut.insert((a, b));
+            }
+        }
+    }
+    cut
+}
+
+/// Starts and stops partitions of some kinds, a mean of `interval` apart.
+fn nemesis(net: &mut Net, kinds: &[Kind], from: Duration, upto: Duration, interval: Duration) {
+    let mut at = from;
+    let mut is_cut = false;
+    loop {
+        at += interval.mul_f64(net.rng.random_range(0.0..2.0));
+        if at >= upto {
+            break;
+        }
+        is_cut = !is_cut;
+        let kind = kinds[net.rng.random_range(0..kinds.len())];
+        let cut = if is_cut { draw(net, kind) } else { Cut::new() };
+        net.cut(at, cut);
+    }
+    net.cut(upto, Cut::new());
+}
+
+/// By how much each value came later to each node than flooding would bring it
+/// that sets out so long after the value came.
+fn excess(net: &Net, delay: Duration) -> Vec<Duration> {
+    let mut all = Vec::new();
+    for (value, fate) in &net.fates {
+        let best = flood(net.len(), fate.origin, fate.sent + delay, L, &net.cuts);
+        for (node, best) in best.into_iter().enumerate() {
+            let best = best.expect("every partition ends");
+            let came =
+                fate.reached.get(&node).unwrap_or_else(|| panic!("{value} never came to {node}"));
+            all.push(came.saturating_sub(best));
+        }
+    }
+    all.sort();
+    all
+}
+
+/// What a minute of partitions cost, and what it did to latencies.
+struct Measured {
+    messages_per_operation: f64,
+    /// Over flooding from the moment at which the value came.
+    excess: Vec<Duration>,
+    /// Over flooding from when the value has had a round to set out.
+    after_a_round: Vec<Duration>,
+}
+
+/// 25 nodes, 100 operations a second, half of them reads, for a minute in which
+/// partitions come and go 3 s apart in the mean.
+fn measure(name: &str, kinds: &[Kind], seed: u64) -> Measured {
+    let config = Config::default();
+    let round = config.period + 2 * L;
+    let mut net = Net::new(25, config, Links::perfect(L), seed);
+    let (begin, end) = (Duration::from_secs(2), Duration::from_secs(62));
+    let broadcasts = net.load(begin, end, 50.0);
+    nemesis(&mut net, kinds, begin, end, Duration::from_secs(3));
+    net.run_until(end + Duration::from_secs(10));
+    let values = net.values();
+    net.assert_everywhere(&values, &format!("{name}, seed {seed}"));
+    let measured = Measured {
+        messages_per_operation: net.messages as f64 / (2 * broadcasts) as f64,
+        excess: excess(&net, Duration::ZERO),
+        after_a_round: excess(&net, round),
+    };
+    let of = |all: &[Duration]| [0.5, 0.99, 1.0].map(|at| quantile(all, at));
+    eprintln!(
+        "{name} seed {seed}: {:.2} messages per operation; median, p99 and longest excess {:?}; after a round {:?}; largest message {} B",
+        measured.messages_per_operation,
+        of(&measured.excess),
+        of(&measured.after_a_round),
+        net.largest
+    );
+    measured
+}
+
+#[test]
+fn values_go_around_partitions_almost_as_fast_as_by_flooding() {
+    let mut pool = Vec::new();
+    for seed in seeds(4) {
+        let measured = measure("all kinds", &KINDS, seed);
+        assert!(measured.messages_per_operation <= 4.0);
+        assert!(quantile(&measured.after_a_round, 0.99) <= 1500 * MS);
+        pool.extend(measured.excess);
+    }
+    pool.sort();
+    assert!(quantile(&pool, 0.5) <= 400 * MS);
+    assert!(quantile(&pool, 0.99) <= 1500 * MS);
+}
+
+#[test]
+fn where_everybody_can_be_reached_by_some_path_nothing_takes_long() {
+    for seed in seeds(2) {
+        let measured = measure("ring", &[Kind::Ring], seed);
+        assert!(measured.messages_per_operation <= 4.0);
+        assert!(quantile(&measured.excess, 0.5) <= 400 * MS);
+        assert!(quantile(&measured.excess, 0.99) <= 1500 * MS);
+        assert!(quantile(&measured.excess, 1.0) <= 3000 * MS);
+    }
+}
+
+#[test]
+fn each_kind_of_partition_costs_little() {
+    for seed in seeds(1) {
+        for kind in KINDS {
+            let measured = measure(&format!("{kind:?}"), &[kind], seed);
+            assert!(measured.messages_per_operation <= 4.0);
+            assert!(quantile(&measured.excess, 0.5) <= 400 * MS);
+            assert!(quantile(&measured.after_a_round, 0.99) <= 1500 * MS);
+        }
+    }
+}
