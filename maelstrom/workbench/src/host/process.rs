@@ -85,9 +85,7 @@ pub fn run(
         let result = host.run().await;
         host.shut_down(result.is_ok()).await;
         let result = result.map_err(|stop| host.explain(stop));
-        if let Some(watchdog) = host.watchdog.take() {
-            watchdog.farewell();
-        }
+        host.dismiss_watchdog();
         result
     })
 }
@@ -403,6 +401,15 @@ impl<'a> Host<'a> {
         }
     }
 
+    /// A watchdog that is let go without a farewell looks after what would not
+    /// end.
+    fn dismiss_watchdog(&mut self) {
+        let all_ended = self.nodes.iter().all(|process| process.ended);
+        if let Some(watchdog) = self.watchdog.take().filter(|_| all_ended) {
+            watchdog.farewell();
+        }
+    }
+
     /// A fault with what the node logged.
     fn explain(&self, stop: Stop) -> RunError {
         match stop {
@@ -424,9 +431,13 @@ async fn tell_of_exit(node: usize, mut child: Child, exits: mpsc::UnboundedSende
 }
 
 /// Nodes run in directories of their own, so a relative path has to be made
-/// absolute. A bare name that is no file here is left to be found in `PATH`.
+/// absolute. Links are not followed: a program may care by what name it is called.
+/// A bare name that is no file here is left to be found in `PATH`.
 fn resolve(program: &Path) -> PathBuf {
-    fs::canonicalize(program).unwrap_or_else(|_| program.to_owned())
+    match std::path::absolute(program) {
+        Ok(path) if path.exists() => path,
+        _ => program.to_owned(),
+    }
 }
 
 fn create_dir(path: &Path) -> Result<(), RunError> {

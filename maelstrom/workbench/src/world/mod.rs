@@ -18,6 +18,8 @@
 //! A test goes through [`Phase`]s. In each it is the same machinery: messages
 //! that are due, replies that are overdue, operations and faults that are due.
 //!
+//! - [`phases`]: how they follow each other.
+//! - [`messages`]: from nodes and services, to whom they are for.
 //! - [`wire`]: clients' connections, requests and timeouts.
 //! - [`threads`]: client processes and their operations.
 //! - [`load`]: when the next operation is due.
@@ -26,6 +28,8 @@
 
 mod fault;
 mod load;
+mod messages;
+mod phases;
 mod record;
 mod threads;
 mod wire;
@@ -43,11 +47,11 @@ use crate::nemesis::{Action, Effect, Nemesis};
 use crate::net::{Address, Line, Message, NetCounts, Network, Traffic, Watch};
 use crate::service::Services;
 use crate::settings::Settings;
-use crate::workload::{self, Request, Unsupported, Workload, fields};
+use crate::workload::{self, Request, Unsupported, Workload};
 use load::Load;
 use record::Recorder;
-use threads::{Ended, Threads, Tools};
-use wire::{Connection, Owner, Presence, Wire};
+use threads::{Ended, Threads};
+use wire::{Connection, Presence, Wire};
 
 /// How long a node may take to answer `init`.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -276,187 +280,6 @@ impl World {
         .into_iter()
         .filter_map(|(time, event)| Some((time?, event)))
         .min()
-    }
-}
-
-/// Messages and replies.
-impl World {
-    fn deliver(&mut self, now: Duration, out: &mut Vec<Command>) -> Result<(), NodeFault> {
-        let Some(message) = self.wire.net.receive(now) else { return Ok(()) };
-        match message.dest {
-            Address::Node(node) => out.push(Command::Deliver(node, message)),
-            Address::Service(name) => {
-                if let Some(body) = self.services.handle(name, &message) {
-                    return self.send_as_service(&message, body, now, out);
-                }
-            }
-            Address::Client(_) => {}
-        }
-        Ok(())
-    }
-
-    fn send_as_service(
-        &mut self,
-        request: &Message,
-        body: Box<serde_json::value::RawValue>,
-        now: Duration,
-        out: &mut Vec<Command>,
-    ) -> Result<(), NodeFault> {
-        if let Address::Client(id) = request.src {
-            return self.hand_to_client(id, request.dest, request.src, &body, now, out);
-        }
-        let reply = self.wire.net.register(request.dest, request.src, body, now);
-        self.wire.net.post(reply, now);
-        Ok(())
-    }
-
-    /// A message to a client that exists or did so.
-    fn hand_to_client(
-        &mut self,
-        id: u64,
-        src: Address,
-        dest: Address,
-        body: &serde_json::value::RawValue,
-        now: Duration,
-        out: &mut Vec<Command>,
-    ) -> Result<(), NodeFault> {
-        let Presence::Open(owner) = self.wire.presence(id) else { return Ok(()) };
-        let message = self.wire.net.register(src, dest, body.to_owned(), now);
-        match owner {
-            Owner::Node(node) => {
-                let Some(connection) = &mut self.own[node] else { return Ok(()) };
-                match self.wire.hand_over(connection, message, now) {
-                    Some(reply) => self.answered(node, &reply, now),
-                    None => Ok(()),
-                }
-            }
-            Owner::Thread(thread) => {
-                let (threads, mut tools) = self.hands(now);
-                let ended = threads.receive(thread, message, &mut tools);
-                self.ended(ended, now, out);
-                Ok(())
-            }
-        }
-    }
-
-    fn check_deadline(&mut self, now: Duration, out: &mut Vec<Command>) -> Result<(), NodeFault> {
-        match self.wire.pop_alarm(now) {
-            Some(Owner::Node(node)) => {
-                let Some(connection) = &mut self.own[node] else { return Ok(()) };
-                if self.wire.timed_out(connection, now) {
-                    return Err(self.silent(node));
-                }
-                Ok(())
-            }
-            Some(Owner::Thread(thread)) => {
-                let (threads, mut tools) = self.hands(now);
-                let ended = threads.check_deadline(thread, &mut tools);
-                self.ended(ended, now, out);
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn silent(&self, node: usize) -> NodeFault {
-        let (request, timeout) = match self.phase {
-            Phase::Init => ("init", INIT_TIMEOUT),
-            _ => (self.setup_request(), SETUP_TIMEOUT),
-        };
-        FaultKind::Silent { request, seconds: timeout.as_secs() }.of(node)
-    }
-
-    fn hands(&mut self, now: Duration) -> (&mut Threads, Tools<'_>) {
-        let Self { threads, workload, wire, recorder, .. } = self;
-        (threads, Tools { workload: &**workload, wire, recorder, now })
-    }
-}
-
-/// Phases.
-impl World {
-    fn ask_every_node(
-        &mut self,
-        request: impl Fn(usize) -> Request,
-        timeout: Duration,
-        now: Duration,
-    ) {
-        self.unanswered = self.own.len();
-        for (node, own) in self.own.iter_mut().enumerate() {
-            if let Some(old) = own.take() {
-                self.wire.close(old);
-            }
-            let connection = own.insert(self.wire.open(Owner::Node(node)));
-            self.wire.request(connection, node, &request(node), timeout, now);
-        }
-    }
-
-    /// A node answered what it was asked before the test.
-    fn answered(&mut self, node: usize, reply: &Message, now: Duration) -> Result<(), NodeFault> {
-        let (request, expected) = match self.phase {
-            Phase::Init => ("init", "init_ok"),
-            _ => (self.setup_request(), self.workload.setup().map_or("", |setup| setup.reply)),
-        };
-        if fields(&reply.body, expected, []).is_err() {
-            let body = reply.body.get().to_owned();
-            return Err(FaultKind::Unwilling { request, expected, body }.of(node));
-        }
-        self.unanswered -= 1;
-        if self.unanswered == 0 {
-            match self.phase {
-                Phase::Init => self.begin_setup(now),
-                _ => self.begin_main(now),
-            }
-        }
-        Ok(())
-    }
-
-    fn setup_request(&self) -> &'static str {
-        self.workload.setup().map_or("", |setup| setup.request.kind())
-    }
-
-    fn begin_setup(&mut self, now: Duration) {
-        self.recorder.origin = now;
-        match self.workload.setup() {
-            Some(setup) => {
-                self.phase = Phase::Setup;
-                self.ask_every_node(|_| setup.request.clone(), SETUP_TIMEOUT, now);
-            }
-            None => self.begin_main(now),
-        }
-    }
-
-    fn begin_main(&mut self, now: Duration) {
-        self.phase = Phase::Main;
-        let Settings { rate, time_limit, .. } = self.settings;
-        self.load.start(self.workload.generator(), rate, now, time_limit);
-        self.nemesis.start(now);
-    }
-
-    /// A phase of operations is over when no more are to come, no more faults
-    /// either, and none is open.
-    fn end_phase_if_done(&mut self, now: Duration, out: &mut Vec<Command>) {
-        let more = self.load.is_running() || self.next_fault().is_some();
-        if more || !self.threads.all_free() {
-            return;
-        }
-        match self.phase {
-            Phase::Main if self.workload.final_generator().is_some() => {
-                if let Some(action) = self.nemesis.stop() {
-                    self.carry_out(action, now, out);
-                }
-                self.phase = Phase::Recovery;
-                self.recovered_at = now + RECOVERY;
-            }
-            Phase::Main | Phase::Final => self.phase = Phase::Finished,
-            Phase::Init | Phase::Setup | Phase::Recovery | Phase::Finished => {}
-        }
-    }
-
-    fn begin_final(&mut self, now: Duration) {
-        self.phase = Phase::Final;
-        if let Some(generator) = self.workload.final_generator() {
-            self.load.start_unpaced(generator, now);
-        }
     }
 }
 
