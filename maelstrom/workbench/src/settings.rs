@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::nemesis::Fault;
+
 /// The kind of load, and what is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Workload {
@@ -153,6 +155,10 @@ pub struct Settings {
     pub topology: Topology,
     /// Whether the nemesis cuts the network.
     pub partition: bool,
+    /// Whether the nemesis kills nodes and starts them again.
+    pub kill: bool,
+    /// Whether the nemesis stops nodes and lets them go on.
+    pub pause: bool,
     /// Mean time between two nemesis operations.
     pub nemesis_interval: Duration,
     /// Availability to be met.
@@ -190,6 +196,8 @@ impl Settings {
             latency: Latency { mean: Duration::ZERO, dist: LatencyDist::Constant },
             topology: Topology::Grid,
             partition: false,
+            kill: false,
+            pause: false,
             nemesis_interval: Duration::from_secs(10),
             availability: None,
             consistency_models: vec!["strict-serializable".to_owned()],
@@ -202,5 +210,15 @@ impl Settings {
             log_net_send: false,
             log_net_recv: false,
         }
+    }
+
+    /// The faults that the nemesis brings, if any.
+    pub fn faults(&self) -> impl Iterator<Item = Fault> + use<> {
+        let wanted = [
+            (self.partition, Fault::Partition),
+            (self.kill, Fault::Kill),
+            (self.pause, Fault::Pause),
+        ];
+        wanted.into_iter().filter_map(|(wanted, fault)| wanted.then_some(fault))
     }
 }

@@ -72,12 +72,12 @@ impl Scratch {
         }
     }
 
-    /// The processes that node n0 told of, once it did.
+    /// The processes that node n0 told of, once it did; those of all its lives.
     fn pids(&self) -> Vec<Pid> {
         let path = self.0.join("work/n0/pids");
-        wait_for("the node to note its process ids", || path.exists());
-        let text = fs::read_to_string(path).unwrap();
-        text.split(' ').map(|pid| Pid::from_raw(pid.parse().unwrap())).collect()
+        let text = || fs::read_to_string(&path).unwrap_or_default();
+        wait_for("the node to note its process ids", || text().ends_with('\n'));
+        text().split_whitespace().map(|pid| Pid::from_raw(pid.parse().unwrap())).collect()
     }
 
     fn assert_no_orphans(&self) {
@@ -187,6 +187,31 @@ fn a_node_in_javascript_echoes_and_its_traffic_can_be_had() {
     assert_echoed(&witness, &stats);
     assert_eq!(witness.sent as u64, stats.net.all.send_count);
     assert_eq!(witness.received as u64, stats.net.all.recv_count);
+}
+
+#[test]
+fn nodes_that_are_killed_and_paused_come_back() {
+    if !has("python3") {
+        return;
+    }
+    let scratch = Scratch::new("killed");
+    let mut witness = Witness::default();
+    let mut settings = settings(4.0, 100.0);
+    (settings.kill, settings.pause) = (true, true);
+    settings.nemesis_interval = Duration::from_millis(300);
+    settings.concurrency = 20;
+    run(&settings, &scratch.options("echo.py", "well"), &mut witness).unwrap();
+    let nemesis =
+        |f: &str| witness.ops.iter().filter(|op| op.f == f && op.value.get() != "[]").count();
+    for f in ["kill", "start", "pause", "resume"] {
+        assert!(nemesis(f) > 0, "{f}");
+    }
+    let oks: Vec<u64> =
+        witness.ops.iter().filter(|op| op.kind == OpType::Ok).map(|op| op.time).collect();
+    let first_kill = witness.ops.iter().find(|op| op.f == "kill").unwrap().time;
+    assert!(oks.iter().any(|&time| time > first_kill), "some node is back");
+    assert!(witness.ops.iter().all(|op| op.kind != OpType::Fail));
+    scratch.assert_no_orphans();
 }
 
 #[test]

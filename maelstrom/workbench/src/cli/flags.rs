@@ -165,6 +165,8 @@ impl TestFlags {
             latency: Latency { mean: self.latency, dist: self.latency_dist },
             topology: self.topology,
             partition: self.nemesis.contains(&Fault::Partition),
+            kill: self.nemesis.contains(&Fault::Kill),
+            pause: self.nemesis.contains(&Fault::Pause),
             nemesis_interval: self.nemesis_interval,
             availability: self.availability,
             consistency_models: self.consistency_models,

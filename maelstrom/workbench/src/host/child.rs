@@ -39,6 +39,8 @@ pub(super) struct Program<'a> {
     pub(super) directory: &'a Path,
     /// Where its standard error goes.
     pub(super) log: PathBuf,
+    /// Whether the log goes on where an earlier process left off.
+    pub(super) is_restart: bool,
 }
 
 /// A node's process.
@@ -54,6 +56,8 @@ pub(super) struct NodeProcess {
     log: Log,
     /// Whether the process ended. Its group may have members yet.
     pub(super) ended: bool,
+    /// Whether the process was killed, so that its end is no surprise.
+    pub(super) is_killed: bool,
 }
 
 /// What a node logs.
@@ -68,7 +72,11 @@ struct Log {
 impl NodeProcess {
     /// Starts a process. The child is for whoever waits for its end.
     pub(super) fn start(program: Program<'_>) -> io::Result<(Self, Child)> {
-        let file = File::create(&program.log)?;
+        let mut options = File::options();
+        let file = match program.is_restart {
+            true => options.append(true).open(&program.log)?,
+            false => options.write(true).create(true).truncate(true).open(&program.log)?,
+        };
         let mut child = Command::new(program.path)
             .args(program.args)
             .current_dir(program.directory)
@@ -91,6 +99,7 @@ impl NodeProcess {
             stderr: child.stderr.take(),
             log,
             ended: false,
+            is_killed: false,
         };
         Ok((process, child))
     }
@@ -171,6 +180,12 @@ impl NodeProcess {
     /// Whether it can still log.
     pub(super) fn logs(&self) -> bool {
         self.stderr.is_some()
+    }
+
+    /// Kills it.
+    pub(super) fn kill(&mut self) {
+        self.is_killed = true;
+        self.signal(Signal::SIGKILL);
     }
 
     /// Closes its standard input.
@@ -255,7 +270,14 @@ mod tests {
         let args = ["-c", command].map(OsString::from);
         let directory = std::env::temp_dir();
         let path = Path::new("/bin/sh");
-        NodeProcess::start(Program { path, args: &args, directory: &directory, log }).unwrap()
+        NodeProcess::start(Program {
+            path,
+            args: &args,
+            directory: &directory,
+            log,
+            is_restart: false,
+        })
+        .unwrap()
     }
 
     fn tempfile(name: &str) -> PathBuf {
@@ -290,12 +312,12 @@ mod tests {
             process.enqueue(&message(100_000));
         }
         let length = process.backlog();
-        std::future::poll_fn(|cx| {
+        let some_written = std::future::poll_fn(|cx| {
             process.poll_write(cx);
-            Poll::Ready(())
-        })
-        .await;
-        assert!((1..length).contains(&process.backlog()), "a pipe takes some but not all");
+            if process.backlog() < length { Poll::Ready(()) } else { Poll::Pending }
+        });
+        tokio::time::timeout(Duration::from_secs(20), some_written).await.unwrap();
+        assert!(process.backlog() > 0, "a pipe takes some but not all");
         let first_line = length / 20;
         let drain = async {
             let mut read = 0;

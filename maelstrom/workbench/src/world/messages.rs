@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
-use super::fault::{FaultKind, NodeFault};
+use super::fault::NodeFault;
 use super::threads::{Threads, Tools};
 use super::wire::{Owner, Presence};
-use super::{Command, INIT_TIMEOUT, Phase, SETUP_TIMEOUT, World};
+use super::{Command, World};
 use crate::net::{Address, Message};
 
 impl World {
@@ -58,7 +58,7 @@ impl World {
         let message = self.wire.net.register(src, dest, body.to_owned(), now);
         match owner {
             Owner::Node(node) => {
-                let Some(connection) = &mut self.own[node] else { return Ok(()) };
+                let Some(connection) = &mut self.nodes[node].connection else { return Ok(()) };
                 match self.wire.hand_over(connection, message, now) {
                     Some(reply) => self.answered(node, &reply, now),
                     None => Ok(()),
@@ -80,7 +80,7 @@ impl World {
     ) -> Result<(), NodeFault> {
         match self.wire.pop_alarm(now) {
             Some(Owner::Node(node)) => {
-                let Some(connection) = &mut self.own[node] else { return Ok(()) };
+                let Some(connection) = &mut self.nodes[node].connection else { return Ok(()) };
                 if self.wire.timed_out(connection, now) {
                     return Err(self.silent(node));
                 }
@@ -94,14 +94,6 @@ impl World {
             }
             None => Ok(()),
         }
-    }
-
-    fn silent(&self, node: usize) -> NodeFault {
-        let (request, timeout) = match self.phase {
-            Phase::Init => ("init", INIT_TIMEOUT),
-            _ => (self.setup_request(), SETUP_TIMEOUT),
-        };
-        FaultKind::Silent { request, seconds: timeout.as_secs() }.of(node)
     }
 
     pub(super) fn hands(&mut self, now: Duration) -> (&mut Threads, Tools<'_>) {

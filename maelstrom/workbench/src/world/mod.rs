@@ -19,16 +19,20 @@
 //! that are due, replies that are overdue, operations and faults that are due.
 //!
 //! - [`phases`]: how they follow each other.
+//! - [`nodes`]: starting nodes and preparing them.
+//! - [`effects`]: carrying out faults.
 //! - [`messages`]: from nodes and services, to whom they are for.
 //! - [`wire`]: clients' connections, requests and timeouts.
 //! - [`threads`]: client processes and their operations.
 //! - [`load`]: when the next operation is due.
 //! - [`record`]: the history.
-//! - [`fault`]: what a node may not do.
+//! - [`fault`]: what a node may not do, which is quite another thing.
 
+mod effects;
 mod fault;
 mod load;
 mod messages;
+mod nodes;
 mod phases;
 mod record;
 mod threads;
@@ -43,20 +47,17 @@ pub use fault::{FaultKind, NodeFault, Printed};
 pub use record::Tally;
 
 use crate::history::Op;
-use crate::nemesis::{Action, Effect, Nemesis};
+use crate::nemesis::{Fault, Nemesis};
 use crate::net::{Address, Line, Message, NetCounts, Network, Traffic, Watch};
 use crate::service::Services;
 use crate::settings::Settings;
-use crate::workload::{self, Request, Unsupported, Workload};
+use crate::workload::{self, Unsupported, Workload};
 use load::Load;
+use nodes::{Life, Node};
 use record::Recorder;
 use threads::{Ended, Threads};
-use wire::{Connection, Presence, Wire};
+use wire::{Presence, Wire};
 
-/// How long a node may take to answer `init`.
-const INIT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a node may take to answer a request of the workload's setup.
-const SETUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long nodes are left alone before the final operations.
 const RECOVERY: Duration = Duration::from_secs(10);
 
@@ -65,6 +66,12 @@ const RECOVERY: Duration = Duration::from_secs(10);
 pub enum Command {
     /// Start this node.
     Start(usize),
+    /// Kill this node, at once and without warning. It may be started again.
+    Kill(usize),
+    /// Stop this node where it is.
+    Pause(usize),
+    /// Let this node go on that is paused.
+    Resume(usize),
     /// Give a message to this node.
     Deliver(usize, Message),
     /// Append to the history.
@@ -109,17 +116,13 @@ pub struct World {
     workload: Box<dyn Workload>,
     wire: Wire,
     services: Services,
-    /// The bench's own connections while nodes are prepared: one a node.
-    own: Vec<Option<Connection>>,
-    unanswered: usize,
+    nodes: Vec<Node>,
     threads: Threads,
     load: Load,
     nemesis: Nemesis,
     recorder: Recorder,
     phase: Phase,
     recovered_at: Duration,
-    /// How many lines each node printed.
-    lines: Vec<u64>,
 }
 
 /// Kinds of event, in the order in which those of the same time happen.
@@ -149,15 +152,13 @@ impl World {
             workload: workload::new(settings)?,
             wire: Wire::new(Network::new(nodes, settings.latency, latency)),
             services: Services::new(&mut services),
-            own: std::iter::repeat_with(|| None).take(nodes).collect(),
-            unanswered: 0,
+            nodes: std::iter::repeat_with(Node::down).take(nodes).collect(),
             threads: Threads::new(settings.concurrency, nodes),
             load: Load::none(load),
             nemesis: Nemesis::new(settings, nemesis),
             recorder: Recorder::default(),
             phase: Phase::Init,
             recovered_at: Duration::ZERO,
-            lines: vec![0; nodes],
             settings: settings.clone(),
         })
     }
@@ -170,13 +171,7 @@ impl World {
 
     /// Starts and initialises all nodes.
     pub fn start(&mut self, now: Duration, out: &mut Vec<Command>) {
-        out.extend((0..self.settings.node_count).map(Command::Start));
-        let names: Vec<String> =
-            (0..self.settings.node_count).map(|node| Address::Node(node).to_string()).collect();
-        let request = |node: usize| {
-            Request::new("init").with("node_id", &names[node]).with("node_ids", &names)
-        };
-        self.ask_every_node(request, INIT_TIMEOUT, now);
+        (0..self.settings.node_count).for_each(|node| self.start_node(node, now, out));
     }
 
     /// When [`advance`](Self::advance) has something to do.
@@ -203,7 +198,8 @@ impl World {
         Ok(())
     }
 
-    /// Takes a line that a node printed, without its line break.
+    /// Takes a line that a node printed, without its line break. What is left of
+    /// a node that was killed is ignored.
     ///
     /// # Errors
     ///
@@ -215,8 +211,12 @@ impl World {
         now: Duration,
         out: &mut Vec<Command>,
     ) -> Result<(), NodeFault> {
-        self.lines[node] += 1;
-        let printed = || Printed::new(self.lines[node], line);
+        if self.nodes[node].life == Life::Down {
+            return Ok(());
+        }
+        self.nodes[node].lines += 1;
+        let number = self.nodes[node].lines;
+        let printed = || Printed::new(number, line);
         let message =
             Line::parse(line).map_err(|error| FaultKind::of_line(error, printed()).of(node))?;
         let src = Address::Node(node);
@@ -252,7 +252,7 @@ impl World {
             Phase::Init => Duration::ZERO,
             _ => now.saturating_sub(self.recorder.origin),
         };
-        let faults = self.nemesis.in_force().into_iter().map(|_| "partition").collect();
+        let faults = self.nemesis.in_force().map(Fault::name).collect();
         Progress { phase: self.phase, elapsed, tally: self.recorder.tally, faults }
     }
 
@@ -306,15 +306,6 @@ impl World {
             self.carry_out(action, now, out);
         }
         self.end_phase_if_done(now, out);
-    }
-
-    fn carry_out(&mut self, action: Action, now: Duration, out: &mut Vec<Command>) {
-        out.push(Command::Record(self.recorder.nemesis(action.f, action.asked, now)));
-        match action.effect {
-            Effect::Partition(grudge) => self.wire.net.partition(grudge),
-            Effect::Heal => self.wire.net.heal(),
-        }
-        out.push(Command::Record(self.recorder.nemesis(action.f, action.done, now)));
     }
 }
 

@@ -2,67 +2,19 @@
 
 use std::time::Duration;
 
-use super::fault::{FaultKind, NodeFault};
-use super::wire::Owner;
-use super::{Command, Phase, RECOVERY, SETUP_TIMEOUT, World};
-use crate::net::Message;
+use super::{Command, Phase, RECOVERY, World};
 use crate::settings::Settings;
-use crate::workload::{Request, fields};
 
 impl World {
-    pub(super) fn ask_every_node(
-        &mut self,
-        request: impl Fn(usize) -> Request,
-        timeout: Duration,
-        now: Duration,
-    ) {
-        self.unanswered = self.own.len();
-        for (node, own) in self.own.iter_mut().enumerate() {
-            if let Some(old) = own.take() {
-                self.wire.close(old);
-            }
-            let connection = own.insert(self.wire.open(Owner::Node(node)));
-            self.wire.request(connection, node, &request(node), timeout, now);
+    /// The phases of preparation are over when every node is ready.
+    pub(super) fn end_preparation_if_done(&mut self, now: Duration) {
+        if self.phase == Phase::Init && self.all_ready() {
+            self.phase = Phase::Setup;
+            self.recorder.origin = now;
+            (0..self.nodes.len()).for_each(|node| self.set_up(node, now));
         }
-    }
-
-    /// A node answered what it was asked before the test.
-    pub(super) fn answered(
-        &mut self,
-        node: usize,
-        reply: &Message,
-        now: Duration,
-    ) -> Result<(), NodeFault> {
-        let (request, expected) = match self.phase {
-            Phase::Init => ("init", "init_ok"),
-            _ => (self.setup_request(), self.workload.setup().map_or("", |setup| setup.reply)),
-        };
-        if fields(&reply.body, expected, []).is_err() {
-            let body = reply.body.get().to_owned();
-            return Err(FaultKind::Unwilling { request, expected, body }.of(node));
-        }
-        self.unanswered -= 1;
-        if self.unanswered == 0 {
-            match self.phase {
-                Phase::Init => self.begin_setup(now),
-                _ => self.begin_main(now),
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn setup_request(&self) -> &'static str {
-        self.workload.setup().map_or("", |setup| setup.request.kind())
-    }
-
-    fn begin_setup(&mut self, now: Duration) {
-        self.recorder.origin = now;
-        match self.workload.setup() {
-            Some(setup) => {
-                self.phase = Phase::Setup;
-                self.ask_every_node(|_| setup.request.clone(), SETUP_TIMEOUT, now);
-            }
-            None => self.begin_main(now),
+        if self.phase == Phase::Setup && self.all_ready() {
+            self.begin_main(now);
         }
     }
 
@@ -82,7 +34,7 @@ impl World {
         }
         match self.phase {
             Phase::Main if self.workload.final_generator().is_some() => {
-                if let Some(action) = self.nemesis.stop() {
+                for action in self.nemesis.stop() {
                     self.carry_out(action, now, out);
                 }
                 self.phase = Phase::Recovery;
