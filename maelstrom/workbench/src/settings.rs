@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::checker::txn::model::Model;
+use crate::nemesis::Fault;
 
 /// The kind of load, and what is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,6 +156,10 @@ pub struct Settings {
     pub topology: Topology,
     /// Whether the nemesis cuts the network.
     pub partition: bool,
+    /// Whether the nemesis kills nodes and starts them again.
+    pub kill: bool,
+    /// Whether the nemesis stops nodes and lets them go on.
+    pub pause: bool,
     /// Mean time between two nemesis operations.
     pub nemesis_interval: Duration,
     /// Availability to be met.
@@ -195,6 +200,8 @@ impl Settings {
             latency: Latency { mean: Duration::ZERO, dist: LatencyDist::Constant },
             topology: Topology::Grid,
             partition: false,
+            kill: false,
+            pause: false,
             nemesis_interval: Duration::from_secs(10),
             availability: None,
             consistency_models: vec![Model::StrictSerializable],
@@ -208,5 +215,15 @@ impl Settings {
             log_net_send: false,
             log_net_recv: false,
         }
+    }
+
+    /// The faults that the nemesis brings, if any.
+    pub fn faults(&self) -> impl Iterator<Item = Fault> + use<> {
+        let wanted = [
+            (self.partition, Fault::Partition),
+            (self.kill, Fault::Kill),
+            (self.pause, Fault::Pause),
+        ];
+        wanted.into_iter().filter_map(|(wanted, fault)| wanted.then_some(fault))
     }
 }

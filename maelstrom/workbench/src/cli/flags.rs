@@ -81,7 +81,7 @@ pub struct SettingsFlags {
           help_heading = "Network and faults")]
     topology: Topology,
 
-    /// Faults to inject, separated by commas
+    /// Faults to inject, separated by commas; kill and pause are not the original's
     #[arg(long, value_name = "FAULTS", value_delimiter = ',', value_parser = values::fault(),
           help_heading = "Network and faults")]
     nemesis: Vec<Fault>,
@@ -195,6 +195,8 @@ impl SettingsFlags {
             latency: Latency { mean: self.latency, dist: self.latency_dist },
             topology: self.topology,
             partition: self.nemesis.contains(&Fault::Partition),
+            kill: self.nemesis.contains(&Fault::Kill),
+            pause: self.nemesis.contains(&Fault::Pause),
             nemesis_interval: self.nemesis_interval,
             availability: self.availability,
             consistency_models: self.consistency_models,

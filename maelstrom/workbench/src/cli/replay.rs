@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Display;
 
 use super::flags::Plan;
-use super::values::show_seconds;
+use super::values::{Fault, show_seconds};
 use crate::checker::txn::model::Model;
 use crate::settings::{Availability, Settings};
 
@@ -83,8 +83,9 @@ impl Line {
         self.flag_unless("--latency", &settings.latency.mean.as_millis(), &0);
         self.flag_unless("--latency-dist", &settings.latency.dist.name(), &"constant");
         self.flag_unless("--topology", &settings.topology.name(), &"grid");
-        if settings.partition {
-            self.flag("--nemesis", &"partition");
+        let faults: Vec<&str> = settings.faults().map(Fault::name).collect();
+        if !faults.is_empty() {
+            self.flag("--nemesis", &faults.join(","));
             let interval = seconds(settings.nemesis_interval);
             self.flag_unless("--nemesis-interval", &interval, &seconds(defaults.nemesis_interval));
         }
@@ -153,6 +154,8 @@ mod tests {
             rate: 0.5,
             time_limit: Duration::from_millis(1500),
             partition: true,
+            kill: true,
+            pause: false,
             availability: Some(Availability::Total),
             strict: true,
             ..Settings::new(Workload::Broadcast)
@@ -163,7 +166,7 @@ mod tests {
         assert_eq!(
             plan.command(),
             "workbench test --workload broadcast --bin ./node --node-count 3 --concurrency 6 \
-             --rate 0.5 --time-limit 1.5 --nemesis partition --availability total --strict \
+             --rate 0.5 --time-limit 1.5 --nemesis partition,kill --availability total --strict \
              --limits 'msgs-per-op<30' --seed 0 -- --name 'it'\\''s'"
         );
     }

@@ -15,6 +15,7 @@ use super::{Exit, columns, print};
 use crate::checker::{Analysis, Finding, Names, Outcome, Report, Validity};
 use crate::history::Op;
 use crate::host::process::{self, ProcessOptions};
+use crate::host::signals::ExitOnInterrupt;
 use crate::host::{Observer, RunError, RunStats};
 use crate::net::{Traffic, TrafficEvent};
 use crate::report::chart::Chart;
@@ -48,6 +49,7 @@ pub(super) fn run_plan(plan: &Plan) -> anyhow::Result<Report> {
         live: Live::new(),
     };
     let result = run(plan, &store, &mut watcher);
+    let _while_checking = ExitOnInterrupt::new().context("cannot listen to signals")?;
     watcher.live.clear();
     watcher.history.finish().context("cannot write the history")?;
     let report = conclude(watcher.analysis, result, plan)?;
@@ -206,7 +208,7 @@ fn title(settings: &Settings) -> String {
         1 => "1 node".to_owned(),
         count => format!("{count} nodes"),
     };
-    let faults = if settings.partition { ", partitions" } else { "" };
+    let faults: String = settings.faults().map(|fault| format!(", {}", fault.name())).collect();
     format!("{}, {nodes}{faults}, seed {}", settings.workload.name(), settings.seed)
 }
 

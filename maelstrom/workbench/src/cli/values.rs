@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+pub(super) use crate::nemesis::Fault;
 use crate::settings::{Availability, LatencyDist, Topology, Workload};
 
 /// How many client processes there are.
@@ -44,13 +45,6 @@ impl FromStr for Concurrency {
     }
 }
 
-/// A fault that the nemesis can inject.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// Cuts the network.
-    Partition,
-}
-
 pub(super) fn workload() -> impl TypedValueParser<Value = Workload> {
     one_of(Workload::ALL.map(|workload| (workload.name(), workload)))
 }
@@ -72,7 +66,7 @@ pub(super) fn topology() -> impl TypedValueParser<Value = Topology> {
 }
 
 pub(super) fn fault() -> impl TypedValueParser<Value = Fault> {
-    one_of([("partition", Fault::Partition)])
+    one_of(Fault::ALL.map(|fault| (fault.name(), fault)))
 }
 
 fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(

@@ -82,6 +82,7 @@ pub enum TrafficEvent {
 
 #[derive(Debug, Default)]
 struct Receiver {
+    is_down: bool,
     in_hand: Option<Message>,
     queue: BinaryHeap<Reverse<Queued>>,
 }
@@ -143,6 +144,18 @@ impl Network {
         message
     }
 
+    /// A node goes down: what is under way to it is lost, and what is sent to it
+    /// from now on.
+    pub fn disconnect(&mut self, node: usize) {
+        self.receivers[node] = Receiver { is_down: true, ..Receiver::default() };
+        self.in_hand.retain(|Reverse((.., receiver))| *receiver != node);
+    }
+
+    /// A node that was down is there again.
+    pub fn connect(&mut self, node: usize) {
+        self.receivers[node].is_down = false;
+    }
+
     /// Puts a registered message on its way to a node or a service.
     ///
     /// # Panics
@@ -151,6 +164,9 @@ impl Network {
     pub fn post(&mut self, message: Message, now: Duration) {
         let receiver = self.receiver(message.dest).expect("a node or a service");
         let latency = if message.involves_client() { Duration::ZERO } else { self.latency.draw() };
+        if self.receivers[receiver].is_down {
+            return;
+        }
         let queued = Queued { due: now + latency, message };
         self.receivers[receiver].queue.push(Reverse(queued));
         self.take(receiver);
@@ -214,7 +230,7 @@ impl Network {
 
     /// Lets a receiver that has nothing in hand take the head of its queue.
     fn take(&mut self, receiver: usize) {
-        let Receiver { in_hand, queue } = &mut self.receivers[receiver];
+        let Receiver { in_hand, queue, .. } = &mut self.receivers[receiver];
         while in_hand.is_none() {
             let Some(Reverse(Queued { due, message })) = queue.pop() else { return };
             if is_cut(&self.grudge, receiver, message.src) {
