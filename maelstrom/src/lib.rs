@@ -1,1 +1,98 @@
-//! Write Maelstrom nodes in async Rust.
+//! Write [Maelstrom](https://github.com/jepsen-io/maelstrom) nodes in async
+//! Rust.
+//!
+//! Maelstrom runs a distributed system as processes that talk in lines of JSON
+//! on standard input and output, and tests it. This crate is the part that all
+//! nodes share: the loop that reads and writes those lines, the correlation of
+//! requests and replies, timeouts, errors. What is left to write is what the
+//! node does.
+//!
+//! # A complete node
+//!
+//! ```
+//! use maelstrom::{Context, Error, Node, Request};
+//! use serde::{Deserialize, Serialize};
+//! use serde_json::value::RawValue;
+//!
+//! /// `{"type":"echo","echo":…}` is answered `{"type":"echo_ok","echo":…}`.
+//! #[derive(Serialize, Deserialize)]
+//! struct Echo {
+//!     echo: Box<RawValue>,
+//! }
+//!
+//! impl Request for Echo {
+//!     const TYPE: &'static str = "echo";
+//!     type Reply = Echo;
+//! }
+//!
+//! async fn echo(_: Context<()>, request: Echo) -> Result<Echo, Error> {
+//!     Ok(request)
+//! }
+//!
+//! fn node() -> Node<()> {
+//!     Node::new(|_| ()).handle(echo)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> anyhow::Result<()> {
+//! // A binary's main is `fn main() -> ExitCode { maelstrom::run(node()) }`.
+//! // In a test, the same node talks to memory:
+//! let input = br#"{"src":"c1","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0"]}}
+//! {"src":"c1","dest":"n0","body":{"type":"echo","msg_id":2,"echo":[1,2.50]}}
+//! "#;
+//! let mut output = Vec::new();
+//! node().run(&input[..], &mut output, maelstrom::Host::seeded(1)).await?;
+//! assert_eq!(
+//!     String::from_utf8(output)?,
+//!     r#"{"src":"n0","dest":"c1","body":{"type":"init_ok","in_reply_to":1}}
+//! {"src":"n0","dest":"c1","body":{"type":"echo_ok","in_reply_to":2,"echo":[1,2.50]}}
+//! "#,
+//! );
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Map
+//!
+//! - [`Node`]: registers handlers, hooks and periodic tasks; runs on any reader
+//!   and writer. [`run`] runs one as a process.
+//! - [`Context`]: what a handler sees: identity, state, [`Context::send`],
+//!   [`Context::call`], randomness. [`Setup`] is what is known before there is
+//!   state.
+//! - [`Message`], [`Request`], [`Empty`]: the types of messages, one-way and
+//!   answered.
+//! - [`kv`]: clients of Maelstrom's key-value services, [`Context::lin_kv`],
+//!   [`Context::seq_kv`] and [`Context::lww_kv`]; [`Context::timestamp`] asks
+//!   `lin-tso`.
+//! - [`Error`], [`CallError`]: what a node answers, and what a call saw.
+//!
+//! # What always holds
+//!
+//! - Every request with a `msg_id` is answered exactly once, malformed ones and
+//!   those of unknown type included. No input ends the process but its end.
+//! - A call that timed out or was dropped leaves nothing behind; late and
+//!   duplicate replies are dropped.
+//! - Memory is bounded by the requests in flight: a reader that does not read
+//!   makes the node stop reading, too; above 16,384 waiting handlers or 256 MiB
+//!   of their messages, requests are answered `temporarily-unavailable`.
+//! - Time comes from [`tokio::time`] and chance from the node's seeded
+//!   generator, so that the same seed gives the same bytes in a simulation.
+
+mod context;
+mod error;
+mod io;
+pub mod kv;
+mod message;
+mod node;
+mod outbox;
+mod process;
+mod rpc;
+mod run;
+
+pub use context::{Context, Setup};
+pub use error::{CallError, Definite, Error, ErrorCode, Indefinite};
+pub use message::{Empty, Message, NodeId, Request};
+pub use node::{Host, Node};
+pub use process::run;
+pub use rpc::Backoff;
+pub use run::{RunError, Stats};

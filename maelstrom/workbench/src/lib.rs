@@ -4,7 +4,9 @@
 //! - [`world`]: the simulated world around the nodes, a pure state machine. It has
 //!   clients, who do what a [`workload`] says, a network ([`net`]), services like
 //!   `lin-kv` ([`service`]) and faults ([`nemesis`]).
-//! - [`host`]: where nodes run: as child processes in real time.
+//! - [`host`]: where nodes run: as child processes in real time, or as tasks of
+//!   this process in virtual time.
+//! - [`fuzz`]: noise that a node has to survive.
 //! - [`history`]: what clients did and saw, one operation at a time.
 //! - [`checker`]: history in, verdict with witnesses out.
 //! - [`report`]: what people see of a test, and the store.
@@ -12,6 +14,7 @@
 
 pub mod checker;
 pub mod cli;
+pub mod fuzz;
 pub mod history;
 pub mod host;
 pub mod nemesis;

@@ -25,9 +25,10 @@ pub fn workload_checker(settings: &Settings, names: Names) -> Option<Box<dyn Che
         Workload::Echo => Box::new(Echo::new(names)),
         Workload::GCounter | Workload::PnCounter => Box::new(Counter::new(names)),
         Workload::GSet => Box::new(SetFull::new("add", settings.strict, names)),
+        Workload::Kafka => super::kafka::checker(),
         Workload::LinKv => Box::new(Linearizable::new(names)),
         Workload::UniqueIds => Box::new(UniqueIds::new(names)),
-        Workload::Kafka | Workload::TxnListAppend | Workload::TxnRwRegister => return None,
+        Workload::TxnListAppend | Workload::TxnRwRegister => return None,
     })
 }
 

@@ -10,6 +10,7 @@ mod availability;
 mod counter;
 mod echo;
 mod element;
+pub mod kafka;
 mod linearizable;
 mod perf;
 mod quantiles;

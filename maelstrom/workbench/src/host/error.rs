@@ -35,6 +35,13 @@ pub enum RunError {
         /// Why it did not work.
         source: io::Error,
     },
+    /// In virtual time, nodes found so much to do in one instant that time never
+    /// went on: they answer each other, or themselves, without end.
+    #[error("nodes keep each other busy without end at {at:?}")]
+    Livelock {
+        /// The instant, since the run began.
+        at: std::time::Duration,
+    },
     /// The bench was told to stop.
     #[error("interrupted by {signal}")]
     Interrupted {

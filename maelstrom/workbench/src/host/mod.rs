@@ -1,9 +1,11 @@
 //! Where nodes run, and who watches.
 //!
 //! A host carries out the world's commands. [`process`] runs nodes as child
-//! processes in real time.
+//! processes in real time, [`simulation`] as tasks of this process in virtual
+//! time.
 //!
 //! - [`child`]: one node's process and its pipes.
+//! - [`task`]: one node inside this process.
 //! - [`lines`]: bytes to lines.
 //! - [`alarm`]: a timer finer than a millisecond.
 //! - [`signals`]: being interrupted.
@@ -15,11 +17,14 @@ mod error;
 mod lines;
 pub mod process;
 pub mod signals;
+pub mod simulation;
+pub(crate) mod task;
 pub mod watchdog;
 
 use std::io::Write as _;
 
 pub use error::{NodeFailure, RunError};
+pub use task::Program;
 
 use crate::history::Op;
 use crate::net::{NetCounts, Traffic};

@@ -1,0 +1,30 @@
+//! Challenge 1: a node that sends back what it gets.
+//!
+//! The payload is never decoded: it is passed on as the text that came, so any
+//! JSON comes back unchanged, integers beyond 64 bits, floats with trailing
+//! zeros and nesting of any depth included.
+
+use maelstrom::{Context, Error, Node, Request};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// `{"type":"echo","echo":…}`, answered `{"type":"echo_ok","echo":…}`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Echo {
+    /// Any JSON.
+    pub echo: Box<RawValue>,
+}
+
+impl Request for Echo {
+    const TYPE: &'static str = "echo";
+    type Reply = Echo;
+}
+
+/// The node.
+pub fn node() -> Node<()> {
+    Node::new(|_| ()).handle(echo)
+}
+
+async fn echo(_: Context<()>, request: Echo) -> Result<Echo, Error> {
+    Ok(request)
+}

@@ -1,0 +1,219 @@
+//! What a handler sees: who asks, the node's state, and ways to send and call.
+
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time;
+
+use crate::error::{CallError, Definite};
+use crate::message::{Message, NodeId, Number, Outgoing, Request};
+use crate::node::{Host, panic_text};
+use crate::outbox::Outbox;
+use crate::rpc::{self, Backoff, Calls};
+
+/// What is known when a node's state is made: its place in the cluster.
+pub struct Setup {
+    id: NodeId,
+    node_ids: Vec<NodeId>,
+    host: Host,
+    rng: Mutex<StdRng>,
+}
+
+impl Setup {
+    pub(crate) fn new(id: NodeId, node_ids: Vec<NodeId>, host: Host, rng: StdRng) -> Self {
+        Self { id, node_ids, host, rng: Mutex::new(rng) }
+    }
+
+    /// This node's id.
+    pub fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    /// The ids of all nodes of the cluster, this one's included, in the order
+    /// in which the `init` message had them.
+    pub fn node_ids(&self) -> &[NodeId] {
+        &self.node_ids
+    }
+
+    /// The ids of all other nodes.
+    pub fn peers(&self) -> impl Iterator<Item = &NodeId> {
+        self.node_ids.iter().filter(|&id| *id != self.id)
+    }
+
+    /// A new generator of random numbers, seeded from the node's: from the
+    /// operating system's entropy in a process, from the run's seed in a
+    /// simulation.
+    pub fn rng(&self) -> StdRng {
+        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        StdRng::from_rng(&mut *rng)
+    }
+
+    /// A directory of the node's own, which survives its restarts; `None` where
+    /// nobody gave it one, as under Maelstrom, which never restarts a node.
+    pub fn directory(&self) -> Option<&Path> {
+        self.host.directory.as_deref()
+    }
+}
+
+/// A node at work: what all its contexts share.
+pub(crate) struct Running<S> {
+    pub(crate) setup: Setup,
+    pub(crate) state: S,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) calls: Arc<Calls>,
+}
+
+/// What a handler gets beside its request, and a task beside nothing: the
+/// node's identity, its state, and the ways to talk to others.
+///
+/// Clones are cheap and refer to the same node.
+pub struct Context<S> {
+    running: Arc<Running<S>>,
+    source: Option<NodeId>,
+}
+
+impl<S> Clone for Context<S> {
+    fn clone(&self) -> Self {
+        Self { running: Arc::clone(&self.running), source: self.source.clone() }
+    }
+}
+
+impl<S> Context<S> {
+    pub(crate) fn new(running: Arc<Running<S>>, source: Option<NodeId>) -> Self {
+        Self { running, source }
+    }
+
+    /// This node's id.
+    pub fn id(&self) -> &NodeId {
+        self.running.setup.id()
+    }
+
+    /// The ids of all nodes of the cluster, this one's included.
+    pub fn node_ids(&self) -> &[NodeId] {
+        self.running.setup.node_ids()
+    }
+
+    /// The ids of all other nodes.
+    pub fn peers(&self) -> impl Iterator<Item = &NodeId> {
+        self.running.setup.peers()
+    }
+
+    /// Who sent the message that is being handled; the node itself in a task
+    /// that handles none.
+    pub fn source(&self) -> &NodeId {
+        self.source.as_ref().unwrap_or_else(|| self.id())
+    }
+
+    /// The node's state, as [`Node::new`](crate::Node::new) made it.
+    pub fn state(&self) -> &S {
+        &self.running.state
+    }
+
+    /// A new generator of random numbers, seeded from the node's; see
+    /// [`Setup::rng`].
+    pub fn rng(&self) -> StdRng {
+        self.running.setup.rng()
+    }
+
+    /// A directory of the node's own; see [`Setup::directory`].
+    pub fn directory(&self) -> Option<&Path> {
+        self.running.setup.directory()
+    }
+
+    /// Sends a message that wants no answer. It may get lost.
+    ///
+    /// # Panics
+    ///
+    /// When the message has no JSON form, or is neither struct nor map.
+    pub fn send<M: Message + Serialize>(&self, dest: &NodeId, message: &M) {
+        let message = Outgoing { kind: M::TYPE, number: Number::None, payload: message };
+        self.running
+            .outbox
+            .push(self.id(), dest, &message)
+            .unwrap_or_else(|error| panic!("a {} message has no JSON form: {error}", M::TYPE));
+    }
+
+    /// Sends a request and waits up to `timeout` for the answer.
+    ///
+    /// Dropping the future gives the call up; its reply is ignored then, as is
+    /// one that comes too late.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Remote`] when the other side answers an error,
+    /// [`CallError::Timeout`] when nothing came in time (the request may have
+    /// happened all the same, or may happen yet), [`CallError::Closed`] when
+    /// the node's input has ended, [`CallError::Undecodable`] when the answer
+    /// is not what `R::Reply` describes.
+    ///
+    /// # Panics
+    ///
+    /// When the request has no JSON form, or is neither struct nor map.
+    pub async fn call<R>(
+        &self,
+        dest: &NodeId,
+        request: &R,
+        timeout: Duration,
+    ) -> Result<R::Reply, CallError>
+    where
+        R: Request + Serialize,
+        R::Reply: DeserializeOwned,
+    {
+        let Running { calls, outbox, .. } = &*self.running;
+        rpc::call(calls, outbox, self.id(), dest, request, timeout).await
+    }
+
+    /// Sends a request again and again until it is answered, more patiently
+    /// each time. An answer `temporarily-unavailable` counts as none.
+    ///
+    /// Only for requests that may happen more than once: the other side may
+    /// have carried out any number of the attempts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::call`], except that neither a timeout nor an answer
+    /// `temporarily-unavailable` ends it.
+    pub async fn call_until_answered<R>(
+        &self,
+        dest: &NodeId,
+        request: &R,
+        backoff: Backoff,
+    ) -> Result<R::Reply, CallError>
+    where
+        R: Request + Serialize,
+        R::Reply: DeserializeOwned,
+    {
+        let unavailable = Some(Definite::TemporarilyUnavailable.into());
+        let mut steps = backoff.steps();
+        loop {
+            let patience = steps.next().unwrap_or(backoff.longest);
+            match self.call(dest, request, patience).await {
+                Err(CallError::Timeout { .. }) => {}
+                Err(error) if error.code() == unavailable => {
+                    let pause = patience.mul_f64(self.rng().random_range(0.5..1.0));
+                    time::sleep(pause).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Runs a task as a part of this node: it lives until it ends or the node
+    /// does. Unlike a task of the runtime's it is dropped with the node, shares
+    /// its one thread of control, and stands still with it in a simulation.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let task = AssertUnwindSafe(task).catch_unwind().map(|ended| {
+            if let Err(panic) = ended {
+                tracing::error!("a task panicked: {}", panic_text(&*panic));
+            }
+        });
+        self.running.outbox.spawn(Box::pin(task));
+    }
+}

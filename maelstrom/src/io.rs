@@ -1,0 +1,130 @@
+//! Reading and writing lines: no copy of a line that arrived whole, no limit to
+//! its length, one write for a burst.
+
+use std::io;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context as Wakeup, Poll, ready};
+
+use tokio::io::{AsyncBufRead, AsyncWrite};
+
+use crate::outbox::Outbox;
+
+/// A buffer that had to grow beyond this is given back after use.
+const KEEP: usize = 1024 * 1024;
+
+/// Lines in.
+pub(crate) struct Reader<R> {
+    input: R,
+    /// The beginning of a line whose end has not arrived.
+    partial: Vec<u8>,
+    ended: bool,
+}
+
+impl<R: AsyncBufRead + Unpin> Reader<R> {
+    pub(crate) fn new(input: R) -> Self {
+        Self { input, partial: Vec::new(), ended: false }
+    }
+
+    /// Whether no more lines will come.
+    pub(crate) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Reads no more lines, whatever the input holds.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Hands what has arrived to `take`, line by line and without the line
+    /// feeds, until `take` has had enough and returns `false`. At the end of
+    /// input comes what stands behind the last line feed.
+    pub(crate) fn poll_lines(
+        &mut self,
+        cx: &mut Wakeup<'_>,
+        mut take: impl FnMut(&[u8], &mut Wakeup<'_>) -> bool,
+    ) -> Poll<io::Result<()>> {
+        let arrived = ready!(Pin::new(&mut self.input).poll_fill_buf(cx))?;
+        if arrived.is_empty() {
+            self.ended = true;
+            let last = mem::take(&mut self.partial);
+            take(&last, cx);
+            return Poll::Ready(Ok(()));
+        }
+        let mut rest = arrived;
+        let mut wants_more = true;
+        while wants_more && let Some(end) = memchr::memchr(b'\n', rest) {
+            let line = &rest[..end];
+            rest = &rest[end + 1..];
+            wants_more = if self.partial.is_empty() {
+                take(line, cx)
+            } else {
+                self.partial.extend_from_slice(line);
+                let wants_more = take(&self.partial, cx);
+                self.partial.clear();
+                self.partial.shrink_to(KEEP);
+                wants_more
+            };
+        }
+        if wants_more {
+            self.partial.extend_from_slice(rest);
+            rest = &[];
+        }
+        let consumed = arrived.len() - rest.len();
+        Pin::new(&mut self.input).consume(consumed);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Lines out.
+pub(crate) struct Writer<W> {
+    output: W,
+    lines: Vec<u8>,
+    written: usize,
+    unflushed: bool,
+}
+
+impl<W: AsyncWrite + Unpin> Writer<W> {
+    pub(crate) fn new(output: W) -> Self {
+        Self { output, lines: Vec::new(), written: 0, unflushed: false }
+    }
+
+    /// Writes all that waits in the outbox.
+    pub(crate) fn poll_write(
+        &mut self,
+        outbox: &Outbox,
+        cx: &mut Wakeup<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            if self.written == self.lines.len() {
+                self.lines.clear();
+                self.lines.shrink_to(KEEP);
+                self.written = 0;
+                outbox.swap_lines(&mut self.lines);
+            }
+            if self.lines.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let rest = &self.lines[self.written..];
+            match ready!(Pin::new(&mut self.output).poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.written += written,
+            }
+            self.unflushed = true;
+        }
+    }
+
+    /// Writes all that waits in the outbox, and flushes.
+    pub(crate) fn poll_flush(
+        &mut self,
+        outbox: &Outbox,
+        cx: &mut Wakeup<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(self.poll_write(outbox, cx))?;
+        if self.unflushed {
+            ready!(Pin::new(&mut self.output).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,418 @@
+//! Typed clients of Maelstrom's key-value services.
+//!
+//! The three services take the same requests and differ in what a read may
+//! return; so do their clients, which are types of their own:
+//!
+//! - [`LinKv`] is linearizable. A read returns the newest value. Nothing
+//!   surprises but the price: a service cannot be both this and available.
+//! - [`SeqKv`] is sequentially consistent. All clients agree on one order of
+//!   all operations, and each client's own operations stand in it in the order
+//!   in which it made them. That says nothing about *when*: another client's
+//!   write may stay invisible to this one for as long as the service likes.
+//!   The example that surprises people: n0 writes `x = 1`, is told that it
+//!   happened, and tells n1, which reads `x` and finds nothing. n1's read stands
+//!   before n0's write in the common order, and no rule is broken. To see the
+//!   present, write something *unique* first: the write must come after
+//!   everything that happened before it was made visible, and reads of the same
+//!   client come after the write. Rewriting the value that is there already, or
+//!   a cas that fails, proves nothing.
+//! - [`LwwKv`] is eventually consistent: the last writer wins, by a clock that
+//!   need not agree with anybody's. A read may return any value that was ever
+//!   written, a newer one and then an older one again. A cas decides on one
+//!   replica's state, so two clients may both be told that they won.
+//!
+//! In all three a write that timed out may happen *later*, after writes that
+//! were made since: a delayed message is still on its way. What must not be
+//! overwritten by its own past goes through [`Kv::cas`], where what it expects
+//! to find is gone by then.
+//!
+//! Requests and replies: Maelstrom's [services page][services].
+//!
+//! [services]: https://github.com/jepsen-io/maelstrom/blob/main/doc/services.md
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use rand::RngExt;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::context::Context;
+use crate::error::{CallError, Definite};
+use crate::message::{Empty, NodeId, Request};
+
+/// How long a request waits for its answer unless told otherwise.
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A kind of key-value service.
+pub trait Service: sealed::Sealed {
+    /// The service's name on the network.
+    const NAME: &'static str;
+}
+
+/// A service whose cas is decided on one state, and can create a key.
+pub trait Ordered: Service {}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! services {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub enum $kind {}
+        impl sealed::Sealed for $kind {}
+        impl Service for $kind {
+            const NAME: &'static str = $name;
+        }
+    )*};
+}
+
+services! {
+    /// `lin-kv`, linearizable.
+    Lin = "lin-kv";
+    /// `seq-kv`, sequentially consistent.
+    Seq = "seq-kv";
+    /// `lww-kv`, eventually consistent, last writer wins.
+    Lww = "lww-kv";
+}
+
+impl Ordered for Lin {}
+impl Ordered for Seq {}
+
+/// A client of `lin-kv`: reads return the newest value.
+pub type LinKv<S> = Kv<S, Lin>;
+/// A client of `seq-kv`: reads may be stale, see the [module](self).
+pub type SeqKv<S> = Kv<S, Seq>;
+/// A client of `lww-kv`: reads may return any value that was ever written.
+pub type LwwKv<S> = Kv<S, Lww>;
+
+/// A client of a key-value service, made by [`Context::lin_kv`],
+/// [`Context::seq_kv`] or [`Context::lww_kv`].
+///
+/// Keys and values are anything that has a JSON form. A missing key is `None`
+/// and a lost race is `false`; errors are what nobody hoped for.
+pub struct Kv<S, K> {
+    context: Context<S>,
+    service: NodeId,
+    timeout: Duration,
+    kind: PhantomData<K>,
+}
+
+impl<S> Context<S> {
+    /// The linearizable key-value service.
+    pub fn lin_kv(&self) -> LinKv<S> {
+        Kv::new(self)
+    }
+
+    /// The sequentially consistent key-value service.
+    pub fn seq_kv(&self) -> SeqKv<S> {
+        Kv::new(self)
+    }
+
+    /// The eventually consistent key-value service.
+    pub fn lww_kv(&self) -> LwwKv<S> {
+        Kv::new(self)
+    }
+
+    /// A timestamp from the linearizable oracle `lin-tso`: higher than every
+    /// one that it gave out before this call was made.
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::call`]. A call that timed out may have used up a
+    /// timestamp, which does no harm.
+    pub async fn timestamp(&self, timeout: Duration) -> Result<u64, CallError> {
+        let TsOk { ts } = self.call(&"lin-tso".into(), &Ts {}, timeout).await?;
+        Ok(ts)
+    }
+}
+
+impl<S, K: Service> Kv<S, K> {
+    fn new(context: &Context<S>) -> Self {
+        Self {
+            context: context.clone(),
+            service: K::NAME.into(),
+            timeout: TIMEOUT,
+            kind: PhantomData,
+        }
+    }
+
+    /// Waits so long for an answer, instead of one second.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The value of `key`, `None` when it has none. How new it is depends on
+    /// the service, see the [module](self).
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::call`]; [`CallError::Undecodable`] when the value is no
+    /// `V`. A read can always be repeated.
+    pub async fn read<V: DeserializeOwned>(
+        &self,
+        key: &(impl Serialize + ?Sized),
+    ) -> Result<Option<V>, CallError> {
+        let read = Read::<_, V> { key, value: PhantomData };
+        match self.context.call(&self.service, &read, self.timeout).await {
+            Ok(ReadOk { value }) => Ok(Some(value)),
+            Err(error) if answered(&error, &[Definite::KeyDoesNotExist]) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sets `key` to `value`, whatever it was.
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::call`]. After a timeout the write may happen at any later
+    /// time and undo what was written since; see [`Kv::cas`].
+    pub async fn write(
+        &self,
+        key: &(impl Serialize + ?Sized),
+        value: &(impl Serialize + ?Sized),
+    ) -> Result<(), CallError> {
+        let write = Write { key, value };
+        self.context.call(&self.service, &write, self.timeout).await.map(|Empty {}| ())
+    }
+
+    /// Sets `key` to `to` if it is `from`, and says whether it did; a missing
+    /// key is never equal.
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::call`]. After a timeout nobody knows whether it happened,
+    /// and it may yet, as long as the key is `from`.
+    pub async fn cas<V: Serialize + ?Sized>(
+        &self,
+        key: &(impl Serialize + ?Sized),
+        from: &V,
+        to: &V,
+    ) -> Result<bool, CallError> {
+        self.compare_and_set(key, from, to, false).await
+    }
+
+    async fn compare_and_set(
+        &self,
+        key: &(impl Serialize + ?Sized),
+        from: &(impl Serialize + ?Sized),
+        to: &(impl Serialize + ?Sized),
+        create_if_not_exists: bool,
+    ) -> Result<bool, CallError> {
+        let cas = Cas { key, from, to, create_if_not_exists };
+        match self.context.call(&self.service, &cas, self.timeout).await {
+            Ok(Empty {}) => Ok(true),
+            Err(error)
+                if answered(&error, &[Definite::KeyDoesNotExist, Definite::PreconditionFailed]) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl<S, K: Ordered> Kv<S, K> {
+    /// As [`Kv::cas`], but a missing key is created with the value `to`.
+    /// (`lww-kv` ignores the wish, so its client does not offer it.)
+    ///
+    /// # Errors
+    ///
+    /// As [`Kv::cas`].
+    pub async fn cas_or_create<V: Serialize + ?Sized>(
+        &self,
+        key: &(impl Serialize + ?Sized),
+        from: &V,
+        to: &V,
+    ) -> Result<bool, CallError> {
+        self.compare_and_set(key, from, to, true).await
+    }
+
+    /// Reads, modifies and writes: sets `key` to what `modify` makes of its
+    /// value, again and again until no other client came in between, and
+    /// returns the new value. When `modify` returns `None` nothing is written.
+    ///
+    /// A value alone cannot tell whether a cas that timed out happened: another
+    /// client may have written the same since. So that is what it reports; use
+    /// [`Kv::update_stamped`] where it must be known.
+    ///
+    /// # Errors
+    ///
+    /// [`UpdateError::NotDone`] and [`UpdateError::Unknown`].
+    pub async fn update<V: Serialize + DeserializeOwned>(
+        &self,
+        key: &(impl Serialize + ?Sized),
+        mut modify: impl FnMut(Option<&V>) -> Option<V>,
+    ) -> Result<Option<V>, UpdateError> {
+        loop {
+            let current: Option<V> = self.read(key).await.map_err(UpdateError::NotDone)?;
+            let Some(new) = modify(current.as_ref()) else { return Ok(current) };
+            match self.replace(key, current.as_ref(), &new).await {
+                Ok(true) => return Ok(Some(new)),
+                Ok(false) => {}
+                Err(error) if error.is_definite() => return Err(UpdateError::NotDone(error)),
+                Err(error) => return Err(UpdateError::Unknown(error)),
+            }
+        }
+    }
+
+    /// As [`Kv::update`], exactly once: the value carries a stamp of the last
+    /// update by each node, so that one that timed out can be recognised, and
+    /// repeated without being done twice.
+    ///
+    /// Why that is enough: every stamp is drawn anew, so no state of the key
+    /// ever comes back; a cas that is still on its way expects a state that is
+    /// gone once this update or another has happened, and fails. This node's
+    /// stamp is changed by nobody but this node, which makes one stamped update
+    /// of a key at a time: callers within one node must take turns.
+    ///
+    /// It goes on through timeouts for as long as it takes: put
+    /// [`tokio::time::timeout`] around it to give up, not knowing.
+    ///
+    /// # Errors
+    ///
+    /// What the service answers other than a lost race, or that the node is
+    /// shutting down.
+    pub async fn update_stamped<V: Serialize + DeserializeOwned>(
+        &self,
+        key: &(impl Serialize + ?Sized),
+        mut modify: impl FnMut(Option<&V>) -> V,
+    ) -> Result<V, CallError> {
+        let node = self.context.id().clone();
+        let stamp: u64 = self.context.rng().random_range(0..1 << 53);
+        loop {
+            let current: Option<Stamped<V>> = match self.read(key).await {
+                Err(CallError::Timeout { .. }) => continue,
+                read => read?,
+            };
+            if let Some(Stamped { value, stamps }) = current {
+                if stamps.get(&*node) == Some(&stamp) {
+                    return Ok(value);
+                }
+                let mut new = stamps.clone();
+                new.insert(node.to_string(), stamp);
+                let new = Stamped { value: modify(Some(&value)), stamps: new };
+                let current = Stamped { value, stamps };
+                if tried(self.replace(key, Some(&current), &new).await)? {
+                    return Ok(new.value);
+                }
+            } else {
+                let stamps = BTreeMap::from([(node.to_string(), stamp)]);
+                let new = Stamped { value: modify(None), stamps };
+                if tried(self.replace(key, None, &new).await)? {
+                    return Ok(new.value);
+                }
+            }
+        }
+    }
+
+    /// A cas from what was read. When that was nothing the key is created, and
+    /// compared with something that nobody ever wrote in case it exists by now:
+    /// compared with `new`, a key that another client created with the same
+    /// value would pass for ours.
+    async fn replace<V: Serialize>(
+        &self,
+        key: &(impl Serialize + ?Sized),
+        current: Option<&V>,
+        new: &V,
+    ) -> Result<bool, CallError> {
+        match current {
+            Some(current) => self.cas(key, current, new).await,
+            None => {
+                let nothing = format!("nothing {:x}", self.context.rng().random::<u128>());
+                self.compare_and_set(key, &nothing, new, true).await
+            }
+        }
+    }
+}
+
+/// Why [`Kv::update`] ended without a new value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpdateError {
+    /// Nothing was written and nothing will be.
+    #[error("not updated: {0}")]
+    NotDone(#[source] CallError),
+    /// It may have been written, or may be yet.
+    #[error("perhaps updated: {0}")]
+    Unknown(#[source] CallError),
+}
+
+/// A value with the stamp of each node's last update, as it stands in the
+/// service.
+#[derive(Serialize, Deserialize)]
+struct Stamped<V> {
+    value: V,
+    stamps: BTreeMap<String, u64>,
+}
+
+/// A timeout is as good as a lost race where the next read tells.
+fn tried(result: Result<bool, CallError>) -> Result<bool, CallError> {
+    match result {
+        Err(CallError::Timeout { .. }) => Ok(false),
+        result => result,
+    }
+}
+
+fn answered(error: &CallError, codes: &[Definite]) -> bool {
+    codes.iter().any(|&code| error.code() == Some(code.into()))
+}
+
+#[derive(Serialize)]
+struct Read<'a, T: ?Sized, V> {
+    key: &'a T,
+    #[serde(skip)]
+    value: PhantomData<V>,
+}
+
+#[derive(Deserialize)]
+struct ReadOk<V> {
+    value: V,
+}
+
+impl<T: ?Sized, V> Request for Read<'_, T, V> {
+    const TYPE: &'static str = "read";
+    type Reply = ReadOk<V>;
+}
+
+#[derive(Serialize)]
+struct Write<'a, T: ?Sized, V: ?Sized> {
+    key: &'a T,
+    value: &'a V,
+}
+
+impl<T: ?Sized, V: ?Sized> Request for Write<'_, T, V> {
+    const TYPE: &'static str = "write";
+    type Reply = Empty;
+}
+
+#[derive(Serialize)]
+struct Cas<'a, T: ?Sized, F: ?Sized, V: ?Sized> {
+    key: &'a T,
+    from: &'a F,
+    to: &'a V,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    create_if_not_exists: bool,
+}
+
+impl<T: ?Sized, F: ?Sized, V: ?Sized> Request for Cas<'_, T, F, V> {
+    const TYPE: &'static str = "cas";
+    type Reply = Empty;
+}
+
+#[derive(Serialize)]
+struct Ts {}
+
+#[derive(Deserialize)]
+struct TsOk {
+    ts: u64,
+}
+
+impl Request for Ts {
+    const TYPE: &'static str = "ts";
+    type Reply = TsOk;
+}

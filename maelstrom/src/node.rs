@@ -1,0 +1,307 @@
+//! A node as its author describes it: state, handlers, hooks, periodic tasks.
+//!
+//! This file only collects; the run loop (`run.rs`) is what makes it live.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use rand::rngs::{StdRng, SysRng};
+use rand::{SeedableRng, TryRng};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncBufRead, AsyncWrite};
+use tokio::time::{self, MissedTickBehavior};
+
+use crate::context::{Context, Running, Setup};
+use crate::error::Error;
+use crate::message::{Empty, Envelope, Malformed, Message, NodeId, Number, Outgoing, Request};
+use crate::outbox::{Outbox, Task};
+use crate::run::{RunError, Stats, run};
+
+/// What surrounds a node: where its chance comes from, and where its files go.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Seeds the node's generators of random numbers.
+    pub seed: [u8; 32],
+    /// A directory of the node's own, which survives its restarts, if there is
+    /// one.
+    pub directory: Option<PathBuf>,
+}
+
+impl Host {
+    /// A process of its own: entropy from the operating system, and the
+    /// directory that the environment variable `NODE_DIRECTORY` names.
+    ///
+    /// Not the working directory: Maelstrom starts all nodes of all tests in
+    /// the same one, where a node would find what its namesake of an earlier
+    /// test left behind.
+    ///
+    /// # Panics
+    ///
+    /// When the operating system has no entropy to give.
+    pub fn process() -> Self {
+        let mut seed = [0; 32];
+        SysRng.try_fill_bytes(&mut seed).expect("entropy from the operating system");
+        Self { seed, directory: env::var_os("NODE_DIRECTORY").map(PathBuf::from) }
+    }
+
+    /// The same chance in every run, and no directory: for tests.
+    pub fn seeded(seed: u64) -> Self {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        Self { seed: bytes, directory: None }
+    }
+
+    pub(crate) fn rng(&self) -> StdRng {
+        StdRng::from_seed(self.seed)
+    }
+}
+
+pub(crate) type MakeState<S> = Box<dyn FnOnce(&Setup) -> S + Send>;
+/// A handler, its types erased: decodes the body of a line, starts on it, and
+/// returns what is left to do, the answer included.
+pub(crate) type Handler<S> =
+    Box<dyn Fn(&Arc<Running<S>>, &Envelope<'_>, &str) -> Result<Task, Malformed> + Send>;
+pub(crate) type Hook<S> =
+    Box<dyn Fn(Context<S>) -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
+pub(crate) type Periodic<S> = Box<dyn FnOnce(Context<S>) -> Task + Send>;
+
+/// A node: state of type `S`, and handlers that share it.
+///
+/// Handlers start in the order in which their messages arrive. A handler that
+/// awaits lets others go on; all of them run on one thread, one at a time, so a
+/// [`std::sync::Mutex`] in the state is never contended, but must not be held
+/// across an `await`.
+///
+/// See the [crate's front page](crate) for a complete example.
+pub struct Node<S> {
+    pub(crate) make_state: MakeState<S>,
+    pub(crate) handlers: BTreeMap<&'static str, Handler<S>>,
+    pub(crate) hooks: Vec<Hook<S>>,
+    pub(crate) periodic: Vec<Periodic<S>>,
+}
+
+impl<S: Send + Sync + 'static> Node<S> {
+    /// A node whose state `make_state` makes when the `init` message comes.
+    pub fn new(make_state: impl FnOnce(&Setup) -> S + Send + 'static) -> Self {
+        Self {
+            make_state: Box::new(make_state),
+            handlers: BTreeMap::new(),
+            hooks: Vec::new(),
+            periodic: Vec::new(),
+        }
+    }
+
+    /// Answers requests of type `R` with what `handler` returns.
+    ///
+    /// A body that does not decode as `R` is answered `malformed-request`
+    /// without asking the handler; a handler that panics is answered `crash`.
+    /// A request that came without a `msg_id` is handled, but not answered.
+    ///
+    /// # Panics
+    ///
+    /// When there is a handler for `R::TYPE` already, or it is `init`.
+    #[must_use]
+    pub fn handle<R, F, Fut>(self, handler: F) -> Self
+    where
+        R: Request + DeserializeOwned + Send + 'static,
+        R::Reply: Serialize + Send,
+        F: Fn(Context<S>, R) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R::Reply, Error>> + Send + 'static,
+    {
+        self.register(R::TYPE, erase(R::TYPE, handler))
+    }
+
+    /// Takes messages of type `M`, which want no answer. One that has a
+    /// `msg_id` all the same is answered with a bare `<TYPE>_ok`.
+    ///
+    /// # Panics
+    ///
+    /// When there is a handler for `M::TYPE` already, or it is `init`.
+    #[must_use]
+    pub fn receive<M, F, Fut>(self, handler: F) -> Self
+    where
+        M: Message + DeserializeOwned + Send + 'static,
+        F: Fn(Context<S>, M) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.register(
+            M::TYPE,
+            erase(M::TYPE, move |context, message| {
+                handler(context, message).map(|()| Ok(Empty {}))
+            }),
+        )
+    }
+
+    /// Runs `hook` after the state was made and before `init` is answered.
+    /// Hooks run in the order in which they were added. It may call services
+    /// and other nodes; requests that come meanwhile are answered
+    /// `temporarily-unavailable`. What it fails with is the answer to `init`.
+    #[must_use]
+    pub fn on_init<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(Context<S>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        self.hooks.push(Box::new(move |context| hook(context).boxed()));
+        self
+    }
+
+    /// Runs `task` every `period`, beginning one period after `init` was
+    /// answered; never twice at a time. A run that panics is logged, and the
+    /// next one comes all the same.
+    ///
+    /// # Panics
+    ///
+    /// When `period` is zero.
+    #[must_use]
+    pub fn every<F, Fut>(mut self, period: Duration, task: F) -> Self
+    where
+        F: Fn(Context<S>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        assert!(!period.is_zero(), "a periodic task needs a period above zero");
+        let repeat = move |context: Context<S>| -> Task {
+            Box::pin(async move {
+                let mut ticks = time::interval(period);
+                ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                ticks.tick().await;
+                loop {
+                    ticks.tick().await;
+                    let run = AssertUnwindSafe(async { task(context.clone()).await });
+                    if let Err(panic) = run.catch_unwind().await {
+                        tracing::error!("a periodic task panicked: {}", panic_text(&*panic));
+                    }
+                }
+            })
+        };
+        self.periodic.push(Box::new(repeat));
+        self
+    }
+
+    /// Runs the node: messages come from `input`, one JSON object a line, and
+    /// go to `output`. It ends when the input does; handlers that are still
+    /// running then have five seconds to finish.
+    ///
+    /// The whole node is this one future: nothing of it runs while it is not
+    /// polled, and dropping it ends the node at once.
+    ///
+    /// # Errors
+    ///
+    /// When `input` cannot be read or `output` cannot be written.
+    pub async fn run<R, W>(self, input: R, output: W, host: Host) -> Result<Stats, RunError>
+    where
+        R: AsyncBufRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        self.run_until(input, output, host, std::future::pending()).await
+    }
+
+    /// As [`Node::run`], but `shutdown` ends the node as the end of input does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::run`].
+    pub async fn run_until<R, W>(
+        self,
+        input: R,
+        output: W,
+        host: Host,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<Stats, RunError>
+    where
+        R: AsyncBufRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        run(self, input, output, host, shutdown).await
+    }
+
+    fn register(mut self, kind: &'static str, handler: Handler<S>) -> Self {
+        assert!(kind != "init", "`init` is the run loop's own; see Node::new and Node::on_init");
+        let former = self.handlers.insert(kind, handler);
+        assert!(former.is_none(), "two handlers for messages of type `{kind}`");
+        self
+    }
+}
+
+/// Erases a handler's types.
+fn erase<S, R, Reply, F, Fut>(kind: &'static str, handler: F) -> Handler<S>
+where
+    S: Send + Sync + 'static,
+    R: DeserializeOwned,
+    Reply: Serialize + Send,
+    F: Fn(Context<S>, R) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<Reply, Error>> + Send + 'static,
+{
+    let reply: Arc<str> = format!("{kind}_ok").into();
+    Box::new(move |running, envelope, line| {
+        let request = envelope.decode_body::<R>(line)?;
+        let (source, msg_id) = (NodeId::from(&*envelope.src), envelope.body.msg_id);
+        let context = Context::new(Arc::clone(running), Some(source.clone()));
+        let started = catch_unwind(AssertUnwindSafe(|| handler(context, request)));
+        let (running, reply) = (Arc::clone(running), Arc::clone(&reply));
+        Ok(Box::pin(async move {
+            let ended = match started {
+                Ok(future) => AssertUnwindSafe(future).catch_unwind().await,
+                Err(panic) => Err(panic),
+            };
+            let result = ended.unwrap_or_else(|panic| {
+                Err(Error::crash(format_args!("`{kind}` panicked: {}", panic_text(&*panic))))
+            });
+            answer(&running, &source, msg_id, &reply, result);
+        }))
+    })
+}
+
+/// Sends a handler's result to the one who asked, if an answer is wanted, and
+/// logs errors that are this node's own fault.
+fn answer<S, Reply: Serialize>(
+    running: &Running<S>,
+    source: &NodeId,
+    msg_id: Option<u64>,
+    kind: &str,
+    result: Result<Reply, Error>,
+) {
+    let src = running.setup.id();
+    let error = match (result, msg_id) {
+        (Ok(_), None) => return,
+        (Ok(reply), Some(msg_id)) => {
+            let number = Number::Reply(msg_id);
+            let message = Outgoing { kind, number, payload: reply };
+            match running.outbox.push(src, source, &message) {
+                Ok(()) => return,
+                Err(error) => Error::crash(format_args!("the reply has no JSON form: {error}")),
+            }
+        }
+        (Err(error), _) => error,
+    };
+    if error.code().is_definite() {
+        tracing::debug!(%source, %error, "refused");
+    } else {
+        tracing::error!(%source, %error, "failed");
+    }
+    if let Some(msg_id) = msg_id {
+        refuse(&running.outbox, src, source, Number::Reply(msg_id), &error);
+    }
+}
+
+/// Sends an error. (An error has a JSON form, so this cannot fail.)
+pub(crate) fn refuse(outbox: &Outbox, src: &str, dest: &str, number: Number<'_>, error: &Error) {
+    let message = Outgoing { kind: "error", number, payload: error };
+    if let Err(error) = outbox.push(src, dest, &message) {
+        tracing::error!(%error, "an error could not be written");
+    }
+}
+
+/// What a panic says.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no text)")
+}

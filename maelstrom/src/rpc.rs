@@ -1,0 +1,201 @@
+//! Calls to other nodes: numbering, waiting, and what becomes of the replies.
+//!
+//! A call owns its slot in the table of pending calls. The slot goes when the
+//! reply arrives, when the call times out, or when its future is dropped, so a
+//! call that ended leaves nothing behind. A reply counts when its number is
+//! pending and it comes from the node that was called; any other one (late, a
+//! duplicate, to nobody) is dropped by the run loop, which counts them.
+//!
+//! Numbers start at a random place: a node that was killed and started again
+//! must not take a reply to its former life's call for one to its own.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
+use tokio::time;
+
+use crate::error::{CallError, Error};
+use crate::message::{Envelope, NodeId, Number, Outgoing, Request};
+use crate::outbox::Outbox;
+
+/// How often and how patiently [`Context::call_until_answered`] asks.
+///
+/// The first attempt waits `first` for its answer, each further one twice as
+/// long, up to `longest`. There is no limit to the number of attempts: to have
+/// one, put [`tokio::time::timeout`] around the call.
+///
+/// [`Context::call_until_answered`]: crate::Context::call_until_answered
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// How long the first attempt waits.
+    pub first: Duration,
+    /// How long an attempt waits at most.
+    pub longest: Duration,
+}
+
+impl Default for Backoff {
+    /// From 250 ms to 5 s.
+    fn default() -> Self {
+        Self { first: Duration::from_millis(250), longest: Duration::from_secs(5) }
+    }
+}
+
+impl Backoff {
+    /// The attempts' patience: `first`, doubled, doubled again, … `longest`.
+    pub(crate) fn steps(self) -> impl Iterator<Item = Duration> {
+        let double = move |step: &Duration| Some((*step * 2).min(self.longest));
+        std::iter::successors(Some(self.first.min(self.longest)), double)
+    }
+}
+
+/// The table of pending calls.
+pub(crate) struct Calls(Mutex<Table>);
+
+struct Table {
+    next_id: u64,
+    pending: HashMap<u64, Pending>,
+    /// The input has ended: no reply can come any more.
+    closed: bool,
+}
+
+struct Pending {
+    dest: NodeId,
+    reply: oneshot::Sender<String>,
+}
+
+impl Calls {
+    /// A table whose numbers begin after `first_id`.
+    pub(crate) fn new(first_id: u64) -> Self {
+        Self(Mutex::new(Table { next_id: first_id, pending: HashMap::new(), closed: false }))
+    }
+
+    /// Hands a reply to its call; `false` when nobody waits for it.
+    pub(crate) fn resolve(&self, id: u64, src: &str, line: &str) -> bool {
+        let mut table = self.lock();
+        if table.pending.get(&id).is_none_or(|pending| pending.dest != *src) {
+            return false;
+        }
+        let pending = table.pending.remove(&id);
+        pending.is_some_and(|pending| pending.reply.send(line.to_owned()).is_ok())
+    }
+
+    /// Ends all calls, pending and future, with [`CallError::Closed`].
+    pub(crate) fn close(&self) {
+        let mut table = self.lock();
+        table.closed = true;
+        table.pending = HashMap::new();
+    }
+
+    /// How many calls wait for their reply.
+    #[cfg(test)]
+    fn pending(&self) -> usize {
+        self.lock().pending.len()
+    }
+
+    fn open(&self, dest: &NodeId) -> Result<Slot<'_>, CallError> {
+        let mut table = self.lock();
+        if table.closed {
+            return Err(CallError::Closed);
+        }
+        table.next_id += 1;
+        let id = table.next_id;
+        let (sender, reply) = oneshot::channel();
+        table.pending.insert(id, Pending { dest: dest.clone(), reply: sender });
+        Ok(Slot { calls: self, id, reply })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A pending call's place in the table, given back on drop.
+struct Slot<'a> {
+    calls: &'a Calls,
+    id: u64,
+    reply: oneshot::Receiver<String>,
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.calls.lock().pending.remove(&self.id);
+    }
+}
+
+/// Sends a request and waits for its reply.
+pub(crate) async fn call<R>(
+    calls: &Calls,
+    outbox: &Outbox,
+    src: &str,
+    dest: &NodeId,
+    request: &R,
+    timeout: Duration,
+) -> Result<R::Reply, CallError>
+where
+    R: Request + Serialize,
+    R::Reply: DeserializeOwned,
+{
+    let mut slot = calls.open(dest)?;
+    let message = Outgoing { kind: R::TYPE, number: Number::Request(slot.id), payload: request };
+    outbox
+        .push(src, dest, &message)
+        .unwrap_or_else(|error| panic!("a {} request has no JSON form: {error}", R::TYPE));
+    match time::timeout(timeout, &mut slot.reply).await {
+        Ok(Ok(line)) => decode_reply::<R>(dest, &line),
+        Ok(Err(_closed)) => Err(CallError::Closed),
+        Err(_elapsed) => Err(CallError::Timeout { dest: dest.to_string(), after: timeout }),
+    }
+}
+
+fn decode_reply<R>(dest: &NodeId, line: &str) -> Result<R::Reply, CallError>
+where
+    R: Request,
+    R::Reply: DeserializeOwned,
+{
+    let undecodable = |problem: String| CallError::Undecodable { dest: dest.to_string(), problem };
+    let envelope = Envelope::read(line).map_err(|error| undecodable(error.to_string()))?;
+    let kind = &*envelope.body.kind;
+    if kind == "error" {
+        let error: Error =
+            envelope.decode_body(line).map_err(|error| undecodable(error.to_string()))?;
+        return Err(CallError::Remote { dest: dest.to_string(), error });
+    }
+    if kind.strip_suffix("_ok") != Some(R::TYPE) {
+        return Err(undecodable(format!("a reply of type `{kind}` to a `{}`", R::TYPE)));
+    }
+    envelope.decode_body(line).map_err(|error| undecodable(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_wait_twice_as_long_each_up_to_the_longest() {
+        let backoff =
+            Backoff { first: Duration::from_millis(100), longest: Duration::from_millis(350) };
+        let steps: Vec<u128> = backoff.steps().take(4).map(|step| step.as_millis()).collect();
+        assert_eq!(steps, [100, 200, 350, 350]);
+    }
+
+    #[test]
+    fn only_the_called_node_can_answer_and_only_once() {
+        let calls = Calls::new(0);
+        let slot = calls.open(&"n1".into()).unwrap();
+        assert!(!calls.resolve(slot.id, "n2", "{}"), "from another node");
+        assert!(!calls.resolve(slot.id + 1, "n1", "{}"), "of another number");
+        assert!(calls.resolve(slot.id, "n1", "{}"));
+        assert!(!calls.resolve(slot.id, "n1", "{}"), "a duplicate");
+    }
+
+    #[test]
+    fn a_dropped_call_leaves_nothing_behind() {
+        let calls = Calls::new(0);
+        drop(calls.open(&"n1".into()).unwrap());
+        assert_eq!(calls.pending(), 0);
+    }
+}

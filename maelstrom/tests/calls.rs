@@ -1,0 +1,278 @@
+//! Calls: replies find their call, and a call that ended leaves nothing behind.
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::{Add, INIT, Peer};
+use futures_util::future::join_all;
+use maelstrom::{Backoff, CallError, Context, Error, Host, Message, Node, Request};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::sync::Notify;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// `{"type":"go"}`: have the node call n1.
+#[derive(Serialize, Deserialize)]
+struct Go {}
+
+#[derive(Serialize, Deserialize, Debug)]
+struct Went {
+    saw: String,
+}
+
+impl Request for Go {
+    const TYPE: &'static str = "go";
+    type Reply = Went;
+}
+
+async fn go(context: Context<()>, _: Go) -> Result<Went, Error> {
+    let answer = context.call(&"n1".into(), &Add { delta: 1 }, SECOND).await;
+    Ok(Went { saw: answer.map_or_else(|error| error.to_string(), |_| "add_ok".to_owned()) })
+}
+
+/// What the tests ask the node for.
+trait Going {
+    async fn go(&mut self) -> u64;
+    async fn saw(&mut self) -> String;
+}
+
+impl Going for Peer {
+    /// Has the node call, and returns the call's number.
+    async fn go(&mut self) -> u64 {
+        self.send(r#"{"src":"c1","dest":"n0","body":{"type":"go","msg_id":5}}"#).await;
+        let call = self.line().await;
+        let number = call
+            .strip_prefix(r#"{"src":"n0","dest":"n1","body":{"type":"add","msg_id":"#)
+            .and_then(|rest| rest.strip_suffix(r#","delta":1}}"#));
+        number.unwrap_or_else(|| panic!("no call: {call}")).parse().unwrap()
+    }
+
+    /// What the node says that it saw.
+    async fn saw(&mut self) -> String {
+        let reply = self.line().await;
+        let text = reply
+            .strip_prefix(
+                r#"{"src":"n0","dest":"c1","body":{"type":"go_ok","in_reply_to":5,"saw":"#,
+            )
+            .and_then(|rest| rest.strip_suffix("}}"));
+        serde_json::from_str(text.unwrap_or_else(|| panic!("no reply: {reply}"))).unwrap()
+    }
+}
+
+fn caller() -> Node<()> {
+    Node::new(|_| ()).handle(go)
+}
+
+fn add_ok(src: &str, number: u64) -> String {
+    format!(r#"{{"src":"{src}","dest":"n0","body":{{"type":"add_ok","in_reply_to":{number}}}}}"#)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_finds_its_call() {
+    let mut peer = Peer::start(caller()).await;
+    let number = peer.go().await;
+    peer.send(&add_ok("n1", number)).await;
+    assert_eq!(peer.saw().await, "add_ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_reply_is_seen_with_its_code() {
+    let mut peer = Peer::start(caller()).await;
+    let number = peer.go().await;
+    peer.send(&format!(r#"{{"src":"n1","dest":"n0","body":{{"type":"error","in_reply_to":{number},"code":14,"text":"no"}}}}"#)).await;
+    assert_eq!(peer.saw().await, "n1 answered abort (14): no");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_reply_and_a_duplicate_and_one_from_elsewhere_change_nothing() {
+    let mut peer = Peer::start(caller()).await;
+    let late = peer.go().await;
+    assert_eq!(peer.saw().await, "n1 did not answer within 1s");
+    peer.send(&add_ok("n1", late)).await;
+
+    let number = peer.go().await;
+    assert_ne!(number, late);
+    peer.send(&add_ok("n1", late)).await;
+    peer.send(&add_ok("n2", number)).await;
+    assert_eq!(peer.saw().await, "n1 did not answer within 1s", "none of them was its reply");
+
+    let number = peer.go().await;
+    peer.send(&add_ok("n1", number)).await;
+    peer.send(&add_ok("n1", number)).await;
+    assert_eq!(peer.saw().await, "add_ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_of_another_type_is_undecodable() {
+    let mut peer = Peer::start(caller()).await;
+    let number = peer.go().await;
+    peer.send(&format!(
+        r#"{{"src":"n1","dest":"n0","body":{{"type":"read_ok","in_reply_to":{number}}}}}"#
+    ))
+    .await;
+    assert_eq!(
+        peer.saw().await,
+        "n1 answered something else than expected: a reply of type `read_ok` to a `add`"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_code_that_is_no_integer_is_undecodable() {
+    let mut peer = Peer::start(caller()).await;
+    let number = peer.go().await;
+    peer.send(&format!(
+        r#"{{"src":"n1","dest":"n0","body":{{"type":"error","in_reply_to":{number},"code":"14"}}}}"#
+    ))
+    .await;
+    let saw = peer.saw().await;
+    assert!(
+        saw.starts_with("n1 answered something else than expected: code: invalid type: string"),
+        "{saw}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_input_ends_calls_at_once() {
+    let mut peer = Peer::start(caller()).await;
+    peer.go().await;
+    let start = tokio::time::Instant::now();
+    peer.writer.shutdown().await.unwrap();
+    assert_eq!(peer.saw().await, "the node is shutting down");
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_nodes_that_call_each_other_inside_handlers_make_progress() {
+    #[derive(Serialize, Deserialize)]
+    struct Bounce {
+        depth: u32,
+    }
+    impl Request for Bounce {
+        const TYPE: &'static str = "bounce";
+        type Reply = Bounce;
+    }
+    async fn bounce(context: Context<()>, Bounce { depth }: Bounce) -> Result<Bounce, Error> {
+        if depth == 0 {
+            return Ok(Bounce { depth });
+        }
+        let other = context.peers().next().expect("two nodes").clone();
+        let Bounce { depth } = context.call(&other, &Bounce { depth: depth - 1 }, SECOND).await?;
+        Ok(Bounce { depth: depth + 1 })
+    }
+
+    let node = || Node::new(|_| ()).handle(bounce);
+    let mut first = Peer::start(node()).await;
+    let mut second = Peer::start(node()).await;
+    second.send(r#"{"src":"c0","dest":"n1","body":{"type":"init","msg_id":1,"node_id":"n1","node_ids":["n0","n1"]}}"#).await;
+    second.line().await;
+    drop(second);
+    // One node under both names: what it sends to n1 comes back to it as from n1.
+    for request in 0..3 {
+        first.send(&format!(r#"{{"src":"c1","dest":"n0","body":{{"type":"bounce","msg_id":{request},"depth":6}}}}"#)).await;
+    }
+    let mut answered = 0;
+    while answered < 3 {
+        let line = first.line().await;
+        if line.contains(r#""dest":"c1""#) {
+            assert!(line.contains(r#""depth":6"#), "{line}");
+            answered += 1;
+        } else {
+            let line = line.replace(r#""src":"n0","dest":"n1""#, r#""src":"n1","dest":"n0""#);
+            first.send(&line).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calling_until_answered_survives_silence_and_unavailability() {
+    async fn persist(context: Context<()>, _: Go) -> Result<Went, Error> {
+        let backoff = Backoff { first: SECOND, longest: SECOND * 4 };
+        let add = Add { delta: 1 };
+        context.call_until_answered(&"n1".into(), &add, backoff).await?;
+        Ok(Went { saw: "add_ok".to_owned() })
+    }
+    let mut peer = Peer::start(Node::new(|_| ()).handle(persist)).await;
+    let start = tokio::time::Instant::now();
+    let silent = peer.go().await;
+    let again = peer.line().await;
+    assert_eq!(start.elapsed(), SECOND);
+    let number = |line: &str| -> u64 {
+        line.split_once(r#""msg_id":"#).unwrap().1.split(',').next().unwrap().parse().unwrap()
+    };
+    assert_ne!(number(&again), silent, "each attempt has its own number");
+    peer.send(&format!(
+        r#"{{"src":"n1","dest":"n0","body":{{"type":"error","in_reply_to":{},"code":11}}}}"#,
+        number(&again)
+    ))
+    .await;
+    let third = peer.line().await;
+    peer.send(&add_ok("n1", number(&third))).await;
+    assert_eq!(peer.saw().await, "add_ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_million_calls_that_time_out_leave_memory_flat() {
+    /// A thousand calls at a time, a thousand times; memory after each tenth.
+    async fn million(context: Context<Arc<Done>>, _: Go) -> Result<Went, Error> {
+        let nobody = "n1".into();
+        for round in 0..1000 {
+            let call = || context.call(&nobody, &Add { delta: 1 }, Duration::from_millis(1));
+            let ended = join_all((0..1000).map(|_| call())).await;
+            assert!(ended.iter().all(|end| matches!(end, Err(CallError::Timeout { .. }))));
+            if round % 100 == 99 {
+                context.state().memory.lock().unwrap().push(resident_kib());
+            }
+        }
+        context.state().notify.notify_one();
+        Ok(Went { saw: "timeouts".to_owned() })
+    }
+
+    let done = Arc::new(Done::default());
+    let state = Arc::clone(&done);
+    let node = Node::new(move |_| state).handle(million);
+    let (mut ours, theirs) = tokio::io::duplex(1 << 16);
+    let go = r#"{"src":"c1","dest":"n0","body":{"type":"go","msg_id":5}}"#;
+    ours.write_all(format!("{INIT}\n{go}\n").as_bytes()).await.unwrap();
+    let (input, output) = (BufReader::new(theirs), tokio::io::sink());
+    node.run_until(input, output, Host::seeded(1), done.notify.notified()).await.unwrap();
+    let memory = done.memory.lock().unwrap();
+    let grown = memory[9].saturating_sub(memory[0]);
+    assert!(grown < 2048, "grew by {grown} KiB over 900,000 calls: {memory:?}");
+}
+
+#[derive(Default)]
+struct Done {
+    memory: Mutex<Vec<u64>>,
+    notify: Notify,
+}
+
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_without_answer_go_to_their_handler() {
+    #[derive(Serialize, Deserialize)]
+    struct Gossip {
+        value: u64,
+    }
+    impl Message for Gossip {
+        const TYPE: &'static str = "gossip";
+    }
+    let node =
+        Node::new(|_| ()).receive(|context: Context<()>, Gossip { value }: Gossip| async move {
+            context.send(&"n1".into(), &Gossip { value: value + 1 });
+        });
+    let mut peer = Peer::start(node).await;
+    peer.send(r#"{"src":"n1","dest":"n0","body":{"type":"gossip","value":7}}"#).await;
+    assert_eq!(peer.line().await, r#"{"src":"n0","dest":"n1","body":{"type":"gossip","value":8}}"#);
+    peer.send(r#"{"src":"c1","dest":"n0","body":{"type":"gossip","msg_id":3,"value":7}}"#).await;
+    peer.line().await;
+    let reply = peer.line().await;
+    assert_eq!(reply, r#"{"src":"n0","dest":"c1","body":{"type":"gossip_ok","in_reply_to":3}}"#);
+}

@@ -1,0 +1,296 @@
+//! Flow: long lines, bursts, slow readers, panics, the end of input.
+
+mod common;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use common::{Add, Echo, INIT, INIT_OK, node, replies_to, serve};
+use maelstrom::{Context, Empty, Error, Host, Node, Request, RunError};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::time::sleep;
+
+fn echo(number: usize) -> String {
+    format!(r#"{{"src":"c1","dest":"n0","body":{{"type":"echo","msg_id":{number},"echo":1}}}}"#)
+}
+
+fn echo_ok(number: usize) -> String {
+    format!(
+        r#"{{"src":"n0","dest":"c1","body":{{"type":"echo_ok","in_reply_to":{number},"echo":1}}}}"#
+    )
+}
+
+#[tokio::test]
+async fn a_message_of_16_mib_comes_back() {
+    let text = "x".repeat(16 << 20);
+    let request = format!(
+        r#"{{"src":"c1","dest":"n0","body":{{"type":"echo","msg_id":1,"echo":"{text}"}}}}"#
+    );
+    let (output, _) = replies_to(request.as_bytes()).await;
+    assert_eq!(
+        output.len(),
+        request.len() + "_ok".len() + "in_reply_to".len() - "msg_id".len() + 1
+    );
+    assert!(output.contains(&text));
+}
+
+#[tokio::test]
+async fn lines_may_arrive_a_byte_at_a_time() {
+    let input = format!("{INIT}\n{}\n{}", echo(1), echo(2));
+    let slow = BufReader::with_capacity(1, input.as_bytes());
+    let mut output = Vec::new();
+    node().run(slow, &mut output, Host::seeded(1)).await.unwrap();
+    assert_eq!(
+        String::from_utf8(output).unwrap(),
+        format!("{INIT_OK}\n{}\n{}\n", echo_ok(1), echo_ok(2))
+    );
+}
+
+/// Counts writes and flushes.
+#[derive(Default)]
+struct Counted {
+    bytes: Vec<u8>,
+    writes: usize,
+    flushes: usize,
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        self.writes += 1;
+        self.bytes.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+    fn poll_flush(
+        mut self: Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        self.flushes += 1;
+        Poll::Ready(Ok(()))
+    }
+    fn poll_shutdown(
+        self: Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn a_burst_is_written_at_once_and_in_order() {
+    let requests: Vec<String> = (0..100).map(echo).collect();
+    let input = format!("{INIT}\n{}\n", requests.join("\n"));
+    let mut output = Counted::default();
+    node().run(input.as_bytes(), &mut output, Host::seeded(1)).await.unwrap();
+    let replies: Vec<String> = (0..100).map(echo_ok).collect();
+    let expected = format!("{INIT_OK}\n{}\n", replies.join("\n"));
+    assert_eq!(String::from_utf8(output.bytes).unwrap(), expected);
+    assert_eq!((output.writes, output.flushes), (1, 1));
+}
+
+#[tokio::test]
+async fn a_lone_message_is_answered_before_the_next_one_comes() {
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let (read, write) = tokio::io::split(theirs);
+    tokio::spawn(node().run(BufReader::new(read), write, Host::seeded(1)));
+    let (mut read, mut write) = tokio::io::split(ours);
+    for (request, reply) in [(INIT.to_owned(), INIT_OK.to_owned()), (echo(1), echo_ok(1))] {
+        write.write_all(format!("{request}\n").as_bytes()).await.unwrap();
+        let mut answer = vec![0; reply.len() + 1];
+        read.read_exact(&mut answer).await.unwrap();
+        assert_eq!(String::from_utf8(answer).unwrap(), format!("{reply}\n"));
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_stops_the_node_from_reading() {
+    /// An endless input that counts what was taken of it.
+    struct Endless(Arc<AtomicUsize>, Vec<u8>);
+    impl tokio::io::AsyncRead for Endless {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+            buf: &mut tokio::io::ReadBuf<'_>,
+        ) -> Poll<std::io::Result<()>> {
+            let taken = self.0.load(Ordering::Relaxed);
+            let rest = &self.1[taken % self.1.len()..];
+            let rest = &rest[..rest.len().min(buf.remaining())];
+            buf.put_slice(rest);
+            self.0.fetch_add(rest.len(), Ordering::Relaxed);
+            Poll::Ready(Ok(()))
+        }
+    }
+    let taken = Arc::new(AtomicUsize::new(0));
+    let lines = format!("{INIT}\n{}\n", echo(1)).into_bytes();
+    let input = BufReader::new(Endless(Arc::clone(&taken), lines));
+    let (_unread, output) = tokio::io::duplex(1024);
+    let running = node().run(input, output, Host::seeded(1));
+    assert!(tokio::time::timeout(Duration::from_millis(200), running).await.is_err());
+    let taken = taken.load(Ordering::Relaxed);
+    assert!(taken < 256 * 1024, "took {taken} bytes without having written the answers");
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_is_answered_crash_and_others_go_on() {
+    async fn broken(_: Context<()>, _: Echo) -> Result<Echo, Error> {
+        panic!("out of luck")
+    }
+    let node = Node::new(|_| ())
+        .handle(broken)
+        .handle(|_: Context<()>, _: Add| async { Ok::<_, Error>(Empty {}) });
+    let add = r#"{"src":"c1","dest":"n0","body":{"type":"add","msg_id":2,"delta":1}}"#;
+    let (output, _) = serve(node, format!("{INIT}\n{}\n{add}\n", echo(1)).as_bytes()).await;
+    let lines: Vec<&str> = output.lines().skip(1).collect();
+    assert_eq!(
+        lines,
+        [
+            r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":1,"code":13,"text":"`echo` panicked: out of luck"}}"#,
+            r#"{"src":"n0","dest":"c1","body":{"type":"add_ok","in_reply_to":2}}"#
+        ]
+    );
+}
+
+/// `{"type":"wait","millis":…}`: answered after so long.
+#[derive(Serialize, Deserialize)]
+struct Wait {
+    millis: u64,
+}
+
+impl Request for Wait {
+    const TYPE: &'static str = "wait";
+    type Reply = Empty;
+}
+
+fn waiting() -> Node<()> {
+    Node::new(|_| ()).handle(|_: Context<()>, Wait { millis }: Wait| async move {
+        sleep(Duration::from_millis(millis)).await;
+        Ok(Empty {})
+    })
+}
+
+fn wait(number: usize, millis: u64) -> String {
+    format!(
+        r#"{{"src":"c1","dest":"n0","body":{{"type":"wait","msg_id":{number},"millis":{millis}}}}}"#
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_waits_lets_others_go_on_and_finishes_after_the_end_of_input() {
+    let input = format!("{INIT}\n{}\n{}\n{}", wait(1, 300), wait(2, 100), wait(3, 200));
+    let (output, _) = serve(waiting(), input.as_bytes()).await;
+    let order: Vec<bool> = output
+        .lines()
+        .skip(1)
+        .zip([2, 3, 1])
+        .map(|(l, n)| l.contains(&format!(":{n}}}")))
+        .collect();
+    assert_eq!(order, [true; 3], "{output}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_never_ends_does_not_keep_the_node() {
+    let start = tokio::time::Instant::now();
+    let input = format!("{INIT}\n{}", wait(1, u64::from(u32::MAX)));
+    let (output, _) = serve(waiting(), input.as_bytes()).await;
+    assert_eq!(output, format!("{INIT_OK}\n"));
+    assert_eq!(start.elapsed(), Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_waiting_requests_are_turned_away() {
+    let requests: Vec<String> = (0..17_000).map(|number| wait(number, 1000)).collect();
+    let input = format!("{INIT}\n{}", requests.join("\n"));
+    let (output, stats) = serve(waiting(), input.as_bytes()).await;
+    let refused = output.lines().filter(|line| line.contains(r#""code":11"#)).count();
+    let served = output.lines().filter(|line| line.contains("wait_ok")).count();
+    assert_eq!((served, refused), (16_384, 616));
+    assert_eq!(stats.refused, 616);
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_ends_the_node_as_the_end_of_input_does() {
+    let (mut ours, theirs) = tokio::io::duplex(1 << 16);
+    let (read, write) = tokio::io::split(theirs);
+    ours.write_all(format!("{INIT}\n{}\n", wait(1, 1500)).as_bytes()).await.unwrap();
+    let shutdown = sleep(Duration::from_secs(1));
+    let running = waiting().run_until(BufReader::new(read), write, Host::seeded(1), shutdown);
+    running.await.unwrap();
+    let mut output = String::new();
+    ours.read_to_string(&mut output).await.unwrap();
+    assert!(output.ends_with("\"wait_ok\",\"in_reply_to\":1}}\n"), "{output}");
+}
+
+#[tokio::test]
+async fn a_broken_output_ends_the_node_with_an_error() {
+    let (reader, writer) = tokio::io::duplex(64);
+    drop(reader);
+    let input = format!("{INIT}\n");
+    let ended = node().run(input.as_bytes(), writer, Host::seeded(1)).await;
+    assert!(matches!(ended, Err(RunError::Output(_))), "{ended:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn init_is_answered_after_its_hooks_and_a_failed_one_can_be_repeated() {
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&attempts);
+    let node = node().on_init(move |_| {
+        let attempt = counter.fetch_add(1, Ordering::Relaxed);
+        async move {
+            sleep(Duration::from_millis(10)).await;
+            if attempt == 0 { Err(Error::unavailable("not yet")) } else { Ok(()) }
+        }
+    });
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let (read, write) = tokio::io::split(theirs);
+    tokio::spawn(node.run(BufReader::new(read), write, Host::seeded(1)));
+    let (read, mut write) = tokio::io::split(ours);
+    let mut lines = tokio::io::AsyncBufReadExt::lines(BufReader::new(read));
+    write.write_all(format!("{INIT}\n{}\n", echo(7)).as_bytes()).await.unwrap();
+    let mut next = async || lines.next_line().await.unwrap().unwrap();
+    assert!(next().await.contains(r#""in_reply_to":7,"code":11"#), "served before init was done");
+    assert_eq!(
+        next().await,
+        r#"{"src":"n0","dest":"c0","body":{"type":"error","in_reply_to":1,"code":11,"text":"not yet"}}"#
+    );
+    write.write_all(format!("{INIT}\n").as_bytes()).await.unwrap();
+    assert_eq!(next().await, INIT_OK);
+    assert_eq!(attempts.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn periodic_and_spawned_tasks_run_and_survive_panics() {
+    let ticks = Arc::new(AtomicUsize::new(0));
+    let (counter, spawned) = (Arc::clone(&ticks), Arc::new(AtomicUsize::new(0)));
+    let spawn_counter = Arc::clone(&spawned);
+    let node = Node::new(|_| ()).every(Duration::from_millis(100), move |context: Context<()>| {
+        let tick = counter.fetch_add(1, Ordering::Relaxed);
+        let spawned = Arc::clone(&spawn_counter);
+        async move {
+            context.spawn(async move {
+                spawned.fetch_add(1, Ordering::Relaxed);
+                panic!("in a task");
+            });
+            assert_ne!(tick, 2, "in a tick");
+        }
+    });
+    let (mut ours, theirs) = tokio::io::duplex(1 << 16);
+    let (read, write) = tokio::io::split(theirs);
+    ours.write_all(format!("{INIT}\n").as_bytes()).await.unwrap();
+    let shutdown = sleep(Duration::from_millis(1050));
+    node.run_until(BufReader::new(read), write, Host::seeded(1), shutdown).await.unwrap();
+    assert_eq!(ticks.load(Ordering::Relaxed), 10);
+    assert_eq!(spawned.load(Ordering::Relaxed), 10);
+}
+
+#[test]
+#[should_panic(expected = "two handlers for messages of type `echo`")]
+fn two_handlers_for_one_type_are_a_mistake() {
+    let _ = node().handle(|_: Context<()>, request: Echo| async { Ok(request) });
+}
