@@ -94,7 +94,7 @@ impl Findings {
     pub(crate) fn push(&mut self, ops: &[u64], text: impl FnOnce() -> String) {
         self.count += 1;
         if self.count <= FULL {
-            self.full.push(Finding { kind: self.kind.to_owned(), text: text(), ops: ops.to_vec() });
+            self.full.push(Finding::new(self.kind, text(), ops.to_vec()));
         }
     }
 
@@ -113,7 +113,7 @@ impl Findings {
 
 /// One finding in a list.
 pub(crate) fn finding(kind: &str, text: impl Into<String>) -> Vec<Finding> {
-    vec![Finding { kind: kind.to_owned(), text: text.into(), ops: Vec::new() }]
+    vec![Finding::new(kind, text.into(), Vec::new())]
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values::{self, Concurrency, Fault};
+use crate::checker::txn::model::Model;
 use crate::report::limits::Limit;
 use crate::settings::{Availability, Latency, LatencyDist, Settings, Topology, Workload};
 
@@ -93,7 +94,7 @@ pub(super) struct TestFlags {
         default_value = "strict-serializable",
         help_heading = "What is judged"
     )]
-    consistency_models: Vec<String>,
+    consistency_models: Vec<Model>,
 
     /// Limits beyond a valid verdict, separated by commas, for instance
     /// msgs-per-op<30,stable-median<400,stable-max<600. A run that misses one is
@@ -181,6 +182,7 @@ impl TestFlags {
             key_count: self.key_count,
             seed: self.seed.unwrap_or(seed),
             strict: self.strict,
+            compatible: false,
             log_stderr: self.log_stderr,
             log_net_send: self.log_net_send,
             log_net_recv: self.log_net_recv,

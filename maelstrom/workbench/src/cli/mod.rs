@@ -6,8 +6,9 @@
 //! - [`flags`]: the flags of `test`, and the plan that they make.
 //! - [`values`]: what a flag's value may be.
 //! - [`replay`]: the command that runs a plan again.
-//! - [`test`], [`check`]: the subcommands.
+//! - [`test`], [`check`], [`challenge`]: the subcommands.
 
+mod challenge;
 mod check;
 mod flags;
 mod replay;
@@ -87,6 +88,10 @@ enum Command {
     #[command(after_help = EXIT_CODES)]
     Check(check::CheckFlags),
 
+    /// Run challenges of Gossip Glomers, with their flags and limits
+    #[command(after_help = EXIT_CODES)]
+    Challenge(challenge::ChallengeFlags),
+
     /// Kills what a bench leaves behind that was killed itself
     #[command(name = watchdog::SUBCOMMAND, hide = true)]
     Reap,
@@ -110,6 +115,7 @@ fn run(command: Command) -> Exit {
     let outcome = match command {
         Command::Test(flags) => test::test(*flags),
         Command::Check(flags) => check::check(&flags),
+        Command::Challenge(flags) => challenge::challenge(&flags),
         Command::Reap => {
             watchdog::reap(io::stdin().lock());
             return Exit::Valid;

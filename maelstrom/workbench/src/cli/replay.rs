@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use super::flags::Plan;
 use super::values::show_seconds;
+use crate::checker::txn::model::Model;
 use crate::settings::{Availability, Settings};
 
 impl Plan {
@@ -83,8 +84,12 @@ impl Line {
             Some(Availability::Fraction(fraction)) => self.flag("--availability", &fraction),
             None => {}
         }
-        let models = settings.consistency_models.join(",");
-        self.flag_unless("--consistency-models", &models, &defaults.consistency_models.join(","));
+        let names = |models: &[Model]| {
+            let names: Vec<&str> = models.iter().map(|model| model.name()).collect();
+            names.join(",")
+        };
+        let (models, default) = (&settings.consistency_models, &defaults.consistency_models);
+        self.flag_unless("--consistency-models", &names(models), &names(default));
         self.switch("--strict", settings.strict);
         self.flag_unless("--max-txn-length", &settings.max_txn_length, &defaults.max_txn_length);
         let (writes, default) = (settings.max_writes_per_key, defaults.max_writes_per_key);

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use serde_json::{Map, json};
@@ -31,11 +31,14 @@ const EPILOGUE: Duration = Duration::from_secs(11);
 
 pub(super) fn test(flags: TestFlags) -> anyhow::Result<Exit> {
     let plan = flags.plan(fresh_seed()?).map_err(anyhow::Error::msg)?;
+    Ok(run_plan(&plan)?.valid().into())
+}
+
+/// Runs a test, shows what came of it and keeps it in the store.
+pub(super) fn run_plan(plan: &Plan) -> anyhow::Result<Report> {
     warn(&plan.settings);
     let names = Names::of(&plan.settings);
-    let Some(analysis) = Analysis::new(&plan.settings, names) else {
-        bail!("there is no checker for {} yet", plan.settings.workload.name());
-    };
+    let analysis = Analysis::new(&plan.settings, names);
     let store = Store::create(&plan.store, plan.settings.workload.name())
         .with_context(|| format!("cannot make a folder in {}", plan.store.display()))?;
     let mut watcher = Watcher {
@@ -44,15 +47,16 @@ pub(super) fn test(flags: TestFlags) -> anyhow::Result<Exit> {
         chart: Chart::new(expected_duration(&plan.settings)),
         live: Live::new(),
     };
-    let result = run(&plan, &store, &mut watcher);
+    let result = run(plan, &store, &mut watcher);
     watcher.live.clear();
     watcher.history.finish().context("cannot write the history")?;
-    let report = conclude(watcher.analysis, result, &plan)?;
-    show(&plan, &report, &watcher.chart, &store)
+    let report = conclude(watcher.analysis, result, plan)?;
+    show(plan, &report, &watcher.chart, &store)?;
+    Ok(report)
 }
 
 /// A seed that is short enough to be typed.
-fn fresh_seed() -> anyhow::Result<u64> {
+pub(super) fn fresh_seed() -> anyhow::Result<u64> {
     let seed = SysRng.try_next_u32().context("the system has no random numbers")?;
     Ok(seed.into())
 }
@@ -169,13 +173,13 @@ fn conclude(
 
 fn only_run(mut report: Report, valid: Validity, kind: &str, text: String) -> Report {
     report.parts.retain(|name, _| *name == "perf");
-    let findings = vec![Finding { kind: kind.to_owned(), text, ops: Vec::new() }];
+    let findings = vec![Finding::new(kind, text, Vec::new())];
     report.add("run", Outcome { valid, results: Map::new(), findings, warnings: Vec::new() });
     report
 }
 
 /// Writes the report to the store and the summary to standard output.
-fn show(plan: &Plan, report: &Report, chart: &Chart, store: &Store) -> anyhow::Result<Exit> {
+fn show(plan: &Plan, report: &Report, chart: &Chart, store: &Store) -> anyhow::Result<()> {
     let comparisons = limits::compare(&plan.limits, report);
     let is_complete = !report.parts.contains_key("run");
     let digest = Digest::of(report, if is_complete { &comparisons } else { &[] });
@@ -194,8 +198,7 @@ fn show(plan: &Plan, report: &Report, chart: &Chart, store: &Store) -> anyhow::R
         vec![("results", store.dir().display().to_string()), ("to run again", plan.command())];
     let frame = summary::Frame { title, footer, width: columns() };
     print(&summary::render(&digest, &frame, Style::of(&io::stdout())));
-    kept.with_context(|| format!("cannot write to {}", store.dir().display()))?;
-    Ok(report.valid().into())
+    kept.with_context(|| format!("cannot write to {}", store.dir().display()))
 }
 
 fn title(settings: &Settings) -> String {

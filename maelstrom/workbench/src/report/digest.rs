@@ -214,11 +214,7 @@ mod tests {
     use crate::checker::Outcome;
 
     fn part(valid: Validity, results: Value, kinds: &[&str]) -> Outcome {
-        let finding = |kind: &&str| Finding {
-            kind: (*kind).to_owned(),
-            text: format!("a {kind} thing"),
-            ops: vec![1],
-        };
+        let finding = |kind: &&str| Finding::new(*kind, format!("a {kind} thing"), vec![1]);
         Outcome {
             valid,
             results: serde_json::from_value(results).unwrap(),

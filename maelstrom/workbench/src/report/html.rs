@@ -142,11 +142,7 @@ mod tests {
 
     #[test]
     fn what_a_node_said_cannot_break_out_of_the_page() {
-        let finding = Finding {
-            kind: "lost".to_owned(),
-            text: "<script>alert(1)</script> & more".to_owned(),
-            ops: vec![3],
-        };
+        let finding = Finding::new("lost", "<script>alert(1)</script> & more".to_owned(), vec![3]);
         let mut report = Report::default();
         report.add(
             "workload",

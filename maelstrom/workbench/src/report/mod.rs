@@ -6,11 +6,14 @@
 //! - [`net`]: message counts as a part of a report.
 //! - [`digest`]: what a report comes to, in rows and sentences.
 //! - [`summary`]: the digest on a terminal.
+//! - [`table`]: several tests, a line each.
+//! - [`edn`]: reads the original's results.
 //! - [`html`]: the digest as a page, with pictures ([`chart`], [`svg`]).
 //! - [`store`]: the folder that all of this is kept in.
 
 pub mod chart;
 pub mod digest;
+pub mod edn;
 pub mod html;
 pub mod limits;
 pub mod live;
@@ -19,3 +22,4 @@ pub mod store;
 pub mod style;
 pub mod summary;
 mod svg;
+pub mod table;

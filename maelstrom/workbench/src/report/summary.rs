@@ -194,10 +194,12 @@ mod tests {
     use crate::checker::{Finding, Outcome, Report};
 
     fn report(findings: usize) -> Report {
-        let finding = |number: usize| Finding {
-            kind: "lost".to_owned(),
-            text: format!("{number} is lost: known since 1.000 s, it was never read."),
-            ops: vec![number as u64],
+        let finding = |number: usize| {
+            Finding::new(
+                "lost",
+                format!("{number} is lost: known since 1.000 s, it was never read."),
+                vec![number as u64],
+            )
         };
         let outcome = |valid, results: serde_json::Value, findings| Outcome {
             valid,
