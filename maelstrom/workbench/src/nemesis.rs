@@ -22,8 +22,8 @@ use serde_json::value::RawValue;
 pub use partition::{Partition, by_name};
 
 use crate::history::{null, raw};
-use crate::net::Grudge;
-use crate::settings::Settings;
+use crate::net::{Grudge, SHARE};
+use crate::settings::{PlannedFault, Settings};
 
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +34,30 @@ pub enum Fault {
     Kill,
     /// Nodes are stopped, then go on.
     Pause,
+    /// Some nodes no longer hear others, who still hear them.
+    OneWay,
+    /// A share of messages is lost.
+    Loss,
+    /// A share of messages arrives twice.
+    Duplicate,
+    /// A share of messages comes late, behind others.
+    Reorder,
+    /// A third of the links gets ten times slower.
+    Slow,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Partition, Self::Kill, Self::Pause];
+    pub const ALL: [Self; 8] = [
+        Self::Partition,
+        Self::Kill,
+        Self::Pause,
+        Self::OneWay,
+        Self::Loss,
+        Self::Duplicate,
+        Self::Reorder,
+        Self::Slow,
+    ];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
@@ -46,6 +65,11 @@ impl Fault {
             Self::Partition => "partition",
             Self::Kill => "kill",
             Self::Pause => "pause",
+            Self::OneWay => "one-way",
+            Self::Loss => "loss",
+            Self::Duplicate => "duplicate",
+            Self::Reorder => "reorder",
+            Self::Slow => "slow",
         }
     }
 }
@@ -55,7 +79,6 @@ impl Fault {
 pub struct Nemesis {
     rng: StdRng,
     nodes: usize,
-    interval: Duration,
     schedules: Vec<Schedule>,
     running: bool,
 }
@@ -64,6 +87,7 @@ pub struct Nemesis {
 #[derive(Debug)]
 struct Schedule {
     fault: Fault,
+    interval: Duration,
     due: Duration,
     in_force: bool,
 }
@@ -94,6 +118,16 @@ pub enum Effect {
     Pause(Vec<usize>),
     /// Let the nodes go on that are stopped.
     Resume,
+    /// Cut the network in one direction; an empty grudge ends that.
+    OneWay(Grudge),
+    /// Lose a share of messages, or do so no longer.
+    Loss(bool),
+    /// Deliver a share of messages twice, or do so no longer.
+    Duplicate(bool),
+    /// Put a share of messages out of order, or do so no longer.
+    Reorder(bool),
+    /// Slow down the links that this number picks, or none.
+    Slow(Option<u64>),
 }
 
 /// Which nodes are killed or paused.
@@ -144,12 +178,16 @@ impl Targets {
 impl Nemesis {
     /// The faults that the settings ask for.
     pub fn new(settings: &Settings, rng: StdRng) -> Self {
-        let schedule = |fault| Schedule { fault, due: Duration::ZERO, in_force: false };
+        let schedule = |planned: &PlannedFault| Schedule {
+            fault: planned.fault,
+            interval: planned.interval.unwrap_or(settings.nemesis_interval),
+            due: Duration::ZERO,
+            in_force: false,
+        };
         Self {
             rng,
             nodes: settings.node_count,
-            interval: settings.nemesis_interval,
-            schedules: settings.faults().map(schedule).collect(),
+            schedules: settings.nemesis.iter().map(schedule).collect(),
             running: false,
         }
     }
@@ -175,9 +213,9 @@ impl Nemesis {
 
     /// The action that is due.
     pub fn act(&mut self) -> Option<Action> {
-        let Self { rng, nodes, interval, schedules, .. } = self;
+        let Self { rng, nodes, schedules, .. } = self;
         let schedule = schedules.iter_mut().min_by_key(|schedule| schedule.due)?;
-        schedule.due += draw_gap(*interval, rng);
+        schedule.due += draw_gap(schedule.interval, rng);
         schedule.in_force = !schedule.in_force;
         Some(if schedule.in_force {
             begin(schedule.fault, *nodes, rng)
@@ -200,26 +238,49 @@ impl Nemesis {
 }
 
 fn begin(fault: Fault, nodes: usize, rng: &mut StdRng) -> Action {
-    if fault == Fault::Partition {
-        let partition = Partition::ALL[rng.random_range(0..Partition::ALL.len())];
-        let effect = Effect::Partition(partition.draw(nodes, rng));
-        return Action { f: "start-partition", asked: raw(partition.name()), effect };
-    }
+    let (f, asked, effect) = match fault {
+        Fault::Partition => {
+            let partition = Partition::ALL[rng.random_range(0..Partition::ALL.len())];
+            let effect = Effect::Partition(partition.draw(nodes, rng));
+            ("start-partition", raw(partition.name()), effect)
+        }
+        Fault::Kill => {
+            let (asked, drawn) = draw_targets(nodes, rng);
+            ("kill", asked, Effect::Kill(drawn))
+        }
+        Fault::Pause => {
+            let (asked, drawn) = draw_targets(nodes, rng);
+            ("pause", asked, Effect::Pause(drawn))
+        }
+        Fault::OneWay => {
+            ("start-one-way", null(), Effect::OneWay(partition::draw_one_way(nodes, rng)))
+        }
+        Fault::Loss => ("start-loss", raw(&SHARE), Effect::Loss(true)),
+        Fault::Duplicate => ("start-duplicate", raw(&SHARE), Effect::Duplicate(true)),
+        Fault::Reorder => ("start-reorder", raw(&SHARE), Effect::Reorder(true)),
+        Fault::Slow => ("start-slow", null(), Effect::Slow(Some(rng.random()))),
+    };
+    Action { f, asked, effect }
+}
+
+fn draw_targets(nodes: usize, rng: &mut StdRng) -> (Box<RawValue>, Vec<usize>) {
     let targets = Targets::EVERY[rng.random_range(0..Targets::EVERY.len())];
     let drawn = targets.draw(nodes, rng);
-    let (f, effect) = match fault {
-        Fault::Kill => ("kill", Effect::Kill(drawn)),
-        Fault::Pause | Fault::Partition => ("pause", Effect::Pause(drawn)),
-    };
-    Action { f, asked: raw(&targets.name()), effect }
+    (raw(&targets.name()), drawn)
 }
 
 fn end(fault: Fault) -> Action {
-    match fault {
-        Fault::Partition => Action { f: "stop-partition", asked: null(), effect: Effect::Heal },
-        Fault::Kill => Action { f: "start", asked: raw("all"), effect: Effect::Start },
-        Fault::Pause => Action { f: "resume", asked: raw("all"), effect: Effect::Resume },
-    }
+    let (f, asked, effect) = match fault {
+        Fault::Partition => ("stop-partition", null(), Effect::Heal),
+        Fault::Kill => ("start", raw("all"), Effect::Start),
+        Fault::Pause => ("resume", raw("all"), Effect::Resume),
+        Fault::OneWay => ("stop-one-way", null(), Effect::OneWay(Grudge::new())),
+        Fault::Loss => ("stop-loss", null(), Effect::Loss(false)),
+        Fault::Duplicate => ("stop-duplicate", null(), Effect::Duplicate(false)),
+        Fault::Reorder => ("stop-reorder", null(), Effect::Reorder(false)),
+        Fault::Slow => ("stop-slow", null(), Effect::Slow(None)),
+    };
+    Action { f, asked, effect }
 }
 
 /// At least a millisecond, lest an interval of nothing take forever.
@@ -233,16 +294,16 @@ mod tests {
 
     use super::*;
 
-    fn nemesis(faults: [bool; 3]) -> Nemesis {
+    fn nemesis(faults: &[Fault]) -> Nemesis {
         let mut settings = Settings::new(crate::settings::Workload::Echo);
-        [settings.partition, settings.kill, settings.pause] = faults;
+        settings.nemesis = faults.iter().map(|&fault| fault.into()).collect();
         settings.nemesis_interval = Duration::from_secs(10);
         Nemesis::new(&settings, StdRng::seed_from_u64(0))
     }
 
     #[test]
     fn cuts_and_heals_alternate_at_about_the_interval() {
-        let mut nemesis = nemesis([true, false, false]);
+        let mut nemesis = nemesis(&[Fault::Partition]);
         assert_eq!(nemesis.due(), None);
         nemesis.start(Duration::from_secs(1));
         assert_eq!(nemesis.due(), Some(Duration::from_secs(1)));
@@ -260,12 +321,19 @@ mod tests {
 
     #[test]
     fn each_kind_of_fault_comes_and_goes_by_itself() {
-        let mut nemesis = nemesis([true, true, true]);
+        let mut nemesis = nemesis(&Fault::ALL);
         nemesis.start(Duration::ZERO);
-        let fs: Vec<&str> = (0..300).map(|_| nemesis.act().unwrap().f).collect();
-        for [start, stop] in
-            [["start-partition", "stop-partition"], ["kill", "start"], ["pause", "resume"]]
-        {
+        let fs: Vec<&str> = (0..800).map(|_| nemesis.act().unwrap().f).collect();
+        for [start, stop] in [
+            ["start-partition", "stop-partition"],
+            ["kill", "start"],
+            ["pause", "resume"],
+            ["start-one-way", "stop-one-way"],
+            ["start-loss", "stop-loss"],
+            ["start-duplicate", "stop-duplicate"],
+            ["start-reorder", "stop-reorder"],
+            ["start-slow", "stop-slow"],
+        ] {
             let own: Vec<&str> = fs.iter().copied().filter(|f| [start, stop].contains(f)).collect();
             assert!(own.len() > 80, "{}", own.len());
             assert!(
@@ -273,8 +341,17 @@ mod tests {
             );
         }
         let ends: Vec<&str> = nemesis.stop().into_iter().map(|action| action.f).collect();
-        assert_eq!(ends, ["stop-partition", "start", "resume"]);
+        assert_eq!(ends.len(), Fault::ALL.len());
         assert_eq!(nemesis.in_force().count(), 0);
+    }
+
+    #[test]
+    fn a_fault_may_have_an_interval_of_its_own() {
+        let mut nemesis = nemesis(&[Fault::Partition, Fault::Kill]);
+        nemesis.schedules[1].interval = Duration::from_secs(1);
+        nemesis.start(Duration::ZERO);
+        let kills = (0..1100).filter(|_| nemesis.act().unwrap().f == "kill").count();
+        assert!((400..600).contains(&kills), "{kills} of 1,100 actions");
     }
 
     #[test]

@@ -137,6 +137,21 @@ pub enum Availability {
     Fraction(f64),
 }
 
+/// A kind of fault that the nemesis brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedFault {
+    /// Which.
+    pub fault: Fault,
+    /// Mean time between its beginnings and ends; `None` for that of the settings.
+    pub interval: Option<Duration>,
+}
+
+impl From<Fault> for PlannedFault {
+    fn from(fault: Fault) -> Self {
+        Self { fault, interval: None }
+    }
+}
+
 /// The settings of one test.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -154,13 +169,10 @@ pub struct Settings {
     pub latency: Latency,
     /// The topology suggested to broadcast nodes.
     pub topology: Topology,
-    /// Whether the nemesis cuts the network.
-    pub partition: bool,
-    /// Whether the nemesis kills nodes and starts them again.
-    pub kill: bool,
-    /// Whether the nemesis stops nodes and lets them go on.
-    pub pause: bool,
-    /// Mean time between two nemesis operations.
+    /// The faults that the nemesis brings, each at most once.
+    pub nemesis: Vec<PlannedFault>,
+    /// Mean time between two actions of the nemesis, of each kind of fault that
+    /// has none of its own.
     pub nemesis_interval: Duration,
     /// Availability to be met.
     pub availability: Option<Availability>,
@@ -199,9 +211,7 @@ impl Settings {
             time_limit: Duration::from_secs(60),
             latency: Latency { mean: Duration::ZERO, dist: LatencyDist::Constant },
             topology: Topology::Grid,
-            partition: false,
-            kill: false,
-            pause: false,
+            nemesis: Vec::new(),
             nemesis_interval: Duration::from_secs(10),
             availability: None,
             consistency_models: vec![Model::StrictSerializable],
@@ -215,15 +225,5 @@ impl Settings {
             log_net_send: false,
             log_net_recv: false,
         }
-    }
-
-    /// The faults that the nemesis brings, if any.
-    pub fn faults(&self) -> impl Iterator<Item = Fault> + use<> {
-        let wanted = [
-            (self.partition, Fault::Partition),
-            (self.kill, Fault::Kill),
-            (self.pause, Fault::Pause),
-        ];
-        wanted.into_iter().filter_map(|(wanted, fault)| wanted.then_some(fault))
     }
 }

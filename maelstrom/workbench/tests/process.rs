@@ -12,6 +12,7 @@ use workbench::history::{Op, OpType};
 use workbench::host::process::{ProcessOptions, run};
 use workbench::host::signals::ExitOnInterrupt;
 use workbench::host::{Observer, RunError, RunStats};
+use workbench::nemesis::Fault;
 use workbench::net::{Traffic, TrafficEvent};
 use workbench::settings::{Settings, Workload};
 use workbench::world::{FaultKind, Phase, Progress};
@@ -204,7 +205,7 @@ fn nodes_that_are_killed_and_paused_come_back() {
     let scratch = Scratch::new("killed");
     let mut witness = Witness::default();
     let mut settings = settings(4.0, 100.0);
-    (settings.kill, settings.pause) = (true, true);
+    settings.nemesis = vec![Fault::Kill.into(), Fault::Pause.into()];
     settings.nemesis_interval = Duration::from_millis(300);
     settings.concurrency = 20;
     run(&settings, &scratch.options("echo.py", "well"), &mut witness).unwrap();

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::{self, Concurrency, Fault};
+use super::values::{self, Concurrency};
 use crate::checker::txn::model::Model;
 use crate::report::limits::Limit;
-use crate::settings::{Availability, Latency, LatencyDist, Settings, Topology, Workload};
+use crate::settings::{
+    Availability, Latency, LatencyDist, PlannedFault, Settings, Topology, Workload,
+};
 
 /// What the command line of `workbench test` says.
 #[derive(Args, Clone, Debug)]
@@ -81,10 +83,15 @@ pub struct SettingsFlags {
           help_heading = "Network and faults")]
     topology: Topology,
 
-    /// Faults to inject, separated by commas; kill and pause are not the original's
-    #[arg(long, value_name = "FAULTS", value_delimiter = ',', value_parser = values::fault(),
+    /// Faults to inject, separated by commas, each with an interval of its own where
+    /// one follows after a colon: partition,kill:5. All but partition go beyond
+    /// Maelstrom. partition, one-way: nodes do not hear others, both ways or one.
+    /// kill: nodes lose their memory and start again. pause: nodes stand still. loss,
+    /// duplicate, reorder: a fifth of the messages between nodes and services is lost,
+    /// comes twice, comes late. slow: a third of the links gets ten times slower
+    #[arg(long, value_name = "FAULTS", value_delimiter = ',', value_parser = values::fault,
           help_heading = "Network and faults")]
-    nemesis: Vec<Fault>,
+    nemesis: Vec<PlannedFault>,
 
     /// Mean time between two changes of the faults
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = values::seconds,
@@ -194,9 +201,7 @@ impl SettingsFlags {
             time_limit: self.time_limit,
             latency: Latency { mean: self.latency, dist: self.latency_dist },
             topology: self.topology,
-            partition: self.nemesis.contains(&Fault::Partition),
-            kill: self.nemesis.contains(&Fault::Kill),
-            pause: self.nemesis.contains(&Fault::Pause),
+            nemesis: self.nemesis,
             nemesis_interval: self.nemesis_interval,
             availability: self.availability,
             consistency_models: self.consistency_models,

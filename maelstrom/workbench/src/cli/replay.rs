@@ -4,9 +4,9 @@ use std::ffi::OsStr;
 use std::fmt::Display;
 
 use super::flags::Plan;
-use super::values::{Fault, show_seconds};
+use super::values::show_seconds;
 use crate::checker::txn::model::Model;
-use crate::settings::{Availability, Settings};
+use crate::settings::{Availability, PlannedFault, Settings};
 
 impl Plan {
     /// The command that runs this test again, with the same seed. Flags that
@@ -83,7 +83,11 @@ impl Line {
         self.flag_unless("--latency", &settings.latency.mean.as_millis(), &0);
         self.flag_unless("--latency-dist", &settings.latency.dist.name(), &"constant");
         self.flag_unless("--topology", &settings.topology.name(), &"grid");
-        let faults: Vec<&str> = settings.faults().map(Fault::name).collect();
+        let planned = |PlannedFault { fault, interval }: &PlannedFault| match interval {
+            Some(interval) => format!("{}:{}", fault.name(), seconds(*interval)),
+            None => fault.name().to_owned(),
+        };
+        let faults: Vec<String> = settings.nemesis.iter().map(planned).collect();
         if !faults.is_empty() {
             self.flag("--nemesis", &faults.join(","));
             let interval = seconds(settings.nemesis_interval);
@@ -128,6 +132,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::nemesis::Fault;
     use crate::settings::Workload;
 
     fn plan(settings: Settings) -> Plan {
@@ -153,9 +158,10 @@ mod tests {
             concurrency: 6,
             rate: 0.5,
             time_limit: Duration::from_millis(1500),
-            partition: true,
-            kill: true,
-            pause: false,
+            nemesis: vec![
+                Fault::Partition.into(),
+                PlannedFault { fault: Fault::Kill, interval: Some(Duration::from_millis(2500)) },
+            ],
             availability: Some(Availability::Total),
             strict: true,
             ..Settings::new(Workload::Broadcast)
@@ -166,7 +172,7 @@ mod tests {
         assert_eq!(
             plan.command(),
             "workbench test --workload broadcast --bin ./node --node-count 3 --concurrency 6 \
-             --rate 0.5 --time-limit 1.5 --nemesis partition,kill --availability total --strict \
+             --rate 0.5 --time-limit 1.5 --nemesis partition,kill:2.5 --availability total --strict \
              --limits 'msgs-per-op<30' --seed 0 -- --name 'it'\\''s'"
         );
     }

@@ -24,7 +24,7 @@ use crate::report::live::Live;
 use crate::report::store::{HistoryWriter, Store};
 use crate::report::style::Style;
 use crate::report::{html, limits, net, summary};
-use crate::settings::{Availability, Settings, Workload};
+use crate::settings::{Availability, PlannedFault, Settings, Workload};
 use crate::world::Progress;
 
 /// How long recovery and final operations take, at least.
@@ -208,7 +208,8 @@ fn title(settings: &Settings) -> String {
         1 => "1 node".to_owned(),
         count => format!("{count} nodes"),
     };
-    let faults: String = settings.faults().map(|fault| format!(", {}", fault.name())).collect();
+    let name = |planned: &PlannedFault| format!(", {}", planned.fault.name());
+    let faults: String = settings.nemesis.iter().map(name).collect();
     format!("{}, {nodes}{faults}, seed {}", settings.workload.name(), settings.seed)
 }
 

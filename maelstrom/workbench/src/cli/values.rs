@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-pub(super) use crate::nemesis::Fault;
-use crate::settings::{Availability, LatencyDist, Topology, Workload};
+use crate::nemesis::Fault;
+use crate::settings::{Availability, LatencyDist, PlannedFault, Topology, Workload};
 
 /// How many client processes there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +65,17 @@ pub(super) fn topology() -> impl TypedValueParser<Value = Topology> {
     ])
 }
 
-pub(super) fn fault() -> impl TypedValueParser<Value = Fault> {
-    one_of(Fault::ALL.map(|fault| (fault.name(), fault)))
+/// A fault, perhaps with an interval of its own: `kill`, `kill:2.5`.
+pub(super) fn fault(text: &str) -> Result<PlannedFault, String> {
+    let (name, interval) = match text.split_once(':') {
+        Some((name, interval)) => (name, Some(seconds(interval)?)),
+        None => (text, None),
+    };
+    let fault = Fault::ALL
+        .into_iter()
+        .find(|fault| fault.name() == name)
+        .ok_or_else(|| format!("there are {}", Fault::ALL.map(Fault::name).join(", ")))?;
+    Ok(PlannedFault { fault, interval })
 }
 
 fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(

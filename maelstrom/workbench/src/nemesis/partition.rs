@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 
@@ -59,6 +60,21 @@ fn split(order: &[usize], size: usize) -> Grudge {
         for &node in side {
             grudge[node] = other.iter().copied().collect();
         }
+    }
+    grudge
+}
+
+/// Some nodes, at most half of them, do not hear the others, or are not heard by
+/// them.
+pub(super) fn draw_one_way(nodes: usize, rng: &mut StdRng) -> Grudge {
+    let mut order: Vec<usize> = (0..nodes).collect();
+    order.shuffle(rng);
+    let size = rng.random_range(0..=nodes / 2).max(1).min(nodes);
+    let (few, many) = order.split_at(size);
+    let (deaf, unheard) = if rng.random() { (few, many) } else { (many, few) };
+    let mut grudge = vec![BTreeSet::new(); nodes];
+    for &node in deaf {
+        grudge[node] = unheard.iter().copied().collect();
     }
     grudge
 }

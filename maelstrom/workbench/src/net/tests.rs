@@ -14,7 +14,7 @@ fn ms(millis: u64) -> Duration {
 
 fn network(latency: u64) -> Network {
     let latency = Latency { mean: ms(latency), dist: LatencyDist::Constant };
-    Network::new(3, latency, StdRng::seed_from_u64(0))
+    Network::new(3, latency, StdRng::seed_from_u64(0), StdRng::seed_from_u64(1))
 }
 
 /// Sends an empty body; the message's id.

@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 
 use super::limits::Comparison;
 use crate::checker::{Finding, Report, Validity};
-use crate::nemesis::Fault;
 use crate::settings::{Availability, Settings};
 
 /// The parts of a report in the order in which their findings matter.
@@ -176,7 +175,7 @@ pub fn millis(latency: Option<f64>) -> String {
 
 /// The settings that say what a test was like, in words.
 pub fn describe(settings: &Settings) -> Vec<(&'static str, String)> {
-    let faults: Vec<&str> = settings.faults().map(Fault::name).collect();
+    let faults: Vec<&str> = settings.nemesis.iter().map(|planned| planned.fault.name()).collect();
     let faults = match faults.join(", ") {
         none if none.is_empty() => "none".to_owned(),
         faults => format!("{faults}; every {} s or so", settings.nemesis_interval.as_secs_f64()),

@@ -8,9 +8,9 @@ use serde_json::value::RawValue;
 
 use super::nodes::{Life, Node};
 use super::{Command, World};
-use crate::history::raw;
+use crate::history::{null, raw};
 use crate::nemesis::{Action, Effect, by_name};
-use crate::net::Address;
+use crate::net::{Address, Disorder};
 
 impl World {
     pub(super) fn carry_out(&mut self, action: Action, now: Duration, out: &mut Vec<Command>) {
@@ -59,7 +59,21 @@ impl World {
                 resumed.iter().for_each(|&node| self.pause_node(node, false, out));
                 names(&resumed)
             }
+            Effect::OneWay(grudge) => {
+                let done = raw(&("deaf-to", by_name(&grudge)));
+                self.wire.net.cut_one_way(grudge);
+                done
+            }
+            Effect::Loss(loss) => self.disturb(|disorder| disorder.loss = loss),
+            Effect::Duplicate(duplicate) => self.disturb(|disorder| disorder.duplicate = duplicate),
+            Effect::Reorder(reorder) => self.disturb(|disorder| disorder.reorder = reorder),
+            Effect::Slow(slow) => self.disturb(|disorder| disorder.slow = slow),
         }
+    }
+
+    fn disturb(&mut self, change: impl FnOnce(&mut Disorder)) -> Box<RawValue> {
+        change(self.wire.net.disorder());
+        null()
     }
 
     fn pause_node(&mut self, node: usize, paused: bool, out: &mut Vec<Command>) {

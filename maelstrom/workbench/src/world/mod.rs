@@ -147,10 +147,11 @@ impl World {
         let mut seeds = StdRng::seed_from_u64(settings.seed);
         let mut stream = || StdRng::seed_from_u64(seeds.next_u64());
         let (load, latency, nemesis, mut services) = (stream(), stream(), stream(), stream());
+        let disorder = stream();
         let nodes = settings.node_count;
         Ok(Self {
             workload: workload::new(settings)?,
-            wire: Wire::new(Network::new(nodes, settings.latency, latency)),
+            wire: Wire::new(Network::new(nodes, settings.latency, latency, disorder)),
             services: Services::new(&mut services),
             nodes: std::iter::repeat_with(Node::down).take(nodes).collect(),
             threads: Threads::new(settings.concurrency, nodes),

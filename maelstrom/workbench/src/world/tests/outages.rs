@@ -1,12 +1,13 @@
 //! Nodes that are killed and paused.
 
 use super::*;
+use crate::nemesis::Fault;
 use crate::settings::Workload;
 
-fn stage(faults: [bool; 2], script: Script) -> Stage {
+fn stage(faults: &[Fault], script: Script) -> Stage {
     let mut settings = settings(Workload::Broadcast);
     settings.time_limit = Duration::from_secs(60);
-    [settings.kill, settings.pause] = faults;
+    settings.nemesis = faults.iter().map(|&fault| fault.into()).collect();
     settings.nemesis_interval = Duration::from_secs(4);
     Stage::new(&settings, script)
 }
@@ -22,7 +23,7 @@ fn count(life: &[&str], what: &str) -> usize {
 
 #[test]
 fn a_killed_node_gets_nothing_until_it_is_started_initialised_and_set_up_again() {
-    let stage = stage([true, false], acknowledges()).run().unwrap();
+    let stage = stage(&[Fault::Kill], acknowledges()).run().unwrap();
     let mut kills = 0;
     for node in 0..3 {
         let life = life(&stage, node);
@@ -42,7 +43,7 @@ fn a_killed_node_gets_nothing_until_it_is_started_initialised_and_set_up_again()
 
 #[test]
 fn operations_of_a_killed_node_are_left_open_and_its_clients_go_on_later() {
-    let stage = stage([true, false], acknowledges()).run().unwrap();
+    let stage = stage(&[Fault::Kill], acknowledges()).run().unwrap();
     let open: Vec<&Op> = stage.ops(OpType::Info).collect();
     assert!(open.len() > 3);
     assert!(open.iter().all(|op| op.f == "broadcast"));
@@ -55,7 +56,7 @@ fn operations_of_a_killed_node_are_left_open_and_its_clients_go_on_later() {
 
 #[test]
 fn the_history_tells_who_was_killed_and_started() {
-    let stage = stage([true, false], acknowledges()).run().unwrap();
+    let stage = stage(&[Fault::Kill], acknowledges()).run().unwrap();
     let mut down = std::collections::BTreeSet::new();
     for pair in stage.nemesis().collect::<Vec<_>>().chunks(2) {
         let nodes: Vec<String> = pair[1].decode().unwrap();
@@ -78,7 +79,7 @@ fn the_history_tells_who_was_killed_and_started() {
 
 #[test]
 fn paused_nodes_go_on_before_the_recovery() {
-    let stage = stage([false, true], acknowledges()).run().unwrap();
+    let stage = stage(&[Fault::Pause], acknowledges()).run().unwrap();
     let paused = stage.lives.iter().filter(|life| life.2 == "pause").count();
     assert!(paused > 3, "{paused}");
     for node in 0..3 {
@@ -107,7 +108,7 @@ fn a_node_is_not_paused_while_it_is_prepared_and_a_killed_one_not_at_all() {
         let prepares = ["init", "topology"].contains(&kind);
         vec![later(if prepares { 1.0 } else { 0.0 }, reply(message, body, done))]
     });
-    let stage = stage([true, true], slow).run().unwrap();
+    let stage = stage(&[Fault::Kill, Fault::Pause], slow).run().unwrap();
     let mut pauses = 0;
     for node in 0..3 {
         let mut ready_at = Duration::MAX;
@@ -140,14 +141,14 @@ fn a_node_that_does_not_come_back_is_named() {
         };
         vec![reply(message, body, done)]
     });
-    let fault = stage([true, false], once).run().err().unwrap();
+    let fault = stage(&[Fault::Kill], once).run().err().unwrap();
     assert_eq!(fault.kind, FaultKind::Silent { request: "init", seconds: 10 });
 }
 
 #[test]
 fn what_a_killed_node_left_in_its_pipe_is_ignored() {
     let mut settings = settings(Workload::Echo);
-    settings.kill = true;
+    settings.nemesis = vec![Fault::Kill.into()];
     let mut world = World::new(&settings).unwrap();
     let mut out = Vec::new();
     world.start(Duration::ZERO, &mut out);
