@@ -92,6 +92,12 @@ pub(super) struct Asked {
     pub(super) answer: Option<(Duration, Answer)>,
 }
 
+impl Asked {
+    pub(super) fn added(&self) -> bool {
+        matches!(self.answer, Some((_, Answer::Added)))
+    }
+}
+
 pub(super) struct World {
     pub(super) now: Duration,
     pub(super) rng: StdRng,
@@ -176,10 +182,10 @@ impl World {
         client
     }
 
-    /// What all living nodes read; `None` where there is no answer.
+    /// What all living nodes read; `None` where there is no answer at once.
     pub(super) fn read_all(&mut self) -> Vec<Option<i64>> {
-        let alive: Vec<usize> =
-            (0..self.names.len()).filter(|&node| self.is_alive(node)).collect();
+        let alive = (0..self.names.len()).filter(|&node| self.is_alive(node));
+        let alive: Vec<usize> = alive.collect();
         alive.into_iter().map(|node| self.read_now(node)).collect()
     }
 
