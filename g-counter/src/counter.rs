@@ -7,8 +7,8 @@
 //! before.
 //!
 //! Always: the table contains only shares that were in the service, so what a
-//! read returns has happened, and reads of one life never go back. (The counter
-//! of a node that counts down, of course, may.)
+//! read returns has happened, and what one life has read no later read of it
+//! lacks.
 //!
 //! What is left to others: carrying commands out. Each [`Command::Write`],
 //! [`Command::Check`] and [`Command::Look`] is answered by one event, at the

@@ -54,15 +54,17 @@ const HUBS: usize = 2;
 pub struct Gossip {
     /// The life of the sender.
     pub incarnation: u64,
-    /// What the sender's table had changed up to…
+    /// The version of the sender's table.
     pub version: u64,
-    /// …from this version on is told here.
+    /// The version up to which the receiver knows it already, to the sender's
+    /// knowledge.
     pub since: u64,
-    /// The life of the receiver that the sender has last heard of, 0 if none;
+    /// The latest life of the receiver that the sender has heard of, 0 if none.
     pub seen_incarnation: u64,
-    /// and up to which version it knows what that life knew.
+    /// The version up to which the sender knows that life's table.
     pub seen_version: u64,
-    /// The news.
+    /// What changed in the sender's table after `since`, without what the
+    /// receiver has itself told.
     pub shares: BTreeMap<NodeId, Share>,
 }
 
@@ -171,9 +173,14 @@ impl Links {
         earliest.filter(|_| self.incarnation != 0)
     }
 
-    /// The neighbours that do not answer.
-    pub(crate) fn silent(&self) -> impl Iterator<Item = &NodeId> {
-        self.links.iter().filter(|(_, link)| link.is_silent()).map(|(node, _)| node)
+    /// Whether a node is a neighbour and does not answer.
+    pub(crate) fn is_silent(&self, node: &NodeId) -> bool {
+        self.links.get(node).is_some_and(Link::is_silent)
+    }
+
+    /// Whether any neighbour does not answer.
+    pub(crate) fn is_any_silent(&self) -> bool {
+        self.links.values().any(Link::is_silent)
     }
 
     /// Whether there are neighbours and none of them answers.

@@ -296,3 +296,7 @@ fn refuse<T>(tickets: impl IntoIterator<Item = T>, why: Refusal, out: &mut Vec<C
     let refused = |ticket| Command::Answer(ticket, Answer::Refused(why));
     out.extend(tickets.into_iter().map(refused));
 }
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -4,8 +4,9 @@
 //! So an acknowledged add is seen by the others even if its node never comes
 //! back, and a partition among the nodes does not keep their counters apart.
 //! One key is looked up at a time, in turn: of the silent neighbours, or of all
-//! nodes where no neighbour answers. Lookups that bring nothing new become
-//! rarer. Nothing relies on them being fresh: what one brings is a share that
+//! nodes where no neighbour answers. Where there is nothing new they become
+//! rarer: a round among the nodes without news doubles the time between them.
+//! Nothing relies on them being fresh: what one brings is a share that
 //! was in the service once, however old, and joins what is known.
 
 use std::time::Duration;
@@ -26,7 +27,7 @@ pub(crate) struct Lookups {
     /// Who was looked up last.
     last: Option<NodeId>,
     at: Option<Instant>,
-    /// Lookups in a row that brought nothing new.
+    /// Rounds in a row that brought nothing new.
     vain: u32,
 }
 
@@ -38,12 +39,17 @@ impl Lookups {
 
     /// The key to look up now, if it is time for one.
     pub(crate) fn due(&mut self, now: Instant, links: &Links) -> Option<NodeId> {
-        if self.deadline(now, links)? > now {
+        let Some(deadline) = self.deadline(now, links) else {
+            self.vain = 0;
+            return None;
+        };
+        if deadline > now {
             return None;
         }
         let node = self.next(links)?.clone();
+        let round_ended = self.last.as_ref().is_some_and(|last| node <= *last);
+        self.vain += u32::from(round_ended);
         self.at = Some(now);
-        self.vain += 1;
         self.last = Some(node.clone());
         Some(node)
     }
@@ -55,24 +61,19 @@ impl Lookups {
 
     /// When the next lookup is due, if any neighbour is silent.
     pub(crate) fn deadline(&self, now: Instant, links: &Links) -> Option<Instant> {
-        links.silent().next()?;
-        Some(self.at.map_or(now, |at| at + self.wait()))
+        links.is_any_silent().then(|| self.at.map_or(now, |at| at + self.wait()))
     }
 
     fn wait(&self) -> Duration {
-        PERIOD * (1 << self.vain.saturating_sub(1).min(MOST_DOUBLINGS))
+        PERIOD * (1 << self.vain.min(MOST_DOUBLINGS))
     }
 
     /// The first node after the last one that is worth it, going round.
     fn next<'a>(&'a self, links: &'a Links) -> Option<&'a NodeId> {
         let everybody = links.is_cut_off();
-        let mut candidates: Box<dyn Iterator<Item = &NodeId>> =
-            if everybody { Box::new(self.peers.iter()) } else { Box::new(links.silent()) };
-        let first = candidates.next()?;
-        let is_next = |node: &NodeId| self.last.as_ref().is_none_or(|last| node > last);
-        if is_next(first) {
-            return Some(first);
-        }
-        candidates.find(|node| is_next(node)).or(Some(first))
+        let mut candidates = self.peers.iter().filter(|&node| everybody || links.is_silent(node));
+        let first = candidates.clone().next();
+        let last = self.last.as_ref();
+        candidates.find(|&node| last.is_none_or(|last| node > last)).or(first)
     }
 }

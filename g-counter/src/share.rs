@@ -5,9 +5,10 @@
 //! [`Share::fenced`] or [`Share::advanced`], and put there by a
 //! compare-and-set. Of two shares of one node the one of higher rank is the
 //! newer, and the other is history. So the join of what two nodes know of a
-//! third is the maximum by rank, whatever the sums are (a state-based CRDT:
+//! third is the maximum by rank, whatever the sums are. (The G-Counter of
 //! Shapiro et al., *A comprehensive study of convergent and commutative
-//! replicated data types*, 2011, section 2.2).
+//! replicated data types*, 2011, section 3.1.2, joins by the larger sum, and so
+//! needs a second vector to count down.)
 
 use serde::{Deserialize, Serialize};
 

@@ -3,9 +3,8 @@
 //! Always: a share is only ever replaced by a newer one of the same node, and
 //! every replacement has a number of its own, its *version*, counting from 1.
 //! "Everything after version v" is thus a delta that brings somebody who knows
-//! the first v changes up to date (delta-state CRDTs with acknowledged delta
-//! intervals: Almeida, Shoker and Baquero, *Delta state replicated data types*,
-//! 2018, section 6).
+//! the first v changes up to date (acknowledged delta intervals: Almeida,
+//! Shoker and Baquero, *Delta state replicated data types*, 2018, algorithm 2).
 //!
 //! Beside each share stands which neighbours have told it to this node, so that
 //! it is not told back to them.

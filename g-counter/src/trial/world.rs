@@ -73,11 +73,14 @@ enum Event {
     Tick { to: Client },
 }
 
+#[derive(Default)]
 struct Process {
     life: u64,
     /// `None` while it is dead.
     counter: Option<Counter<usize>>,
     paused_until: Duration,
+    /// When it will be woken.
+    alarm: Option<Duration>,
     /// What the pending calls ask.
     calls: BTreeMap<u64, Request>,
 }
@@ -120,8 +123,6 @@ impl World {
     pub(super) fn new(seed: u64, nodes: usize, weather: Weather, mutation: Mutation) -> Self {
         let mut names: Vec<NodeId> = (0..nodes).map(|i| format!("n{i}").into()).collect();
         names.sort();
-        let dead =
-            || Process { life: 0, counter: None, paused_until: Duration::ZERO, calls: BTreeMap::new() };
         let mut world = Self {
             now: Duration::ZERO,
             rng: StdRng::seed_from_u64(seed),
@@ -132,7 +133,7 @@ impl World {
             epoch: Instant::now(),
             mutation,
             service: Service::new(weather.staleness),
-            processes: (0..nodes).map(|_| dead()).collect(),
+            processes: (0..nodes).map(|_| Process::default()).collect(),
             queue: BTreeMap::new(),
             count: 0,
             weather,
@@ -152,9 +153,8 @@ impl World {
         }
         self.kill(node);
         let process = &mut self.processes[node];
-        process.life += 1;
-        process.paused_until = Duration::ZERO;
-        process.counter = Some(counter);
+        let life = process.life + 1;
+        *process = Process { life, counter: Some(counter), ..Process::default() };
         self.event(node, Counter::start);
     }
 
@@ -270,6 +270,7 @@ impl World {
             Event::Tick { ref to } => {
                 let node = self.index(&to.0);
                 if to.1 == self.processes[node].life && !self.postponed(node, &event) {
+                    self.processes[node].alarm = None;
                     self.event(node, Counter::tick);
                 }
             }
@@ -339,8 +340,16 @@ impl World {
             self.carry_out(node, command);
         }
         if let Some(deadline) = deadline {
+            self.set_alarm(node, deadline.duration_since(self.epoch));
+        }
+    }
+
+    fn set_alarm(&mut self, node: usize, at: Duration) {
+        let alarm = &mut self.processes[node].alarm;
+        if alarm.is_none_or(|alarm| at < alarm) {
+            *alarm = Some(at);
             let to = self.present(node);
-            self.schedule(deadline.saturating_duration_since(now), Event::Tick { to });
+            self.schedule(at.saturating_sub(self.now), Event::Tick { to });
         }
     }
 
