@@ -135,11 +135,7 @@ impl<T> Counter<T> {
     }
 
     /// [`Command::Write`] was answered: whether it was done.
-    pub fn written(
-        &mut self,
-        answer: Result<bool, NoAnswer>,
-        now: Instant,
-    ) -> Vec<Command<T>> {
+    pub fn written(&mut self, answer: Result<bool, NoAnswer>, now: Instant) -> Vec<Command<T>> {
         let mut out = Vec::new();
         if let Some(share) = self.ledger.written(answer, now, &mut out) {
             self.confirmed(share, now, &mut out);
@@ -149,11 +145,7 @@ impl<T> Counter<T> {
 
     /// [`Command::Check`] was answered: what the key is,
     /// [`Share::UNWRITTEN`] if there is none.
-    pub fn checked(
-        &mut self,
-        answer: Result<Share, NoAnswer>,
-        now: Instant,
-    ) -> Vec<Command<T>> {
+    pub fn checked(&mut self, answer: Result<Share, NoAnswer>, now: Instant) -> Vec<Command<T>> {
         let mut out = Vec::new();
         // Others may know more than a stale service says.
         let answer = answer.map(|found| found.join(self.table.share(&self.own)));
@@ -172,12 +164,7 @@ impl<T> Counter<T> {
     }
 
     /// A message came. What is not of this cluster is ignored.
-    pub fn received(
-        &mut self,
-        from: &NodeId,
-        mut gossip: Gossip,
-        now: Instant,
-    ) -> Vec<Command<T>> {
+    pub fn received(&mut self, from: &NodeId, mut gossip: Gossip, now: Instant) -> Vec<Command<T>> {
         if !self.peers.contains(from) {
             return Vec::new();
         }

@@ -225,3 +225,7 @@ impl Link {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "gossip_tests.rs"]
+mod tests;

@@ -23,6 +23,9 @@ const NONCES: u64 = 1 << 53;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 type Client = oneshot::Sender<Answer>;
+type Commands = Vec<Command<Client>>;
+/// What takes the answer to a call.
+type Report<V> = fn(&mut Counter<Client>, Result<V, NoAnswer>, Instant) -> Commands;
 
 /// The state of a node: its counter.
 pub struct Shell(Mutex<Contents>);
@@ -48,7 +51,7 @@ impl Shell {
 /// Has the counter take a client's request, and waits for its answer.
 pub(crate) async fn ask(
     context: &Context<Shell>,
-    request: impl FnOnce(&mut Counter<Client>, Client, Instant) -> Vec<Command<Client>>,
+    request: impl FnOnce(&mut Counter<Client>, Client, Instant) -> Commands,
 ) -> Answer {
     let (client, answer) = oneshot::channel();
     drive(context, |counter, now| request(counter, client, now));
@@ -60,7 +63,7 @@ pub(crate) async fn ask(
 /// alarm.
 pub(crate) fn drive(
     context: &Context<Shell>,
-    event: impl FnOnce(&mut Counter<Client>, Instant) -> Vec<Command<Client>>,
+    event: impl FnOnce(&mut Counter<Client>, Instant) -> Commands,
 ) {
     let now = Instant::now();
     let commands = event(&mut context.state().lock().counter, now);
@@ -122,11 +125,7 @@ async fn paced(context: &Context<Shell>, pace: Pace) -> SeqKv<Shell> {
 
 /// Hands on what a call brought. Every error is as good as silence, whatever
 /// the service means by it: what counts is what the key will be found to be.
-fn report<V>(
-    context: &Context<Shell>,
-    answer: Result<V, CallError>,
-    event: fn(&mut Counter<Client>, Result<V, NoAnswer>, Instant) -> Vec<Command<Client>>,
-) {
+fn report<V>(context: &Context<Shell>, answer: Result<V, CallError>, event: Report<V>) {
     if matches!(answer, Err(CallError::Closed)) {
         return drive(context, |counter, _| counter.close());
     }

@@ -196,7 +196,8 @@ fn storm(seed: u64, mutation: Mutation) -> (World, Schedule) {
     faults.shuffle(&mut rng);
     faults.truncate(rng.random_range(0..=4));
     let interval = SECOND.mul_f64(rng.random_range(0.1..4.0));
-    let schedule = Schedule { nodes, rate: 10.0, largest: 1_000, length: 20 * SECOND, faults, interval };
+    let schedule =
+        Schedule { nodes, rate: 10.0, largest: 1_000, length: 20 * SECOND, faults, interval };
     (World::new(seed, nodes, weather, mutation), schedule)
 }
 

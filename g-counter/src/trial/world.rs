@@ -58,7 +58,7 @@ enum Request {
     Look(NodeId),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Response {
     Written(bool),
     Read(Option<Share>),
@@ -247,8 +247,8 @@ impl World {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Ask { from, call, request } => self.serve(from, call, &request),
-            Event::Reply { ref to, call, ref response } => {
-                let (node, response) = (self.index(&to.0), response.clone());
+            Event::Reply { ref to, call, response } => {
+                let node = self.index(&to.0);
                 if !self.postponed(node, &event) {
                     self.answered(node, call, Some(response));
                 }
