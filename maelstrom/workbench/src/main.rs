@@ -1,3 +1,7 @@
 //! The `workbench` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    workbench::cli::main(std::env::args_os())
+}

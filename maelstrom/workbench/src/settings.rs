@@ -5,17 +5,63 @@
 
 use std::time::Duration;
 
+use crate::checker::txn::model::Model;
+
 /// The kind of load, and what is checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Workload {
-    /// `echo`
-    Echo,
-    /// `unique-ids`
-    UniqueIds,
     /// `broadcast`
     Broadcast,
+    /// `echo`
+    Echo,
+    /// `g-counter`
+    GCounter,
     /// `g-set`
     GSet,
+    /// `kafka`
+    Kafka,
+    /// `lin-kv`
+    LinKv,
+    /// `pn-counter`
+    PnCounter,
+    /// `txn-list-append`
+    TxnListAppend,
+    /// `txn-rw-register`
+    TxnRwRegister,
+    /// `unique-ids`
+    UniqueIds,
+}
+
+impl Workload {
+    /// Every workload, by name.
+    pub const ALL: [Self; 10] = [
+        Self::Broadcast,
+        Self::Echo,
+        Self::GCounter,
+        Self::GSet,
+        Self::Kafka,
+        Self::LinKv,
+        Self::PnCounter,
+        Self::TxnListAppend,
+        Self::TxnRwRegister,
+        Self::UniqueIds,
+    ];
+
+    /// The name on the command line and in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Broadcast => "broadcast",
+            Self::Echo => "echo",
+            Self::GCounter => "g-counter",
+            Self::GSet => "g-set",
+            Self::Kafka => "kafka",
+            Self::LinKv => "lin-kv",
+            Self::PnCounter => "pn-counter",
+            Self::TxnListAppend => "txn-list-append",
+            Self::TxnRwRegister => "txn-rw-register",
+            Self::UniqueIds => "unique-ids",
+        }
+    }
 }
 
 /// The shape of the latencies drawn for messages between nodes.
@@ -27,6 +73,20 @@ pub enum LatencyDist {
     Uniform,
     /// Exponential with the mean.
     Exponential,
+}
+
+impl LatencyDist {
+    /// Every distribution.
+    pub const ALL: [Self; 3] = [Self::Constant, Self::Uniform, Self::Exponential];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Uniform => "uniform",
+            Self::Exponential => "exponential",
+        }
+    }
 }
 
 /// How long messages between nodes take.
@@ -49,6 +109,22 @@ pub enum Topology {
     Tree(usize),
     /// Everybody.
     Total,
+}
+
+impl Topology {
+    /// Every topology that has a name. `tree` on the command line is `tree2`.
+    pub const ALL: [Self; 6] =
+        [Self::Grid, Self::Line, Self::Total, Self::Tree(2), Self::Tree(3), Self::Tree(4)];
+
+    /// The name on the command line.
+    pub fn name(self) -> String {
+        match self {
+            Self::Line => "line".to_owned(),
+            Self::Grid => "grid".to_owned(),
+            Self::Tree(children) => format!("tree{children}"),
+            Self::Total => "total".to_owned(),
+        }
+    }
 }
 
 /// The least that `--availability` asks for.
@@ -84,7 +160,7 @@ pub struct Settings {
     /// Availability to be met.
     pub availability: Option<Availability>,
     /// Consistency models to be checked, by their real names.
-    pub consistency_models: Vec<String>,
+    pub consistency_models: Vec<Model>,
     /// Most operations in one transaction.
     pub max_txn_length: usize,
     /// Most writes to one key.
@@ -95,10 +171,42 @@ pub struct Settings {
     pub seed: u64,
     /// Whether findings that the original overlooks make a run invalid.
     pub strict: bool,
+    /// Whether to follow the original where its verdict on transactions is a
+    /// habit rather than a finding.
+    pub compatible: bool,
     /// Print nodes' stderr on ours.
     pub log_stderr: bool,
     /// Log messages as they are sent.
     pub log_net_send: bool,
     /// Log messages as they are received.
     pub log_net_recv: bool,
+}
+
+impl Settings {
+    /// The command's defaults: five nodes, a client process each, five
+    /// operations a second for a minute, no latency and no faults.
+    pub fn new(workload: Workload) -> Self {
+        Self {
+            workload,
+            node_count: 5,
+            concurrency: 5,
+            rate: 5.0,
+            time_limit: Duration::from_secs(60),
+            latency: Latency { mean: Duration::ZERO, dist: LatencyDist::Constant },
+            topology: Topology::Grid,
+            partition: false,
+            nemesis_interval: Duration::from_secs(10),
+            availability: None,
+            consistency_models: vec![Model::StrictSerializable],
+            max_txn_length: 4,
+            max_writes_per_key: 16,
+            key_count: None,
+            seed: 0,
+            strict: false,
+            compatible: false,
+            log_stderr: false,
+            log_net_send: false,
+            log_net_recv: false,
+        }
+    }
 }

@@ -1,0 +1,76 @@
+//! How long the kafka checker takes for a million operations, and how much memory.
+//!
+//! `cargo bench -p workbench --bench kafka_checker [-- OPERATIONS]`. Making the
+//! history is not counted. A healthy history is checked, and one in which messages
+//! are polled before they are sent, so that cycles have to be searched for.
+
+#[path = "../tests/kafka_support/mod.rs"]
+mod kafka_support;
+
+use kafka_support::{Size, generate};
+use tokio::time::{Duration, Instant};
+use workbench::checker::{Checker, Validity, kafka};
+use workbench::history::{Op, OpType};
+
+fn main() {
+    let ops =
+        std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(1_000_000);
+    let size = Size { ops, keys: 8, clients: 10, batch: 256 };
+    measure("healthy", &size, Validity::Valid, |_| true);
+    measure("impossible", &size, Validity::Invalid, {
+        let mut sends = 0;
+        move |op| {
+            // Without its invocation a send seems to begin where it ends.
+            sends += u64::from(op.kind == OpType::Invoke && op.f == "send");
+            op.kind != OpType::Invoke || op.f != "send" || sends > ops / 4
+        }
+    });
+}
+
+/// Checks a history without the invocations that `keep` turns down.
+#[expect(clippy::print_stdout, reason = "the result of a benchmark")]
+fn measure(name: &str, size: &Size, expected: Validity, mut keep: impl FnMut(&Op) -> bool) {
+    let mut checker =
+        Timed { checker: kafka::checker(), lines: 0, bytes: 0, spent: Duration::ZERO };
+    generate(1, size, |op| {
+        if keep(&op) {
+            checker.observe(&op);
+        }
+    });
+    let Timed { checker, lines, bytes, spent } = checker;
+    let before = Instant::now();
+    let outcome = checker.finish();
+    let finish = before.elapsed();
+    assert_eq!(outcome.valid, expected, "{:?}", outcome.findings.first());
+    println!(
+        "{name}: {lines} lines, {} MB of values: {:.2} s to observe, {:.2} s to finish; peak memory of the process: {}",
+        bytes / 1_000_000,
+        spent.as_secs_f64(),
+        finish.as_secs_f64(),
+        peak_memory()
+    );
+}
+
+struct Timed {
+    checker: Box<dyn Checker>,
+    lines: u64,
+    bytes: usize,
+    spent: Duration,
+}
+
+impl Timed {
+    fn observe(&mut self, op: &Op) {
+        self.lines += 1;
+        self.bytes += op.value.get().len();
+        let before = Instant::now();
+        self.checker.observe(op);
+        self.spent += before.elapsed();
+    }
+}
+
+/// As Linux counts it.
+fn peak_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.map_or_else(|| "unknown".to_owned(), |peak| peak.trim().to_owned())
+}

@@ -1,0 +1,122 @@
+//! All checks of one test together.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::availability::Availability;
+use super::counter::Counter;
+use super::echo::Echo;
+use super::linearizable::Linearizable;
+use super::perf::Perf;
+use super::set_full::SetFull;
+use super::stats::Stats;
+use super::unique_ids::UniqueIds;
+use super::witness::Names;
+use super::{Checker, Outcome, Validity, txn};
+use crate::history::Op;
+use crate::settings::{Settings, Workload};
+
+/// The checker of a workload.
+pub fn workload_checker(settings: &Settings, names: Names) -> Box<dyn Checker> {
+    let transactions = txn::Options { strict: settings.strict, compatible: settings.compatible };
+    match settings.workload {
+        Workload::Broadcast => Box::new(SetFull::new("broadcast", settings.strict, names)),
+        Workload::Echo => Box::new(Echo::new(names)),
+        Workload::GCounter | Workload::PnCounter => Box::new(Counter::new(names)),
+        Workload::GSet => Box::new(SetFull::new("add", settings.strict, names)),
+        Workload::Kafka => super::kafka::checker(),
+        Workload::LinKv => Box::new(Linearizable::new(names)),
+        Workload::UniqueIds => Box::new(UniqueIds::new(names)),
+        Workload::TxnListAppend => txn::list_append(&settings.consistency_models, transactions),
+        Workload::TxnRwRegister => txn::rw_register(&settings.consistency_models, transactions),
+    }
+}
+
+/// Feeds a history to every check of a test.
+pub struct Analysis {
+    parts: Vec<(&'static str, Box<dyn Checker>)>,
+}
+
+impl Analysis {
+    /// The checks that these settings ask for.
+    pub fn new(settings: &Settings, names: Names) -> Self {
+        let workload = workload_checker(settings, names);
+        let parts: Vec<(_, Box<dyn Checker>)> = vec![
+            ("workload", workload),
+            ("stats", Box::<Stats>::default()),
+            ("availability", Box::new(Availability::new(settings.availability, names))),
+            ("perf", Box::<Perf>::default()),
+        ];
+        Self { parts }
+    }
+
+    /// Takes the next operation.
+    pub fn observe(&mut self, op: &Op) {
+        for (_, checker) in &mut self.parts {
+            checker.observe(op);
+        }
+    }
+
+    /// Ends the history.
+    pub fn finish(self) -> Report {
+        let mut report = Report::default();
+        for (name, checker) in self.parts {
+            report.add(name, checker.finish());
+        }
+        report
+    }
+}
+
+/// What all checks together conclude.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The outcomes of the checks, by the original's names.
+    pub parts: BTreeMap<&'static str, Outcome>,
+}
+
+impl Report {
+    /// Adds another check's outcome.
+    pub fn add(&mut self, name: &'static str, outcome: Outcome) {
+        self.parts.insert(name, outcome);
+    }
+
+    /// The worst of the parts' verdicts.
+    pub fn valid(&self) -> Validity {
+        self.parts.values().map(|part| part.valid).max().unwrap_or(Validity::Valid)
+    }
+
+    /// One result of one part.
+    pub fn result(&self, part: &str, name: &str) -> Option<&Value> {
+        self.parts.get(part)?.results.get(name)
+    }
+}
+
+/// As `results.json` has it: every part under its name, and `valid?`. Findings
+/// and warnings of a part, which the original does not have, stand under those
+/// names where there are any.
+impl Serialize for Report {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map: Map<String, Value> =
+            self.parts.iter().map(|(name, part)| ((*name).to_owned(), to_json(part))).collect();
+        map.insert("valid?".to_owned(), to_value(&self.valid()));
+        map.serialize(serializer)
+    }
+}
+
+fn to_json(part: &Outcome) -> Value {
+    let mut json = part.to_json();
+    if let Value::Object(map) = &mut json {
+        for (name, list) in [("findings", &part.findings), ("warnings", &part.warnings)] {
+            if !list.is_empty() {
+                map.insert(name.to_owned(), to_value(list));
+            }
+        }
+    }
+    json
+}
+
+fn to_value<T: Serialize + ?Sized>(value: &T) -> Value {
+    serde_json::to_value(value).unwrap_or(Value::Null)
+}

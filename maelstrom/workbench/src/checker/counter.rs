@@ -1,0 +1,256 @@
+//! A counter's final reads must be a sum of all adds that succeeded and some of
+//! those in doubt.
+//!
+//! The check of g-counter and pn-counter. Adds without any completion count as
+//! not done, and reads during the run count for nothing, as in the original.
+
+use serde_json::{Value, json};
+
+use super::element::Element;
+use super::witness::{Event, Findings, Names, shorten};
+use super::{Checker, Outcome, Validity};
+use crate::history::{Op, OpType};
+
+/// More ranges than this are not told apart. The workloads' deltas lie so close
+/// together that their sums fill a handful of ranges; only a history made for
+/// it gets here.
+const MOST_RANGES: usize = 100_000;
+
+/// Checks g-counter and pn-counter.
+pub struct Counter {
+    names: Names,
+    definite: i128,
+    /// Deltas that may have been added or not.
+    possible: Vec<i128>,
+    reads: Vec<FinalRead>,
+    malformed: Findings,
+}
+
+struct FinalRead {
+    event: Event,
+    value: Element,
+}
+
+impl Counter {
+    /// A new check.
+    pub fn new(names: Names) -> Self {
+        Self {
+            names,
+            definite: 0,
+            possible: Vec::new(),
+            reads: Vec::new(),
+            malformed: Findings::new("malformed-add"),
+        }
+    }
+
+    fn observe_add(&mut self, op: &Op) {
+        let Element::Int(delta) = Element::parse(op.value.get()) else {
+            let value = shorten(op.value.get());
+            self.malformed.push(&[op.index], || {
+                format!("{value} (op {}) is no integer of 64 bits, so cannot be added.", op.index)
+            });
+            return;
+        };
+        match op.kind {
+            OpType::Ok => self.definite += i128::from(delta),
+            OpType::Info => self.possible.push(i128::from(delta)),
+            OpType::Invoke | OpType::Fail => {}
+        }
+    }
+
+    fn wrong_reads(&self, acceptable: &Ranges) -> (Findings, Vec<Value>) {
+        let mut findings = Findings::new("wrong-sum");
+        let mut errors = Vec::new();
+        for read in &self.reads {
+            if !acceptable.contains(&read.value) {
+                errors.push(json!({ "op-index": read.event.index }));
+                findings.push(&[read.event.index], || self.describe(read, acceptable));
+            }
+        }
+        (findings, errors)
+    }
+
+    fn describe(&self, read: &FinalRead, acceptable: &Ranges) -> String {
+        let doubt = match self.possible.len() {
+            0 => String::new(),
+            count => format!(" and {count} in doubt allow"),
+        };
+        format!(
+            "{} read {} at the end ({}); the adds that succeeded come to {}{doubt}{}.",
+            self.names.who(read.event.process),
+            shorten(&read.value.to_string()),
+            read.event.at(),
+            self.definite,
+            if doubt.is_empty() { String::new() } else { format!(" {acceptable}") },
+        )
+    }
+}
+
+impl Checker for Counter {
+    fn observe(&mut self, op: &Op) {
+        if !op.process.is_client() {
+            return;
+        }
+        if op.f == "add" {
+            self.observe_add(op);
+        } else if op.is_final && op.kind == OpType::Ok {
+            let value = Element::parse(op.value.get());
+            self.reads.push(FinalRead { event: Event::of(op), value });
+        }
+    }
+
+    fn finish(mut self: Box<Self>) -> Outcome {
+        // In order of size, so that sums fill up from the middle and ranges
+        // stay few.
+        self.possible.sort_unstable_by_key(|delta| delta.unsigned_abs());
+        let acceptable = Ranges::sums(self.definite, &self.possible);
+        let (wrong, errors) = match &acceptable {
+            Some(acceptable) => self.wrong_reads(acceptable),
+            None => (too_many_sums(self.possible.len()), Vec::new()),
+        };
+        let valid = match acceptable {
+            _ if !self.malformed.is_empty() => Validity::Unknown,
+            None => Validity::Unknown,
+            Some(_) => Validity::of(wrong.is_empty()),
+        };
+        let errors = if errors.is_empty() { Value::Null } else { Value::Array(errors) };
+        let final_reads = self.reads.iter().map(|read| read.value.to_value()).collect();
+        let acceptable = acceptable.map_or(Value::Null, |ranges| ranges.to_value());
+        let results =
+            [("errors", errors), ("final-reads", final_reads), ("acceptable", acceptable)];
+        let mut findings = self.malformed.into_vec();
+        findings.extend(wrong.into_vec());
+        Outcome {
+            valid,
+            results: results.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            findings,
+            warnings: no_final_reads(&self.reads),
+        }
+    }
+}
+
+fn too_many_sums(doubtful: usize) -> Findings {
+    let mut findings = Findings::new("too-many-sums");
+    findings.push(&[], || {
+        format!(
+            "{doubtful} adds in doubt allow more than {MOST_RANGES} separate ranges of sums, \
+             which is more than this check tells apart."
+        )
+    });
+    findings
+}
+
+fn no_final_reads(reads: &[FinalRead]) -> Vec<super::Finding> {
+    let text = "No final read succeeded, so there was nothing to hold against the counter.";
+    if reads.is_empty() { super::witness::finding("no-final-reads", text) } else { Vec::new() }
+}
+
+/// A set of integers as closed ranges: ascending, and with a gap between any
+/// two.
+#[derive(Debug, PartialEq, Eq)]
+struct Ranges(Vec<(i128, i128)>);
+
+impl Ranges {
+    /// `base` plus every sum of some of the deltas. `None` if these are too
+    /// many ranges.
+    fn sums(base: i128, deltas: &[i128]) -> Option<Self> {
+        let mut ranges = Self(vec![(base, base)]);
+        for &delta in deltas {
+            ranges = ranges.with_shifted(delta);
+            if ranges.0.len() > MOST_RANGES {
+                return None;
+            }
+        }
+        Some(ranges)
+    }
+
+    /// These integers, and each of them plus `delta`.
+    fn with_shifted(&self, delta: i128) -> Self {
+        let shifted = self.0.iter().map(|(low, high)| (low + delta, high + delta));
+        let mut all: Vec<_> = self.0.iter().copied().chain(shifted).collect();
+        all.sort_unstable();
+        let mut merged: Vec<(i128, i128)> = Vec::with_capacity(all.len());
+        for (low, high) in all {
+            match merged.last_mut() {
+                Some(last) if low <= last.1 + 1 => last.1 = last.1.max(high),
+                _ => merged.push((low, high)),
+            }
+        }
+        Self(merged)
+    }
+
+    fn contains(&self, value: &Element) -> bool {
+        let Element::Int(value) = *value else { return false };
+        let value = i128::from(value);
+        let after = self.0.partition_point(|(low, _)| *low <= value);
+        after > 0 && value <= self.0[after - 1].1
+    }
+
+    fn to_value(&self) -> Value {
+        let number =
+            |value: i128| i64::try_from(value).map_or(json!(value.to_string()), Value::from);
+        self.0.iter().map(|(low, high)| json!([number(*low), number(*high)])).collect()
+    }
+}
+
+/// `3`, `3 to 7`, `3 to 7 or 9`, and so on, up to a few ranges.
+impl std::fmt::Display for Ranges {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const MOST: usize = 5;
+        for (number, (low, high)) in self.0.iter().take(MOST).enumerate() {
+            let or = if number == 0 { "" } else { " or " };
+            match low == high {
+                true => write!(f, "{or}{low}")?,
+                false => write!(f, "{or}{low} to {high}")?,
+            }
+        }
+        match self.0.len().saturating_sub(MOST) {
+            0 => Ok(()),
+            more => write!(f, " or one of {more} further ranges"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbouring_sums_make_one_range_and_gaps_stay() {
+        let sums = |deltas: &[i128]| Ranges::sums(2, deltas).unwrap().0;
+        assert_eq!(sums(&[]), [(2, 2)]);
+        assert_eq!(sums(&[1, 1, -1]), [(1, 4)]);
+        assert_eq!(sums(&[4, -3]), [(-1, -1), (2, 3), (6, 6)]);
+    }
+
+    #[test]
+    fn ranges_contain_exactly_the_subset_sums() {
+        let deltas = [4_i128, -3, 7, 7, 20, -50];
+        let ranges = Ranges::sums(1, &deltas).unwrap();
+        let mut sums: Vec<i128> = (0..1_u32 << deltas.len())
+            .map(|subset| {
+                let chosen = deltas.iter().enumerate().filter(|(i, _)| subset >> i & 1 == 1);
+                1 + chosen.map(|(_, delta)| delta).sum::<i128>()
+            })
+            .collect();
+        sums.sort_unstable();
+        for value in -100..100_i64 {
+            let is_sum = sums.binary_search(&i128::from(value)).is_ok();
+            assert_eq!(ranges.contains(&Element::Int(value)), is_sum, "{value}");
+        }
+    }
+
+    #[test]
+    fn sums_that_cannot_be_listed_are_given_up() {
+        let powers: Vec<i128> = (0..60).map(|bit| 3_i128.pow(bit)).collect();
+        assert_eq!(Ranges::sums(0, &powers), None);
+    }
+
+    #[test]
+    fn a_fraction_is_no_sum() {
+        let ranges = Ranges::sums(0, &[5]).unwrap();
+        assert!(ranges.contains(&Element::parse("5")));
+        assert!(!ranges.contains(&Element::parse("5.0")));
+        assert!(!ranges.contains(&Element::parse("2.5")));
+    }
+}

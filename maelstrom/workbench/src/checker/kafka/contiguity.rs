@@ -1,0 +1,219 @@
+//! Whether polls walk each log forwards, message by message, and sends go forwards.
+//!
+//! *Internal* checks look at neighbours within one operation. *External* ones look
+//! at a process's successive operations: where the last one left off and where this
+//! one goes on. An `assign` forgets the keys that it does not name, since a process
+//! that takes a key up again begins at the committed offset, not where it left off.
+//! Distances are counted in messages known to exist, so gaps in the offsets are no
+//! skips; where the place of a message is unknown, nothing is said.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+use serde_json::{Value, json};
+
+use super::evidence::Evidence;
+use super::names::{KeyId, MessageId};
+use super::record::{Event, EventId, Group};
+use super::report::{Anomaly, Case, KEPT, Report};
+use crate::history::OpType;
+
+/// A step from one message of a key to another, made by one operation or by two.
+#[derive(Clone, Copy)]
+struct Step {
+    key: KeyId,
+    from: (EventId, MessageId),
+    to: (EventId, MessageId),
+    /// In messages: 1 is the next one.
+    delta: i64,
+}
+
+impl Step {
+    /// `None` if the step is as it should be, or nothing is known.
+    fn odd(
+        evidence: &Evidence,
+        key: KeyId,
+        from: (EventId, MessageId),
+        to: (EventId, MessageId),
+    ) -> Option<Self> {
+        let delta = evidence.orders.distance(from.1, to.1)?;
+        (delta != 1).then_some(Step { key, from, to, delta })
+    }
+
+    fn is_forwards(&self) -> bool {
+        self.delta > 0
+    }
+
+    fn is_internal(&self) -> bool {
+        self.from.0 == self.to.0
+    }
+}
+
+/// Reports `int-poll-skip` and `int-nonmonotonic-poll`.
+pub(super) fn internal_polls(evidence: &Evidence, report: &mut Report) {
+    let record = &evidence.record;
+    for (id, event) in record.events() {
+        for step in record.reads(event).flat_map(|group| odd_steps(evidence, id, group)) {
+            let anomaly = if step.is_forwards() {
+                Anomaly::IntPollSkip
+            } else {
+                Anomaly::IntNonmonotonicPoll
+            };
+            add(evidence, report, anomaly, step, "polled");
+        }
+    }
+}
+
+/// Reports `int-send-skip` and `int-nonmonotonic-send`.
+pub(super) fn internal_sends(evidence: &Evidence, report: &mut Report) {
+    let record = &evidence.record;
+    for (id, event) in record.events() {
+        for step in record.sends(event).flat_map(|group| odd_steps(evidence, id, group)) {
+            let anomaly = if step.is_forwards() {
+                Anomaly::IntSendSkip
+            } else {
+                Anomaly::IntNonmonotonicSend
+            };
+            add(evidence, report, anomaly, step, "sent");
+        }
+    }
+}
+
+fn odd_steps<'a>(
+    evidence: &'a Evidence,
+    event: EventId,
+    group: Group<'a>,
+) -> impl Iterator<Item = Step> + 'a {
+    group
+        .messages
+        .windows(2)
+        .filter_map(move |pair| Step::odd(evidence, group.key, (event, pair[0]), (event, pair[1])))
+}
+
+/// Reports `poll-skip` and `nonmonotonic-poll`.
+pub(super) fn external_polls(evidence: &Evidence, report: &mut Report) {
+    let record = &evidence.record;
+    let mut last = LastOf::default();
+    for (id, event) in record.events() {
+        last.assign(evidence, event);
+        for group in record.reads(event) {
+            let Some(step) = last.step(evidence, id, event, group) else { continue };
+            let anomaly =
+                if step.is_forwards() { Anomaly::PollSkip } else { Anomaly::NonmonotonicPoll };
+            add(evidence, report, anomaly, step, "polled");
+        }
+        if event.kind == OpType::Ok {
+            last.set(id, event, record.reads(event));
+        }
+    }
+}
+
+/// Reports `nonmonotonic-send`. That others' messages come between two sends is as
+/// it should be.
+pub(super) fn external_sends(evidence: &Evidence, report: &mut Report) {
+    let record = &evidence.record;
+    let mut last = LastOf::default();
+    for (id, event) in record.events().filter(|(_, event)| event.kind != OpType::Fail) {
+        last.assign(evidence, event);
+        for group in record.sends(event) {
+            let Some(step) = last.step(evidence, id, event, group) else { continue };
+            if !step.is_forwards() {
+                add(evidence, report, Anomaly::NonmonotonicSend, step, "sent");
+            }
+        }
+        last.set(id, event, record.sends(event));
+    }
+}
+
+/// By process and key, the operation that last had messages of the key, and the
+/// last of them.
+#[derive(Default)]
+struct LastOf(FxHashMap<u64, BTreeMap<KeyId, (EventId, MessageId)>>);
+
+impl LastOf {
+    fn assign(&mut self, evidence: &Evidence, event: &Event) {
+        if event.kind == OpType::Fail {
+            return;
+        }
+        let (Some(keys), Some(last)) =
+            (evidence.record.assigned(event), self.0.get_mut(&event.process))
+        else {
+            return;
+        };
+        *last = keys.iter().filter_map(|key| Some((*key, *last.get(key)?))).collect();
+    }
+
+    fn step(
+        &self,
+        evidence: &Evidence,
+        id: EventId,
+        event: &Event,
+        group: Group<'_>,
+    ) -> Option<Step> {
+        let from = *self.0.get(&event.process)?.get(&group.key)?;
+        Step::odd(evidence, group.key, from, (id, *group.messages.first()?))
+    }
+
+    fn set<'a>(&mut self, id: EventId, event: &Event, groups: impl Iterator<Item = Group<'a>>) {
+        for group in groups {
+            if let Some(message) = group.messages.last() {
+                self.0.entry(event.process).or_default().insert(group.key, (id, *message));
+            }
+        }
+    }
+}
+
+/// The further off, the worse.
+fn add(evidence: &Evidence, report: &mut Report, anomaly: Anomaly, step: Step, verb: &str) {
+    report.add(anomaly, step.delta.saturating_abs(), || Case {
+        err: err(evidence, &step),
+        text: text(evidence, &step, verb),
+        ops: [step.from.0, step.to.0].map(|event| evidence.op_index(event)).to_vec(),
+    });
+}
+
+fn err(evidence: &Evidence, step: &Step) -> Value {
+    let mut err = json!({
+        "key": evidence.key(step.key),
+        "values": [evidence.message_json(step.from.1), evidence.message_json(step.to.1)],
+        "delta": step.delta,
+    });
+    if step.is_internal() {
+        err["op"] = evidence.op_json(step.to.0);
+    } else {
+        err["ops"] = json!([evidence.op_json(step.from.0), evidence.op_json(step.to.0)]);
+    }
+    if step.is_forwards() {
+        let skipped = skipped(evidence, step).into_iter().flatten().take(KEPT);
+        err["skipped"] = skipped.map(|message| evidence.message_json(message)).collect();
+    }
+    err
+}
+
+/// The messages stepped over.
+fn skipped(evidence: &Evidence, step: &Step) -> Option<impl ExactSizeIterator<Item = MessageId>> {
+    let orders = &evidence.orders;
+    let (from, to) = (orders.index(step.from.1)?, orders.index(step.to.1)?);
+    Some(orders.log(step.key).between(from, to))
+}
+
+fn text(evidence: &Evidence, step: &Step, verb: &str) -> String {
+    let key = evidence.key(step.key);
+    let [from, to] = [step.from, step.to].map(|(_, message)| evidence.message(message));
+    let went = match (skipped(evidence, step), step.delta) {
+        (Some(skipped), 2..) => {
+            let others = if skipped.len() == 1 { "message" } else { "messages" };
+            format!("skips {others} {}", evidence.messages(skipped))
+        }
+        (_, 0) => "is the same message again".to_owned(),
+        (_, back) => format!("goes back by {}", back.unsigned_abs()),
+    };
+    let (first, second) = (evidence.op(step.from.0), evidence.op(step.to.0));
+    if step.is_internal() {
+        format!("Key {key}: {first} {verb} {from} and right after it {to}, which {went}.")
+    } else {
+        format!(
+            "Key {key}: {first} {verb} {from} last, and then {second} {verb} {to} next, which {went}."
+        )
+    }
+}

@@ -1,0 +1,80 @@
+//! The history and the logs it implies, and how to speak of them.
+
+use serde_json::{Value, json};
+
+use super::names::{KeyId, MessageId};
+use super::order::Orders;
+use super::record::{EventId, Point, Record};
+
+/// What checks are given.
+pub(super) struct Evidence {
+    pub(super) record: Record,
+    pub(super) orders: Orders,
+}
+
+/// Longest list of messages that is shown to people.
+const SHOWN: usize = 8;
+
+impl Evidence {
+    pub(super) fn new(record: Record) -> Self {
+        let orders = Orders::new(&record);
+        Evidence { record, orders }
+    }
+
+    /// An operation in a sentence: `op 9 (p1, 0.010 s)`.
+    pub(super) fn op(&self, event: EventId) -> String {
+        let event = self.record.event(event);
+        let Point { index, time } = event.witness();
+        format!("op {index} (p{}, {})", event.process, seconds(time))
+    }
+
+    /// An operation's index in the history.
+    pub(super) fn op_index(&self, event: EventId) -> u64 {
+        self.record.event(event).witness().index
+    }
+
+    /// An operation in results.
+    pub(super) fn op_json(&self, event: EventId) -> Value {
+        json!({ "op-index": self.op_index(event) })
+    }
+
+    /// A key in results and sentences.
+    pub(super) fn key(&self, key: KeyId) -> &str {
+        self.record.names.name_of(key)
+    }
+
+    /// A message in a sentence, with its offset where that is known.
+    pub(super) fn message(&self, message: MessageId) -> String {
+        let value = self.record.names.value_of(message);
+        match self.record.facts(message).offset {
+            Some(offset) => format!("message {value} (offset {offset})"),
+            None => format!("message {value}"),
+        }
+    }
+
+    /// A message in results.
+    pub(super) fn message_json(&self, message: MessageId) -> Value {
+        self.record.names.value_of(message).to_json()
+    }
+
+    /// Some messages in a sentence: `2, 3 and 4 more`.
+    pub(super) fn messages(
+        &self,
+        mut messages: impl ExactSizeIterator<Item = MessageId>,
+    ) -> String {
+        let first: Vec<String> = messages
+            .by_ref()
+            .take(SHOWN)
+            .map(|message| self.record.names.value_of(message).to_string())
+            .collect();
+        match messages.len() {
+            0 => first.join(", "),
+            rest => format!("{} and {rest} more", first.join(", ")),
+        }
+    }
+}
+
+/// A time in a sentence.
+pub(super) fn seconds(nanos: u64) -> String {
+    format!("{:.3} s", nanos as f64 / 1e9)
+}

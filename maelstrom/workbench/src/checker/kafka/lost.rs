@@ -1,0 +1,225 @@
+//! Messages that should have been polled and were not.
+//!
+//! That nobody polled a message may mean that nobody got that far. But once a
+//! message was polled, all messages before it should have been polled too, by that
+//! poller or another: one that was not is *lost*. And since at the end of a test
+//! everything is polled from the beginning, any acknowledged message that is left
+//! is *unseen*.
+
+use serde_json::{Map, Value, json};
+
+use super::evidence::{Evidence, seconds};
+use super::names::{KeyId, MessageId};
+use super::order::Log;
+use super::record::{EventId, Record};
+use super::report::{Anomaly, Case, KEPT, Report};
+use crate::history::OpType;
+
+/// Reports `lost-write`: a message known to be in the log, at or before the
+/// furthest index that a completed poll reached, that no completed poll returned.
+pub(super) fn lost_writes(evidence: &Evidence, report: &mut Report) {
+    let record = &evidence.record;
+    let mut spans = vec![None; record.names.messages().count()];
+    for key in record.names.keys() {
+        let log = evidence.orders.log(key);
+        note_spans(log, &mut spans);
+        let Some(bound) = furthest_read(record, log, &spans) else { continue };
+        let reader = reader_of_last(record, log, &spans, bound);
+        for (message, first) in ending_by(log, &spans, bound) {
+            if !record.facts(message).is_polled && must_have_happened(record, message) {
+                report.add(Anomaly::LostWrite, 0, || {
+                    lost_write(evidence, message, first, bound, reader)
+                });
+            }
+        }
+    }
+}
+
+/// The first and the last index at which a message stands: these differ for
+/// duplicates only. Several messages can share an index.
+type Span = Option<(usize, usize)>;
+
+fn note_spans(log: &Log, spans: &mut [Span]) {
+    for (index, slot) in log.slots().enumerate() {
+        for (_, message) in slot {
+            spans[message.index()].get_or_insert((index, index)).1 = index;
+        }
+    }
+}
+
+/// The furthest index that must have been reached. A message that stands at several
+/// may have been read at the first of them.
+fn furthest_read(record: &Record, log: &Log, spans: &[Span]) -> Option<usize> {
+    let read = log.entries().iter().filter(|(_, message)| record.facts(*message).is_polled);
+    read.filter_map(|(_, message)| spans[message.index()]).map(|(first, _)| first).max()
+}
+
+/// The messages whose last index is at most `bound`, with their first one.
+fn ending_by<'a>(
+    log: &'a Log,
+    spans: &'a [Span],
+    bound: usize,
+) -> impl Iterator<Item = (MessageId, usize)> + 'a {
+    log.slots().enumerate().take(bound + 1).flat_map(move |(index, slot)| {
+        slot.iter().filter_map(move |&(_, message)| {
+            spans[message.index()].filter(|span| span.1 == index).map(|span| (message, span.0))
+        })
+    })
+}
+
+/// Somebody who read as far as `bound`.
+fn reader_of_last(record: &Record, log: &Log, spans: &[Span], bound: usize) -> Option<EventId> {
+    let read = log.entries().iter().map(|(_, message)| *message);
+    read.filter(|message| record.facts(*message).is_polled)
+        .find(|message| spans[message.index()].is_some_and(|(first, _)| first == bound))
+        .and_then(|message| record.facts(message).reader)
+}
+
+/// Whether the operation that sent the message certainly took place: it was
+/// acknowledged, or something else it sent was polled.
+fn must_have_happened(record: &Record, message: MessageId) -> bool {
+    let Some(writer) = record.facts(message).writer else { return false };
+    let writer = record.event(writer);
+    match writer.kind {
+        OpType::Ok => true,
+        OpType::Info => record
+            .sends(writer)
+            .flat_map(|group| group.messages)
+            .any(|sibling| record.facts(*sibling).is_polled),
+        OpType::Fail | OpType::Invoke => false,
+    }
+}
+
+fn lost_write(
+    evidence: &Evidence,
+    message: MessageId,
+    first: usize,
+    bound: usize,
+    reader: Option<EventId>,
+) -> Case {
+    let record = &evidence.record;
+    let key = evidence.key(record.names.key_of(message));
+    let writer = record.facts(message).writer;
+    let sender =
+        writer.map_or_else(String::new, |writer| format!(", sent by {},", evidence.op(writer)));
+    let further = reader.map_or_else(String::new, |reader| {
+        format!(", though {} polled a message further on", evidence.op(reader))
+    });
+    Case {
+        err: json!({
+            "key": key, "value": evidence.message_json(message),
+            "index": first, "max-read-index": bound,
+            "writer": writer.map(|writer| evidence.op_json(writer)),
+            "max-read": reader.map(|reader| evidence.op_json(reader)),
+        }),
+        text: format!(
+            "Key {key}: {}{sender} was lost: no poll ever returned it{further}.",
+            evidence.message(message)
+        ),
+        ops: [writer, reader].into_iter().flatten().map(|event| evidence.op_index(event)).collect(),
+    }
+}
+
+/// Reports `unseen`: acknowledged messages that no completed poll returned.
+pub(super) fn unseen(evidence: &Evidence, report: &mut Report) {
+    let record = &evidence.record;
+    let Some(last) = record.last_ok() else { return };
+    let mut by_key: Vec<Vec<MessageId>> = vec![Vec::new(); record.names.key_count()];
+    for message in record.names.messages() {
+        let facts = record.facts(message);
+        if facts.is_acknowledged && !facts.is_polled {
+            by_key[record.names.key_of(message).index()].push(message);
+        }
+    }
+    let (mut counts, mut samples) = (Map::new(), Map::new());
+    for key in record.names.keys() {
+        let name = evidence.key(key).to_owned();
+        let mut messages = std::mem::take(&mut by_key[key.index()]);
+        if !messages.is_empty() {
+            report.add(Anomaly::Unseen, messages.len() as i64, || {
+                unseen_of_key(evidence, key, &messages)
+            });
+        } else if let Some(read) = unacknowledged(record, key, last) {
+            report.add(Anomaly::Unseen, 0, || unacknowledged_of_key(evidence, key, &read, last));
+            messages = read;
+        } else {
+            continue;
+        }
+        counts.insert(name.clone(), messages.len().into());
+        samples.insert(name, sample(evidence, messages));
+    }
+    if !counts.is_empty() {
+        let time = record.event(last).witness().time;
+        let entry = json!({ "time": time, "unseen": counts, "messages": samples });
+        report.set_entry(Anomaly::Unseen, entry);
+    }
+}
+
+fn sample(evidence: &Evidence, mut messages: Vec<MessageId>) -> Value {
+    messages.sort_by_key(|message| evidence.record.names.value_of(*message));
+    messages.iter().take(KEPT).map(|message| evidence.message_json(*message)).collect()
+}
+
+fn unseen_of_key(evidence: &Evidence, key: KeyId, messages: &[MessageId]) -> Case {
+    let record = &evidence.record;
+    let writers = messages.iter().filter_map(|message| record.facts(*message).writer);
+    let writers: Vec<EventId> = writers.take(KEPT).collect();
+    let first = writers
+        .first()
+        .map_or_else(String::new, |writer| format!(", the first by {}", evidence.op(*writer)));
+    Case {
+        err: Value::Null,
+        text: format!(
+            "Key {}: no poll ever returned {} that had been acknowledged{first}: {}.",
+            evidence.key(key),
+            if messages.len() == 1 {
+                "a message".to_owned()
+            } else {
+                format!("{} messages", messages.len())
+            },
+            evidence.messages(messages.iter().copied()),
+        ),
+        ops: writers.into_iter().map(|writer| evidence.op_index(writer)).collect(),
+    }
+}
+
+/// What `last`, the last completed operation, read of a key that no completed
+/// operation had mentioned before.
+///
+/// The original subtracts the polled messages from the acknowledged ones key by
+/// key. A key without any acknowledged message keeps its polled ones in the result,
+/// and the next operation clears them; so the last operation's stay. A run so short
+/// says little, and to agree with the original matters more here than to be right.
+fn unacknowledged(record: &Record, key: KeyId, last: EventId) -> Option<Vec<MessageId>> {
+    if record.first_mention(key) != Some(last) {
+        return None;
+    }
+    let event = record.event(last);
+    let read = record.reads(event).find(|group| group.key == key)?;
+    let is_sent = record.sends(event).any(|group| group.key == key);
+    let mut messages = read.messages.to_vec();
+    messages.sort_unstable();
+    messages.dedup();
+    (!is_sent).then_some(messages)
+}
+
+fn unacknowledged_of_key(
+    evidence: &Evidence,
+    key: KeyId,
+    messages: &[MessageId],
+    last: EventId,
+) -> Case {
+    let time = seconds(evidence.record.event(last).witness().time);
+    Case {
+        err: Value::Null,
+        text: format!(
+            "Key {}: the last completed operation, {}, is the first to return anything of this key, \
+             and no send to it was acknowledged by then ({time}): {}. The original counts that as unseen; \
+             a longer run tells more.",
+            evidence.key(key),
+            evidence.op(last),
+            evidence.messages(messages.iter().copied()),
+        ),
+        ops: vec![evidence.op_index(last)],
+    }
+}

@@ -1,0 +1,264 @@
+//! Kafka: logs that clients send to and poll from.
+//!
+//! Each key is a log; a send puts a message at an offset of its choice, a poll
+//! returns messages in the order of offsets from where the process left off. The
+//! checks are those of Jepsen's `jepsen.tests.kafka` with the options that
+//! Maelstrom gives it, under the same names.
+//!
+//! - [`decode`]: the values of operations.
+//! - [`names`]: keys and messages as small numbers.
+//! - [`record`]: the history in compact form; [`order`]: the logs that it implies;
+//!   [`evidence`]: both, and how to speak of them.
+//! - [`report`]: the kinds of anomaly, and what is kept of them.
+//!
+//! The checks take the evidence and add to the report:
+//!
+//! | file | finds |
+//! | --- | --- |
+//! | [`logs`] | `duplicate`, `inconsistent-offsets` |
+//! | [`reads`] | `G1a`, `precommitted-read`, `no-writer-of-value` |
+//! | [`lost`] | `lost-write`, `unseen` |
+//! | [`contiguity`] | `poll-skip`, `nonmonotonic-poll`, `nonmonotonic-send`, and within one operation `int-poll-skip`, `int-nonmonotonic-poll`, `int-send-skip`, `int-nonmonotonic-send` |
+//! | [`cycles`] | `G1c`, `G1c-realtime` (on [`graph`]), `empty-transaction-graph` |
+//! | [`lag`] | no anomaly: `worst-realtime-lag` |
+//!
+//! All but `int-send-skip` make a history invalid. Where the original fails on a
+//! history, this does not: a message that nobody sent is reported as
+//! `no-writer-of-value`, a value that makes no sense as `malformed-value`, and a
+//! poll with an empty list for a key is fine, but worth a warning.
+
+mod contiguity;
+mod cycles;
+mod decode;
+mod evidence;
+mod graph;
+mod lag;
+mod logs;
+mod lost;
+mod names;
+mod order;
+mod reads;
+mod record;
+mod report;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde_json::{Value, json};
+
+use self::decode::MicroOp;
+use self::evidence::Evidence;
+use self::lag::RealtimeLag;
+use self::record::{Header, Point, Record};
+use self::report::{Anomaly, Case, KEPT, Report};
+use super::{Checker, Finding, Outcome};
+use crate::history::{Op, OpType, Process};
+
+/// The checker of the kafka workload.
+pub fn checker() -> Box<dyn Checker> {
+    Box::<KafkaChecker>::default()
+}
+
+#[derive(Default)]
+struct KafkaChecker {
+    /// By process, the invocation of its open operation.
+    open: FxHashMap<u64, Op>,
+    record: Record,
+    lag: RealtimeLag,
+    report: Report,
+    causes: Causes,
+    has_operations: bool,
+    has_empty_list: bool,
+}
+
+impl Checker for KafkaChecker {
+    fn observe(&mut self, op: &Op) {
+        let Process::Client(process) = op.process else { return };
+        self.has_operations = true;
+        if op.is_invocation() {
+            let abandoned = self.open.insert(process, op.clone());
+            self.take_open(abandoned);
+            return;
+        }
+        let invocation = self.open.remove(&process);
+        let header = Header {
+            process,
+            kind: op.kind,
+            invoked: point(invocation.as_ref().unwrap_or(op)),
+            completed: Some(point(op)),
+        };
+        if let Err(error) = self.take(header, op) {
+            self.add_malformed(op, &error);
+            if let Some(invocation) = invocation {
+                self.take_unknown(header, &invocation);
+            }
+        }
+    }
+
+    fn finish(mut self: Box<Self>) -> Outcome {
+        let mut open: Vec<Op> = self.open.drain().map(|(_, op)| op).collect();
+        open.sort_by_key(|op| op.index);
+        self.take_open(open);
+        let evidence = Evidence::new(self.record);
+        let mut report = self.report;
+        check(&evidence, &mut report);
+        if self.has_operations {
+            cycles::emptiness(&evidence, &mut report);
+        }
+        report.outcome([
+            ("worst-realtime-lag", self.lag.worst(&evidence.record.names)),
+            ("info-txn-causes", json!(self.causes.list)),
+        ])
+    }
+}
+
+/// All checks that need the whole history.
+fn check(evidence: &Evidence, report: &mut Report) {
+    logs::duplicates(evidence, report);
+    logs::inconsistent_offsets(evidence, report);
+    reads::aborted(evidence, report);
+    reads::unwritten(evidence, report);
+    reads::precommitted(evidence, report);
+    lost::lost_writes(evidence, report);
+    lost::unseen(evidence, report);
+    contiguity::internal_polls(evidence, report);
+    contiguity::internal_sends(evidence, report);
+    contiguity::external_polls(evidence, report);
+    contiguity::external_sends(evidence, report);
+    cycles::cycles(evidence, report);
+}
+
+impl KafkaChecker {
+    /// Takes a completed operation.
+    fn take(&mut self, header: Header, op: &Op) -> serde_json::Result<()> {
+        match &*op.f {
+            "send" | "poll" | "txn" => self.transfer(header, op),
+            "assign" => self.assign(header, op),
+            // A crash ends a process: what follows has another number.
+            _ => Ok(()),
+        }
+    }
+
+    fn assign(&mut self, header: Header, op: &Op) -> serde_json::Result<()> {
+        let names = decode::assigned(op)?;
+        let keys = self.record.assign(header, names.iter().map(|name| &**name));
+        if header.kind == OpType::Ok {
+            self.lag.assign(header.process, keys);
+        }
+        Ok(())
+    }
+
+    fn transfer(&mut self, header: Header, op: &Op) -> serde_json::Result<()> {
+        let micro_ops = decode::micro_ops(op)?;
+        self.record.transfer(header, &micro_ops);
+        if header.kind == OpType::Info {
+            self.causes.add(op);
+        }
+        self.warn_of_empty_list(op, &micro_ops);
+        self.note_offsets(header, op, &micro_ops);
+        Ok(())
+    }
+
+    /// The lag needs offsets while they go by, the record forgets most of them.
+    fn note_offsets(&mut self, header: Header, op: &Op, micro_ops: &[MicroOp<'_>]) {
+        let is_poll = header.kind == OpType::Ok && op.f != "send";
+        for (name, offset) in micro_ops.iter().flat_map(furthest) {
+            let key = self.record.key(name);
+            if header.kind != OpType::Fail {
+                self.lag.know(key, offset, op.time);
+            }
+            if is_poll {
+                self.lag.advance(header.process, key, offset);
+            }
+        }
+        if is_poll {
+            self.lag.measure(header.process, header.invoked.time);
+        }
+    }
+
+    /// Takes operations of which no end is known: each may have happened or not.
+    fn take_open(&mut self, invocations: impl IntoIterator<Item = Op>) {
+        for op in invocations {
+            let Process::Client(process) = op.process else { continue };
+            let header =
+                Header { process, kind: OpType::Info, invoked: point(&op), completed: None };
+            self.take_unknown(header, &op);
+        }
+    }
+
+    /// Takes an invocation whose outcome tells nothing.
+    fn take_unknown(&mut self, header: Header, invocation: &Op) {
+        if matches!(&*invocation.f, "send" | "poll" | "txn") {
+            match decode::micro_ops(invocation) {
+                Ok(micro_ops) => {
+                    self.record.transfer(Header { kind: OpType::Info, ..header }, &micro_ops);
+                }
+                Err(error) => self.add_malformed(invocation, &error),
+            }
+        }
+    }
+
+    fn add_malformed(&mut self, op: &Op, error: &serde_json::Error) {
+        self.report.add(Anomaly::MalformedValue, 0, || Case {
+            err: json!({ "op": { "op-index": op.index }, "error": error.to_string() }),
+            text: format!(
+                "Op {} ({}, {}): the value of this {} cannot be read: {error}. Offsets are integers, a poll's \
+                 messages are lists of [offset, message] by key.",
+                op.index,
+                op.process,
+                evidence::seconds(op.time),
+                op.f,
+            ),
+            ops: vec![op.index],
+        });
+    }
+
+    fn warn_of_empty_list(&mut self, op: &Op, micro_ops: &[MicroOp<'_>]) {
+        if self.has_empty_list {
+            return;
+        }
+        let empty = micro_ops.iter().find_map(|micro_op| match micro_op {
+            MicroOp::Poll { batches } => batches.iter().find(|batch| batch.pairs.is_empty()),
+            MicroOp::Send { .. } => None,
+        });
+        let Some(batch) = empty else { return };
+        self.has_empty_list = true;
+        self.report.warnings.push(Finding::new("empty-list", format!(
+                "Key {}: the poll in op {} ({}) returned an empty list for it, and it may not be the only one. \
+                 The original's checker can fail on that: leave out keys that have no messages.",
+                batch.key, op.index, op.process
+            ), vec![op.index]));
+    }
+}
+
+/// By key, the highest offset in a micro-operation.
+fn furthest<'a>(micro_op: &'a MicroOp<'_>) -> Vec<(&'a str, i64)> {
+    match micro_op {
+        MicroOp::Send { key, offset, .. } => {
+            offset.map(|offset| (&**key, offset)).into_iter().collect()
+        }
+        MicroOp::Poll { batches } => batches
+            .iter()
+            .filter_map(|batch| Some((&*batch.key, batch.pairs.iter().map(|pair| pair.0).max()?)))
+            .collect(),
+    }
+}
+
+fn point(op: &Op) -> Point {
+    Point { index: op.index, time: op.time }
+}
+
+/// Why operations became indeterminate: the first few different reasons.
+#[derive(Default)]
+struct Causes {
+    list: Vec<Value>,
+    known: FxHashSet<Box<str>>,
+}
+
+impl Causes {
+    fn add(&mut self, op: &Op) {
+        let cause = op.error.as_ref().map_or("null", |error| error.get());
+        if self.list.len() < KEPT && !self.known.contains(cause) {
+            self.known.insert(cause.into());
+            self.list.push(serde_json::from_str(cause).unwrap_or(Value::Null));
+        }
+    }
+}

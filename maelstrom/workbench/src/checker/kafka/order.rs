@@ -1,0 +1,106 @@
+//! The order of each key's log, as sends and polls report it.
+//!
+//! Offsets may have gaps, so checks count *indices*: offsets at which a message is
+//! known, numbered from 0 without gaps. Where one offset has several messages, one
+//! of them (the first that the history mentions) stands for it; where one message
+//! has several offsets, its index is the last at which it stands. Both are errors
+//! of their own, found elsewhere.
+
+use super::names::{KeyId, MessageId};
+use super::record::Record;
+
+/// The logs of all keys.
+pub(super) struct Orders {
+    logs: Vec<Log>,
+    /// By message; [`NOWHERE`] if it stands at no index.
+    index: Vec<u32>,
+}
+
+const NOWHERE: u32 = u32::MAX;
+
+/// One key's log.
+#[derive(Default)]
+pub(super) struct Log {
+    /// Offsets in order with their messages.
+    entries: Vec<(i64, MessageId)>,
+    /// By index, where its offset's entries begin.
+    starts: Vec<u32>,
+}
+
+impl Orders {
+    /// Puts together what the whole history says.
+    pub(super) fn new(record: &Record) -> Self {
+        let mut logs: Vec<Log> = record.names.keys().map(|_| Log::default()).collect();
+        for message in record.names.messages() {
+            if let Some(offset) = record.facts(message).offset {
+                logs[record.names.key_of(message).index()].entries.push((offset, message));
+            }
+        }
+        for &(key, offset, message) in record.strays() {
+            logs[key.index()].entries.push((offset, message));
+        }
+        let mut index = vec![NOWHERE; record.names.messages().count()];
+        for log in &mut logs {
+            log.sort();
+            for (i, message) in (0..).zip(log.messages()) {
+                index[message.index()] = i;
+            }
+        }
+        Orders { logs, index }
+    }
+
+    /// A key's log.
+    pub(super) fn log(&self, key: KeyId) -> &Log {
+        &self.logs[key.index()]
+    }
+
+    /// Where a message stands in its key's log.
+    pub(super) fn index(&self, message: MessageId) -> Option<usize> {
+        let index = self.index[message.index()];
+        (index != NOWHERE).then_some(index as usize)
+    }
+
+    /// How many indices further than `from` the message `to` stands. `None` if the
+    /// place of one is unknown.
+    pub(super) fn distance(&self, from: MessageId, to: MessageId) -> Option<i64> {
+        let (from, to) = (self.index(from)?, self.index(to)?);
+        Some(to as i64 - from as i64)
+    }
+}
+
+impl Log {
+    fn sort(&mut self) {
+        self.entries.sort_unstable();
+        let mut last = None;
+        for (position, (offset, _)) in (0..).zip(&self.entries) {
+            if last.replace(*offset) != Some(*offset) {
+                self.starts.push(position);
+            }
+        }
+    }
+
+    /// The messages that stand for their offsets, by index.
+    pub(super) fn messages(&self) -> impl ExactSizeIterator<Item = MessageId> {
+        self.starts.iter().map(|&start| self.entries[start as usize].1)
+    }
+
+    /// The messages that stand for their offsets between two indices, both excluded.
+    pub(super) fn between(
+        &self,
+        from: usize,
+        to: usize,
+    ) -> impl ExactSizeIterator<Item = MessageId> {
+        let inner = self.starts.get(from + 1..to).unwrap_or_default();
+        inner.iter().map(|&start| self.entries[start as usize].1)
+    }
+
+    /// By index, the offset's entries: at least one.
+    pub(super) fn slots(&self) -> impl Iterator<Item = &[(i64, MessageId)]> {
+        self.entries.chunk_by(|a, b| a.0 == b.0)
+    }
+
+    /// All entries in the order of offsets.
+    pub(super) fn entries(&self) -> &[(i64, MessageId)] {
+        &self.entries
+    }
+}

@@ -1,0 +1,370 @@
+//! A history of sends and polls in compact form: what every check reads.
+//!
+//! An [`Event`] is one finished operation; those still open when the history ends
+//! come last, as indeterminate ones. Within an event the messages of one key stand
+//! together, in the order sent or received. What is known of single messages (who
+//! sent them, whether anybody read them, at which offset) is gathered on the way,
+//! so that memory is a few words an operation and one a message read.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::decode::MicroOp;
+use super::names::{KeyId, MessageId, Names};
+use crate::history::OpType;
+
+/// An event, counted from 0 in the order of completion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct EventId(u32);
+
+impl EventId {
+    /// For indexing tables by event.
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// For graphs of events.
+    pub(super) fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The event of an index of such a table.
+    pub(super) fn from_index(index: usize) -> Self {
+        EventId(
+            u32::try_from(index)
+                .expect("a history that fits into memory has less than 2^32 events"),
+        )
+    }
+}
+
+/// A line of the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Point {
+    /// The line's index.
+    pub(super) index: u64,
+    /// Nanoseconds since the start.
+    pub(super) time: u64,
+}
+
+/// One operation of a client.
+#[derive(Debug)]
+pub(super) struct Event {
+    pub(super) process: u64,
+    /// How it ended; `Info` as well if it did not.
+    pub(super) kind: OpType,
+    pub(super) invoked: Point,
+    /// `None` if the history ends first.
+    pub(super) completed: Option<Point>,
+    action: Action,
+}
+
+#[derive(Debug)]
+enum Action {
+    /// `send`, `poll` or `txn`: groups of messages.
+    Transfer { sends: Range<usize>, reads: Range<usize> },
+    /// `assign`: the keys polled from now on.
+    Assign { keys: Range<usize> },
+}
+
+impl Event {
+    /// The line that people are pointed to.
+    pub(super) fn witness(&self) -> Point {
+        self.completed.unwrap_or(self.invoked)
+    }
+
+    /// Whether it is a `send`, `poll` or `txn`.
+    pub(super) fn is_transfer(&self) -> bool {
+        matches!(self.action, Action::Transfer { .. })
+    }
+}
+
+/// The messages of one key in one event.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Group<'a> {
+    pub(super) key: KeyId,
+    /// At least one, in the order sent or received.
+    pub(super) messages: &'a [MessageId],
+}
+
+/// What is known of one message.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    /// The first offset that it was reported at; [`Record::strays`] has the others.
+    pub(super) offset: Option<i64>,
+    /// The last event that tried to send it. Messages are meant to be sent once.
+    pub(super) writer: Option<EventId>,
+    /// The first event that read it.
+    pub(super) reader: Option<EventId>,
+    /// A send of it was acknowledged.
+    pub(super) is_acknowledged: bool,
+    /// A send of it failed: that send did not happen.
+    pub(super) is_refused: bool,
+    /// A completed poll returned it.
+    pub(super) is_polled: bool,
+}
+
+/// Everything the checks need of a history.
+#[derive(Default)]
+pub(super) struct Record {
+    pub(super) names: Names,
+    events: Vec<Event>,
+    facts: Vec<Facts>,
+    strays: BTreeSet<(KeyId, i64, MessageId)>,
+    /// By key, the first completed transfer that mentions it.
+    first_mention: Vec<Option<EventId>>,
+    last_ok: Option<EventId>,
+    // What the ranges in events and groups refer to.
+    groups: Vec<(KeyId, Range<usize>)>,
+    messages: Vec<MessageId>,
+    assigned: Vec<KeyId>,
+    // Buffers of `transfer`, kept for their capacity.
+    sent: Vec<(KeyId, MessageId)>,
+    read: Vec<(KeyId, MessageId)>,
+}
+
+/// Who did something, when, and how it ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Header {
+    pub(super) process: u64,
+    pub(super) kind: OpType,
+    pub(super) invoked: Point,
+    pub(super) completed: Option<Point>,
+}
+
+impl Record {
+    /// Adds an `assign`.
+    pub(super) fn assign<'a>(
+        &mut self,
+        header: Header,
+        keys: impl IntoIterator<Item = &'a str>,
+    ) -> &[KeyId] {
+        let start = self.assigned.len();
+        for name in keys {
+            let key = self.key(name);
+            self.assigned.push(key);
+        }
+        let keys = start..self.assigned.len();
+        self.push(header, Action::Assign { keys: keys.clone() });
+        &self.assigned[keys]
+    }
+
+    /// Adds a `send`, `poll` or `txn`.
+    pub(super) fn transfer(&mut self, header: Header, micro_ops: &[MicroOp<'_>]) {
+        let event = EventId::from_index(self.events.len());
+        for micro_op in micro_ops {
+            match micro_op {
+                MicroOp::Send { key, offset, message } => {
+                    let key = self.key(key);
+                    self.mention(key, event, header.kind);
+                    let message = self.names.message(key, message);
+                    self.note_send(event, header.kind, message, *offset);
+                    self.sent.push((key, message));
+                }
+                MicroOp::Poll { batches } => {
+                    for batch in batches {
+                        let key = self.key(&batch.key);
+                        self.mention(key, event, header.kind);
+                        for (offset, message) in &batch.pairs {
+                            let message = self.names.message(key, message);
+                            self.note_read(event, header.kind, message, *offset);
+                            self.read.push((key, message));
+                        }
+                    }
+                }
+            }
+        }
+        if header.kind == OpType::Ok {
+            self.last_ok = Some(event);
+        }
+        let sends = group(&mut self.sent, &mut self.groups, &mut self.messages);
+        let reads = group(&mut self.read, &mut self.groups, &mut self.messages);
+        self.push(header, Action::Transfer { sends, reads });
+    }
+
+    fn push(&mut self, header: Header, action: Action) {
+        let Header { process, kind, invoked, completed } = header;
+        self.events.push(Event { process, kind, invoked, completed, action });
+    }
+
+    /// The number of a key, for whom there is then a row in every table.
+    pub(super) fn key(&mut self, name: &str) -> KeyId {
+        let key = self.names.key(name);
+        self.first_mention.resize(self.names.key_count(), None);
+        key
+    }
+
+    fn mention(&mut self, key: KeyId, event: EventId, kind: OpType) {
+        if kind == OpType::Ok {
+            self.first_mention[key.index()].get_or_insert(event);
+        }
+    }
+
+    fn note_send(&mut self, event: EventId, kind: OpType, message: MessageId, offset: Option<i64>) {
+        let facts = self.facts_mut(message);
+        facts.writer = Some(event);
+        match kind {
+            OpType::Ok => facts.is_acknowledged = true,
+            OpType::Fail => facts.is_refused = true,
+            OpType::Info | OpType::Invoke => {}
+        }
+        if let Some(offset) = offset {
+            self.note_offset(message, offset);
+        }
+    }
+
+    fn note_read(&mut self, event: EventId, kind: OpType, message: MessageId, offset: i64) {
+        let facts = self.facts_mut(message);
+        facts.reader.get_or_insert(event);
+        facts.is_polled |= kind == OpType::Ok;
+        self.note_offset(message, offset);
+    }
+
+    fn note_offset(&mut self, message: MessageId, offset: i64) {
+        if *self.facts_mut(message).offset.get_or_insert(offset) != offset {
+            self.strays.insert((self.names.key_of(message), offset, message));
+        }
+    }
+
+    fn facts_mut(&mut self, message: MessageId) -> &mut Facts {
+        if message.index() >= self.facts.len() {
+            self.facts.resize(message.index() + 1, Facts::default());
+        }
+        &mut self.facts[message.index()]
+    }
+
+    /// All events, in the order of completion.
+    pub(super) fn events(&self) -> impl Iterator<Item = (EventId, &Event)> {
+        self.events.iter().enumerate().map(|(index, event)| (EventId::from_index(index), event))
+    }
+
+    /// One event.
+    pub(super) fn event(&self, event: EventId) -> &Event {
+        &self.events[event.index()]
+    }
+
+    /// How many events there are.
+    pub(super) fn event_count(&self) -> usize {
+        self.events.len()
+    }
+
+    /// What an event sent, by key.
+    pub(super) fn sends(&self, event: &Event) -> impl Iterator<Item = Group<'_>> + use<'_> {
+        match &event.action {
+            Action::Transfer { sends, .. } => self.groups_in(sends.clone()),
+            Action::Assign { .. } => self.groups_in(0..0),
+        }
+    }
+
+    /// What an event read, by key.
+    pub(super) fn reads(&self, event: &Event) -> impl Iterator<Item = Group<'_>> + use<'_> {
+        match &event.action {
+            Action::Transfer { reads, .. } => self.groups_in(reads.clone()),
+            Action::Assign { .. } => self.groups_in(0..0),
+        }
+    }
+
+    fn groups_in(&self, range: Range<usize>) -> impl Iterator<Item = Group<'_>> + use<'_> {
+        self.groups[range]
+            .iter()
+            .map(|(key, messages)| Group { key: *key, messages: &self.messages[messages.clone()] })
+    }
+
+    /// The keys that an event assigned, if it was that kind of event.
+    pub(super) fn assigned(&self, event: &Event) -> Option<&[KeyId]> {
+        match &event.action {
+            Action::Assign { keys } => Some(&self.assigned[keys.clone()]),
+            Action::Transfer { .. } => None,
+        }
+    }
+
+    /// What is known of a message.
+    pub(super) fn facts(&self, message: MessageId) -> &Facts {
+        &self.facts[message.index()]
+    }
+
+    /// Messages with the offsets, after the first, that they were reported at.
+    pub(super) fn strays(&self) -> &BTreeSet<(KeyId, i64, MessageId)> {
+        &self.strays
+    }
+
+    /// The first completed transfer that mentions a key.
+    pub(super) fn first_mention(&self, key: KeyId) -> Option<EventId> {
+        self.first_mention[key.index()]
+    }
+
+    /// The last completed transfer.
+    pub(super) fn last_ok(&self) -> Option<EventId> {
+        self.last_ok
+    }
+}
+
+/// Empties `pairs` into groups, one a key; the order within a key stays.
+fn group(
+    pairs: &mut Vec<(KeyId, MessageId)>,
+    groups: &mut Vec<(KeyId, Range<usize>)>,
+    messages: &mut Vec<MessageId>,
+) -> Range<usize> {
+    let start = groups.len();
+    pairs.sort_by_key(|(key, _)| *key);
+    for run in pairs.chunk_by(|a, b| a.0 == b.0) {
+        let from = messages.len();
+        messages.extend(run.iter().map(|(_, message)| *message));
+        groups.push((run[0].0, from..messages.len()));
+    }
+    pairs.clear();
+    start..groups.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::decode;
+    use super::*;
+    use crate::history::Op;
+
+    fn transfer(record: &mut Record, kind: &str, value: &str) {
+        let line = format!(
+            r#"{{"index":1,"time":1,"type":"{kind}","process":0,"f":"txn","value":{value}}}"#
+        );
+        let op: Op = serde_json::from_str(&line).unwrap();
+        let at = Point { index: 1, time: 1 };
+        let header = Header { process: 0, kind: op.kind, invoked: at, completed: Some(at) };
+        record.transfer(header, &decode::micro_ops(&op).unwrap());
+    }
+
+    #[test]
+    fn messages_of_a_key_stand_together_in_the_order_received() {
+        let mut record = Record::default();
+        let polls =
+            r#"[["poll",{"a":[[1,"x"]],"b":[[0,"y"]]}],["poll",{"a":[[0,"z"],[2,"x"]],"c":[]}]]"#;
+        transfer(&mut record, "ok", polls);
+        let event = record.event(EventId::from_index(0));
+        let reads: Vec<(&str, Vec<String>)> = record
+            .reads(event)
+            .map(|group| {
+                let messages = group.messages.iter().map(|&m| record.names.value_of(m).to_string());
+                (record.names.name_of(group.key), messages.collect())
+            })
+            .collect();
+        assert_eq!(
+            reads,
+            [
+                ("a", vec!["\"x\"".into(), "\"z\"".into(), "\"x\"".into()]),
+                ("b", vec!["\"y\"".into()])
+            ]
+        );
+        assert_eq!(record.strays().iter().map(|stray| stray.1).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn the_last_attempt_is_the_writer_and_no_refusal_is_forgotten() {
+        let mut record = Record::default();
+        transfer(&mut record, "fail", r#"[["send","a",1]]"#);
+        transfer(&mut record, "ok", r#"[["send","a",[0,1]]]"#);
+        transfer(&mut record, "ok", r#"[["poll",{"a":[[0,1]]}]]"#);
+        let message = record.names.messages().next().unwrap();
+        let facts = record.facts(message);
+        assert_eq!(facts.writer, Some(EventId::from_index(1)));
+        assert_eq!(facts.reader, Some(EventId::from_index(2)));
+        assert!(facts.is_refused && facts.is_acknowledged && facts.is_polled);
+    }
+}

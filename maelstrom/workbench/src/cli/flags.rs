@@ -1,0 +1,270 @@
+//! The flags of `workbench test`, and how they become settings.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::values::{self, Concurrency, Fault};
+use crate::checker::txn::model::Model;
+use crate::report::limits::Limit;
+use crate::settings::{Availability, Latency, LatencyDist, Settings, Topology, Workload};
+
+/// What the command line of `workbench test` says.
+#[derive(Args, Clone, Debug)]
+pub(super) struct TestFlags {
+    /// What clients do, and what is checked
+    #[arg(short, long, value_name = "NAME", default_value = "lin-kv",
+          value_parser = values::workload(), help_heading = "What is tested")]
+    workload: Workload,
+
+    /// The program that runs a node: a path, or a name to be found in PATH
+    #[arg(long, value_name = "FILE", help_heading = "What is tested")]
+    bin: PathBuf,
+
+    /// Arguments for the program, after `--`
+    #[arg(last = true, value_name = "NODE ARGS")]
+    args: Vec<OsString>,
+
+    /// How many nodes to run
+    #[arg(long, value_name = "NUM", default_value = "5", value_parser = values::count,
+          help_heading = "What is tested")]
+    node_count: usize,
+
+    /// How many clients work at a time: a number, or a multiple of the number of
+    /// nodes with an n behind it
+    #[arg(
+        long,
+        value_name = "NUM",
+        default_value = "1n",
+        allow_hyphen_values = true,
+        help_heading = "Load"
+    )]
+    concurrency: Concurrency,
+
+    /// Operations a second, of all clients together
+    #[arg(long, value_name = "RATE", default_value = "5", value_parser = values::rate,
+          allow_hyphen_values = true, help_heading = "Load")]
+    rate: f64,
+
+    /// For how many seconds operations are generated. Starting nodes, recovery (10 s)
+    /// and final reads come on top
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = values::seconds,
+          allow_hyphen_values = true, help_heading = "Load")]
+    time_limit: Duration,
+
+    /// Mean latency of messages between nodes and to services, in milliseconds.
+    /// Messages to and from clients have none
+    #[arg(long, value_name = "MILLIS", default_value = "0", value_parser = values::millis,
+          allow_hyphen_values = true, help_heading = "Network and faults")]
+    latency: Duration,
+
+    /// How latencies spread around their mean
+    #[arg(long, value_name = "TYPE", default_value = "constant",
+          value_parser = values::latency_dist(), help_heading = "Network and faults")]
+    latency_dist: LatencyDist,
+
+    /// Which neighbours broadcast nodes are told to have
+    #[arg(long, value_name = "SPEC", default_value = "grid", value_parser = values::topology(),
+          help_heading = "Network and faults")]
+    topology: Topology,
+
+    /// Faults to inject, separated by commas
+    #[arg(long, value_name = "FAULTS", value_delimiter = ',', value_parser = values::fault(),
+          help_heading = "Network and faults")]
+    nemesis: Vec<Fault>,
+
+    /// Mean time between two changes of the faults
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = values::seconds,
+          allow_hyphen_values = true, help_heading = "Network and faults")]
+    nemesis_interval: Duration,
+
+    /// How many operations have to succeed: total, or a fraction from 0 to 1.
+    /// Without it, any number will do
+    #[arg(long, value_name = "EXPECTED", value_parser = values::availability,
+          allow_hyphen_values = true, help_heading = "What is judged")]
+    availability: Option<Availability>,
+
+    /// Consistency models that transactions have to meet, separated by commas
+    #[arg(
+        long,
+        value_name = "MODELS",
+        value_delimiter = ',',
+        default_value = "strict-serializable",
+        help_heading = "What is judged"
+    )]
+    consistency_models: Vec<Model>,
+
+    /// Limits beyond a valid verdict, separated by commas, for instance
+    /// msgs-per-op<30,stable-median<400,stable-max<600. A run that misses one is
+    /// invalid. Also stable-p95 and stable-p99; milliseconds (not in Maelstrom)
+    #[arg(long, value_name = "LIMITS", value_delimiter = ',', help_heading = "What is judged")]
+    limits: Vec<Limit>,
+
+    /// Hold it against the nodes that a read has a value twice, or one that nobody
+    /// sent; otherwise these are warnings (not in Maelstrom)
+    #[arg(long, help_heading = "What is judged")]
+    strict: bool,
+
+    /// Most operations in one transaction
+    #[arg(long, value_name = "INT", default_value = "4", value_parser = values::count,
+          help_heading = "Transactions and logs")]
+    max_txn_length: usize,
+
+    /// Most writes to one key, in list-append and kafka
+    #[arg(long, value_name = "INT", default_value = "16", value_parser = values::count,
+          help_heading = "Transactions and logs")]
+    max_writes_per_key: usize,
+
+    /// Keys in use at a time; the default depends on the workload
+    #[arg(long, value_name = "INT", value_parser = values::count,
+          help_heading = "Transactions and logs")]
+    key_count: Option<usize>,
+
+    /// Decides everything that the bench draws at random: operations, latencies,
+    /// faults. Printed with every verdict; a new one is drawn otherwise (not in
+    /// Maelstrom)
+    #[arg(long, value_name = "NUM", help_heading = "Output")]
+    seed: Option<u64>,
+
+    /// Where results go (not in Maelstrom, which always uses ./store)
+    #[arg(long, value_name = "DIR", default_value = "store", help_heading = "Output")]
+    store: PathBuf,
+
+    /// Show what nodes write to standard error
+    #[arg(long, help_heading = "Output")]
+    log_stderr: bool,
+
+    /// Show messages as they are sent
+    #[arg(long, help_heading = "Output")]
+    log_net_send: bool,
+
+    /// Show messages as they are received
+    #[arg(long, help_heading = "Output")]
+    log_net_recv: bool,
+}
+
+/// A test that can be run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What to do.
+    pub settings: Settings,
+    /// The program that runs a node.
+    pub bin: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// The folder of all results.
+    pub store: PathBuf,
+    /// Limits beyond a valid verdict.
+    pub limits: Vec<Limit>,
+}
+
+impl TestFlags {
+    /// A plan, if the flags agree with each other and the program is there.
+    /// Without a seed it takes this one.
+    pub(super) fn plan(self, seed: u64) -> Result<Plan, String> {
+        check_program(&self.bin)?;
+        let settings = Settings {
+            workload: self.workload,
+            node_count: self.node_count,
+            concurrency: self.concurrency.resolve(self.node_count),
+            rate: self.rate,
+            time_limit: self.time_limit,
+            latency: Latency { mean: self.latency, dist: self.latency_dist },
+            topology: self.topology,
+            partition: self.nemesis.contains(&Fault::Partition),
+            nemesis_interval: self.nemesis_interval,
+            availability: self.availability,
+            consistency_models: self.consistency_models,
+            max_txn_length: self.max_txn_length,
+            max_writes_per_key: self.max_writes_per_key,
+            key_count: self.key_count,
+            seed: self.seed.unwrap_or(seed),
+            strict: self.strict,
+            compatible: false,
+            log_stderr: self.log_stderr,
+            log_net_send: self.log_net_send,
+            log_net_recv: self.log_net_recv,
+        };
+        check_concurrency(&settings)?;
+        check_limits(&self.limits, settings.workload)?;
+        Ok(Plan {
+            settings,
+            bin: self.bin,
+            args: self.args,
+            store: self.store,
+            limits: self.limits,
+        })
+    }
+}
+
+/// Each key of lin-kv is worked on by two clients a node.
+fn check_concurrency(settings: &Settings) -> Result<(), String> {
+    let group = 2 * settings.node_count;
+    if settings.workload != Workload::LinKv || settings.concurrency.is_multiple_of(group) {
+        return Ok(());
+    }
+    Err(format!(
+        "--concurrency {} does not go with lin-kv and {} nodes: two clients a node work on each \
+         key, so it has to be a multiple of {group}. Try --concurrency 2n.",
+        settings.concurrency, settings.node_count
+    ))
+}
+
+fn check_limits(limits: &[Limit], workload: Workload) -> Result<(), String> {
+    match limits.iter().find(|limit| !limit.metric.applies_to(workload)) {
+        None => Ok(()),
+        Some(limit) => Err(format!(
+            "--limits {limit} does not go with {}: only broadcast and g-set measure {}.",
+            workload.name(),
+            limit.metric
+        )),
+    }
+}
+
+/// Whether there is a program that can be started.
+fn check_program(bin: &Path) -> Result<(), String> {
+    let shown = bin.display();
+    if is_bare_name(bin) && !bin.exists() {
+        return match find_in_path(bin) {
+            true => Ok(()),
+            false => Err(format!(
+                "--bin {shown}: there is no such file here, nor a program of that name in PATH. \
+                 Has it been built?"
+            )),
+        };
+    }
+    match std::fs::metadata(bin) {
+        Err(error) => {
+            Err(format!("--bin {shown}: {error}. Is the path right, and has it been built?"))
+        }
+        Ok(file) if !file.is_file() => Err(format!("--bin {shown} is not a file.")),
+        Ok(file) if !is_executable(&file) => {
+            Err(format!("--bin {shown} may not be executed. Try chmod +x {shown}."))
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+fn is_bare_name(path: &Path) -> bool {
+    path.components().count() == 1 && path.file_name().is_some_and(|name| name == path)
+}
+
+fn find_in_path(name: &Path) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .filter_map(|folder| std::fs::metadata(folder.join(name)).ok())
+        .any(|file| file.is_file() && is_executable(&file))
+}
+
+#[cfg(unix)]
+fn is_executable(file: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.permissions().mode() & 0o111 != 0
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &std::fs::Metadata) -> bool {
+    true
+}

@@ -1,0 +1,161 @@
+//! The command line that runs a test again.
+
+use std::ffi::OsStr;
+use std::fmt::Display;
+
+use super::flags::Plan;
+use super::values::show_seconds;
+use crate::checker::txn::model::Model;
+use crate::settings::{Availability, Settings};
+
+impl Plan {
+    /// The command that runs this test again, with the same seed. Flags that
+    /// have their defaults are left out.
+    pub fn command(&self) -> String {
+        let Self { settings, bin, args, store, limits } = self;
+        let mut line = Line::new("workbench test");
+        line.flag("--workload", &settings.workload.name());
+        line.flag("--bin", &quote(bin.as_os_str()));
+        line.settings(settings);
+        if !limits.is_empty() {
+            let limits: Vec<String> = limits.iter().map(ToString::to_string).collect();
+            line.flag("--limits", &quote(limits.join(",").as_ref()));
+        }
+        line.flag_unless("--store", &quote(store.as_os_str()), &"store");
+        line.flag("--seed", &settings.seed);
+        if !args.is_empty() {
+            line.word("--");
+            args.iter().for_each(|arg| line.word(&quote(arg)));
+        }
+        line.0
+    }
+}
+
+struct Line(String);
+
+impl Line {
+    fn new(start: &str) -> Self {
+        Self(start.to_owned())
+    }
+
+    fn word(&mut self, word: &str) {
+        self.0.push(' ');
+        self.0.push_str(word);
+    }
+
+    fn flag(&mut self, name: &str, value: &dyn Display) {
+        self.word(name);
+        self.word(&value.to_string());
+    }
+
+    fn flag_unless(&mut self, name: &str, value: &dyn Display, default: &dyn Display) {
+        if value.to_string() != default.to_string() {
+            self.flag(name, value);
+        }
+    }
+
+    fn switch(&mut self, name: &str, is_on: bool) {
+        if is_on {
+            self.word(name);
+        }
+    }
+
+    fn settings(&mut self, settings: &Settings) {
+        let defaults = Settings::new(settings.workload);
+        self.flag_unless("--node-count", &settings.node_count, &defaults.node_count);
+        self.flag_unless("--concurrency", &settings.concurrency, &settings.node_count);
+        self.flag_unless("--rate", &settings.rate, &defaults.rate);
+        let seconds = show_seconds;
+        self.flag_unless(
+            "--time-limit",
+            &seconds(settings.time_limit),
+            &seconds(defaults.time_limit),
+        );
+        self.flag_unless("--latency", &settings.latency.mean.as_millis(), &0);
+        self.flag_unless("--latency-dist", &settings.latency.dist.name(), &"constant");
+        self.flag_unless("--topology", &settings.topology.name(), &"grid");
+        if settings.partition {
+            self.flag("--nemesis", &"partition");
+            let interval = seconds(settings.nemesis_interval);
+            self.flag_unless("--nemesis-interval", &interval, &seconds(defaults.nemesis_interval));
+        }
+        match settings.availability {
+            Some(Availability::Total) => self.flag("--availability", &"total"),
+            Some(Availability::Fraction(fraction)) => self.flag("--availability", &fraction),
+            None => {}
+        }
+        let names = |models: &[Model]| {
+            let names: Vec<&str> = models.iter().map(|model| model.name()).collect();
+            names.join(",")
+        };
+        let (models, default) = (&settings.consistency_models, &defaults.consistency_models);
+        self.flag_unless("--consistency-models", &names(models), &names(default));
+        self.switch("--strict", settings.strict);
+        self.flag_unless("--max-txn-length", &settings.max_txn_length, &defaults.max_txn_length);
+        let (writes, default) = (settings.max_writes_per_key, defaults.max_writes_per_key);
+        self.flag_unless("--max-writes-per-key", &writes, &default);
+        if let Some(count) = settings.key_count {
+            self.flag("--key-count", &count);
+        }
+        self.switch("--log-stderr", settings.log_stderr);
+        self.switch("--log-net-send", settings.log_net_send);
+        self.switch("--log-net-recv", settings.log_net_recv);
+    }
+}
+
+/// A word as a shell reads it.
+fn quote(word: &OsStr) -> String {
+    let text = word.to_string_lossy();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=,:@%+".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        return text.into_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::settings::Workload;
+
+    fn plan(settings: Settings) -> Plan {
+        Plan {
+            settings,
+            bin: "./node".into(),
+            args: Vec::new(),
+            store: "store".into(),
+            limits: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn defaults_are_left_out() {
+        let command = plan(Settings { seed: 7, ..Settings::new(Workload::Echo) }).command();
+        assert_eq!(command, "workbench test --workload echo --bin ./node --seed 7");
+    }
+
+    #[test]
+    fn whatever_differs_from_its_default_is_there() {
+        let settings = Settings {
+            node_count: 3,
+            concurrency: 6,
+            rate: 0.5,
+            time_limit: Duration::from_millis(1500),
+            partition: true,
+            availability: Some(Availability::Total),
+            strict: true,
+            ..Settings::new(Workload::Broadcast)
+        };
+        let mut plan = plan(settings);
+        plan.limits = vec!["msgs-per-op<30".parse().unwrap()];
+        plan.args = vec!["--name".into(), "it's".into()];
+        assert_eq!(
+            plan.command(),
+            "workbench test --workload broadcast --bin ./node --node-count 3 --concurrency 6 \
+             --rate 0.5 --time-limit 1.5 --nemesis partition --availability total --strict \
+             --limits 'msgs-per-op<30' --seed 0 -- --name 'it'\\''s'"
+        );
+    }
+}

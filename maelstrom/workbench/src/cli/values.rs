@@ -1,0 +1,174 @@
+//! Values of flags: what is allowed, and a sentence that says so.
+
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::settings::{Availability, LatencyDist, Topology, Workload};
+
+/// How many client processes there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Concurrency {
+    /// So many a node.
+    PerNode(usize),
+    /// So many in all.
+    Total(usize),
+}
+
+impl Concurrency {
+    pub(super) fn resolve(self, node_count: usize) -> usize {
+        match self {
+            Self::PerNode(count) => count.saturating_mul(node_count),
+            Self::Total(count) => count,
+        }
+    }
+}
+
+impl FromStr for Concurrency {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (digits, is_per_node) = match text.strip_suffix('n') {
+            Some(digits) => (digits, true),
+            None => (text, false),
+        };
+        match digits.parse() {
+            Ok(count @ 1..) if is_per_node => Ok(Self::PerNode(count)),
+            Ok(count @ 1..) => Ok(Self::Total(count)),
+            _ => Err("it is a number of clients, at least 1, with an n behind it if it is per \
+                      node: 10, 1n, 2n"
+                .to_owned()),
+        }
+    }
+}
+
+/// A fault that the nemesis can inject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Cuts the network.
+    Partition,
+}
+
+pub(super) fn workload() -> impl TypedValueParser<Value = Workload> {
+    one_of(Workload::ALL.map(|workload| (workload.name(), workload)))
+}
+
+pub(super) fn latency_dist() -> impl TypedValueParser<Value = LatencyDist> {
+    one_of(LatencyDist::ALL.map(|dist| (dist.name(), dist)))
+}
+
+pub(super) fn topology() -> impl TypedValueParser<Value = Topology> {
+    one_of([
+        ("grid", Topology::Grid),
+        ("line", Topology::Line),
+        ("total", Topology::Total),
+        ("tree", Topology::Tree(2)),
+        ("tree2", Topology::Tree(2)),
+        ("tree3", Topology::Tree(3)),
+        ("tree4", Topology::Tree(4)),
+    ])
+}
+
+pub(super) fn fault() -> impl TypedValueParser<Value = Fault> {
+    one_of([("partition", Fault::Partition)])
+}
+
+fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
+    named: [(&'static str, T); N],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(named.map(|(name, _)| name)).try_map(move |name| {
+        let found = named.iter().find(|(other, _)| *other == name);
+        found.map(|(_, value)| *value).ok_or("it has no meaning")
+    })
+}
+
+pub(super) fn availability(text: &str) -> Result<Availability, String> {
+    match text.parse::<f64>() {
+        _ if text == "total" => Ok(Availability::Total),
+        Ok(fraction) if (0.0..=1.0).contains(&fraction) => Ok(Availability::Fraction(fraction)),
+        _ => Err("it is the word total, or the least fraction of operations that has to succeed, \
+                  from 0 to 1"
+            .to_owned()),
+    }
+}
+
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    match number(text) {
+        Some(rate) if rate >= 0.0 => Ok(rate),
+        _ => Err("it is a number of operations a second, 0 for none; it cannot be negative".into()),
+    }
+}
+
+/// A time in seconds that is not zero.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let is_time = |seconds: f64| seconds > 0.0;
+    number(text)
+        .filter(|seconds| is_time(*seconds))
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "it is a number of seconds greater than 0".to_owned())
+}
+
+/// A time in whole milliseconds.
+pub(super) fn millis(text: &str) -> Result<Duration, String> {
+    let millis: u32 = text
+        .parse()
+        .map_err(|_| format!("it is a number of whole milliseconds, from 0 to {}", u32::MAX))?;
+    Ok(Duration::from_millis(millis.into()))
+}
+
+/// A number of things of which there has to be one.
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    at_least_one(text).ok_or_else(|| "it is a whole number, at least 1".to_owned())
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+fn at_least_one<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Option<T> {
+    text.parse().ok().filter(|number| *number >= T::from(1))
+}
+
+/// A duration as `seconds` reads it.
+pub(super) fn show_seconds(duration: Duration) -> impl Display {
+    duration.as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn concurrency_is_a_number_or_a_multiple_of_the_nodes() {
+        assert_eq!("10".parse(), Ok(Concurrency::Total(10)));
+        assert_eq!("2n".parse(), Ok(Concurrency::PerNode(2)));
+        assert_eq!(Concurrency::PerNode(2).resolve(5), 10);
+        for text in ["0", "0n", "n", "-1", "1.5n", "2m", ""] {
+            assert!(text.parse::<Concurrency>().unwrap_err().contains("at least 1"), "{text}");
+        }
+    }
+
+    #[test]
+    fn availability_is_total_or_a_fraction() {
+        assert_eq!(availability("total"), Ok(Availability::Total));
+        assert_eq!(availability("0.5"), Ok(Availability::Fraction(0.5)));
+        for text in ["1.1", "-0.1", "NaN", "all", ""] {
+            assert!(availability(text).unwrap_err().contains("from 0 to 1"), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_and_rates_are_finite_and_not_negative() {
+        assert_eq!(rate("0"), Ok(0.0));
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for text in ["-1", "inf", "NaN", "x"] {
+            assert!(rate(text).is_err() && seconds(text).is_err(), "{text}");
+        }
+        assert!(seconds("0").is_err());
+        assert!(seconds("1e300").is_err());
+        assert!(millis("0.5").is_err());
+        assert!(count("0").is_err());
+    }
+}

@@ -1,0 +1,272 @@
+//! Noise between valid requests: a node has to survive any of it and go on
+//! answering.
+//!
+//! Rounds of random lines (raw bytes, JSON that is no message, messages with a
+//! piece cut out, doubled or flipped, numbers beyond 64 bits, nesting) are fed to
+//! a node in this process, each round ending with a valid request. The reply has
+//! to come, once, before the next round; between rounds virtual time goes on, so
+//! that the node's timers run too. The seed decides everything.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, RngExt as _, SeedableRng as _};
+
+use crate::host::Program;
+use crate::host::task::{Ready, Task};
+
+/// What is fed to a node.
+#[derive(Clone, Debug)]
+pub struct Fuzz {
+    /// Decides the noise.
+    pub seed: u64,
+    /// Bodies of messages that the node knows, without `msg_id`: noise is made of
+    /// them. The first is the request that ends each round.
+    pub bodies: Vec<String>,
+}
+
+/// A request that was not answered as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The round, counting from 0.
+    pub round: u64,
+    /// What is wrong.
+    pub problem: String,
+    /// The noise of that round.
+    pub noise: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { round, problem, noise } = self;
+        write!(f, "round {round}: {problem}; after this noise:\n{noise}")
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// The numbers of valid requests begin here, far from those in the noise.
+const FIRST_ID: u64 = 1 << 40;
+/// How many bytes of noise a line may have, mostly.
+const LINE: usize = 200;
+
+impl Fuzz {
+    /// Feeds a node so many rounds; `more` is asked before each whether to go on.
+    ///
+    /// # Errors
+    ///
+    /// The first request that was not answered exactly once, or the node's end.
+    ///
+    /// # Panics
+    ///
+    /// When there are no `bodies`, or no Tokio runtime can be had.
+    pub fn run(
+        &self,
+        program: &Program,
+        mut more: impl FnMut(u64) -> bool,
+    ) -> Result<(), Box<Failure>> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime without I/O needs nothing of the system");
+        runtime.block_on(async {
+            let mut feeder = Feeder::start(program, self);
+            let mut round = 0;
+            while more(round) {
+                feeder.round(round)?;
+                tokio::time::advance(Duration::from_millis(feeder.rng.random_range(0..50))).await;
+                round += 1;
+            }
+            Ok(())
+        })
+    }
+}
+
+struct Feeder<'a> {
+    fuzz: &'a Fuzz,
+    rng: StdRng,
+    task: Task,
+    ready: Arc<Ready>,
+    printed: Vec<u8>,
+}
+
+impl<'a> Feeder<'a> {
+    fn start(program: &Program, fuzz: &'a Fuzz) -> Self {
+        let mut rng = StdRng::seed_from_u64(fuzz.seed);
+        let ready = Arc::default();
+        let host = maelstrom::Host { seed: rng.random(), directory: None };
+        let mut task = Task::start(program, 0, host, &ready);
+        let init = r#"{"type":"init","msg_id":0,"node_id":"n0","node_ids":["n0","n1","n2"]}"#;
+        task.write(|input| envelope(input, init));
+        Self { fuzz, rng, task, ready, printed: Vec::new() }
+    }
+
+    fn round(&mut self, round: u64) -> Result<(), Box<Failure>> {
+        let mut noise = Vec::new();
+        for _ in 0..self.rng.random_range(0..4) {
+            self.noise(&mut noise);
+            noise.push(b'\n');
+        }
+        let id = FIRST_ID + round;
+        let request = with_id(&self.fuzz.bodies[0], id);
+        self.task.write(|input| {
+            input.extend_from_slice(&noise);
+            envelope(input, &request);
+        });
+        self.settle().and_then(|()| self.check(id)).map_err(|problem| {
+            Box::new(Failure {
+                round,
+                problem,
+                noise: String::from_utf8_lossy(&noise).into_owned(),
+            })
+        })
+    }
+
+    /// Polls the node until it has nothing to do at this instant.
+    fn settle(&mut self) -> Result<(), String> {
+        self.printed.clear();
+        let mut printed = Vec::new();
+        while self.ready.next(Waker::noop()).is_some() {
+            let ended = self.task.poll(&mut printed);
+            self.printed.append(&mut printed);
+            ended.map_err(|ended| format!("the node ended with {}", ended.0))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the request was answered, once, and not with an error.
+    fn check(&self, id: u64) -> Result<(), String> {
+        let number = format!("\"in_reply_to\":{id}");
+        let printed = String::from_utf8_lossy(&self.printed);
+        let mut replies = printed.lines().filter(|line| {
+            let after = line.split_once(number.as_str()).map(|(_, after)| after);
+            after.is_some_and(|after| !after.starts_with(|c: char| c.is_ascii_digit()))
+        });
+        match (replies.next(), replies.next()) {
+            (Some(reply), None) if !reply.contains(r#""type":"error""#) => Ok(()),
+            (Some(reply), None) => Err(format!("a valid request was refused: {reply}")),
+            (Some(_), Some(_)) => Err("a valid request was answered twice".to_owned()),
+            (None, _) => Err("a valid request was not answered".to_owned()),
+        }
+    }
+
+    /// A line of noise, which may hold line breaks.
+    fn noise(&mut self, line: &mut Vec<u8>) {
+        match self.rng.random_range(0..6) {
+            0 => self.bytes(line),
+            1 => self.json(line, 0),
+            2 => self.nested(line),
+            _ => self.mutated(line),
+        }
+    }
+
+    fn bytes(&mut self, line: &mut Vec<u8>) {
+        let start = line.len();
+        line.resize(start + self.rng.random_range(0..LINE), 0);
+        self.rng.fill_bytes(&mut line[start..]);
+    }
+
+    /// Some JSON.
+    fn json(&mut self, line: &mut Vec<u8>, depth: u32) {
+        const SCALARS: [&str; 10] = [
+            "null",
+            "true",
+            "-0.0",
+            "1e999",
+            "123456789012345678901234567890",
+            "-1",
+            "\"\"",
+            "\"\\ud800\"",
+            "\"msg_id\"",
+            "9007199254740993",
+        ];
+        match self.rng.random_range(0..if depth < 4 { 4 } else { 2 }) {
+            0 | 1 => {
+                let scalar = SCALARS.choose(&mut self.rng).copied().unwrap_or_default();
+                line.extend_from_slice(scalar.as_bytes());
+            }
+            2 => {
+                line.push(b'[');
+                for index in 0..self.rng.random_range(0..4) {
+                    line.extend_from_slice(if index == 0 { b"" } else { b"," });
+                    self.json(line, depth + 1);
+                }
+                line.push(b']');
+            }
+            _ => {
+                const KEYS: [&str; 8] =
+                    ["src", "dest", "body", "type", "msg_id", "in_reply_to", "id", "message"];
+                line.push(b'{');
+                for index in 0..self.rng.random_range(0..5) {
+                    line.extend_from_slice(if index == 0 { b"" } else { b"," });
+                    let key = KEYS.choose(&mut self.rng).copied().unwrap_or_default();
+                    line.extend_from_slice(format!("\"{key}\":").as_bytes());
+                    self.json(line, depth + 1);
+                }
+                line.push(b'}');
+            }
+        }
+    }
+
+    /// Deep nesting, inside a message as often as not.
+    fn nested(&mut self, line: &mut Vec<u8>) {
+        let depth = self.rng.random_range(1..3000);
+        let (open, close) = if self.rng.random() { ("[", "]") } else { ("{\"a\":", "}") };
+        let nested = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+        if self.rng.random() {
+            let body = format!(r#"{{"type":"{nested}","msg_id":{depth},"message":{nested}}}"#);
+            envelope(line, &body);
+        } else {
+            line.extend_from_slice(nested.as_bytes());
+        }
+    }
+
+    /// A message that the node knows, with something wrong, or not.
+    fn mutated(&mut self, line: &mut Vec<u8>) {
+        let body = self.fuzz.bodies.choose(&mut self.rng).cloned().unwrap_or_default();
+        let body =
+            if self.rng.random() { with_id(&body, self.rng.random_range(0..1000)) } else { body };
+        let mut message = Vec::new();
+        envelope(&mut message, &body);
+        for _ in 0..self.rng.random_range(0..4) {
+            self.mutate(&mut message);
+        }
+        line.append(&mut message);
+    }
+
+    fn mutate(&mut self, message: &mut Vec<u8>) {
+        if message.is_empty() {
+            return;
+        }
+        let from = self.rng.random_range(0..message.len());
+        let to = (from + self.rng.random_range(1..20)).min(message.len());
+        match self.rng.random_range(0..5) {
+            0 => message[from] ^= 1 << self.rng.random_range(0..8),
+            1 => drop(message.drain(from..to)),
+            2 => message.extend_from_within(from..to),
+            3 => message.truncate(from),
+            _ => {
+                let mut json = Vec::new();
+                self.json(&mut json, 0);
+                message.splice(from..to, json);
+            }
+        }
+    }
+}
+
+fn envelope(line: &mut Vec<u8>, body: &str) {
+    line.extend_from_slice(
+        format!("{{\"src\":\"c1\",\"dest\":\"n0\",\"body\":{body}}}\n").as_bytes(),
+    );
+}
+
+/// A body with a `msg_id`.
+fn with_id(body: &str, id: u64) -> String {
+    let rest = body.strip_prefix('{').unwrap_or(body);
+    format!(r#"{{"msg_id":{id},{rest}"#)
+}

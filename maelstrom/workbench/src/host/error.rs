@@ -1,0 +1,90 @@
+//! Why a run did not go through.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::workload::Unsupported;
+use crate::world::NodeFault;
+
+/// Why a run did not go through.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// There is no such workload.
+    #[error(transparent)]
+    Workload(#[from] Unsupported),
+    /// A node did something that it may not do. The only variant that is about
+    /// the node rather than the bench.
+    #[error(transparent)]
+    Node(Box<NodeFailure>),
+    /// A node's process could not be started.
+    #[error("cannot start node n{node} with {}: {source}{}", .program.display(), hint(.source))]
+    Start {
+        /// The node.
+        node: usize,
+        /// What was to be run.
+        program: PathBuf,
+        /// Why it did not.
+        source: io::Error,
+    },
+    /// Something of the bench's own did not work.
+    #[error("cannot {what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why it did not work.
+        source: io::Error,
+    },
+    /// In virtual time, nodes found so much to do in one instant that time never
+    /// went on: they answer each other, or themselves, without end.
+    #[error("nodes keep each other busy without end at {at:?}")]
+    Livelock {
+        /// The instant, since the run began.
+        at: std::time::Duration,
+    },
+    /// The bench was told to stop.
+    #[error("interrupted by {signal}")]
+    Interrupted {
+        /// The signal's name.
+        signal: &'static str,
+    },
+}
+
+impl RunError {
+    pub(super) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Io { what, source }
+    }
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => " (is the path right, and has it been built?)",
+        io::ErrorKind::PermissionDenied => " (is it executable?)",
+        _ => "",
+    }
+}
+
+/// A node's fault, with what it said before.
+#[derive(Debug)]
+pub struct NodeFailure {
+    /// What it did.
+    pub fault: NodeFault,
+    /// The last lines of its standard error.
+    pub stderr: Vec<String>,
+    /// Where all of its standard error is.
+    pub log: PathBuf,
+}
+
+impl std::error::Error for NodeFailure {}
+
+impl fmt::Display for NodeFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fault, stderr, log } = self;
+        if stderr.is_empty() {
+            return write!(f, "{fault}. It wrote nothing to standard error.");
+        }
+        write!(f, "{fault}. The end of its standard error (all of it is in {}):", log.display())?;
+        stderr.iter().try_for_each(|line| write!(f, "\n    {line}"))
+    }
+}

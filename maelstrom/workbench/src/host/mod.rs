@@ -1,0 +1,64 @@
+//! Where nodes run, and who watches.
+//!
+//! A host carries out the world's commands. [`process`] runs nodes as child
+//! processes in real time, [`simulation`] as tasks of this process in virtual
+//! time.
+//!
+//! - [`child`]: one node's process and its pipes.
+//! - [`task`]: one node inside this process.
+//! - [`lines`]: bytes to lines.
+//! - [`alarm`]: a timer finer than a millisecond.
+//! - [`signals`]: being interrupted.
+//! - [`watchdog`]: no child outlives the bench, even if the bench is killed.
+
+mod alarm;
+mod child;
+mod error;
+mod lines;
+pub mod process;
+pub mod signals;
+pub mod simulation;
+pub(crate) mod task;
+pub mod watchdog;
+
+use std::io::Write as _;
+
+pub use error::{NodeFailure, RunError};
+pub use task::Program;
+
+use crate::history::Op;
+use crate::net::{NetCounts, Traffic};
+use crate::world::{Progress, Tally};
+
+/// Watches a test while it runs.
+pub trait Observer {
+    /// The next operation of the history.
+    fn op(&mut self, op: &Op);
+
+    /// Where the test stands, about five times a second.
+    fn progress(&mut self, progress: &Progress) {
+        let _ = progress;
+    }
+
+    /// A message was sent or received. Only called when the settings log traffic
+    /// or a journal is asked for.
+    fn traffic(&mut self, traffic: &Traffic) {
+        let _ = traffic;
+    }
+
+    /// A line that a node logged. Only called when the settings say so; unless
+    /// overridden it goes to standard error.
+    fn node_log(&mut self, node: usize, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        let _ = writeln!(std::io::stderr(), "n{node}: {line}");
+    }
+}
+
+/// What remains of a run that went through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunStats {
+    /// Messages.
+    pub net: NetCounts,
+    /// Operations.
+    pub tally: Tally,
+}

@@ -1,0 +1,435 @@
+//! Nodes as child processes, in real time.
+//!
+//! One task on one thread does everything: it reads what nodes print, hands it to
+//! the world, carries out the world's commands, writes to nodes and waits for
+//! whatever comes first. So there is no queue between tasks and no order but the
+//! one in which bytes come in; a burst is read, handled and written with one
+//! system call each.
+//!
+//! Whatever happens (the end of the test, a node's fault, an interrupt, a panic,
+//! the bench being killed) no process stays behind: see [`watchdog`] and the
+//! `Drop` of a node's process.
+//!
+//! [`watchdog`]: super::watchdog
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use tokio::process::Child;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::alarm::Alarm;
+use super::child::{MAX_BACKLOG, NodeProcess, Program};
+use super::signals::Interrupts;
+use super::watchdog::Watchdog;
+use super::{NodeFailure, Observer, RunError, RunStats};
+use crate::net::Watch;
+use crate::settings::Settings;
+use crate::world::{Command, FaultKind, NodeFault, World};
+
+/// Time between two calls of [`Observer::progress`].
+const PROGRESS: Duration = Duration::from_millis(200);
+/// How long nodes have to end after their input did, before SIGTERM, and again
+/// before SIGKILL.
+const GRACE: Duration = Duration::from_millis(100);
+/// How long a process may take to end after SIGKILL, or after its output did.
+const DEATH: Duration = Duration::from_secs(2);
+/// How much is read at once.
+const CHUNK: usize = 64 << 10;
+
+/// How nodes are run.
+#[derive(Clone, Debug)]
+pub struct ProcessOptions {
+    /// The program of every node: a path, or a name to be looked up in `PATH`.
+    pub bin: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Gets a file `n0.log` for each node, with its standard error.
+    pub node_log_dir: PathBuf,
+    /// Gets a directory `n0` for each node, in which it runs.
+    pub work_dir: PathBuf,
+    /// Whether the observer wants all traffic.
+    pub journal: bool,
+    /// This program's executable, if its `main` knows [`watchdog::SUBCOMMAND`].
+    /// Without one, nodes outlive a bench that is killed with SIGKILL, unless
+    /// they end with their input.
+    ///
+    /// [`watchdog::SUBCOMMAND`]: super::watchdog::SUBCOMMAND
+    pub watchdog: Option<PathBuf>,
+}
+
+/// Runs a test.
+///
+/// # Errors
+///
+/// When it did not go through: see [`RunError`]. The observer has seen what
+/// happened until then.
+pub fn run(
+    settings: &Settings,
+    options: &ProcessOptions,
+    observer: &mut dyn Observer,
+) -> Result<RunStats, RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(RunError::io("start tokio's runtime"))?;
+    runtime.block_on(async {
+        let mut host = Host::new(settings, options, observer)?;
+        let result = host.run().await;
+        host.shut_down(result.is_ok()).await;
+        let result = result.map_err(|stop| host.explain(stop));
+        if let Some(watchdog) = host.watchdog.take() {
+            watchdog.farewell();
+        }
+        result
+    })
+}
+
+/// Everything there is while a test runs.
+struct Host<'a> {
+    world: World,
+    options: &'a ProcessOptions,
+    observer: &'a mut dyn Observer,
+    log_stderr: bool,
+    program: PathBuf,
+    nodes: Vec<NodeProcess>,
+    exits: mpsc::UnboundedReceiver<Exit>,
+    exit_sender: mpsc::UnboundedSender<Exit>,
+    interrupts: Interrupts,
+    began: Instant,
+    alarm: Alarm,
+    alarm_at: Option<Duration>,
+    next_progress: Duration,
+    /// A node whose output ended, and when that is taken for a fault of its own
+    /// rather than for the first sign of the process's end.
+    silent: Option<(usize, Duration)>,
+    commands: Vec<Command>,
+    buffer: Box<[u8]>,
+    watchdog: Option<Watchdog>,
+}
+
+/// A node's process ended.
+struct Exit {
+    node: usize,
+    status: io::Result<ExitStatus>,
+}
+
+/// Why a run stops before its end.
+enum Stop {
+    Fault(NodeFault),
+    Error(RunError),
+}
+
+impl From<NodeFault> for Stop {
+    fn from(fault: NodeFault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<RunError> for Stop {
+    fn from(error: RunError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl<'a> Host<'a> {
+    fn new(
+        settings: &Settings,
+        options: &'a ProcessOptions,
+        observer: &'a mut dyn Observer,
+    ) -> Result<Self, RunError> {
+        let mut world = World::new(settings)?;
+        world.watch(Watch {
+            send: options.journal || settings.log_net_send,
+            recv: options.journal || settings.log_net_recv,
+        });
+        create_dir(&options.node_log_dir)?;
+        let watchdog = options.watchdog.as_deref().map(Watchdog::start).transpose();
+        let (exit_sender, exits) = mpsc::unbounded_channel();
+        Ok(Self {
+            world,
+            options,
+            observer,
+            log_stderr: settings.log_stderr,
+            program: resolve(&options.bin),
+            nodes: Vec::with_capacity(settings.node_count),
+            exits,
+            exit_sender,
+            interrupts: Interrupts::new().map_err(RunError::io("listen to signals"))?,
+            began: Instant::now(),
+            alarm: Alarm::new().map_err(RunError::io("make a timer"))?,
+            alarm_at: None,
+            next_progress: Duration::ZERO,
+            silent: None,
+            commands: Vec::new(),
+            buffer: vec![0; CHUNK].into_boxed_slice(),
+            watchdog: watchdog.map_err(RunError::io("start the watchdog"))?,
+        })
+    }
+
+    /// From the first process to the last operation.
+    async fn run(&mut self) -> Result<RunStats, Stop> {
+        self.world.start(self.began.elapsed(), &mut self.commands);
+        self.carry_out()?;
+        std::future::poll_fn(|cx| self.turn(cx)).await?;
+        self.observer.progress(&self.world.progress(self.began.elapsed()));
+        let tally = self.world.progress(self.began.elapsed()).tally;
+        Ok(RunStats { net: self.world.net_counts(), tally })
+    }
+
+    /// Does what can be done now. Ready when the test is over.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
+        loop {
+            self.check_interrupts(cx)?;
+            let mut busy = self.read_nodes(cx)?;
+            self.check_exits(cx)?;
+            let now = self.began.elapsed();
+            self.world.advance(now, &mut self.commands)?;
+            busy |= !self.commands.is_empty();
+            self.carry_out()?;
+            if self.world.is_finished() {
+                return Poll::Ready(Ok(()));
+            }
+            self.write_nodes(cx)?;
+            if now >= self.next_progress {
+                self.observer.progress(&self.world.progress(now));
+                self.next_progress = now + PROGRESS;
+            }
+            busy |= self.check_alarm(cx)?;
+            if !busy {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn check_interrupts(&mut self, cx: &mut Context<'_>) -> Result<(), RunError> {
+        match self.interrupts.poll(cx) {
+            Poll::Ready((signal, _)) => Err(RunError::Interrupted { signal }),
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Reads a chunk from every node that printed or logged something.
+    fn read_nodes(&mut self, cx: &mut Context<'_>) -> Result<bool, Stop> {
+        let mut busy = false;
+        for node in 0..self.nodes.len() {
+            busy |= self.read_stderr(node, cx)?;
+            busy |= self.read_stdout(node, cx)?;
+        }
+        Ok(busy)
+    }
+
+    fn read_stdout(&mut self, node: usize, cx: &mut Context<'_>) -> Result<bool, Stop> {
+        let Self { nodes, world, commands, buffer, began, .. } = self;
+        let process = &mut nodes[node];
+        let Poll::Ready(chunk) = process.poll_stdout(cx, buffer) else { return Ok(false) };
+        let now = began.elapsed();
+        process.lines.feed(chunk, |line| world.node_line(node, line, now, commands))?;
+        if !process.is_open() {
+            self.silent = Some((node, now + DEATH));
+        }
+        Ok(true)
+    }
+
+    fn read_stderr(&mut self, node: usize, cx: &mut Context<'_>) -> Result<bool, RunError> {
+        let Self { nodes, observer, log_stderr, buffer, .. } = self;
+        let each = |line: &[u8]| {
+            if *log_stderr {
+                observer.node_log(node, line);
+            }
+        };
+        match nodes[node].poll_stderr(cx, buffer, each) {
+            Poll::Ready(result) => {
+                result.map_err(RunError::io("write a node's log"))?;
+                Ok(true)
+            }
+            Poll::Pending => Ok(false),
+        }
+    }
+
+    /// A process that ended may not have been read to its end yet; what it
+    /// printed says more than its status.
+    fn check_exits(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
+        if let Poll::Ready(Some(exit)) = self.exits.poll_recv(cx) {
+            let node = exit.node;
+            let fault = self.exited(exit);
+            while self.read_stdout(node, cx)? {}
+            return Err(fault.into());
+        }
+        match self.silent {
+            Some((node, until)) if until <= self.began.elapsed() => {
+                Err(FaultKind::ClosedOutput.of(node).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes that a process ended, and what that would mean during the test.
+    fn exited(&mut self, exit: Exit) -> NodeFault {
+        let Exit { node, status } = exit;
+        let process = &mut self.nodes[node];
+        process.ended = true;
+        // The group's number stays taken as long as it has members, and it has to
+        // have some for this to reach anybody.
+        process.signal(Signal::SIGKILL);
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.forget(process.group());
+        }
+        let status = match status {
+            Ok(status) => status.to_string(),
+            Err(error) => format!("an unknown status ({error})"),
+        };
+        FaultKind::Exited { status }.of(node)
+    }
+
+    /// Carries out what the world decided.
+    fn carry_out(&mut self) -> Result<(), RunError> {
+        let mut commands = std::mem::take(&mut self.commands);
+        for command in commands.drain(..) {
+            match command {
+                Command::Deliver(node, message) => self.nodes[node].enqueue(&message),
+                Command::Record(op) => self.observer.op(&op),
+                Command::Traffic(traffic) => self.observer.traffic(&traffic),
+                Command::Start(node) => self.start(node)?,
+            }
+        }
+        self.commands = commands;
+        Ok(())
+    }
+
+    /// Nodes are started in order.
+    fn start(&mut self, node: usize) -> Result<(), RunError> {
+        let directory = self.options.work_dir.join(format!("n{node}"));
+        create_dir(&directory)?;
+        let program = Program {
+            path: &self.program,
+            args: &self.options.args,
+            directory: &directory,
+            log: self.options.node_log_dir.join(format!("n{node}.log")),
+        };
+        let (process, child) = NodeProcess::start(program).map_err(|source| RunError::Start {
+            node,
+            program: self.program.clone(),
+            source,
+        })?;
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.watch(process.group()).map_err(RunError::io("tell the watchdog"))?;
+        }
+        self.nodes.push(process);
+        tokio::spawn(tell_of_exit(node, child, self.exit_sender.clone()));
+        Ok(())
+    }
+
+    fn write_nodes(&mut self, cx: &mut Context<'_>) -> Result<(), NodeFault> {
+        for (node, process) in self.nodes.iter_mut().enumerate() {
+            process.poll_write(cx);
+            let bytes = process.backlog();
+            if bytes > MAX_BACKLOG {
+                return Err(FaultKind::NotReading { bytes }.of(node));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the alarm to whatever comes next. True if it rang.
+    fn check_alarm(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
+        let next =
+            self.world.next_event().map_or(self.next_progress, |t| t.min(self.next_progress));
+        if self.alarm_at != Some(next) {
+            let after = next.saturating_sub(self.began.elapsed());
+            self.alarm.set(after).map_err(RunError::io("set a timer"))?;
+            self.alarm_at = Some(next);
+        }
+        match self.alarm.poll(cx) {
+            Poll::Ready(result) => {
+                result.map_err(RunError::io("wait for a timer"))?;
+                self.alarm_at = None;
+                Ok(true)
+            }
+            Poll::Pending => Ok(false),
+        }
+    }
+
+    /// Ends all processes: politely after a test that went through, at once after
+    /// any other.
+    async fn shut_down(&mut self, politely: bool) {
+        if politely {
+            self.nodes.iter_mut().for_each(NodeProcess::close_stdin);
+            self.await_ends(GRACE, false).await;
+            self.signal_remaining(Signal::SIGTERM);
+            self.await_ends(GRACE, false).await;
+        }
+        self.signal_remaining(Signal::SIGKILL);
+        self.await_ends(DEATH, true).await;
+    }
+
+    fn signal_remaining(&self, signal: Signal) {
+        self.nodes
+            .iter()
+            .filter(|process| !process.ended)
+            .for_each(|process| process.signal(signal));
+    }
+
+    /// Waits until all processes ended, but no longer than this. Goes on reading
+    /// what they print, lest they wait for us.
+    async fn await_ends(&mut self, limit: Duration, and_logs: bool) {
+        let poll = std::future::poll_fn(|cx| self.poll_ends(cx, and_logs));
+        let _ = tokio::time::timeout(limit, poll).await;
+    }
+
+    fn poll_ends(&mut self, cx: &mut Context<'_>, and_logs: bool) -> Poll<()> {
+        while let Poll::Ready(Some(exit)) = self.exits.poll_recv(cx) {
+            self.exited(exit);
+        }
+        for node in 0..self.nodes.len() {
+            while self.nodes[node].poll_stdout(cx, &mut self.buffer).is_ready() {}
+            while let Poll::Ready(Ok(true)) = self.drain_stderr(node, cx) {}
+        }
+        let is_over = |process: &NodeProcess| process.ended && !(and_logs && process.logs());
+        if self.nodes.iter().all(is_over) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn drain_stderr(&mut self, node: usize, cx: &mut Context<'_>) -> Poll<Result<bool, RunError>> {
+        match self.read_stderr(node, cx) {
+            Ok(false) => Poll::Pending,
+            other => Poll::Ready(other),
+        }
+    }
+
+    /// A fault with what the node logged.
+    fn explain(&self, stop: Stop) -> RunError {
+        match stop {
+            Stop::Error(error) => error,
+            Stop::Fault(fault) => {
+                let process = &self.nodes[fault.node];
+                let (stderr, log) = (process.tail(), process.log_path().to_owned());
+                RunError::Node(Box::new(NodeFailure { fault, stderr, log }))
+            }
+        }
+    }
+}
+
+/// Waits for a process to end.
+async fn tell_of_exit(node: usize, mut child: Child, exits: mpsc::UnboundedSender<Exit>) {
+    let status = child.wait().await;
+    // The host may be gone, and nobody wants to know any more.
+    let _ = exits.send(Exit { node, status });
+}
+
+/// Nodes run in directories of their own, so a relative path has to be made
+/// absolute. A bare name that is no file here is left to be found in `PATH`.
+fn resolve(program: &Path) -> PathBuf {
+    fs::canonicalize(program).unwrap_or_else(|_| program.to_owned())
+}
+
+fn create_dir(path: &Path) -> Result<(), RunError> {
+    fs::create_dir_all(path)
+        .map_err(RunError::io(format!("create the directory {}", path.display())))
+}

@@ -1,0 +1,212 @@
+//! Nodes as tasks of this process, in virtual time.
+//!
+//! One future on a paused, single-threaded Tokio runtime does everything: it
+//! polls the nodes that have something to do, hands what they print to the world,
+//! carries out the world's commands, and sleeps when nothing is left to do at
+//! this instant. Then, and only then, the clock jumps to whatever comes next, a
+//! node's timer or the world's next event. Nothing else runs, so what happens is
+//! decided by the settings' seed alone: nodes are polled in the order in which
+//! they were woken, and each draws its chance from a stream of its own.
+//!
+//! Tokio's clock has a grain of a millisecond, so that is the finest difference
+//! between two times here; what is due in between happens at the next one.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::task::{Program, Ready, Task};
+use super::{NodeFailure, Observer, RunError, RunStats};
+use crate::net::Watch;
+use crate::settings::Settings;
+use crate::world::{Command, FaultKind, NodeFault, World};
+
+/// Virtual time between two calls of [`Observer::progress`].
+const PROGRESS: Duration = Duration::from_secs(1);
+/// How often nodes may be polled before time has to go on: a protocol that has
+/// more to do in an instant never ends.
+const MAX_POLLS_AN_INSTANT: u64 = 1_000_000;
+
+/// How nodes are run.
+#[derive(Clone, Default)]
+pub struct SimulationOptions {
+    /// Gets a directory `n0` for each node, which survives its restarts. Without
+    /// it nodes have none, as under the original.
+    pub directory: Option<PathBuf>,
+    /// Whether the observer wants all traffic.
+    pub journal: bool,
+}
+
+/// Runs a test.
+///
+/// # Errors
+///
+/// When it did not go through: see [`RunError`]. The observer has seen what
+/// happened until then.
+pub fn run(
+    settings: &Settings,
+    program: &Program,
+    options: &SimulationOptions,
+    observer: &mut dyn Observer,
+) -> Result<RunStats, RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .map_err(RunError::io("start tokio's runtime"))?;
+    runtime.block_on(async {
+        let mut host = Host::new(settings, program, options, observer)?;
+        host.world.start(Duration::ZERO, &mut host.commands);
+        let ended = std::future::poll_fn(|cx| host.turn(cx)).await;
+        host.observer.progress(&host.world.progress(host.began.elapsed()));
+        ended
+    })
+}
+
+struct Host<'a> {
+    world: World,
+    program: &'a Program,
+    options: &'a SimulationOptions,
+    observer: &'a mut dyn Observer,
+    nodes: Vec<Option<Task>>,
+    ready: Arc<Ready>,
+    /// Seeds the lives of nodes.
+    seeds: StdRng,
+    began: Instant,
+    alarm: Pin<Box<Sleep>>,
+    next_progress: Duration,
+    commands: Vec<Command>,
+    printed: Vec<u8>,
+    /// How many polls this instant has seen.
+    polls: u64,
+    instant: Duration,
+}
+
+impl<'a> Host<'a> {
+    fn new(
+        settings: &Settings,
+        program: &'a Program,
+        options: &'a SimulationOptions,
+        observer: &'a mut dyn Observer,
+    ) -> Result<Self, RunError> {
+        let mut world = World::new(settings)?;
+        world.watch(Watch {
+            send: options.journal || settings.log_net_send,
+            recv: options.journal || settings.log_net_recv,
+        });
+        let began = Instant::now();
+        Ok(Self {
+            world,
+            program,
+            options,
+            observer,
+            nodes: std::iter::repeat_with(|| None).take(settings.node_count).collect(),
+            ready: Arc::default(),
+            seeds: StdRng::seed_from_u64(settings.seed ^ 0x6e6f_6465_7321),
+            began,
+            alarm: Box::pin(sleep_until(began)),
+            next_progress: Duration::ZERO,
+            commands: Vec::new(),
+            printed: Vec::new(),
+            polls: 0,
+            instant: Duration::ZERO,
+        })
+    }
+
+    /// Does all that can be done at this instant. Ready when the test is over.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<RunStats, RunError>> {
+        loop {
+            let now = self.began.elapsed();
+            self.world.advance(now, &mut self.commands).map_err(explain)?;
+            self.carry_out()?;
+            if self.world.is_finished() {
+                let (net, tally) = (self.world.net_counts(), self.world.progress(now).tally);
+                return Poll::Ready(Ok(RunStats { net, tally }));
+            }
+            if now >= self.next_progress {
+                self.observer.progress(&self.world.progress(now));
+                self.next_progress = now + PROGRESS;
+            }
+            if let Some(node) = self.ready.next(cx.waker()) {
+                self.poll_node(node, now)?;
+            } else {
+                let next = self.world.next_event().unwrap_or(self.next_progress);
+                self.alarm.as_mut().reset(self.began + next.min(self.next_progress));
+                if self.alarm.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Lets a node do what it can do, and takes what it says.
+    fn poll_node(&mut self, node: usize, now: Duration) -> Result<(), RunError> {
+        self.count_poll(now)?;
+        let Some(task) = &mut self.nodes[node] else { return Ok(()) };
+        let ended = task.poll(&mut self.printed);
+        let mut printed = std::mem::take(&mut self.printed);
+        let mut lines = printed.split(|&byte| byte == b'\n').peekable();
+        while let Some(line) = lines.next() {
+            // What follows the last line break is nothing, or a line that the
+            // node had no time to finish.
+            if lines.peek().is_some() {
+                let taken = self.world.node_line(node, line, now, &mut self.commands);
+                taken.map_err(explain)?;
+            }
+        }
+        printed.clear();
+        self.printed = printed;
+        ended.map_err(|ended| explain(FaultKind::Exited { status: ended.0 }.of(node)))
+    }
+
+    fn count_poll(&mut self, now: Duration) -> Result<(), RunError> {
+        if now != self.instant {
+            (self.instant, self.polls) = (now, 0);
+        }
+        self.polls += 1;
+        if self.polls > MAX_POLLS_AN_INSTANT {
+            return Err(RunError::Livelock { at: now });
+        }
+        Ok(())
+    }
+
+    /// Carries out what the world decided.
+    fn carry_out(&mut self) -> Result<(), RunError> {
+        let mut commands = std::mem::take(&mut self.commands);
+        for command in commands.drain(..) {
+            match command {
+                Command::Deliver(node, message) => {
+                    if let Some(task) = &mut self.nodes[node] {
+                        task.write(|input| message.write_line(input));
+                    }
+                }
+                Command::Record(op) => self.observer.op(&op),
+                Command::Traffic(traffic) => self.observer.traffic(&traffic),
+                Command::Start(node) => self.start(node)?,
+            }
+        }
+        self.commands = commands;
+        Ok(())
+    }
+
+    fn start(&mut self, node: usize) -> Result<(), RunError> {
+        let directory = self.options.directory.as_ref().map(|all| all.join(format!("n{node}")));
+        if let Some(directory) = &directory {
+            let what = || format!("create {}", directory.display());
+            std::fs::create_dir_all(directory).map_err(RunError::io(what()))?;
+        }
+        let host = maelstrom::Host { seed: self.seeds.random(), directory };
+        self.nodes[node] = Some(Task::start(self.program, node, host, &self.ready));
+        Ok(())
+    }
+}
+
+fn explain(fault: NodeFault) -> RunError {
+    RunError::Node(Box::new(NodeFailure { fault, stderr: Vec::new(), log: PathBuf::new() }))
+}

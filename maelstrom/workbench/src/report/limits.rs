@@ -1,0 +1,309 @@
+//! Limits of a challenge beyond a valid verdict: "fewer than 30 messages an
+//! operation", "half of the values everywhere within 400 ms".
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::{Map, Value, json};
+
+use crate::checker::{Finding, Outcome, Report, Validity};
+use crate::settings::Workload;
+
+/// What a limit is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// Messages between nodes per operation.
+    MsgsPerOp,
+    /// A quantile of the time after which a value was in every read, in ms.
+    Stable(Quantile),
+}
+
+/// A quantile that has a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantile {
+    /// One half.
+    Median,
+    /// 95 of 100.
+    P95,
+    /// 99 of 100.
+    P99,
+    /// All.
+    Max,
+}
+
+impl Quantile {
+    const ALL: [Self; 4] = [Self::Median, Self::P95, Self::P99, Self::Max];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Median => "median",
+            Self::P95 => "p95",
+            Self::P99 => "p99",
+            Self::Max => "max",
+        }
+    }
+
+    /// The name among the results.
+    fn point(self) -> &'static str {
+        match self {
+            Self::Median => "0.5",
+            Self::P95 => "0.95",
+            Self::P99 => "0.99",
+            Self::Max => "1",
+        }
+    }
+}
+
+impl Metric {
+    fn all() -> impl Iterator<Item = Self> {
+        std::iter::once(Self::MsgsPerOp).chain(Quantile::ALL.map(Self::Stable))
+    }
+
+    fn unit(self) -> &'static str {
+        match self {
+            Self::MsgsPerOp => "",
+            Self::Stable(_) => " ms",
+        }
+    }
+
+    /// Whether tests of this workload measure it.
+    pub fn applies_to(self, workload: Workload) -> bool {
+        match self {
+            Self::MsgsPerOp => true,
+            Self::Stable(_) => matches!(workload, Workload::Broadcast | Workload::GSet),
+        }
+    }
+
+    fn measured(self, report: &Report) -> Option<f64> {
+        match self {
+            Self::MsgsPerOp => report.result("net", "servers")?.get("msgs-per-op")?.as_f64(),
+            Self::Stable(quantile) => {
+                report.result("workload", "stable-latencies")?.get(quantile.point())?.as_f64()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MsgsPerOp => f.write_str("msgs-per-op"),
+            Self::Stable(quantile) => write!(f, "stable-{}", quantile.name()),
+        }
+    }
+}
+
+/// An upper bound on a metric.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limit {
+    /// What is bounded.
+    pub metric: Metric,
+    /// Whether the bound itself will do.
+    pub or_equal: bool,
+    /// The bound.
+    pub bound: f64,
+}
+
+/// Why a text is no limit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// There is no `<`.
+    #[error("a limit is a metric, < or <=, and a number, such as msgs-per-op<30")]
+    Form,
+    /// The metric is unknown.
+    #[error("there is no metric {name:?}; there are {}", metrics())]
+    Metric {
+        /// What was given.
+        name: String,
+    },
+    /// The bound is no number.
+    #[error("{text:?} is no number that {metric} could be compared with")]
+    Bound {
+        /// What was given.
+        text: String,
+        /// What it was to bound.
+        metric: String,
+    },
+}
+
+fn metrics() -> String {
+    let names: Vec<String> = Metric::all().map(|metric| metric.to_string()).collect();
+    names.join(", ")
+}
+
+impl FromStr for Limit {
+    type Err = LimitError;
+
+    fn from_str(text: &str) -> Result<Self, LimitError> {
+        let (name, bound) = text.split_once('<').ok_or(LimitError::Form)?;
+        let (or_equal, bound) = match bound.strip_prefix('=') {
+            Some(bound) => (true, bound.trim()),
+            None => (false, bound.trim()),
+        };
+        let name = name.trim();
+        let metric = Metric::all()
+            .find(|metric| metric.to_string() == name)
+            .ok_or_else(|| LimitError::Metric { name: name.to_owned() })?;
+        match bound.parse::<f64>() {
+            Ok(bound) if bound.is_finite() => Ok(Self { metric, or_equal, bound }),
+            _ => Err(LimitError::Bound { text: bound.to_owned(), metric: name.to_owned() }),
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}{}", self.metric, if self.or_equal { "<=" } else { "<" }, self.bound)
+    }
+}
+
+impl Limit {
+    /// Whether what was measured keeps the limit; nothing does not.
+    pub fn is_met(&self, measured: Option<f64>) -> bool {
+        measured.is_some_and(|measured| self.admits(measured))
+    }
+
+    fn admits(&self, measured: f64) -> bool {
+        measured < self.bound || (self.or_equal && measured == self.bound)
+    }
+}
+
+/// A limit next to what was measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Comparison {
+    /// The limit.
+    pub limit: Limit,
+    /// `None` when there was nothing to measure, which misses the limit.
+    pub measured: Option<f64>,
+}
+
+impl Comparison {
+    /// Whether the limit was kept.
+    pub fn is_met(&self) -> bool {
+        self.limit.is_met(self.measured)
+    }
+
+    fn describe(&self) -> String {
+        let Limit { metric, bound, or_equal } = self.limit;
+        let unit = metric.unit();
+        let most = if or_equal { "at most" } else { "less than" };
+        match self.measured {
+            Some(measured) => {
+                let measured = short(measured);
+                format!("{metric} is {measured}{unit}; the limit is {most} {bound}{unit}.")
+            }
+            None => format!("{metric} could not be measured; the limit is {most} {bound}{unit}."),
+        }
+    }
+}
+
+/// As a line of a table: `28.41 < 30 ms`.
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let relation = match (self.is_met(), self.limit.or_equal) {
+            (true, false) => "<",
+            (true, true) => "≤",
+            (false, false) => "≥",
+            (false, true) => ">",
+        };
+        match self.measured {
+            Some(measured) => write!(f, "{} {relation} ", short(measured))?,
+            None => f.write_str("not measured, but to be below ")?,
+        }
+        write!(f, "{}{}", self.limit.bound, self.limit.metric.unit())
+    }
+}
+
+/// A number with two decimals at most.
+fn short(number: f64) -> String {
+    ((number * 100.0).round() / 100.0).to_string()
+}
+
+/// Each limit next to what the report says.
+pub fn compare(limits: &[Limit], report: &Report) -> Vec<Comparison> {
+    let compare =
+        |limit: &Limit| Comparison { limit: *limit, measured: limit.metric.measured(report) };
+    limits.iter().map(compare).collect()
+}
+
+/// The limits as a part of the report: a limit missed makes a run invalid.
+pub fn outcome(comparisons: &[Comparison]) -> Outcome {
+    let finding = |missed: &Comparison| Finding::new("over-limit", missed.describe(), Vec::new());
+    let missed = comparisons.iter().filter(|comparison| !comparison.is_met());
+    let findings: Vec<Finding> = missed.map(finding).collect();
+    let result = |comparison: &Comparison| {
+        let value = json!({
+            "limit": comparison.limit.to_string(),
+            "measured": comparison.measured,
+            "valid?": comparison.is_met(),
+        });
+        (comparison.limit.metric.to_string(), value)
+    };
+    let results: Map<String, Value> = comparisons.iter().map(result).collect();
+    let valid = Validity::of(findings.is_empty());
+    Outcome { valid, results, findings, warnings: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(msgs_per_op: f64, median: u64) -> Report {
+        let outcome = |results: Value| Outcome {
+            valid: Validity::Valid,
+            results: serde_json::from_value(results).unwrap(),
+            findings: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let mut report = Report::default();
+        report.add("net", outcome(json!({ "servers": { "msgs-per-op": msgs_per_op } })));
+        report.add("workload", outcome(json!({ "stable-latencies": { "0.5": median } })));
+        report
+    }
+
+    fn limits(text: &str) -> Vec<Limit> {
+        text.split(',').map(|limit| limit.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_limit_survives_the_way_to_text_and_back() {
+        for text in ["msgs-per-op<30", "stable-median<=400", "stable-p99<0.5", "stable-max<600"] {
+            assert_eq!(text.parse::<Limit>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_limit_is_explained() {
+        let error = |text: &str| text.parse::<Limit>().unwrap_err().to_string();
+        assert!(error("msgs-per-op").contains("such as msgs-per-op<30"));
+        assert!(error("messages<3").contains("msgs-per-op, stable-median"));
+        assert!(error("stable-max<soon").contains("\"soon\" is no number"));
+        assert!(error("stable-max<NaN").contains("no number"));
+    }
+
+    #[test]
+    fn a_limit_is_kept_below_its_bound_and_at_it_only_if_it_says_so() {
+        let report = report(30.0, 400);
+        let is_met = |text: &str| compare(&limits(text), &report)[0].is_met();
+        assert!(!is_met("msgs-per-op<30"));
+        assert!(is_met("msgs-per-op<=30"));
+        assert!(is_met("msgs-per-op<30.01"));
+        assert!(is_met("stable-median<401"));
+    }
+
+    #[test]
+    fn a_missed_limit_makes_the_report_invalid() {
+        let mut report = report(28.0, 500);
+        let comparisons = compare(&limits("msgs-per-op<30,stable-median<400"), &report);
+        assert_eq!(comparisons[1].to_string(), "500 ≥ 400 ms");
+        report.add("limits", outcome(&comparisons));
+        assert_eq!(report.valid(), Validity::Invalid);
+        assert_eq!(report.parts["limits"].findings.len(), 1);
+    }
+
+    #[test]
+    fn what_was_not_measured_is_not_within_its_limit() {
+        let comparisons = compare(&limits("stable-max<600"), &report(1.0, 1));
+        assert!(!comparisons[0].is_met());
+    }
+}

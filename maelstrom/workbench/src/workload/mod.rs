@@ -1,0 +1,202 @@
+//! Workloads: what clients are asked to do, and how they do it on the wire.
+//!
+//! A [`Workload`] brings a [`Generator`], which says which operation comes next,
+//! and [`Client`]s, which turn an operation into requests and replies into a
+//! result. Both are pure; time, processes, timeouts and the history are the
+//! world's (`crate::world`). One file a workload; [`new`] lists them.
+//!
+//! To add one: a file with the workload's `Workload` and `Client`, a line in
+//! [`new`], and a checker.
+
+mod broadcast;
+mod counter;
+mod echo;
+mod g_set;
+mod generator;
+mod reply;
+mod topology;
+mod unique_ids;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+pub use generator::{Completion, Context, EachThread, FreeThreads, Generator, Mixed, Next};
+pub use reply::Malformed;
+pub(crate) use reply::fields;
+
+use crate::history::{null, raw};
+use crate::settings::{self, Settings};
+
+/// What clients do in a test.
+pub trait Workload {
+    /// A request to every node after its initialisation, if there is one.
+    fn setup(&self) -> Option<Setup> {
+        None
+    }
+
+    /// The operations of the test proper.
+    fn generator(&self) -> Box<dyn Generator>;
+
+    /// The operations after the recovery phase. A workload that has none has no
+    /// recovery phase either.
+    fn final_generator(&self) -> Option<Box<dyn Generator>> {
+        None
+    }
+
+    /// A client with a fresh connection.
+    fn client(&self) -> Box<dyn Client>;
+
+    /// Whether a client goes on with its connection after an indeterminate
+    /// operation. Otherwise it opens a new one, under a new client id.
+    fn reuses_clients(&self) -> bool {
+        false
+    }
+
+    /// What becomes of an operation that met an error.
+    fn errors(&self) -> Errors;
+
+    /// How long a client waits for a reply.
+    fn timeout(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+}
+
+/// A request that every node has to answer before the test begins.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What is sent.
+    pub request: Request,
+    /// The type of the reply.
+    pub reply: &'static str,
+}
+
+/// What becomes of an operation whose request met an error or a timeout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errors {
+    /// A definite error fails it. Any other error leaves it indeterminate,
+    /// unless it is one of these, which change nothing and so fail.
+    Reported {
+        /// Names of the functions that change nothing.
+        idempotent: &'static [&'static str],
+    },
+    /// Every error leaves it indeterminate, definite ones included: the
+    /// original's client of this workload turns them all into exceptions.
+    Raised,
+}
+
+/// Performs one operation at a time.
+pub trait Client {
+    /// Begins an operation.
+    fn invoke(&mut self, operation: &Operation) -> Step;
+
+    /// Goes on with it after a reply that is no error.
+    ///
+    /// # Errors
+    ///
+    /// When the reply is not what the protocol asks for. The operation is
+    /// indeterminate then.
+    fn reply(&mut self, operation: &Operation, body: &RawValue) -> Result<Step, Malformed>;
+}
+
+/// What a client does next.
+#[derive(Debug)]
+pub enum Step {
+    /// It sends a request to its node and waits for the reply.
+    Request(Request),
+    /// It is done: `ok`, with this value, or the invocation's for `None`.
+    Ok(Option<Box<RawValue>>),
+    /// It is done, and nobody knows whether the operation happened.
+    Info,
+}
+
+/// An operation, as a generator makes it.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// The function: `read`, `broadcast`, …
+    pub f: &'static str,
+    /// Its argument.
+    pub value: Box<RawValue>,
+    /// Whether it is a read after the recovery phase that the history marks.
+    pub is_final: bool,
+}
+
+impl Operation {
+    /// An operation with an argument.
+    pub fn new<T: Serialize + ?Sized>(f: &'static str, value: &T) -> Self {
+        Self { f, value: raw(value), is_final: false }
+    }
+
+    /// An operation without an argument.
+    pub fn bare(f: &'static str) -> Self {
+        Self { f, value: null(), is_final: false }
+    }
+
+    /// The same, marked as final.
+    pub fn marked_final(self) -> Self {
+        Self { is_final: true, ..self }
+    }
+}
+
+/// The body of a request, without the `msg_id` that the connection adds.
+#[derive(Clone, Debug)]
+pub struct Request {
+    kind: &'static str,
+    /// Further fields: `,"key":value` each.
+    fields: Cow<'static, str>,
+}
+
+impl Request {
+    /// A request of a type and nothing else.
+    pub fn new(kind: &'static str) -> Self {
+        Self { kind, fields: Cow::Borrowed("") }
+    }
+
+    /// The same with one more field. `value` may be a `&RawValue`, which goes
+    /// over the wire as it is.
+    #[must_use]
+    pub fn with<T: Serialize + ?Sized>(mut self, field: &str, value: &T) -> Self {
+        let fields = self.fields.to_mut();
+        fields.push(',');
+        fields.push_str(raw(field).get());
+        fields.push(':');
+        fields.push_str(raw(value).get());
+        self
+    }
+
+    /// Its type.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// The whole body.
+    pub(crate) fn body(&self, msg_id: u64) -> Box<RawValue> {
+        let Self { kind, fields } = self;
+        let text = format!(r#"{{"type":"{kind}","msg_id":{msg_id}{fields}}}"#);
+        RawValue::from_string(text).unwrap_or_else(|_| unreachable!("made of JSON texts"))
+    }
+}
+
+/// The workload that the settings ask for.
+///
+/// # Errors
+///
+/// When there is none by that name yet.
+pub fn new(settings: &Settings) -> Result<Box<dyn Workload>, Unsupported> {
+    Ok(match settings.workload {
+        settings::Workload::Broadcast => Box::new(broadcast::Broadcast::new(settings)),
+        settings::Workload::Echo => Box::new(echo::Echo),
+        settings::Workload::GCounter => Box::new(counter::Counter::GROW_ONLY),
+        settings::Workload::GSet => Box::new(g_set::GSet),
+        settings::Workload::PnCounter => Box::new(counter::Counter::BOTH_WAYS),
+        settings::Workload::UniqueIds => Box::new(unique_ids::UniqueIds),
+        other => return Err(Unsupported(other)),
+    })
+}
+
+/// There is no such workload yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the workload {} cannot be run yet", .0.name())]
+pub struct Unsupported(pub settings::Workload);

@@ -1,0 +1,155 @@
+//! Reading replies as strictly as the original does.
+//!
+//! A reply has its type, `in_reply_to`, perhaps a `msg_id`, exactly the fields
+//! that its description names, and no others. The original checks them against
+//! closed schemas, and an operation whose reply does not pass is indeterminate.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// What is wrong with a reply.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed {expected} reply: {problem}, in {body}")]
+pub struct Malformed {
+    expected: &'static str,
+    problem: String,
+    body: String,
+}
+
+impl Malformed {
+    /// A reply that should have been an `expected` but has `problem`.
+    pub fn new(expected: &'static str, problem: impl fmt::Display, body: &RawValue) -> Self {
+        Self { expected, problem: problem.to_string(), body: body.get().to_owned() }
+    }
+}
+
+/// The named fields of a reply of type `kind`, in the order of `names`.
+pub(crate) fn fields<'a, const N: usize>(
+    body: &'a RawValue,
+    kind: &'static str,
+    names: [&'static str; N],
+) -> Result<[&'a RawValue; N], Malformed> {
+    let malformed = |problem: &dyn fmt::Display| Malformed::new(kind, problem, body);
+    let mut deserializer = serde_json::Deserializer::from_str(body.get());
+    let found =
+        Fields { kind, names }.deserialize(&mut deserializer).map_err(|error| malformed(&error))?;
+    let mut values = [RawValue::NULL; N];
+    for ((value, found), name) in values.iter_mut().zip(found).zip(names) {
+        *value = found.ok_or_else(|| malformed(&format_args!("`{name}` is missing")))?;
+    }
+    Ok(values)
+}
+
+/// A list of anything. As in the original, `null` counts as an empty one: that
+/// is how Go spells a slice without elements.
+pub(super) fn list(value: &RawValue) -> serde_json::Result<Box<RawValue>> {
+    match value.get() {
+        "null" => Ok(crate::history::raw(&[(); 0])),
+        text => serde_json::from_str::<Vec<&RawValue>>(text).map(|_| value.to_owned()),
+    }
+}
+
+struct Fields<const N: usize> {
+    kind: &'static str,
+    names: [&'static str; N],
+}
+
+impl<'a, const N: usize> DeserializeSeed<'a> for Fields<N> {
+    type Value = [Option<&'a RawValue>; N];
+
+    fn deserialize<D: serde::Deserializer<'a>>(
+        self,
+        deserializer: D,
+    ) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'a, const N: usize> Visitor<'a> for Fields<N> {
+    type Value = [Option<&'a RawValue>; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the body of {}", self.kind)
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        use serde::de::Error as _;
+        let mut found = [None; N];
+        while let Some(key) = map.next_key::<Key<'a>>()? {
+            let value: &RawValue = map.next_value()?;
+            match key.0.as_ref() {
+                "type" if is_string(value, self.kind) => {}
+                "type" => return Err(A::Error::custom(format_args!("its type is {value}"))),
+                "in_reply_to" => {}
+                "msg_id" if is_integer(value) => {}
+                "msg_id" => return Err(A::Error::custom("`msg_id` has to be an integer")),
+                name => match self.names.iter().position(|&expected| expected == name) {
+                    Some(position) => found[position] = Some(value),
+                    None => {
+                        return Err(A::Error::custom(format_args!(
+                            "`{name}` does not belong there"
+                        )));
+                    }
+                },
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A key that borrows from the text unless it has escapes.
+#[derive(serde::Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn is_string(value: &RawValue, expected: &str) -> bool {
+    serde_json::from_str::<Key<'_>>(value.get()).is_ok_and(|string| string.0 == expected)
+}
+
+fn is_integer(value: &RawValue) -> bool {
+    !value.get().is_empty() && value.get().bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(body: &str) -> Result<Vec<String>, String> {
+        let body = RawValue::from_string(body.to_owned()).unwrap();
+        fields(&body, "a_ok", ["x", "y"])
+            .map(|values| values.iter().map(ToString::to_string).collect())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn fields_come_in_the_order_asked_for() {
+        let body = r#"{"y":[1, 2],"in_reply_to":3,"type":"a\u005fok","msg_id":4,"x":null}"#;
+        assert_eq!(check(body).unwrap(), ["null", "[1, 2]"]);
+    }
+
+    #[test]
+    fn what_is_missing_or_too_much_or_of_another_type_is_named() {
+        for (body, problem) in [
+            (r#"{"type":"a_ok","x":1}"#, "`y` is missing"),
+            (r#"{"type":"a_ok","x":1,"y":2,"z":3}"#, "`z` does not belong there"),
+            (r#"{"type":"b_ok","x":1,"y":2}"#, "its type is \"b_ok\""),
+            (r#"{"type":"a_ok","x":1,"y":2,"msg_id":"7"}"#, "`msg_id` has to be an integer"),
+        ] {
+            let error = check(body).unwrap_err();
+            assert!(error.contains(problem), "{error}");
+            assert!(error.starts_with("malformed a_ok reply"), "{error}");
+        }
+    }
+
+    #[test]
+    fn null_counts_as_an_empty_list_and_other_values_as_none() {
+        let list = |text: &str| list(&RawValue::from_string(text.to_owned()).unwrap());
+        assert_eq!(list("null").unwrap().get(), "[]");
+        assert_eq!(list("[1, [2]]").unwrap().get(), "[1, [2]]");
+        for text in ["1", "{}", "\"[]\""] {
+            assert!(list(text).is_err(), "{text}");
+        }
+    }
+}

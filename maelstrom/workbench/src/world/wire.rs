@@ -1,0 +1,165 @@
+//! Clients' connections: one request at a time, its reply or its timeout.
+//!
+//! A connection is a client id. It receives only while it waits: what comes
+//! between (late replies) lies in its inbox until it waits again. What is sent to
+//! a connection that was closed is not counted and does no harm.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+
+use crate::net::{Address, Header, Message, Network};
+use crate::workload::Request;
+
+/// The network, with the clients at its rim.
+pub(super) struct Wire {
+    pub(super) net: Network,
+    next_client: u64,
+    open: FxHashMap<u64, Owner>,
+    /// When to look at which connection. At most one entry for each: a deadline
+    /// that moved on since is found out by looking.
+    alarms: BinaryHeap<Reverse<(Duration, u64)>>,
+}
+
+/// Whose connection it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The bench's own, to initialise this node or to set it up.
+    Node(usize),
+    /// The client process on this thread.
+    Thread(usize),
+}
+
+/// Whether there is or was a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    Open(Owner),
+    Closed,
+    Never,
+}
+
+/// A client's connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    id: u64,
+    last_msg_id: u64,
+    awaited: Option<Awaited>,
+    has_alarm: bool,
+    inbox: Vec<Message>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Awaited {
+    msg_id: u64,
+    deadline: Duration,
+}
+
+impl Wire {
+    pub(super) fn new(net: Network) -> Self {
+        Self { net, next_client: 0, open: FxHashMap::default(), alarms: BinaryHeap::new() }
+    }
+
+    /// Opens a connection under the next client id.
+    pub(super) fn open(&mut self, owner: Owner) -> Connection {
+        let id = self.next_client;
+        self.next_client += 1;
+        self.open.insert(id, owner);
+        Connection { id, last_msg_id: 0, awaited: None, has_alarm: false, inbox: Vec::new() }
+    }
+
+    /// Closes a connection; what lies in its inbox was never received.
+    #[expect(clippy::needless_pass_by_value, reason = "a closed connection is of no more use")]
+    pub(super) fn close(&mut self, connection: Connection) {
+        self.open.remove(&connection.id);
+    }
+
+    /// Whose connection has this id.
+    pub(super) fn presence(&self, id: u64) -> Presence {
+        match self.open.get(&id) {
+            Some(&owner) => Presence::Open(owner),
+            None if id < self.next_client => Presence::Closed,
+            None => Presence::Never,
+        }
+    }
+
+    /// Sends a request over a connection that waits for nothing.
+    pub(super) fn request(
+        &mut self,
+        connection: &mut Connection,
+        node: usize,
+        request: &Request,
+        timeout: Duration,
+        now: Duration,
+    ) {
+        connection.last_msg_id += 1;
+        let msg_id = connection.last_msg_id;
+        let (src, dest) = (Address::Client(connection.id), Address::Node(node));
+        let message = self.net.register(src, dest, request.body(msg_id), now);
+        self.net.post(message, now);
+        for late in connection.inbox.drain(..) {
+            self.net.received(&late, now);
+        }
+        connection.awaited = Some(Awaited { msg_id, deadline: now + timeout });
+        if !connection.has_alarm {
+            connection.has_alarm = true;
+            self.alarms.push(Reverse((now + timeout, connection.id)));
+        }
+    }
+
+    /// Hands a message to a connection. Returns it if it is the awaited reply.
+    pub(super) fn hand_over(
+        &mut self,
+        connection: &mut Connection,
+        message: Message,
+        now: Duration,
+    ) -> Option<Message> {
+        let Some(awaited) = connection.awaited else {
+            connection.inbox.push(message);
+            return None;
+        };
+        self.net.received(&message, now);
+        let answers = Header::of(&message.body).ok().and_then(|header| header.in_reply_to());
+        if answers != Some(awaited.msg_id) {
+            return None;
+        }
+        connection.awaited = None;
+        Some(message)
+    }
+
+    /// When a connection has to be looked at next.
+    pub(super) fn next_alarm(&self) -> Option<Duration> {
+        self.alarms.peek().map(|Reverse((time, _))| *time)
+    }
+
+    /// Whose connection is to be looked at by `now`. A closed one's alarm is
+    /// dropped.
+    pub(super) fn pop_alarm(&mut self, now: Duration) -> Option<Owner> {
+        while self.next_alarm()? <= now {
+            let Reverse((_, id)) = self.alarms.pop()?;
+            if let Some(&owner) = self.open.get(&id) {
+                return Some(owner);
+            }
+        }
+        None
+    }
+
+    /// Looks at a connection: whether it waited too long. If so, it waits no
+    /// more.
+    pub(super) fn timed_out(&mut self, connection: &mut Connection, now: Duration) -> bool {
+        connection.has_alarm = false;
+        match connection.awaited {
+            Some(awaited) if awaited.deadline <= now => {
+                connection.awaited = None;
+                true
+            }
+            Some(awaited) => {
+                connection.has_alarm = true;
+                self.alarms.push(Reverse((awaited.deadline, connection.id)));
+                false
+            }
+            None => false,
+        }
+    }
+}

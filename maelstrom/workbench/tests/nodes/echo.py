@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""An echo node that can be told to misbehave."""
+import json
+import os
+import subprocess
+import sys
+import time
+
+mode = sys.argv[1] if len(sys.argv) > 1 else "well"
+me, sent = None, 0
+
+
+def note_pids(*pids):
+    with open("pids.new", "w") as file:
+        file.write(" ".join(map(str, pids)))
+    os.rename("pids.new", "pids")
+
+
+def send(src, dest, body):
+    print(json.dumps({"src": src, "dest": dest, "body": body}), flush=True)
+
+
+if mode == "with-a-child":
+    child = subprocess.Popen(["sleep", "1000"], stdin=subprocess.DEVNULL)
+    note_pids(os.getpid(), child.pid)
+else:
+    note_pids(os.getpid())
+
+while line := (time.sleep(1000) if mode == "deaf" else sys.stdin.readline()):
+    message = json.loads(line)
+    src, body = message["src"], message["body"]
+    reply = {"in_reply_to": body["msg_id"]}
+    if body["type"] == "init":
+        me = body["node_id"]
+        if mode == "hangs-at-init":
+            continue
+        if mode == "refuses-init":
+            send(me, src, reply | {"type": "error", "code": 13, "text": "no"})
+            continue
+        send(me, src, reply | {"type": "init_ok"})
+        continue
+    sent += 1
+    if sent == 3:
+        print("this is the third request", file=sys.stderr, flush=True)
+        if mode == "crashes":
+            sys.exit("out of luck")
+        elif mode == "exits":
+            sys.exit(0)
+        elif mode == "says-hello":
+            print("hello", flush=True)
+        elif mode == "sends-an-array":
+            print("[]", flush=True)
+        elif mode == "forges":
+            send("n9", src, reply | {"type": "echo_ok", "echo": body["echo"]})
+        elif mode == "sends-to-nobody":
+            send(me, "n9", {"type": "hello"})
+        elif mode == "closes-output":
+            os.close(1)
+            time.sleep(1000)
+        elif mode == "ignores-the-end":
+            import signal
+
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    send(me, src, reply | {"type": "echo_ok", "echo": body["echo"]})
+
+if mode in ("ignores-the-end", "with-a-child"):
+    time.sleep(1000)

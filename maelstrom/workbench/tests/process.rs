@@ -1,0 +1,331 @@
+//! The process host with real nodes, written in other languages.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use workbench::history::{Op, OpType};
+use workbench::host::process::{ProcessOptions, run};
+use workbench::host::{Observer, RunError, RunStats};
+use workbench::net::{Traffic, TrafficEvent};
+use workbench::settings::{Settings, Workload};
+use workbench::world::{FaultKind, Phase, Progress};
+
+/// How long something may take that takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Keeps everything.
+#[derive(Default)]
+struct Witness {
+    ops: Vec<Op>,
+    phases: Vec<Phase>,
+    sent: usize,
+    received: usize,
+    logged: Vec<String>,
+}
+
+impl Observer for Witness {
+    fn op(&mut self, op: &Op) {
+        self.ops.push(op.clone());
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        self.phases.push(progress.phase);
+    }
+
+    fn traffic(&mut self, traffic: &Traffic) {
+        match traffic.event {
+            TrafficEvent::Send => self.sent += 1,
+            TrafficEvent::Recv => self.received += 1,
+        }
+    }
+
+    fn node_log(&mut self, node: usize, line: &[u8]) {
+        self.logged.push(format!("n{node}: {}", String::from_utf8_lossy(line)));
+    }
+}
+
+/// A directory that is gone afterwards.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn options(&self, script: &str, mode: &str) -> ProcessOptions {
+        ProcessOptions {
+            bin: Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nodes").join(script),
+            args: vec![OsString::from(mode)],
+            node_log_dir: self.0.join("node-logs"),
+            work_dir: self.0.join("work"),
+            journal: false,
+            watchdog: Some(PathBuf::from(env!("CARGO_BIN_EXE_workbench"))),
+        }
+    }
+
+    /// The processes that node n0 told of, once it did.
+    fn pids(&self) -> Vec<Pid> {
+        let path = self.0.join("work/n0/pids");
+        wait_for("the node to note its process ids", || path.exists());
+        let text = fs::read_to_string(path).unwrap();
+        text.split(' ').map(|pid| Pid::from_raw(pid.parse().unwrap())).collect()
+    }
+
+    fn assert_no_orphans(&self) {
+        for pid in self.pids() {
+            wait_for("a process to be gone", || is_gone(pid));
+        }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Whether no such process runs. One that ended but that its parent (whoever
+/// adopts orphans here) has not asked about yet counts as gone.
+fn is_gone(pid: Pid) -> bool {
+    kill(pid, None).is_err()
+        || fs::read_to_string(format!("/proc/{pid}/stat"))
+            .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z")))
+}
+
+#[expect(clippy::disallowed_methods, reason = "these tests are about real processes in real time")]
+fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let until = std::time::Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(std::time::Instant::now() < until, "waited too long for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn settings(seconds: f64, rate: f64) -> Settings {
+    let mut settings = Settings::new(Workload::Echo);
+    settings.node_count = 2;
+    settings.concurrency = 4;
+    settings.time_limit = Duration::from_secs_f64(seconds);
+    settings.rate = rate;
+    settings
+}
+
+/// Whether an interpreter is there; says so if it is not.
+fn has(interpreter: &str) -> bool {
+    let found = Command::new(interpreter).arg("--version").stdout(Stdio::null()).status().is_ok();
+    if !found {
+        eprintln!("skipped: there is no {interpreter} here");
+    }
+    found
+}
+
+fn assert_echoed(witness: &Witness, stats: &RunStats) {
+    let count = |kind| witness.ops.iter().filter(|op| op.kind == kind).count() as u64;
+    assert!(count(OpType::Invoke) > 50, "{}", count(OpType::Invoke));
+    assert_eq!(count(OpType::Invoke), count(OpType::Ok));
+    assert_eq!(stats.tally.ok, count(OpType::Ok));
+    assert_eq!(stats.net.clients.msg_count, 2 * (2 + count(OpType::Ok)));
+    assert_eq!(stats.net.clients.recv_count, stats.net.clients.send_count);
+    assert_eq!(stats.net.servers.msg_count, 0);
+    assert!(witness.ops.windows(2).all(|pair| pair[0].time <= pair[1].time));
+    assert!(witness.phases.contains(&Phase::Main));
+}
+
+/// Runs a node in a mode that is a fault; the fault and the whole message.
+fn fault_of(mode: &str) -> Option<(FaultKind, String)> {
+    if !has("python3") {
+        return None;
+    }
+    let scratch = Scratch::new(mode);
+    let options = scratch.options("echo.py", mode);
+    let result = run(&settings(60.0, 100.0), &options, &mut Witness::default());
+    let error = result.expect_err("this node is at fault");
+    scratch.assert_no_orphans();
+    let text = error.to_string();
+    match error {
+        RunError::Node(failure) => Some((failure.fault.kind, text)),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_node_in_python_echoes() {
+    if !has("python3") {
+        return;
+    }
+    let scratch = Scratch::new("python");
+    let mut witness = Witness::default();
+    let mut settings = settings(1.0, 100.0);
+    settings.log_stderr = true;
+    let stats = run(&settings, &scratch.options("echo.py", "well"), &mut witness).unwrap();
+    assert_echoed(&witness, &stats);
+    assert!(witness.logged.contains(&"n1: this is the third request".to_owned()));
+    assert_eq!((witness.sent, witness.received), (0, 0), "nobody asked for traffic");
+    let log = fs::read_to_string(scratch.0.join("node-logs/n0.log")).unwrap();
+    assert_eq!(log, "this is the third request\n");
+    scratch.assert_no_orphans();
+}
+
+#[test]
+fn a_node_in_javascript_echoes_and_its_traffic_can_be_had() {
+    if !has("node") {
+        return;
+    }
+    let scratch = Scratch::new("javascript");
+    let mut witness = Witness::default();
+    let options = ProcessOptions { journal: true, ..scratch.options("echo.js", "") };
+    let stats = run(&settings(1.0, 100.0), &options, &mut witness).unwrap();
+    assert_echoed(&witness, &stats);
+    assert_eq!(witness.sent as u64, stats.net.all.send_count);
+    assert_eq!(witness.received as u64, stats.net.all.recv_count);
+}
+
+#[test]
+fn a_crash_ends_the_test_with_the_end_of_the_log() {
+    let Some((kind, text)) = fault_of("crashes") else { return };
+    assert_eq!(kind, FaultKind::Exited { status: "exit status: 1".to_owned() });
+    assert!(text.contains("\n    this is the third request\n    out of luck"), "{text}");
+}
+
+#[test]
+fn an_exit_without_an_error_is_a_fault_too() {
+    let Some((kind, text)) = fault_of("exits") else { return };
+    assert_eq!(kind, FaultKind::Exited { status: "exit status: 0".to_owned() });
+    assert!(text.starts_with("node n"), "{text}");
+}
+
+#[test]
+fn text_on_standard_output_is_a_fault() {
+    let Some((FaultKind::NotJson { line, .. }, text)) = fault_of("says-hello") else { return };
+    assert_eq!((line.number, line.text.as_str()), (4, "hello"));
+    assert!(text.contains("printed line 4, `hello` to standard output"), "{text}");
+}
+
+#[test]
+fn json_that_is_no_message_is_a_fault() {
+    let Some((FaultKind::NotAMessage { line, .. }, _)) = fault_of("sends-an-array") else { return };
+    assert_eq!((line.number, line.text.as_str()), (4, "[]"));
+}
+
+#[test]
+fn sending_in_anothers_name_is_a_fault() {
+    let Some((FaultKind::ForgedSource { line, src }, _)) = fault_of("forges") else { return };
+    assert_eq!((line.number, src.as_str()), (4, "n9"));
+}
+
+#[test]
+fn sending_to_nobody_is_a_fault() {
+    let Some((FaultKind::UnknownDestination { dest, .. }, _)) = fault_of("sends-to-nobody") else {
+        return;
+    };
+    assert_eq!(dest, "n9");
+}
+
+#[test]
+fn refusing_init_is_a_fault() {
+    let Some((FaultKind::Unwilling { request, body, .. }, _)) = fault_of("refuses-init") else {
+        return;
+    };
+    assert_eq!(request, "init");
+    assert!(body.contains("\"code\": 13"), "{body}");
+}
+
+#[test]
+fn hanging_at_init_is_a_fault() {
+    let Some((kind, text)) = fault_of("hangs-at-init") else { return };
+    assert_eq!(kind, FaultKind::Silent { request: "init", seconds: 10 });
+    assert!(text.contains("did not answer `init` within 10 s"), "{text}");
+}
+
+#[test]
+fn closing_standard_output_is_a_fault() {
+    let Some((kind, _)) = fault_of("closes-output") else { return };
+    assert_eq!(kind, FaultKind::ClosedOutput);
+}
+
+#[test]
+fn a_program_that_is_not_there_is_named() {
+    let scratch = Scratch::new("missing");
+    let error = run(&settings(1.0, 1.0), &scratch.options("none", ""), &mut Witness::default());
+    let text = error.unwrap_err().to_string();
+    assert!(text.contains("tests/nodes/none") && text.contains("has it been built?"), "{text}");
+}
+
+#[test]
+fn a_node_that_ignores_the_end_of_its_input_and_sigterm_is_killed() {
+    if !has("python3") {
+        return;
+    }
+    let scratch = Scratch::new("ignores-the-end");
+    let options = scratch.options("echo.py", "ignores-the-end");
+    run(&settings(1.0, 50.0), &options, &mut Witness::default()).unwrap();
+    scratch.assert_no_orphans();
+}
+
+#[test]
+fn a_nodes_own_children_do_not_outlive_the_test() {
+    if !has("python3") {
+        return;
+    }
+    let scratch = Scratch::new("with-a-child");
+    let options = scratch.options("echo.py", "with-a-child");
+    run(&settings(1.0, 50.0), &options, &mut Witness::default()).unwrap();
+    assert_eq!(scratch.pids().len(), 2);
+    scratch.assert_no_orphans();
+}
+
+/// A bench in a process of its own, for the tests that end one by force.
+#[test]
+#[ignore = "not a test by itself"]
+fn bench_to_be_ended() {
+    let Some(directory) = std::env::var_os("BENCH_TO_BE_ENDED") else { return };
+    let scratch = Scratch(PathBuf::from(directory));
+    let options = scratch.options("echo.py", "with-a-child");
+    let result = run(&settings(600.0, 10.0), &options, &mut Witness::default());
+    let text = result.unwrap_err().to_string();
+    fs::write(scratch.0.join("error"), text).unwrap();
+    std::mem::forget(scratch);
+}
+
+/// Ends such a bench with a signal; whatever it says of it.
+fn end_a_bench_with(signal: Signal) -> Option<String> {
+    if !has("python3") {
+        return None;
+    }
+    let scratch = Scratch::new(signal.as_str());
+    let mut bench = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "bench_to_be_ended", "--ignored"])
+        .env("BENCH_TO_BE_ENDED", &scratch.0)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    for pid in scratch.pids() {
+        assert!(!is_gone(pid));
+    }
+    kill(Pid::from_raw(i32::try_from(bench.id()).unwrap()), signal).unwrap();
+    bench.wait().unwrap();
+    scratch.assert_no_orphans();
+    Some(fs::read_to_string(scratch.0.join("error")).unwrap_or_default())
+}
+
+#[test]
+fn nothing_outlives_an_interrupted_bench() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let Some(text) = end_a_bench_with(signal) else { return };
+        assert_eq!(text, format!("interrupted by {signal}"));
+    }
+}
+
+#[test]
+fn nothing_outlives_a_killed_bench() {
+    end_a_bench_with(Signal::SIGKILL);
+}
