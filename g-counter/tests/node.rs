@@ -178,7 +178,7 @@ async fn at_the_end_of_input_who_waits_is_told_what_is_known() {
     assert_eq!(pipe.next().await["dest"], "seq-kv");
     pipe.send("c1", json!({"type": "add", "msg_id": 6, "delta": 4})).await;
     pipe.writer.shutdown().await.unwrap();
-    let mut answers = vec![pipe.next().await["body"].take(), pipe.next().await["body"].take()];
+    let mut answers = [pipe.next().await["body"].take(), pipe.next().await["body"].take()];
     answers.sort_by_key(|answer| answer["in_reply_to"].as_u64());
     assert_eq!(error_of(&answers[0]).0, 13, "in flight: nobody knows");
     assert_eq!(error_of(&answers[1]).0, 11, "not sent: it did not happen");

@@ -220,6 +220,27 @@ fn whatever_happens_all_nodes_end_with_one_sum_of_what_was_acknowledged() {
     }
 }
 
+#[test]
+fn a_network_that_never_gets_better_delays_but_loses_nothing() {
+    for seed in 0..20 {
+        let weather = Weather {
+            staleness: Staleness::Random,
+            latency: 3 * SECOND,
+            slow: 10 * SECOND,
+            loss: 0.2,
+            doubling: 0.2,
+        };
+        let mut world = World::new(seed, 4, weather, Mutation::None);
+        let (length, interval) = (30 * SECOND, SECOND);
+        let faults = Vec::new();
+        let schedule = Schedule { nodes: 4, rate: 10.0, largest: 1_000, length, faults, interval };
+        schedule.run(&mut world);
+        world.run_until(world.now + 300 * SECOND);
+        assert_eq!(judge(&mut world), Ok(()), "seed {seed}");
+        assert!(world.asked.iter().all(|asked| asked.answer.is_some()), "seed {seed}");
+    }
+}
+
 /// Whether such nodes are seen to end with a wrong sum.
 fn ends_with_a_wrong_sum(mutation: Mutation) -> bool {
     (0..300).any(|seed| matches!(trial(seed, mutation), Err(Flaw::WrongSum { .. })))
