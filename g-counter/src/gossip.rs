@@ -97,7 +97,7 @@ impl Link {
     }
 
     fn is_due(&self, neighbour: &NodeId, table: &Table) -> bool {
-        self.owes || self.incarnation == 0 || table.news_for(neighbour, self.acked).next().is_some()
+        self.owes || table.news_for(neighbour, self.acked).next().is_some()
     }
 
     fn is_silent(&self) -> bool {
@@ -205,6 +205,7 @@ impl Link {
         if follows {
             self.seen = self.seen.max(gossip.version);
         }
+        // Whoever takes us for a life that knew more has to be told.
         self.owes |= !follows || !gossip.shares.is_empty();
     }
 

@@ -166,3 +166,51 @@ fn a_late_message_of_an_old_life_acknowledges_nothing() {
     a.hear("n1", &late);
     assert_eq!(sums(&a.tell(now + 2 * PERIOD).unwrap()), [11]);
 }
+
+#[test]
+fn a_new_life_speaks_up_even_if_its_own_share_is_no_news() {
+    let (mut a, _) = acquainted(Instant::now());
+    let now = Instant::now() + 10 * PERIOD;
+    let mut b = Node::begin("n1", 2, 20);
+    // n0 has looked it up in the service before n1 could tell.
+    a.table.learn(&b.name, b.table.share(&b.name), None);
+    b.hear("n0", &a.tell(now).unwrap());
+    assert_eq!(b.table.news_for(&a.name, 0).count(), 0);
+    a.hear("n1", &b.tell(now).unwrap());
+    b.hear("n0", &a.tell(now + PERIOD).unwrap());
+    assert_eq!(b.table.total(), 30);
+}
+
+#[test]
+fn a_new_life_is_told_even_what_the_old_one_had_told() {
+    let (mut a, mut old) = acquainted(Instant::now());
+    let mut now = Instant::now() + 10 * PERIOD;
+    let third = Share { incarnation: 1, nonce: 1, sequence: 0, sum: 500 };
+    old.table.learn(&"n5".into(), third, None);
+    a.hear("n1", &old.tell(now).unwrap());
+    let mut b = Node::begin("n1", 2, 20);
+    for _ in 0..4 {
+        now += PERIOD;
+        b.tell(now).iter().for_each(|gossip| a.hear("n1", gossip));
+        a.tell(now).iter().for_each(|gossip| b.hear("n0", gossip));
+    }
+    assert_eq!(b.table.total(), 530);
+}
+
+#[test]
+fn a_life_that_gets_a_new_number_is_known_under_it_and_falls_silent() {
+    let (mut a, mut b) = acquainted(Instant::now());
+    let mut now = Instant::now() + 10 * PERIOD;
+    b.links.begin(5);
+    b.count(Share { incarnation: 5, nonce: 1, sequence: 0, sum: 20 });
+    for _ in 0..4 {
+        now += PERIOD;
+        b.tell(now).iter().for_each(|gossip| a.hear("n1", gossip));
+        a.tell(now).iter().for_each(|gossip| b.hear("n0", gossip));
+    }
+    now += 10 * PERIOD;
+    assert_eq!((a.tell(now), b.tell(now)), (None, None));
+    b.count(Share { incarnation: 5, nonce: 1, sequence: 1, sum: 21 });
+    a.hear("n1", &b.tell(now).unwrap());
+    assert_eq!(a.table.total(), 31);
+}
