@@ -135,8 +135,9 @@ impl Links {
         }
     }
 
-    /// Takes a message; returns whether it contained news.
-    pub(crate) fn receive(&mut self, from: &NodeId, gossip: &Gossip, table: &mut Table) -> bool {
+    /// Takes a message. One from an earlier life than the present, or not from
+    /// a neighbour, says nothing about links, but its shares are as good as any.
+    pub(crate) fn receive(&mut self, from: &NodeId, gossip: &Gossip, table: &mut Table) {
         let link = self.links.get_mut(from);
         let present = link.filter(|link| gossip.incarnation >= link.incarnation);
         if let Some(link) = &present
@@ -145,14 +146,12 @@ impl Links {
             table.forget_holder(from);
         }
         let holder = present.is_some().then_some(from);
-        let mut news = false;
         for (origin, &share) in &gossip.shares {
-            news |= table.learn(origin, share, holder);
+            table.learn(origin, share, holder);
         }
         if let Some(link) = present {
             link.hear(gossip, self.incarnation, table.version());
         }
-        news
     }
 
     /// The messages that are due, with their receivers.
@@ -201,12 +200,10 @@ impl Link {
         if gossip.seen_incarnation == own_incarnation {
             self.acked = self.acked.max(gossip.seen_version.min(own_version));
         }
-        let follows = gossip.since <= self.seen;
-        if follows {
+        if gossip.since <= self.seen {
             self.seen = self.seen.max(gossip.version);
         }
-        // Whoever takes us for a life that knew more has to be told.
-        self.owes |= !follows || !gossip.shares.is_empty();
+        self.owes |= !gossip.shares.is_empty();
     }
 
     fn speak(&mut self, to: &NodeId, incarnation: u64, now: Instant, table: &Table) -> Gossip {

@@ -6,7 +6,7 @@ use super::service::Staleness;
 use super::world::{Mutation, Weather, World};
 use super::{Fault, SECOND, Schedule, acknowledged, heal, judge};
 
-fn quiet(nodes: usize, rate: f64, length: Duration) -> Schedule {
+fn calm(nodes: usize, rate: f64, length: Duration) -> Schedule {
     Schedule { nodes, rate, largest: 4, length, faults: Vec::new(), interval: SECOND }
 }
 
@@ -45,7 +45,7 @@ fn the_challenge_costs_at_most_0_8_messages_per_request_and_answers_all() {
         let challenge = Schedule {
             faults: vec![Fault::Partition],
             interval: 10 * SECOND,
-            ..quiet(3, 100.0, 20 * SECOND)
+            ..calm(3, 100.0, 20 * SECOND)
         };
         challenge.run(&mut world);
         heal(&mut world);
@@ -60,7 +60,7 @@ fn the_challenge_costs_at_most_0_8_messages_per_request_and_answers_all() {
 #[test]
 fn an_add_takes_one_round_trip_to_the_service() {
     let mut world = world(3, SECOND / 10);
-    quiet(3, 10.0, 60 * SECOND).run(&mut world);
+    calm(3, 10.0, 60 * SECOND).run(&mut world);
     world.run_until(world.now + SECOND);
     // Each way takes between 0 and 100 ms. Some adds wait for the one before.
     let median = median_add(&world);
@@ -71,7 +71,7 @@ fn an_add_takes_one_round_trip_to_the_service() {
 fn a_hundred_nodes_agree_within_two_seconds_of_the_last_add() {
     for latency in [Duration::ZERO, SECOND / 10] {
         let mut world = world(100, latency);
-        quiet(100, 1_000.0, 5 * SECOND).run(&mut world);
+        calm(100, 1_000.0, 5 * SECOND).run(&mut world);
         // What is under way is acknowledged within a round trip or two.
         let messages = messages_per_request(&world);
         world.run_until(world.now + 4 * latency);
@@ -84,7 +84,7 @@ fn a_hundred_nodes_agree_within_two_seconds_of_the_last_add() {
 #[test]
 fn with_all_adds_known_nothing_is_sent() {
     let mut world = world(25, SECOND / 10);
-    quiet(25, 100.0, 2 * SECOND).run(&mut world);
+    calm(25, 100.0, 2 * SECOND).run(&mut world);
     world.run_until(world.now + 5 * SECOND);
     let messages = world.messages;
     world.run_until(world.now + 600 * SECOND);
