@@ -9,15 +9,15 @@
 //! # Message flow
 //!
 //! ```text
-//! client          n1                 seq-kv                 n0, a hub    n2
+//! client          n2                 seq-kv                 n0, a hub    n3
 //!   │── add 3 ───▶│                     │                      │         │
 //!   │             │── cas [1,…,4,10] ──▶│                      │         │
 //!   │             │    to [1,…,5,13]    │                      │         │
 //!   │             │◀────── cas_ok ──────│                      │         │
 //!   │◀─ add_ok ───│                     │                      │         │
-//!   │             │── gossip: n1 has [1,…,5,13] ──────────────▶│         │
-//!   │             │◀─ gossip: n2 has …, acknowledged ──────────│         │
-//!   │             │                     │                      │─ n1 … ─▶│
+//!   │             │── gossip: n2 has [1,…,5,13] ──────────────▶│         │
+//!   │             │◀─ gossip: n3 has …, acknowledged ──────────│         │
+//!   │             │                     │                      │─ n2 … ─▶│
 //! ```
 //!
 //! - An add waits for the next write of the node's key. One write is under way
@@ -37,10 +37,11 @@
 //!    of values, in which each expects the one before it, and a write that was
 //!    late, doubled or overtaken fails. The chain's sums differ by exactly the
 //!    adds in between.
-//! 2. A write is repeated as it was, not made anew, until the key has been
-//!    found to be what the write makes of it. `seq-kv` may show the past, but
-//!    never a value that was not there: finding it proves that the step
-//!    happened. Only then are its adds acknowledged and its share told to others.
+//! 2. A write is repeated as it was, not made anew, until the service says that
+//!    it is done, or the key is found to be what the write makes of it. `seq-kv`
+//!    may show the past, but never a value that was not there, so finding it
+//!    proves the same. Only then are its adds acknowledged and its share told to
+//!    others.
 //! 3. A life that begins may find its key as it was some time ago. So before it
 //!    counts anything it moves the key to its own incarnation: this changes the
 //!    key, changes happen on the newest state, and so it succeeds only from the
