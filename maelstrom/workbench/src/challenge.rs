@@ -56,6 +56,12 @@ pub const CHALLENGES: &[Challenge] = &[
         "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100",
         "msgs-per-op<20,stable-median<1000,stable-max<2000",
     ),
+    challenge(
+        "4",
+        "g-counter",
+        "-w g-counter --node-count 3 --rate 100 --time-limit 20 --nemesis partition",
+        "",
+    ),
 ];
 
 impl Challenge {

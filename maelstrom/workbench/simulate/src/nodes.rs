@@ -35,8 +35,9 @@ pub(crate) struct Promise {
     pub(crate) faults: &'static [&'static str],
 }
 
-/// Faults that take no node's memory.
-const NETWORK: &[&str] = &["partition"];
+/// Every fault that there is.
+const ALL: &[&str] =
+    &["partition", "one-way", "kill", "pause", "loss", "duplicate", "reorder", "slow"];
 
 /// The verdict is what counts.
 fn valid(finished: &Finished) -> Result<(), String> {
@@ -64,7 +65,7 @@ pub(crate) const KINDS: &[Kind] = &[
             flags: "-w broadcast --strict",
             node_counts: &[1, 2, 5, 25],
             rate: 100,
-            faults: NETWORK,
+            faults: ALL,
         }],
         judge: valid,
     },
@@ -75,7 +76,23 @@ pub(crate) const KINDS: &[Kind] = &[
             r#"{"type":"echo","echo":{"a":[1,"two",null]}}"#,
             r#"{"type":"echo_ok","in_reply_to":1,"echo":1}"#,
         ],
-        promises: &[Promise { flags: "-w echo", node_counts: &[1, 3], rate: 200, faults: NETWORK }],
+        promises: &[Promise { flags: "-w echo", node_counts: &[1, 3], rate: 200, faults: ALL }],
+        judge: valid,
+    },
+    Kind {
+        name: "g-counter",
+        program: |arguments| without_arguments(arguments, || Program::new(g_counter::node)),
+        bodies: &[
+            r#"{"type":"read"}"#,
+            r#"{"type":"add","delta":3}"#,
+            r#"{"type":"add","delta":-1}"#,
+        ],
+        promises: &[Promise {
+            flags: "-w g-counter",
+            node_counts: &[1, 2, 3, 5, 10],
+            rate: 100,
+            faults: ALL,
+        }],
         judge: valid,
     },
     Kind {
@@ -86,7 +103,7 @@ pub(crate) const KINDS: &[Kind] = &[
             flags: "-w unique-ids",
             node_counts: &[1, 3, 5],
             rate: 500,
-            faults: NETWORK,
+            faults: ALL,
         }],
         judge: valid,
     },
