@@ -123,6 +123,3 @@ impl Generator for FinalPolls {
             .retain(|key, target| seen.get(key).is_none_or(|offset| offset < target));
     }
 }
-
-#[cfg(test)]
-mod tests;

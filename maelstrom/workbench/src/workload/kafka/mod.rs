@@ -64,3 +64,6 @@ impl Workload for Kafka {
         Errors::Reported { idempotent: &["assign"] }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,6 +107,3 @@ fn change(key: u64, rng: &mut StdRng) -> Operation {
         Operation::new("cas", &(key, (from, to)))
     }
 }
-
-#[cfg(test)]
-mod tests;

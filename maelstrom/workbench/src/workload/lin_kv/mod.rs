@@ -101,3 +101,6 @@ impl Client for LinKvClient {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
