@@ -12,6 +12,8 @@
 //! `error`, `final?`, and what only kafka's operations say of themselves:
 //! `seek-to-beginning?`, `unseen` and `poll-ms`.
 
+mod form;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
@@ -19,6 +21,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
+
+pub use self::form::{Form, FormError};
 
 /// Where an operation stands in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,0 +1,104 @@
+# Every workflow of this workspace, one target each. `make help` lists them.
+
+# workbench, or maelstrom for the JVM original.
+RUNNER ?= workbench
+# The original's command, where RUNNER=maelstrom: in PATH, or as installed by
+# `make install-maelstrom`.
+MAELSTROM ?= $(firstword $(wildcard .maelstrom/maelstrom/maelstrom) maelstrom)
+# More flags for every test, and the seed of everything that is drawn.
+FLAGS ?=
+SEED ?=
+# Seeds of `make swarm`, and whether it goes on after a failure.
+SEEDS ?= 1000
+KEEP_GOING ?=
+# How long `make fuzz` runs, in seconds.
+SECONDS ?= 600
+
+CHALLENGES := 1 2 3a 3b 3c 3d 3e
+BROADCAST := 3a 3b 3c 3d 3e
+
+WORKBENCH := target/release/workbench
+SIMULATE := target/release/simulate
+
+ifeq ($(RUNNER),maelstrom)
+runner := --runner maelstrom --maelstrom $(MAELSTROM)
+else ifneq ($(RUNNER),workbench)
+$(error RUNNER=$(RUNNER): there are two runners, workbench and maelstrom)
+endif
+challenge := $(WORKBENCH) challenge $(runner) $(if $(SEED),--seed $(SEED)) $(if $(FLAGS),--flags '$(FLAGS)')
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  RUNNER=maelstrom runs a challenge on the JVM original instead of the workbench."
+	@echo "  SEED=7 repeats what was drawn; FLAGS='--log-stderr' adds flags to the test."
+
+.PHONY: build
+build: ## Build nodes, workbench and simulator in release
+	cargo build --release --quiet --workspace
+
+## Challenges
+
+.PHONY: echo unique-ids broadcast
+echo: build ## Challenge 1: echo
+	@$(challenge) 1
+unique-ids: build ## Challenge 2: unique ids
+	@$(challenge) 2
+broadcast: build ## Challenges 3a to 3e: broadcast, then a table
+	@$(challenge) $(BROADCAST)
+
+.PHONY: challenges
+challenges: build ## All challenges, then a table
+	@$(challenge) $(CHALLENGES)
+
+.PHONY: $(CHALLENGES:%=challenge-%) $(BROADCAST:3%=broadcast-3%)
+challenge-%: build ## One challenge, for instance challenge-3c
+	@$(challenge) $*
+broadcast-%: build ## One broadcast challenge, for instance broadcast-3d
+	@$(challenge) $*
+
+.PHONY: install-maelstrom
+install-maelstrom: ## Fetch the JVM original (pinned, checked) for RUNNER=maelstrom
+	@maelstrom/workbench/scripts/install-maelstrom.sh .maelstrom
+
+## Simulator
+
+.PHONY: sim
+sim: build ## All challenges in virtual time, then a table
+	@$(SIMULATE) challenge $(if $(SEED),--seed $(SEED)) $(CHALLENGES)
+sim-%: build ## One challenge in virtual time, for instance sim-3c SEED=7
+	@$(SIMULATE) challenge $(if $(SEED),--seed $(SEED)) $(FLAGS) $*
+
+.PHONY: swarm
+swarm: build ## SEEDS seeds over challenges and faults, on all cores
+	@$(SIMULATE) swarm --seeds $(SEEDS) $(if $(KEEP_GOING),--keep-going)
+
+.PHONY: fuzz
+fuzz: build ## Noise between valid requests, for SECONDS seconds a node
+	@$(SIMULATE) fuzz --seconds $(SECONDS)
+
+## Quality
+
+.PHONY: test
+test: ## Run all tests
+	cargo test --workspace
+
+.PHONY: check
+check: ## Formatting, lints and docs; changes nothing
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
+
+.PHONY: fix
+fix: ## Mend formatting and what clippy can mend
+	cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged --quiet
+	cargo fmt --all
+
+.PHONY: bench
+bench: ## Compare the node library with a floor: throughput, round trip, memory
+	cargo bench --quiet --package echo --bench speed
+
+.PHONY: ci
+ci: ## What CI runs
+	.ci/run
