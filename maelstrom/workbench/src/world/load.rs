@@ -97,7 +97,7 @@ impl Load {
         if let (Due::At(due), Some(end)) = (self.due, self.end)
             && due >= end
         {
-            self.generator = None;
+            self.running = false;
         }
     }
 

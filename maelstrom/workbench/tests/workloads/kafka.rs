@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::json;
-use workbench::history::{Op, OpType};
+use workbench::history::{Op, OpType, Process};
 use workbench::settings::{Settings, Workload};
 
 use super::kafka_node::{Fault, node};
-use super::{Run, assert_invalid, assert_valid, settings, value};
+use super::{Run, settings, value};
 
 fn run(fault: Fault) -> Run {
     Run::of(&settings(Workload::Kafka), move || node(fault))
@@ -16,16 +16,16 @@ fn run(fault: Fault) -> Run {
 
 /// The names of the anomalies that make this broker's history invalid.
 fn anomalies(fault: Fault) -> BTreeSet<String> {
-    let report = run(fault).report();
-    assert_invalid(&report);
-    let names = report.result("workload", "bad-error-types").unwrap();
+    let run = run(fault);
+    run.assert_invalid();
+    let names = run.report.result("workload", "bad-error-types").unwrap();
     serde_json::from_value(names.clone()).unwrap()
 }
 
 #[test]
 fn a_broker_in_memory_is_valid() {
-    let mut run = run(Fault::None);
-    assert_valid(&run.report());
+    let run = run(Fault::None);
+    run.assert_valid();
     let polled = run.ops(OpType::Ok, "poll").filter(|op| op.value.get().len() > 20).count();
     assert!(polled > 100, "{polled} polls received something");
 }
@@ -53,8 +53,9 @@ fn a_crash_ends_a_process_and_its_successor_starts_with_nothing_assigned() {
     for crash in run.ops(OpType::Info, "crash") {
         crashes += 1;
         assert!(crash.error.is_none());
-        let (process, next) = numbers(crash);
-        assert_eq!(run.of_process(process).last().unwrap().index, crash.index);
+        assert_eq!(run.of_process(crash.process).last().unwrap().index, crash.index);
+        let Process::Client(number) = crash.process else { panic!("{crash:?}") };
+        let next = Process::Client(number + 4);
         let first = |op: &&Op| op.kind == OpType::Ok && op.f != "send";
         match run.of_process(next).find(first) {
             Some(poll) if poll.f == "poll" => assert_eq!(value(poll), json!([["poll", {}]])),
@@ -63,12 +64,6 @@ fn a_crash_ends_a_process_and_its_successor_starts_with_nothing_assigned() {
     }
     assert!(crashes >= 4 + 1, "{crashes}");
     assert_eq!(run.ops(OpType::Invoke, "crash").count(), crashes, "no crash ends otherwise");
-}
-
-/// A process that ended, and the one after it.
-fn numbers(op: &Op) -> (u64, u64) {
-    let process = op.process.to_string()[1..].parse().unwrap();
-    (process, process + 4)
 }
 
 #[test]
@@ -85,8 +80,7 @@ fn at_the_end_every_process_reads_every_key_from_its_beginning() {
     for rewind in rewinds {
         let keys: BTreeSet<String> = rewind.decode().unwrap();
         assert!(keys.iter().eq(newest.keys()));
-        let process = rewind.process.to_string()[1..].parse().unwrap();
-        let after = run.of_process(process).skip_while(|op| op.index < rewind.index);
+        let after = run.of_process(rewind.process).skip_while(|op| op.index < rewind.index);
         let polls: Vec<&Op> = after.filter(|op| op.kind == OpType::Ok && op.f == "poll").collect();
         let [poll] = polls[..] else { panic!("one poll sees all: {polls:?}") };
         assert_eq!(poll.poll_ms, Some(1000));
@@ -96,10 +90,12 @@ fn at_the_end_every_process_reads_every_key_from_its_beginning() {
             |(key, batch): (&String, &Vec<(i64, u64)>)| (key.clone(), batch.last().unwrap().0);
         assert_eq!(batches.iter().map(last).collect::<BTreeMap<_, _>>(), newest);
     }
-    let crashes = run.ops(OpType::Invoke, "crash").map(|crash| crash.time);
-    let late: Vec<u64> = crashes.filter(|&time| time >= 10_000_000_000).collect();
-    assert_eq!(late.len(), 4, "one a thread: {late:?}");
-    assert!(late[0] >= 20_000_000_000, "after ten seconds of rest");
+    const REST: u64 = 10_000_000_000;
+    let pause = run.history.windows(2).find(|pair| pair[1].time - pair[0].time >= REST);
+    let rested = pause.expect("ten seconds of rest")[1].index as usize;
+    let after =
+        |f: &str| run.ops(OpType::Invoke, f).filter(|op| op.index as usize >= rested).count();
+    assert_eq!((after("crash"), after("assign"), after("poll"), after("send")), (4, 4, 4, 0));
 }
 
 #[test]
@@ -120,8 +116,8 @@ fn a_timeout_fails_an_assign_and_leaves_everything_else_open() {
 #[test]
 fn what_is_acknowledged_after_the_last_operation_is_polled_too() {
     let settings = Settings { time_limit: Duration::from_secs(1), ..settings(Workload::Kafka) };
-    let mut run = Run::of(&settings, || node(Fault::AcknowledgesLate(Duration::from_secs(2))));
-    assert_valid(&run.report());
+    let run = Run::of(&settings, || node(Fault::AcknowledgesLate(Duration::from_secs(2))));
+    run.assert_valid();
     let mut sent = BTreeSet::new();
     for send in run.ops(OpType::Ok, "send") {
         assert!(send.time > 1_000_000_000, "late");

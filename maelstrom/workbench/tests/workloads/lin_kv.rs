@@ -8,16 +8,16 @@ use maelstrom::{Context, Definite, Empty, Error, Node, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use workbench::history::OpType;
-use workbench::host::simulation::{SimulationOptions, run};
-use workbench::host::{Observer, Program, RunError};
+use workbench::host::{Program, RunError};
 use workbench::settings::{Latency, LatencyDist, Settings, Workload};
+use workbench::simulation::Simulation;
 use workbench::workload::Unsupported;
 
-use super::{Chances, Run, assert_invalid, assert_valid, value};
+use super::{Chances, Run, value};
 
 /// What is wrong with a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+pub(super) enum Fault {
     /// Nothing.
     None,
     /// It answers reads with what it saw at some time before.
@@ -68,7 +68,7 @@ impl Request for Cas {
     type Reply = Empty;
 }
 
-struct Proxy {
+pub(super) struct Proxy {
     fault: Fault,
     chances: Chances,
     remembered: Mutex<BTreeMap<u64, u64>>,
@@ -120,7 +120,7 @@ async fn ignore(context: &Context<Proxy>) {
     }
 }
 
-fn node(fault: Fault) -> Node<Proxy> {
+pub(super) fn node(fault: Fault) -> Node<Proxy> {
     Node::new(move |_| Proxy { fault, chances: Chances::default(), remembered: Mutex::default() })
         .handle(read)
         .handle(write)
@@ -137,8 +137,8 @@ fn run_with(settings: &Settings, fault: Fault) -> Run {
 
 #[test]
 fn a_proxy_is_valid() {
-    let mut run = run_with(&settings(), Fault::None);
-    assert_valid(&run.report());
+    let run = run_with(&settings(), Fault::None);
+    run.assert_valid();
     for f in ["read", "write", "cas"] {
         assert!(run.ops(OpType::Ok, f).count() > 100, "{f}");
     }
@@ -154,8 +154,8 @@ fn a_proxy_is_valid_with_many_keys_at_a_time_and_latency() {
         latency: Latency { mean, dist: LatencyDist::Exponential },
         ..settings()
     };
-    let mut run = run_with(&settings, Fault::None);
-    assert_valid(&run.report());
+    let run = run_with(&settings, Fault::None);
+    run.assert_valid();
     let keys = run.ops(OpType::Ok, "read").map(|op| value(op)[0].as_u64().unwrap());
     let keys: std::collections::BTreeSet<u64> = keys.collect();
     assert!(keys.is_superset(&(0..4).collect()), "{keys:?}");
@@ -164,9 +164,9 @@ fn a_proxy_is_valid_with_many_keys_at_a_time_and_latency() {
 #[test]
 fn broken_proxies_are_found_out() {
     for fault in [Fault::RemembersTooWell, Fault::ForgetsWrites, Fault::SwapsAnything] {
-        let report = run_with(&settings(), fault).report();
-        assert_invalid(&report);
-        let failures = report.result("workload", "failures").unwrap().clone();
+        let run = run_with(&settings(), fault);
+        run.assert_invalid();
+        let failures = run.report.result("workload", "failures").unwrap().clone();
         assert_eq!(failures, json!([0]), "{fault:?}");
     }
 }
@@ -178,11 +178,7 @@ fn what_nobody_answers_times_out_after_a_second_and_uses_up_keys() {
     for op in run.history.iter().filter(|op| op.f != "read") {
         if op.kind == OpType::Invoke {
             keys.push(value(op)[0].as_u64().unwrap());
-            let ends = |end: &&_| {
-                let end: &workbench::history::Op = end;
-                end.process == op.process && end.index > op.index
-            };
-            let end = run.history.iter().find(ends).unwrap();
+            let end = run.of_process(op.process).find(|end| end.index > op.index).unwrap();
             assert_eq!(end.kind, OpType::Info);
             assert_eq!(end.error.as_ref().unwrap().get(), r#""net-timeout""#);
             assert_eq!((end.time - op.time).div_ceil(1_000_000), 1000);
@@ -197,13 +193,9 @@ fn what_nobody_answers_times_out_after_a_second_and_uses_up_keys() {
 
 #[test]
 fn a_concurrency_that_does_not_fit_is_refused_in_words() {
-    struct Blind;
-    impl Observer for Blind {
-        fn op(&mut self, _: &workbench::history::Op) {}
-    }
     let settings = Settings { concurrency: 5, ..settings() };
     let program = Program::new(|| node(Fault::None));
-    let error = run(&settings, &program, &SimulationOptions::default(), &mut Blind).unwrap_err();
+    let error = Simulation::with(settings, program).run().ended.unwrap_err();
     let text = error.to_string();
     let RunError::Workload(Unsupported::Groups { group: 4, concurrency: 5, .. }) = error else {
         panic!("{text}")

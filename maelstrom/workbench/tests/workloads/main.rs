@@ -12,16 +12,17 @@ mod recorded;
 mod txn;
 mod txn_node;
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use maelstrom::Node;
 use serde_json::Value;
-use workbench::checker::{Analysis, Names, Report, Validity};
-use workbench::history::{Op, OpType, Process};
-use workbench::host::simulation::{SimulationOptions, run};
-use workbench::host::{Observer, Program};
+use workbench::checker::Validity;
+use workbench::history::{self, Op, OpType, Process};
+use workbench::host::Program;
 use workbench::settings::{Settings, Workload};
+use workbench::simulation::{Finished, Simulation};
 
 /// How often a broken node misbehaves.
 const ODD: u64 = 20;
@@ -37,19 +38,17 @@ impl Chances {
     }
 }
 
-/// What a test run left behind.
-#[derive(Default)]
+/// A test that was run, and its history.
 struct Run {
+    finished: Finished,
     history: Vec<Op>,
-    analysis: Option<Analysis>,
 }
 
-impl Observer for Run {
-    fn op(&mut self, op: &Op) {
-        self.history.push(op.clone());
-        if let Some(analysis) = &mut self.analysis {
-            analysis.observe(op);
-        }
+impl Deref for Run {
+    type Target = Finished;
+
+    fn deref(&self) -> &Finished {
+        &self.finished
     }
 }
 
@@ -58,15 +57,11 @@ impl Run {
         settings: &Settings,
         node: impl Fn() -> Node<S> + 'static,
     ) -> Self {
-        let analysis = Analysis::new(settings, Names::of(settings));
-        let mut this = Self { analysis, ..Self::default() };
-        run(settings, &Program::new(node), &SimulationOptions::default(), &mut this)
-            .unwrap_or_else(|error| panic!("{error}"));
-        this
-    }
-
-    fn report(&mut self) -> Report {
-        self.analysis.take().expect("a checker").finish()
+        let finished = Simulation::with(settings.clone(), Program::new(node)).recorded().run();
+        assert!(finished.ended.is_ok(), "{finished}");
+        let lines = history::read(finished.history.as_bytes()).unwrap();
+        let history = lines.map(Result::unwrap).collect();
+        Self { finished, history }
     }
 
     fn ops(&self, kind: OpType, f: &str) -> impl Iterator<Item = &Op> {
@@ -74,8 +69,16 @@ impl Run {
     }
 
     /// The operations of a process, in order.
-    fn of_process(&self, process: u64) -> impl Iterator<Item = &Op> {
-        self.history.iter().filter(move |op| op.process == Process::Client(process))
+    fn of_process(&self, process: Process) -> impl Iterator<Item = &Op> {
+        self.history.iter().filter(move |op| op.process == process)
+    }
+
+    /// The workload's checker has to object, and not only a check of the rest.
+    #[track_caller]
+    fn assert_invalid(&self) {
+        let workload = &self.report.parts["workload"];
+        assert_eq!(workload.valid, Validity::Invalid, "{}", self.finished);
+        assert!(!workload.findings.is_empty(), "no verdict without a witness");
     }
 }
 
@@ -93,15 +96,4 @@ fn settings(workload: Workload) -> Settings {
 
 fn value(op: &Op) -> Value {
     serde_json::from_str(op.value.get()).unwrap()
-}
-
-fn assert_valid(report: &Report) {
-    assert_eq!(report.valid(), Validity::Valid, "{}", serde_json::to_string(report).unwrap());
-}
-
-/// The workload's part of the report has to be invalid.
-fn assert_invalid(report: &Report) {
-    let workload = &report.parts["workload"];
-    assert_eq!(workload.valid, Validity::Invalid, "{:?}", workload.results);
-    assert!(!workload.findings.is_empty(), "no verdict without a witness");
 }

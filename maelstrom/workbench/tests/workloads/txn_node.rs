@@ -25,8 +25,8 @@ pub(super) enum Fault {
     ReadsThePast,
     /// It appends twice.
     AppendsTwice,
-    /// It answers with half of the transaction.
-    AnswersHalf,
+    /// It answers with something that is no transaction.
+    TalksNonsense,
 }
 
 /// `[f, key, value]`
@@ -45,20 +45,15 @@ impl Request for Txn {
 pub(super) type State = BTreeMap<u64, Value>;
 
 /// The node's state.
-#[derive(Default)]
-struct Memory {
-    now: State,
-    /// What it was some transactions ago.
-    past: State,
-}
-
 pub(super) struct Store {
     fault: Fault,
     chances: Chances,
-    memory: Mutex<Memory>,
+    /// The present is the last of them; only a store that reads the past keeps
+    /// more than that.
+    states: Mutex<Vec<State>>,
 }
 
-/// Carries out a micro-operation as it should be.
+/// Carries out a micro-operation, as it should be.
 pub(super) fn apply(state: &mut State, (f, key, value): MicroOp) -> MicroOp {
     match f.as_str() {
         "r" => {
@@ -77,43 +72,65 @@ pub(super) fn apply(state: &mut State, (f, key, value): MicroOp) -> MicroOp {
 }
 
 impl Store {
+    fn new(fault: Fault) -> Self {
+        Self { fault, chances: Chances::default(), states: Mutex::new(vec![State::new()]) }
+    }
+
     fn odd(&self, fault: Fault) -> bool {
         self.fault == fault && self.chances.take()
     }
 
     fn carry_out(&self, Txn { txn }: Txn) -> Result<Txn, Error> {
-        let mut memory = self.memory.lock().unwrap();
-        let mut seen = self.snapshot(&memory);
-        let mut done = Vec::new();
-        for micro_op in txn {
-            let forgotten = micro_op.0 != "r" && self.odd(Fault::ForgetsWrites);
-            let mut forgetful = State::new();
-            let state = if forgotten { &mut forgetful } else { &mut memory.now };
-            if micro_op.0 == "append" && self.odd(Fault::AppendsTwice) {
-                apply(state, micro_op.clone());
-            }
-            done.push(match &mut seen {
+        let mut states = self.states.lock().unwrap();
+        let mut seen = self.wrong_view(&states);
+        let mut present = match self.fault {
+            Fault::ReadsThePast => states.last().cloned(),
+            _ => states.pop(),
+        }
+        .unwrap();
+        let mut answer: Vec<MicroOp> = txn
+            .into_iter()
+            .map(|micro_op| match &mut seen {
                 Some(seen) if micro_op.0 == "r" => apply(seen, micro_op),
-                _ => apply(state, micro_op),
-            });
-        }
-        if self.chances.0.load(std::sync::atomic::Ordering::Relaxed) % 10 == 0 {
-            memory.past = memory.now.clone();
-        }
+                _ => self.apply_perhaps(&mut present, micro_op),
+            })
+            .collect();
+        states.push(present);
         if self.odd(Fault::AbortsTooLate) {
             return Err(Error::abort("no"));
         }
-        if self.odd(Fault::AnswersHalf) {
-            return Err(Error::abort("half"));
+        if self.odd(Fault::TalksNonsense) {
+            answer[0].0 = "nonsense".to_owned();
         }
-        Ok(Txn { txn: done })
+        Ok(Txn { txn: answer })
     }
 
-    /// What reads see instead of the present.
-    fn snapshot(&self, memory: &Memory) -> Option<State> {
-        if self.odd(Fault::IgnoresItself) {
-            return Some(memory.now.clone());
-        }
-        self.odd(Fault::ReadsThePast).then(|| memory.past.clone())
+    /// What reads see instead of the present, if they see anything else.
+    fn wrong_view(&self, states: &[State]) -> Option<State> {
+        let back = if self.odd(Fault::IgnoresItself) {
+            0
+        } else if self.odd(Fault::ReadsThePast) {
+            10
+        } else {
+            return None;
+        };
+        Some(states[(states.len() - 1).saturating_sub(back)].clone())
     }
+
+    fn apply_perhaps(&self, state: &mut State, micro_op: MicroOp) -> MicroOp {
+        let writes = micro_op.0 != "r";
+        if writes && self.odd(Fault::ForgetsWrites) {
+            return micro_op;
+        }
+        if writes && self.odd(Fault::AppendsTwice) {
+            apply(state, micro_op.clone());
+        }
+        apply(state, micro_op)
+    }
+}
+
+/// A store.
+pub(super) fn node(fault: Fault) -> Node<Store> {
+    Node::new(move |_| Store::new(fault))
+        .handle(async |context: Context<Store>, request: Txn| context.state().carry_out(request))
 }
