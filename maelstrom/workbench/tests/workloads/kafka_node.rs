@@ -183,9 +183,9 @@ impl Broker {
     /// Sleeps before the answer to a request of this type.
     async fn dawdle(&self, request: &str) {
         let delay = match (self.fault, request) {
-            (Fault::Dawdles(delay), ListCommittedOffsets::TYPE) => delay,
+            (Fault::Dawdles(delay), ListCommittedOffsets::TYPE)
+            | (Fault::AcknowledgesLate(delay), Send::TYPE) => delay,
             (Fault::Dawdles(delay), _) if self.chances.take() => delay,
-            (Fault::AcknowledgesLate(delay), Send::TYPE) => delay,
             _ => return,
         };
         tokio::time::sleep(delay).await;
