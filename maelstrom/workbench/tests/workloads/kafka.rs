@@ -38,6 +38,7 @@ fn brokers_are_found_out_by_the_anomaly_they_are_made_for() {
         (Fault::ReusesOffsets, "inconsistent-offsets"),
         (Fault::RefusesButStores, "G1a"),
         (Fault::LeavesOut, "int-poll-skip"),
+        (Fault::StartsLate, "poll-skip"),
         (Fault::Repeats, "nonmonotonic-poll"),
         (Fault::Disorders, "int-nonmonotonic-poll"),
     ] {

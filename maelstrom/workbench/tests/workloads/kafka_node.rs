@@ -25,6 +25,8 @@ pub(super) enum Fault {
     RefusesButStores,
     /// A poll lacks a message between others.
     LeavesOut,
+    /// A poll begins with the message after the one that it was to begin with.
+    StartsLate,
     /// A poll begins with the message before the one that it was to begin with.
     Repeats,
     /// A poll has two messages the wrong way round.
@@ -152,6 +154,9 @@ impl Broker {
         let mut batch = log.messages[begins..].to_vec();
         if batch.len() > 2 && self.odd(Fault::LeavesOut) {
             batch.remove(1);
+        }
+        if batch.len() > 1 && self.odd(Fault::StartsLate) {
+            batch.remove(0);
         }
         if batch.len() > 1 && self.odd(Fault::Disorders) {
             batch.swap(0, 1);
