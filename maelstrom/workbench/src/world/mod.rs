@@ -140,7 +140,7 @@ impl World {
     ///
     /// # Errors
     ///
-    /// When there is no such workload.
+    /// When the settings do not go with the workload.
     pub fn new(settings: &Settings) -> Result<Self, Unsupported> {
         // One stream for each purpose, so that a change to how one of them draws
         // leaves the others as they are.
