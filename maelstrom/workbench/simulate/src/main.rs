@@ -5,6 +5,7 @@
 //! - [`single`]: one test, with its log, history and journal on request.
 //! - [`challenges`]: the challenges in a row, and their table.
 //! - [`swarm`]: many seeds over challenges and faults, on all cores.
+//! - [`judge`]: what a run under faults has to show.
 //! - [`noise`]: noise between valid requests.
 //! - [`determinism`]: the same seed in two processes.
 //! - [`clock`]: virtual time in log lines.
@@ -12,6 +13,7 @@
 mod challenges;
 mod clock;
 mod determinism;
+mod judge;
 mod nodes;
 mod noise;
 mod single;

@@ -2,9 +2,10 @@
 
 use anyhow::bail;
 use broadcast::config::Config;
-use workbench::checker::Validity;
 use workbench::host::Program;
 use workbench::simulation::Finished;
+
+use crate::judge::{in_memory, valid};
 
 /// A node crate of this workspace.
 #[derive(Clone, Copy)]
@@ -39,14 +40,6 @@ pub(crate) struct Promise {
 const ALL: &[&str] =
     &["partition", "one-way", "kill", "pause", "loss", "duplicate", "reorder", "slow"];
 
-/// The verdict is what counts.
-fn valid(finished: &Finished) -> Result<(), String> {
-    match finished.valid() {
-        Validity::Valid => Ok(()),
-        _ => Err(finished.to_string()),
-    }
-}
-
 /// All of them.
 pub(crate) const KINDS: &[Kind] = &[
     Kind {
@@ -67,7 +60,7 @@ pub(crate) const KINDS: &[Kind] = &[
             rate: 100,
             faults: ALL,
         }],
-        judge: valid,
+        judge: in_memory,
     },
     Kind {
         name: "echo",
