@@ -45,6 +45,8 @@ pub mod message;
 mod peer;
 pub mod replica;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 pub mod transaction;
 pub mod vector;
 

@@ -73,7 +73,7 @@ impl Message for Page {
 }
 
 /// Any of these.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Any {
     /// See [`Replicate`].
     Replicate(Replicate),
