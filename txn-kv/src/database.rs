@@ -23,7 +23,7 @@ use crate::vector::{Origin, Stamp, Time, Vector};
 
 /// Bytes of transactions that are kept for nodes that are away; one that stays
 /// away for longer gets the versions of what it lacks instead.
-const MAX_JOURNAL_BYTES: usize = 32 << 20;
+pub const MAX_JOURNAL_BYTES: usize = 32 << 20;
 /// About how many bytes of versions go into a record, or a page of a snapshot.
 const PAGE_BYTES: usize = 64 << 10;
 
@@ -71,7 +71,7 @@ pub enum Record {
 }
 
 /// See the [module's documentation](self).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Database {
     store: BTreeMap<Key, (Stamp, Value)>,
     journal: Journal,
@@ -79,13 +79,22 @@ pub struct Database {
     /// What this node's own transactions are known to depend on. Less than that
     /// costs bytes, no more.
     seen: Vector,
+    max_journal_bytes: usize,
     bugs: Bugs,
 }
 
 impl Database {
-    /// An empty one, with these faults.
-    pub fn new(bugs: Bugs) -> Self {
-        Self { bugs, ..Self::default() }
+    /// An empty one that keeps at most so many bytes of transactions for others,
+    /// normally [`MAX_JOURNAL_BYTES`], and has these faults.
+    pub fn new(max_journal_bytes: usize, bugs: Bugs) -> Self {
+        Self {
+            store: BTreeMap::new(),
+            journal: Journal::default(),
+            have: Vector::default(),
+            seen: Vector::default(),
+            max_journal_bytes,
+            bugs,
+        }
     }
 
     /// The value of a key.
@@ -205,7 +214,7 @@ impl Database {
     /// there are too many.
     pub fn forget(&mut self, everywhere: &Vector) {
         self.journal.forget(everywhere);
-        self.journal.shrink(MAX_JOURNAL_BYTES);
+        self.journal.shrink(self.max_journal_bytes);
     }
 
     /// Repeats a record.
@@ -225,7 +234,7 @@ impl Database {
                         }
                     }
                 }
-                self.journal.shrink(MAX_JOURNAL_BYTES);
+                self.journal.shrink(self.max_journal_bytes);
             }
         }
     }

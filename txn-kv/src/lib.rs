@@ -60,7 +60,7 @@ use tokio::task;
 use tokio::time::Instant;
 
 use crate::bugs::Bugs;
-use crate::database::{Database, Record};
+use crate::database::{Database, MAX_JOURNAL_BYTES, Record};
 use crate::log::Log;
 use crate::message::{Any, Fetch, Page, Replicate};
 use crate::replica::Replica;
@@ -185,7 +185,7 @@ impl Store {
     fn new(setup: &Setup, options: Options) -> Self {
         let mut rng = setup.rng();
         let (origin, number) = (Origin::new(setup.id(), rng.random()), rng.random());
-        let database = Database::new(options.bugs);
+        let database = Database::new(MAX_JOURNAL_BYTES, options.bugs);
         let replica = Replica::new(origin, database, setup.peers().cloned(), number, options.bugs);
         let started = Instant::now();
         Self(Mutex::new(Inner { options, started, replica, log: None, failed: None }))

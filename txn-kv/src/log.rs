@@ -21,7 +21,7 @@ use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::bugs::Bugs;
-use crate::database::{Database, Record};
+use crate::database::{Database, MAX_JOURNAL_BYTES, Record};
 use crate::vector::Origin;
 
 const NAME: &str = "txn-kv.log";
@@ -188,7 +188,8 @@ fn encode(out: &mut Vec<u8>, entry: &Entry) -> io::Result<()> {
 /// Reads as far as entries are sound.
 fn read(file: &File, bugs: Bugs) -> io::Result<Found> {
     let bytes = file.metadata()?.len();
-    let mut found = Found { life: None, database: Database::new(bugs), sound: 0, bytes };
+    let mut found =
+        Found { life: None, database: Database::new(MAX_JOURNAL_BYTES, bugs), sound: 0, bytes };
     let mut reader = BufReader::with_capacity(1 << 20, file);
     while let Some((entry, length)) = next_entry(&mut reader, bytes - found.sound)? {
         match entry {
@@ -225,4 +226,172 @@ fn next_entry(reader: &mut impl Read, left: u64) -> io::Result<Option<(Entry, u6
 /// What tells one start of the machine from the others, where it can be had.
 fn boot() -> Option<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::env;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::json::{Key, Value};
+    use crate::vector::Vector;
+
+    /// A directory that goes away with the test.
+    struct Directory(PathBuf);
+
+    impl Directory {
+        fn new() -> Self {
+            static COUNT: AtomicU64 = AtomicU64::new(0);
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("txn-kv-log-{}-{count}", std::process::id());
+            let directory = Self(env::temp_dir().join(name));
+            let _ = fs::remove_dir_all(&directory.0);
+            directory
+        }
+
+        fn open(&self) -> (Log, Database) {
+            Log::open(&self.0, "n0", fresh(), false, Bugs::default()).unwrap()
+        }
+
+        fn bytes(&self) -> Vec<u8> {
+            fs::read(self.0.join(NAME)).unwrap()
+        }
+
+        fn set_bytes(&self, bytes: &[u8]) {
+            fs::write(self.0.join(NAME), bytes).unwrap();
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn fresh() -> Origin {
+        static COUNT: AtomicU64 = AtomicU64::new(1 << 16);
+        Origin::new("n0", COUNT.fetch_add(1 << 16, Ordering::Relaxed))
+    }
+
+    fn json(number: u64) -> Value {
+        serde_json::from_str(&number.to_string()).unwrap()
+    }
+
+    /// Commits `key: value` and has it flushed.
+    fn commit(log: &mut Log, database: &mut Database, key: u64, value: u64) {
+        let origin = log.origin().clone();
+        let writes = BTreeMap::from([(Key::new(&json(key)).unwrap(), json(value))]);
+        let mut batch = crate::journal::Batch::default();
+        batch.push(&origin, database.commit(&origin, writes));
+        log.append(Record::Commits(batch)).unwrap();
+        log.flush().unwrap();
+    }
+
+    fn contents(database: &Database) -> String {
+        let entries: Vec<String> = database
+            .contents()
+            .map(|(key, value, stamp)| format!("{}={}@{}", key.text(), value.text(), stamp.time))
+            .collect();
+        entries.join(" ")
+    }
+
+    #[test]
+    fn a_restart_finds_what_was_flushed_and_continues_the_life() {
+        let directory = Directory::new();
+        let (mut log, mut database) = directory.open();
+        assert_eq!(contents(&database), "");
+        commit(&mut log, &mut database, 1, 10);
+        commit(&mut log, &mut database, 2, 20);
+
+        let (mut again, mut found) = directory.open();
+        assert_eq!(again.origin(), log.origin());
+        assert_eq!(found.have(), database.have());
+        commit(&mut again, &mut found, 1, 11);
+        let (_, found) = directory.open();
+        assert_eq!(contents(&found), "1=11@3 2=20@2");
+        assert_eq!(found.journal().len(), 3, "others may lack them");
+    }
+
+    #[test]
+    fn whatever_is_missing_at_the_end_the_rest_is_found_and_a_new_life_begins() {
+        let directory = Directory::new();
+        let (mut log, mut database) = directory.open();
+        commit(&mut log, &mut database, 1, 10);
+        let first = directory.bytes().len();
+        commit(&mut log, &mut database, 2, 20);
+        let whole = directory.bytes();
+        for length in first + 1..whole.len() {
+            directory.set_bytes(&whole[..length]);
+            let (mut after, mut found) = directory.open();
+            assert_eq!(contents(&found), "1=10@1");
+            assert_ne!(after.origin(), log.origin(), "time 2 was taken, and may be known");
+            commit(&mut after, &mut found, 3, 30);
+            let (again, found) = directory.open();
+            assert_eq!(contents(&found), "1=10@1 3=30@2");
+            assert_eq!(again.origin(), after.origin());
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_is_noticed() {
+        let directory = Directory::new();
+        let (mut log, mut database) = directory.open();
+        commit(&mut log, &mut database, 1, 10);
+        let first = directory.bytes().len();
+        commit(&mut log, &mut database, 2, 20);
+        let whole = directory.bytes();
+        for position in first..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[position] ^= 0x10;
+            directory.set_bytes(&bytes);
+            let (after, found) = directory.open();
+            assert_eq!(contents(&found), "1=10@1", "at {position}");
+            assert_ne!(after.origin(), log.origin());
+        }
+    }
+
+    #[test]
+    fn a_log_of_before_the_machine_started_ends_the_life() {
+        let directory = Directory::new();
+        let (log, _) = directory.open();
+        let mut bytes = Vec::new();
+        let boot = Some("another".to_owned());
+        encode(&mut bytes, &Entry::Life(Life { boot, ..log.life.clone() })).unwrap();
+        directory.set_bytes(&bytes);
+        assert_ne!(directory.open().0.origin(), log.origin());
+    }
+
+    #[test]
+    fn a_rewritten_log_is_short_and_describes_the_same() {
+        let directory = Directory::new();
+        let (mut log, mut database) = directory.open();
+        for value in 0..1_000 {
+            commit(&mut log, &mut database, value % 3, value);
+        }
+        let everywhere: Vector = database.have().clone();
+        database.forget(&everywhere);
+        commit(&mut log, &mut database, 9, 9);
+        log.rewrite(&database).unwrap();
+        assert!(directory.bytes().len() < 1_000);
+        assert_eq!(log.bytes, directory.bytes().len() as u64);
+        commit(&mut log, &mut database, 8, 8);
+
+        let (again, found) = directory.open();
+        assert_eq!(again.origin(), log.origin());
+        assert_eq!(contents(&found), contents(&database));
+        assert_eq!(found.have(), database.have());
+        assert_eq!(found.journal().len(), 2);
+        assert_eq!(found.journal().omitted(), database.journal().omitted());
+    }
+
+    #[test]
+    fn the_directory_of_another_node_is_refused() {
+        let directory = Directory::new();
+        drop(directory.open());
+        let other = Log::open(&directory.0, "n1", fresh(), false, Bugs::default());
+        let error = format!("{:#}", other.err().unwrap());
+        assert!(error.contains("not of n1"), "{error}");
+    }
 }

@@ -79,6 +79,9 @@ use crate::vector::{MAX_TIME, Origin, Time, Vector};
 /// How many bytes of transactions may wait for what they depend on. More than
 /// that are dropped; they are sent again.
 const MAX_WAITING_BYTES: usize = 32 << 20;
+/// When nothing has come of what waits for so long, nothing may ever: a life
+/// can end with what it was to send. If it can, it is sent again.
+const MAX_WAITING_TIME: Duration = Duration::from_secs(60);
 
 /// What changed since the log was last told.
 #[derive(Debug, Default)]
@@ -98,6 +101,8 @@ pub struct Replica {
     /// Transactions that came before something that they depend on.
     waiting: BTreeMap<Origin, BTreeMap<Time, Arc<Commit>>>,
     waiting_bytes: usize,
+    /// When the last transaction from elsewhere took effect.
+    applied: Duration,
     incoming: Option<Incoming>,
     /// By the peer that asked for it.
     outgoing: Vec<(NodeId, Outgoing)>,
@@ -126,6 +131,7 @@ impl Replica {
             peers: peers.into_iter().map(|id| Peer::new(id, bugs)).collect(),
             waiting: BTreeMap::new(),
             waiting_bytes: 0,
+            applied: Duration::ZERO,
             incoming: None,
             outgoing: Vec::new(),
             aged: Aged::default(),
@@ -193,19 +199,19 @@ impl Replica {
         }
         for (origin, commits) in message.commits.0 {
             for commit in commits {
-                self.take(&origin, commit);
+                self.take(&origin, commit, now);
             }
         }
-        self.settle();
+        self.settle(now);
     }
 
     /// Lets a transaction take effect, or has it wait.
-    fn take(&mut self, origin: &Origin, commit: Arc<Commit>) {
+    fn take(&mut self, origin: &Origin, commit: Arc<Commit>, now: Duration) {
         if self.database.has(origin, &commit) {
             return;
         }
         if self.database.is_ready(origin, &commit) {
-            self.apply(origin, commit);
+            self.apply(origin, commit, now);
         } else if self.waiting_bytes < MAX_WAITING_BYTES {
             let bytes = commit.bytes();
             let waiting = self.waiting.entry(origin.clone()).or_default();
@@ -215,16 +221,17 @@ impl Replica {
         }
     }
 
-    fn apply(&mut self, origin: &Origin, commit: Arc<Commit>) {
+    fn apply(&mut self, origin: &Origin, commit: Arc<Commit>, now: Duration) {
+        self.applied = now;
         self.database.apply(origin, &commit);
         self.changes.commits.push(origin, commit);
     }
 
     /// Lets transactions take effect until all that are left wait for others.
-    fn settle(&mut self) {
+    fn settle(&mut self, now: Duration) {
         while let Some((origin, commit)) = self.next_settled() {
             if !self.database.has(&origin, &commit) {
-                self.apply(&origin, commit);
+                self.apply(&origin, commit, now);
             }
         }
     }
@@ -268,7 +275,7 @@ impl Replica {
             }
             self.database.install(&versions, &upto);
             self.changes.snapshot = true;
-            self.settle();
+            self.settle(now);
         }
     }
 
@@ -278,6 +285,10 @@ impl Replica {
             self.database.second_step();
         }
         self.forget();
+        if now >= self.applied + MAX_WAITING_TIME {
+            self.waiting.clear();
+            self.waiting_bytes = 0;
+        }
         let patience = self.peers.iter().map(Peer::patience).max().unwrap_or_default();
         let others = || self.database.have().news(&Vector::default(), &self.origin);
         self.aged.turn(others, patience, now);

@@ -20,6 +20,7 @@ pub const MAX_REPLY_BYTES: usize = 16 << 20;
 /// A micro-operation on the wire: `["r",key,null]`, answered `["r",key,value]`,
 /// or `["w",key,value]`, answered as it came.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(expecting = "a micro-operation, i.e. [\"r\" or \"w\", key, value]")]
 pub struct MicroOp(pub Function, pub Value, pub Value);
 
 /// What a micro-operation does.

@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::oracle::Seen;
 use crate::bugs::Bugs;
-use crate::database::{Database, Record};
+use crate::database::{Database, MAX_JOURNAL_BYTES, Record};
 use crate::json::Key;
 use crate::message::Any;
 use crate::replica::Replica;
@@ -33,6 +33,8 @@ pub(super) struct Settings {
     /// Whether a node finds its log again after it was killed.
     pub(super) durable: bool,
     pub(super) keys: u64,
+    /// What a node keeps at most for nodes that are away.
+    pub(super) max_journal_bytes: usize,
     /// Whether to note when writes are everywhere.
     pub(super) watch: bool,
     pub(super) bugs: Bugs,
@@ -48,6 +50,7 @@ impl Settings {
             duplicates: 0.0,
             durable: true,
             keys: 5,
+            max_journal_bytes: MAX_JOURNAL_BYTES,
             watch: false,
             bugs: Bugs::default(),
         }
@@ -168,7 +171,7 @@ impl World {
         if member.replica.is_some() {
             return;
         }
-        let mut database = Database::new(bugs);
+        let mut database = Database::new(self.settings.max_journal_bytes, bugs);
         let mut origin = Origin::new(&member.id, random);
         let mut entries = member.disk.iter();
         match entries.next() {
@@ -291,7 +294,8 @@ impl World {
         if !self.settings.watch {
             return;
         }
-        for index in (0..self.spread.len()).rev().take(200) {
+        let done = self.spread.iter().take_while(|spread| spread.everywhere.is_some()).count();
+        for index in done..self.spread.len() {
             let Spread { origin, time, everywhere, .. } = &self.spread[index];
             let there = |member: &Member| {
                 let replica = member.replica.as_ref();
@@ -374,7 +378,7 @@ impl World {
         }
         self.check_writes(&first)?;
         let before = self.messages;
-        self.run(Duration::from_secs(5));
+        self.run(Duration::from_secs(2));
         match self.messages - before {
             0 => Ok(()),
             count => Err(format!("{count} messages with nothing to say")),
