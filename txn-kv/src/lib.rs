@@ -11,7 +11,8 @@
 //! - This file: the node: handlers, and what joins the state machine to its
 //!   clock, its log and the network.
 //! - [`replica`]: the state machine. `peer`, what it believes about each other
-//!   node; `snapshot`, how it fills one that lacks too much.
+//!   node; `waiting`, what came too early; `snapshot`, how it fills one that
+//!   lacks too much.
 //! - [`database`]: one copy of the data. [`journal`], the transactions that
 //!   others may lack; [`vector`], logical time.
 //! - [`transaction`], [`json`]: what clients ask for.
@@ -49,6 +50,7 @@ mod snapshot;
 mod tests;
 pub mod transaction;
 pub mod vector;
+mod waiting;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -109,6 +109,9 @@ impl Log {
         if !continues {
             encode(&mut log.buffer, &Entry::Life(log.life.clone()))?;
             log.flush().context("cannot write the log")?;
+            if synchronous {
+                sync_directory(&log.directory).context("cannot sync the log's directory")?;
+            }
         }
         Ok((log, found.database))
     }
@@ -164,7 +167,7 @@ impl Log {
         // Or a rename might survive the machine's death, and the content not.
         file.into_inner()?.sync_data()?;
         fs::rename(&path, self.directory.join(NAME))?;
-        File::open(&self.directory)?.sync_all()?;
+        sync_directory(&self.directory)?;
 
         self.file = OpenOptions::new().append(true).open(self.directory.join(NAME))?;
         self.bytes = self.file.metadata()?.len();
@@ -183,6 +186,11 @@ fn encode(out: &mut Vec<u8>, entry: &Entry) -> io::Result<()> {
     out[start..start + 4].copy_from_slice(&length.to_le_bytes());
     out[start + 4..start + 8].copy_from_slice(&checksum.to_le_bytes());
     Ok(())
+}
+
+/// Makes sure that a file's name is as safe as its content.
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
 }
 
 /// Reads as far as entries are sound.

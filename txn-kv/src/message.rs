@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::database::Version;
 use crate::journal::Batch;
-use crate::vector::{Origin, Vector};
+use crate::vector::{MAX_TIME, Origin, Vector};
 
 /// Transactions, and what the sender has: the acknowledgement of others'.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -70,6 +70,14 @@ pub struct Page {
 
 impl Message for Page {
     const TYPE: &'static str = "page";
+}
+
+impl Page {
+    /// Whether the versions are of transactions that the snapshot is of.
+    pub(crate) fn is_well_formed(&self) -> bool {
+        let covered = |Version(_, _, time, origin): &Version| *time <= self.upto.get(origin);
+        self.upto.latest() <= MAX_TIME && self.versions.iter().all(covered)
+    }
 }
 
 /// Any of these.

@@ -6,8 +6,8 @@
 //! Every transaction commits at once on the node that got it, whatever the
 //! network does: *total availability*. All nodes that can reach one another,
 //! directly or by way of others, come to the same state. And what transactions
-//! read is *read atomic* and *causally consistent*: the strongest that can be
-//! had with total availability ([Bailis et al., Highly Available
+//! read is *read atomic* and *causally consistent*. That is as much as total
+//! availability allows, real time aside ([Bailis et al., Highly Available
 //! Transactions][hat], 2013; [Bailis et al., RAMP][ramp], 2014; [Mahajan et
 //! al., Consistency, Availability, and Convergence][cac], 2011).
 //!
@@ -23,10 +23,11 @@
 //!    that is had. A snapshot stands for all that another node has, a closed
 //!    set, and the union of closed sets is closed.
 //! 3. A key reads as the write with the greatest stamp among those had. A
-//!    transaction, and a snapshot, takes effect in one step. So a transaction reads the state
-//!    that a closed set of whole transactions comes to. This is read atomic (a
-//!    transaction that saw one write of another sees all of its writes, or
-//!    later ones) and causal (it sees all that those whom it read from saw).
+//!    transaction takes effect in one step, and so does a snapshot. So a
+//!    transaction reads the state that a closed set of whole transactions comes
+//!    to. This is read atomic (a transaction that saw one write of another sees
+//!    all of its writes, or later ones) and causal (it sees all that those whom
+//!    it read from saw).
 //! 4. Sets only grow, and clients stay with their node: reads are monotonic and
 //!    see the client's own writes.
 //! 5. Write order on each key is stamp order, and a reader's stamp is greater
@@ -47,9 +48,10 @@
 //! A peer that was found to lack what others should have sent it gets those
 //! transactions, too, until it gets them itself again: whatever path there is
 //! is used. A transaction that comes before what it depends on waits. What all
-//! nodes have is forgotten, except for each key's last version. Whoever lacks something
-//! forgotten (its disk is lost, or it was away for too long) is sent the
-//! versions instead; see `snapshot.rs`.
+//! nodes have is forgotten, except for each key's last version. Whoever lacks
+//! something forgotten (its disk is lost, or it was away for too long) is sent
+//! the versions instead; see `snapshot.rs`. Vectors keep one entry for each life
+//! that ever committed something; nothing else grows with history.
 //!
 //! This is Bayou's anti-entropy ([Petersen et al., 1997][bayou]), pushed ahead of
 //! acknowledgements, with the dependencies of causal broadcast where Bayou needs
@@ -60,7 +62,6 @@
 //! [cac]: https://www.cs.utexas.edu/ftp/techreports/tr-2036.pdf
 //! [bayou]: https://dl.acm.org/doi/10.1145/268998.266711
 
-use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,14 +75,8 @@ use crate::message::{Any, Fetch, Page, Replicate};
 use crate::peer::{Peer, View};
 use crate::snapshot::{Incoming, Outgoing};
 use crate::transaction::{MicroOp, Refusal, evaluate};
-use crate::vector::{MAX_TIME, Origin, Time, Vector};
-
-/// How many bytes of transactions may wait for what they depend on. More than
-/// that are dropped; they are sent again.
-const MAX_WAITING_BYTES: usize = 32 << 20;
-/// When nothing has come of what waits for so long, nothing may ever: a life
-/// can end with what it was to send. If it can, it is sent again.
-const MAX_WAITING_TIME: Duration = Duration::from_secs(60);
+use crate::vector::{Origin, Vector};
+use crate::waiting::Waiting;
 
 /// What changed since the log was last told.
 #[derive(Debug, Default)]
@@ -98,11 +93,7 @@ pub struct Replica {
     origin: Origin,
     database: Database,
     peers: Vec<Peer>,
-    /// Transactions that came before something that they depend on.
-    waiting: BTreeMap<Origin, BTreeMap<Time, Arc<Commit>>>,
-    waiting_bytes: usize,
-    /// When the last transaction from elsewhere took effect.
-    applied: Duration,
+    waiting: Waiting,
     incoming: Option<Incoming>,
     /// By the peer that asked for it.
     outgoing: Vec<(NodeId, Outgoing)>,
@@ -129,9 +120,7 @@ impl Replica {
             origin,
             database,
             peers: peers.into_iter().map(|id| Peer::new(id, bugs)).collect(),
-            waiting: BTreeMap::new(),
-            waiting_bytes: 0,
-            applied: Duration::ZERO,
+            waiting: Waiting::default(),
             incoming: None,
             outgoing: Vec::new(),
             aged: Aged::default(),
@@ -210,45 +199,24 @@ impl Replica {
         if self.database.has(origin, &commit) {
             return;
         }
-        if self.database.is_ready(origin, &commit) {
-            self.apply(origin, commit, now);
-        } else if self.waiting_bytes < MAX_WAITING_BYTES {
-            let bytes = commit.bytes();
-            let waiting = self.waiting.entry(origin.clone()).or_default();
-            if waiting.insert(commit.time, commit).is_none() {
-                self.waiting_bytes += bytes;
-            }
+        match self.database.is_ready(origin, &commit) {
+            true => self.apply(origin, commit),
+            false => self.waiting.insert(origin, commit, now),
         }
     }
 
-    fn apply(&mut self, origin: &Origin, commit: Arc<Commit>, now: Duration) {
-        self.applied = now;
+    fn apply(&mut self, origin: &Origin, commit: Arc<Commit>) {
         self.database.apply(origin, &commit);
         self.changes.commits.push(origin, commit);
     }
 
     /// Lets transactions take effect until all that are left wait for others.
     fn settle(&mut self, now: Duration) {
-        while let Some((origin, commit)) = self.next_settled() {
+        while let Some((origin, commit)) = self.waiting.pop(&self.database, now) {
             if !self.database.has(&origin, &commit) {
-                self.apply(&origin, commit, now);
+                self.apply(&origin, commit);
             }
         }
-    }
-
-    /// Takes a transaction that need not wait any more. Of each origin, only
-    /// the first can be one.
-    fn next_settled(&mut self) -> Option<(Origin, Arc<Commit>)> {
-        let database = &self.database;
-        let (origin, entry) = self.waiting.iter_mut().find_map(|(origin, waiting)| {
-            let first = waiting.first_entry()?;
-            let done = database.has(origin, first.get()) || database.is_ready(origin, first.get());
-            done.then(|| (origin.clone(), first))
-        })?;
-        let commit = entry.remove();
-        self.waiting_bytes -= commit.bytes();
-        self.waiting.retain(|_, waiting| !waiting.is_empty());
-        Some((origin, commit))
     }
 
     fn fetch(&mut self, from: &NodeId, fetch: &Fetch, now: Duration) -> Vec<Any> {
@@ -265,14 +233,14 @@ impl Replica {
     }
 
     fn page(&mut self, from: &NodeId, page: Page, now: Duration) {
+        if !page.is_well_formed() {
+            tracing::warn!(%from, "a malformed page");
+            return;
+        }
         let Some(incoming) = &mut self.incoming else { return };
         incoming.take(from, page, now);
         if let Some((versions, upto)) = incoming.complete() {
             self.incoming = None;
-            if upto.latest() > MAX_TIME {
-                tracing::warn!(%from, "a malformed snapshot");
-                return;
-            }
             self.database.install(&versions, &upto);
             self.changes.snapshot = true;
             self.settle(now);
@@ -285,10 +253,7 @@ impl Replica {
             self.database.second_step();
         }
         self.forget();
-        if now >= self.applied + MAX_WAITING_TIME {
-            self.waiting.clear();
-            self.waiting_bytes = 0;
-        }
+        self.waiting.expire(now);
         let patience = self.peers.iter().map(Peer::patience).max().unwrap_or_default();
         let others = || self.database.have().news(&Vector::default(), &self.origin);
         self.aged.turn(others, patience, now);
