@@ -266,3 +266,42 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod node_tests {
+    use maelstrom::{Definite, ErrorCode};
+
+    use super::*;
+    use crate::log::tests::Directory;
+
+    fn txn(text: &str) -> Vec<MicroOp> {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_node_whose_log_cannot_be_written_answers_nothing_and_tells_nobody() {
+        let directory = Directory::new();
+        let (log, database) = directory.open();
+        let peer = NodeId::from("n1");
+        let bugs = Bugs::default();
+        let replica = Replica::new(log.origin().clone(), database, [peer], 1, bugs);
+        let (options, started) = (Options::default(), Instant::now());
+        let mut inner = Inner { options, started, replica, log: Some(log), failed: None };
+        inner.execute(txn(r#"[["w",1,1]]"#)).unwrap();
+        inner.flush().unwrap();
+        assert!(!inner.tick().is_empty(), "it asks its peer who it is");
+
+        inner.log.as_mut().unwrap().fill_disk();
+        inner.execute(txn(r#"[["w",1,2]]"#)).unwrap();
+        assert!(inner.is_behind(), "so it is not answered yet");
+        let problem = inner.flush().unwrap_err();
+        assert!(problem.starts_with("the log cannot be written: "), "{problem}");
+        let refused = inner.execute(txn(r#"[["r",1,null]]"#)).unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::from(Definite::TemporarilyUnavailable));
+        assert!(inner.flush().is_err() && inner.tick().is_empty());
+
+        let found = directory.open().1;
+        let values: Vec<&str> = found.contents().map(|(_, value, _)| value.text()).collect();
+        assert_eq!(values, ["1"]);
+    }
+}

@@ -146,6 +146,12 @@ impl Log {
         Ok(())
     }
 
+    /// From now on there is no space left on the disk.
+    #[cfg(test)]
+    pub(crate) fn fill_disk(&mut self) {
+        self.file = OpenOptions::new().append(true).open("/dev/full").unwrap();
+    }
+
     /// Whether it is worthwhile to write the log anew.
     pub(crate) fn is_bloated(&self) -> bool {
         self.bytes >= MIN_REWRITE.max(self.compact_bytes.saturating_mul(GROWTH))
@@ -237,7 +243,7 @@ fn boot() -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
     use std::env;
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -247,10 +253,10 @@ mod tests {
     use crate::vector::Vector;
 
     /// A directory that goes away with the test.
-    struct Directory(PathBuf);
+    pub(crate) struct Directory(pub(crate) PathBuf);
 
     impl Directory {
-        fn new() -> Self {
+        pub(crate) fn new() -> Self {
             static COUNT: AtomicU64 = AtomicU64::new(0);
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
             let name = format!("txn-kv-log-{}-{count}", std::process::id());
@@ -259,7 +265,7 @@ mod tests {
             directory
         }
 
-        fn open(&self) -> (Log, Database) {
+        pub(crate) fn open(&self) -> (Log, Database) {
             Log::open(&self.0, "n0", fresh(), false, Bugs::default()).unwrap()
         }
 
