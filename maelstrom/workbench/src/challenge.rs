@@ -62,6 +62,27 @@ pub const CHALLENGES: &[Challenge] = &[
         "-w g-counter --node-count 3 --rate 100 --time-limit 20 --nemesis partition",
         "",
     ),
+    challenge(
+        "6a",
+        "txn-kv",
+        "-w txn-rw-register --node-count 1 --time-limit 20 --rate 1000 --concurrency 2n \
+         --consistency-models read-uncommitted --availability total",
+        "",
+    ),
+    challenge(
+        "6b",
+        "txn-kv",
+        "-w txn-rw-register --node-count 2 --concurrency 2n --time-limit 20 --rate 1000 \
+         --consistency-models read-uncommitted --availability total --nemesis partition",
+        "",
+    ),
+    challenge(
+        "6c",
+        "txn-kv",
+        "-w txn-rw-register --node-count 2 --concurrency 2n --time-limit 20 --rate 1000 \
+         --consistency-models read-committed --availability total --nemesis partition",
+        "",
+    ),
 ];
 
 impl Challenge {

@@ -89,6 +89,22 @@ pub(crate) const KINDS: &[Kind] = &[
         judge: valid,
     },
     Kind {
+        name: "txn-kv",
+        program: |arguments| without_arguments(arguments, || Program::new(txn_kv::node)),
+        bodies: &[
+            r#"{"type":"txn","txn":[["r",1,null],["w",1,[2]]]}"#,
+            r#"{"type":"txn","txn":[["x",1,null]]}"#,
+            r#"{"type":"txn","txn":[]}"#,
+        ],
+        promises: &[Promise {
+            flags: "-w txn-rw-register --consistency-models read-atomic,causal-cerone",
+            node_counts: &[1, 2, 3, 5, 10],
+            rate: 200,
+            faults: ALL,
+        }],
+        judge: valid,
+    },
+    Kind {
         name: "unique-ids",
         program: |arguments| without_arguments(arguments, || Program::new(unique_ids::node)),
         bodies: &[r#"{"type":"generate"}"#],
