@@ -23,7 +23,7 @@ use crate::wire::{Count, Digest, Message, Rank, Run, Spread};
 /// For how long an unanswered question is remembered.
 const MEMORY: Duration = Duration::from_secs(10);
 /// How often a want is asked for.
-const TRIES: u32 = 5;
+const TRIES: u32 = 8;
 /// How many nodes count as those that can be reached, most likely.
 const ACQUAINTANCES: usize = 2;
 /// How long a value waits for those before it until it goes its own way.

@@ -50,8 +50,8 @@ struct Log {
     origin: Rank,
     incarnation: u64,
     values: Vec<Value>,
-    /// Values that wait for those before them.
-    ahead: BTreeMap<u64, Value>,
+    /// Values that wait for those before them, and whom they came from.
+    ahead: BTreeMap<u64, (Rank, Value)>,
     /// Since when values have been waiting.
     waiting: Option<Duration>,
 }
@@ -86,6 +86,7 @@ pub(crate) struct Store {
     logs: Vec<Log>,
     index: BTreeMap<(Rank, u64), usize>,
     journal: Vec<Entry>,
+    fingerprint: u64,
     seen: Seen,
 }
 
@@ -97,6 +98,7 @@ impl Store {
             logs: Vec::new(),
             index: BTreeMap::new(),
             journal: Vec::new(),
+            fingerprint: 0,
             seen: Seen::default(),
         };
         store.log(me, incarnation);
@@ -127,7 +129,7 @@ impl Store {
         for (position, value) in (first..).zip(values) {
             self.place(log, position, value, from);
         }
-        self.catch_up(log, from);
+        self.catch_up(log);
         let log = &mut self.logs[log];
         let is_waiting = !log.ahead.is_empty();
         log.waiting = is_waiting.then(|| log.waiting.unwrap_or(now));
@@ -172,6 +174,12 @@ impl Store {
         filled.map(|log| Count(log.origin, log.incarnation, log.values.len() as u64)).collect()
     }
 
+    /// A number that two nodes have in common when they know the same, and else
+    /// almost never.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.fingerprint >> 11
+    }
+
     /// Which of these prefixes this node does not have.
     pub(crate) fn lacking(&self, have: &[Count]) -> Vec<Count> {
         let known = |origin, incarnation| {
@@ -214,7 +222,7 @@ impl Store {
             }
         }
         let before = self.position();
-        for orphan in orphans {
+        for (_, orphan) in orphans {
             self.accept(orphan);
         }
         self.position() > before
@@ -239,19 +247,19 @@ impl Store {
             self.append(log, value, from);
         } else if position > length {
             self.seen.insert(&value, false);
-            self.logs[log].ahead.insert(position, value);
+            self.logs[log].ahead.insert(position, (from, value));
         }
     }
 
     /// Moves what waited into the log, now that the hole before it is filled.
-    fn catch_up(&mut self, log: usize, from: Rank) {
+    fn catch_up(&mut self, log: usize) {
         loop {
             let length = self.logs[log].values.len() as u64;
             let Some(first) = self.logs[log].ahead.first_entry() else { return };
             if *first.key() > length {
                 return;
             }
-            let (position, value) = first.remove_entry();
+            let (position, (from, value)) = first.remove_entry();
             if position == length {
                 self.append(log, value, from);
             }
@@ -260,10 +268,23 @@ impl Store {
 
     fn append(&mut self, log: usize, value: Value, from: Rank) {
         self.seen.insert(&value, true);
-        let position = self.logs[log].values.len();
-        self.logs[log].values.push(value);
+        let Log { origin, incarnation, values, .. } = &mut self.logs[log];
+        let position = values.len();
+        values.push(value);
+        // A sum, so that the order of arrival does not matter.
+        let added = mix(mix(*origin as u64) ^ incarnation.wrapping_add(position as u64));
+        self.fingerprint = self.fingerprint.wrapping_add(added);
         self.journal.push(Entry { log, position, from });
     }
+}
+
+/// The finalizer of SplitMix64 (Steele, Lea and Flood 2014): every bit of the
+/// result depends on every bit of the argument.
+fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// Collects single values into runs, up to a page.
@@ -352,6 +373,15 @@ mod tests {
     }
 
     #[test]
+    fn who_fills_a_hole_is_told_what_waited_behind_it() {
+        let mut store = Store::new(0, 7);
+        store.merge(run(1, 1, &["11"]), 1, NOW);
+        store.merge(run(1, 0, &["10"]), 2, NOW);
+        let page = store.page(0, 2);
+        assert_eq!((page.runs[0].2, page.runs[0].3.len()), (1, 1));
+    }
+
+    #[test]
     fn the_difference_of_two_nodes_is_what_brings_one_up_to_the_other() {
         let (mut a, mut b) = (Store::new(0, 7), Store::new(1, 7));
         a.accept(value("1"));
@@ -364,6 +394,18 @@ mod tests {
             b.merge(run, 0, NOW);
         }
         assert!(b.lacking(&a.counts()).is_empty());
+    }
+
+    #[test]
+    fn a_fingerprint_tells_whether_two_nodes_know_the_same() {
+        let (mut a, mut b) = (Store::new(0, 7), Store::new(9, 7));
+        a.merge(run(1, 0, &["10", "11"]), 1, NOW);
+        a.merge(run(2, 0, &["20"]), 2, NOW);
+        b.merge(run(2, 0, &["20"]), 2, NOW);
+        b.merge(run(1, 0, &["10"]), 2, NOW);
+        assert_ne!(a.fingerprint(), b.fingerprint());
+        b.merge(run(1, 0, &["10", "11"]), 2, NOW);
+        assert_eq!(a.fingerprint(), b.fingerprint());
     }
 
     #[test]

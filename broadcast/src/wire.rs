@@ -90,6 +90,9 @@ pub struct Down {
     /// Confirms an uplink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ack: Option<Ack>,
+    /// Without values: the fingerprint of all that the parent has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub print: Option<u64>,
 }
 
 /// The confirmation of uplinks.

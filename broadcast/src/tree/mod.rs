@@ -31,7 +31,10 @@
 //! For one link the digest is the universal remedy: a gap, a broken promise, an
 //! uplink that is not confirmed, a parent that lost its memory — in each case
 //! the child joins once more. Its digest says all it has; the answer brings what
-//! it lacks and says what the parent lacks; the third message brings that.
+//! it lacks and says what the parent lacks; the third message brings that. As a
+//! last resort, a downlink without values carries a fingerprint of what the
+//! parent has; a child that has something else, and nothing under way, joins
+//! once more.
 //!
 //! # When a parent is silent
 //!
@@ -214,7 +217,7 @@ impl Tree {
 
     /// Tells a node that it is no child, so that it joins.
     fn deny(&mut self, stranger: Rank) {
-        let down = Down { epoch: 0, since: 0, upto: 0, next: 0, due: None, ack: None };
+        let down = Down { epoch: 0, since: 0, upto: 0, next: 0, due: None, ack: None, print: None };
         self.core.send(stranger, Spread { down: Some(down), ..Spread::default() });
     }
 
@@ -226,6 +229,11 @@ impl Tree {
                     self.rejoin(now);
                 } else if down.epoch == uplink.epoch && uplink.confirmed {
                     uplink.on_down(down, now);
+                    let knows_other =
+                        down.print.is_some_and(|p| p != self.core.store.fingerprint());
+                    if knows_other && uplink.is_settled() {
+                        self.rejoin(now);
+                    }
                     self.on_path(now, path);
                     self.forward(now);
                 }
@@ -371,7 +379,9 @@ impl Tree {
                 let since = child.sent;
                 let page = store.page(since, peer);
                 child.sent = page.upto;
-                let down = Down { epoch, since, upto: page.upto, next, due, ack: ack.take() };
+                let print = page.runs.is_empty().then(|| store.fingerprint());
+                let ack = ack.take();
+                let down = Down { epoch, since, upto: page.upto, next, due, ack, print };
                 let (runs, path) = (page.runs, path.clone());
                 let spread = Spread { runs, down: Some(down), path, ..Spread::default() };
                 self.core.outbox.push((peer, Message::Spread(spread)));

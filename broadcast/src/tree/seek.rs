@@ -163,7 +163,7 @@ impl Tree {
         self.children.join(child, epoch, heard, position, promised);
         let next = millis(promised.saturating_sub(now));
         let due = self.due(now);
-        Some(Down { epoch, since: position, upto: position, next, due, ack: None })
+        Some(Down { epoch, since: position, upto: position, next, due, ack: None, print: None })
     }
 
     /// A node that seeks a parent has lost the same one that this node has.

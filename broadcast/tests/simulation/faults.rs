@@ -138,6 +138,9 @@ fn after_any_chaos_everything_is_everywhere() {
     for seed in seeds(25) {
         for period in [310, 0] {
             let mut net = chaos(seed, period);
+            net.run_until(25 * S);
+            net.links = Links::perfect(40 * MS);
+            net.slow.clear();
             net.run_until(40 * S);
             let context = format!("period {period}, seed {seed}");
             let nodes = net.len();
@@ -153,11 +156,9 @@ fn after_any_chaos_everything_is_everywhere() {
                     "{value} is lost ({context})"
                 );
             }
-            net.links = Links::perfect(40 * MS);
-            net.slow.clear();
-            net.run_until(60 * S);
+            net.run_until(50 * S);
             let before = net.messages;
-            net.run_until(70 * S);
+            net.run_until(60 * S);
             let idle = net.messages - before;
             assert!(idle <= 10 * nodes as u64, "{idle} messages while idle ({context})");
         }
