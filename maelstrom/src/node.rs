@@ -2,7 +2,7 @@
 //!
 //! This file only collects; the run loop (`run.rs`) is what makes it live.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -107,15 +107,18 @@ impl<S: Send + Sync + 'static> Node<S> {
     ///
     /// # Panics
     ///
-    /// When there is a handler for `R::TYPE` already, or it is `init`.
+    /// When there is a handler for `R::TYPE` already, or it is `init`; when
+    /// `R::Reply` is `()`, which is no JSON object: [`Empty`] is.
     #[must_use]
     pub fn handle<R, F, Fut>(self, handler: F) -> Self
     where
         R: Request + DeserializeOwned + Send + 'static,
-        R::Reply: Serialize + Send,
+        R::Reply: Serialize + Send + 'static,
         F: Fn(Context<S>, R) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R::Reply, Error>> + Send + 'static,
     {
+        let is_unit = TypeId::of::<R::Reply>() == TypeId::of::<()>();
+        assert!(!is_unit, "a reply without fields is `Empty`, not `()`: see `{}`", R::TYPE);
         self.register(R::TYPE, erase(R::TYPE, handler))
     }
 

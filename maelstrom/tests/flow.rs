@@ -294,3 +294,15 @@ async fn periodic_and_spawned_tasks_run_and_survive_panics() {
 fn two_handlers_for_one_type_are_a_mistake() {
     let _ = node().handle(|_: Context<()>, request: Echo| async { Ok(request) });
 }
+
+#[test]
+#[should_panic(expected = "a reply without fields is `Empty`")]
+fn a_reply_that_is_no_object_is_a_mistake() {
+    #[derive(Deserialize)]
+    struct Unit {}
+    impl Request for Unit {
+        const TYPE: &'static str = "unit";
+        type Reply = ();
+    }
+    let _ = node().handle(|_: Context<()>, _: Unit| async { Ok(()) });
+}

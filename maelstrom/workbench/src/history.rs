@@ -11,6 +11,8 @@
 //! since the start), `type`, `process`, `f`, `value`, and where they apply
 //! `error` and `final?`.
 
+mod form;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
@@ -18,6 +20,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
+
+pub use self::form::{Form, FormError};
 
 /// Where an operation stands in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -6,17 +6,26 @@
 //!   `lin-kv` ([`service`]) and faults ([`nemesis`]).
 //! - [`host`]: where nodes run: as child processes in real time, or as tasks of
 //!   this process in virtual time.
+//! - [`simulation`]: tests in virtual time as a few lines of Rust; start here to
+//!   test a node of your own.
+//! - [`challenge`]: the challenges, their flags and limits.
 //! - [`fuzz`]: noise that a node has to survive.
 //! - [`history`]: what clients did and saw, one operation at a time.
 //! - [`checker`]: history in, verdict with witnesses out.
+//! - [`report`]: what people see of a test, and the store.
+//! - [`cli`]: the command line.
 
+pub mod challenge;
 pub mod checker;
+pub mod cli;
 pub mod fuzz;
 pub mod history;
 pub mod host;
 pub mod nemesis;
 pub mod net;
+pub mod report;
 pub mod service;
 pub mod settings;
+pub mod simulation;
 pub mod workload;
 pub mod world;

@@ -1,9 +1,7 @@
 //! The `workbench` command.
 
-use workbench::host::watchdog;
+use std::process::ExitCode;
 
-fn main() {
-    if std::env::args().nth(1).as_deref() == Some(watchdog::SUBCOMMAND) {
-        watchdog::reap(std::io::stdin().lock());
-    }
+fn main() -> ExitCode {
+    workbench::cli::main(std::env::args_os())
 }

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::checker::txn::model::Model;
+
 /// The kind of load, and what is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Workload {
@@ -158,7 +160,7 @@ pub struct Settings {
     /// Availability to be met.
     pub availability: Option<Availability>,
     /// Consistency models to be checked, by their real names.
-    pub consistency_models: Vec<String>,
+    pub consistency_models: Vec<Model>,
     /// Most operations in one transaction.
     pub max_txn_length: usize,
     /// Most writes to one key.
@@ -169,6 +171,9 @@ pub struct Settings {
     pub seed: u64,
     /// Whether findings that the original overlooks make a run invalid.
     pub strict: bool,
+    /// Whether to follow the original where its verdict on transactions is a
+    /// habit rather than a finding.
+    pub compatible: bool,
     /// Print nodes' stderr on ours.
     pub log_stderr: bool,
     /// Log messages as they are sent.
@@ -192,12 +197,13 @@ impl Settings {
             partition: false,
             nemesis_interval: Duration::from_secs(10),
             availability: None,
-            consistency_models: vec!["strict-serializable".to_owned()],
+            consistency_models: vec![Model::StrictSerializable],
             max_txn_length: 4,
             max_writes_per_key: 16,
             key_count: None,
             seed: 0,
             strict: false,
+            compatible: false,
             log_stderr: false,
             log_net_send: false,
             log_net_recv: false,

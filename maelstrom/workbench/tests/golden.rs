@@ -23,21 +23,23 @@ fn golden_folder() -> Option<PathBuf> {
 }
 
 fn settings(workload: Workload, options: &Value) -> Settings {
-    let mut settings = Settings::new(workload);
+    let mut settings = Settings { compatible: true, ..Settings::new(workload) };
     settings.availability = match &options["availability"] {
         Value::Null => None,
         Value::String(total) if total == "total" => Some(Availability::Total),
         number => Some(Availability::Fraction(number.as_f64().expect("a fraction"))),
     };
     if let Some(models) = options["consistency-models"].as_array() {
-        settings.consistency_models =
-            models.iter().map(|model| model.as_str().expect("a name").to_owned()).collect();
+        settings.consistency_models = models
+            .iter()
+            .map(|model| model.as_str().expect("a name").parse().expect("a model"))
+            .collect();
     }
     settings
 }
 
 fn check(case: &Path, settings: &Settings) -> Report {
-    let mut analysis = Analysis::new(settings, Names::unknown()).expect("a checker");
+    let mut analysis = Analysis::new(settings, Names::unknown());
     let file = File::open(case.join("history.jsonl.gz")).expect("a history");
     for op in history::read(file).expect("a readable history") {
         analysis.observe(&op.expect("an operation"));

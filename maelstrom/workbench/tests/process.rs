@@ -123,7 +123,7 @@ fn settings(seconds: f64, rate: f64) -> Settings {
 fn has(interpreter: &str) -> bool {
     let found = Command::new(interpreter).arg("--version").stdout(Stdio::null()).status().is_ok();
     if !found {
-        println!("skipped: there is no {interpreter} here");
+        eprintln!("skipped: there is no {interpreter} here");
     }
     found
 }

@@ -1,57 +1,120 @@
 //! Nodes in virtual time.
 
-use std::time::Duration;
-
-use workbench::checker::Analysis;
-use workbench::checker::Names;
 use workbench::checker::Validity;
-use workbench::history::Op;
-use workbench::host::simulation::{SimulationOptions, run};
-use workbench::host::{Observer, Program};
-use workbench::net::Traffic;
-use workbench::settings::{Settings, Workload};
+use workbench::fuzz::Fuzz;
+use workbench::host::{Program, RunError};
+use workbench::settings::Workload;
+use workbench::simulation::Simulation;
 
-#[derive(Default)]
-struct Recorded {
-    history: String,
-    journal: String,
-    analysis: Option<Analysis>,
-}
+use maelstrom::{Context, Error, Message, Node, Request};
+use serde::{Deserialize, Serialize};
 
-impl Observer for Recorded {
-    fn op(&mut self, op: &Op) {
-        self.history.push_str(&serde_json::to_string(op).unwrap());
-        self.history.push('\n');
-        self.analysis.as_mut().unwrap().observe(op);
-    }
-    fn traffic(&mut self, traffic: &Traffic) {
-        self.journal.push_str(&format!("{traffic:?}\n"));
-    }
-}
-
-fn simulate(settings: &Settings, program: &Program) -> Recorded {
-    let mut recorded =
-        Recorded { analysis: Analysis::new(settings, Names::of(settings)), ..Recorded::default() };
-    let options = SimulationOptions { journal: true, ..SimulationOptions::default() };
-    run(settings, program, &options, &mut recorded).unwrap();
-    recorded
+fn unique_ids() -> Simulation {
+    Simulation::new(Workload::UniqueIds, unique_ids::node).nodes(3).rate(100.0).seconds(10)
 }
 
 #[test]
-fn the_same_seed_gives_the_same_bytes() {
-    let settings = Settings {
-        node_count: 3,
-        rate: 100.0,
-        time_limit: Duration::from_secs(10),
-        seed: 7,
-        ..Settings::new(Workload::UniqueIds)
-    };
-    let program = Program::new(unique_ids::node);
-    let (first, second) = (simulate(&settings, &program), simulate(&settings, &program));
+fn the_same_seed_gives_the_same_bytes_and_another_one_others() {
+    let run = |seed| unique_ids().latency(10).seed(seed).recorded().run();
+    let (first, second, other) = (run(7), run(7), run(8));
+    first.assert_valid();
+    assert!(first.history.lines().count() > 1000);
     assert_eq!(first.history, second.history);
     assert_eq!(first.journal, second.journal);
-    let other = simulate(&Settings { seed: 8, ..settings }, &program);
-    assert_ne!(first.journal, other.journal);
-    eprintln!("{}", first.history.lines().take(10).collect::<Vec<_>>().join("\n"));
-    assert_eq!(first.analysis.unwrap().finish().valid(), Validity::Valid);
+    assert_ne!(first.history, other.history);
+}
+
+/// `{"type":"generate"}` answered with what a node counted.
+#[derive(Serialize, Deserialize)]
+struct Generate {}
+
+#[derive(Serialize, Deserialize)]
+struct Generated {
+    id: u64,
+}
+
+impl Request for Generate {
+    const TYPE: &'static str = "generate";
+    type Reply = Generated;
+}
+
+#[test]
+fn a_node_that_repeats_itself_is_found_invalid_with_its_witness() {
+    let node = || {
+        Node::new(|_| std::sync::atomic::AtomicU64::new(0)).handle(
+            async |context: Context<std::sync::atomic::AtomicU64>, _: Generate| {
+                let id = context.state().fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                Ok(Generated { id })
+            },
+        )
+    };
+    let run = Simulation::new(Workload::UniqueIds, node).nodes(3).seconds(5).run();
+    run.assert_is(Validity::Invalid);
+    assert!(run.report.parts["workload"].findings[0].text.contains('0'), "{run}");
+}
+
+#[test]
+fn a_node_that_fails_ends_the_run() {
+    async fn broken(_: Context<()>, _: Generate) -> Result<Generated, Error> {
+        Err(Error::abort("never"))
+    }
+    let run = Simulation::new(Workload::UniqueIds, || Node::new(|_| ()).handle(broken)).run();
+    run.assert_is(Validity::Invalid);
+    let panics = || Node::new(|_| -> () { panic!("no state to be had") });
+    let run = Simulation::new(Workload::UniqueIds, panics).run();
+    assert!(matches!(run.ended, Err(RunError::Node(_))), "{run}");
+}
+
+/// Goes round in circles.
+#[derive(Serialize, Deserialize)]
+struct Ping {}
+
+impl Message for Ping {
+    const TYPE: &'static str = "ping";
+}
+
+#[test]
+fn nodes_that_keep_each_other_busy_within_an_instant_are_stopped() {
+    let node = || {
+        Node::new(|_| ())
+            .receive(async |context: Context<()>, ping: Ping| {
+                context.send(context.peers().next().expect("a peer"), &ping);
+            })
+            .on_init(async |context: Context<()>| {
+                context.send(context.peers().next().expect("a peer"), &Ping {});
+                Ok(())
+            })
+    };
+    let run = Simulation::new(Workload::Echo, node).nodes(2).run();
+    assert!(matches!(run.ended, Err(RunError::Livelock { .. })), "{run}");
+}
+
+#[test]
+fn noise_finds_a_node_that_minds_it() {
+    #[derive(Serialize, Deserialize)]
+    struct Echo {
+        echo: serde_json::Value,
+    }
+    impl Request for Echo {
+        const TYPE: &'static str = "echo";
+        type Reply = Echo;
+    }
+    // Forgets what it was asked after a message of a type that it has no use for.
+    let node = || {
+        Node::new(|_| std::sync::atomic::AtomicBool::new(false))
+            .receive(async |context: Context<std::sync::atomic::AtomicBool>, _: Ping| {
+                context.state().store(true, std::sync::atomic::Ordering::Relaxed);
+            })
+            .handle(async |context: Context<std::sync::atomic::AtomicBool>, echo: Echo| {
+                match context.state().load(std::sync::atomic::Ordering::Relaxed) {
+                    true => Err(Error::crash("confused")),
+                    false => Ok(echo),
+                }
+            })
+    };
+    let bodies = [r#"{"type":"echo","echo":1}"#, r#"{"type":"ping"}"#];
+    let fuzz = Fuzz { seed: 1, bodies: bodies.map(str::to_owned).to_vec() };
+    let failure = fuzz.run(&Program::new(node), |round| round < 1000).unwrap_err();
+    assert!(failure.problem.starts_with("a valid request was refused"), "{failure}");
+    assert!(failure.noise.contains("ping"), "{failure}");
 }

@@ -14,13 +14,14 @@ use super::set_full::SetFull;
 use super::stats::Stats;
 use super::unique_ids::UniqueIds;
 use super::witness::Names;
-use super::{Checker, Outcome, Validity};
+use super::{Checker, Outcome, Validity, txn};
 use crate::history::Op;
 use crate::settings::{Settings, Workload};
 
-/// The checker of a workload; `None` where there is none.
-pub fn workload_checker(settings: &Settings, names: Names) -> Option<Box<dyn Checker>> {
-    Some(match settings.workload {
+/// The checker of a workload.
+pub fn workload_checker(settings: &Settings, names: Names) -> Box<dyn Checker> {
+    let transactions = txn::Options { strict: settings.strict, compatible: settings.compatible };
+    match settings.workload {
         Workload::Broadcast => Box::new(SetFull::new("broadcast", settings.strict, names)),
         Workload::Echo => Box::new(Echo::new(names)),
         Workload::GCounter | Workload::PnCounter => Box::new(Counter::new(names)),
@@ -28,8 +29,9 @@ pub fn workload_checker(settings: &Settings, names: Names) -> Option<Box<dyn Che
         Workload::Kafka => super::kafka::checker(),
         Workload::LinKv => Box::new(Linearizable::new(names)),
         Workload::UniqueIds => Box::new(UniqueIds::new(names)),
-        Workload::TxnListAppend | Workload::TxnRwRegister => return None,
-    })
+        Workload::TxnListAppend => txn::list_append(&settings.consistency_models, transactions),
+        Workload::TxnRwRegister => txn::rw_register(&settings.consistency_models, transactions),
+    }
 }
 
 /// Feeds a history to every check of a test.
@@ -38,16 +40,16 @@ pub struct Analysis {
 }
 
 impl Analysis {
-    /// The checks that these settings ask for; `None` if the workload has none.
-    pub fn new(settings: &Settings, names: Names) -> Option<Self> {
-        let workload = workload_checker(settings, names)?;
+    /// The checks that these settings ask for.
+    pub fn new(settings: &Settings, names: Names) -> Self {
+        let workload = workload_checker(settings, names);
         let parts: Vec<(_, Box<dyn Checker>)> = vec![
             ("workload", workload),
             ("stats", Box::<Stats>::default()),
             ("availability", Box::new(Availability::new(settings.availability, names))),
             ("perf", Box::<Perf>::default()),
         ];
-        Some(Self { parts })
+        Self { parts }
     }
 
     /// Takes the next operation.

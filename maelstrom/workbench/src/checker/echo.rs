@@ -64,7 +64,7 @@ fn echoed(body: &Element) -> Element {
 }
 
 fn describe(who: &str, request: &Request, op: &Op) -> String {
-    let asked = format!("{who} asked for {} (op {})", shorten(request.text.get()), request.index);
+    let asked = format!("{who} sent {} (op {})", shorten(request.text.get()), request.index);
     let at = Event::of(op).at();
     match (&op.error, op.kind) {
         (error, OpType::Fail) => {

@@ -10,12 +10,14 @@ mod availability;
 mod counter;
 mod echo;
 mod element;
+pub mod graph;
 pub mod kafka;
 mod linearizable;
 mod perf;
 mod quantiles;
 mod set_full;
 mod stats;
+pub mod txn;
 mod unique_ids;
 mod witness;
 
@@ -78,6 +80,27 @@ pub struct Finding {
     pub text: String,
     /// Indices of the operations concerned, in order.
     pub ops: Vec<u64>,
+    /// A self-contained SVG image of it, where one says more than words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
+}
+
+impl Finding {
+    /// A finding without a picture.
+    pub fn new(kind: impl Into<String>, text: impl Into<String>, ops: Vec<u64>) -> Self {
+        Self { kind: kind.into(), text: text.into(), ops, picture: None }
+    }
+
+    /// Stands for so many further findings of a kind, which are not told.
+    pub fn omission(kind: impl Into<String>, count: u64) -> Self {
+        Self::new(kind, format!("… and {count} more."), Vec::new())
+    }
+
+    /// For how many findings this one stands, if it is an
+    /// [`omission`](Self::omission).
+    pub fn omitted(&self) -> Option<u64> {
+        self.text.strip_prefix("… and ")?.strip_suffix(" more.")?.parse().ok()
+    }
 }
 
 /// What a checker concludes.

@@ -62,15 +62,10 @@ impl Event {
         Self { index: op.index, time: op.time, process: op.process }
     }
 
-    /// `1.234 s, op 17`
+    /// `op 17 at 1.234 s`: the index, and the time since the start
     pub(crate) fn at(&self) -> String {
-        format!("{}, op {}", seconds(self.time), self.index)
+        format!("op {} at {:.3} s", self.index, self.time as f64 / 1e9)
     }
-}
-
-/// Nanoseconds as seconds with three decimals: `1.234 s`.
-pub(crate) fn seconds(nanos: u64) -> String {
-    format!("{:.3} s", nanos as f64 / 1e9)
 }
 
 /// A text cut to what fits into a sentence.
@@ -99,7 +94,7 @@ impl Findings {
     pub(crate) fn push(&mut self, ops: &[u64], text: impl FnOnce() -> String) {
         self.count += 1;
         if self.count <= FULL {
-            self.full.push(Finding { kind: self.kind.to_owned(), text: text(), ops: ops.to_vec() });
+            self.full.push(Finding::new(self.kind, text(), ops.to_vec()));
         }
     }
 
@@ -110,8 +105,7 @@ impl Findings {
     /// All that was found; where some were only counted, a last one says so.
     pub(crate) fn into_vec(mut self) -> Vec<Finding> {
         if self.count > FULL {
-            let text = format!("… and {} more of this kind.", self.count - FULL);
-            self.full.push(Finding { kind: self.kind.to_owned(), text, ops: Vec::new() });
+            self.full.push(Finding::omission(self.kind, self.count - FULL));
         }
         self.full
     }
@@ -119,7 +113,7 @@ impl Findings {
 
 /// One finding in a list.
 pub(crate) fn finding(kind: &str, text: impl Into<String>) -> Vec<Finding> {
-    vec![Finding { kind: kind.to_owned(), text: text.into(), ops: Vec::new() }]
+    vec![Finding::new(kind, text.into(), Vec::new())]
 }
 
 #[cfg(test)]
@@ -144,6 +138,6 @@ mod tests {
         }
         let told = findings.into_vec();
         assert_eq!(told.len(), 17);
-        assert_eq!(told[16].text, "… and 4 more of this kind.");
+        assert_eq!((told[15].omitted(), told[16].omitted()), (None, Some(4)));
     }
 }

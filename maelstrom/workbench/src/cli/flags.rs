@@ -7,10 +7,9 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values::{self, Concurrency, Fault};
+use crate::checker::txn::model::Model;
 use crate::report::limits::Limit;
-use crate::settings::{
-    Availability, Latency, LatencyDist, Settings, Topology, Workload,
-};
+use crate::settings::{Availability, Latency, LatencyDist, Settings, Topology, Workload};
 
 /// What the command line of `workbench test` says.
 #[derive(Args, Clone, Debug)]
@@ -35,8 +34,13 @@ pub(super) struct TestFlags {
 
     /// How many clients work at a time: a number, or a multiple of the number of
     /// nodes with an n behind it
-    #[arg(long, value_name = "NUM", default_value = "1n", allow_hyphen_values = true,
-          help_heading = "Load")]
+    #[arg(
+        long,
+        value_name = "NUM",
+        default_value = "1n",
+        allow_hyphen_values = true,
+        help_heading = "Load"
+    )]
     concurrency: Concurrency,
 
     /// Operations a second, of all clients together
@@ -83,9 +87,14 @@ pub(super) struct TestFlags {
     availability: Option<Availability>,
 
     /// Consistency models that transactions have to meet, separated by commas
-    #[arg(long, value_name = "MODELS", value_delimiter = ',',
-          default_value = "strict-serializable", help_heading = "What is judged")]
-    consistency_models: Vec<String>,
+    #[arg(
+        long,
+        value_name = "MODELS",
+        value_delimiter = ',',
+        default_value = "strict-serializable",
+        help_heading = "What is judged"
+    )]
+    consistency_models: Vec<Model>,
 
     /// Limits beyond a valid verdict, separated by commas, for instance
     /// msgs-per-op<30,stable-median<400,stable-max<600. A run that misses one is
@@ -173,6 +182,7 @@ impl TestFlags {
             key_count: self.key_count,
             seed: self.seed.unwrap_or(seed),
             strict: self.strict,
+            compatible: false,
             log_stderr: self.log_stderr,
             log_net_send: self.log_net_send,
             log_net_recv: self.log_net_recv,
@@ -226,7 +236,9 @@ fn check_program(bin: &Path) -> Result<(), String> {
         };
     }
     match std::fs::metadata(bin) {
-        Err(error) => Err(format!("--bin {shown}: {error}. Is the path right, and has it been built?")),
+        Err(error) => {
+            Err(format!("--bin {shown}: {error}. Is the path right, and has it been built?"))
+        }
         Ok(file) if !file.is_file() => Err(format!("--bin {shown} is not a file.")),
         Ok(file) if !is_executable(&file) => {
             Err(format!("--bin {shown} may not be executed. Try chmod +x {shown}."))

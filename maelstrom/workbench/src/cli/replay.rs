@@ -1,9 +1,11 @@
 //! The command line that runs a test again.
 
 use std::ffi::OsStr;
+use std::fmt::Display;
 
 use super::flags::Plan;
 use super::values::show_seconds;
+use crate::checker::txn::model::Model;
 use crate::settings::{Availability, Settings};
 
 impl Plan {
@@ -12,15 +14,15 @@ impl Plan {
     pub fn command(&self) -> String {
         let Self { settings, bin, args, store, limits } = self;
         let mut line = Line::new("workbench test");
-        line.flag("--workload", settings.workload.name());
-        line.flag("--bin", quote(bin.as_os_str()));
+        line.flag("--workload", &settings.workload.name());
+        line.flag("--bin", &quote(bin.as_os_str()));
         line.settings(settings);
         if !limits.is_empty() {
             let limits: Vec<String> = limits.iter().map(ToString::to_string).collect();
-            line.flag("--limits", quote(limits.join(",").as_ref()));
+            line.flag("--limits", &quote(limits.join(",").as_ref()));
         }
-        line.flag_unless("--store", quote(store.as_os_str()), "store");
-        line.flag("--seed", settings.seed);
+        line.flag_unless("--store", &quote(store.as_os_str()), &"store");
+        line.flag("--seed", &settings.seed);
         if !args.is_empty() {
             line.word("--");
             args.iter().for_each(|arg| line.word(&quote(arg)));
@@ -41,12 +43,12 @@ impl Line {
         self.0.push_str(word);
     }
 
-    fn flag(&mut self, name: &str, value: impl ToString) {
+    fn flag(&mut self, name: &str, value: &dyn Display) {
         self.word(name);
         self.word(&value.to_string());
     }
 
-    fn flag_unless(&mut self, name: &str, value: impl ToString, default: impl ToString) {
+    fn flag_unless(&mut self, name: &str, value: &dyn Display, default: &dyn Display) {
         if value.to_string() != default.to_string() {
             self.flag(name, value);
         }
@@ -60,32 +62,40 @@ impl Line {
 
     fn settings(&mut self, settings: &Settings) {
         let defaults = Settings::new(settings.workload);
-        self.flag_unless("--node-count", settings.node_count, defaults.node_count);
-        self.flag_unless("--concurrency", settings.concurrency, settings.node_count);
-        self.flag_unless("--rate", settings.rate, defaults.rate);
+        self.flag_unless("--node-count", &settings.node_count, &defaults.node_count);
+        self.flag_unless("--concurrency", &settings.concurrency, &settings.node_count);
+        self.flag_unless("--rate", &settings.rate, &defaults.rate);
         let seconds = show_seconds;
-        self.flag_unless("--time-limit", seconds(settings.time_limit), seconds(defaults.time_limit));
-        self.flag_unless("--latency", settings.latency.mean.as_millis(), 0);
-        self.flag_unless("--latency-dist", settings.latency.dist.name(), "constant");
-        self.flag_unless("--topology", settings.topology.name(), "grid");
+        self.flag_unless(
+            "--time-limit",
+            &seconds(settings.time_limit),
+            &seconds(defaults.time_limit),
+        );
+        self.flag_unless("--latency", &settings.latency.mean.as_millis(), &0);
+        self.flag_unless("--latency-dist", &settings.latency.dist.name(), &"constant");
+        self.flag_unless("--topology", &settings.topology.name(), &"grid");
         if settings.partition {
-            self.flag("--nemesis", "partition");
+            self.flag("--nemesis", &"partition");
             let interval = seconds(settings.nemesis_interval);
-            self.flag_unless("--nemesis-interval", interval, seconds(defaults.nemesis_interval));
+            self.flag_unless("--nemesis-interval", &interval, &seconds(defaults.nemesis_interval));
         }
         match settings.availability {
-            Some(Availability::Total) => self.flag("--availability", "total"),
-            Some(Availability::Fraction(fraction)) => self.flag("--availability", fraction),
+            Some(Availability::Total) => self.flag("--availability", &"total"),
+            Some(Availability::Fraction(fraction)) => self.flag("--availability", &fraction),
             None => {}
         }
-        let models = settings.consistency_models.join(",");
-        self.flag_unless("--consistency-models", models, defaults.consistency_models.join(","));
+        let names = |models: &[Model]| {
+            let names: Vec<&str> = models.iter().map(|model| model.name()).collect();
+            names.join(",")
+        };
+        let (models, default) = (&settings.consistency_models, &defaults.consistency_models);
+        self.flag_unless("--consistency-models", &names(models), &names(default));
         self.switch("--strict", settings.strict);
-        self.flag_unless("--max-txn-length", settings.max_txn_length, defaults.max_txn_length);
+        self.flag_unless("--max-txn-length", &settings.max_txn_length, &defaults.max_txn_length);
         let (writes, default) = (settings.max_writes_per_key, defaults.max_writes_per_key);
-        self.flag_unless("--max-writes-per-key", writes, default);
+        self.flag_unless("--max-writes-per-key", &writes, &default);
         if let Some(count) = settings.key_count {
-            self.flag("--key-count", count);
+            self.flag("--key-count", &count);
         }
         self.switch("--log-stderr", settings.log_stderr);
         self.switch("--log-net-send", settings.log_net_send);

@@ -52,29 +52,33 @@ pub(super) enum Fault {
 }
 
 pub(super) fn workload() -> impl TypedValueParser<Value = Workload> {
-    one_of(Workload::ALL.map(|workload| (workload.name().to_owned(), workload)).to_vec())
+    one_of(Workload::ALL.map(|workload| (workload.name(), workload)))
 }
 
 pub(super) fn latency_dist() -> impl TypedValueParser<Value = LatencyDist> {
-    one_of(LatencyDist::ALL.map(|dist| (dist.name().to_owned(), dist)).to_vec())
+    one_of(LatencyDist::ALL.map(|dist| (dist.name(), dist)))
 }
 
 pub(super) fn topology() -> impl TypedValueParser<Value = Topology> {
-    let mut named = Topology::ALL.map(|topology| (topology.name(), topology)).to_vec();
-    named.push(("tree".to_owned(), Topology::Tree(2)));
-    named.sort_by(|(a, _), (b, _)| a.cmp(b));
-    one_of(named)
+    one_of([
+        ("grid", Topology::Grid),
+        ("line", Topology::Line),
+        ("total", Topology::Total),
+        ("tree", Topology::Tree(2)),
+        ("tree2", Topology::Tree(2)),
+        ("tree3", Topology::Tree(3)),
+        ("tree4", Topology::Tree(4)),
+    ])
 }
 
 pub(super) fn fault() -> impl TypedValueParser<Value = Fault> {
-    one_of(vec![("partition".to_owned(), Fault::Partition)])
+    one_of([("partition", Fault::Partition)])
 }
 
-fn one_of<T: Copy + Send + Sync + 'static>(
-    named: Vec<(String, T)>,
+fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
+    named: [(&'static str, T); N],
 ) -> impl TypedValueParser<Value = T> {
-    let names: Vec<String> = named.iter().map(|(name, _)| name.clone()).collect();
-    PossibleValuesParser::new(names).try_map(move |name| {
+    PossibleValuesParser::new(named.map(|(name, _)| name)).try_map(move |name| {
         let found = named.iter().find(|(other, _)| *other == name);
         found.map(|(_, value)| *value).ok_or("it has no meaning")
     })
@@ -108,9 +112,9 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
 
 /// A time in whole milliseconds.
 pub(super) fn millis(text: &str) -> Result<Duration, String> {
-    let millis: u32 = text.parse().map_err(|_| {
-        format!("it is a number of whole milliseconds, from 0 to {}", u32::MAX)
-    })?;
+    let millis: u32 = text
+        .parse()
+        .map_err(|_| format!("it is a number of whole milliseconds, from 0 to {}", u32::MAX))?;
     Ok(Duration::from_millis(millis.into()))
 }
 

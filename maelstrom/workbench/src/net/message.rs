@@ -60,8 +60,8 @@ pub(crate) struct Line<'a> {
 /// Why a line is no message.
 #[derive(Debug)]
 pub(crate) enum LineError {
-    /// Not JSON at all.
-    NotJson(serde_json::Error),
+    /// Not JSON at all, or not even UTF-8.
+    NotJson(String),
     /// JSON, but not of the right shape.
     NotAMessage(String),
 }
@@ -81,9 +81,13 @@ impl<'a> Line<'a> {
 /// Tells text from JSON of the wrong shape; what is wrong is known already, so
 /// this may read the line a second time.
 fn classify(error: &serde_json::Error, line: &[u8]) -> LineError {
-    match serde_json::from_slice::<IgnoredAny>(line) {
+    let text = match std::str::from_utf8(line) {
+        Ok(text) => text,
+        Err(error) => return LineError::NotJson(error.to_string()),
+    };
+    match serde_json::from_str::<IgnoredAny>(text) {
         Ok(_) => LineError::NotAMessage(error.to_string()),
-        Err(error) => LineError::NotJson(error),
+        Err(error) => LineError::NotJson(error.to_string()),
     }
 }
 
@@ -130,7 +134,13 @@ mod tests {
 
     #[test]
     fn text_and_json_of_another_shape_are_told_apart() {
-        let not_json: [&[u8]; 4] = [b"", b"hello", b"{\"src\":\"n0\"", b"{\"src\":\"\xff\"}"];
+        let not_json: [&[u8]; 5] = [
+            b"",
+            b"hello",
+            b"{\"src\":\"n0\"",
+            b"{\"src\":\"\xff\"}",
+            b"{\"src\":\"n0\",\"dest\":\"c0\",\"body\":{\"x\":\"\xff\"}}",
+        ];
         for line in not_json {
             assert!(matches!(Line::parse(line), Err(LineError::NotJson(_))), "{line:?}");
         }

@@ -158,6 +158,11 @@ impl fmt::Display for Limit {
 }
 
 impl Limit {
+    /// Whether what was measured keeps the limit; nothing does not.
+    pub fn is_met(&self, measured: Option<f64>) -> bool {
+        measured.is_some_and(|measured| self.admits(measured))
+    }
+
     fn admits(&self, measured: f64) -> bool {
         measured < self.bound || (self.or_equal && measured == self.bound)
     }
@@ -175,7 +180,7 @@ pub struct Comparison {
 impl Comparison {
     /// Whether the limit was kept.
     pub fn is_met(&self) -> bool {
-        self.measured.is_some_and(|measured| self.limit.admits(measured))
+        self.limit.is_met(self.measured)
     }
 
     fn describe(&self) -> String {
@@ -216,17 +221,14 @@ fn short(number: f64) -> String {
 
 /// Each limit next to what the report says.
 pub fn compare(limits: &[Limit], report: &Report) -> Vec<Comparison> {
-    let compare = |limit: &Limit| Comparison { limit: *limit, measured: limit.metric.measured(report) };
+    let compare =
+        |limit: &Limit| Comparison { limit: *limit, measured: limit.metric.measured(report) };
     limits.iter().map(compare).collect()
 }
 
 /// The limits as a part of the report: a limit missed makes a run invalid.
 pub fn outcome(comparisons: &[Comparison]) -> Outcome {
-    let finding = |missed: &Comparison| Finding {
-        kind: "over-limit".to_owned(),
-        text: missed.describe(),
-        ops: Vec::new(),
-    };
+    let finding = |missed: &Comparison| Finding::new("over-limit", missed.describe(), Vec::new());
     let missed = comparisons.iter().filter(|comparison| !comparison.is_met());
     let findings: Vec<Finding> = missed.map(finding).collect();
     let result = |comparison: &Comparison| {

@@ -130,10 +130,10 @@ impl fmt::Display for Printed {
 }
 
 impl FaultKind {
-    pub(super) fn of_line(error: &LineError, line: Printed) -> Self {
+    pub(super) fn of_line(error: LineError, line: Printed) -> Self {
         match error {
-            LineError::NotJson(error) => Self::NotJson { line, reason: error.to_string() },
-            LineError::NotAMessage(reason) => Self::NotAMessage { line, reason: reason.clone() },
+            LineError::NotJson(reason) => Self::NotJson { line, reason },
+            LineError::NotAMessage(reason) => Self::NotAMessage { line, reason },
         }
     }
 

@@ -79,6 +79,16 @@ impl Load {
         }
     }
 
+    /// There is no point in waiting for an operation that would be due after the
+    /// end.
+    fn end_if_due_too_late(&mut self) {
+        if let (Due::At(due), Some(end)) = (self.due, self.end)
+            && due >= end
+        {
+            self.generator = None;
+        }
+    }
+
     /// The operation that is due, if it can be performed.
     pub(super) fn next(&mut self, context: &Context<'_>) -> Option<(usize, Operation)> {
         let due = match self.due {
@@ -94,6 +104,7 @@ impl Load {
             Next::Invoke(thread, operation) => {
                 let gap = self.draw_gap();
                 self.due = Due::At(due + gap);
+                self.end_if_due_too_late();
                 Some((thread, operation))
             }
             Next::Pending(until) => {

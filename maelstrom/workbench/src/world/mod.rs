@@ -214,7 +214,7 @@ impl World {
         self.lines[node] += 1;
         let printed = || Printed::new(self.lines[node], line);
         let message =
-            Line::parse(line).map_err(|error| FaultKind::of_line(&error, printed()).of(node))?;
+            Line::parse(line).map_err(|error| FaultKind::of_line(error, printed()).of(node))?;
         let src = Address::Node(node);
         if Address::parse(&message.src) != Some(src) {
             let kind = FaultKind::ForgedSource { line: printed(), src: message.src.into_owned() };
@@ -257,15 +257,19 @@ impl World {
         self.wire.net.counts()
     }
 
+    /// When the next fault is due, if that is before the end.
+    fn next_fault(&self) -> Option<Duration> {
+        let end = self.load.end().filter(|_| self.phase == Phase::Main)?;
+        self.nemesis.due().filter(|&due| due < end)
+    }
+
     /// The next event and its time; of several at one time, the first kind.
     fn agenda(&self) -> Option<(Duration, Event)> {
-        let main_ends = self.load.end().filter(|_| self.phase == Phase::Main);
-        let fault = self.nemesis.due().filter(|&due| main_ends.is_some_and(|end| due < end));
         let recovered = (self.phase == Phase::Recovery).then_some(self.recovered_at);
         [
             (self.wire.net.next_due(), Event::Message),
             (self.wire.next_alarm(), Event::Alarm),
-            (fault, Event::Fault),
+            (self.next_fault(), Event::Fault),
             (self.load.due(), Event::Operation),
             (recovered, Event::Recovered),
         ]
@@ -428,9 +432,11 @@ impl World {
         self.nemesis.start(now);
     }
 
-    /// A phase of operations is over when no more are to come and none is open.
+    /// A phase of operations is over when no more are to come, no more faults
+    /// either, and none is open.
     fn end_phase_if_done(&mut self, now: Duration, out: &mut Vec<Command>) {
-        if self.load.is_running() || !self.threads.all_free() {
+        let more = self.load.is_running() || self.next_fault().is_some();
+        if more || !self.threads.all_free() {
             return;
         }
         match self.phase {
@@ -461,9 +467,8 @@ impl World {
             let (threads, mut tools) = self.hands(now);
             let ended = threads.invoke(thread, operation, &mut tools, out);
             self.ended(ended, now, out);
-        } else {
-            self.end_phase_if_done(now, out);
         }
+        self.end_phase_if_done(now, out);
     }
 
     fn ended(&mut self, ended: Option<Ended>, now: Duration, out: &mut Vec<Command>) {
@@ -477,6 +482,7 @@ impl World {
         if let Some(action) = self.nemesis.act() {
             self.carry_out(action, now, out);
         }
+        self.end_phase_if_done(now, out);
     }
 
     fn carry_out(&mut self, action: Action, now: Duration, out: &mut Vec<Command>) {

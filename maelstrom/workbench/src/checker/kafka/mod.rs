@@ -221,15 +221,11 @@ impl KafkaChecker {
         });
         let Some(batch) = empty else { return };
         self.has_empty_list = true;
-        self.report.warnings.push(Finding {
-            kind: "empty-list".to_owned(),
-            text: format!(
+        self.report.warnings.push(Finding::new("empty-list", format!(
                 "Key {}: the poll in op {} ({}) returned an empty list for it, and it may not be the only one. \
                  The original's checker can fail on that: leave out keys that have no messages.",
                 batch.key, op.index, op.process
-            ),
-            ops: vec![op.index],
-        });
+            ), vec![op.index]));
     }
 }
 

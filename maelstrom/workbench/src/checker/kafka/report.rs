@@ -177,7 +177,7 @@ impl Kind {
         for (_, Case { err, text, mut ops }) in self.worst {
             ops.sort_unstable();
             ops.dedup();
-            findings.push(Finding { kind: self.anomaly.to_string(), text, ops });
+            findings.push(Finding::new(self.anomaly.to_string(), text, ops));
             errs.push(err);
         }
         self.entry.unwrap_or_else(|| json!({ "count": self.count, "errs": errs }))

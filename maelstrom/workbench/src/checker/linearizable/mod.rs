@@ -347,7 +347,7 @@ impl Witness {
             None => "Nothing came before".to_owned(),
         };
         format!(
-            "{} {} key {key} (from {} to {}), which no order of the operations explains. \
+            "{} {} key {key} ({} to {}), which no order of the operations explains. \
              {before}; by then the key had to be {}.",
             names.who(self.completed.process),
             self.what,

@@ -30,7 +30,7 @@ use serde_json::{Map, Value, json};
 use self::elements::{Elements, ReadNumber, Timeline};
 use super::element::Element;
 use super::quantiles::nearest_rank;
-use super::witness::{Event, Findings, Names, finding, seconds, shorten};
+use super::witness::{Event, Findings, Names, finding, shorten};
 use super::{Checker, Finding, Outcome, Validity};
 use crate::history::{Op, OpType, Process};
 
@@ -150,17 +150,18 @@ impl SetFull {
 
     fn describe_lost(&self, lost: &Lost<'_>) -> String {
         let Lost { value, known, present, absent, .. } = lost;
-        let seen = present.map_or("was never read".to_owned(), |read| {
-            let who = self.names.who(read.process);
-            format!("was last read by {who} in a read that began at {}", read.at())
-        });
+        let begun =
+            |read: &Event| format!("{} began with {}", self.names.who(read.process), read.at());
+        let seen = match present {
+            Some(read) => format!("last seen in the read that {}", begun(read)),
+            None => "never seen".to_owned(),
+        };
         format!(
-            "{value} is lost: known since {} ({}), it {seen}, and is missing from the read of {} \
-             that began at {}, the last that began.",
-            seconds(known.time),
-            format_args!("op {} of {}", known.index, self.names.who(known.process)),
-            self.names.who(absent.process),
-            absent.at(),
+            "{value} is lost: known since {} by {}, {seen}, missing from the last read of all, which \
+             {}.",
+            known.at(),
+            self.names.who(known.process),
+            begun(absent),
         )
     }
 

@@ -1,0 +1,236 @@
+//! Anomalies that need no graph: a transaction is compared with itself, with who
+//! wrote what it read, and with others that read the same version.
+//!
+//! Only committed transactions are examined, since only their reads are known.
+//! What lists alone can show stands in `list_checks.rs`.
+
+use rustc_hash::FxHashMap;
+use serde_json::{Value, json};
+
+use super::Options;
+use super::anomaly::Anomaly;
+use super::cases::{Case, Casebook};
+use super::lists::List;
+use super::log::{Fate, Kind, Log, Mop, Txn};
+use super::names::{NULL, Name};
+use super::writes::{Version, Writes};
+
+/// Adds the cases that transactions show by themselves or by what they read.
+pub(super) fn check(log: &Log, writes: &Writes, options: Options, cases: &mut Casebook) {
+    for complaint in &log.complaints {
+        cases.add(complaint.anomaly, || Case {
+            ops: vec![complaint.op],
+            text: complaint.text.clone(),
+            detail: json!({"op": complaint.op, "message": complaint.text}),
+            picture: None,
+        });
+    }
+    for &(version, first, second) in &writes.duplicates {
+        cases.add(Anomaly::DuplicateWrite, || duplicate_write(log, version, [first, second]));
+    }
+    let committed = log.committed();
+    for &txn in &committed {
+        match log.kind {
+            Kind::Registers => {
+                register_internal(log, txn, options, cases);
+                register_reads(log, writes, txn, cases);
+            }
+            Kind::Lists => list_internal(log, txn, options, cases),
+        }
+    }
+    lost_updates(log, &committed, cases);
+}
+
+fn duplicate_write(log: &Log, (key, value): Version, txns: [Txn; 2]) -> Case {
+    let ops = txns.map(|txn| log.txn(txn).op());
+    let (key_text, value_text) = (log.text(key), log.text(value));
+    Case {
+        ops: ops.to_vec(),
+        text: format!(
+            "{value_text} is written to key {key_text} by operation {} and by operation {}: reads \
+             of it do not tell whom they read from. Written values must be unique per key",
+            ops[0], ops[1]
+        ),
+        detail: json!({"key": log.json(key), "value": log.json(value), "ops": ops}),
+        picture: None,
+    }
+}
+
+/// A case that is about one read of one transaction.
+pub(super) fn read_case(
+    log: &Log,
+    txn: Txn,
+    mop: &Mop,
+    what: &str,
+    more: &[(&str, Value)],
+) -> Case {
+    let op = log.txn(txn).op();
+    let mut detail = json!({"op": op, "mop": log.mop_json(mop)});
+    for (name, value) in more {
+        detail[name] = value.clone();
+    }
+    let writer = more.iter().find(|(name, _)| *name == "writer").and_then(|(_, op)| op.as_u64());
+    let mut ops: Vec<u64> = writer.into_iter().chain([op]).collect();
+    ops.sort_unstable();
+    Case {
+        ops,
+        text: format!("operation {op} {} {what}", reading(log, mop)),
+        detail,
+        picture: None,
+    }
+}
+
+fn reading(log: &Log, mop: &Mop) -> String {
+    format!("read key {} = {}, {}", log.text(mop.key), log.read_text(mop.value), "which")
+}
+
+/// A read that differs from the transaction's own last read or write.
+fn register_internal(log: &Log, txn: Txn, options: Options, cases: &mut Casebook) {
+    let mut known: FxHashMap<Name, Name> = FxHashMap::default();
+    for mop in log.mops(txn) {
+        let expected = known.insert(mop.key, mop.value);
+        // To Elle up to 0.2.2 a key read as `null` was as good as not read.
+        let expected = expected.filter(|&value| !options.compatible || value != NULL);
+        if let Some(expected) = expected.filter(|&value| !mop.is_write && value != mop.value) {
+            cases.add(Anomaly::Internal, || {
+                let what = format!(
+                    "contradicts the transaction's own earlier read or write of {}",
+                    log.text(expected)
+                );
+                read_case(log, txn, mop, &what, &[("expected", log.json(expected))])
+            });
+            return;
+        }
+    }
+}
+
+/// What a transaction knows of a list from what it did before.
+#[derive(Default)]
+struct Known {
+    /// What it read, if it did.
+    list: Option<List>,
+    /// What it appended since.
+    appended: Vec<Name>,
+}
+
+impl Known {
+    fn is_initial(&self, log: &Log) -> bool {
+        self.appended.is_empty() && self.list.is_some_and(|list| log.lists.length(list) == 0)
+    }
+
+    fn agrees_with(&self, log: &Log, read: List) -> bool {
+        let mut rest = Some(read);
+        for &element in self.appended.iter().rev() {
+            match rest {
+                Some(list) if log.lists.last(list) == Some(element) => {
+                    rest = log.lists.without_last(list);
+                }
+                _ => return false,
+            }
+        }
+        self.list.is_none_or(|list| rest == Some(list))
+    }
+
+    fn json(&self, log: &Log) -> Value {
+        let start = match self.list {
+            Some(list) => log.lists.elements(list).into_iter().map(|e| log.json(e)).collect(),
+            None => vec![Value::from("...")],
+        };
+        start.into_iter().chain(self.appended.iter().map(|&e| log.json(e))).collect()
+    }
+}
+
+/// The same of lists: after an append to a list not read before, only the end of
+/// the list is known.
+fn list_internal(log: &Log, txn: Txn, options: Options, cases: &mut Casebook) {
+    let mut known: FxHashMap<Name, Known> = FxHashMap::default();
+    for mop in log.mops(txn) {
+        if mop.is_write {
+            known.entry(mop.key).or_default().appended.push(mop.value);
+            continue;
+        }
+        let read = Known { list: Some(mop.value), appended: Vec::new() };
+        let expected = known.insert(mop.key, read);
+        let expected = expected.filter(|known| !options.compatible || !known.is_initial(log));
+        if let Some(expected) = expected.filter(|known| !known.agrees_with(log, mop.value)) {
+            cases.add(Anomaly::Internal, || {
+                let json = expected.json(log);
+                let what = format!("contradicts the transaction itself, which left {json}");
+                read_case(log, txn, mop, &what, &[("expected", json)])
+            });
+            return;
+        }
+    }
+}
+
+/// Reads of what was aborted, overwritten by its own writer, never written at
+/// all, or written by the reader itself but later.
+fn register_reads(log: &Log, writes: &Writes, txn: Txn, cases: &mut Casebook) {
+    let mops = log.mops(txn);
+    for (i, mop) in mops.iter().enumerate().filter(|(_, mop)| !mop.is_write && mop.value != NULL) {
+        let Some(write) = writes.get((mop.key, mop.value)) else {
+            cases.add(Anomaly::GarbageRead, || read_case(log, txn, mop, "nobody ever wrote", &[]));
+            continue;
+        };
+        let writer = log.txn(write.txn).op();
+        if log.txn(write.txn).fate == Fate::Aborted {
+            cases.add(Anomaly::G1a, || {
+                let what = format!("operation {writer} wrote, which failed");
+                read_case(log, txn, mop, &what, &[("writer", writer.into())])
+            });
+        }
+        if !write.is_final && write.txn != txn {
+            cases.add(Anomaly::G1b, || intermediate(log, txn, mop, writer));
+        }
+        let is_own = |earlier: &Mop| earlier.is_write && earlier.key == mop.key;
+        if write.txn == txn && !mops[..i].iter().any(is_own) {
+            cases.add(Anomaly::FutureRead, || {
+                read_case(log, txn, mop, "it writes itself, but only later", &[])
+            });
+        }
+    }
+}
+
+/// A read of what its own writer overwrote.
+pub(super) fn intermediate(log: &Log, txn: Txn, mop: &Mop, writer: u64) -> Case {
+    let what = format!("is a state that operation {writer} left again before it ended");
+    read_case(log, txn, mop, &what, &[("writer", writer.into())])
+}
+
+/// Several transactions that read one version of a key and then wrote the key
+/// (Adya's H_lu; without a version order, as Elle has it).
+fn lost_updates(log: &Log, committed: &[Txn], cases: &mut Casebook) {
+    let mut updates: Vec<(Version, Txn)> = Vec::new();
+    let mut read: FxHashMap<Name, Option<u32>> = FxHashMap::default();
+    for &txn in committed {
+        read.clear();
+        for mop in log.mops(txn) {
+            if !mop.is_write {
+                read.entry(mop.key).or_insert(Some(mop.value));
+            } else if let Some(version) = read.get_mut(&mop.key).and_then(Option::take) {
+                updates.push(((mop.key, version), txn));
+            }
+        }
+    }
+    updates.sort_by_key(|&(version, txn)| (version, log.txn(txn).op()));
+    for rivals in updates.chunk_by(|a, b| a.0 == b.0).filter(|rivals| rivals.len() > 1) {
+        cases.add(Anomaly::LostUpdate, || lost_update(log, rivals));
+    }
+}
+
+fn lost_update(log: &Log, rivals: &[(Version, Txn)]) -> Case {
+    let (key, value) = rivals[0].0;
+    let ops: Vec<u64> = rivals.iter().map(|&(_, txn)| log.txn(txn).op()).collect();
+    let list = ops.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+    Case {
+        text: format!(
+            "operations {list} all read key {} = {} and all wrote the key: at most one of their \
+             updates is based on the state before it",
+            log.text(key),
+            log.read_text(value)
+        ),
+        detail: json!({"key": log.json(key), "value": log.read_json(value), "txns": ops}),
+        ops,
+        picture: None,
+    }
+}

@@ -1,0 +1,196 @@
+//! Anomalies that only lists show, because a list tells its own history.
+//!
+//! Elements that are aborted, repeated or never written are looked for once a
+//! list, in the tree of all lists, not once a read.
+
+use rustc_hash::FxHashMap;
+use serde_json::{Value, json};
+
+use super::anomaly::Anomaly;
+use super::cases::{Case, Casebook};
+use super::direct::{intermediate, read_case};
+use super::lists::List;
+use super::log::{Fate, Log, Mop, Txn};
+use super::names::Name;
+use super::writes::Writes;
+
+/// Adds the cases that lists show.
+pub(super) fn check(log: &Log, writes: &Writes, cases: &mut Casebook) {
+    let flaws = Flaws::of(log, writes);
+    for txn in log.committed() {
+        for mop in log.mops(txn).iter().filter(|mop| !mop.is_write) {
+            flaws.check(log, writes, txn, mop, cases);
+        }
+        future_read(log, txn, cases);
+    }
+    for key in log.lists.keys() {
+        if let Some(fork) = log.lists.fork(key) {
+            cases.add(Anomaly::IncompatibleOrder, || incompatible_order(log, key, fork));
+        }
+        dirty_updates(log, writes, key, cases);
+    }
+}
+
+/// For each list its longest prefix that ends in a bad element.
+struct Flaws {
+    aborted: Vec<Option<List>>,
+    unwritten: Vec<Option<List>>,
+    repeated: Vec<Option<List>>,
+}
+
+impl Flaws {
+    fn of(log: &Log, writes: &Writes) -> Self {
+        let writer = |list| {
+            let element = log.lists.last(list)?;
+            Some(writes.get((log.lists.key(list), element)))
+        };
+        let repeats = log.lists.repeats();
+        Self {
+            aborted: log.lists.nearest(|list| {
+                let write = writer(list).flatten();
+                write.is_some_and(|write| log.txn(write.txn).fate == Fate::Aborted)
+            }),
+            unwritten: log.lists.nearest(|list| writer(list).is_some_and(|write| write.is_none())),
+            repeated: log.lists.nearest(|list| repeats[list as usize]),
+        }
+    }
+
+    fn check(&self, log: &Log, writes: &Writes, txn: Txn, mop: &Mop, cases: &mut Casebook) {
+        let list = mop.value;
+        let above = |list| log.lists.without_last(list);
+        let element = |list| log.lists.last(list).unwrap_or_default();
+        let mut at = self.aborted[list as usize];
+        while let Some(list) = at {
+            let write = writes.get((mop.key, element(list)));
+            let writer = write.map(|write| log.txn(write.txn).op());
+            cases.add(Anomaly::G1a, || aborted_read(log, txn, mop, element(list), writer));
+            at = above(list).and_then(|list| self.aborted[list as usize]);
+        }
+        if let Some(write) = log.lists.last(list).and_then(|last| writes.get((mop.key, last)))
+            && !write.is_final
+            && write.txn != txn
+        {
+            let writer = log.txn(write.txn).op();
+            cases.add(Anomaly::G1b, || intermediate(log, txn, mop, writer));
+        }
+        if let Some(list) = self.unwritten[list as usize] {
+            cases.add(Anomaly::GarbageRead, || {
+                let what = format!("holds {}, which nobody ever appended", log.text(element(list)));
+                read_case(log, txn, mop, &what, &[("element", log.json(element(list)))])
+            });
+        }
+        if self.repeated[list as usize].is_some() {
+            cases.add(Anomaly::DuplicateElements, || duplicates(log, txn, mop));
+        }
+    }
+}
+
+fn aborted_read(log: &Log, txn: Txn, mop: &Mop, element: Name, writer: Option<u64>) -> Case {
+    let writer = writer.unwrap_or_default();
+    let what = format!("holds {}, which operation {writer} appended and failed", log.text(element));
+    let more = [("writer", Value::from(writer)), ("element", log.json(element))];
+    read_case(log, txn, mop, &what, &more)
+}
+
+fn duplicates(log: &Log, txn: Txn, mop: &Mop) -> Case {
+    let mut times: FxHashMap<Name, u64> = FxHashMap::default();
+    let elements = log.lists.elements(mop.value);
+    for &element in &elements {
+        *times.entry(element).or_default() += 1;
+    }
+    let mut repeated: Vec<Name> = elements.into_iter().filter(|e| times[e] > 1).collect();
+    repeated.sort_unstable();
+    repeated.dedup();
+    let names: Vec<String> = repeated.iter().map(|&e| log.text(e)).collect();
+    let what = format!("holds {} more than once", names.join(", "));
+    let counts: Value = repeated.iter().map(|e| (log.text(*e), Value::from(times[e]))).collect();
+    read_case(log, txn, mop, &what, &[("duplicates", counts)])
+}
+
+/// A read that holds what its transaction appends only afterwards.
+fn future_read(log: &Log, txn: Txn, cases: &mut Casebook) {
+    let mops = log.mops(txn);
+    for (i, append) in mops.iter().enumerate().filter(|(_, mop)| mop.is_write) {
+        let holds_it = |mop: &&Mop| {
+            !mop.is_write
+                && mop.key == append.key
+                && log.lists.backwards(mop.value).any(|element| element == append.value)
+        };
+        if let Some(read) = mops[..i].iter().find(holds_it) {
+            cases.add(Anomaly::FutureRead, || {
+                let element = append.value;
+                let what = format!("holds {}, which it appends only later", log.text(element));
+                read_case(log, txn, read, &what, &[("element", log.json(element))])
+            });
+            return;
+        }
+    }
+}
+
+fn incompatible_order(log: &Log, key: Name, (one, other): (List, List)) -> Case {
+    let readers = [one, other].map(|list| first_reader_beyond(log, key, list));
+    let mut ops: Vec<u64> = readers.into_iter().flatten().collect();
+    ops.sort_unstable();
+    Case {
+        ops,
+        text: format!(
+            "key {} was read as a list that begins {} and as one that begins {}: no order of \
+             appends explains both",
+            log.text(key),
+            log.read_text(one),
+            log.read_text(other)
+        ),
+        detail: json!({"key": log.json(key), "values": [log.read_json(one), log.read_json(other)]}),
+        picture: None,
+    }
+}
+
+/// The first operation that read a list beginning with `prefix`.
+fn first_reader_beyond(log: &Log, key: Name, prefix: List) -> Option<u64> {
+    let beyond = log.lists.nearest(|list| list == prefix);
+    let reads_it =
+        |mop: &Mop| !mop.is_write && mop.key == key && beyond[mop.value as usize].is_some();
+    let reader = log.committed().into_iter().find(|&txn| log.mops(txn).iter().any(reads_it))?;
+    Some(log.txn(reader).op())
+}
+
+/// Committed appends that stand on aborted ones, in the longest list of `key`.
+fn dirty_updates(log: &Log, writes: &Writes, key: Name, cases: &mut Casebook) {
+    let Some(longest) = log.lists.longest(key) else { return };
+    let elements = log.lists.distinct(longest);
+    let mut aborted: Option<(usize, Txn)> = None;
+    for (i, &element) in elements.iter().enumerate() {
+        let Some(write) = writes.get((key, element)) else { continue };
+        match log.txn(write.txn).fate {
+            Fate::Aborted => aborted = aborted.or(Some((i, write.txn))),
+            Fate::Indeterminate => {}
+            Fate::Committed => {
+                if let Some((start, from)) = aborted.take() {
+                    let range = &elements[start..=i];
+                    cases.add(Anomaly::DirtyUpdate, || {
+                        dirty_update(log, key, range, [from, write.txn])
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn dirty_update(log: &Log, key: Name, range: &[Name], txns: [Txn; 2]) -> Case {
+    let ops = txns.map(|txn| log.txn(txn).op());
+    let values: Vec<Value> = range.iter().map(|&element| log.json(element)).collect();
+    let text = |element: Option<&Name>| element.map(|&e| log.text(e)).unwrap_or_default();
+    Case {
+        text: format!(
+            "operation {} appended {} to key {} and failed, yet operation {} committed {} on top of it",
+            ops[0],
+            text(range.first()),
+            log.text(key),
+            ops[1],
+            text(range.last())
+        ),
+        detail: json!({"key": log.json(key), "values": values, "txns": [ops[0], "...", ops[1]]}),
+        ops: ops.to_vec(),
+        picture: None,
+    }
+}

@@ -1,0 +1,450 @@
+//! The transactions of a history, decoded.
+//!
+//! One [`Transaction`] stands for an invocation and its completion. What a
+//! transaction read is known only when it committed; what it wrote is known from
+//! its invocation in any case. A completion that is no transaction leaves its
+//! transaction indeterminate, with a complaint: nothing in a history makes this
+//! file fail.
+//!
+//! Judging what transactions read is left to the checks.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use rustc_hash::FxHashMap;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::anomaly::Anomaly;
+use super::lists::{List, Lists};
+use super::names::{Name, Names};
+use crate::history::{Op, OpType, Process};
+
+/// What transactions work on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Registers: `["r", key, value]`, `["w", key, value]`.
+    Registers,
+    /// Lists: `["r", key, [element, …]]`, `["append", key, element]`.
+    Lists,
+}
+
+impl Kind {
+    /// The name of a write on the wire.
+    pub(super) fn write(self) -> &'static str {
+        match self {
+            Self::Registers => "w",
+            Self::Lists => "append",
+        }
+    }
+}
+
+/// A transaction's number: its place in the order of invocations.
+pub(super) type Txn = u32;
+
+/// How a transaction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It happened.
+    Committed,
+    /// It did not, and never will.
+    Aborted,
+    /// Nobody knows.
+    Indeterminate,
+}
+
+/// A position in the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moment {
+    /// The operation's index.
+    pub(super) index: u64,
+    /// Nanoseconds since the test started.
+    pub(super) time: u64,
+}
+
+/// One transaction.
+#[derive(Clone, Debug)]
+pub(super) struct Transaction {
+    pub(super) process: Process,
+    pub(super) fate: Fate,
+    /// When it was asked for.
+    pub(super) begin: Moment,
+    /// When it ended; `None` if it never did.
+    pub(super) end: Option<Moment>,
+    /// Whether it belongs to the reads after the recovery phase.
+    pub(super) is_final: bool,
+    mops: Range<usize>,
+}
+
+impl Transaction {
+    /// The operation that people know it by: its completion, if there is one.
+    pub(super) fn op(&self) -> u64 {
+        self.end.map_or(self.begin.index, |end| end.index)
+    }
+
+    pub(super) fn is_committed(&self) -> bool {
+        self.fate == Fate::Committed
+    }
+}
+
+/// One micro-operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mop {
+    pub(super) is_write: bool,
+    pub(super) key: Name,
+    /// What was written or appended, or the register's value that was read; of a
+    /// list that was read, its [`List`].
+    pub(super) value: u32,
+}
+
+/// Something wrong with an operation by itself.
+#[derive(Clone, Debug)]
+pub(super) struct Complaint {
+    pub(super) anomaly: Anomaly,
+    pub(super) op: u64,
+    pub(super) text: String,
+}
+
+/// A micro-operation on the wire.
+#[derive(Deserialize)]
+struct Wire<'a>(
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] &'a RawValue,
+    #[serde(borrow)] &'a RawValue,
+);
+
+/// All transactions.
+#[derive(Debug)]
+pub(super) struct Log {
+    pub(super) kind: Kind,
+    pub(super) transactions: Vec<Transaction>,
+    pub(super) complaints: Vec<Complaint>,
+    pub(super) lists: Lists,
+    names: Names,
+    mops: Vec<Mop>,
+    /// The open transaction of each process, with what it asks for, if that
+    /// could be read.
+    open: FxHashMap<Process, (Txn, Option<Vec<Mop>>)>,
+}
+
+impl Log {
+    pub(super) fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            transactions: Vec::new(),
+            complaints: Vec::new(),
+            lists: Lists::default(),
+            names: Names::new(),
+            mops: Vec::new(),
+            open: FxHashMap::default(),
+        }
+    }
+
+    /// Takes the next operation.
+    pub(super) fn observe(&mut self, op: &Op) {
+        if !op.process.is_client() || op.f != "txn" {
+            return;
+        }
+        if op.is_invocation() {
+            self.invoke(op);
+        } else {
+            self.complete(op);
+        }
+    }
+
+    /// Ends the history.
+    pub(super) fn finish(&mut self) {
+        let mut open: Vec<_> = self.open.drain().map(|(_, open)| open).collect();
+        open.sort_by_key(|&(txn, _)| txn);
+        for (txn, mops) in open {
+            self.store(txn, mops.unwrap_or_default());
+        }
+    }
+
+    fn invoke(&mut self, op: &Op) {
+        let mops = self.decode(op, false).map_err(|text| {
+            let text = format!("operation {} asks for no transaction: {text}", op.index);
+            self.complain(Anomaly::MalformedRequest, op, text);
+        });
+        let txn = self.begin(op);
+        if let Some((abandoned, mops)) = self.open.insert(op.process, (txn, mops.ok())) {
+            self.store(abandoned, mops.unwrap_or_default());
+        }
+    }
+
+    fn complete(&mut self, op: &Op) {
+        let (txn, asked) = match self.open.remove(&op.process) {
+            Some(open) => open,
+            None => (self.begin(op), None),
+        };
+        let (fate, mops) = match op.kind {
+            OpType::Ok => self.answer(op, asked),
+            OpType::Fail => (Fate::Aborted, asked.unwrap_or_default()),
+            OpType::Info | OpType::Invoke => (Fate::Indeterminate, asked.unwrap_or_default()),
+        };
+        let transaction = &mut self.transactions[txn as usize];
+        transaction.fate = fate;
+        transaction.end = Some(Moment { index: op.index, time: op.time });
+        self.store(txn, mops);
+    }
+
+    fn begin(&mut self, op: &Op) -> Txn {
+        self.transactions.push(Transaction {
+            process: op.process,
+            fate: Fate::Indeterminate,
+            begin: Moment { index: op.index, time: op.time },
+            end: None,
+            is_final: op.is_final,
+            mops: 0..0,
+        });
+        (self.transactions.len() - 1) as Txn
+    }
+
+    /// What an `ok` completion tells.
+    fn answer(&mut self, op: &Op, asked: Option<Vec<Mop>>) -> (Fate, Vec<Mop>) {
+        let answered = match self.decode(op, true) {
+            Ok(answered) => answered,
+            Err(text) => {
+                let text =
+                    format!("operation {} was answered with no transaction: {text}", op.index);
+                self.complain(Anomaly::MalformedReply, op, text);
+                return (Fate::Indeterminate, asked.unwrap_or_default());
+            }
+        };
+        if let Some(text) = asked.and_then(|asked| self.difference(&asked, &answered)) {
+            let text = format!("operation {} answers another transaction: {text}", op.index);
+            self.complain(Anomaly::ReplyMismatch, op, text);
+        }
+        (Fate::Committed, answered)
+    }
+
+    /// How an answer fails to answer, if it does.
+    fn difference(&self, asked: &[Mop], answered: &[Mop]) -> Option<String> {
+        if asked.len() != answered.len() {
+            let (asked, answered) = (asked.len(), answered.len());
+            return Some(format!("{asked} micro-operations were asked for, {answered} came back"));
+        }
+        let is_answered = |a: &Mop, b: &Mop| {
+            a.is_write == b.is_write && a.key == b.key && (!a.is_write || a.value == b.value)
+        };
+        let i = asked.iter().zip(answered).position(|(a, b)| !is_answered(a, b))?;
+        let (asked, answered) = (self.mop_text(&asked[i]), self.mop_text(&answered[i]));
+        Some(format!("micro-operation {i} was {asked} and came back as {answered}"))
+    }
+
+    fn complain(&mut self, anomaly: Anomaly, op: &Op, text: String) {
+        self.complaints.push(Complaint { anomaly, op: op.index, text });
+    }
+
+    fn store(&mut self, txn: Txn, mops: Vec<Mop>) {
+        let start = self.mops.len();
+        self.mops.extend(mops);
+        self.transactions[txn as usize].mops = start..self.mops.len();
+    }
+
+    /// Decodes an operation's value. Reads stay empty unless it `has_reads`.
+    fn decode(&mut self, op: &Op, has_reads: bool) -> Result<Vec<Mop>, String> {
+        let wire: Vec<Wire<'_>> = op.decode().map_err(|error| {
+            let value = abbreviated(op.value.get());
+            format!("{value} is no list of [function, key, value] ({error})")
+        })?;
+        let mops = wire.iter().enumerate().map(|(i, mop)| {
+            self.decode_mop(mop, has_reads).map_err(|text| format!("micro-operation {i} {text}"))
+        });
+        mops.collect()
+    }
+
+    fn decode_mop(&mut self, wire: &Wire<'_>, has_reads: bool) -> Result<Mop, String> {
+        let Wire(function, key, value) = wire;
+        let key = self.names.number(key.get());
+        if function == self.kind.write() {
+            let value = self.names.number(value.get());
+            return Ok(Mop { is_write: true, key, value });
+        }
+        if function != "r" {
+            return Err(format!("is {function:?}, neither \"r\" nor {:?}", self.kind.write()));
+        }
+        let value = if has_reads { value.get() } else { "null" };
+        let value = match self.kind {
+            Kind::Registers => self.names.number(value),
+            Kind::Lists => self.decode_list(key, value)?,
+        };
+        Ok(Mop { is_write: false, key, value })
+    }
+
+    /// `null` is the empty list: the state of a key before its first append.
+    fn decode_list(&mut self, key: Name, json: &str) -> Result<List, String> {
+        let elements: Option<Vec<&RawValue>> = serde_json::from_str(json)
+            .map_err(|_| format!("reads {}, which is no list", abbreviated(json)))?;
+        let names = &mut self.names;
+        let elements = elements.unwrap_or_default();
+        Ok(self.lists.list(key, elements.iter().map(|element| names.number(element.get()))))
+    }
+
+    /// The transaction of this number.
+    pub(super) fn txn(&self, txn: Txn) -> &Transaction {
+        &self.transactions[txn as usize]
+    }
+
+    /// Its micro-operations.
+    pub(super) fn mops(&self, txn: Txn) -> &[Mop] {
+        &self.mops[self.txn(txn).mops.clone()]
+    }
+
+    /// All transactions' numbers.
+    pub(super) fn all(&self) -> impl Iterator<Item = Txn> + use<> {
+        0..self.transactions.len() as Txn
+    }
+
+    /// The committed transactions in the order in which they completed: the
+    /// order in which one who watches would notice what is wrong.
+    pub(super) fn committed(&self) -> Vec<Txn> {
+        let mut committed: Vec<Txn> = self.all().filter(|&t| self.txn(t).is_committed()).collect();
+        committed.sort_by_key(|&txn| self.txn(txn).op());
+        committed
+    }
+
+    /// A key, or a value that is no list that was read, as JSON text.
+    pub(super) fn text(&self, name: Name) -> String {
+        self.names.text(name)
+    }
+
+    /// A key, or a value that is no list that was read.
+    pub(super) fn json(&self, name: Name) -> Value {
+        self.names.json(name)
+    }
+
+    /// A micro-operation as on the wire.
+    pub(super) fn mop_json(&self, mop: &Mop) -> Value {
+        let function = if mop.is_write { self.kind.write() } else { "r" };
+        let value = if mop.is_write { self.json(mop.value) } else { self.read_json(mop.value) };
+        Value::from(vec![Value::from(function), self.json(mop.key), value])
+    }
+
+    /// What was read, by a read's value.
+    pub(super) fn read_json(&self, value: u32) -> Value {
+        match self.kind {
+            Kind::Registers => self.json(value),
+            Kind::Lists if self.lists.length(value) == 0 => Value::Null,
+            Kind::Lists => {
+                self.lists.elements(value).into_iter().map(|element| self.json(element)).collect()
+            }
+        }
+    }
+
+    /// A micro-operation for people: long lists keep their ends.
+    pub(super) fn mop_text(&self, mop: &Mop) -> String {
+        abbreviated(&self.mop_json(mop).to_string())
+    }
+
+    /// What was read, for people.
+    pub(super) fn read_text(&self, value: u32) -> String {
+        abbreviated(&self.read_json(value).to_string())
+    }
+
+    /// A transaction for people.
+    pub(super) fn txn_text(&self, txn: Txn) -> String {
+        let mops: Vec<String> = self.mops(txn).iter().map(|mop| self.mop_text(mop)).collect();
+        format!("[{}]", mops.join(" "))
+    }
+}
+
+/// Both ends of a long text.
+fn abbreviated(text: &str) -> String {
+    const END: usize = 40;
+    let count = text.chars().count();
+    if count <= 2 * END + 1 {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(END).collect();
+    let tail: String = text.chars().skip(count - END).collect();
+    format!("{head}…{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{null, raw};
+
+    fn op(index: u64, kind: OpType, value: &Value) -> Op {
+        Op {
+            index,
+            time: index,
+            kind,
+            process: Process::Client(0),
+            f: "txn".into(),
+            value: raw(value),
+            error: None,
+            is_final: false,
+        }
+    }
+
+    fn log(kind: Kind, ops: &[(OpType, Value)]) -> Log {
+        let mut log = Log::new(kind);
+        for (i, (kind, value)) in ops.iter().enumerate() {
+            log.observe(&op(i as u64, *kind, value));
+        }
+        log.finish();
+        log
+    }
+
+    use serde_json::json;
+
+    #[test]
+    fn a_committed_transaction_has_its_reads_and_others_only_their_writes() {
+        let log = log(
+            Kind::Registers,
+            &[
+                (OpType::Invoke, json!([["r", 1, null], ["w", 1, 5]])),
+                (OpType::Ok, json!([["r", 1, 7], ["w", 1, 5]])),
+                (OpType::Invoke, json!([["r", 1, 9], ["w", 1, 6]])),
+                (OpType::Info, json!([["r", 1, 9], ["w", 1, 6]])),
+            ],
+        );
+        assert_eq!(log.txn_text(0), r#"[["r",1,7] ["w",1,5]]"#);
+        assert_eq!(log.txn_text(1), r#"[["r",1,null] ["w",1,6]]"#);
+        assert_eq!(log.txn(1).fate, Fate::Indeterminate);
+        assert!(log.complaints.is_empty());
+    }
+
+    #[test]
+    fn an_answer_that_changes_the_question_is_complained_about() {
+        let asked = || json!([["w", 1, 5]]);
+        for answer in [json!([["w", 1, 6]]), json!([["w", 2, 5]]), json!([["r", 1, 5]]), json!([])]
+        {
+            let log = log(Kind::Registers, &[(OpType::Invoke, asked()), (OpType::Ok, answer)]);
+            assert_eq!(log.complaints[0].anomaly, Anomaly::ReplyMismatch);
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_no_transaction_leaves_it_indeterminate() {
+        let asked = || json!([["r", 1, null], ["append", 1, 5]]);
+        let answers = [
+            json!(7),
+            json!([["r", 1]]),
+            json!([["x", 1, 2]]),
+            json!([["r", 1, 3], ["append", 1, 5]]),
+        ];
+        for answer in answers {
+            let log = log(Kind::Lists, &[(OpType::Invoke, asked()), (OpType::Ok, answer)]);
+            assert_eq!(log.complaints[0].anomaly, Anomaly::MalformedReply);
+            assert_eq!(log.txn(0).fate, Fate::Indeterminate);
+            assert_eq!(log.mops(0).len(), 2);
+        }
+    }
+
+    #[test]
+    fn an_open_transaction_stays_indeterminate_and_an_orphaned_completion_is_taken() {
+        let mut log = Log::new(Kind::Registers);
+        log.observe(&op(0, OpType::Ok, &json!([["w", 1, 1]])));
+        log.observe(&op(1, OpType::Invoke, &json!([["w", 1, 2]])));
+        log.observe(&op(2, OpType::Invoke, &json!([["w", 1, 3]])));
+        log.observe(&Op { value: null(), ..op(3, OpType::Info, &Value::Null) });
+        log.finish();
+        let fates: Vec<Fate> = log.transactions.iter().map(|t| t.fate).collect();
+        assert_eq!(fates, [Fate::Committed, Fate::Indeterminate, Fate::Indeterminate]);
+        assert_eq!(log.txn_text(1), r#"[["w",1,2]]"#);
+    }
+}

@@ -1,0 +1,164 @@
+//! The name of a cycle.
+//!
+//! Several relations can hold between the same two transactions. A cycle is named
+//! as if each pair had only its strongest one, so that a cycle of writes is not
+//! called a write skew because the writers read something, too.
+
+use super::anomaly::{Anomaly, Class, Scope};
+use super::dependency::{Dependency, Relation};
+use super::model::Model;
+
+/// One step of a cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Step {
+    pub(super) from: u32,
+    pub(super) to: u32,
+    pub(super) dependency: Dependency,
+}
+
+/// What the original's habits change in a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Habits {
+    /// Of registers, the original explains a pair by its read dependency first,
+    /// and so calls a cycle of writes G1c when each writer was read by the next.
+    pub(super) reads_first: bool,
+    /// Where the name of a cycle is not what was looked for, the original says
+    /// that some cycle exists, not which.
+    pub(super) says_exists: bool,
+}
+
+impl Habits {
+    /// Less is stronger.
+    pub(super) fn rank(self, relation: Relation) -> u8 {
+        match relation {
+            Relation::Wr if self.reads_first => 0,
+            Relation::Ww => 1,
+            Relation::Wr => 2,
+            Relation::Rw => 3,
+            Relation::Process => 4,
+            Relation::Realtime => 5,
+        }
+    }
+}
+
+/// The class and scope of a cycle.
+pub(super) fn name(steps: &[Step]) -> (Class, Scope) {
+    let relations: Vec<Relation> = steps.iter().map(|step| step.dependency.relation).collect();
+    name_of(&relations)
+}
+
+fn name_of(cycle: &[Relation]) -> (Class, Scope) {
+    let scope = if cycle.contains(&Relation::Realtime) {
+        Scope::Realtime
+    } else if cycle.contains(&Relation::Process) {
+        Scope::Process
+    } else {
+        Scope::Data
+    };
+    let is_rw = |i: usize| cycle[i % cycle.len()] == Relation::Rw;
+    let class = match (0..cycle.len()).filter(|&i| is_rw(i)).count() {
+        0 if cycle.contains(&Relation::Wr) => Class::G1c,
+        0 => Class::G0,
+        1 => Class::GSingle,
+        _ if (0..cycle.len()).any(|i| is_rw(i) && is_rw(i + 1)) => Class::G2,
+        _ => Class::GNonadjacent,
+    };
+    (class, scope)
+}
+
+/// The weakest model that a cycle of this kind rules out.
+pub(super) fn ruled_out(class: Class, scope: Scope) -> Model {
+    match (class, scope) {
+        (Class::G0, Scope::Data) => Model::ReadUncommitted,
+        (Class::G0, Scope::Process) => Model::StrongSessionReadUncommitted,
+        (Class::G0, Scope::Realtime) => Model::StrongReadUncommitted,
+        (Class::G1c, Scope::Data) => Model::ReadCommitted,
+        (Class::G1c, Scope::Process) => Model::StrongSessionReadCommitted,
+        (Class::G1c, Scope::Realtime) => Model::StrongReadCommitted,
+        (Class::GSingle | Class::GNonadjacent, Scope::Data) => Model::SnapshotIsolation,
+        (Class::GSingle | Class::GNonadjacent, Scope::Process) => {
+            Model::StrongSessionSnapshotIsolation
+        }
+        (Class::GSingle | Class::GNonadjacent, Scope::Realtime) => Model::StrongSnapshotIsolation,
+        (Class::G2, Scope::Data) => Model::RepeatableRead,
+        (Class::G2, Scope::Process) => Model::StrongSessionSerializable,
+        (Class::G2, Scope::Realtime) => Model::StrictSerializable,
+    }
+}
+
+/// Cuts a closed walk into cycles that visit no vertex twice.
+pub(super) fn simple_cycles(walk: &[Step]) -> Vec<Vec<Step>> {
+    let mut cycles = Vec::new();
+    let mut open: Vec<Step> = Vec::new();
+    for &step in walk.iter().filter(|step| step.from != step.to) {
+        open.push(step);
+        if let Some(start) = open.iter().position(|earlier| earlier.from == step.to) {
+            cycles.push(open.split_off(start));
+        }
+    }
+    cycles
+}
+
+/// How the name of a cycle that was found relates to what was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// It is what was looked for.
+    Exact,
+    /// It has a worse name, and is found under that.
+    Worse,
+    /// Under its strongest relations it is something milder or unrelated.
+    Other,
+}
+
+/// Compares a name with what was looked for.
+pub(super) fn fit(found: (Class, Scope), wanted: (Class, Scope)) -> Fit {
+    if found == wanted {
+        Fit::Exact
+    } else if found.0 <= wanted.0 && found.1 <= wanted.1 {
+        Fit::Worse
+    } else {
+        Fit::Other
+    }
+}
+
+/// What a search found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// A cycle and its name.
+    Cycle(Anomaly, Vec<Step>),
+    /// That there is a cycle that rules a model out, among these transactions.
+    Exists(Model, Vec<u32>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Relation::{Process, Realtime, Rw, Wr, Ww};
+    use super::*;
+
+    #[test]
+    fn a_cycle_is_named_by_its_anti_dependencies_and_by_the_order_it_leans_on() {
+        assert_eq!(name_of(&[Ww, Ww]), (Class::G0, Scope::Data));
+        assert_eq!(name_of(&[Ww, Wr, Process]), (Class::G1c, Scope::Process));
+        assert_eq!(name_of(&[Rw, Wr]), (Class::GSingle, Scope::Data));
+        assert_eq!(name_of(&[Rw, Wr, Rw, Realtime]), (Class::GNonadjacent, Scope::Realtime));
+        assert_eq!(name_of(&[Rw, Wr, Rw]), (Class::G2, Scope::Data));
+        assert_eq!(name_of(&[Rw, Rw]), (Class::G2, Scope::Data));
+    }
+
+    #[test]
+    fn a_figure_of_eight_is_two_cycles() {
+        let step = |from, to| Step { from, to, dependency: Dependency::order(Process) };
+        let walk = [step(0, 1), step(1, 2), step(2, 1), step(1, 1), step(1, 0)];
+        let cycles = simple_cycles(&walk);
+        assert_eq!(cycles, [vec![step(1, 2), step(2, 1)], vec![step(0, 1), step(1, 0)]]);
+    }
+
+    #[test]
+    fn a_cycle_rules_out_what_its_anomaly_is_forbidden_by() {
+        for class in Class::ALL {
+            for scope in [Scope::Data, Scope::Process, Scope::Realtime] {
+                assert!(ruled_out(class, scope).forbids(Anomaly::Cycle(class, scope)));
+            }
+        }
+    }
+}

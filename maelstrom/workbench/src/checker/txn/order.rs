@@ -1,0 +1,124 @@
+//! The orders that histories have besides that of the data.
+//!
+//! Real time relates a transaction to every later one, which would be quadratic.
+//! For the search of cycles a transitive reduction does: a completed transaction
+//! is linked to those that begin after it until one of these has completed too,
+//! since whatever begins afterwards is linked to that. The completed
+//! transactions not yet covered in this way are pairwise concurrent, so they are
+//! never more than there are processes.
+
+use rustc_hash::FxHashMap;
+
+use super::anomaly::Scope;
+use super::dependency::{Dependencies, Dependency, Relation};
+use super::log::{Fate, Log, Txn};
+use crate::history::Process;
+
+/// Adds the order that cycles of this scope may lean on.
+pub(super) fn add(log: &Log, scope: Scope, graph: &mut Dependencies) {
+    match scope {
+        Scope::Data => {}
+        Scope::Process => add_process_order(log, graph),
+        Scope::Realtime => add_realtime_order(log, graph),
+    }
+}
+
+/// Each process's committed transactions, one after the other.
+fn add_process_order(log: &Log, graph: &mut Dependencies) {
+    let mut last: FxHashMap<Process, Txn> = FxHashMap::default();
+    for txn in log.committed() {
+        if let Some(before) = last.insert(log.txn(txn).process, txn) {
+            graph.add(before, txn, Dependency::order(Relation::Process));
+        }
+    }
+}
+
+/// Committed transactions before those that began after they had ended.
+fn add_realtime_order(log: &Log, graph: &mut Dependencies) {
+    let mut ends = log.committed().into_iter().peekable();
+    let end = |txn: Txn| log.txn(txn).op();
+    let mut uncovered: Vec<Txn> = Vec::new();
+    for txn in log.all() {
+        let begin = log.txn(txn).begin.index;
+        while let Some(ended) = ends.next_if(|&ended| end(ended) < begin) {
+            let its_begin = log.txn(ended).begin.index;
+            uncovered.retain(|&earlier| end(earlier) > its_begin);
+            uncovered.push(ended);
+        }
+        if log.txn(txn).fate == Fate::Aborted {
+            // Nothing depends on it, but something was there to compare.
+            uncovered.iter().for_each(|_| graph.touch());
+            continue;
+        }
+        for &before in &uncovered {
+            graph.add(before, txn, Dependency::order(Relation::Realtime));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::checker::txn::log::Kind;
+    use crate::history::{Op, OpType, raw};
+
+    /// A log of transactions by (begin, end); `None` never ends.
+    fn log(spans: &[(u64, Option<u64>)]) -> Log {
+        let mut events: Vec<(u64, OpType, u64)> = Vec::new();
+        for (process, &(begin, end)) in (0..).zip(spans) {
+            events.push((begin, OpType::Invoke, process));
+            events.extend(end.map(|end| (end, OpType::Ok, process)));
+        }
+        events.sort_by_key(|&(index, _, _)| index);
+        let mut log = Log::new(Kind::Registers);
+        for (index, kind, process) in events {
+            log.observe(&Op {
+                index,
+                time: index,
+                kind,
+                process: Process::Client(process),
+                f: "txn".into(),
+                value: raw(&json!([])),
+                error: None,
+                is_final: false,
+            });
+        }
+        log.finish();
+        log
+    }
+
+    fn arcs(spans: &[(u64, Option<u64>)]) -> Vec<(u32, u32)> {
+        let log = log(spans);
+        let mut graph = Dependencies::new(spans.len());
+        add(&log, Scope::Realtime, &mut graph);
+        let mut arcs: Vec<_> = graph.graph().arcs().map(|(from, to, _)| (from, to)).collect();
+        arcs.sort_unstable();
+        arcs
+    }
+
+    #[test]
+    fn a_chain_is_linked_from_one_to_the_next_only() {
+        let chain = [(0, Some(1)), (2, Some(3)), (4, Some(5)), (6, Some(7))];
+        assert_eq!(arcs(&chain), [(0, 1), (1, 2), (2, 3)]);
+    }
+
+    #[test]
+    fn concurrent_transactions_are_not_linked_and_all_of_them_to_what_follows() {
+        assert_eq!(arcs(&[(0, Some(2)), (1, Some(3)), (4, Some(5))]), [(0, 2), (1, 2)]);
+    }
+
+    #[test]
+    fn a_transaction_stays_linked_until_one_that_followed_it_has_ended() {
+        // ==0==   ======2======
+        //       1=======  ==3==
+        let spans = [(0, Some(1)), (2, Some(5)), (3, Some(9)), (6, Some(8))];
+        assert_eq!(arcs(&spans), [(0, 1), (0, 2), (1, 3)]);
+    }
+
+    #[test]
+    fn a_transaction_that_never_ended_follows_but_is_not_followed() {
+        assert_eq!(arcs(&[(0, Some(1)), (2, None), (3, Some(4))]), [(0, 1), (0, 2)]);
+    }
+}

@@ -1,0 +1,198 @@
+//! A cycle as an image: transactions on an ellipse, an arrow for every step.
+//!
+//! The image is one SVG element without references to anything outside it, so
+//! that a page can hold it as it is. Text that came from a node is escaped.
+
+use std::f64::consts::TAU;
+use std::fmt::Write;
+
+use super::dependency::Relation;
+
+/// Above this many transactions an image explains nothing.
+const MOST_NODES: usize = 12;
+
+const BOX_HEIGHT: f64 = 44.0;
+const CHARACTER_WIDTH: f64 = 6.7;
+/// Characters of a transaction that are shown.
+const MOST_CHARACTERS: usize = 48;
+
+/// An arrow from one node to the next.
+#[derive(Clone, Debug)]
+pub(super) struct Arrow {
+    pub(super) label: String,
+    pub(super) relation: Relation,
+}
+
+#[derive(Clone, Copy)]
+struct Point {
+    x: f64,
+    y: f64,
+}
+
+/// Draws a cycle of `nodes` (a title and a text each), where arrow `i` leads from
+/// node `i` to the next one; `None` if it is too long.
+pub(super) fn draw(title: &str, nodes: &[[String; 2]], arrows: &[Arrow]) -> Option<String> {
+    if nodes.is_empty() || nodes.len() > MOST_NODES {
+        return None;
+    }
+    let nodes: Vec<[String; 2]> =
+        nodes.iter().map(|[title, text]| [title.clone(), shortened(text)]).collect();
+    let widest = nodes.iter().flatten().map(|text| text.chars().count()).max().unwrap_or(0);
+    let box_width = widest as f64 * CHARACTER_WIDTH + 20.0;
+    let radius = Point {
+        x: box_width * 0.55 + 40.0 * nodes.len() as f64,
+        y: 60.0 + 26.0 * nodes.len() as f64,
+    };
+    let size =
+        Point { x: 2.0 * radius.x + box_width + 20.0, y: 2.0 * radius.y + BOX_HEIGHT + 50.0 };
+    let centers: Vec<Point> =
+        (0..nodes.len()).map(|i| center(i, nodes.len(), radius, size)).collect();
+
+    let mut svg = String::new();
+    open(&mut svg, title, size);
+    for (i, arrow) in arrows.iter().enumerate() {
+        let (from, to) = (centers[i], centers[(i + 1) % centers.len()]);
+        draw_arrow(&mut svg, from, to, box_width, arrow);
+    }
+    for (node, &center) in nodes.iter().zip(&centers) {
+        draw_node(&mut svg, node, center, box_width);
+    }
+    svg.push_str("</svg>");
+    Some(svg)
+}
+
+/// Writing to a string does not fail.
+macro_rules! put {
+    ($svg:expr, $($argument:tt)*) => { let _ = write!($svg, $($argument)*); };
+}
+
+fn open(svg: &mut String, title: &str, size: Point) {
+    let Point { x, y } = size;
+    put!(svg, r#"<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {x:.0} {y:.0}" "#);
+    put!(svg, r#"width="{x:.0}" height="{y:.0}" font-family="monospace" font-size="11">"#);
+    put!(
+        svg,
+        r##"<rect width="100%" height="100%" fill="#fff"/><title>{}</title>"##,
+        escaped(title)
+    );
+    put!(svg, r##"<text x="10" y="18" font-size="13" fill="#222">{}</text>"##, escaped(title));
+}
+
+fn center(i: usize, count: usize, radius: Point, size: Point) -> Point {
+    let angle = TAU * (i as f64 / count as f64 - 0.25);
+    Point {
+        x: size.x / 2.0 + radius.x * angle.cos(),
+        y: size.y / 2.0 + 12.0 + radius.y * angle.sin(),
+    }
+}
+
+fn draw_node(svg: &mut String, [title, text]: &[String; 2], center: Point, width: f64) {
+    let Point { x, y } = center;
+    let (left, top) = (x - width / 2.0, y - BOX_HEIGHT / 2.0);
+    put!(
+        svg,
+        r#"<rect x="{left:.1}" y="{top:.1}" width="{width:.1}" height="{BOX_HEIGHT}" rx="5" "#
+    );
+    put!(svg, r##"fill="#f4f6fa" stroke="#456"/>"##);
+    put!(svg, r##"<text x="{x:.1}" y="{:.1}" text-anchor="middle" fill="#222">"##, y - 5.0);
+    put!(svg, r#"<tspan font-weight="bold">{}</tspan></text>"#, escaped(title));
+    put!(svg, r##"<text x="{x:.1}" y="{:.1}" text-anchor="middle" fill="#222">"##, y + 12.0);
+    put!(svg, "{}</text>", escaped(text));
+}
+
+/// A curve that bends to its right, so that two opposite arrows stay apart.
+fn draw_arrow(svg: &mut String, from: Point, to: Point, box_width: f64, arrow: &Arrow) {
+    let color = color(arrow.relation);
+    let (dx, dy) = (to.x - from.x, to.y - from.y);
+    let length = dx.hypot(dy).max(1.0);
+    let bend = 0.16 * length;
+    let middle = Point {
+        x: (from.x + to.x) / 2.0 - dy / length * bend,
+        y: (from.y + to.y) / 2.0 + dx / length * bend,
+    };
+    let (start, end) = (edge(from, middle, box_width), edge(to, middle, box_width));
+    put!(svg, r#"<path d="M{:.1} {:.1} Q{:.1} {:.1} "#, start.x, start.y, middle.x, middle.y);
+    put!(svg, r#"{:.1} {:.1}" fill="none" stroke="{color}" stroke-width="1.6"/>"#, end.x, end.y);
+    draw_head(svg, middle, end, color);
+    // The curve passes half-way to its control point.
+    let label = Point {
+        x: (start.x + end.x) / 4.0 + middle.x / 2.0,
+        y: (start.y + end.y) / 4.0 + middle.y / 2.0,
+    };
+    put!(svg, r#"<text x="{:.1}" y="{:.1}" text-anchor="middle" "#, label.x, label.y + 4.0);
+    put!(svg, r##"fill="{color}" stroke="#fff" stroke-width="4" paint-order="stroke">"##);
+    put!(svg, "{}</text>", escaped(&shortened(&arrow.label)));
+}
+
+fn draw_head(svg: &mut String, from: Point, tip: Point, color: &str) {
+    let angle = (tip.y - from.y).atan2(tip.x - from.x);
+    let wing = |turn: f64| {
+        let (sin, cos) = (angle + turn).sin_cos();
+        (tip.x - 9.0 * cos, tip.y - 9.0 * sin)
+    };
+    let ((ax, ay), (bx, by)) = (wing(0.4), wing(-0.4));
+    put!(svg, r#"<path d="M{:.1} {:.1} L{ax:.1} {ay:.1} L{bx:.1} {by:.1} Z" "#, tip.x, tip.y);
+    put!(svg, r#"fill="{color}"/>"#);
+}
+
+/// Where the line from a box's center to `towards` leaves the box.
+fn edge(center: Point, towards: Point, box_width: f64) -> Point {
+    let (dx, dy) = (towards.x - center.x, towards.y - center.y);
+    let by_width = (box_width / 2.0 + 3.0) / dx.abs().max(0.01);
+    let by_height = (BOX_HEIGHT / 2.0 + 3.0) / dy.abs().max(0.01);
+    let part = by_width.min(by_height).min(1.0);
+    Point { x: center.x + dx * part, y: center.y + dy * part }
+}
+
+/// Anti-dependencies stand out: how many there are is the cycle's name.
+fn color(relation: Relation) -> &'static str {
+    match relation {
+        Relation::Ww => "#7a3db8",
+        Relation::Wr => "#1f6fb2",
+        Relation::Rw => "#c0392b",
+        Relation::Process | Relation::Realtime => "#5d6d7e",
+    }
+}
+
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= MOST_CHARACTERS {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(MOST_CHARACTERS - 1).collect();
+    format!("{start}…")
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(count: usize, text: &str) -> Option<String> {
+        let nodes: Vec<_> = (0..count).map(|i| [format!("T{i}"), text.to_owned()]).collect();
+        let arrow = || Arrow { label: "rw 1: 2 → 3".to_owned(), relation: Relation::Rw };
+        draw("G2-item", &nodes, &(0..count).map(|_| arrow()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn every_transaction_and_every_step_is_drawn() {
+        let svg = picture(3, "[]").unwrap();
+        assert!(svg.starts_with("<svg") && svg.ends_with("</svg>"));
+        assert!(["T0", "T1", "T2"].iter().all(|name| svg.contains(name)));
+        assert_eq!(svg.matches("rw 1: 2 → 3").count(), 3);
+        assert!(!svg.contains("NaN"));
+    }
+
+    #[test]
+    fn text_of_a_node_cannot_leave_its_place() {
+        let svg = picture(2, r#"["</text><script>alert(1)</script>"]"#).unwrap();
+        assert!(!svg.contains("<script>"));
+    }
+
+    #[test]
+    fn a_cycle_too_long_to_read_is_not_drawn() {
+        assert!(picture(MOST_NODES + 1, "[]").is_none());
+    }
+}

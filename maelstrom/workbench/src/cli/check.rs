@@ -1,0 +1,101 @@
+//! `workbench check`: the verdict on a history that is there already.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::{Exit, columns, print, values};
+use crate::checker::txn::model::Model;
+use crate::checker::{Analysis, Names, Report};
+use crate::history::{self, Form};
+use crate::report::digest::Digest;
+use crate::report::style::Style;
+use crate::report::summary;
+use crate::settings::{Availability, Settings, Workload};
+
+/// What the command line of `workbench check` says.
+#[derive(Args, Clone, Debug)]
+pub(super) struct CheckFlags {
+    /// What clients did
+    #[arg(short, long, value_name = "NAME", value_parser = values::workload())]
+    workload: Workload,
+
+    /// How many operations have to succeed: total, or a fraction from 0 to 1
+    #[arg(long, value_name = "EXPECTED", value_parser = values::availability,
+          allow_hyphen_values = true)]
+    availability: Option<Availability>,
+
+    /// Consistency models that transactions have to meet, separated by commas
+    #[arg(
+        long,
+        value_name = "MODELS",
+        value_delimiter = ',',
+        default_value = "strict-serializable"
+    )]
+    consistency_models: Vec<Model>,
+
+    /// Hold it against the nodes that a read has a value twice, or one that nobody
+    /// sent
+    #[arg(long)]
+    strict: bool,
+
+    /// Follow the original where its verdict on transactions is a habit rather than
+    /// a finding, for instance when no transaction depends on any other
+    #[arg(long)]
+    compatible: bool,
+
+    /// Print the results as JSON
+    #[arg(long)]
+    json: bool,
+
+    /// A history in JSON Lines, perhaps compressed with gzip; - is standard input
+    #[arg(value_name = "HISTORY")]
+    history: PathBuf,
+}
+
+pub(super) fn check(flags: &CheckFlags) -> anyhow::Result<Exit> {
+    let settings = Settings {
+        availability: flags.availability,
+        consistency_models: flags.consistency_models.clone(),
+        strict: flags.strict,
+        compatible: flags.compatible,
+        ..Settings::new(flags.workload)
+    };
+    let name = flags.history.display();
+    let (report, count) =
+        judge(&settings, open(&flags.history)?).with_context(|| format!("{name}"))?;
+    if flags.json {
+        print(&format!("{}\n", serde_json::to_string_pretty(&report)?));
+    } else {
+        let title = format!("{}, {count} lines of history", flags.workload.name());
+        let frame = summary::Frame { title, footer: Vec::new(), width: columns() };
+        let style = Style::of(&io::stdout());
+        print(&summary::render(&Digest::of(&report, &[]), &frame, style));
+    }
+    Ok(report.valid().into())
+}
+
+fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    Ok(Box::new(file))
+}
+
+/// The report on a history, and how many operations it has.
+fn judge(settings: &Settings, input: impl Read) -> anyhow::Result<(Report, u64)> {
+    let mut analysis = Analysis::new(settings, Names::unknown());
+    let mut form = Form::default();
+    let mut count = 0;
+    for op in history::read(input)? {
+        let op = op?;
+        form.observe(&op)?;
+        analysis.observe(&op);
+        count += 1;
+    }
+    Ok((analysis.finish(), count))
+}

@@ -1,0 +1,140 @@
+//! The command line.
+//!
+//! Names, meanings and defaults are those of the original; what is not in the
+//! original says so. Exit codes are an interface: see [`Exit`].
+//!
+//! - [`flags`]: the flags of `test`, and the plan that they make.
+//! - [`values`]: what a flag's value may be.
+//! - [`replay`]: the command that runs a plan again.
+//! - [`test`], [`check`], [`challenge`]: the subcommands.
+
+mod challenge;
+mod check;
+mod flags;
+mod replay;
+mod test;
+mod values;
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use self::flags::Plan;
+use crate::checker::Validity;
+use crate::host::watchdog;
+
+/// What the exit code says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// The history is what it should be, and every limit was kept.
+    Valid = 0,
+    /// It is not.
+    Invalid = 1,
+    /// Too little was seen to say.
+    Unknown = 2,
+    /// The bench itself failed, or was used wrongly.
+    Failed = 255,
+}
+
+impl From<Validity> for Exit {
+    fn from(valid: Validity) -> Self {
+        match valid {
+            Validity::Valid => Self::Valid,
+            Validity::Unknown => Self::Unknown,
+            Validity::Invalid => Self::Invalid,
+        }
+    }
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    valid
+  1    invalid: an anomaly, a node that failed, or a limit that was missed
+  2    unknown: too little was seen to say
+  255  the bench itself failed, or was used wrongly";
+
+const EXAMPLES: &str = "\
+Examples:
+  workbench test -w echo --bin target/release/echo --node-count 1 --time-limit 10
+  workbench test -w broadcast --bin ./broadcast.py --time-limit 20 --rate 10 --nemesis partition
+  workbench test -w broadcast --bin target/release/broadcast --node-count 25 --time-limit 20 \\
+      --rate 100 --latency 100 --limits 'msgs-per-op<30,stable-median<400,stable-max<600'
+  workbench test -w g-counter --bin ./counter --seed 42 -- --log debug
+  workbench check -w broadcast store/latest/history.jsonl";
+
+/// Tests distributed systems that speak the Maelstrom protocol.
+#[derive(Debug, Parser)]
+#[command(name = "workbench", version, max_term_width = 100,
+          after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run nodes under a workload and judge what clients saw
+    ///
+    /// Starts the nodes as processes, connects them by a simulated network, has
+    /// clients perform a workload, injects faults, and checks the history.
+    /// Results go to the store: see store/latest.
+    #[command(args_override_self = true, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+    Test(Box<flags::TestFlags>),
+
+    /// Judge a history that was recorded before
+    #[command(after_help = EXIT_CODES)]
+    Check(check::CheckFlags),
+
+    /// Run challenges of Gossip Glomers, with their flags and limits
+    #[command(after_help = EXIT_CODES)]
+    Challenge(challenge::ChallengeFlags),
+
+    /// Kills what a bench leaves behind that was killed itself
+    #[command(name = watchdog::SUBCOMMAND, hide = true)]
+    Reap,
+}
+
+/// Runs the command with these arguments, the program's name included.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let exit = match Cli::try_parse_from(args) {
+        Ok(cli) => run(cli.command),
+        Err(message) => {
+            let is_wrong = message.use_stderr();
+            // Nobody may be reading.
+            let _ = message.print();
+            if is_wrong { Exit::Failed } else { Exit::Valid }
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn run(command: Command) -> Exit {
+    let outcome = match command {
+        Command::Test(flags) => test::test(*flags),
+        Command::Check(flags) => check::check(&flags),
+        Command::Challenge(flags) => challenge::challenge(&flags),
+        Command::Reap => {
+            watchdog::reap(io::stdin().lock());
+            return Exit::Valid;
+        }
+    };
+    outcome.unwrap_or_else(|error| {
+        let _ = writeln!(io::stderr(), "error: {error:#}");
+        Exit::Failed
+    })
+}
+
+/// Writes to standard output. That nobody reads it is no failure.
+fn print(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// The columns of the terminal, as the shell tells them.
+fn columns() -> usize {
+    const USUAL: usize = 100;
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    columns.unwrap_or(USUAL)
+}

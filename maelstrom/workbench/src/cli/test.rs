@@ -1,0 +1,222 @@
+//! `workbench test`: run nodes, judge what clients saw, and keep all of it.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rand::TryRng as _;
+use rand::rngs::SysRng;
+use serde_json::{Map, json};
+
+use super::flags::{Plan, TestFlags};
+use super::{Exit, columns, print};
+use crate::checker::{Analysis, Finding, Names, Outcome, Report, Validity};
+use crate::history::Op;
+use crate::host::process::{self, ProcessOptions};
+use crate::host::{Observer, RunError, RunStats};
+use crate::net::{Traffic, TrafficEvent};
+use crate::report::chart::Chart;
+use crate::report::digest::{self, Digest};
+use crate::report::live::Live;
+use crate::report::store::{HistoryWriter, Store};
+use crate::report::style::Style;
+use crate::report::{html, limits, net, summary};
+use crate::settings::{Availability, Settings, Workload};
+use crate::world::Progress;
+
+/// How long recovery and final operations take, at least.
+const EPILOGUE: Duration = Duration::from_secs(11);
+
+pub(super) fn test(flags: TestFlags) -> anyhow::Result<Exit> {
+    let plan = flags.plan(fresh_seed()?).map_err(anyhow::Error::msg)?;
+    Ok(run_plan(&plan)?.valid().into())
+}
+
+/// Runs a test, shows what came of it and keeps it in the store.
+pub(super) fn run_plan(plan: &Plan) -> anyhow::Result<Report> {
+    warn(&plan.settings);
+    let names = Names::of(&plan.settings);
+    let analysis = Analysis::new(&plan.settings, names);
+    let store = Store::create(&plan.store, plan.settings.workload.name())
+        .with_context(|| format!("cannot make a folder in {}", plan.store.display()))?;
+    let mut watcher = Watcher {
+        analysis,
+        history: store.history().context("cannot write the history")?,
+        chart: Chart::new(expected_duration(&plan.settings)),
+        live: Live::new(),
+    };
+    let result = run(plan, &store, &mut watcher);
+    watcher.live.clear();
+    watcher.history.finish().context("cannot write the history")?;
+    let report = conclude(watcher.analysis, result, plan)?;
+    show(plan, &report, &watcher.chart, &store)?;
+    Ok(report)
+}
+
+/// A seed that is short enough to be typed.
+pub(super) fn fresh_seed() -> anyhow::Result<u64> {
+    let seed = SysRng.try_next_u32().context("the system has no random numbers")?;
+    Ok(seed.into())
+}
+
+/// What can be asked for but not had.
+fn warn(settings: &Settings) {
+    let is_all = match settings.availability {
+        Some(Availability::Total) => true,
+        Some(Availability::Fraction(least)) => least >= 1.0,
+        None => false,
+    };
+    if is_all && settings.workload == Workload::Kafka {
+        let _ = writeln!(
+            io::stderr(),
+            "warning: kafka's crash operations never succeed, so --availability total fails as \
+             soon as there is one; 0.999 asks for all others"
+        );
+    }
+}
+
+fn expected_duration(settings: &Settings) -> Duration {
+    use Workload::{Broadcast, GCounter, GSet, Kafka, PnCounter};
+    let has_epilogue = matches!(settings.workload, Broadcast | GCounter | GSet | Kafka | PnCounter);
+    let epilogue = if has_epilogue { EPILOGUE } else { Duration::ZERO };
+    settings.time_limit.saturating_add(epilogue)
+}
+
+/// The one place where a host is called.
+fn run(plan: &Plan, store: &Store, watcher: &mut Watcher) -> Result<RunStats, RunError> {
+    let options = ProcessOptions {
+        bin: plan.bin.clone(),
+        args: plan.args.clone(),
+        node_log_dir: store.path("node-logs"),
+        work_dir: store.path("node-dirs"),
+        journal: false,
+        watchdog: std::env::current_exe().ok(),
+    };
+    let result = process::run(&plan.settings, &options, watcher);
+    remove_empty(&options.work_dir, plan.settings.node_count);
+    result
+}
+
+/// Most nodes leave nothing in the directories that they ran in.
+fn remove_empty(work_dir: &Path, node_count: usize) {
+    for node in 0..node_count {
+        // Fails where there is something, as it should.
+        let _ = fs::remove_dir(work_dir.join(format!("n{node}")));
+    }
+    let _ = fs::remove_dir(work_dir);
+}
+
+/// Sees all that happens.
+struct Watcher {
+    analysis: Analysis,
+    history: HistoryWriter,
+    chart: Chart,
+    live: Live,
+}
+
+impl Observer for Watcher {
+    fn op(&mut self, op: &Op) {
+        self.history.append(op);
+        self.chart.observe(op);
+        self.analysis.observe(op);
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        self.live.progress(progress);
+    }
+
+    fn traffic(&mut self, traffic: &Traffic) {
+        let mut line = Vec::new();
+        traffic.message.write_line(&mut line);
+        let verb = match traffic.event {
+            TrafficEvent::Send => "send",
+            TrafficEvent::Recv => "recv",
+        };
+        self.live.print(&format!("{verb} {}", String::from_utf8_lossy(&line).trim_end()));
+    }
+
+    fn node_log(&mut self, node: usize, line: &[u8]) {
+        self.live.print(&format!("n{node}: {}", String::from_utf8_lossy(line)));
+    }
+}
+
+/// The report on a run. One that did not go through is judged by that alone:
+/// half a history would accuse nodes of having lost what they had no time to
+/// spread.
+fn conclude(
+    analysis: Analysis,
+    result: Result<RunStats, RunError>,
+    plan: &Plan,
+) -> anyhow::Result<Report> {
+    let mut report = analysis.finish();
+    match result {
+        Ok(stats) => {
+            report.add("net", net::outcome(&stats.net, stats.tally.invoked));
+            if !plan.limits.is_empty() {
+                let comparisons = limits::compare(&plan.limits, &report);
+                report.add("limits", limits::outcome(&comparisons));
+            }
+            Ok(report)
+        }
+        Err(RunError::Node(failure)) => {
+            Ok(only_run(report, Validity::Invalid, "node-failure", format!("{failure}")))
+        }
+        Err(RunError::Interrupted { signal }) => {
+            let text = format!("The test was interrupted by {signal}, so there is no verdict.");
+            Ok(only_run(report, Validity::Unknown, "interrupted", text))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn only_run(mut report: Report, valid: Validity, kind: &str, text: String) -> Report {
+    report.parts.retain(|name, _| *name == "perf");
+    let findings = vec![Finding::new(kind, text, Vec::new())];
+    report.add("run", Outcome { valid, results: Map::new(), findings, warnings: Vec::new() });
+    report
+}
+
+/// Writes the report to the store and the summary to standard output.
+fn show(plan: &Plan, report: &Report, chart: &Chart, store: &Store) -> anyhow::Result<()> {
+    let comparisons = limits::compare(&plan.limits, report);
+    let is_complete = !report.parts.contains_key("run");
+    let digest = Digest::of(report, if is_complete { &comparisons } else { &[] });
+    let title = title(&plan.settings);
+    let page = html::Frame {
+        title: title.clone(),
+        settings: digest::describe(&plan.settings),
+        command: plan.command(),
+    };
+    let kept = (|| {
+        store.write_json("test.json", &description(plan))?;
+        store.write_json("results.json", report)?;
+        store.write("report.html", &html::render(&digest, &page, chart))
+    })();
+    let footer =
+        vec![("results", store.dir().display().to_string()), ("to run again", plan.command())];
+    let frame = summary::Frame { title, footer, width: columns() };
+    print(&summary::render(&digest, &frame, Style::of(&io::stdout())));
+    kept.with_context(|| format!("cannot write to {}", store.dir().display()))
+}
+
+fn title(settings: &Settings) -> String {
+    let nodes = match settings.node_count {
+        1 => "1 node".to_owned(),
+        count => format!("{count} nodes"),
+    };
+    let faults = if settings.partition { ", partitions" } else { "" };
+    format!("{}, {nodes}{faults}, seed {}", settings.workload.name(), settings.seed)
+}
+
+fn description(plan: &Plan) -> serde_json::Value {
+    let args: Vec<_> = plan.args.iter().map(|arg| arg.to_string_lossy()).collect();
+    json!({
+        "name": plan.settings.workload.name(),
+        "bin": plan.bin.to_string_lossy(),
+        "args": args,
+        "seed": plan.settings.seed,
+        "command": plan.command(),
+    })
+}

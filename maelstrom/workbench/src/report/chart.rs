@@ -1,0 +1,238 @@
+//! What the pictures show, gathered while the test runs: latencies over time,
+//! operations over time, and when faults were in force.
+//!
+//! A latency is kept as the point of the picture that it falls on, so memory is
+//! bounded by the picture's size and no outlier gets lost. How much time a column
+//! stands for is guessed from the settings; if a test takes longer, columns are
+//! merged by twos.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+
+use crate::history::{Op, OpType, Process};
+
+/// Columns of the picture.
+pub const COLUMNS: u32 = 640;
+/// Rows of the picture, from [`SHORTEST`] at 0 to [`LONGEST`] on a logarithmic
+/// scale.
+pub const ROWS: u32 = 240;
+/// The shortest latency that is told apart, in seconds.
+pub const SHORTEST: f64 = 1e-5;
+/// The longest.
+pub const LONGEST: f64 = 10.0;
+
+/// Points and counts for pictures.
+#[derive(Debug)]
+pub struct Chart {
+    /// Nanoseconds a column.
+    width: u64,
+    end: u64,
+    series: BTreeMap<String, Series>,
+    faults: Vec<Interval>,
+    open: FxHashMap<Process, u64>,
+}
+
+/// The operations of one function.
+#[derive(Debug, Default)]
+pub struct Series {
+    /// By outcome: ok, failed, in doubt.
+    outcomes: [Outcomes; 3],
+}
+
+#[derive(Debug, Default)]
+struct Outcomes {
+    /// Column and row of each point.
+    points: BTreeSet<(u32, u32)>,
+    /// Completions by column.
+    counts: BTreeMap<u32, u32>,
+}
+
+/// When a fault was in force, in nanoseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interval {
+    /// What it was.
+    pub name: String,
+    /// When it began.
+    pub start: u64,
+    /// When it was over, if ever.
+    pub end: Option<u64>,
+}
+
+impl Series {
+    /// The points of an outcome (0 ok, 1 failed, 2 in doubt): column and row.
+    pub fn points(&self, outcome: usize) -> impl Iterator<Item = (u32, u32)> {
+        self.outcomes.get(outcome).into_iter().flat_map(|outcome| outcome.points.iter().copied())
+    }
+
+    /// How many operations completed with an outcome, by column.
+    pub fn counts(&self, outcome: usize) -> impl Iterator<Item = (u32, u32)> {
+        let counts = self.outcomes.get(outcome).map(|outcome| &outcome.counts);
+        counts.into_iter().flatten().map(|(column, count)| (*column, *count))
+    }
+}
+
+impl Chart {
+    /// A chart of a test that is expected to take so long.
+    pub fn new(expected: Duration) -> Self {
+        let expected = u64::try_from(expected.as_nanos()).unwrap_or(u64::MAX);
+        Self {
+            width: expected.div_ceil(COLUMNS.into()).max(1),
+            end: 0,
+            series: BTreeMap::new(),
+            faults: Vec::new(),
+            open: FxHashMap::default(),
+        }
+    }
+
+    /// Takes the next operation.
+    pub fn observe(&mut self, op: &Op) {
+        self.end = self.end.max(op.time);
+        while self.column(op.time) >= COLUMNS {
+            self.merge_columns();
+        }
+        match op.process {
+            Process::Nemesis => self.observe_fault(op),
+            Process::Client(_) if op.is_invocation() => {
+                self.open.insert(op.process, op.time);
+            }
+            Process::Client(_) => self.observe_completion(op),
+        }
+    }
+
+    fn observe_completion(&mut self, op: &Op) {
+        let Some(start) = self.open.remove(&op.process) else { return };
+        let outcome = match op.kind {
+            OpType::Ok => 0,
+            OpType::Fail => 1,
+            OpType::Info | OpType::Invoke => 2,
+        };
+        let point = (self.column(start), row(op.time.saturating_sub(start)));
+        let column = self.column(op.time);
+        let series = match self.series.get_mut(&*op.f) {
+            Some(series) => series,
+            None => self.series.entry(op.f.to_string()).or_default(),
+        };
+        let outcome = &mut series.outcomes[outcome];
+        outcome.points.insert(point);
+        *outcome.counts.entry(column).or_default() += 1;
+    }
+
+    /// Faults are called `start-…` and `stop-…`, and stand twice in a history:
+    /// when they are asked for and when they are in force.
+    fn observe_fault(&mut self, op: &Op) {
+        if let Some(name) = op.f.strip_prefix("start-") {
+            if self.open_fault(name).is_none() {
+                self.faults.push(Interval { name: name.to_owned(), start: op.time, end: None });
+            }
+        } else if let Some(name) = op.f.strip_prefix("stop-")
+            && let Some(fault) = self.open_fault(name)
+        {
+            fault.end = Some(op.time);
+        }
+    }
+
+    fn open_fault(&mut self, name: &str) -> Option<&mut Interval> {
+        self.faults.iter_mut().find(|fault| fault.name == name && fault.end.is_none())
+    }
+
+    fn column(&self, time: u64) -> u32 {
+        u32::try_from(time / self.width).unwrap_or(u32::MAX)
+    }
+
+    fn merge_columns(&mut self) {
+        self.width = self.width.saturating_mul(2);
+        for outcome in self.series.values_mut().flat_map(|series| &mut series.outcomes) {
+            let points = std::mem::take(&mut outcome.points);
+            outcome.points = points.into_iter().map(|(column, row)| (column / 2, row)).collect();
+            for (column, count) in std::mem::take(&mut outcome.counts) {
+                *outcome.counts.entry(column / 2).or_default() += count;
+            }
+        }
+    }
+
+    /// Functions with their points, by name.
+    pub fn series(&self) -> &BTreeMap<String, Series> {
+        &self.series
+    }
+
+    /// Faults, in order.
+    pub fn faults(&self) -> &[Interval] {
+        &self.faults
+    }
+
+    /// The time of the last operation in nanoseconds.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// How many nanoseconds a column stands for.
+    pub fn column_width(&self) -> u64 {
+        self.width
+    }
+}
+
+/// The row of a latency in nanoseconds.
+fn row(nanos: u64) -> u32 {
+    let seconds = (nanos as f64 / 1e9).clamp(SHORTEST, LONGEST);
+    let part = (seconds / SHORTEST).log10() / (LONGEST / SHORTEST).log10();
+    ((part * f64::from(ROWS)) as u32).min(ROWS - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::null;
+
+    fn op(time: u64, kind: OpType, process: Process, f: &'static str) -> Op {
+        Op {
+            index: 0,
+            time,
+            kind,
+            process,
+            f: f.into(),
+            value: null(),
+            error: None,
+            is_final: false,
+        }
+    }
+
+    fn run(chart: &mut Chart, start: u64, end: u64, kind: OpType) {
+        let process = Process::Client(0);
+        chart.observe(&op(start, OpType::Invoke, process, "read"));
+        chart.observe(&op(end, kind, process, "read"));
+    }
+
+    #[test]
+    fn memory_is_bounded_by_the_picture_however_long_the_test_takes() {
+        let mut chart = Chart::new(Duration::from_micros(1));
+        for n in 0..100_000 {
+            run(&mut chart, n * 1_000, n * 1_000 + n % 7, OpType::Ok);
+        }
+        let series = &chart.series()["read"];
+        assert!(series.points(0).count() as u32 <= COLUMNS * ROWS);
+        assert!(series.points(0).all(|(column, row)| column < COLUMNS && row < ROWS));
+        assert_eq!(series.counts(0).map(|(_, count)| count).sum::<u32>(), 100_000);
+        assert!(series.counts(0).count() as u32 > COLUMNS / 3);
+    }
+
+    #[test]
+    fn latencies_are_on_a_logarithmic_scale_that_holds_everything() {
+        assert_eq!(row(0), 0);
+        assert_eq!(row(u64::MAX), ROWS - 1);
+        assert_eq!(row(10_000_000), ROWS / 2);
+    }
+
+    #[test]
+    fn a_fault_lasts_from_its_start_to_its_stop() {
+        let mut chart = Chart::new(Duration::from_secs(1));
+        for (time, f) in [(1, "start-partition"), (2, "start-partition"), (5, "stop-partition")] {
+            chart.observe(&op(time, OpType::Info, Process::Nemesis, f));
+        }
+        chart.observe(&op(9, OpType::Info, Process::Nemesis, "start-partition"));
+        let faults = chart.faults();
+        assert_eq!((faults[0].start, faults[0].end), (1, Some(5)));
+        assert_eq!((faults[1].start, faults[1].end), (9, None));
+    }
+}

@@ -1,0 +1,215 @@
+//! The folder in which a run's results are kept.
+//!
+//! ```text
+//! store/
+//!   latest -> broadcast/20260131T093000.123Z
+//!   broadcast/
+//!     latest -> 20260131T093000.123Z
+//!     20260131T093000.123Z/
+//!       test.json      what was run
+//!       history.jsonl  what clients did and saw
+//!       results.json   the verdict, by the names of the original's results.edn
+//!       report.html    the same for people
+//!       node-logs/     what nodes wrote to standard error
+//!       node-dirs/     where nodes ran, if they left anything there
+//! ```
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use crate::history::Op;
+
+/// A run's folder.
+#[derive(Clone, Debug)]
+pub struct Store {
+    dir: PathBuf,
+}
+
+impl Store {
+    /// Makes a folder for a run that begins now, and points `latest` at it.
+    ///
+    /// # Errors
+    ///
+    /// When folders or links cannot be made.
+    pub fn create(root: &Path, workload: &str) -> io::Result<Self> {
+        let of_workload = root.join(workload);
+        fs::create_dir_all(&of_workload)?;
+        let name = make_unique(&of_workload, &timestamp(now()))?;
+        link(&of_workload.join("latest"), Path::new(&name))?;
+        link(&root.join("latest"), &Path::new(workload).join(&name))?;
+        Ok(Self { dir: of_workload.join(name) })
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A file or folder in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// Opens the history to be written.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be made.
+    pub fn history(&self) -> io::Result<HistoryWriter> {
+        let file = File::create(self.path("history.jsonl"))?;
+        Ok(HistoryWriter { output: BufWriter::with_capacity(1 << 16, file), error: None })
+    }
+
+    /// Writes a file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, text: &str) -> io::Result<()> {
+        fs::write(self.path(name), text)
+    }
+
+    /// Writes a file of JSON, for people to read.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn write_json<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
+        let mut file = BufWriter::new(File::create(self.path(name))?);
+        serde_json::to_writer_pretty(&mut file, value)?;
+        file.write_all(b"\n")?;
+        file.flush()
+    }
+}
+
+/// Writes a history as it happens.
+#[derive(Debug)]
+pub struct HistoryWriter {
+    output: BufWriter<File>,
+    /// The first error; after it nothing more is written.
+    error: Option<io::Error>,
+}
+
+impl HistoryWriter {
+    /// Appends an operation. What goes wrong is told by
+    /// [`finish`](Self::finish), so that a full disk does not end a test.
+    pub fn append(&mut self, op: &Op) {
+        if self.error.is_none() {
+            self.error = self.try_append(op).err();
+        }
+    }
+
+    fn try_append(&mut self, op: &Op) -> io::Result<()> {
+        serde_json::to_writer(&mut self.output, op)?;
+        self.output.write_all(b"\n")
+    }
+
+    /// Brings everything to the file.
+    ///
+    /// # Errors
+    ///
+    /// When not all of the history could be written.
+    pub fn finish(mut self) -> io::Result<()> {
+        match self.error {
+            Some(error) => Err(error),
+            None => self.output.flush(),
+        }
+    }
+}
+
+/// Makes a folder of this name, or with a number behind it if there is one.
+fn make_unique(parent: &Path, name: &str) -> io::Result<String> {
+    let mut candidate = name.to_owned();
+    let mut number = 1_u64;
+    loop {
+        match fs::create_dir(parent.join(&candidate)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                number += 1;
+                candidate = format!("{name}-{number}");
+            }
+            other => return other.map(|()| candidate),
+        }
+    }
+}
+
+/// Points a link somewhere else, in one step for whoever looks meanwhile.
+#[cfg(unix)]
+fn link(link: &Path, target: &Path) -> io::Result<()> {
+    let fresh = link.with_extension(format!("{}.new", std::process::id()));
+    std::os::unix::fs::symlink(target, &fresh)?;
+    fs::rename(&fresh, link).inspect_err(|_| {
+        let _ = fs::remove_file(&fresh);
+    })
+}
+
+#[cfg(not(unix))]
+fn link(_: &Path, _: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "names a folder; nothing that is tested sees it")]
+fn now() -> Duration {
+    std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Time since 1970 as `20260131T093000.123Z`.
+fn timestamp(since_epoch: Duration) -> String {
+    let seconds = since_epoch.as_secs();
+    let (year, month, day) = civil(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    let millis = since_epoch.subsec_millis();
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}.{millis:03}Z")
+}
+
+/// Days since 1970 as year, month and day: counted in eras of 400 years that
+/// begin in March, so that a leap day comes last (Hinnant, "chrono-Compatible
+/// Low-Level Date Algorithms").
+fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> String {
+        timestamp(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn times_are_written_as_dates() {
+        assert_eq!(at(0), "19700101T000000.000Z");
+        assert_eq!(at(951_782_399), "20000228T235959.000Z");
+        assert_eq!(at(951_782_400), "20000229T000000.000Z");
+        assert_eq!(at(4_107_542_400), "21000301T000000.000Z");
+        assert_eq!(timestamp(Duration::from_millis(1_769_851_800_123)), "20260131T093000.123Z");
+    }
+
+    #[test]
+    fn two_runs_at_once_get_folders_of_their_own_and_latest_is_the_second() {
+        let root = std::env::temp_dir().join(format!("workbench-store-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        fs::create_dir_all(root.join("echo")).unwrap();
+        assert_eq!(make_unique(&root.join("echo"), "now").unwrap(), "now");
+        assert_eq!(make_unique(&root.join("echo"), "now").unwrap(), "now-2");
+        let first = Store::create(&root, "echo").unwrap();
+        let second = Store::create(&root, "echo").unwrap();
+        assert_ne!(first.dir(), second.dir());
+        let latest = fs::canonicalize(root.join("latest")).unwrap();
+        assert_eq!(latest, fs::canonicalize(second.dir()).unwrap());
+        assert_eq!(latest, fs::canonicalize(root.join("echo/latest")).unwrap());
+        fs::remove_dir_all(&root).unwrap();
+    }
+}

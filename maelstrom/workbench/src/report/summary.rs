@@ -1,0 +1,258 @@
+//! The summary of a test: a verdict first, then why, then numbers, then where
+//! to find more.
+
+use std::fmt::Write as _;
+
+use super::digest::{Digest, Kind, millis};
+use super::style::Style;
+use crate::checker::Validity;
+
+/// How many findings of a kind are shown.
+const SHOWN: usize = 3;
+/// Findings and warnings begin in this column.
+const INDENT: usize = 4;
+
+/// Whatever belongs to a summary beside the report.
+#[derive(Clone, Debug, Default)]
+pub struct Frame {
+    /// What was tested, after the verdict.
+    pub title: String,
+    /// Names and what to say of them, at the end.
+    pub footer: Vec<(&'static str, String)>,
+    /// The columns there are to write in.
+    pub width: usize,
+}
+
+/// The summary as text.
+pub fn render(digest: &Digest, frame: &Frame, style: Style) -> String {
+    let mut page = Page { text: String::new(), style, width: frame.width.max(40) };
+    page.verdict(digest, frame);
+    for kind in &digest.findings {
+        page.kind(&style.strong(&kind.name), kind);
+    }
+    page.operations(digest);
+    page.numbers(digest);
+    page.limits(digest);
+    for kind in &digest.warnings {
+        page.kind(&format!("{} {}", style.doubtful("warning:"), kind.name), kind);
+    }
+    page.footer(frame);
+    page.text
+}
+
+struct Page {
+    text: String,
+    style: Style,
+    width: usize,
+}
+
+impl Page {
+    fn line(&mut self, line: impl AsRef<str>) {
+        self.text.push_str(line.as_ref().trim_end());
+        self.text.push('\n');
+    }
+
+    fn verdict(&mut self, digest: &Digest, frame: &Frame) {
+        let verdict = match digest.valid {
+            Validity::Valid => self.style.good(digest.verdict),
+            Validity::Unknown => self.style.doubtful(digest.verdict),
+            Validity::Invalid => self.style.bad(digest.verdict),
+        };
+        let separator = if frame.title.is_empty() { "" } else { ": " };
+        self.line(format!("{verdict}{separator}{}", frame.title));
+    }
+
+    /// A kind of finding, and the first few of it.
+    fn kind(&mut self, name: &str, kind: &Kind) {
+        self.line("");
+        let count = if kind.count > 1 { format!(" ({})", kind.count) } else { String::new() };
+        self.line(format!("  {name}{count}"));
+        let shown = kind.findings.iter().take(SHOWN);
+        shown.for_each(|finding| self.paragraph(&finding.text));
+        let more = kind.count.saturating_sub(SHOWN as u64);
+        if more > 0 {
+            self.paragraph(&format!("… and {more} more."));
+        }
+    }
+
+    /// Text broken at the width; lines that it brings along stay lines.
+    fn paragraph(&mut self, text: &str) {
+        for line in text.lines() {
+            for part in wrap(line, self.width - INDENT) {
+                self.line(format!("{:INDENT$}{part}", ""));
+            }
+        }
+    }
+
+    fn operations(&mut self, digest: &Digest) {
+        if digest.operations.is_empty() {
+            return;
+        }
+        let width = digest.operations.iter().map(|row| row.f.len()).max().unwrap_or(0).max(10);
+        self.line("");
+        let heads = ["ok", "failed", "in doubt", "median", "95 %", "99 %", "worst"];
+        let [ok, failed, doubt, median, p95, p99, worst] = heads;
+        let head = format!(
+            "  {:width$} {ok:>8} {failed:>8} {doubt:>8} {median:>9} {p95:>9} {p99:>9} {worst:>9}",
+            "operations"
+        );
+        self.line(self.style.faint(head));
+        for row in &digest.operations {
+            let mut line = format!("  {:width$}", row.f);
+            for count in row.counts {
+                let _ = write!(line, " {count:>8}");
+            }
+            for latency in row.latencies {
+                let _ = write!(line, " {:>9}", millis(latency));
+            }
+            self.line(line);
+        }
+    }
+
+    fn numbers(&mut self, digest: &Digest) {
+        if digest.ok_fraction.is_some() || digest.messages.is_some() {
+            self.line("");
+        }
+        if let Some(fraction) = digest.ok_fraction {
+            self.entry("succeeded", &percent(fraction));
+        }
+        if let Some(stable) = &digest.stable {
+            let [attempts, count, lost, never_read] = stable.counts;
+            self.entry(
+                "values",
+                &format!("{attempts} sent, {count} stable, {lost} lost, {never_read} never read"),
+            );
+            let [median, p95, p99, worst] = stable.latencies.map(millis);
+            self.entry(
+                "stable after",
+                &format!("median {median}, 95 % {p95}, 99 % {p99}, worst {worst}"),
+            );
+        }
+        if let Some(messages) = &digest.messages {
+            let [all, servers] = messages.counts;
+            let per_op =
+                messages.per_op.map_or(String::new(), |n| format!(", {n:.2} per operation"));
+            let text = format!("{servers} between nodes{per_op}; {all} with those of clients");
+            self.entry("messages", &text);
+        }
+    }
+
+    fn limits(&mut self, digest: &Digest) {
+        for comparison in &digest.limits {
+            let mark = match comparison.is_met() {
+                true => self.style.good("kept"),
+                false => self.style.bad("missed"),
+            };
+            let name = comparison.limit.metric.to_string();
+            self.entry(&name, &format!("{comparison}  {mark}"));
+        }
+    }
+
+    fn footer(&mut self, frame: &Frame) {
+        if !frame.footer.is_empty() {
+            self.line("");
+        }
+        for (name, text) in &frame.footer {
+            self.entry(name, text);
+        }
+    }
+
+    fn entry(&mut self, name: &str, text: &str) {
+        let name = self.style.faint(format!("{name:13}"));
+        self.line(format!("  {name} {text}"));
+    }
+}
+
+fn percent(fraction: f64) -> String {
+    // Rounding 0.9999 up to 100 % would hide that something failed.
+    let percent = (fraction * 10_000.0).floor() / 100.0;
+    format!("{percent} %")
+}
+
+/// Breaks a line at spaces, where it is longer than the width.
+fn wrap(line: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut last: String = line.chars().take_while(|c| c.is_whitespace()).collect();
+    for word in line.split_whitespace() {
+        let is_start = last.trim().is_empty();
+        if !is_start && last.chars().count() + 1 + word.chars().count() > width {
+            lines.push(std::mem::take(&mut last));
+        } else if !is_start {
+            last.push(' ');
+        }
+        last.push_str(word);
+    }
+    lines.push(last);
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::checker::{Finding, Outcome, Report};
+
+    fn report(findings: usize) -> Report {
+        let finding = |number: usize| {
+            Finding::new(
+                "lost",
+                format!("{number} is lost: known since 1.000 s, it was never read."),
+                vec![number as u64],
+            )
+        };
+        let outcome = |valid, results: serde_json::Value, findings| Outcome {
+            valid,
+            results: serde_json::from_value(results).unwrap(),
+            findings,
+            warnings: Vec::new(),
+        };
+        let mut report = Report::default();
+        let results = json!({ "attempt-count": 9, "stable-count": 4, "lost-count": 5,
+            "never-read-count": 0, "stable-latencies": { "0.5": 12, "0.95": 412, "0.99": 412, "1": 412 } });
+        let findings = (0..findings).map(finding).collect();
+        report.add("workload", outcome(Validity::Invalid, results, findings));
+        let by_f =
+            json!({ "by-f": { "read": { "ok-count": 3, "fail-count": 0, "info-count": 1 } } });
+        report.add("stats", outcome(Validity::Valid, by_f, Vec::new()));
+        let fraction = json!({ "ok-fraction": 0.99999 });
+        report.add("availability", outcome(Validity::Valid, fraction, Vec::new()));
+        report
+    }
+
+    #[test]
+    fn the_verdict_comes_first_then_why_then_numbers() {
+        let frame = Frame {
+            title: "broadcast".to_owned(),
+            footer: vec![("store", "store/latest".to_owned())],
+            width: 80,
+        };
+        let text = render(&Digest::of(&report(5), &[]), &frame, Style::PLAIN);
+        let expected = "\
+Invalid: broadcast
+
+  lost (5)
+    0 is lost: known since 1.000 s, it was never read.
+    1 is lost: known since 1.000 s, it was never read.
+    2 is lost: known since 1.000 s, it was never read.
+    … and 2 more.
+
+  operations       ok   failed in doubt    median      95 %      99 %     worst
+  read              3        0        1         –         –         –         –
+
+  succeeded     99.99 %
+  values        9 sent, 4 stable, 5 lost, 0 never read
+  stable after  median 12.0 ms, 95 % 412 ms, 99 % 412 ms, worst 412 ms
+
+  store         store/latest
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn long_sentences_are_broken_at_spaces() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("    at main.rs", 80), ["    at main.rs"]);
+        assert_eq!(wrap("", 80), [""]);
+    }
+}

@@ -1,0 +1,258 @@
+//! Tests of nodes in virtual time, as a few lines of Rust.
+//!
+//! ```
+//! use maelstrom::{Context, Error, Node, Request};
+//! use serde::{Deserialize, Serialize};
+//! use workbench::settings::Workload;
+//! use workbench::simulation::Simulation;
+//!
+//! # #[derive(Serialize, Deserialize)]
+//! # struct Echo { echo: Box<serde_json::value::RawValue> }
+//! # impl Request for Echo { const TYPE: &'static str = "echo"; type Reply = Echo; }
+//! fn node() -> Node<()> {
+//!     Node::new(|_| ()).handle(async |_: Context<()>, echo: Echo| Ok(echo))
+//! }
+//!
+//! Simulation::new(Workload::Echo, node)
+//!     .nodes(3)
+//!     .rate(100.0)
+//!     .seconds(10)
+//!     .seed(7)
+//!     .run()
+//!     .assert_valid();
+//! ```
+//!
+//! The seed decides everything: two runs with the same settings give the same
+//! history and the same journal, byte for byte.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::checker::{Analysis, Names, Report, Validity};
+use crate::history::Op;
+use crate::host::simulation::{SimulationOptions, run};
+use crate::host::{Observer, Program, RunError, RunStats};
+use crate::net::Traffic;
+use crate::report::net;
+use crate::settings::{Availability, Latency, LatencyDist, Settings, Workload};
+
+/// A test that can be run in virtual time.
+#[derive(Clone)]
+pub struct Simulation {
+    settings: Settings,
+    program: Program,
+    directory: Option<PathBuf>,
+    recorded: bool,
+}
+
+impl Simulation {
+    /// A test of a node under a workload, with the settings' defaults.
+    pub fn new<S: Send + Sync + 'static>(
+        workload: Workload,
+        node: impl Fn() -> maelstrom::Node<S> + 'static,
+    ) -> Self {
+        Self::with(Settings::new(workload), Program::new(node))
+    }
+
+    /// A test with these settings.
+    pub fn with(settings: Settings, program: Program) -> Self {
+        Self { settings, program, directory: None, recorded: false }
+    }
+
+    /// So many nodes, and a client process each.
+    #[must_use]
+    pub fn nodes(self, count: usize) -> Self {
+        self.set(|settings| {
+            settings.node_count = count;
+            settings.concurrency = count;
+        })
+    }
+
+    /// So many client processes.
+    #[must_use]
+    pub fn clients(self, count: usize) -> Self {
+        self.set(|settings| settings.concurrency = count)
+    }
+
+    /// So many operations a second.
+    #[must_use]
+    pub fn rate(self, rate: f64) -> Self {
+        self.set(|settings| settings.rate = rate)
+    }
+
+    /// Operations for so many virtual seconds.
+    #[must_use]
+    pub fn seconds(self, seconds: u64) -> Self {
+        self.set(|settings| settings.time_limit = Duration::from_secs(seconds))
+    }
+
+    /// Every message between nodes takes so many milliseconds.
+    #[must_use]
+    pub fn latency(self, millis: u64) -> Self {
+        let mean = Duration::from_millis(millis);
+        self.set(|settings| settings.latency = Latency { mean, dist: LatencyDist::Constant })
+    }
+
+    /// Everything drawn at random comes from this.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        self.set(|settings| settings.seed = seed)
+    }
+
+    /// Every operation has to succeed.
+    #[must_use]
+    pub fn totally_available(self) -> Self {
+        self.set(|settings| settings.availability = Some(Availability::Total))
+    }
+
+    /// Changes the settings in any other way.
+    #[must_use]
+    pub fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Gives each node a directory in this one, which survives its restarts.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Keeps the history and the journal, as text.
+    #[must_use]
+    pub fn recorded(mut self) -> Self {
+        self.recorded = true;
+        self
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Runs it.
+    pub fn run(&self) -> Finished {
+        let names = Names::of(&self.settings);
+        let mut watcher = Watcher {
+            analysis: Analysis::new(&self.settings, names),
+            recorded: self.recorded,
+            history: String::new(),
+            journal: String::new(),
+        };
+        let options =
+            SimulationOptions { directory: self.directory.clone(), journal: self.recorded };
+        let ended = run(&self.settings, &self.program, &options, &mut watcher);
+        let mut report = watcher.analysis.finish();
+        if let Ok(stats) = &ended {
+            report.add("net", net::outcome(&stats.net, stats.tally.invoked));
+        }
+        Finished {
+            settings: self.settings.clone(),
+            report,
+            ended,
+            history: watcher.history,
+            journal: watcher.journal,
+        }
+    }
+}
+
+struct Watcher {
+    analysis: Analysis,
+    recorded: bool,
+    history: String,
+    journal: String,
+}
+
+impl Observer for Watcher {
+    fn op(&mut self, op: &Op) {
+        self.analysis.observe(op);
+        if self.recorded {
+            self.history.push_str(crate::history::raw(op).get());
+            self.history.push('\n');
+        }
+    }
+
+    fn traffic(&mut self, traffic: &Traffic) {
+        if self.recorded {
+            let Traffic { time, event, message } = traffic;
+            let mut line = Vec::new();
+            message.write_line(&mut line);
+            let line = String::from_utf8_lossy(&line);
+            let _ = write!(self.journal, "{:.3} {event:?} {line}", time.as_secs_f64());
+        }
+    }
+}
+
+/// A test that was run.
+#[derive(Debug)]
+pub struct Finished {
+    /// What was asked for.
+    pub settings: Settings,
+    /// What the checks conclude.
+    pub report: Report,
+    /// Whether it went through to its end.
+    pub ended: Result<RunStats, RunError>,
+    /// The history, one operation a line, if it was to be kept.
+    pub history: String,
+    /// Every message as it was sent and received, if they were to be kept.
+    pub journal: String,
+}
+
+impl Finished {
+    /// The verdict; a test that did not go through to its end is invalid.
+    pub fn valid(&self) -> Validity {
+        if self.ended.is_err() { Validity::Invalid } else { self.report.valid() }
+    }
+
+    /// Messages between nodes for each operation of the clients.
+    pub fn msgs_per_op(&self) -> f64 {
+        let value = self.report.result("net", "servers").and_then(|net| net.get("msgs-per-op"));
+        value.and_then(serde_json::Value::as_f64).unwrap_or(f64::NAN)
+    }
+
+    /// A quantile (`"0.5"`, `"0.95"`, `"0.99"`, `"1"`) of the stable latency, in
+    /// ms: how long until a value was in every read.
+    pub fn stable_latency(&self, quantile: &str) -> f64 {
+        let latencies = self.report.result("workload", "stable-latencies");
+        let value = latencies.and_then(|latencies| latencies.get(quantile));
+        value.and_then(serde_json::Value::as_f64).unwrap_or(f64::NAN)
+    }
+
+    /// Fails unless the verdict is `valid`.
+    ///
+    /// # Panics
+    ///
+    /// With what was found, the settings, and how to replay the run.
+    #[track_caller]
+    pub fn assert_valid(&self) -> &Self {
+        self.assert_is(Validity::Valid)
+    }
+
+    /// Fails unless the verdict is this one; to prove that a check notices.
+    ///
+    /// # Panics
+    ///
+    /// As [`Finished::assert_valid`].
+    #[track_caller]
+    pub fn assert_is(&self, expected: Validity) -> &Self {
+        assert!(self.valid() == expected, "expected {expected:?}, but it is {self}");
+        self
+    }
+}
+
+impl std::fmt::Display for Finished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{:?} with seed {}", self.valid(), self.settings.seed)?;
+        if let Err(error) = &self.ended {
+            writeln!(f, "{error}")?;
+        }
+        for (name, part) in &self.report.parts {
+            for finding in part.findings.iter().take(5) {
+                writeln!(f, "{name}: {}: {}", finding.kind, finding.text)?;
+            }
+        }
+        write!(f, "settings: {:?}", self.settings)
+    }
+}

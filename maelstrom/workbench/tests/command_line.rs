@@ -1,0 +1,254 @@
+//! The command line: sentences for those who use it wrongly, exit codes for
+//! those who call it from scripts, and what a run leaves behind.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn workbench(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_workbench"));
+    command.args(args).env_remove("COLUMNS");
+    command
+}
+
+/// What the command says about wrong usage.
+#[track_caller]
+fn refusal(args: &[&str]) -> String {
+    let Output { status, stdout, stderr } = workbench(args).output().unwrap();
+    assert_eq!(status.code(), Some(255), "{args:?}");
+    assert!(stdout.is_empty(), "{args:?}");
+    // Sentences may be broken over lines.
+    String::from_utf8(stderr).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What `workbench test` says about these flags.
+#[track_caller]
+fn refused_flags(flags: &[&str]) -> String {
+    // A program that exists, so that it is the flags that are wrong.
+    let program = env!("CARGO_BIN_EXE_workbench");
+    refusal(&[&["test", "-w", "echo", "--bin", program], flags].concat())
+}
+
+#[track_caller]
+fn assert_says(text: &str, expected: &str) {
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn values_that_cannot_be_are_answered_with_what_can() {
+    assert_says(&refused_flags(&["--rate", "-1"]), "it cannot be negative");
+    assert_says(&refused_flags(&["--rate", "fast"]), "a number of operations a second");
+    assert_says(&refused_flags(&["--concurrency", "0n"]), "at least 1, with an n behind it");
+    assert_says(&refused_flags(&["--concurrency", "-2"]), "at least 1, with an n behind it");
+    assert_says(&refused_flags(&["--nemesis-interval", "0"]), "seconds greater than 0");
+    assert_says(&refused_flags(&["--time-limit", "-5"]), "seconds greater than 0");
+    assert_says(&refused_flags(&["--latency", "-5"]), "whole milliseconds, from 0");
+    assert_says(&refused_flags(&["--node-count", "0"]), "at least 1");
+    assert_says(&refused_flags(&["--availability", "1.5"]), "from 0 to 1");
+    assert_says(&refused_flags(&["--nemesis", "kill"]), "[possible values: partition]");
+    assert_says(&refused_flags(&["--topology", "star"]), "tree3, tree4");
+    assert_says(&refused_flags(&["--latency-dist", "normal"]), "constant, uniform, exponential");
+    assert_says(&refused_flags(&["-w", "chess"]), "broadcast, echo, g-counter");
+    assert_says(&refused_flags(&["--limits", "msgs<3"]), "there is no metric \"msgs\"");
+    assert_says(&refused_flags(&["--key-count", "0"]), "at least 1");
+    assert_says(&refused_flags(&["--no-such-flag"]), "--no-such-flag");
+}
+
+#[test]
+fn flags_that_do_not_go_together_are_named() {
+    let limits = refused_flags(&["--limits", "stable-max<600"]);
+    assert_says(&limits, "does not go with echo: only broadcast and g-set measure stable-max");
+    let lin_kv = refused_flags(&["-w", "lin-kv", "--concurrency", "1n"]);
+    assert_says(&lin_kv, "has to be a multiple of 10. Try --concurrency 2n");
+}
+
+#[test]
+fn a_program_that_cannot_be_run_is_named() {
+    let refuse = |bin: &str| refusal(&["test", "-w", "echo", "--bin", bin]);
+    assert_says(&refuse("./no/such/node"), "--bin ./no/such/node: No such file");
+    assert_says(&refuse("no-such-node"), "nor a program of that name in PATH");
+    assert_says(&refuse("/"), "--bin / is not a file");
+    assert_says(&refuse("Cargo.toml"), "may not be executed. Try chmod +x Cargo.toml");
+    assert_says(&refusal(&["test", "-w", "echo"]), "--bin <FILE>");
+}
+
+#[test]
+fn whoever_asks_for_help_gets_it_and_exit_code_0() {
+    for args in [&["--help"][..], &["test", "--help"], &["check", "--help"], &["--version"]] {
+        let output = workbench(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(output.stderr.is_empty() && !output.stdout.is_empty(), "{args:?}");
+    }
+    let help = workbench(&["test", "--help"]).output().unwrap().stdout;
+    let help = String::from_utf8(help).unwrap();
+    for expected in ["Load:", "Network and faults:", "Examples:", "Exit codes:", "[default: 5]"] {
+        assert!(help.contains(expected), "{expected}");
+    }
+    assert!(!help.contains("reap"));
+}
+
+fn check(args: &[&str], input: &str) -> Output {
+    let mut child = workbench(&[&["check"], args].concat())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may give up before it has read everything.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+const DUPLICATE: &str = r#"{"index":0,"time":0,"type":"invoke","process":0,"f":"generate"}
+{"index":1,"time":1,"type":"ok","process":0,"f":"generate","value":7}
+{"index":2,"time":2,"type":"invoke","process":0,"f":"generate"}
+{"index":3,"time":3,"type":"ok","process":0,"f":"generate","value":7}
+{"index":4,"time":4,"type":"invoke","process":0,"f":"generate"}
+{"index":5,"time":5,"type":"info","process":0,"f":"generate","error":"net-timeout"}
+"#;
+
+#[test]
+fn check_reads_standard_input_and_tells_the_witness() {
+    let output = check(&["-w", "unique-ids", "-"], DUPLICATE);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("Invalid: unique-ids"), "{text}");
+    assert_says(&text, "7 was given to p0 (op 1 at 0.000 s) and again to p0 (op 3 at 0.000 s)");
+    assert!(!text.contains('\x1b'), "no colour where there is no terminal");
+}
+
+#[test]
+fn check_prints_results_as_json() {
+    let output = check(&["-w", "unique-ids", "--json", "-"], DUPLICATE);
+    let results: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(results["valid?"], Value::Bool(false));
+    assert_eq!(results["workload"]["duplicated"]["7"], 2);
+    assert_eq!(results["workload"]["findings"][0]["ops"][1], 3);
+    assert_eq!(results["stats"]["by-f"]["generate"]["info-count"], 1);
+}
+
+#[test]
+fn check_compares_availability() {
+    let valid = DUPLICATE.replacen("\"value\":7", "\"value\":8", 1);
+    let exit = |args: &[&str]| check(args, &valid).status.code();
+    assert_eq!(exit(&["-w", "unique-ids", "-"]), Some(0));
+    assert_eq!(exit(&["-w", "unique-ids", "--availability", "0.6", "-"]), Some(0));
+    assert_eq!(exit(&["-w", "unique-ids", "--availability", "0.7", "-"]), Some(1));
+    assert_eq!(exit(&["-w", "unique-ids", "--availability", "total", "-"]), Some(1));
+}
+
+#[test]
+fn what_is_no_history_is_refused_with_the_line_that_is_wrong() {
+    let refused = |input: &str| {
+        let output = check(&["-w", "unique-ids", "-"], input);
+        assert_eq!(output.status.code(), Some(255));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_says(&refused("not JSON\n"), "line 1 of the history is no operation");
+    let gap = DUPLICATE.replace("\"index\":3", "\"index\":4");
+    assert_says(&refused(&gap), "operation 3 has the index 4");
+    assert_says(&refusal(&["check", "-w", "echo", "no/such/file"]), "cannot open no/such/file");
+    assert_says(&refusal(&["check", "history.jsonl"]), "--workload <NAME>");
+}
+
+/// A folder that is gone afterwards.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let name = format!("{name}-{}", std::process::id());
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// An echo node in the language that is everywhere. Its first argument is put
+/// before what it echoes.
+const NODE: &str = r#"#!/bin/sh
+field() { printf '%s' "$line" | sed -n "s/.*\"$1\": *\"\{0,1\}\([^,}\"]*\).*/\1/p"; }
+while read -r line; do
+  src=$(field src) id=$(field msg_id)
+  case $line in
+    *'"init"'*) me=$(field node_id); body='"type":"init_ok"' ;;
+    *) body="\"type\":\"echo_ok\",\"echo\":\"$1$(field echo)\"" ;;
+  esac
+  echo "{\"src\":\"$me\",\"dest\":\"$src\",\"body\":{$body,\"in_reply_to\":$id}}"
+done
+"#;
+
+#[cfg(unix)]
+fn run(scratch: &Scratch, flags: &[&str]) -> Output {
+    use std::os::unix::fs::PermissionsExt as _;
+    let node = scratch.0.join("node.sh");
+    fs::write(&node, NODE).unwrap();
+    fs::set_permissions(&node, fs::Permissions::from_mode(0o755)).unwrap();
+    let fixed = ["test", "-w", "echo", "--bin", "./node.sh", "--node-count", "1"];
+    let load = ["--time-limit", "1", "--rate", "20", "--seed", "5"];
+    let args = [&fixed[..], &load, flags].concat();
+    workbench(&args).current_dir(&scratch.0).output().unwrap()
+}
+
+#[test]
+#[cfg(unix)]
+fn a_run_leaves_everything_in_the_store() {
+    let scratch = Scratch::new("store");
+    let output = run(&scratch, &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.starts_with("Valid: echo, 1 node, seed 5\n"), "{text}");
+    let command = "workbench test --workload echo --bin ./node.sh --node-count 1 --rate 20 \
+                   --time-limit 1 --seed 5";
+    assert_says(&text, command);
+
+    let latest = scratch.0.join("store/latest");
+    let results: Value =
+        serde_json::from_slice(&fs::read(latest.join("results.json")).unwrap()).unwrap();
+    assert_eq!(results["valid?"], Value::Bool(true));
+    assert!(results["stats"]["ok-count"].as_u64().unwrap() > 5);
+    assert_eq!(results["net"]["servers"]["msg-count"], 0);
+    let page = fs::read_to_string(scratch.0.join("store/echo/latest/report.html")).unwrap();
+    assert_says(&page, "<span class=\"good\">Valid</span>");
+    assert_says(&page, "class=\"dots ok f0\"");
+    assert!(latest.join("node-logs/n0.log").is_file());
+    assert!(!latest.join("node-dirs").exists(), "nothing was left in it");
+
+    let history = latest.join("history.jsonl");
+    let again = workbench(&["check", "-w", "echo", history.to_str().unwrap()]).output().unwrap();
+    assert_eq!(again.status.code(), Some(0));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_node_that_is_broken_gets_exit_code_1_and_a_command_to_see_it_again() {
+    let scratch = Scratch::new("broken");
+    let output = run(&scratch, &["--", "it's "]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("Invalid: echo"), "{text}");
+    assert_says(&text, "p0 (n0) sent \"Please echo ");
+    assert_says(&text, r"--seed 5 -- 'it'\''s '");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_limit_that_is_missed_gets_exit_code_1_though_the_history_is_valid() {
+    let scratch = Scratch::new("limit");
+    let output = run(&scratch, &["--limits", "msgs-per-op<0"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("Valid, but over its limits: echo"), "{text}");
+    assert_says(&text, "msgs-per-op   0 ≥ 0  missed");
+    let kept = run(&scratch, &["--limits", "msgs-per-op<=0"]);
+    assert_eq!(kept.status.code(), Some(0));
+}
