@@ -41,8 +41,32 @@ impl Prefixes {
         }
     }
 
+    /// Whether all of these prefixes are within these here.
+    pub(crate) fn covers(&self, counts: &[Count]) -> bool {
+        counts
+            .iter()
+            .all(|&Count(origin, incarnation, count)| self.get((origin, incarnation)) >= count)
+    }
+
+    /// The number of logs.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Count> {
+        self.0.iter().map(|(&(origin, incarnation), &count)| Count(origin, incarnation, count))
+    }
+
     fn get(&self, log: (Rank, u64)) -> u64 {
         self.0.get(&log).copied().unwrap_or(0)
+    }
+}
+
+impl FromIterator<Count> for Prefixes {
+    fn from_iter<I: IntoIterator<Item = Count>>(counts: I) -> Self {
+        let mut prefixes = Self::default();
+        prefixes.raise(counts);
+        prefixes
     }
 }
 
@@ -181,21 +205,22 @@ impl Store {
     }
 
     /// Which of these prefixes this node does not have.
-    pub(crate) fn lacking(&self, have: &[Count]) -> Vec<Count> {
-        let known = |origin, incarnation| {
-            self.index.get(&(origin, incarnation)).map_or(0, |&log| self.logs[log].values.len())
+    pub(crate) fn lacking(&self, have: impl IntoIterator<Item = Count>) -> Vec<Count> {
+        let lacks = |&Count(origin, incarnation, count): &Count| {
+            match self.index.get(&(origin, incarnation)) {
+                // What others know of this life's own log, it said itself.
+                Some(0) => false,
+                Some(&log) => count > self.logs[log].values.len() as u64,
+                None => count > 0,
+            }
         };
-        let lacks = |&&Count(o, i, count): &&Count| count > known(o, i) as u64;
-        // What a node hears of its own present life is what it said itself.
-        let mine = |&&Count(o, i, _): &&Count| self.index.get(&(o, i)) == Some(&0);
-        have.iter().filter(lacks).filter(|count| !mine(count)).copied().collect()
+        have.into_iter().filter(lacks).collect()
     }
 
     /// What someone who has `have` lacks, as far as a message goes; and whether
     /// there is more. With `limit`, nothing beyond those prefixes.
     pub(crate) fn delta(&self, have: &[Count], limit: Option<&Prefixes>) -> (Vec<Run>, bool) {
-        let mut table = Prefixes::default();
-        table.raise(have.iter().copied());
+        let table: Prefixes = have.iter().copied().collect();
         let mut page = Pager::default();
         for (key, &log) in &self.index {
             let begin = table.get(*key);
@@ -387,13 +412,13 @@ mod tests {
         a.accept(value("1"));
         a.merge(run(2, 0, &["20", "21"]), 2, NOW);
         b.merge(run(2, 0, &["20"]), 2, NOW);
-        assert_eq!(b.lacking(&a.counts()), [Count(0, 7, 1), Count(2, 7, 2)]);
+        assert_eq!(b.lacking(a.counts()), [Count(0, 7, 1), Count(2, 7, 2)]);
         let (runs, more) = a.delta(&b.counts(), None);
         assert!(!more);
         for run in runs {
             b.merge(run, 0, NOW);
         }
-        assert!(b.lacking(&a.counts()).is_empty());
+        assert!(b.lacking(a.counts()).is_empty());
     }
 
     #[test]
@@ -429,7 +454,7 @@ mod tests {
             }
         }
         assert_eq!(pages, 5);
-        assert!(b.lacking(&a.counts()).is_empty());
+        assert!(b.lacking(a.counts()).is_empty());
     }
 
     #[test]

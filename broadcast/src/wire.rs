@@ -125,7 +125,7 @@ pub struct Answer {
 }
 
 /// "This is what I have; send me what I lack."
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Digest {
     /// Names this digest among its sender's.
     pub nonce: u64,
@@ -142,6 +142,10 @@ pub struct Digest {
     /// A node that the sender has not heard of for too long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspect: Option<Rank>,
+    /// The sender waited long enough for what it lacks: hold nothing back that
+    /// may be on its way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub missed: bool,
 }
 
 /// Either kind of message.
