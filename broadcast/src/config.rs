@@ -16,7 +16,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { period: Duration::from_millis(310), fan_out: 32 }
+        Self { period: Duration::from_millis(340), fan_out: 32 }
     }
 }
 

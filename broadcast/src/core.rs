@@ -17,13 +17,13 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 use crate::rtt::Rtt;
-use crate::store::Store;
+use crate::store::{Prefixes, Store};
 use crate::wire::{Count, Digest, Message, Rank, Run, Spread};
 
 /// For how long an unanswered question is remembered.
 const MEMORY: Duration = Duration::from_secs(10);
 /// How often a want is asked for.
-const TRIES: u32 = 5;
+const TRIES: u32 = 8;
 /// How many nodes count as those that can be reached, most likely.
 const ACQUAINTANCES: usize = 2;
 /// How long a value waits for those before it until it goes its own way.
@@ -59,20 +59,19 @@ pub(crate) struct Ask {
 }
 
 struct Want {
-    target: Vec<Count>,
+    target: Prefixes,
     due: Duration,
     tries: u32,
 }
 
 impl Want {
     /// Drops what came. If anything did, patience begins anew.
-    fn review(&mut self, store: &Store, due: Duration) {
-        let still = store.lacking(&self.target);
-        if still.len() < self.target.len() {
+    fn review(&mut self, store: &Store) {
+        let before = self.target.len();
+        self.target = store.lacking(self.target.iter()).into_iter().collect();
+        if self.target.len() < before {
             self.tries = 0;
-            self.due = self.due.min(due);
         }
-        self.target = still;
     }
 }
 
@@ -204,28 +203,21 @@ impl Core {
         news
     }
 
-    /// `peer` has prefixes that this node lacks; it will be asked at `due`
-    /// unless they came by then.
+    /// `peer` says that it has prefixes that this node lacks; it will be asked
+    /// at `due` unless they came by then.
     pub(crate) fn want(&mut self, peer: Rank, target: Vec<Count>, due: Duration) {
-        let want = self.wants.entry(peer).or_insert(Want { target: Vec::new(), due, tries: 0 });
-        want.review(&self.store, due);
-        for count in target {
-            match want.target.iter_mut().find(|c| (c.0, c.1) == (count.0, count.1)) {
-                Some(known) => known.2 = known.2.max(count.2),
-                None => want.target.push(count),
-            }
-        }
+        let want =
+            self.wants.entry(peer).or_insert(Want { target: Prefixes::default(), due, tries: 0 });
+        want.target.raise(target);
+        // It is there, so patience begins anew.
+        want.due = want.due.min(due);
+        want.tries = 0;
     }
 
-    /// Whether somebody was asked for all of this already and may yet answer.
+    /// Whether somebody was just asked for all of this, and may yet answer.
     pub(crate) fn is_wanted(&self, lacking: &[Count], now: Duration) -> bool {
-        let covered = |target: &[Count]| {
-            let holds = |c: &Count| {
-                target.iter().any(|known| (known.0, known.1) == (c.0, c.1) && known.2 >= c.2)
-            };
-            lacking.iter().all(holds)
-        };
-        self.wants.values().any(|want| want.due > now && covered(&want.target))
+        let is_fresh = |want: &&Want| want.tries == 0 && want.due > now;
+        self.wants.values().filter(is_fresh).any(|want| want.target.covers(lacking))
     }
 
     /// Gives up on values whose predecessors do not come. Returns whether there
@@ -242,8 +234,8 @@ impl Core {
             if want.due > now {
                 return true;
             }
-            want.review(store, now);
-            if want.target.is_empty() || want.tries == TRIES {
+            want.review(store);
+            if want.target.len() == 0 || want.tries == TRIES {
                 return false;
             }
             due.push(peer);

@@ -97,14 +97,15 @@ impl Direct {
         }
         self.hurry(now);
         if answer.more {
-            self.ask(now, from);
+            self.ask(now, from, false);
         }
     }
 
     fn on_digest(&mut self, now: Duration, from: Rank, digest: &Digest) {
         self.settle(now);
-        let (runs, more) = self.core.store.delta(&digest.have, Some(&self.settled));
-        let lacking = self.core.store.lacking(&digest.have);
+        let limit = Some(&self.settled).filter(|_| !digest.missed);
+        let (runs, more) = self.core.store.delta(&digest.have, limit);
+        let lacking = self.core.store.lacking(digest.have.iter().copied());
         if !lacking.is_empty() {
             self.core.want(from, lacking, now + SETTLED);
         }
@@ -124,9 +125,8 @@ impl Direct {
         }
     }
 
-    fn ask(&mut self, now: Duration, peer: Rank) {
-        let digest =
-            Digest { nonce: 0, have: Vec::new(), path: Vec::new(), join: None, suspect: None };
+    fn ask(&mut self, now: Duration, peer: Rank, missed: bool) {
+        let digest = Digest { missed, ..Digest::default() };
         self.core.ask(now, peer, Purpose::Compare, digest);
     }
 
@@ -149,7 +149,7 @@ impl Direct {
     pub(crate) fn run_due(&mut self, now: Duration) {
         self.core.overdue(now);
         for peer in self.core.due_wants(now) {
-            self.ask(now, peer);
+            self.ask(now, peer, true);
         }
         let before = self.core.store.position();
         if self.core.adopt_orphans(now) {
@@ -167,7 +167,7 @@ impl Direct {
                 partners = partners.into_iter().skip(one).take(1).collect();
             }
             for peer in partners {
-                self.ask(now, peer);
+                self.ask(now, peer, false);
             }
         }
     }

@@ -6,7 +6,7 @@
 //!
 //! | period | way | messages an operation | longest latency |
 //! | --- | --- | --- | --- |
-//! | 310 ms (default) | tree | 1.2 | period + 2 × latency |
+//! | 340 ms (default) | tree | 1.2 | period + 2 × latency |
 //! | 1450 ms | tree | 0.38 | the same |
 //! | 0 | direct | 12 | one latency |
 //!

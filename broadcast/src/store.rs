@@ -41,8 +41,32 @@ impl Prefixes {
         }
     }
 
+    /// Whether all of these prefixes are within these here.
+    pub(crate) fn covers(&self, counts: &[Count]) -> bool {
+        counts
+            .iter()
+            .all(|&Count(origin, incarnation, count)| self.get((origin, incarnation)) >= count)
+    }
+
+    /// The number of logs.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Count> {
+        self.0.iter().map(|(&(origin, incarnation), &count)| Count(origin, incarnation, count))
+    }
+
     fn get(&self, log: (Rank, u64)) -> u64 {
         self.0.get(&log).copied().unwrap_or(0)
+    }
+}
+
+impl FromIterator<Count> for Prefixes {
+    fn from_iter<I: IntoIterator<Item = Count>>(counts: I) -> Self {
+        let mut prefixes = Self::default();
+        prefixes.raise(counts);
+        prefixes
     }
 }
 
@@ -50,8 +74,8 @@ struct Log {
     origin: Rank,
     incarnation: u64,
     values: Vec<Value>,
-    /// Values that wait for those before them.
-    ahead: BTreeMap<u64, Value>,
+    /// Values that wait for those before them, and whom they came from.
+    ahead: BTreeMap<u64, (Rank, Value)>,
     /// Since when values have been waiting.
     waiting: Option<Duration>,
 }
@@ -86,6 +110,7 @@ pub(crate) struct Store {
     logs: Vec<Log>,
     index: BTreeMap<(Rank, u64), usize>,
     journal: Vec<Entry>,
+    fingerprint: u64,
     seen: Seen,
 }
 
@@ -97,6 +122,7 @@ impl Store {
             logs: Vec::new(),
             index: BTreeMap::new(),
             journal: Vec::new(),
+            fingerprint: 0,
             seen: Seen::default(),
         };
         store.log(me, incarnation);
@@ -127,7 +153,7 @@ impl Store {
         for (position, value) in (first..).zip(values) {
             self.place(log, position, value, from);
         }
-        self.catch_up(log, from);
+        self.catch_up(log);
         let log = &mut self.logs[log];
         let is_waiting = !log.ahead.is_empty();
         log.waiting = is_waiting.then(|| log.waiting.unwrap_or(now));
@@ -172,22 +198,29 @@ impl Store {
         filled.map(|log| Count(log.origin, log.incarnation, log.values.len() as u64)).collect()
     }
 
+    /// A number that two nodes have in common when they know the same, and else
+    /// almost never.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.fingerprint >> 11
+    }
+
     /// Which of these prefixes this node does not have.
-    pub(crate) fn lacking(&self, have: &[Count]) -> Vec<Count> {
-        let known = |origin, incarnation| {
-            self.index.get(&(origin, incarnation)).map_or(0, |&log| self.logs[log].values.len())
+    pub(crate) fn lacking(&self, have: impl IntoIterator<Item = Count>) -> Vec<Count> {
+        let lacks = |&Count(origin, incarnation, count): &Count| {
+            match self.index.get(&(origin, incarnation)) {
+                // What others know of this life's own log, it said itself.
+                Some(0) => false,
+                Some(&log) => count > self.logs[log].values.len() as u64,
+                None => count > 0,
+            }
         };
-        let lacks = |&&Count(o, i, count): &&Count| count > known(o, i) as u64;
-        // What a node hears of its own present life is what it said itself.
-        let mine = |&&Count(o, i, _): &&Count| self.index.get(&(o, i)) == Some(&0);
-        have.iter().filter(lacks).filter(|count| !mine(count)).copied().collect()
+        have.into_iter().filter(lacks).collect()
     }
 
     /// What someone who has `have` lacks, as far as a message goes; and whether
     /// there is more. With `limit`, nothing beyond those prefixes.
     pub(crate) fn delta(&self, have: &[Count], limit: Option<&Prefixes>) -> (Vec<Run>, bool) {
-        let mut table = Prefixes::default();
-        table.raise(have.iter().copied());
+        let table: Prefixes = have.iter().copied().collect();
         let mut page = Pager::default();
         for (key, &log) in &self.index {
             let begin = table.get(*key);
@@ -214,7 +247,7 @@ impl Store {
             }
         }
         let before = self.position();
-        for orphan in orphans {
+        for (_, orphan) in orphans {
             self.accept(orphan);
         }
         self.position() > before
@@ -239,19 +272,19 @@ impl Store {
             self.append(log, value, from);
         } else if position > length {
             self.seen.insert(&value, false);
-            self.logs[log].ahead.insert(position, value);
+            self.logs[log].ahead.insert(position, (from, value));
         }
     }
 
     /// Moves what waited into the log, now that the hole before it is filled.
-    fn catch_up(&mut self, log: usize, from: Rank) {
+    fn catch_up(&mut self, log: usize) {
         loop {
             let length = self.logs[log].values.len() as u64;
             let Some(first) = self.logs[log].ahead.first_entry() else { return };
             if *first.key() > length {
                 return;
             }
-            let (position, value) = first.remove_entry();
+            let (position, (from, value)) = first.remove_entry();
             if position == length {
                 self.append(log, value, from);
             }
@@ -260,10 +293,23 @@ impl Store {
 
     fn append(&mut self, log: usize, value: Value, from: Rank) {
         self.seen.insert(&value, true);
-        let position = self.logs[log].values.len();
-        self.logs[log].values.push(value);
+        let Log { origin, incarnation, values, .. } = &mut self.logs[log];
+        let position = values.len();
+        values.push(value);
+        // A sum, so that the order of arrival does not matter.
+        let added = mix(mix(*origin as u64) ^ incarnation.wrapping_add(position as u64));
+        self.fingerprint = self.fingerprint.wrapping_add(added);
         self.journal.push(Entry { log, position, from });
     }
+}
+
+/// The finalizer of SplitMix64 (Steele, Lea and Flood 2014): every bit of the
+/// result depends on every bit of the argument.
+fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// Collects single values into runs, up to a page.
@@ -352,18 +398,39 @@ mod tests {
     }
 
     #[test]
+    fn who_fills_a_hole_is_told_what_waited_behind_it() {
+        let mut store = Store::new(0, 7);
+        store.merge(run(1, 1, &["11"]), 1, NOW);
+        store.merge(run(1, 0, &["10"]), 2, NOW);
+        let page = store.page(0, 2);
+        assert_eq!((page.runs[0].2, page.runs[0].3.len()), (1, 1));
+    }
+
+    #[test]
     fn the_difference_of_two_nodes_is_what_brings_one_up_to_the_other() {
         let (mut a, mut b) = (Store::new(0, 7), Store::new(1, 7));
         a.accept(value("1"));
         a.merge(run(2, 0, &["20", "21"]), 2, NOW);
         b.merge(run(2, 0, &["20"]), 2, NOW);
-        assert_eq!(b.lacking(&a.counts()), [Count(0, 7, 1), Count(2, 7, 2)]);
+        assert_eq!(b.lacking(a.counts()), [Count(0, 7, 1), Count(2, 7, 2)]);
         let (runs, more) = a.delta(&b.counts(), None);
         assert!(!more);
         for run in runs {
             b.merge(run, 0, NOW);
         }
-        assert!(b.lacking(&a.counts()).is_empty());
+        assert!(b.lacking(a.counts()).is_empty());
+    }
+
+    #[test]
+    fn a_fingerprint_tells_whether_two_nodes_know_the_same() {
+        let (mut a, mut b) = (Store::new(0, 7), Store::new(9, 7));
+        a.merge(run(1, 0, &["10", "11"]), 1, NOW);
+        a.merge(run(2, 0, &["20"]), 2, NOW);
+        b.merge(run(2, 0, &["20"]), 2, NOW);
+        b.merge(run(1, 0, &["10"]), 2, NOW);
+        assert_ne!(a.fingerprint(), b.fingerprint());
+        b.merge(run(1, 0, &["10", "11"]), 2, NOW);
+        assert_eq!(a.fingerprint(), b.fingerprint());
     }
 
     #[test]
@@ -387,7 +454,7 @@ mod tests {
             }
         }
         assert_eq!(pages, 5);
-        assert!(b.lacking(&a.counts()).is_empty());
+        assert!(b.lacking(a.counts()).is_empty());
     }
 
     #[test]

@@ -90,6 +90,9 @@ pub struct Down {
     /// Confirms an uplink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ack: Option<Ack>,
+    /// Without values: the fingerprint of all that the parent has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub print: Option<u64>,
 }
 
 /// The confirmation of uplinks.
@@ -122,7 +125,7 @@ pub struct Answer {
 }
 
 /// "This is what I have; send me what I lack."
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Digest {
     /// Names this digest among its sender's.
     pub nonce: u64,
@@ -139,6 +142,10 @@ pub struct Digest {
     /// A node that the sender has not heard of for too long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspect: Option<Rank>,
+    /// The sender waited long enough for what it lacks: hold nothing back that
+    /// may be on its way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub missed: bool,
 }
 
 /// Either kind of message.
@@ -149,6 +156,9 @@ pub enum Message {
     /// A question for values.
     Digest(Digest),
 }
+
+/// No time in a message is longer, in milliseconds: an hour.
+const LONGEST: u64 = 3_600_000;
 
 /// Why a message from another node was refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -166,6 +176,17 @@ pub enum Malformed {
     /// The receiver itself is named as the sender.
     #[error("a message that this node seems to have sent to itself")]
     FromItself,
+    /// A path with more nodes than there are.
+    #[error("a path of {len} nodes: there are {nodes}")]
+    PathTooLong {
+        /// The length of the path.
+        len: usize,
+        /// The number of nodes.
+        nodes: usize,
+    },
+    /// A time beyond all bounds.
+    #[error("{0} ms: no time in a message is longer than {LONGEST} ms")]
+    TimeTooLong(u64),
     /// A run's positions do not fit into 64 bits.
     #[error("a run of {len} values from position {first}: positions have 64 bits")]
     Overflow {
@@ -186,21 +207,18 @@ impl Message {
         if me == from {
             return Err(Malformed::FromItself);
         }
-        let bad = |&rank: &Rank| rank >= nodes;
-        match std::iter::once(from).chain(self.ranks()).find(bad) {
-            Some(rank) => Err(Malformed::NoSuchNode { from, rank, nodes }),
-            None => self.check_runs(),
+        let ranks = std::iter::once(from).chain(self.ranks());
+        if let Some(rank) = ranks.into_iter().find(|&rank| rank >= nodes) {
+            return Err(Malformed::NoSuchNode { from, rank, nodes });
         }
-    }
-
-    fn check_runs(&self) -> Result<(), Malformed> {
-        let Message::Spread(spread) = self else { return Ok(()) };
-        for &Run(_, _, first, ref values) in &spread.runs {
-            if first.checked_add(values.len() as u64).is_none() {
-                return Err(Malformed::Overflow { first, len: values.len() });
+        match self {
+            Message::Spread(spread) => {
+                check_path(&spread.path, nodes)?;
+                spread.runs.iter().try_for_each(check_run)?;
+                spread.down.iter().try_for_each(check_times)
             }
+            Message::Digest(digest) => check_path(&digest.path, nodes),
         }
-        Ok(())
     }
 
     /// Every rank that the message mentions.
@@ -217,5 +235,77 @@ impl Message {
                 Box::new(have.chain(digest.path.iter().copied()).chain(digest.suspect))
             }
         }
+    }
+}
+
+fn check_path(path: &[Rank], nodes: usize) -> Result<(), Malformed> {
+    let len = path.len();
+    if len > nodes { Err(Malformed::PathTooLong { len, nodes }) } else { Ok(()) }
+}
+
+fn check_run(run: &Run) -> Result<(), Malformed> {
+    let (first, len) = (run.2, run.3.len());
+    let end = first.checked_add(len as u64);
+    end.map(|_| ()).ok_or(Malformed::Overflow { first, len })
+}
+
+fn check_times(down: &Down) -> Result<(), Malformed> {
+    let times = [Some(down.next), down.due, down.ack.map(|ack| ack.held)];
+    match times.into_iter().flatten().max() {
+        Some(longest) if longest > LONGEST => Err(Malformed::TimeTooLong(longest)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What node 1 of 3 makes of a spread from node 0.
+    fn spread(text: &str) -> Result<(), Malformed> {
+        Message::Spread(serde_json::from_str(text).unwrap()).check(1, 0, 3)
+    }
+
+    #[test]
+    fn a_message_that_makes_sense_passes() {
+        let text = r#"{"runs":[[2,5,0,[1,"two"]]],"down":{"epoch":1,"since":0,"upto":2,"next":310},"path":[0]}"#;
+        assert_eq!(spread(text), Ok(()));
+    }
+
+    #[test]
+    fn nodes_that_there_are_not_are_refused_wherever_they_stand() {
+        let refused = Err(Malformed::NoSuchNode { from: 0, rank: 3, nodes: 3 });
+        for text in [
+            r#"{"runs":[[3,5,0,[1]]]}"#,
+            r#"{"path":[0,3]}"#,
+            r#"{"answer":{"nonce":1,"have":[[3,5,1]]}}"#,
+        ] {
+            assert_eq!(spread(text), refused, "{text}");
+        }
+        for text in [
+            r#"{"nonce":1,"have":[[3,5,1]]}"#,
+            r#"{"nonce":1,"path":[3]}"#,
+            r#"{"nonce":1,"suspect":3}"#,
+        ] {
+            let digest = Message::Digest(serde_json::from_str(text).unwrap());
+            assert_eq!(digest.check(1, 0, 3), refused, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_would_overflow_is_refused() {
+        let first = u64::MAX;
+        let text = format!(r#"{{"runs":[[0,5,{first},[1]]]}}"#);
+        assert_eq!(spread(&text), Err(Malformed::Overflow { first, len: 1 }));
+        let text = r#"{"path":[0,1,2,0]}"#;
+        assert_eq!(spread(text), Err(Malformed::PathTooLong { len: 4, nodes: 3 }));
+        let down = r#"{"down":{"epoch":1,"since":0,"upto":0,"next":1,"due":3600001}}"#;
+        assert_eq!(spread(down), Err(Malformed::TimeTooLong(3_600_001)));
+    }
+
+    #[test]
+    fn nobody_sends_messages_to_itself() {
+        let message = Message::Spread(Spread::default());
+        assert_eq!(message.check(1, 1, 3), Err(Malformed::FromItself));
     }
 }

@@ -31,7 +31,10 @@
 //! For one link the digest is the universal remedy: a gap, a broken promise, an
 //! uplink that is not confirmed, a parent that lost its memory — in each case
 //! the child joins once more. Its digest says all it has; the answer brings what
-//! it lacks and says what the parent lacks; the third message brings that.
+//! it lacks and says what the parent lacks; the third message brings that. As a
+//! last resort, a downlink without values carries a fingerprint of what the
+//! parent has; a child that has something else, and nothing under way, joins
+//! once more.
 //!
 //! # When a parent is silent
 //!
@@ -62,9 +65,9 @@
 //! depth d. A value waits up to T for a slot, and travels d·L up and d·L down:
 //! at most T + 2dL and a margin, T/2 less on average. Each round costs N − 1
 //! downlinks and an uplink from each child that has news, so about
-//! (N − 1)(2 − e^(−λT))/T messages a second: with N = 25, λ = 2, T = 0.3 s, that
-//! is 116 messages for the 100 operations (half of them reads) of a second, and
-//! at most 515 ms at L = 100 ms. Idle: N − 1 messages each [`LONGEST_PROMISE`].
+//! (N − 1)(2 − e^(−λT))/T messages a second: with N = 25, λ = 2, T = 0.34 s, that
+//! is 105 messages for the 100 operations (half of them reads) of a second, and
+//! at most 555 ms at L = 100 ms. Idle: N − 1 messages each [`LONGEST_PROMISE`].
 //!
 //! A parent that dies under load is missed after T, doubted for a round trip,
 //! and replaced after another: T + 4L and slack.
@@ -214,7 +217,7 @@ impl Tree {
 
     /// Tells a node that it is no child, so that it joins.
     fn deny(&mut self, stranger: Rank) {
-        let down = Down { epoch: 0, since: 0, upto: 0, next: 0, due: None, ack: None };
+        let down = Down { epoch: 0, since: 0, upto: 0, next: 0, due: None, ack: None, print: None };
         self.core.send(stranger, Spread { down: Some(down), ..Spread::default() });
     }
 
@@ -226,6 +229,11 @@ impl Tree {
                     self.rejoin(now);
                 } else if down.epoch == uplink.epoch && uplink.confirmed {
                     uplink.on_down(down, now);
+                    let knows_other =
+                        down.print.is_some_and(|p| p != self.core.store.fingerprint());
+                    if knows_other && uplink.is_settled() {
+                        self.rejoin(now);
+                    }
                     self.on_path(now, path);
                     self.forward(now);
                 }
@@ -371,7 +379,9 @@ impl Tree {
                 let since = child.sent;
                 let page = store.page(since, peer);
                 child.sent = page.upto;
-                let down = Down { epoch, since, upto: page.upto, next, due, ack: ack.take() };
+                let print = page.runs.is_empty().then(|| store.fingerprint());
+                let ack = ack.take();
+                let down = Down { epoch, since, upto: page.upto, next, due, ack, print };
                 let (runs, path) = (page.runs, path.clone());
                 let spread = Spread { runs, down: Some(down), path, ..Spread::default() };
                 self.core.outbox.push((peer, Message::Spread(spread)));
@@ -459,11 +469,10 @@ impl Tree {
             _ => None,
         };
         let digest = Digest {
-            nonce: 0,
-            have: Vec::new(),
             path: self.offer(),
             join: matches!(purpose, Purpose::Join | Purpose::Switch).then_some(position),
             suspect,
+            ..Digest::default()
         };
         self.core.ask(now, peer, purpose, digest)
     }

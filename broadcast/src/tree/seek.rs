@@ -124,7 +124,7 @@ impl Tree {
     pub(super) fn on_digest(&mut self, now: Duration, from: Rank, digest: &Digest) {
         let path = self.offer();
         let (runs, more) = self.core.store.delta(&digest.have, None);
-        let lacking = self.core.store.lacking(&digest.have);
+        let lacking = self.core.store.lacking(digest.have.iter().copied());
         let asks_back = self.want(now, from, lacking);
         let have = if asks_back || more { self.core.store.counts() } else { Vec::new() };
         let full = self.children.len() >= 2 * self.layout.fan_out();
@@ -163,7 +163,7 @@ impl Tree {
         self.children.join(child, epoch, heard, position, promised);
         let next = millis(promised.saturating_sub(now));
         let due = self.due(now);
-        Some(Down { epoch, since: position, upto: position, next, due, ack: None })
+        Some(Down { epoch, since: position, upto: position, next, due, ack: None, print: None })
     }
 
     /// A node that seeks a parent has lost the same one that this node has.
@@ -189,7 +189,7 @@ impl Tree {
         let Some((ask, is_in_time)) = self.core.answered(now, from, answer.nonce) else { return };
         self.give_back(from, answer);
         if answer.more {
-            let lacking = self.core.store.lacking(&answer.have);
+            let lacking = self.core.store.lacking(answer.have.iter().copied());
             if !lacking.is_empty() {
                 self.core.want(from, lacking, now + 2 * self.core.rtt.timeout());
                 self.ask(now, from, Purpose::Compare);

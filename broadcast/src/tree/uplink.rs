@@ -197,6 +197,11 @@ impl Uplink {
         doubt.filter(|_| self.confirmed)
     }
 
+    /// Whether nothing is under way, in either direction.
+    pub(super) fn is_settled(&self) -> bool {
+        self.pending.is_none() && self.confirm_by.is_none() && self.gap_since.is_none()
+    }
+
     /// Whether the parent is silent, other than having lost a message.
     pub(super) fn is_overdue(&self, now: Duration) -> bool {
         self.promise <= now || self.confirm_by.is_some_and(|by| by <= now)
@@ -221,7 +226,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn down(due: Option<u64>, ack: Option<Ack>) -> Down {
-        Down { epoch: 1, since: 0, upto: 0, next: 300, due, ack }
+        Down { epoch: 1, since: 0, upto: 0, next: 300, due, ack, print: None }
     }
 
     /// A link with a round trip of 200 ms, whose last downlink came at 1000 ms.

@@ -43,7 +43,7 @@ impl Links {
 pub(crate) type Cut = BTreeSet<(Rank, Rank)>;
 
 enum Event {
-    Deliver { from: Rank, to: Rank, message: Message },
+    Deliver { from: Rank, to: Rank, message: Box<Message> },
     Wake { node: Rank },
     Client { node: Rank, value: u64 },
     Cut(Cut),
@@ -201,7 +201,7 @@ impl Net {
                 self.trace(to, message);
                 let Event::Deliver { message, .. } = event else { return };
                 if let Some(machine) = &mut self.nodes[to].machine {
-                    machine.receive(now, from, message).expect("a proper message");
+                    machine.receive(now, from, *message).expect("a proper message");
                     self.after(to);
                 }
             }
@@ -275,7 +275,7 @@ impl Net {
     fn post(&mut self, from: Rank, to: Rank, message: Message) {
         self.messages += 1;
         self.by_node[from] += 1;
-        let message = if self.encodes { self.encode(message) } else { message };
+        let message = Box::new(if self.encodes { self.encode(message) } else { message });
         if self.rng.random_bool(self.links.loss) {
             return;
         }

@@ -18,6 +18,9 @@ use crate::seeds;
 
 const L: Duration = Duration::from_millis(100);
 
+/// Of how many values one is compared with flooding.
+const SAMPLE: usize = 4;
+
 /// The partitions that Maelstrom's nemesis draws from.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
@@ -89,7 +92,7 @@ fn nemesis(net: &mut Net, kinds: &[Kind], from: Duration, upto: Duration, interv
 /// that sets out so long after the value came.
 fn excess(net: &Net, delay: Duration) -> Vec<Duration> {
     let mut all = Vec::new();
-    for (value, fate) in &net.fates {
+    for (value, fate) in net.fates.iter().step_by(SAMPLE) {
         let best = flood(net.len(), fate.origin, fate.sent + delay, L, &net.cuts);
         for (node, best) in best.into_iter().enumerate() {
             let best = best.expect("every partition ends");
@@ -142,7 +145,7 @@ fn measure(name: &str, kinds: &[Kind], seed: u64) -> Measured {
 #[test]
 fn values_go_around_partitions_almost_as_fast_as_by_flooding() {
     let mut pool = Vec::new();
-    for seed in seeds(4) {
+    for seed in seeds(3) {
         let measured = measure("all kinds", &KINDS, seed);
         assert!(measured.messages_per_operation <= 4.0);
         assert!(quantile(&measured.after_a_round, 0.99) <= 1500 * MS);
@@ -155,7 +158,7 @@ fn values_go_around_partitions_almost_as_fast_as_by_flooding() {
 
 #[test]
 fn where_everybody_can_be_reached_by_some_path_nothing_takes_long() {
-    for seed in seeds(2) {
+    for seed in seeds(1) {
         let measured = measure("ring", &[Kind::Ring], seed);
         assert!(measured.messages_per_operation <= 4.0);
         assert!(quantile(&measured.excess, 0.5) <= 400 * MS);

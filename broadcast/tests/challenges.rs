@@ -1,0 +1,92 @@
+//! The challenges as Maelstrom runs them, in virtual time, with its checks: 3a
+//! to 3e, and what lies beyond their limits.
+
+use std::time::Duration;
+
+use broadcast::config::Config;
+use broadcast::{node, node_with};
+use workbench::settings::Workload;
+use workbench::simulation::{Finished, Simulation};
+
+fn challenge(nodes: usize) -> Simulation {
+    Simulation::new(Workload::Broadcast, node).nodes(nodes).rate(10.0).seconds(20)
+}
+
+/// 25 nodes, 100 ms, 100 operations a second.
+fn efficient(period: Option<u64>, seed: u64) -> Finished {
+    let config = period.map_or_else(Config::default, |period| Config {
+        period: Duration::from_millis(period),
+        ..Config::default()
+    });
+    let node = move || node_with(config.clone());
+    let run = Simulation::new(Workload::Broadcast, node).nodes(25).rate(100.0).seconds(20);
+    let finished = run.latency(100).seed(seed).run();
+    finished.assert_valid();
+    eprintln!(
+        "period {period:?}: {} messages an operation, stable latency median {} ms, longest {} ms",
+        finished.msgs_per_op(),
+        finished.stable_latency("0.5"),
+        finished.stable_latency("1")
+    );
+    finished
+}
+
+#[test]
+fn one_node_reads_what_it_was_sent() {
+    challenge(1).run().assert_valid();
+}
+
+#[test]
+fn five_nodes_agree() {
+    for seed in 0..3 {
+        challenge(5).seed(seed).totally_available().run().assert_valid();
+    }
+}
+
+#[test]
+fn five_nodes_agree_in_spite_of_partitions() {
+    for seed in 0..5 {
+        challenge(5).seed(seed).set(|settings| settings.partition = true).run().assert_valid();
+    }
+}
+
+#[test]
+fn partitions_that_come_and_go_quickly_lose_nothing() {
+    for seed in 0..3 {
+        let run = Simulation::new(Workload::Broadcast, node).nodes(25).rate(100.0).seconds(20);
+        let run = run.latency(100).seed(seed).set(|settings| {
+            settings.partition = true;
+            settings.nemesis_interval = Duration::from_secs(3);
+        });
+        let finished = run.run();
+        finished.assert_valid();
+        assert!(finished.msgs_per_op() <= 4.0, "{}", finished.msgs_per_op());
+    }
+}
+
+#[test]
+fn the_default_is_within_the_limits_of_3d_with_a_margin() {
+    for seed in 0..3 {
+        let finished = efficient(None, seed);
+        assert!(finished.msgs_per_op() <= 1.25);
+        assert!(finished.stable_latency("0.5") < 400.0);
+        assert!(finished.stable_latency("1") < 560.0);
+    }
+}
+
+#[test]
+fn a_longer_period_is_within_the_limits_of_3e() {
+    for seed in 0..2 {
+        let finished = efficient(Some(1450), seed);
+        assert!(finished.msgs_per_op() <= 0.40);
+        assert!(finished.stable_latency("0.5") < 1000.0);
+        assert!(finished.stable_latency("1") < 1750.0);
+    }
+}
+
+#[test]
+fn without_a_period_a_value_is_stable_after_one_latency() {
+    let finished = efficient(Some(0), 0);
+    assert!(finished.msgs_per_op() <= 12.5);
+    assert!(finished.stable_latency("1") <= 110.0);
+}
