@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use workbench::nemesis::Fault;
 use workbench::settings::{Latency, LatencyDist, Workload};
 use workbench::simulation::Simulation;
 
@@ -12,7 +13,7 @@ fn challenge(seed: u64) -> Simulation {
         .nodes(3)
         .rate(100.0)
         .seconds(20)
-        .set(|settings| settings.partition = true)
+        .nemesis(&[Fault::Partition], 10.0)
         .totally_available()
         .seed(seed)
 }

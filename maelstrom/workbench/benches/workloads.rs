@@ -68,7 +68,7 @@ fn run(settings: &Settings) -> (usize, Duration) {
                     lines += 1;
                     None
                 }
-                Command::Start(_) | Command::Traffic(_) => None,
+                _ => None,
             })
             .collect();
         let began = Instant::now();
