@@ -51,7 +51,7 @@ fn clients_that_share_a_node_share_its_writes() {
         let crowded = challenge(1).clients(clients).rate(1_000.0);
         let crowded = crowded.set(|settings| {
             settings.latency = latency(100, LatencyDist::Constant);
-            settings.partition = false;
+            settings.nemesis.clear();
         });
         crowded.run().assert_valid().msgs_per_op()
     };
