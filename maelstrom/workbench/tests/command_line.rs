@@ -50,7 +50,7 @@ fn values_that_cannot_be_are_answered_with_what_can() {
     assert_says(&refused_flags(&["--availability", "1.5"]), "from 0 to 1");
     assert_says(
         &refused_flags(&["--nemesis", "clock"]),
-        "[possible values: partition, kill, pause]",
+        "there are partition, kill, pause, one-way, loss, duplicate, reorder, slow",
     );
     assert_says(&refused_flags(&["--topology", "star"]), "tree3, tree4");
     assert_says(&refused_flags(&["--latency-dist", "normal"]), "constant, uniform, exponential");

@@ -53,6 +53,9 @@ pub(crate) const KINDS: &[Kind] = &[
             r#"{"type":"broadcast","message":{"a":[1,"two",null]}}"#,
             r#"{"type":"broadcast","message":7}"#,
             r#"{"type":"topology","topology":{"n0":["n1"]}}"#,
+            r#"{"type":"spread","answer":{"nonce":3506511938},"path":[0,2]}"#,
+            r#"{"type":"spread","runs":[[1,1006948173632174,0,[4]]],"up":{"epoch":202799346,"since":0,"upto":4}}"#,
+            r#"{"type":"digest","nonce":3506511938,"path":[0]}"#,
         ],
         promises: &[Promise {
             flags: "-w broadcast --strict",

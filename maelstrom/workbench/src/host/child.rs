@@ -80,6 +80,7 @@ impl NodeProcess {
         let mut child = Command::new(program.path)
             .args(program.args)
             .current_dir(program.directory)
+            .env("NODE_DIRECTORY", std::path::absolute(program.directory)?)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
