@@ -36,9 +36,7 @@ const PATIENCE_MAX: Duration = millis(8000);
 #[derive(Clone, Debug)]
 pub(crate) struct Pace {
     /// How many nodes there are.
-    pub(crate) nodes: usize,
-    /// Requests are answered before they are appended.
-    pub(crate) ack_early: bool,
+    nodes: usize,
     /// How long a request waits for others.
     pub(crate) linger: Duration,
     /// How far apart pushes are.
@@ -55,7 +53,7 @@ impl Pace {
         let linger = if ack_early { LINGER_ACKED } else { LINGER };
         let peers = u32::try_from(nodes.saturating_sub(1)).unwrap_or(u32::MAX);
         let push = PUSH.saturating_mul(peers);
-        Self { nodes, ack_early, linger, push, sight: SIGHT.max(linger), trip: Duration::ZERO }
+        Self { nodes, linger, push, sight: SIGHT.max(linger), trip: Duration::ZERO }
     }
 
     /// A segment was settled in this time.

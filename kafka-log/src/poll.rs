@@ -66,10 +66,11 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Options;
     use crate::segment::Segment;
 
     fn replica(messages: &[(&str, &[&str])]) -> Replica {
-        let mut replica = Replica::new(1);
+        let mut replica = Replica::new(1, Options::default());
         for (index, (key, texts)) in messages.iter().enumerate() {
             let raw: Vec<Box<RawValue>> =
                 texts.iter().map(|&text| RawValue::from_string(text.to_owned()).unwrap()).collect();

@@ -66,6 +66,21 @@ pub(crate) async fn settle<S>(
     }
 }
 
+/// The bug [`Sabotage::Overwrite`](crate::Sabotage::Overwrite): writes the
+/// register, whatever it says.
+pub(crate) async fn overwrite<S>(
+    context: &Context<S>,
+    key: &str,
+    text: &Arc<str>,
+) -> Result<Arc<str>, CallError> {
+    loop {
+        match context.lin_kv().write(key, &**text).await {
+            Ok(()) => return Ok(Arc::clone(text)),
+            Err(error) => unanswered(key, error).await?,
+        }
+    }
+}
+
 /// Passes on that the node is shutting down; waits a little after anything else
 /// but a timeout, which was wait enough.
 async fn unanswered(key: &str, error: CallError) -> Result<(), CallError> {

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use rustc_hash::FxHashMap;
 use serde_json::value::RawValue;
 
+use crate::options::{Options, Sabotage};
 use crate::pages::Pages;
 use crate::segment::Segment;
 
@@ -45,6 +46,7 @@ pub(crate) enum Corrupt {
 /// What all lanes say so far.
 #[derive(Debug)]
 pub(crate) struct Replica {
+    options: Options,
     lanes: Vec<Lane>,
     /// Where a key stands in `logs`.
     keys: FxHashMap<Box<str>, usize>,
@@ -83,7 +85,7 @@ struct KeyLog {
 
 impl Replica {
     /// Of so many lanes, with nothing in them.
-    pub(crate) fn new(lanes: usize) -> Self {
+    pub(crate) fn new(lanes: usize, options: Options) -> Self {
         let lane = || Lane {
             applied: 0,
             seen: vec![0; lanes],
@@ -93,6 +95,7 @@ impl Replica {
             exclusive: false,
         };
         Self {
+            options,
             lanes: (0..lanes).map(|_| lane()).collect(),
             keys: FxHashMap::default(),
             logs: Vec::new(),
@@ -209,7 +212,8 @@ impl Replica {
         key
     }
 
-    fn commit(&mut self, key: &str, offset: u64) {
+    /// Clients have processed this key up to this offset.
+    pub(crate) fn commit(&mut self, key: &str, offset: u64) {
         match self.committed.get_mut(key) {
             Some(committed) => *committed = offset.max(*committed),
             None => drop(self.committed.insert(key.into(), offset)),
@@ -224,11 +228,12 @@ impl Replica {
         if from >= until {
             return;
         }
+        let hasty = self.options.has(Sabotage::ShowUnstable);
         let writer = &self.lanes[by];
         let first = writer.applied - writer.tops.len() as u64;
         for index in from..until {
             for &(key, top) in &writer.tops[(index - first) as usize] {
-                self.logs[key].raise(of, top);
+                self.logs[key].raise(of, top, hasty);
             }
         }
         self.lanes[of].accounted[by] = until;
@@ -267,9 +272,10 @@ impl KeyLog {
     }
 
     /// What is yet to come in `lane` has offsets from `bound` on.
-    fn raise(&mut self, lane: usize, bound: u64) {
+    fn raise(&mut self, lane: usize, bound: u64, hasty: bool) {
         self.bounds[lane] = self.bounds[lane].max(bound);
-        let Some(&lowest) = self.bounds.iter().min() else { return };
+        let bounds = self.bounds.iter();
+        let Some(&lowest) = (if hasty { bounds.max() } else { bounds.min() }) else { return };
         while let Some(first) = self.unstable.first_entry()
             && *first.key() < lowest
         {

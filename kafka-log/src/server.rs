@@ -13,8 +13,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{self, Instant};
 
 use crate::log::{Answer, Command, Log, Refused, Register, Ticket, Time};
-use crate::options::Options;
-use crate::pace::Pace;
+use crate::options::{Options, Sabotage};
 use crate::push::Segments;
 use crate::wire::{
     CommitOffsets, CommittedOffsets, ListCommittedOffsets, Poll, Polled, Send, Sent,
@@ -41,6 +40,8 @@ pub struct Server {
     begun: Instant,
     /// The log wants to be woken earlier than it did, or has begun to serve.
     changed: Notify,
+    /// The bugs [`Sabotage::Overwrite`] and [`Sabotage::ReuseIndexes`].
+    overwrite: bool,
 }
 
 /// What is done under one lock.
@@ -58,11 +59,12 @@ impl Server {
         ids.sort();
         let me = ids.iter().position(|&id| id == setup.id()).unwrap_or_default();
         let life = format!("{}-{:016x}", setup.id(), setup.rng().random::<u64>());
-        let log = Log::new(me, life, Pace::new(ids.len(), options.ack_early));
+        let log = Log::new(me, ids.len(), life, options);
         Self {
             desk: Mutex::new(Desk { log, waiting: BTreeMap::new(), alarm: None }),
             begun: Instant::now(),
             changed: Notify::new(),
+            overwrite: options.has(Sabotage::Overwrite) || options.has(Sabotage::ReuseIndexes),
         }
     }
 
@@ -212,8 +214,14 @@ async fn read(context: Context<Server>, register: Register) {
 }
 
 async fn settle(context: Context<Server>, register: Register, proposal: Arc<str>) {
-    if let Ok(text) = register::settle(&context, &register.to_string(), &proposal).await {
-        act(&context, |log, now| log.settled(now, register, text));
+    let key = register.to_string();
+    let settled = if context.state().overwrite {
+        register::overwrite(&context, &key, &proposal).await
+    } else {
+        register::settle(&context, &key, &proposal).await
+    };
+    if let Ok(text) = settled {
+        act(&context, |log, now| log.settled(now, register, &text));
     }
 }
 
