@@ -129,8 +129,7 @@ pub(crate) async fn run(plan: Plan) -> Outcome {
 
 impl World {
     fn new(plan: Plan, printed: mpsc::UnboundedSender<(usize, u64, String)>) -> Self {
-        let machine =
-            |n| Machine { name: format!("n{n}"), process: None, life: 0, held: None, ready: false };
+        let machine = |n| Machine { name: format!("n{n}"), process: None, life: 0, held: None };
         Self {
             rng: StdRng::seed_from_u64(plan.seed),
             began: Instant::now(),
