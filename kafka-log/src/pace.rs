@@ -15,7 +15,7 @@ const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// How long a request waits for others to share its segment.
+/// How long a request waits for others to share its segment, at least.
 const LINGER: Duration = millis(4);
 /// The same where nobody waits for the segment: ten segments and as many pushes
 /// a second and node are 0.06 messages an operation.
@@ -37,8 +37,7 @@ const PATIENCE_MAX: Duration = millis(8000);
 pub(crate) struct Pace {
     /// How many nodes there are.
     nodes: usize,
-    /// How long a request waits for others.
-    pub(crate) linger: Duration,
+    linger: Duration,
     /// How far apart pushes are.
     pub(crate) push: Duration,
     /// How long this node waits before it says that it has seen something.
@@ -54,6 +53,12 @@ impl Pace {
         let peers = u32::try_from(nodes.saturating_sub(1)).unwrap_or(u32::MAX);
         let push = PUSH.saturating_mul(peers);
         Self { nodes, linger, push, sight: SIGHT.max(linger), trip: Duration::ZERO }
+    }
+
+    /// How long a request waits for others to share its segment: where the way
+    /// to the service is long, a quarter of it more does not matter.
+    pub(crate) fn linger(&self) -> Duration {
+        self.linger.max((self.trip / 4).min(LINGER_ACKED))
     }
 
     /// A segment was settled in this time.
@@ -96,12 +101,15 @@ mod tests {
     }
 
     #[test]
-    fn patience_grows_with_the_way_to_the_service() {
+    fn patience_and_linger_grow_with_the_way_to_the_service() {
         let mut pace = Pace::new(2, false);
+        pace.took(millis(1));
+        assert_eq!(pace.linger(), LINGER);
         let before = pace.patience(0, 1);
         for _ in 0..100 {
             pace.took(millis(200));
         }
         assert!(pace.patience(0, 1) > before + millis(1500));
+        assert!((millis(49)..=millis(50)).contains(&pace.linger()));
     }
 }

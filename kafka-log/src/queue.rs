@@ -122,11 +122,10 @@ impl Queue {
 
     /// When the requests have waited enough.
     pub(crate) fn due(&self, linger: Duration) -> Option<Time> {
-        if self.is_empty() {
-            return None;
-        }
+        let last = self.entries.last()?;
         let enough = self.entries.len() >= ENOUGH || self.bytes >= ENOUGH_BYTES;
-        let complete = self.clients.len() >= self.active.len();
+        // Clients that were answered already may come again.
+        let complete = last.ticket.is_some() && self.clients.len() >= self.active.len();
         Some(if enough || complete { self.opened } else { self.opened + linger })
     }
 
@@ -178,6 +177,14 @@ mod tests {
         queue.heard_from(at(1001), &"c2".into());
         queue.push(at(1001), send(2, "c2"));
         assert_eq!(queue.due(LINGER), Some(at(1000)), "nobody else can come");
+    }
+
+    #[test]
+    fn clients_that_were_answered_already_may_come_again() {
+        let mut queue = Queue::default();
+        queue.heard_from(at(1000), &"c1".into());
+        queue.push(at(1000), Entry { ticket: None, ..send(1, "c1") });
+        assert_eq!(queue.due(LINGER), Some(at(1004)));
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl Log {
         }
         let due = match self.phase {
             Phase::Claiming => Some(now),
-            Phase::Serving => self.queue.due(self.pace.linger).or_else(|| self.sight_due()),
+            Phase::Serving => self.queue.due(self.pace.linger()).or_else(|| self.sight_due()),
             Phase::Recovering | Phase::Broken => None,
         };
         if let Some(at) = due

@@ -19,6 +19,8 @@
 
 mod append;
 mod follow;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
