@@ -111,9 +111,7 @@ impl Cluster {
 }
 
 fn early() -> Options {
-    let mut options = Options::default();
-    options.ack_early = true;
-    options
+    Options { ack_early: true, ..Options::default() }
 }
 
 #[test]
@@ -232,7 +230,7 @@ fn only_a_request_that_is_in_no_segment_can_be_withdrawn_for_certain() {
 #[test]
 fn commits_that_are_no_news_are_not_written() {
     let mut cluster = Cluster::new(1, Options::default());
-    let mut commit = |cluster: &mut Cluster, offset| {
+    let commit = |cluster: &mut Cluster, offset| {
         let offsets = BTreeMap::from([("k".to_owned(), offset)]);
         let now = cluster.now;
         let ticket = cluster.logs[0].commit(now, "c1".into(), offsets).unwrap();
