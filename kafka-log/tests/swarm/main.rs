@@ -46,14 +46,15 @@ fn check(plan: Plan) -> Outcome {
 
 #[test]
 fn nothing_goes_wrong_whatever_goes_wrong() {
-    let (mut acknowledged, mut restarts) = (0, 0);
+    let (mut acknowledged, mut restarts, mut chunked) = (0, 0, 0);
     for seed in seeds(100) {
         let outcome = check(Plan::hardship(seed, Options::default()));
         acknowledged += outcome.acknowledged();
         restarts += outcome.restarts;
+        chunked += outcome.restarts_with_chunks;
     }
-    eprintln!("{acknowledged} messages acknowledged, {restarts} restarts");
-    assert!(acknowledged > 0);
+    eprintln!("{acknowledged} messages acknowledged, {restarts} restarts, {chunked} with chunks");
+    assert!(acknowledged > 0 && (chunked > 0 || seeds(100).count() < 100));
 }
 
 #[test]

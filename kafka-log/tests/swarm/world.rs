@@ -18,8 +18,6 @@ use tokio::time::{Instant, sleep_until};
 use crate::client::{self, Answered, Asked, Client, KEYS, Request};
 use crate::faults::Weather;
 
-/// How long clients and faults go on, in milliseconds.
-const CHAOS: u64 = 3000;
 /// How long nodes have then to agree.
 const CALM: u64 = 12_000;
 /// How long a client waits for an answer.
@@ -31,16 +29,22 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) nodes: usize,
     pub(crate) clients: usize,
+    /// How long clients and faults go on, in milliseconds.
+    pub(crate) chaos: u64,
+    /// How long clients pause between requests, at most.
+    pub(crate) pause: u64,
     /// Nodes are killed and started again.
     pub(crate) kills: bool,
     pub(crate) options: Options,
 }
 
 impl Plan {
-    /// All kinds of faults; two, three or five nodes.
+    /// All kinds of faults; two, three or five nodes. Every eighth is long and
+    /// busy, so that lanes grow beyond their first chunk.
     pub(crate) fn hardship(seed: u64, options: Options) -> Self {
         let nodes = [2, 3, 5][seed as usize % 3];
-        Self { seed, nodes, clients: 2 * nodes, kills: true, options }
+        let (chaos, pause) = if seed % 8 == 7 { (9000, 5) } else { (3000, 25) };
+        Self { seed, nodes, clients: 2 * nodes, chaos, pause, kills: true, options }
     }
 }
 
@@ -53,6 +57,9 @@ pub(crate) struct Outcome {
     /// What each node says is committed in the end.
     pub(crate) committed: Vec<BTreeMap<String, u64>>,
     pub(crate) restarts: u64,
+    /// Chunks of segments that were written, and the restarts that met one.
+    pub(crate) chunks: u64,
+    pub(crate) restarts_with_chunks: u64,
     /// Nodes that did not answer `init` with `init_ok`, or ended by themselves.
     pub(crate) failures: Vec<String>,
 }
@@ -120,9 +127,9 @@ pub(crate) async fn run(plan: Plan) -> Outcome {
     let (printed, mut lines) = mpsc::unbounded_channel();
     let mut world = World::new(plan, printed);
     world.prepare();
-    world.run_until(CHAOS, &mut lines).await;
+    world.run_until(plan.chaos, &mut lines).await;
     world.calm().await;
-    world.run_until(CHAOS + CALM, &mut lines).await;
+    world.run_until(plan.chaos + CALM, &mut lines).await;
     world.finish(&mut lines).await;
     world.outcome
 }
@@ -165,7 +172,7 @@ impl World {
             self.at(time, Event::Ask(client));
         }
         let mut time = 100;
-        while time < CHAOS {
+        while time < self.plan.chaos {
             self.at(time, Event::Change);
             self.trouble_node(time);
             time += self.rng.random_range(50..600);
@@ -250,7 +257,9 @@ impl World {
             return;
         }
         let machine = &mut self.machines[node];
-        self.outcome.restarts += u64::from(machine.life > 0);
+        let restarted = u64::from(machine.life > 0);
+        self.outcome.restarts += restarted;
+        self.outcome.restarts_with_chunks += restarted * u64::from(self.outcome.chunks > 0);
         machine.life += 1;
         let life = machine.life;
         let (ours, theirs) = tokio::io::duplex(1 << 20);
@@ -349,6 +358,7 @@ impl World {
                 json!({"type": "error", "code": 22, "text": "another value"})
             }
             (Some("cas"), _) => {
+                self.outcome.chunks += u64::from(key.starts_with("chunk/"));
                 self.kv.insert(key, body["to"].clone());
                 json!({"type": "cas_ok"})
             }
@@ -360,7 +370,7 @@ impl World {
 
     fn ask(&mut self, client: usize) {
         let now = self.now();
-        if now >= CHAOS || self.clients[client].waiting.is_some() {
+        if now >= self.plan.chaos || self.clients[client].waiting.is_some() {
             return;
         }
         let message = self.outcome.history.len() as u64 + (client as u64) * 1_000_000;
@@ -412,7 +422,7 @@ impl World {
         let now = self.now();
         self.clients[client].learn(&answered);
         self.outcome.history.push(Request { ended: now, answered, ..request });
-        let pause = self.rng.random_range(0..25);
+        let pause = self.rng.random_range(0..self.plan.pause);
         self.at(now + pause, Event::Ask(client));
     }
 
@@ -433,17 +443,51 @@ impl World {
     /// Asks every node for all that it has.
     async fn finish(&mut self, lines: &mut mpsc::UnboundedReceiver<(usize, u64, String)>) {
         for node in 0..self.plan.nodes {
-            let everything = KEYS.iter().map(|&key| (key.to_owned(), 0)).collect();
-            for asked in [Asked::Poll(everything), Asked::List] {
-                self.request(0, node, asked);
-                let end = self.now() + PATIENCE;
-                self.run_until(end, lines).await;
-                match self.outcome.history.pop().map(|request| request.answered) {
-                    Some(Answered::Polled(log)) => self.outcome.logs.push(log),
-                    Some(Answered::Listed(offsets)) => self.outcome.committed.push(offsets),
-                    other => self.outcome.failures.push(format!("n{node} in the end: {other:?}")),
+            let log = self.whole_log(node, lines).await;
+            self.outcome.logs.push(log);
+            match self.final_answer(node, Asked::List, lines).await {
+                Answered::Listed(offsets) => self.outcome.committed.push(offsets),
+                other => self.outcome.failures.push(format!("n{node} in the end: {other:?}")),
+            }
+        }
+    }
+
+    /// Polls page after page until nothing comes any more.
+    async fn whole_log(
+        &mut self,
+        node: usize,
+        lines: &mut mpsc::UnboundedReceiver<(usize, u64, String)>,
+    ) -> BTreeMap<String, Vec<(u64, u64)>> {
+        let mut log: BTreeMap<String, Vec<(u64, u64)>> = BTreeMap::new();
+        let mut offsets: BTreeMap<String, u64> =
+            KEYS.iter().map(|&key| (key.to_owned(), 0)).collect();
+        loop {
+            match self.final_answer(node, Asked::Poll(offsets.clone()), lines).await {
+                Answered::Polled(page) if page.is_empty() => return log,
+                Answered::Polled(page) => {
+                    for (key, messages) in page {
+                        let last = messages.last().map_or(0, |(last, _)| last + 1);
+                        offsets.insert(key.clone(), last);
+                        log.entry(key).or_default().extend(messages);
+                    }
+                }
+                other => {
+                    self.outcome.failures.push(format!("n{node} in the end: {other:?}"));
+                    return log;
                 }
             }
         }
+    }
+
+    async fn final_answer(
+        &mut self,
+        node: usize,
+        asked: Asked,
+        lines: &mut mpsc::UnboundedReceiver<(usize, u64, String)>,
+    ) -> Answered {
+        self.request(0, node, asked);
+        let end = self.now() + PATIENCE;
+        self.run_until(end, lines).await;
+        self.outcome.history.pop().map_or(Answered::Unknown, |request| request.answered)
     }
 }
