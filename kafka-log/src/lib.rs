@@ -1,0 +1,150 @@
+//! Challenges 5a to 5c: an append-only log that many nodes write to and every
+//! node serves, with everything that was acknowledged in the service.
+//!
+//! # The protocol
+//!
+//! Every node has a *lane*: a sequence of *segments* 0, 1, 2, … in `lin-kv`, each
+//! in a register of its own, which is written once and never changes. A segment
+//! holds what clients sent to the node within a few milliseconds: messages for any
+//! keys, and offsets to commit. It also says how many segments of each lane its
+//! writer had *seen*. That is all there is in the service; there is no leader, no
+//! lease, no clock, and nothing that two busy nodes compete for.
+//!
+//! ```text
+//! lane 0   0 ──── 1 ──── 2 ───────── 3        segment 3 of lane 0 has seen
+//!                 │  seen [3, 2]     │        [4, 2]: itself and what came
+//! lane 1   0 ──── 1 ──── 2 ──── 3 ── ┴ ─      before it in its lane, and
+//!                                             segments 0 and 1 of lane 1
+//! ```
+//!
+//! - *Append.* The owner puts what waits into a segment and proposes it for the
+//!   next register of its lane. A message's offset is the lowest number above all
+//!   offsets of its key that the node knows, that is congruent to the lane modulo
+//!   the number of lanes. The message is acknowledged when the register is known
+//!   to say just that. If it says something else (a former life's last segment,
+//!   or one that a peer put there, see below) the segment is void, and what was in
+//!   it goes into the next one, with new offsets.
+//! - *Spread.* A node tells its peers now and then what its lane got since. What
+//!   they miss they read from the service: a gap shows in the next message, or in
+//!   what another lane's segment has seen; a lane that is silent is probed.
+//! - *Show.* A message is shown when it is *stable*: when each lane has a segment
+//!   that has seen it, or one of the same key above it. A node that has nothing
+//!   to append but whose lane is waited for appends an empty segment.
+//! - *Step in.* When a lane is waited for and does not move, because its owner is
+//!   down or slow, anybody may append an empty segment to it.
+//!
+//! # Why it holds
+//!
+//! Four things are true of all that is in the service, whatever is lost, late,
+//! doubled, paused or killed:
+//!
+//! 1. *Registers are written once*, by a cas that can only create the key; see
+//!    `register.rs`. A request that was delayed, or that a former life left
+//!    behind, finds the register written and does nothing.
+//! 2. *Lanes have no gaps.* Segment `x` is proposed by nodes that know what
+//!    segment `x − 1` says.
+//! 3. *What a lane has seen only grows.* A segment of a lane, whoever proposes it,
+//!    is proposed by a node that has applied all that its predecessor had seen,
+//!    and claims to have seen all that it has applied.
+//! 4. *Offsets exceed what was seen.* A message's offset is congruent to its lane,
+//!    and above every offset of its key in what its segment has seen and in what
+//!    stands before it in its lane.
+//!
+//! *No offset is given twice.* Offsets of different lanes differ modulo the number
+//! of lanes; within a lane they rise, by 4. The same message never stands twice,
+//! for it is proposed again only after its former segment became void, by 1.
+//!
+//! *What is shown is a prefix.* Let a replica show message `m` with offset `o` of
+//! key `k`. Then it has, for each lane `j`, applied a segment `sⱼ` that has seen
+//! some offset of `k` that is `o` or higher. Take any message of `k` below `o`, in
+//! lane `j`, written at any time. By 3 and 4 it stands in `sⱼ` or before it, so by
+//! 2 the replica has applied it; and it is stable by the very same segments. So
+//! nothing below `m` is missing, and nothing can come. This is [causal
+//! stability][baquero], and delivery in timestamp order once every process is
+//! known to be past it ([Lamport 1978][lamport], the mutual exclusion example)
+//! with the offset as the timestamp.
+//!
+//! *It is so for all, and for good.* The argument speaks of what is in the
+//! service, not of who knows it: what one replica has shown no other can
+//! contradict. A replica only ever learns more. A node that starts again first
+//! reads every lane to its end; as the service is linearizable, that is all that
+//! its former life knew, so it shows no less than that did.
+//!
+//! *What is acknowledged survives*, because it stands in a register. Commits ride
+//! in segments too, are acknowledged like messages, and merge by taking the higher
+//! offset, so they never move backwards. A commit that is no news is answered at
+//! once.
+//!
+//! *Errors are honest.* A request that was not in any segment yet is refused with
+//! a definite error, and removed; one in a segment whose fate is unknown is
+//! answered with an indefinite one.
+//!
+//! *It goes on without others.* Sends need the service and nobody else. Showing
+//! messages needs every lane to move, which any one node that reaches the service
+//! can bring about. So partitions between nodes stop neither; they make what is
+//! shown older by what probing takes, and a node that is down makes it older by
+//! about a second.
+//!
+//! # What it is made of
+//!
+//! Lanes of one's own, so that nobody competes for a place in the order, are
+//! [Mencius][mencius]' idea, and so are the empty entries of those who have
+//! nothing to say. Write-once registers, and filling holes that others left, are
+//! [CORFU][corfu]'s. Registers hold text; `segment.rs` has its shape.
+//!
+//! The price of writing without agreeing first is that offsets can be *sparse*:
+//! with one node they are 0, 1, 2, …; with N nodes of which one does all the
+//! sending, every N-th. And a message is shown some tens of milliseconds after it
+//! was acknowledged. The challenge allows both.
+//!
+//! # Map
+//!
+//! - `server.rs`: the node, handlers and clock around the state machine.
+//! - `log/`: the state machine, and its own map.
+//! - `replica.rs`, `pages.rs`: what lanes come to, and messages in memory.
+//! - `queue.rs`, `pace.rs`: which requests share a segment; how fast all goes.
+//! - `sequence.rs`, `silence.rs`: reading lanes, and when.
+//! - `push.rs`, `archive.rs`: telling peers, and chunks for whoever starts again.
+//! - `register.rs`: registers made of `lin-kv`.
+//!
+//! # Example
+//!
+//! ```
+//! use kafka_log::Options;
+//! use maelstrom::Host;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> anyhow::Result<()> {
+//! // Not initialised, a node refuses.
+//! let input = br#"{"src":"c1","dest":"n0","body":{"type":"poll","msg_id":1,"offsets":{}}}"#;
+//! let mut output = Vec::new();
+//! kafka_log::node(Options::default()).run(&input[..], &mut output, Host::seeded(1)).await?;
+//! assert!(String::from_utf8(output)?.contains("not been initialised"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [baquero]: https://doi.org/10.1007/978-3-662-43352-2_11
+//! [corfu]: https://www.usenix.org/conference/nsdi12/technical-sessions/presentation/balakrishnan
+//! [lamport]: https://doi.org/10.1145/359545.359563
+//! [mencius]: https://www.usenix.org/conference/osdi-08/mencius-building-efficient-replicated-state-machines-wans
+
+mod archive;
+mod log;
+mod options;
+mod pace;
+mod pages;
+mod poll;
+mod push;
+mod queue;
+mod register;
+mod replica;
+mod segment;
+mod sequence;
+mod server;
+mod silence;
+mod wire;
+
+pub use options::{Options, OptionsError, Sabotage};
+pub use server::{Server, node};
+pub use wire::{CommitOffsets, CommittedOffsets, ListCommittedOffsets, Poll, Polled, Send, Sent};

@@ -1,0 +1,152 @@
+//! Appending to the own lane: one segment at a time, then telling others of it.
+//!
+//! Always: at most one segment of the own lane is under way, and it comes after
+//! all that it says it has seen; nobody is told of a segment that is not settled.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use super::{Answer, Command, Flight, Log, Phase, Register, Time};
+use crate::options::Sabotage;
+use crate::queue::{Entry, Work};
+use crate::segment::{Chunk, Segment};
+
+impl Log {
+    /// Appends to the own lane what has waited enough.
+    pub(super) fn append(&mut self, now: Time) {
+        let caught_up = self.sources[self.me].segments.is_caught_up();
+        if self.flight.is_some() || !caught_up || !self.replica.may_append(self.me) {
+            return;
+        }
+        let due = match self.phase {
+            Phase::Claiming => Some(now),
+            Phase::Serving => self.queue.due(self.pace.linger()).or_else(|| self.sight_due()),
+            Phase::Recovering | Phase::Broken => None,
+        };
+        if let Some(at) = due
+            && self.is_due(now, at)
+        {
+            self.take_off(now);
+        }
+    }
+
+    /// When to append an empty segment because messages wait for this lane to
+    /// have seen them, and nothing else is to be appended.
+    fn sight_due(&self) -> Option<Time> {
+        self.sources[self.me].silence.waited_since().map(|since| since + self.pace.sight)
+    }
+
+    /// Proposes all that waits as the own lane's next segment.
+    fn take_off(&mut self, now: Time) {
+        let mut seen = self.replica.applied();
+        if self.options.ack_early && !self.queue.is_empty() {
+            seen.clone_from(&self.promised_after);
+        }
+        let index = self.sources[self.me].segments.next();
+        seen[self.me] = index + 1;
+        let entries = self.queue.take();
+        let answers: Vec<Answer> = entries.iter().map(|entry| self.answer_to(entry)).collect();
+        let mut entries: Vec<(Entry, Answer)> = entries.into_iter().zip(answers).collect();
+        let segment = Segment {
+            by: self.sign().into(),
+            seen,
+            exclusive: self.options.ack_early,
+            sends: sends(&entries),
+            commits: commits(&entries),
+        };
+        if let Some(text) = self.encoded(segment.encode()) {
+            let register = Register::Segment(self.me, index);
+            self.commands.push(Command::Settle(register, Arc::clone(&text)));
+            if self.options.has(Sabotage::AnswerUnwritten) {
+                for (entry, answer) in &mut entries {
+                    self.answer(entry.ticket.take(), *answer);
+                }
+            }
+            self.flight = Some(Flight { index, text, entries, since: now });
+        }
+    }
+
+    /// What this request will be answered if its segment is settled.
+    fn answer_to(&mut self, entry: &Entry) -> Answer {
+        match &entry.work {
+            Work::Send { offset: Some(offset), .. } => Answer::Sent(*offset),
+            Work::Send { key, .. } => Answer::Sent(self.replica.next_offset(self.me, key)),
+            Work::Commit(_) => Answer::Committed,
+        }
+    }
+
+    /// The register that the own segment was proposed for has its text.
+    pub(super) fn landed(&mut self, now: Time, index: u64, text: &Arc<str>) {
+        let Some(flight) = self.flight.take_if(|flight| flight.index == index) else { return };
+        self.pace.took(now.saturating_sub(flight.since));
+        if flight.text == *text {
+            self.pushes.add(index, text);
+            if self.phase == Phase::Claiming {
+                self.phase = Phase::Serving;
+            }
+            for (entry, answer) in flight.entries {
+                self.answer(entry.ticket, answer);
+            }
+        } else {
+            // Another segment stands there, so this one never will. What nobody
+            // waits for any more was answered "perhaps" and may be left out.
+            let keep = |entry: &Entry| entry.ticket.is_some() || self.options.ack_early;
+            let entries = flight.entries.into_iter().map(|(entry, _)| entry);
+            self.queue.put_back(now, entries.filter(keep).collect());
+        }
+    }
+
+    pub(super) fn push(&mut self, now: Time) {
+        if self.sources.len() > 1
+            && let Some(at) = self.pushes.due(&self.pace)
+            && self.is_due(now, at)
+        {
+            let push = self.pushes.take(now, self.me);
+            self.commands.push(Command::Push(push));
+        }
+    }
+
+    pub(super) fn archive(&mut self) {
+        let chunk = self.archive.write().map(|(index, chunk)| (index, chunk.encode()));
+        if let Some((index, text)) = chunk
+            && let Some(text) = self.encoded(text)
+        {
+            self.commands.push(Command::Settle(Register::Chunk(self.me, index), text));
+        }
+    }
+
+    pub(super) fn archived(&mut self, index: u64, text: &str) {
+        match Chunk::decode(text) {
+            Ok(chunk) => self.archive.settled(index, &chunk),
+            Err(error) => self.broken(Register::Chunk(self.me, index), &error),
+        }
+    }
+}
+
+/// The messages of a segment, by key.
+fn sends(entries: &[(Entry, Answer)]) -> BTreeMap<Cow<'_, str>, Vec<(u64, &RawValue)>> {
+    let mut sends: BTreeMap<Cow<'_, str>, Vec<_>> = BTreeMap::new();
+    for (entry, answer) in entries {
+        if let (Work::Send { key, message, .. }, Answer::Sent(offset)) = (&entry.work, answer) {
+            sends.entry(key.into()).or_default().push((*offset, &**message));
+        }
+    }
+    sends
+}
+
+/// The commits of a segment, by key.
+fn commits(entries: &[(Entry, Answer)]) -> BTreeMap<Cow<'_, str>, u64> {
+    let mut commits: BTreeMap<Cow<'_, str>, u64> = BTreeMap::new();
+    for (entry, _) in entries {
+        if let Work::Commit(offsets) = &entry.work {
+            for (key, &offset) in offsets {
+                let committed = commits.entry(key.into()).or_default();
+                *committed = offset.max(*committed);
+            }
+        }
+    }
+    commits
+}

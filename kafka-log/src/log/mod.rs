@@ -1,0 +1,378 @@
+//! One node's part in the log, as a state machine: events in, commands out.
+//!
+//! It decides what to append when, which register to read next, what to tell the
+//! peers, and when to step in for a peer that is silent. Three parts do most of
+//! the work: a [`Sequence`] for each lane brings its segments in order, the
+//! [`Replica`] says what they come to, the [`Queue`] gathers requests. The
+//! protocol and the argument for it are on the [crate's front page](crate).
+//!
+//! Always: at most one segment of the own lane is being settled, so the next one
+//! has seen it; a request is answered when its segment is settled and is the
+//! node's own (earlier only with `--ack-early`); a segment is proposed for a lane
+//! only when all is applied that its predecessor had seen.
+//!
+//! - [`follow`]: reading the lanes, and stepping in for their owners.
+//! - [`append`]: the own lane.
+//!
+//! Time is that since the node's life began. After every event the host calls
+//! [`Log::pump`], carries out the commands, and calls it again at [`Log::wake`].
+
+mod append;
+mod follow;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use maelstrom::NodeId;
+use serde_json::value::RawValue;
+
+use crate::archive::Archive;
+use crate::options::{Options, Sabotage};
+use crate::pace::Pace;
+use crate::push::{Pushes, Segments};
+use crate::queue::{Entry, Queue, Work};
+use crate::replica::Replica;
+use crate::sequence::Sequence;
+use crate::silence::Silence;
+
+/// Since the node's life began.
+pub(crate) type Time = Duration;
+
+/// Stands for a request that waits for its answer.
+pub(crate) type Ticket = u64;
+
+/// A register in the service, written once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Register {
+    /// The segment of this lane with this index.
+    Segment(usize, u64),
+    /// The chunk of this lane with this index.
+    Chunk(usize, u64),
+}
+
+/// The register's key in the service.
+impl fmt::Display for Register {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Register::Segment(lane, index) => write!(f, "segment/{lane}/{index}"),
+            Register::Chunk(lane, index) => write!(f, "chunk/{lane}/{index}"),
+        }
+    }
+}
+
+/// What the host has to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Read a register and report with [`Log::found`].
+    Read(Register),
+    /// Write a register unless it is written, and report what it says then, for
+    /// good, with [`Log::settled`].
+    Settle(Register, Arc<str>),
+    /// Send this to all peers.
+    Push(Segments),
+    /// Answer the request that this ticket stands for.
+    Answer(Ticket, Answer),
+    /// Tell a person.
+    Alarm(String),
+}
+
+/// The answer to a request that was appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The message has this offset.
+    Sent(u64),
+    /// The offsets are committed.
+    Committed,
+}
+
+/// Nothing was or will be appended: too much is waiting, or the log is unusable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Refused(&'static str);
+
+/// How far the node has come since its life began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// It reads what there is.
+    Recovering,
+    /// It takes its lane for itself, so that what a former life may still have
+    /// under way comes to nothing.
+    Claiming,
+    /// It serves.
+    Serving,
+    /// It has met something that should not be. It stays what it is.
+    Broken,
+}
+
+/// A lane, as this node reads it.
+#[derive(Debug, Default)]
+struct Source {
+    chunks: Sequence,
+    segments: Sequence,
+    silence: Silence,
+    /// This node is settling a segment of it, though it is not its owner.
+    filling: bool,
+}
+
+/// A segment of the own lane that is being settled.
+#[derive(Debug)]
+struct Flight {
+    index: u64,
+    text: Arc<str>,
+    entries: Vec<(Entry, Answer)>,
+    since: Time,
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub(crate) struct Log {
+    me: usize,
+    options: Options,
+    /// Names this life of this node.
+    life: String,
+    pace: Pace,
+    phase: Phase,
+    sources: Vec<Source>,
+    replica: Replica,
+    queue: Queue,
+    /// What the queue's segment will have seen, where offsets are promised.
+    promised_after: Vec<u64>,
+    flight: Option<Flight>,
+    /// How many segments this life has made up.
+    count: u64,
+    tickets: Ticket,
+    pushes: Pushes,
+    archive: Archive,
+    commands: Vec<Command>,
+    wake: Option<Time>,
+}
+
+impl Log {
+    /// The log of node `me` of so many, in a life that begins now.
+    pub(crate) fn new(me: usize, lanes: usize, life: String, options: Options) -> Self {
+        let mut sources: Vec<Source> = (0..lanes).map(|_| Source::default()).collect();
+        for (lane, source) in sources.iter_mut().enumerate() {
+            if lane != me || !options.has(Sabotage::ReuseIndexes) {
+                source.chunks.probe();
+            }
+        }
+        Self {
+            me,
+            options,
+            life,
+            phase: Phase::Recovering,
+            sources,
+            replica: Replica::new(lanes, options),
+            queue: Queue::default(),
+            promised_after: Vec::new(),
+            flight: None,
+            count: 0,
+            tickets: 0,
+            pushes: Pushes::default(),
+            archive: Archive::default(),
+            commands: Vec::new(),
+            wake: None,
+            pace: Pace::new(lanes, options.ack_early),
+        }
+    }
+
+    /// Whether the node has caught up with all that was there when its life
+    /// began. Before, nothing may be asked of it.
+    pub(crate) fn is_serving(&self) -> bool {
+        self.phase == Phase::Serving
+    }
+
+    /// When to call [`Log::pump`] next if nothing happens before.
+    pub(crate) fn wake(&self) -> Option<Time> {
+        self.wake
+    }
+
+    /// A client asked for something.
+    pub(crate) fn heard_from(&mut self, now: Time, client: &NodeId) {
+        self.queue.heard_from(now, client);
+    }
+
+    /// Appends a message.
+    pub(crate) fn send(
+        &mut self,
+        now: Time,
+        client: NodeId,
+        key: String,
+        message: Box<RawValue>,
+    ) -> Result<Ticket, Refused> {
+        let mut work = Work::Send { key, message, offset: None };
+        self.admit(&work)?;
+        let ticket = self.ticket();
+        if let (true, Work::Send { key, offset, .. }) = (self.options.ack_early, &mut work) {
+            self.promise();
+            let promised = self.replica.next_offset(self.me, key);
+            *offset = Some(promised);
+            self.answer(Some(ticket), Answer::Sent(promised));
+        }
+        self.enqueue(now, ticket, client, work);
+        Ok(ticket)
+    }
+
+    /// Appends that these offsets are processed; `None` when that is no news.
+    pub(crate) fn commit(
+        &mut self,
+        now: Time,
+        client: NodeId,
+        mut offsets: BTreeMap<String, u64>,
+    ) -> Result<Option<Ticket>, Refused> {
+        offsets.retain(|key, offset| self.replica.committed(key).is_none_or(|at| at < *offset));
+        if offsets.is_empty() {
+            return Ok(None);
+        }
+        let work = Work::Commit(offsets);
+        self.admit(&work)?;
+        let ticket = self.ticket();
+        if let (true, Work::Commit(offsets)) = (self.options.ack_early, &work) {
+            self.promise();
+            for (key, &offset) in offsets {
+                self.replica.commit(key, offset);
+            }
+            self.answer(Some(ticket), Answer::Committed);
+        }
+        self.enqueue(now, ticket, client, work);
+        Ok(Some(ticket))
+    }
+
+    /// The one who waited for this gives up. Whether it is certain that the
+    /// request was not and will not be appended.
+    pub(crate) fn withdraw(&mut self, ticket: Ticket) -> bool {
+        if self.queue.withdraw(ticket) {
+            return true;
+        }
+        let entries = self.flight.iter_mut().flat_map(|flight| &mut flight.entries);
+        for (entry, _) in entries {
+            if entry.ticket == Some(ticket) {
+                entry.ticket = None;
+            }
+        }
+        false
+    }
+
+    /// The messages that may be shown, by key, from these offsets on.
+    pub(crate) fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
+    /// A register was read.
+    pub(crate) fn found(&mut self, register: Register, text: Option<Arc<str>>) {
+        match register {
+            Register::Segment(lane, index) => self.sources[lane].segments.answer(index, text),
+            Register::Chunk(lane, index) => self.sources[lane].chunks.answer(index, text),
+        }
+    }
+
+    /// A register says this for good.
+    pub(crate) fn settled(&mut self, now: Time, register: Register, text: &Arc<str>) {
+        match register {
+            Register::Chunk(_, index) => self.archived(index, text),
+            Register::Segment(lane, index) => {
+                self.sources[lane].segments.learn(index, Arc::clone(text));
+                if lane == self.me {
+                    self.landed(now, index, text);
+                } else {
+                    self.sources[lane].filling = false;
+                }
+            }
+        }
+    }
+
+    /// A peer says what a lane's segments say.
+    pub(crate) fn receive(&mut self, now: Time, push: Segments) {
+        let Some(source) = self.sources.get_mut(push.lane) else { return };
+        source.silence.broken(now, &self.pace);
+        let Some(end) = push.first.checked_add(push.texts.len() as u64) else { return };
+        if self.options.has(Sabotage::SkipSegments) {
+            return self.receive_carelessly(push);
+        }
+        source.segments.expect(end);
+        for (index, text) in (push.first..).zip(push.texts) {
+            source.segments.learn(index, text);
+        }
+    }
+
+    /// Does what is to be done by now.
+    pub(crate) fn pump(&mut self, now: Time) -> Vec<Command> {
+        self.wake = None;
+        self.catch_up();
+        self.begin_to_serve();
+        self.watch(now);
+        if self.is_serving() {
+            self.probe(now);
+        }
+        self.read();
+        self.append(now);
+        if self.is_serving() {
+            self.fill(now);
+            self.push(now);
+            self.archive();
+        }
+        mem::take(&mut self.commands)
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        self.tickets
+    }
+
+    fn admit(&self, work: &Work) -> Result<(), Refused> {
+        if !self.is_serving() {
+            return Err(Refused("this node cannot append now"));
+        }
+        if !self.queue.has_room_for(work) {
+            return Err(Refused("too many messages are waiting here to be written"));
+        }
+        Ok(())
+    }
+
+    /// What is answered from here on comes after what was applied when the queue
+    /// was opened, and its segment must not claim to have seen more.
+    fn promise(&mut self) {
+        if self.queue.is_empty() {
+            self.promised_after = self.replica.applied();
+        }
+    }
+
+    fn enqueue(&mut self, now: Time, ticket: Ticket, client: NodeId, work: Work) {
+        let ticket = (!self.options.ack_early).then_some(ticket);
+        self.queue.push(now, Entry { ticket, client, work });
+    }
+
+    fn answer(&mut self, ticket: Option<Ticket>, answer: Answer) {
+        self.commands.extend(ticket.map(|ticket| Command::Answer(ticket, answer)));
+    }
+
+    /// Whether it is `at` yet; if not, [`Log::wake`] will say so.
+    fn is_due(&mut self, now: Time, at: Time) -> bool {
+        if now < at {
+            self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
+        }
+        now >= at
+    }
+
+    /// A signature that no segment had before.
+    fn sign(&mut self) -> String {
+        self.count += 1;
+        format!("{}-{}", self.life, self.count)
+    }
+
+    fn encoded(&mut self, text: serde_json::Result<String>) -> Option<Arc<str>> {
+        match text {
+            Ok(text) => Some(text.into()),
+            Err(error) => {
+                self.phase = Phase::Broken;
+                self.commands.push(Command::Alarm(format!("a segment has no JSON form: {error}")));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What the node can be told on its command line.
+
+/// How the node is to behave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// `--ack-early`: answer a send as soon as its offset is decided, before the
+    /// service has it. All nodes should be given it, or none.
+    ///
+    /// What it buys: nobody waits for a segment, so that segments can be large
+    /// and few, and sends are answered at once. Its price: a message that was
+    /// answered and not yet written, those of the last tenth of a second or so,
+    /// is lost when the node is killed; commits likewise. And as nobody can know
+    /// what a silent node has promised, nobody can step in for it: while it is
+    /// down or cut off from the service, messages that it has not seen are shown
+    /// nowhere.
+    pub ack_early: bool,
+    /// A bug that was put in on purpose.
+    #[cfg(feature = "sabotage")]
+    pub sabotage: Option<Sabotage>,
+}
+
+/// Bugs that a test must find. They can only be put in with the crate's feature
+/// `sabotage`, which nothing but tests asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sabotage {
+    /// Registers are overwritten instead of written once.
+    Overwrite,
+    /// Messages are acknowledged when they are sent to the service.
+    AnswerUnwritten,
+    /// A node that starts again does not read its own lane, and writes over it.
+    ReuseIndexes,
+    /// Segments of which no push came are taken to be empty.
+    SkipSegments,
+    /// Messages are shown before it is certain that none comes below them.
+    ShowUnstable,
+    /// A node that starts again serves before it has read what there is.
+    ServeUnread,
+}
+
+/// An argument that is none of the node's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown argument `{0}`: the only one there is is `--ack-early`")]
+pub struct OptionsError(String);
+
+impl Options {
+    /// Reads command line arguments, the program's name excluded.
+    ///
+    /// # Errors
+    ///
+    /// At the first that is unknown.
+    pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, OptionsError> {
+        let mut options = Self::default();
+        for argument in arguments {
+            match argument.as_str() {
+                "--ack-early" => options.ack_early = true,
+                _ => return Err(OptionsError(argument)),
+            }
+        }
+        Ok(options)
+    }
+
+    /// Whether this bug was put in.
+    #[cfg(feature = "sabotage")]
+    pub(crate) fn has(&self, bug: Sabotage) -> bool {
+        self.sabotage == Some(bug)
+    }
+
+    /// Whether this bug was put in.
+    #[cfg(not(feature = "sabotage"))]
+    pub(crate) fn has(&self, _: Sabotage) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_known_or_refused() {
+        let parse = |arguments: &[&str]| Options::parse(arguments.iter().map(|&a| a.to_owned()));
+        assert_eq!(parse(&[]), Ok(Options::default()));
+        assert!(parse(&["--ack-early"]).unwrap().ack_early);
+        let error = parse(&["--ack-late"]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "unknown argument `--ack-late`: the only one there is is `--ack-early`"
+        );
+    }
+}

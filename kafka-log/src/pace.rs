@@ -1,0 +1,115 @@
+//! How fast things go: all durations, with the arithmetic behind them.
+//!
+//! A send costs its share of a segment: two messages, the request to the service
+//! and its reply. At the challenge's 1,000 operations a second, of which half
+//! are sends, from two clients on each of two nodes, segments that are written at
+//! once hold one message each and cost one message an operation. A client sends
+//! every 4 ms or so, so within the [linger](LINGER) another one comes along in
+//! half of all cases, which makes two messages out of three; the pushes between
+//! nodes add a twenty-fifth. Sends take 2 to 5 ms then, and four clients still
+//! get their 1,000 operations.
+
+use std::time::Duration;
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// How long a request waits for others to share its segment, at least.
+const LINGER: Duration = millis(4);
+/// The same where nobody waits for the segment: ten segments and as many pushes
+/// a second and node are 0.06 messages an operation.
+const LINGER_ACKED: Duration = millis(100);
+/// How far apart pushes are, by peer: a node sends twenty a second.
+const PUSH: Duration = millis(50);
+/// How long a lane that others wait for waits for requests of its own.
+const SIGHT: Duration = millis(25);
+/// How long a peer is silent before its lane is looked after.
+const QUIET: Duration = millis(500);
+/// How far apart these looks are at most, while there is nothing to be found.
+const QUIET_MAX: Duration = millis(2000);
+/// How long others wait for a lane before they step in for its owner.
+const PATIENCE: Duration = millis(1000);
+const PATIENCE_MAX: Duration = millis(8000);
+
+/// The durations of one node.
+#[derive(Clone, Debug)]
+pub(crate) struct Pace {
+    /// How many nodes there are.
+    nodes: usize,
+    linger: Duration,
+    /// How far apart pushes are.
+    pub(crate) push: Duration,
+    /// How long this node waits before it says that it has seen something.
+    pub(crate) sight: Duration,
+    /// A segment's way to the service and back, smoothed.
+    trip: Duration,
+}
+
+impl Pace {
+    /// Of a node in a cluster of this size.
+    pub(crate) fn new(nodes: usize, ack_early: bool) -> Self {
+        let linger = if ack_early { LINGER_ACKED } else { LINGER };
+        let peers = u32::try_from(nodes.saturating_sub(1)).unwrap_or(u32::MAX);
+        let push = PUSH.saturating_mul(peers);
+        Self { nodes, linger, push, sight: SIGHT.max(linger), trip: Duration::ZERO }
+    }
+
+    /// How long a request waits for others to share its segment: where the way
+    /// to the service is long, a quarter of it more does not matter.
+    pub(crate) fn linger(&self) -> Duration {
+        self.linger.max((self.trip / 4).min(LINGER_ACKED))
+    }
+
+    /// A segment was settled in this time.
+    pub(crate) fn took(&mut self, trip: Duration) {
+        self.trip = (self.trip * 7 + trip) / 8;
+    }
+
+    /// How long node `me` waits for the owner of `lane` before it fills it. The
+    /// nodes after the owner step in one after another.
+    pub(crate) fn patience(&self, me: usize, lane: usize) -> Duration {
+        let rank = (me + self.nodes - lane - 1) % self.nodes;
+        let rank = u32::try_from(rank).unwrap_or(u32::MAX);
+        let turn = (PATIENCE + self.push + self.trip * 8).min(PATIENCE_MAX);
+        turn + (turn / 4).saturating_mul(rank)
+    }
+
+    /// How long after a peer was last heard its lane is probed.
+    pub(crate) fn quiet(&self) -> Duration {
+        QUIET + self.push
+    }
+
+    /// How long after a probe the next one comes: soon when it found something,
+    /// later and later when it did not.
+    pub(crate) fn next_probe(&self, found: bool, last: Duration) -> Duration {
+        let shortest = self.push.max(PUSH);
+        if found { shortest } else { (last * 2).clamp(shortest, QUIET_MAX) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_node_after_the_owner_steps_in_first() {
+        let pace = Pace::new(5, false);
+        let mut order: Vec<usize> = vec![0, 1, 2, 4];
+        order.sort_by_key(|&me| pace.patience(me, 3));
+        assert_eq!(order, [4, 0, 1, 2]);
+    }
+
+    #[test]
+    fn patience_and_linger_grow_with_the_way_to_the_service() {
+        let mut pace = Pace::new(2, false);
+        pace.took(millis(1));
+        assert_eq!(pace.linger(), LINGER);
+        let before = pace.patience(0, 1);
+        for _ in 0..100 {
+            pace.took(millis(200));
+        }
+        assert!(pace.patience(0, 1) > before + millis(1500));
+        assert!((millis(49)..=millis(50)).contains(&pace.linger()));
+    }
+}

@@ -1,0 +1,286 @@
+//! A replica: what all lanes say so far, and how much of it may be shown.
+//!
+//! Segments go in, each lane's in order, the lanes in any order; out come
+//! messages by key and committed offsets. A message becomes *stable*, and is
+//! shown, once no message below it can come any more; see the [crate's front
+//! page](crate) for the argument. For that the replica keeps a bound for each key
+//! and lane: whatever is yet to come in that lane for that key has an offset at
+//! or above it. A message below the bounds of all lanes is stable.
+//!
+//! Always: what is stable stays so; a key's stable messages are all that will
+//! ever exist below its lowest bound; committed offsets only rise.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rustc_hash::FxHashMap;
+use serde_json::value::RawValue;
+
+use crate::options::{Options, Sabotage};
+use crate::pages::Pages;
+use crate::segment::Segment;
+
+/// A segment that breaks the protocol: nothing after it can be trusted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Corrupt {
+    /// It was written by a cluster of another size.
+    #[error("it was written by a cluster of {found} nodes, and this one has {expected}")]
+    Lanes {
+        /// How many lanes it knows.
+        found: usize,
+        /// How many there are.
+        expected: usize,
+    },
+    /// It claims not to have seen what its predecessor had seen, or itself.
+    #[error("it has seen less than it must have")]
+    Seen,
+    /// One of its offsets is not its lane's to give, or not above former ones.
+    #[error("offset {offset} of key {key:?} is out of order or belongs to another lane")]
+    Offset {
+        /// The key.
+        key: String,
+        /// The offset.
+        offset: u64,
+    },
+}
+
+/// What all lanes say so far.
+#[derive(Debug)]
+pub(crate) struct Replica {
+    options: Options,
+    lanes: Vec<Lane>,
+    /// Where a key stands in `logs`.
+    keys: FxHashMap<Box<str>, usize>,
+    logs: Vec<KeyLog>,
+    committed: FxHashMap<Box<str>, u64>,
+}
+
+#[derive(Debug)]
+struct Lane {
+    /// How many segments were applied.
+    applied: u64,
+    /// What the last of them had seen of each lane.
+    seen: Vec<u64>,
+    /// How much of that is accounted for in this lane's bounds.
+    accounted: Vec<u64>,
+    /// The number of segments up to the last that has messages.
+    with_messages: u64,
+    /// For each segment that some lane has not seen, the keys that it has
+    /// messages for, and the first offset above them.
+    tops: VecDeque<Box<[(usize, u64)]>>,
+    /// See [`Segment::exclusive`].
+    exclusive: bool,
+}
+
+/// The messages of one key.
+#[derive(Debug)]
+struct KeyLog {
+    /// Above every offset that is known or given out.
+    top: u64,
+    /// By lane: what is yet to come in it has offsets from here on.
+    bounds: Box<[u64]>,
+    /// Messages that are known but not stable.
+    unstable: BTreeMap<u64, Box<str>>,
+    stable: Pages,
+}
+
+impl Replica {
+    /// Of so many lanes, with nothing in them.
+    pub(crate) fn new(lanes: usize, options: Options) -> Self {
+        let lane = || Lane {
+            applied: 0,
+            seen: vec![0; lanes],
+            accounted: vec![0; lanes],
+            with_messages: 0,
+            tops: VecDeque::new(),
+            exclusive: false,
+        };
+        Self {
+            options,
+            lanes: (0..lanes).map(|_| lane()).collect(),
+            keys: FxHashMap::default(),
+            logs: Vec::new(),
+            committed: FxHashMap::default(),
+        }
+    }
+
+    /// How many segments of each lane were applied.
+    pub(crate) fn applied(&self) -> Vec<u64> {
+        self.lanes.iter().map(|lane| lane.applied).collect()
+    }
+
+    /// Whether all is applied that the last segment of `lane` had seen: only
+    /// then may the next one be written.
+    pub(crate) fn may_append(&self, lane: usize) -> bool {
+        self.lanes[lane].seen.iter().zip(&self.lanes).all(|(&seen, lane)| lane.applied >= seen)
+    }
+
+    /// Whether the lane is its owner's alone.
+    pub(crate) fn is_exclusive(&self, lane: usize) -> bool {
+        self.lanes[lane].exclusive
+    }
+
+    /// Whether messages wait for `lane` to see them before they are stable.
+    pub(crate) fn waits_for(&self, lane: usize) -> bool {
+        let seen = &self.lanes[lane].seen;
+        self.lanes.iter().zip(seen).any(|(lane, &seen)| seen < lane.with_messages)
+    }
+
+    /// Gives out the next offset of `lane` for this key.
+    pub(crate) fn next_offset(&mut self, lane: usize, key: &str) -> u64 {
+        let lanes = self.lanes.len() as u64;
+        let lane = lane as u64;
+        let key = self.key(key);
+        let log = &mut self.logs[key];
+        // The lowest number from `top` on that is congruent to the lane.
+        let offset = log.top + (lane + lanes - log.top % lanes) % lanes;
+        log.top = offset + 1;
+        offset
+    }
+
+    /// The offset up to which clients have processed this key.
+    pub(crate) fn committed(&self, key: &str) -> Option<u64> {
+        self.committed.get(key).copied()
+    }
+
+    /// The stable messages of a key, from `offset` on.
+    pub(crate) fn stable(&self, key: &str, offset: u64) -> impl Iterator<Item = (u64, &str)> {
+        let log = self.keys.get(key).map(|&key| &self.logs[key]);
+        log.into_iter().flat_map(move |log| log.stable.from(offset))
+    }
+
+    /// Takes in the next segment of `lane`.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be that; nothing of it is taken in then.
+    pub(crate) fn apply(&mut self, lane: usize, segment: &Segment<'_>) -> Result<(), Corrupt> {
+        self.check(lane, segment)?;
+        let mut tops = Vec::with_capacity(segment.sends.len());
+        for (key, messages) in &segment.sends {
+            let key = self.key(key);
+            tops.extend(self.logs[key].receive(messages).map(|top| (key, top)));
+        }
+        for (key, &offset) in &segment.commits {
+            self.commit(key, offset);
+        }
+        let state = &mut self.lanes[lane];
+        state.applied += 1;
+        if !tops.is_empty() {
+            state.with_messages = state.applied;
+        }
+        state.tops.push_back(tops.into());
+        state.seen.clone_from(&segment.seen);
+        state.exclusive = segment.exclusive;
+        for other in 0..self.lanes.len() {
+            self.account(lane, other);
+            self.account(other, lane);
+        }
+        self.forget_tops();
+        Ok(())
+    }
+
+    fn check(&self, lane: usize, segment: &Segment<'_>) -> Result<(), Corrupt> {
+        let lanes = self.lanes.len();
+        let state = &self.lanes[lane];
+        if segment.seen.len() != lanes {
+            return Err(Corrupt::Lanes { found: segment.seen.len(), expected: lanes });
+        }
+        let forgot = segment.seen.iter().zip(&state.seen).any(|(new, old)| new < old);
+        if forgot || segment.seen[lane] != state.applied + 1 {
+            return Err(Corrupt::Seen);
+        }
+        for (key, messages) in &segment.sends {
+            let known = self.keys.get(&**key).map_or(0, |&key| self.logs[key].bounds[lane]);
+            let mut bound = known;
+            for &(offset, _) in messages {
+                if offset < bound || offset % lanes as u64 != lane as u64 {
+                    return Err(Corrupt::Offset { key: key.to_string(), offset });
+                }
+                bound = offset + 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, name: &str) -> usize {
+        if let Some(&key) = self.keys.get(name) {
+            return key;
+        }
+        let key = self.logs.len();
+        self.keys.insert(name.into(), key);
+        self.logs.push(KeyLog::new(self.lanes.len()));
+        key
+    }
+
+    /// Clients have processed this key up to this offset.
+    pub(crate) fn commit(&mut self, key: &str, offset: u64) {
+        match self.committed.get_mut(key) {
+            Some(committed) => *committed = offset.max(*committed),
+            None => drop(self.committed.insert(key.into(), offset)),
+        }
+    }
+
+    /// Raises the bounds of lane `of` above all that it has seen of lane `by`,
+    /// as far as that is known here.
+    fn account(&mut self, of: usize, by: usize) {
+        let until = self.lanes[of].seen[by].min(self.lanes[by].applied);
+        let from = self.lanes[of].accounted[by];
+        if from >= until {
+            return;
+        }
+        let hasty = self.options.has(Sabotage::ShowUnstable);
+        let writer = &self.lanes[by];
+        let first = writer.applied - writer.tops.len() as u64;
+        for index in from..until {
+            for &(key, top) in &writer.tops[(index - first) as usize] {
+                self.logs[key].raise(of, top, hasty);
+            }
+        }
+        self.lanes[of].accounted[by] = until;
+    }
+
+    /// Drops what all lanes have seen.
+    fn forget_tops(&mut self) {
+        for lane in 0..self.lanes.len() {
+            let accounted = self.lanes.iter().map(|other| other.accounted[lane]).min();
+            let state = &mut self.lanes[lane];
+            let first = state.applied - state.tops.len() as u64;
+            let seen = accounted.unwrap_or(0).saturating_sub(first) as usize;
+            state.tops.drain(..seen);
+        }
+    }
+}
+
+impl KeyLog {
+    fn new(lanes: usize) -> Self {
+        Self {
+            top: 0,
+            bounds: vec![0; lanes].into(),
+            unstable: BTreeMap::new(),
+            stable: Pages::default(),
+        }
+    }
+
+    /// Takes in messages and returns the first offset above them.
+    fn receive(&mut self, messages: &[(u64, &RawValue)]) -> Option<u64> {
+        for (offset, text) in messages {
+            self.unstable.insert(*offset, text.get().into());
+        }
+        let top = messages.last()?.0 + 1;
+        self.top = self.top.max(top);
+        Some(top)
+    }
+
+    /// What is yet to come in `lane` has offsets from `bound` on.
+    fn raise(&mut self, lane: usize, bound: u64, hasty: bool) {
+        self.bounds[lane] = self.bounds[lane].max(bound);
+        let bounds = self.bounds.iter();
+        let Some(&lowest) = (if hasty { bounds.max() } else { bounds.min() }) else { return };
+        while let Some(first) = self.unstable.first_entry()
+            && *first.key() < lowest
+        {
+            let (offset, text) = first.remove_entry();
+            self.stable.push(offset, &text);
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The shell around the [`Log`]: handlers, the service, the clock.
+//!
+//! Every event goes through [`act`]: it tells the log, and carries out what the
+//! log wants done. The log is locked for no longer than that.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use maelstrom::{Context, Empty, Error, Node, Setup};
+use rand::RngExt;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{self, Instant};
+
+use crate::log::{Answer, Command, Log, Refused, Register, Ticket, Time};
+use crate::options::{Options, Sabotage};
+use crate::push::Segments;
+use crate::wire::{
+    CommitOffsets, CommittedOffsets, ListCommittedOffsets, Poll, Polled, Send, Sent,
+};
+use crate::{poll, register};
+
+/// How long a request waits for its segment. Clients wait for five seconds.
+const WAIT: Duration = Duration::from_millis(4500);
+
+/// The node.
+pub fn node(options: Options) -> Node<Server> {
+    Node::new(move |setup| Server::new(setup, options))
+        .on_init(recover)
+        .handle(send)
+        .handle(poll)
+        .handle(commit_offsets)
+        .handle(list_committed_offsets)
+        .receive(segments)
+}
+
+/// A node's state.
+pub struct Server {
+    desk: Mutex<Desk>,
+    begun: Instant,
+    /// The log wants to be woken earlier than it did, or has begun to serve.
+    changed: Notify,
+    /// The bugs [`Sabotage::Overwrite`] and [`Sabotage::ReuseIndexes`].
+    overwrite: bool,
+}
+
+/// What is done under one lock.
+struct Desk {
+    log: Log,
+    /// Handlers that wait for an answer.
+    waiting: BTreeMap<Ticket, oneshot::Sender<Answer>>,
+    /// What is wrong with the log in the service.
+    alarm: Option<String>,
+}
+
+impl Server {
+    fn new(setup: &Setup, options: Options) -> Self {
+        let mut ids: Vec<_> = setup.node_ids().iter().collect();
+        ids.sort();
+        let me = ids.iter().position(|&id| id == setup.id()).unwrap_or_default();
+        let life = format!("{}-{:016x}", setup.id(), setup.rng().random::<u64>());
+        let log = Log::new(me, ids.len(), life, options);
+        Self {
+            desk: Mutex::new(Desk { log, waiting: BTreeMap::new(), alarm: None }),
+            begun: Instant::now(),
+            changed: Notify::new(),
+            overwrite: options.has(Sabotage::Overwrite) || options.has(Sabotage::ReuseIndexes),
+        }
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads what there is before the node serves, so that it never shows less than
+/// in a former life.
+async fn recover(context: Context<Server>) -> Result<(), Error> {
+    act(&context, |_, _| ());
+    context.spawn(keep_time(context.clone()));
+    let server = context.state();
+    loop {
+        let changed = server.changed.notified();
+        {
+            let desk = server.desk();
+            if let Some(alarm) = &desk.alarm {
+                return Err(Error::crash(alarm));
+            }
+            if desk.log.is_serving() {
+                return Ok(());
+            }
+        }
+        changed.await;
+    }
+}
+
+async fn send(context: Context<Server>, request: Send) -> Result<Sent, Error> {
+    let client = context.source().clone();
+    let answer = append(&context, |log, now| {
+        log.heard_from(now, &client);
+        log.send(now, client, request.key, request.msg).map(Some)
+    });
+    match answer.await? {
+        Some(Answer::Sent(offset)) => Ok(Sent { offset }),
+        other => Err(Error::crash(format_args!("a send was answered {other:?}"))),
+    }
+}
+
+async fn commit_offsets(context: Context<Server>, request: CommitOffsets) -> Result<Empty, Error> {
+    let client = context.source().clone();
+    let answer = append(&context, |log, now| {
+        log.heard_from(now, &client);
+        log.commit(now, client, request.offsets)
+    });
+    answer.await?;
+    Ok(Empty {})
+}
+
+async fn poll(context: Context<Server>, request: Poll) -> Result<Polled, Error> {
+    let mut desk = context.state().desk();
+    desk.log.heard_from(context.state().begun.elapsed(), context.source());
+    let msgs = poll::page(desk.log.replica(), &request.offsets).map_err(Error::crash)?;
+    Ok(Polled { msgs })
+}
+
+async fn list_committed_offsets(
+    context: Context<Server>,
+    request: ListCommittedOffsets,
+) -> Result<CommittedOffsets, Error> {
+    let desk = context.state().desk();
+    let committed = |key: String| desk.log.replica().committed(&key).map(|offset| (key, offset));
+    Ok(CommittedOffsets { offsets: request.keys.into_iter().filter_map(committed).collect() })
+}
+
+async fn segments(context: Context<Server>, push: Segments) {
+    act(&context, |log, now| log.receive(now, push));
+}
+
+/// Has something appended and waits until it is; `None` when there was nothing
+/// to append.
+async fn append(
+    context: &Context<Server>,
+    request: impl FnOnce(&mut Log, Time) -> Result<Option<Ticket>, Refused>,
+) -> Result<Option<Answer>, Error> {
+    let server = context.state();
+    let waiting = {
+        let mut desk = server.desk();
+        let ticket = request(&mut desk.log, server.begun.elapsed()).map_err(Error::unavailable)?;
+        ticket.map(|ticket| {
+            let (sender, answer) = oneshot::channel();
+            desk.waiting.insert(ticket, sender);
+            (ticket, answer)
+        })
+    };
+    let Some((ticket, answer)) = waiting else { return Ok(None) };
+    act(context, |_, _| ());
+    if let Ok(Ok(answer)) = time::timeout(WAIT, answer).await {
+        return Ok(Some(answer));
+    }
+    let mut desk = server.desk();
+    desk.waiting.remove(&ticket);
+    if desk.log.withdraw(ticket) {
+        Err(Error::unavailable("lin-kv does not answer; nothing was written, and nothing will be"))
+    } else {
+        Err(Error::timeout("lin-kv does not answer; this may have been written, or may be yet"))
+    }
+}
+
+/// Tells the log of an event and does what it wants done.
+fn act<R>(context: &Context<Server>, event: impl FnOnce(&mut Log, Time) -> R) -> R {
+    let server = context.state();
+    let mut desk = server.desk();
+    let now = server.begun.elapsed();
+    let (wake, serving) = (desk.log.wake(), desk.log.is_serving());
+    let result = event(&mut desk.log, now);
+    for command in desk.log.pump(now) {
+        carry_out(context, &mut desk, command);
+    }
+    let earlier = desk.log.wake().is_some_and(|at| wake.is_none_or(|wake| at < wake));
+    if earlier || serving != desk.log.is_serving() || desk.alarm.is_some() {
+        server.changed.notify_waiters();
+    }
+    result
+}
+
+fn carry_out(context: &Context<Server>, desk: &mut Desk, command: Command) {
+    match command {
+        Command::Read(register) => context.spawn(read(context.clone(), register)),
+        Command::Settle(register, text) => {
+            context.spawn(settle(context.clone(), register, text));
+        }
+        Command::Push(push) => {
+            for peer in context.peers() {
+                context.send(peer, &push);
+            }
+        }
+        Command::Answer(ticket, answer) => {
+            if let Some(waiting) = desk.waiting.remove(&ticket) {
+                // The handler may have given up; then nobody is to be told.
+                let _ = waiting.send(answer);
+            }
+        }
+        Command::Alarm(alarm) => {
+            tracing::error!("{alarm}");
+            desk.alarm = Some(alarm);
+        }
+    }
+}
+
+async fn read(context: Context<Server>, register: Register) {
+    if let Ok(text) = register::read(&context, &register.to_string()).await {
+        act(&context, |log, _| log.found(register, text));
+    }
+}
+
+async fn settle(context: Context<Server>, register: Register, proposal: Arc<str>) {
+    let key = register.to_string();
+    let settled = if context.state().overwrite {
+        register::overwrite(&context, &key, &proposal).await
+    } else {
+        register::settle(&context, &key, &proposal).await
+    };
+    if let Ok(text) = settled {
+        act(&context, |log, now| log.settled(now, register, &text));
+    }
+}
+
+/// Wakes the log when it wants to be woken.
+async fn keep_time(context: Context<Server>) {
+    let server = context.state();
+    loop {
+        let changed = server.changed.notified();
+        let wake = server.desk().log.wake();
+        match wake {
+            None => changed.await,
+            Some(at) => {
+                if time::timeout_at(server.begun + at, changed).await.is_err() {
+                    act(&context, |_, _| ());
+                }
+            }
+        }
+    }
+}
