@@ -2,7 +2,7 @@
 //!
 //! Values are any JSON. A broadcast is acknowledged at once and spread in the
 //! background; a read answers what has arrived. How values spread is set by one
-//! number, the period of the rounds ([`Config`](config::Config)):
+//! number, the period of the rounds ([`Config`]):
 //!
 //! | period | way | messages an operation | longest latency |
 //! | --- | --- | --- | --- |
