@@ -8,14 +8,15 @@ MAELSTROM ?= $(firstword $(wildcard .maelstrom/maelstrom/maelstrom) maelstrom)
 # More flags for every test, and the seed of everything that is drawn.
 FLAGS ?=
 SEED ?=
-# Seeds of `make swarm`, and whether it goes on after a failure.
+# How many seeds `make swarm` tries, and whether it goes on after a failure.
 SEEDS ?= 1000
 KEEP_GOING ?=
 # How long `make fuzz` runs, in seconds.
 SECONDS ?= 600
 
-CHALLENGES := 1 2 3a 3b 3c 3d 3e
 BROADCAST := 3a 3b 3c 3d 3e
+TXN_KV := 6a 6b 6c
+CHALLENGES := 1 2 $(BROADCAST) 4 $(TXN_KV)
 
 WORKBENCH := target/release/workbench
 SIMULATE := target/release/simulate
@@ -36,11 +37,12 @@ help: ## Show this list
 
 .PHONY: build
 build: ## Build nodes, workbench and simulator in release
-	cargo build --release --quiet --workspace
+	cargo build --release --quiet
+	cargo build --release --quiet --package workbench --package simulate
 
 ## Challenges
 
-.PHONY: echo unique-ids broadcast
+.PHONY: echo unique-ids broadcast g-counter txn-kv
 echo: build ## Challenge 1: echo
 	@$(challenge) 1
 unique-ids: build ## Challenge 2: unique ids
@@ -48,14 +50,20 @@ unique-ids: build ## Challenge 2: unique ids
 broadcast: build ## Challenges 3a to 3e: broadcast, then a table
 	@$(challenge) $(BROADCAST)
 
+g-counter: build ## Challenge 4: grow-only counter
+	@$(challenge) 4
+txn-kv: build ## Challenges 6a to 6c: transactions, then a table
+	@$(challenge) $(TXN_KV)
+
 .PHONY: challenges
 challenges: build ## All challenges, then a table
 	@$(challenge) $(CHALLENGES)
 
-.PHONY: $(CHALLENGES:%=challenge-%) $(BROADCAST:3%=broadcast-3%)
 challenge-%: build ## One challenge, for instance challenge-3c
 	@$(challenge) $*
 broadcast-%: build ## One broadcast challenge, for instance broadcast-3d
+	@$(challenge) $*
+txn-kv-%: build ## One transactional challenge, for instance txn-kv-6b
 	@$(challenge) $*
 
 .PHONY: install-maelstrom
@@ -72,7 +80,11 @@ sim-%: build ## One challenge in virtual time, for instance sim-3c SEED=7
 
 .PHONY: swarm
 swarm: build ## SEEDS seeds over challenges and faults, on all cores
-	@$(SIMULATE) swarm --seeds $(SEEDS) $(if $(KEEP_GOING),--keep-going)
+	@$(SIMULATE) swarm --seeds $(SEEDS) $(if $(SEED),--first $(SEED)) $(if $(KEEP_GOING),--keep-going)
+
+.PHONY: determinism
+determinism: build ## The same seed twice in processes of their own, byte for byte
+	@$(SIMULATE) determinism
 
 .PHONY: fuzz
 fuzz: build ## Noise between valid requests, for SECONDS seconds a node

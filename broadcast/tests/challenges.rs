@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use broadcast::config::Config;
 use broadcast::{node, node_with};
+use workbench::nemesis::Fault;
 use workbench::settings::Workload;
 use workbench::simulation::{Finished, Simulation};
 
@@ -46,7 +47,7 @@ fn five_nodes_agree() {
 #[test]
 fn five_nodes_agree_in_spite_of_partitions() {
     for seed in 0..5 {
-        challenge(5).seed(seed).set(|settings| settings.partition = true).run().assert_valid();
+        challenge(5).seed(seed).nemesis(&[Fault::Partition], 10.0).run().assert_valid();
     }
 }
 
@@ -54,11 +55,7 @@ fn five_nodes_agree_in_spite_of_partitions() {
 fn partitions_that_come_and_go_quickly_lose_nothing() {
     for seed in 0..3 {
         let run = Simulation::new(Workload::Broadcast, node).nodes(25).rate(100.0).seconds(20);
-        let run = run.latency(100).seed(seed).set(|settings| {
-            settings.partition = true;
-            settings.nemesis_interval = Duration::from_secs(3);
-        });
-        let finished = run.run();
+        let finished = run.latency(100).seed(seed).nemesis(&[Fault::Partition], 3.0).run();
         finished.assert_valid();
         assert!(finished.msgs_per_op() <= 4.0, "{}", finished.msgs_per_op());
     }

@@ -56,6 +56,33 @@ pub const CHALLENGES: &[Challenge] = &[
         "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100",
         "msgs-per-op<20,stable-median<1000,stable-max<2000",
     ),
+    challenge(
+        "4",
+        "g-counter",
+        "-w g-counter --node-count 3 --rate 100 --time-limit 20 --nemesis partition",
+        "",
+    ),
+    challenge(
+        "6a",
+        "txn-kv",
+        "-w txn-rw-register --node-count 1 --time-limit 20 --rate 1000 --concurrency 2n \
+         --consistency-models read-uncommitted --availability total",
+        "",
+    ),
+    challenge(
+        "6b",
+        "txn-kv",
+        "-w txn-rw-register --node-count 2 --concurrency 2n --time-limit 20 --rate 1000 \
+         --consistency-models read-uncommitted --availability total --nemesis partition",
+        "",
+    ),
+    challenge(
+        "6c",
+        "txn-kv",
+        "-w txn-rw-register --node-count 2 --concurrency 2n --time-limit 20 --rate 1000 \
+         --consistency-models read-committed --availability total --nemesis partition",
+        "",
+    ),
 ];
 
 impl Challenge {

@@ -102,7 +102,7 @@ impl<'a> Feeder<'a> {
         let host = maelstrom::Host { seed: rng.random(), directory: None };
         let mut task = Task::start(program, 0, host, &ready);
         let init = r#"{"type":"init","msg_id":0,"node_id":"n0","node_ids":["n0","n1","n2"]}"#;
-        task.write(|input| envelope(input, init));
+        task.write(|input| envelope(input, "c0", init));
         Self { fuzz, rng, task, ready, printed: Vec::new() }
     }
 
@@ -116,7 +116,7 @@ impl<'a> Feeder<'a> {
         let request = with_id(&self.fuzz.bodies[0], id);
         self.task.write(|input| {
             input.extend_from_slice(&noise);
-            envelope(input, &request);
+            envelope(input, "c1", &request);
         });
         self.settle().and_then(|()| self.check(id)).map_err(|problem| {
             Box::new(Failure {
@@ -220,7 +220,7 @@ impl<'a> Feeder<'a> {
         let nested = format!("{}1{}", open.repeat(depth), close.repeat(depth));
         if self.rng.random() {
             let body = format!(r#"{{"type":"{nested}","msg_id":{depth},"message":{nested}}}"#);
-            envelope(line, &body);
+            envelope(line, self.sender(), &body);
         } else {
             line.extend_from_slice(nested.as_bytes());
         }
@@ -232,11 +232,16 @@ impl<'a> Feeder<'a> {
         let body =
             if self.rng.random() { with_id(&body, self.rng.random_range(0..1000)) } else { body };
         let mut message = Vec::new();
-        envelope(&mut message, &body);
+        envelope(&mut message, self.sender(), &body);
         for _ in 0..self.rng.random_range(0..4) {
             self.mutate(&mut message);
         }
         line.append(&mut message);
+    }
+
+    /// A client or a peer.
+    fn sender(&mut self) -> &'static str {
+        ["c1", "n1", "n2"].choose(&mut self.rng).copied().unwrap_or("c1")
     }
 
     fn mutate(&mut self, message: &mut Vec<u8>) {
@@ -259,10 +264,9 @@ impl<'a> Feeder<'a> {
     }
 }
 
-fn envelope(line: &mut Vec<u8>, body: &str) {
-    line.extend_from_slice(
-        format!("{{\"src\":\"c1\",\"dest\":\"n0\",\"body\":{body}}}\n").as_bytes(),
-    );
+fn envelope(line: &mut Vec<u8>, src: &str, body: &str) {
+    let message = format!("{{\"src\":\"{src}\",\"dest\":\"n0\",\"body\":{body}}}\n");
+    line.extend_from_slice(message.as_bytes());
 }
 
 /// A body with a `msg_id`.

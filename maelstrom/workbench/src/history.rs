@@ -9,7 +9,8 @@
 //! On disk a history is JSON Lines, one operation per line, the keys being those
 //! of Jepsen's operations without their colons: `index`, `time` (nanoseconds
 //! since the start), `type`, `process`, `f`, `value`, and where they apply
-//! `error` and `final?`.
+//! `error`, `final?`, and what only kafka's operations say of themselves:
+//! `seek-to-beginning?`, `unseen` and `poll-ms`.
 
 mod form;
 
@@ -118,6 +119,19 @@ pub struct Op {
     /// Whether this belongs to the reads after the recovery phase.
     #[serde(rename = "final?", default, skip_serializing_if = "is_false")]
     pub is_final: bool,
+    /// Of kafka's `assign`: whether the client rewinds to the first offsets
+    /// instead of going on from the committed ones.
+    #[serde(rename = "seek-to-beginning?", default, skip_serializing_if = "is_false")]
+    pub seek_to_beginning: bool,
+    /// Of kafka's `assign`: why it names more keys than one. For people: keys of
+    /// which nobody has polled yet what was sent, with the highest offset sent
+    /// and the highest polled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<Box<RawValue>>,
+    /// Of kafka's last polls, for which it means nothing: how many milliseconds
+    /// the original's clients of real queues would wait for messages.
+    #[serde(rename = "poll-ms", default, skip_serializing_if = "Option::is_none")]
+    pub poll_ms: Option<u64>,
 }
 
 impl Op {
@@ -228,6 +242,18 @@ mod tests {
         assert_eq!(op.process, Process::Client(0));
         assert!(op.is_final);
         assert_eq!(serde_json::to_string(&op).unwrap(), line);
+    }
+
+    #[test]
+    fn what_a_kafka_operation_says_of_itself_survives_too() {
+        for line in [
+            r#"{"index":0,"time":0,"type":"invoke","process":4,"f":"assign","value":["1"],"seek-to-beginning?":true}"#,
+            r#"{"index":0,"time":0,"type":"ok","process":4,"f":"assign","value":["1"],"unseen":{"1":{"polled":-1,"sent":3}}}"#,
+            r#"{"index":0,"time":0,"type":"invoke","process":4,"f":"poll","value":[["poll"]],"poll-ms":1000}"#,
+        ] {
+            let op: Op = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_string(&op).unwrap(), line);
+        }
     }
 
     #[test]

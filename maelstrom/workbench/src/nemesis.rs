@@ -1,11 +1,17 @@
 //! Which fault when.
 //!
-//! Partitions start and stop in turn, the first at once; the gap between two
-//! operations is uniform between 0 and twice the interval. Kinds of partition and
-//! the shape of the history's operations are those of `jepsen.nemesis.combined`,
-//! grudges those of `jepsen.nemesis`. Carrying an action out is the world's.
+//! Each kind of fault that the settings ask for comes and goes by a schedule of
+//! its own: it starts and stops in turn, the first start at once, and the gap
+//! between two actions is uniform between 0 and twice the interval. What ends a
+//! test of a workload with final operations is always the end of every fault.
+//! Names and shapes of the history's operations are those of
+//! `jepsen.nemesis.combined`.
+//!
+//! Whom a fault concerns is drawn here; carrying it out is the world's, which
+//! knows who is alive.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod partition;
+
 use std::time::Duration;
 
 use rand::RngExt as _;
@@ -13,204 +19,273 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use serde_json::value::RawValue;
 
+pub use partition::{Partition, by_name};
+
 use crate::history::{null, raw};
-use crate::net::{Address, Grudge};
-use crate::settings::Settings;
+use crate::net::{Grudge, SHARE};
+use crate::settings::{PlannedFault, Settings};
+
+/// A kind of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The network is cut.
+    Partition,
+    /// Nodes are killed, then started again.
+    Kill,
+    /// Nodes are stopped, then go on.
+    Pause,
+    /// Some nodes no longer hear others, who still hear them.
+    OneWay,
+    /// A share of messages is lost.
+    Loss,
+    /// A share of messages arrives twice.
+    Duplicate,
+    /// A share of messages comes late, behind others.
+    Reorder,
+    /// A third of the links gets ten times slower.
+    Slow,
+}
+
+impl Fault {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::Partition,
+        Self::Kill,
+        Self::Pause,
+        Self::OneWay,
+        Self::Loss,
+        Self::Duplicate,
+        Self::Reorder,
+        Self::Slow,
+    ];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Partition => "partition",
+            Self::Kill => "kill",
+            Self::Pause => "pause",
+            Self::OneWay => "one-way",
+            Self::Loss => "loss",
+            Self::Duplicate => "duplicate",
+            Self::Reorder => "reorder",
+            Self::Slow => "slow",
+        }
+    }
+}
 
 /// Decides on faults.
 #[derive(Debug)]
 pub struct Nemesis {
     rng: StdRng,
     nodes: usize,
-    partitions: bool,
-    interval: Duration,
-    due: Option<Duration>,
-    in_force: Option<Partition>,
+    schedules: Vec<Schedule>,
+    running: bool,
 }
 
-/// A fault, or its end, as the history tells of it and as it is carried out.
+/// When a kind of fault comes and goes.
+#[derive(Debug)]
+struct Schedule {
+    fault: Fault,
+    interval: Duration,
+    due: Duration,
+    in_force: bool,
+}
+
+/// A fault, or its end.
 #[derive(Debug)]
 pub struct Action {
-    /// The function.
+    /// The function, in the history.
     pub f: &'static str,
     /// The value of the first of both operations in the history: what is asked.
     pub asked: Box<RawValue>,
-    /// The value of the second: what was done.
-    pub done: Box<RawValue>,
     /// What is to be done.
     pub effect: Effect,
 }
 
-/// What is to be done to the network.
+/// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Cut it.
+    /// Cut the network.
     Partition(Grudge),
     /// End every cut.
     Heal,
+    /// Kill those of these nodes that run.
+    Kill(Vec<usize>),
+    /// Start the nodes that do not run.
+    Start,
+    /// Stop those of these nodes that run.
+    Pause(Vec<usize>),
+    /// Let the nodes go on that are stopped.
+    Resume,
+    /// Cut the network in one direction; an empty grudge ends that.
+    OneWay(Grudge),
+    /// Lose a share of messages, or do so no longer.
+    Loss(bool),
+    /// Deliver a share of messages twice, or do so no longer.
+    Duplicate(bool),
+    /// Put a share of messages out of order, or do so no longer.
+    Reorder(bool),
+    /// Slow down the links that this number picks, or none.
+    Slow(Option<u64>),
 }
 
-/// How the network is cut.
+/// Which nodes are killed or paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Partition {
-    /// One node is isolated.
+enum Targets {
+    Some,
     One,
-    /// Up to, not including, a third of the nodes is split off.
     MinorityThird,
-    /// A majority and a minority.
+    Minority,
     Majority,
-    /// Every node sees a majority, no two the same.
-    MajoritiesRing,
+    All,
 }
 
-impl Partition {
-    /// All kinds.
-    pub const ALL: [Self; 4] =
-        [Self::One, Self::MinorityThird, Self::Majority, Self::MajoritiesRing];
+impl Targets {
+    const EVERY: [Self; 6] =
+        [Self::Some, Self::One, Self::MinorityThird, Self::Minority, Self::Majority, Self::All];
 
-    /// The name in the history.
-    pub fn name(self) -> &'static str {
+    /// The name in the history. Jepsen has `nil` for a random set of nodes.
+    fn name(self) -> Option<&'static str> {
         match self {
-            Self::One => "one",
-            Self::MinorityThird => "minority-third",
-            Self::Majority => "majority",
-            Self::MajoritiesRing => "majorities-ring",
+            Self::Some => None,
+            Self::One => Some("one"),
+            Self::MinorityThird => Some("minority-third"),
+            Self::Minority => Some("minority"),
+            Self::Majority => Some("majority"),
+            Self::All => Some("all"),
         }
     }
 
-    fn draw(self, nodes: usize, rng: &mut StdRng) -> Grudge {
-        let mut order: Vec<usize> = (0..nodes).collect();
-        order.shuffle(rng);
-        match self {
-            Self::One => split(&order, 1),
-            Self::MinorityThird => split(&order, nodes.saturating_sub(1) / 3),
-            Self::Majority => split(&order, nodes / 2),
-            Self::MajoritiesRing if nodes <= 5 => ring(&order),
-            Self::MajoritiesRing => stochastic_ring(order, rng),
-        }
+    /// That many nodes, in order.
+    fn draw(self, nodes: usize, rng: &mut StdRng) -> Vec<usize> {
+        let count = match self {
+            Self::Some => rng.random_range(1..=nodes),
+            Self::One => 1,
+            Self::MinorityThird => nodes.saturating_sub(1) / 3,
+            Self::Minority => nodes / 2,
+            Self::Majority => nodes / 2 + 1,
+            Self::All => nodes,
+        };
+        let mut drawn: Vec<usize> = (0..nodes).collect();
+        drawn.shuffle(rng);
+        drawn.truncate(count);
+        drawn.sort_unstable();
+        drawn
     }
 }
 
 impl Nemesis {
     /// The faults that the settings ask for.
     pub fn new(settings: &Settings, rng: StdRng) -> Self {
+        let schedule = |planned: &PlannedFault| Schedule {
+            fault: planned.fault,
+            interval: planned.interval.unwrap_or(settings.nemesis_interval),
+            due: Duration::ZERO,
+            in_force: false,
+        };
         Self {
             rng,
             nodes: settings.node_count,
-            partitions: settings.partition,
-            interval: settings.nemesis_interval,
-            due: None,
-            in_force: None,
+            schedules: settings.nemesis.iter().map(schedule).collect(),
+            running: false,
         }
     }
 
     /// Begins.
     pub fn start(&mut self, now: Duration) {
-        self.due = self.partitions.then_some(now);
+        self.running = true;
+        for schedule in &mut self.schedules {
+            schedule.due = now;
+        }
     }
 
     /// When the next action is due.
     pub fn due(&self) -> Option<Duration> {
-        self.due
+        let schedules = self.schedules.iter().filter(|_| self.running);
+        schedules.map(|schedule| schedule.due).min()
     }
 
-    /// Which fault is in force.
-    pub fn in_force(&self) -> Option<Partition> {
-        self.in_force
+    /// Which faults are in force.
+    pub fn in_force(&self) -> impl Iterator<Item = Fault> + '_ {
+        self.schedules.iter().filter(|schedule| schedule.in_force).map(|schedule| schedule.fault)
     }
 
     /// The action that is due.
     pub fn act(&mut self) -> Option<Action> {
-        self.due = Some(self.due? + self.draw_gap());
-        Some(if self.in_force.is_some() { self.heal() } else { self.cut() })
+        let Self { rng, nodes, schedules, .. } = self;
+        let schedule = schedules.iter_mut().min_by_key(|schedule| schedule.due)?;
+        schedule.due += draw_gap(schedule.interval, rng);
+        schedule.in_force = !schedule.in_force;
+        Some(if schedule.in_force {
+            begin(schedule.fault, *nodes, rng)
+        } else {
+            end(schedule.fault)
+        })
     }
 
-    /// Ends for good. As in the original the network is healed whether or not it
-    /// is cut.
-    pub fn stop(&mut self) -> Option<Action> {
-        self.due.take()?;
-        Some(self.heal())
-    }
-
-    fn cut(&mut self) -> Action {
-        let partition = Partition::ALL[self.rng.random_range(0..Partition::ALL.len())];
-        let grudge = partition.draw(self.nodes, &mut self.rng);
-        self.in_force = Some(partition);
-        Action {
-            f: "start-partition",
-            asked: raw(partition.name()),
-            done: raw(&("isolated", by_name(&grudge))),
-            effect: Effect::Partition(grudge),
-        }
-    }
-
-    fn heal(&mut self) -> Action {
-        self.in_force = None;
-        Action {
-            f: "stop-partition",
-            asked: null(),
-            done: raw("network-healed"),
-            effect: Effect::Heal,
-        }
-    }
-
-    /// At least a millisecond, lest an interval of nothing take forever.
-    fn draw_gap(&mut self) -> Duration {
-        let gap = self.interval.mul_f64(2.0 * self.rng.random::<f64>());
-        gap.max(Duration::from_millis(1))
+    /// Ends for good, with the end of each kind of fault. As in the original it is
+    /// ended whether or not it is in force.
+    pub fn stop(&mut self) -> Vec<Action> {
+        let running = std::mem::take(&mut self.running);
+        let schedules = self.schedules.iter_mut().filter(|_| running);
+        let ends = schedules.map(|schedule| {
+            schedule.in_force = false;
+            end(schedule.fault)
+        });
+        ends.collect()
     }
 }
 
-/// Nobody hears anybody across a cut after the first `size` nodes of an order.
-fn split(order: &[usize], size: usize) -> Grudge {
-    let (left, right) = order.split_at(size.min(order.len()));
-    let mut grudge = vec![BTreeSet::new(); order.len()];
-    for (side, other) in [(left, right), (right, left)] {
-        for &node in side {
-            grudge[node] = other.iter().copied().collect();
+fn begin(fault: Fault, nodes: usize, rng: &mut StdRng) -> Action {
+    let (f, asked, effect) = match fault {
+        Fault::Partition => {
+            let partition = Partition::ALL[rng.random_range(0..Partition::ALL.len())];
+            let effect = Effect::Partition(partition.draw(nodes, rng));
+            ("start-partition", raw(partition.name()), effect)
         }
-    }
-    grudge
-}
-
-/// Each node sees those up to half a majority away from it on a ring.
-fn ring(order: &[usize]) -> Grudge {
-    let nodes = order.len();
-    let majority = nodes / 2 + 1;
-    let mut grudge = vec![(0..nodes).collect::<BTreeSet<usize>>(); nodes];
-    for start in 0..nodes {
-        let seen: Vec<usize> = order.iter().cycle().skip(start).take(majority).copied().collect();
-        let centre = seen[majority / 2];
-        for node in seen {
-            grudge[centre].remove(&node);
+        Fault::Kill => {
+            let (asked, drawn) = draw_targets(nodes, rng);
+            ("kill", asked, Effect::Kill(drawn))
         }
-    }
-    grudge
+        Fault::Pause => {
+            let (asked, drawn) = draw_targets(nodes, rng);
+            ("pause", asked, Effect::Pause(drawn))
+        }
+        Fault::OneWay => {
+            ("start-one-way", null(), Effect::OneWay(partition::draw_one_way(nodes, rng)))
+        }
+        Fault::Loss => ("start-loss", raw(&SHARE), Effect::Loss(true)),
+        Fault::Duplicate => ("start-duplicate", raw(&SHARE), Effect::Duplicate(true)),
+        Fault::Reorder => ("start-reorder", raw(&SHARE), Effect::Reorder(true)),
+        Fault::Slow => ("start-slow", null(), Effect::Slow(Some(rng.random()))),
+    };
+    Action { f, asked, effect }
 }
 
-/// For more nodes an exact ring need not exist: links the least connected node
-/// with the least connected one that it has no link to yet, until every node sees
-/// a majority.
-fn stochastic_ring(mut order: Vec<usize>, rng: &mut StdRng) -> Grudge {
-    let nodes = order.len();
-    let majority = nodes / 2 + 1;
-    let mut seen: Vec<BTreeSet<usize>> = (0..nodes).map(|node| BTreeSet::from([node])).collect();
-    loop {
-        order.shuffle(rng);
-        order.sort_by_key(|&node| seen[node].len());
-        let first = order[0];
-        let partner = order.iter().copied().find(|node| !seen[first].contains(node));
-        let Some(second) = partner.filter(|_| seen[first].len() < majority) else { break };
-        seen[first].insert(second);
-        seen[second].insert(first);
-    }
-    seen.iter().map(|seen| (0..nodes).filter(|node| !seen.contains(node)).collect()).collect()
+fn draw_targets(nodes: usize, rng: &mut StdRng) -> (Box<RawValue>, Vec<usize>) {
+    let targets = Targets::EVERY[rng.random_range(0..Targets::EVERY.len())];
+    let drawn = targets.draw(nodes, rng);
+    (raw(&targets.name()), drawn)
 }
 
-fn by_name(grudge: &Grudge) -> BTreeMap<String, Vec<String>> {
-    let name = |node: usize| Address::Node(node).to_string();
-    let names = |nodes: &BTreeSet<usize>| nodes.iter().map(|&node| name(node)).collect();
-    grudge.iter().enumerate().map(|(node, cut)| (name(node), names(cut))).collect()
+fn end(fault: Fault) -> Action {
+    let (f, asked, effect) = match fault {
+        Fault::Partition => ("stop-partition", null(), Effect::Heal),
+        Fault::Kill => ("start", raw("all"), Effect::Start),
+        Fault::Pause => ("resume", raw("all"), Effect::Resume),
+        Fault::OneWay => ("stop-one-way", null(), Effect::OneWay(Grudge::new())),
+        Fault::Loss => ("stop-loss", null(), Effect::Loss(false)),
+        Fault::Duplicate => ("stop-duplicate", null(), Effect::Duplicate(false)),
+        Fault::Reorder => ("stop-reorder", null(), Effect::Reorder(false)),
+        Fault::Slow => ("stop-slow", null(), Effect::Slow(None)),
+    };
+    Action { f, asked, effect }
+}
+
+/// At least a millisecond, lest an interval of nothing take forever.
+fn draw_gap(interval: Duration, rng: &mut StdRng) -> Duration {
+    interval.mul_f64(2.0 * rng.random::<f64>()).max(Duration::from_millis(1))
 }
 
 #[cfg(test)]
@@ -219,76 +294,17 @@ mod tests {
 
     use super::*;
 
-    fn draws(partition: Partition, nodes: usize) -> impl Iterator<Item = Grudge> {
-        let mut rng = StdRng::seed_from_u64(nodes as u64);
-        (0..50).map(move |_| partition.draw(nodes, &mut rng))
-    }
-
-    /// Sizes of the sets of nodes that see each other, in a split.
-    fn sides(grudge: &Grudge) -> (usize, usize) {
-        let first: BTreeSet<usize> =
-            (0..grudge.len()).filter(|node| !grudge[0].contains(node)).collect();
-        for (node, cut) in grudge.iter().enumerate() {
-            for other in 0..grudge.len() {
-                let same_side = first.contains(&node) == first.contains(&other);
-                assert_eq!(cut.contains(&other), !same_side, "{grudge:?}");
-            }
-        }
-        let (a, b) = (first.len(), grudge.len() - first.len());
-        (a.min(b), a.max(b))
-    }
-
-    #[test]
-    fn splits_have_the_sizes_of_their_names() {
-        for nodes in 2..12 {
-            for (partition, smaller) in [
-                (Partition::One, 1),
-                (Partition::MinorityThird, (nodes - 1) / 3),
-                (Partition::Majority, nodes / 2),
-            ] {
-                for grudge in draws(partition, nodes) {
-                    assert_eq!(sides(&grudge), (smaller, nodes - smaller), "{partition:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn in_a_ring_every_node_sees_a_majority_and_no_two_the_same() {
-        for nodes in [3, 4, 5, 6, 8] {
-            for grudge in draws(Partition::MajoritiesRing, nodes) {
-                assert!(grudge.iter().all(|cut| nodes - cut.len() > nodes / 2), "{grudge:?}");
-                let distinct: BTreeSet<&BTreeSet<usize>> = grudge.iter().collect();
-                assert!(distinct.len() == nodes || nodes > 5, "{grudge:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_ring_of_five_cuts_each_node_off_from_two() {
-        for grudge in draws(Partition::MajoritiesRing, 5) {
-            for (node, cut) in grudge.iter().enumerate() {
-                assert_eq!(cut.len(), 2);
-                assert!(cut.iter().all(|&other| grudge[other].contains(&node)), "{grudge:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_single_node_can_be_cut_off_from_nobody() {
-        for partition in Partition::ALL {
-            for grudge in draws(partition, 1) {
-                assert_eq!(grudge, [BTreeSet::new()]);
-            }
-        }
+    fn nemesis(faults: &[Fault]) -> Nemesis {
+        let mut settings = Settings::new(crate::settings::Workload::Echo);
+        settings.nemesis = faults.iter().map(|&fault| fault.into()).collect();
+        settings.nemesis_interval = Duration::from_secs(10);
+        Nemesis::new(&settings, StdRng::seed_from_u64(0))
     }
 
     #[test]
     fn cuts_and_heals_alternate_at_about_the_interval() {
-        let mut settings = Settings::new(crate::settings::Workload::Echo);
-        settings.partition = true;
-        settings.nemesis_interval = Duration::from_secs(10);
-        let mut nemesis = Nemesis::new(&settings, StdRng::seed_from_u64(0));
+        let mut nemesis = nemesis(&[Fault::Partition]);
+        assert_eq!(nemesis.due(), None);
         nemesis.start(Duration::from_secs(1));
         assert_eq!(nemesis.due(), Some(Duration::from_secs(1)));
         for turn in 0..2000 {
@@ -297,7 +313,67 @@ mod tests {
         }
         let mean = nemesis.due().unwrap().as_secs_f64() / 2000.0;
         assert!((9.0..11.0).contains(&mean), "{mean}");
-        assert_eq!(nemesis.stop().unwrap().effect, Effect::Heal);
-        assert!(nemesis.stop().is_none());
+        let effects: Vec<Effect> = nemesis.stop().into_iter().map(|action| action.effect).collect();
+        assert_eq!(effects, [Effect::Heal]);
+        assert_eq!(nemesis.due(), None);
+        assert!(nemesis.stop().is_empty());
+    }
+
+    #[test]
+    fn each_kind_of_fault_comes_and_goes_by_itself() {
+        let mut nemesis = nemesis(&Fault::ALL);
+        nemesis.start(Duration::ZERO);
+        let fs: Vec<&str> = (0..800).map(|_| nemesis.act().unwrap().f).collect();
+        for [start, stop] in [
+            ["start-partition", "stop-partition"],
+            ["kill", "start"],
+            ["pause", "resume"],
+            ["start-one-way", "stop-one-way"],
+            ["start-loss", "stop-loss"],
+            ["start-duplicate", "stop-duplicate"],
+            ["start-reorder", "stop-reorder"],
+            ["start-slow", "stop-slow"],
+        ] {
+            let own: Vec<&str> = fs.iter().copied().filter(|f| [start, stop].contains(f)).collect();
+            assert!(own.len() > 80, "{}", own.len());
+            assert!(
+                own.iter().enumerate().all(|(n, &f)| f == if n % 2 == 0 { start } else { stop })
+            );
+        }
+        let ends: Vec<&str> = nemesis.stop().into_iter().map(|action| action.f).collect();
+        assert_eq!(ends.len(), Fault::ALL.len());
+        assert_eq!(nemesis.in_force().count(), 0);
+    }
+
+    #[test]
+    fn a_fault_may_have_an_interval_of_its_own() {
+        let mut nemesis = nemesis(&[Fault::Partition, Fault::Kill]);
+        nemesis.schedules[1].interval = Duration::from_secs(1);
+        nemesis.start(Duration::ZERO);
+        let kills = (0..1100).filter(|_| nemesis.act().unwrap().f == "kill").count();
+        assert!((400..600).contains(&kills), "{kills} of 1,100 actions");
+    }
+
+    #[test]
+    fn targets_are_as_many_as_their_name_says() {
+        let mut rng = StdRng::seed_from_u64(0);
+        for (targets, counts) in [
+            (Targets::Some, 1..=5),
+            (Targets::One, 1..=1),
+            (Targets::MinorityThird, 1..=1),
+            (Targets::Minority, 2..=2),
+            (Targets::Majority, 3..=3),
+            (Targets::All, 5..=5),
+        ] {
+            let mut seen = std::collections::BTreeSet::new();
+            for _ in 0..200 {
+                let drawn = targets.draw(5, &mut rng);
+                assert!(
+                    drawn.windows(2).all(|pair| pair[0] < pair[1]) && drawn.iter().all(|&n| n < 5)
+                );
+                seen.insert(drawn.len());
+            }
+            assert_eq!(seen, counts.collect(), "{targets:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::checker::txn::model::Model;
+use crate::nemesis::Fault;
 
 /// The kind of load, and what is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -136,6 +137,21 @@ pub enum Availability {
     Fraction(f64),
 }
 
+/// A kind of fault that the nemesis brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedFault {
+    /// Which.
+    pub fault: Fault,
+    /// Mean time between its beginnings and ends; `None` for that of the settings.
+    pub interval: Option<Duration>,
+}
+
+impl From<Fault> for PlannedFault {
+    fn from(fault: Fault) -> Self {
+        Self { fault, interval: None }
+    }
+}
+
 /// The settings of one test.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -153,9 +169,10 @@ pub struct Settings {
     pub latency: Latency,
     /// The topology suggested to broadcast nodes.
     pub topology: Topology,
-    /// Whether the nemesis cuts the network.
-    pub partition: bool,
-    /// Mean time between two nemesis operations.
+    /// The faults that the nemesis brings, each at most once.
+    pub nemesis: Vec<PlannedFault>,
+    /// Mean time between two actions of the nemesis, of each kind of fault that
+    /// has none of its own.
     pub nemesis_interval: Duration,
     /// Availability to be met.
     pub availability: Option<Availability>,
@@ -194,7 +211,7 @@ impl Settings {
             time_limit: Duration::from_secs(60),
             latency: Latency { mean: Duration::ZERO, dist: LatencyDist::Constant },
             topology: Topology::Grid,
-            partition: false,
+            nemesis: Vec::new(),
             nemesis_interval: Duration::from_secs(10),
             availability: None,
             consistency_models: vec![Model::StrictSerializable],

@@ -33,6 +33,7 @@ use crate::checker::{Analysis, Names, Report, Validity};
 use crate::history::Op;
 use crate::host::simulation::{SimulationOptions, run};
 use crate::host::{Observer, Program, RunError, RunStats};
+use crate::nemesis::Fault;
 use crate::net::Traffic;
 use crate::report::net;
 use crate::settings::{Availability, Latency, LatencyDist, Settings, Workload};
@@ -98,6 +99,15 @@ impl Simulation {
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         self.set(|settings| settings.seed = seed)
+    }
+
+    /// These faults come and go, each every so many seconds or so.
+    #[must_use]
+    pub fn nemesis(self, faults: &[Fault], seconds: f64) -> Self {
+        self.set(|settings| {
+            settings.nemesis = faults.iter().map(|&fault| fault.into()).collect();
+            settings.nemesis_interval = Duration::from_secs_f64(seconds);
+        })
     }
 
     /// Every operation has to succeed.
@@ -253,6 +263,6 @@ impl std::fmt::Display for Finished {
                 writeln!(f, "{name}: {}: {}", finding.kind, finding.text)?;
             }
         }
-        write!(f, "settings: {:?}", self.settings)
+        write!(f, "settings: {}", crate::cli::settings_flags(&self.settings))
     }
 }

@@ -48,7 +48,10 @@ fn values_that_cannot_be_are_answered_with_what_can() {
     assert_says(&refused_flags(&["--latency", "-5"]), "whole milliseconds, from 0");
     assert_says(&refused_flags(&["--node-count", "0"]), "at least 1");
     assert_says(&refused_flags(&["--availability", "1.5"]), "from 0 to 1");
-    assert_says(&refused_flags(&["--nemesis", "kill"]), "[possible values: partition]");
+    assert_says(
+        &refused_flags(&["--nemesis", "clock"]),
+        "there are partition, kill, pause, one-way, loss, duplicate, reorder, slow",
+    );
     assert_says(&refused_flags(&["--topology", "star"]), "tree3, tree4");
     assert_says(&refused_flags(&["--latency-dist", "normal"]), "constant, uniform, exponential");
     assert_says(&refused_flags(&["-w", "chess"]), "broadcast, echo, g-counter");

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 use workbench::checker::{Analysis, Names, Report};
-use workbench::history;
+use workbench::history::{self, Form};
 use workbench::settings::{Availability, Settings, Workload};
 
 fn golden_folder() -> Option<PathBuf> {
@@ -41,8 +41,11 @@ fn settings(workload: Workload, options: &Value) -> Settings {
 fn check(case: &Path, settings: &Settings) -> Report {
     let mut analysis = Analysis::new(settings, Names::unknown());
     let file = File::open(case.join("history.jsonl.gz")).expect("a history");
+    let mut form = Form::default();
     for op in history::read(file).expect("a readable history") {
-        analysis.observe(&op.expect("an operation"));
+        let op = op.expect("an operation");
+        form.observe(&op).expect("an operation that fits");
+        analysis.observe(&op);
     }
     analysis.finish()
 }

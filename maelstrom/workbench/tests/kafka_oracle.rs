@@ -91,6 +91,9 @@ fn chaos(rng: &mut StdRng) -> Vec<Op> {
             value: workbench::history::raw(&value),
             error: None,
             is_final: false,
+            seek_to_beginning: false,
+            unseen: None,
+            poll_ms: None,
         };
         history.push(op.clone());
         if ending.is_none() {

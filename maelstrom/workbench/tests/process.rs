@@ -10,7 +10,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use workbench::history::{Op, OpType};
 use workbench::host::process::{ProcessOptions, run};
+use workbench::host::signals::ExitOnInterrupt;
 use workbench::host::{Observer, RunError, RunStats};
+use workbench::nemesis::Fault;
 use workbench::net::{Traffic, TrafficEvent};
 use workbench::settings::{Settings, Workload};
 use workbench::world::{FaultKind, Phase, Progress};
@@ -72,16 +74,22 @@ impl Scratch {
         }
     }
 
-    /// The processes that node n0 told of, once it did.
+    /// The processes that node n0 told of, once it did; those of all its lives.
     fn pids(&self) -> Vec<Pid> {
-        let path = self.0.join("work/n0/pids");
-        wait_for("the node to note its process ids", || path.exists());
-        let text = fs::read_to_string(path).unwrap();
-        text.split(' ').map(|pid| Pid::from_raw(pid.parse().unwrap())).collect()
+        wait_for("the node to note its process ids", || !self.pids_so_far().is_empty());
+        self.pids_so_far()
+    }
+
+    /// A node that was killed early may not have come to tell of any.
+    fn pids_so_far(&self) -> Vec<Pid> {
+        let text = fs::read_to_string(self.0.join("work/n0/pids")).unwrap_or_default();
+        let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let pids = lines.flat_map(str::split_whitespace);
+        pids.map(|pid| Pid::from_raw(pid.parse().unwrap())).collect()
     }
 
     fn assert_no_orphans(&self) {
-        for pid in self.pids() {
+        for pid in self.pids_so_far() {
             wait_for("a process to be gone", || is_gone(pid));
         }
     }
@@ -190,6 +198,31 @@ fn a_node_in_javascript_echoes_and_its_traffic_can_be_had() {
 }
 
 #[test]
+fn nodes_that_are_killed_and_paused_come_back() {
+    if !has("python3") {
+        return;
+    }
+    let scratch = Scratch::new("killed");
+    let mut witness = Witness::default();
+    let mut settings = settings(4.0, 100.0);
+    settings.nemesis = vec![Fault::Kill.into(), Fault::Pause.into()];
+    settings.nemesis_interval = Duration::from_millis(300);
+    settings.concurrency = 20;
+    run(&settings, &scratch.options("echo.py", "well"), &mut witness).unwrap();
+    let nemesis =
+        |f: &str| witness.ops.iter().filter(|op| op.f == f && op.value.get() != "[]").count();
+    for f in ["kill", "start", "pause", "resume"] {
+        assert!(nemesis(f) > 0, "{f}");
+    }
+    let oks: Vec<u64> =
+        witness.ops.iter().filter(|op| op.kind == OpType::Ok).map(|op| op.time).collect();
+    let first_kill = witness.ops.iter().find(|op| op.f == "kill").unwrap().time;
+    assert!(oks.iter().any(|&time| time > first_kill), "some node is back");
+    assert!(witness.ops.iter().all(|op| op.kind != OpType::Fail));
+    scratch.assert_no_orphans();
+}
+
+#[test]
 fn a_crash_ends_the_test_with_the_end_of_the_log() {
     let Some((kind, text)) = fault_of("crashes") else { return };
     assert_eq!(kind, FaultKind::Exited { status: "exit status: 1".to_owned() });
@@ -294,6 +327,36 @@ fn bench_to_be_ended() {
     let text = result.unwrap_err().to_string();
     fs::write(scratch.0.join("error"), text).unwrap();
     std::mem::forget(scratch);
+}
+
+/// A process whose run is over and that is busy otherwise.
+#[test]
+#[ignore = "not a test by itself"]
+fn busy_after_a_run() {
+    let Some(directory) = std::env::var_os("BUSY_AFTER_A_RUN") else { return };
+    let scratch = Scratch(PathBuf::from(directory));
+    let options = scratch.options("echo.py", "well");
+    run(&settings(0.1, 10.0), &options, &mut Witness::default()).unwrap();
+    let _guard = ExitOnInterrupt::new().unwrap();
+    fs::write(scratch.0.join("over"), "").unwrap();
+    wait_for("a signal", || false);
+}
+
+#[test]
+fn a_process_whose_run_is_over_can_be_interrupted() {
+    if !has("python3") {
+        return;
+    }
+    let scratch = Scratch::new("busy");
+    let mut process = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "busy_after_a_run", "--ignored"])
+        .env("BUSY_AFTER_A_RUN", &scratch.0)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for("the run to be over", || scratch.0.join("over").exists());
+    kill(Pid::from_raw(i32::try_from(process.id()).unwrap()), Signal::SIGINT).unwrap();
+    assert_eq!(process.wait().unwrap().code(), Some(130));
 }
 
 /// Ends such a bench with a signal; whatever it says of it.

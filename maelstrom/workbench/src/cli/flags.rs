@@ -6,19 +6,16 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::{self, Concurrency, Fault};
+use super::values::{self, Concurrency};
 use crate::checker::txn::model::Model;
 use crate::report::limits::Limit;
-use crate::settings::{Availability, Latency, LatencyDist, Settings, Topology, Workload};
+use crate::settings::{
+    Availability, Latency, LatencyDist, PlannedFault, Settings, Topology, Workload,
+};
 
 /// What the command line of `workbench test` says.
 #[derive(Args, Clone, Debug)]
 pub(super) struct TestFlags {
-    /// What clients do, and what is checked
-    #[arg(short, long, value_name = "NAME", default_value = "lin-kv",
-          value_parser = values::workload(), help_heading = "What is tested")]
-    workload: Workload,
-
     /// The program that runs a node: a path, or a name to be found in PATH
     #[arg(long, value_name = "FILE", help_heading = "What is tested")]
     bin: PathBuf,
@@ -26,6 +23,22 @@ pub(super) struct TestFlags {
     /// Arguments for the program, after `--`
     #[arg(last = true, value_name = "NODE ARGS")]
     args: Vec<OsString>,
+
+    /// Where results go (not in Maelstrom, which always uses ./store)
+    #[arg(long, value_name = "DIR", default_value = "store", help_heading = "Output")]
+    store: PathBuf,
+
+    #[command(flatten)]
+    test: SettingsFlags,
+}
+
+/// The flags that make settings, whatever runs the nodes.
+#[derive(Args, Clone, Debug)]
+pub struct SettingsFlags {
+    /// What clients do, and what is checked
+    #[arg(short, long, value_name = "NAME", default_value = "lin-kv",
+          value_parser = values::workload(), help_heading = "What is tested")]
+    workload: Workload,
 
     /// How many nodes to run
     #[arg(long, value_name = "NUM", default_value = "5", value_parser = values::count,
@@ -70,10 +83,15 @@ pub(super) struct TestFlags {
           help_heading = "Network and faults")]
     topology: Topology,
 
-    /// Faults to inject, separated by commas
-    #[arg(long, value_name = "FAULTS", value_delimiter = ',', value_parser = values::fault(),
+    /// Faults to inject, separated by commas, each with an interval of its own where
+    /// one follows after a colon: partition,kill:5. All but partition go beyond
+    /// Maelstrom. partition, one-way: nodes do not hear others, both ways or one.
+    /// kill: nodes lose their memory and start again. pause: nodes stand still. loss,
+    /// duplicate, reorder: a fifth of the messages between nodes and services is lost,
+    /// comes twice, comes late. slow: a third of the links gets ten times slower
+    #[arg(long, value_name = "FAULTS", value_delimiter = ',', value_parser = values::fault,
           help_heading = "Network and faults")]
-    nemesis: Vec<Fault>,
+    nemesis: Vec<PlannedFault>,
 
     /// Mean time between two changes of the faults
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = values::seconds,
@@ -128,10 +146,6 @@ pub(super) struct TestFlags {
     #[arg(long, value_name = "NUM", help_heading = "Output")]
     seed: Option<u64>,
 
-    /// Where results go (not in Maelstrom, which always uses ./store)
-    #[arg(long, value_name = "DIR", default_value = "store", help_heading = "Output")]
-    store: PathBuf,
-
     /// Show what nodes write to standard error
     #[arg(long, help_heading = "Output")]
     log_stderr: bool,
@@ -165,6 +179,20 @@ impl TestFlags {
     /// Without a seed it takes this one.
     pub(super) fn plan(self, seed: u64) -> Result<Plan, String> {
         check_program(&self.bin)?;
+        let Self { bin, args, store, test } = self;
+        let (settings, limits) = test.settings(seed)?;
+        Ok(Plan { settings, bin, args, store, limits })
+    }
+}
+
+impl SettingsFlags {
+    /// The settings and limits that the flags ask for, if they agree with each
+    /// other. Without a seed it takes this one.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what does not go together, and what does.
+    pub fn settings(self, seed: u64) -> Result<(Settings, Vec<Limit>), String> {
         let settings = Settings {
             workload: self.workload,
             node_count: self.node_count,
@@ -173,7 +201,7 @@ impl TestFlags {
             time_limit: self.time_limit,
             latency: Latency { mean: self.latency, dist: self.latency_dist },
             topology: self.topology,
-            partition: self.nemesis.contains(&Fault::Partition),
+            nemesis: self.nemesis,
             nemesis_interval: self.nemesis_interval,
             availability: self.availability,
             consistency_models: self.consistency_models,
@@ -189,13 +217,7 @@ impl TestFlags {
         };
         check_concurrency(&settings)?;
         check_limits(&self.limits, settings.workload)?;
-        Ok(Plan {
-            settings,
-            bin: self.bin,
-            args: self.args,
-            store: self.store,
-            limits: self.limits,
-        })
+        Ok((settings, self.limits))
     }
 }
 

@@ -21,7 +21,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use self::flags::Plan;
+pub use self::flags::{Plan, SettingsFlags};
+pub use self::replay::settings_flags;
 use crate::checker::Validity;
 use crate::host::watchdog;
 

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use super::flags::Plan;
 use super::values::show_seconds;
 use crate::checker::txn::model::Model;
-use crate::settings::{Availability, Settings};
+use crate::settings::{Availability, PlannedFault, Settings};
 
 impl Plan {
     /// The command that runs this test again, with the same seed. Flags that
@@ -29,6 +29,15 @@ impl Plan {
         }
         line.0
     }
+}
+
+/// The flags that make these settings, the workload's and the seed included.
+pub fn settings_flags(settings: &Settings) -> String {
+    let mut line = Line::new("--workload");
+    line.word(settings.workload.name());
+    line.settings(settings);
+    line.flag("--seed", &settings.seed);
+    line.0
 }
 
 struct Line(String);
@@ -74,8 +83,13 @@ impl Line {
         self.flag_unless("--latency", &settings.latency.mean.as_millis(), &0);
         self.flag_unless("--latency-dist", &settings.latency.dist.name(), &"constant");
         self.flag_unless("--topology", &settings.topology.name(), &"grid");
-        if settings.partition {
-            self.flag("--nemesis", &"partition");
+        let planned = |PlannedFault { fault, interval }: &PlannedFault| match interval {
+            Some(interval) => format!("{}:{}", fault.name(), seconds(*interval)),
+            None => fault.name().to_owned(),
+        };
+        let faults: Vec<String> = settings.nemesis.iter().map(planned).collect();
+        if !faults.is_empty() {
+            self.flag("--nemesis", &faults.join(","));
             let interval = seconds(settings.nemesis_interval);
             self.flag_unless("--nemesis-interval", &interval, &seconds(defaults.nemesis_interval));
         }
@@ -118,6 +132,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::nemesis::Fault;
     use crate::settings::Workload;
 
     fn plan(settings: Settings) -> Plan {
@@ -143,7 +158,10 @@ mod tests {
             concurrency: 6,
             rate: 0.5,
             time_limit: Duration::from_millis(1500),
-            partition: true,
+            nemesis: vec![
+                Fault::Partition.into(),
+                PlannedFault { fault: Fault::Kill, interval: Some(Duration::from_millis(2500)) },
+            ],
             availability: Some(Availability::Total),
             strict: true,
             ..Settings::new(Workload::Broadcast)
@@ -154,7 +172,7 @@ mod tests {
         assert_eq!(
             plan.command(),
             "workbench test --workload broadcast --bin ./node --node-count 3 --concurrency 6 \
-             --rate 0.5 --time-limit 1.5 --nemesis partition --availability total --strict \
+             --rate 0.5 --time-limit 1.5 --nemesis partition,kill:2.5 --availability total --strict \
              --limits 'msgs-per-op<30' --seed 0 -- --name 'it'\\''s'"
         );
     }

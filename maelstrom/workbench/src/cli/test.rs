@@ -15,6 +15,7 @@ use super::{Exit, columns, print};
 use crate::checker::{Analysis, Finding, Names, Outcome, Report, Validity};
 use crate::history::Op;
 use crate::host::process::{self, ProcessOptions};
+use crate::host::signals::ExitOnInterrupt;
 use crate::host::{Observer, RunError, RunStats};
 use crate::net::{Traffic, TrafficEvent};
 use crate::report::chart::Chart;
@@ -23,7 +24,7 @@ use crate::report::live::Live;
 use crate::report::store::{HistoryWriter, Store};
 use crate::report::style::Style;
 use crate::report::{html, limits, net, summary};
-use crate::settings::{Availability, Settings, Workload};
+use crate::settings::{Availability, PlannedFault, Settings, Workload};
 use crate::world::Progress;
 
 /// How long recovery and final operations take, at least.
@@ -48,6 +49,7 @@ pub(super) fn run_plan(plan: &Plan) -> anyhow::Result<Report> {
         live: Live::new(),
     };
     let result = run(plan, &store, &mut watcher);
+    let _while_checking = ExitOnInterrupt::new().context("cannot listen to signals")?;
     watcher.live.clear();
     watcher.history.finish().context("cannot write the history")?;
     let report = conclude(watcher.analysis, result, plan)?;
@@ -206,7 +208,8 @@ fn title(settings: &Settings) -> String {
         1 => "1 node".to_owned(),
         count => format!("{count} nodes"),
     };
-    let faults = if settings.partition { ", partitions" } else { "" };
+    let name = |planned: &PlannedFault| format!(", {}", planned.fault.name());
+    let faults: String = settings.nemesis.iter().map(name).collect();
     format!("{}, {nodes}{faults}, seed {}", settings.workload.name(), settings.seed)
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::settings::{Availability, LatencyDist, Topology, Workload};
+use crate::nemesis::Fault;
+use crate::settings::{Availability, LatencyDist, PlannedFault, Topology, Workload};
 
 /// How many client processes there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,13 +45,6 @@ impl FromStr for Concurrency {
     }
 }
 
-/// A fault that the nemesis can inject.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// Cuts the network.
-    Partition,
-}
-
 pub(super) fn workload() -> impl TypedValueParser<Value = Workload> {
     one_of(Workload::ALL.map(|workload| (workload.name(), workload)))
 }
@@ -71,8 +65,17 @@ pub(super) fn topology() -> impl TypedValueParser<Value = Topology> {
     ])
 }
 
-pub(super) fn fault() -> impl TypedValueParser<Value = Fault> {
-    one_of([("partition", Fault::Partition)])
+/// A fault, perhaps with an interval of its own: `kill`, `kill:2.5`.
+pub(super) fn fault(text: &str) -> Result<PlannedFault, String> {
+    let (name, interval) = match text.split_once(':') {
+        Some((name, interval)) => (name, Some(seconds(interval)?)),
+        None => (text, None),
+    };
+    let fault = Fault::ALL
+        .into_iter()
+        .find(|fault| fault.name() == name)
+        .ok_or_else(|| format!("there are {}", Fault::ALL.map(Fault::name).join(", ")))?;
+    Ok(PlannedFault { fault, interval })
 }
 
 fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(

@@ -39,6 +39,8 @@ pub(super) struct Program<'a> {
     pub(super) directory: &'a Path,
     /// Where its standard error goes.
     pub(super) log: PathBuf,
+    /// Whether the log goes on where an earlier process left off.
+    pub(super) is_restart: bool,
 }
 
 /// A node's process.
@@ -54,6 +56,8 @@ pub(super) struct NodeProcess {
     log: Log,
     /// Whether the process ended. Its group may have members yet.
     pub(super) ended: bool,
+    /// Whether the process was killed, so that its end is no surprise.
+    pub(super) is_killed: bool,
 }
 
 /// What a node logs.
@@ -68,10 +72,15 @@ struct Log {
 impl NodeProcess {
     /// Starts a process. The child is for whoever waits for its end.
     pub(super) fn start(program: Program<'_>) -> io::Result<(Self, Child)> {
-        let file = File::create(&program.log)?;
+        let mut options = File::options();
+        let file = match program.is_restart {
+            true => options.append(true).open(&program.log)?,
+            false => options.write(true).create(true).truncate(true).open(&program.log)?,
+        };
         let mut child = Command::new(program.path)
             .args(program.args)
             .current_dir(program.directory)
+            .env("NODE_DIRECTORY", std::path::absolute(program.directory)?)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -91,6 +100,7 @@ impl NodeProcess {
             stderr: child.stderr.take(),
             log,
             ended: false,
+            is_killed: false,
         };
         Ok((process, child))
     }
@@ -173,6 +183,12 @@ impl NodeProcess {
         self.stderr.is_some()
     }
 
+    /// Kills it.
+    pub(super) fn kill(&mut self) {
+        self.is_killed = true;
+        self.signal(Signal::SIGKILL);
+    }
+
     /// Closes its standard input.
     pub(super) fn close_stdin(&mut self) {
         self.stdin = None;
@@ -239,4 +255,129 @@ fn poll_pipe<'b, P: AsyncRead + Unpin>(
         *pipe = None;
     }
     Poll::Ready(&buffer[..length])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::value::RawValue;
+
+    use super::*;
+    use crate::net::Address;
+
+    fn start(command: &str) -> (NodeProcess, Child) {
+        let log = tempfile("log");
+        let args = ["-c", command].map(OsString::from);
+        let directory = std::env::temp_dir();
+        let path = Path::new("/bin/sh");
+        NodeProcess::start(Program {
+            path,
+            args: &args,
+            directory: &directory,
+            log,
+            is_restart: false,
+        })
+        .unwrap()
+    }
+
+    fn tempfile(name: &str) -> PathBuf {
+        let thread = format!("{:?}", std::thread::current().id());
+        let number: String = thread.chars().filter(char::is_ascii_digit).collect();
+        std::env::temp_dir().join(format!("workbench-{}-{number}.{name}", std::process::id()))
+    }
+
+    fn message(length: usize) -> Message {
+        let body = format!(r#"{{"type":"x","x":"{}"}}"#, "x".repeat(length));
+        let body = RawValue::from_string(body).unwrap();
+        Message { id: 0, src: Address::Client(0), dest: Address::Node(0), body }
+    }
+
+    /// Reads until the node closes its output.
+    async fn output(process: &mut NodeProcess) -> Vec<u8> {
+        let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
+        while process.is_open() {
+            let read = std::future::poll_fn(|cx| {
+                process.poll_write(cx);
+                process.poll_stdout(cx, &mut buffer).map(<[u8]>::to_vec)
+            });
+            all.extend(tokio::time::timeout(Duration::from_secs(20), read).await.unwrap());
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn what_a_pipe_does_not_take_waits_until_it_does() {
+        let (mut process, mut child) = start("read line; cat");
+        for _ in 0..20 {
+            process.enqueue(&message(100_000));
+        }
+        let length = process.backlog();
+        let some_written = std::future::poll_fn(|cx| {
+            process.poll_write(cx);
+            if process.backlog() < length { Poll::Ready(()) } else { Poll::Pending }
+        });
+        tokio::time::timeout(Duration::from_secs(20), some_written).await.unwrap();
+        assert!(process.backlog() > 0, "a pipe takes some but not all");
+        let first_line = length / 20;
+        let drain = async {
+            let mut read = 0;
+            let mut buffer = [0; 4096];
+            while read < length - first_line {
+                read += std::future::poll_fn(|cx| {
+                    process.poll_write(cx);
+                    process.poll_stdout(cx, &mut buffer).map(<[u8]>::len)
+                })
+                .await;
+            }
+            read
+        };
+        let read = tokio::time::timeout(Duration::from_secs(20), drain).await.unwrap();
+        assert_eq!((read, process.backlog()), (length - first_line, 0));
+        process.close_stdin();
+        assert!(output(&mut process).await.is_empty());
+        assert!(child.wait().await.unwrap().success());
+        std::fs::remove_file(process.log_path()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_long_log_is_kept() {
+        let (mut process, mut child) =
+            start("i=0; while [ $i -lt 100 ]; do echo $i >&2; i=$((i+1)); done");
+        let mut buffer = [0; 64];
+        let mut lines = 0;
+        while process.logs() {
+            let read =
+                std::future::poll_fn(|cx| process.poll_stderr(cx, &mut buffer, |_| lines += 1));
+            tokio::time::timeout(Duration::from_secs(20), read).await.unwrap().unwrap();
+        }
+        child.wait().await.unwrap();
+        assert_eq!(lines, 100);
+        let expected: Vec<String> = (68..100).map(|n| n.to_string()).collect();
+        assert_eq!(process.tail(), expected);
+        assert_eq!(std::fs::read_to_string(process.log_path()).unwrap().lines().count(), 100);
+        std::fs::remove_file(process.log_path()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_process_that_is_dropped_is_killed_with_its_group() {
+        let (mut process, mut child) = start("sleep 1000 & echo $!; wait");
+        let mut buffer = [0; 64];
+        let read =
+            std::future::poll_fn(|cx| process.poll_stdout(cx, &mut buffer).map(<[u8]>::to_vec));
+        let line = tokio::time::timeout(Duration::from_secs(20), read).await.unwrap();
+        assert!(!line.is_empty());
+        let log = process.log_path().to_owned();
+        let group = Pid::from_raw(i32::try_from(process.group()).unwrap());
+        drop(process);
+        assert!(!child.wait().await.unwrap().success());
+        for _ in 0..2000 {
+            if killpg(group, None).is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(killpg(group, None).is_err(), "somebody is left in the group");
+        std::fs::remove_file(log).unwrap();
+    }
 }

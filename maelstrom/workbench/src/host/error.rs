@@ -10,7 +10,7 @@ use crate::world::NodeFault;
 /// Why a run did not go through.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// There is no such workload.
+    /// The settings do not go with the workload.
     #[error(transparent)]
     Workload(#[from] Unsupported),
     /// A node did something that it may not do. The only variant that is about

@@ -85,9 +85,7 @@ pub fn run(
         let result = host.run().await;
         host.shut_down(result.is_ok()).await;
         let result = result.map_err(|stop| host.explain(stop));
-        if let Some(watchdog) = host.watchdog.take() {
-            watchdog.farewell();
-        }
+        host.dismiss_watchdog();
         result
     })
 }
@@ -118,6 +116,7 @@ struct Host<'a> {
 /// A node's process ended.
 struct Exit {
     node: usize,
+    group: u32,
     status: io::Result<ExitStatus>,
 }
 
@@ -232,7 +231,7 @@ impl<'a> Host<'a> {
         let Poll::Ready(chunk) = process.poll_stdout(cx, buffer) else { return Ok(false) };
         let now = began.elapsed();
         process.lines.feed(chunk, |line| world.node_line(node, line, now, commands))?;
-        if !process.is_open() {
+        if !process.is_open() && !process.is_killed {
             self.silent = Some((node, now + DEATH));
         }
         Ok(true)
@@ -257,11 +256,12 @@ impl<'a> Host<'a> {
     /// A process that ended may not have been read to its end yet; what it
     /// printed says more than its status.
     fn check_exits(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
-        if let Poll::Ready(Some(exit)) = self.exits.poll_recv(cx) {
+        while let Poll::Ready(Some(exit)) = self.exits.poll_recv(cx) {
             let node = exit.node;
-            let fault = self.exited(exit);
-            while self.read_stdout(node, cx)? {}
-            return Err(fault.into());
+            if let Some(fault) = self.exited(exit) {
+                while self.read_stdout(node, cx)? {}
+                return Err(fault.into());
+            }
         }
         match self.silent {
             Some((node, until)) if until <= self.began.elapsed() => {
@@ -271,22 +271,29 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Notes that a process ended, and what that would mean during the test.
-    fn exited(&mut self, exit: Exit) -> NodeFault {
-        let Exit { node, status } = exit;
+    /// Notes that a process ended. During the test that is a fault, unless the
+    /// process was killed; then there may be a new one in its place already.
+    fn exited(&mut self, exit: Exit) -> Option<NodeFault> {
+        let Exit { node, group, status } = exit;
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.forget(group);
+        }
         let process = &mut self.nodes[node];
+        if process.group() != group {
+            return None;
+        }
         process.ended = true;
         // The group's number stays taken as long as it has members, and it has to
         // have some for this to reach anybody.
         process.signal(Signal::SIGKILL);
-        if let Some(watchdog) = &mut self.watchdog {
-            watchdog.forget(process.group());
+        if process.is_killed {
+            return None;
         }
         let status = match status {
             Ok(status) => status.to_string(),
             Err(error) => format!("an unknown status ({error})"),
         };
-        FaultKind::Exited { status }.of(node)
+        Some(FaultKind::Exited { status }.of(node))
     }
 
     /// Carries out what the world decided.
@@ -298,13 +305,16 @@ impl<'a> Host<'a> {
                 Command::Record(op) => self.observer.op(&op),
                 Command::Traffic(traffic) => self.observer.traffic(&traffic),
                 Command::Start(node) => self.start(node)?,
+                Command::Kill(node) => self.nodes[node].kill(),
+                Command::Pause(node) => self.nodes[node].signal(Signal::SIGSTOP),
+                Command::Resume(node) => self.nodes[node].signal(Signal::SIGCONT),
             }
         }
         self.commands = commands;
         Ok(())
     }
 
-    /// Nodes are started in order.
+    /// Nodes are started in order, and again when they were killed.
     fn start(&mut self, node: usize) -> Result<(), RunError> {
         let directory = self.options.work_dir.join(format!("n{node}"));
         create_dir(&directory)?;
@@ -313,6 +323,7 @@ impl<'a> Host<'a> {
             args: &self.options.args,
             directory: &directory,
             log: self.options.node_log_dir.join(format!("n{node}.log")),
+            is_restart: node < self.nodes.len(),
         };
         let (process, child) = NodeProcess::start(program).map_err(|source| RunError::Start {
             node,
@@ -322,8 +333,12 @@ impl<'a> Host<'a> {
         if let Some(watchdog) = &mut self.watchdog {
             watchdog.watch(process.group()).map_err(RunError::io("tell the watchdog"))?;
         }
-        self.nodes.push(process);
-        tokio::spawn(tell_of_exit(node, child, self.exit_sender.clone()));
+        let exit = tell_of_exit(node, process.group(), child, self.exit_sender.clone());
+        tokio::spawn(exit);
+        match self.nodes.get_mut(node) {
+            Some(old) => *old = process,
+            None => self.nodes.push(process),
+        }
         Ok(())
     }
 
@@ -362,6 +377,7 @@ impl<'a> Host<'a> {
     async fn shut_down(&mut self, politely: bool) {
         if politely {
             self.nodes.iter_mut().for_each(NodeProcess::close_stdin);
+            self.signal_remaining(Signal::SIGCONT);
             self.await_ends(GRACE, false).await;
             self.signal_remaining(Signal::SIGTERM);
             self.await_ends(GRACE, false).await;
@@ -403,6 +419,15 @@ impl<'a> Host<'a> {
         }
     }
 
+    /// A watchdog that is let go without a farewell looks after what would not
+    /// end.
+    fn dismiss_watchdog(&mut self) {
+        let all_ended = self.nodes.iter().all(|process| process.ended);
+        if let Some(watchdog) = self.watchdog.take().filter(|_| all_ended) {
+            watchdog.farewell();
+        }
+    }
+
     /// A fault with what the node logged.
     fn explain(&self, stop: Stop) -> RunError {
         match stop {
@@ -417,16 +442,25 @@ impl<'a> Host<'a> {
 }
 
 /// Waits for a process to end.
-async fn tell_of_exit(node: usize, mut child: Child, exits: mpsc::UnboundedSender<Exit>) {
+async fn tell_of_exit(
+    node: usize,
+    group: u32,
+    mut child: Child,
+    exits: mpsc::UnboundedSender<Exit>,
+) {
     let status = child.wait().await;
     // The host may be gone, and nobody wants to know any more.
-    let _ = exits.send(Exit { node, status });
+    let _ = exits.send(Exit { node, group, status });
 }
 
 /// Nodes run in directories of their own, so a relative path has to be made
-/// absolute. A bare name that is no file here is left to be found in `PATH`.
+/// absolute. Links are not followed: a program may care by what name it is called.
+/// A bare name that is no file here is left to be found in `PATH`.
 fn resolve(program: &Path) -> PathBuf {
-    fs::canonicalize(program).unwrap_or_else(|_| program.to_owned())
+    match std::path::absolute(program) {
+        Ok(path) if path.exists() => path,
+        _ => program.to_owned(),
+    }
 }
 
 fn create_dir(path: &Path) -> Result<(), RunError> {

@@ -1,6 +1,8 @@
 //! Being interrupted.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -35,20 +37,44 @@ impl Interrupts {
     }
 }
 
-/// Ends this process from now on when it is interrupted.
+/// While this is held, a signal that asks the bench to stop ends this process.
 ///
 /// Whoever listens to a signal through tokio takes it from the operating system
-/// for good, so after a run, with no nodes left to take care of, Ctrl-C would do
-/// nothing. The exit code is the shell's for a process that died of the signal.
-pub fn exit_when_interrupted() {
-    std::thread::spawn(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let Ok(runtime) = runtime else { return };
-        runtime.block_on(async {
-            if let Ok(mut interrupts) = Interrupts::new() {
-                let (_, number) = std::future::poll_fn(|cx| interrupts.poll(cx)).await;
+/// for good, so after a run Ctrl-C would do nothing any more, however long the
+/// checkers take. To be let go before the next run, whose host listens itself and
+/// has nodes to take care of.
+#[derive(Debug)]
+#[must_use = "signals are ignored again once this is dropped"]
+pub struct ExitOnInterrupt(Arc<AtomicBool>);
+
+impl ExitOnInterrupt {
+    /// Listens, from now on. The exit code is the shell's for a process that died
+    /// of the signal.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no means left to listen with.
+    pub fn new() -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut interrupts = {
+            let _context = runtime.enter();
+            Interrupts::new()?
+        };
+        let armed = Arc::new(AtomicBool::new(true));
+        let still_armed = armed.clone();
+        std::thread::spawn(move || {
+            let signal = std::future::poll_fn(|cx| interrupts.poll(cx));
+            let (_, number) = runtime.block_on(signal);
+            if still_armed.load(Ordering::Relaxed) {
                 std::process::exit(128 + number);
             }
         });
-    });
+        Ok(Self(armed))
+    }
+}
+
+impl Drop for ExitOnInterrupt {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }

@@ -189,10 +189,19 @@ impl<'a> Host<'a> {
                 Command::Record(op) => self.observer.op(&op),
                 Command::Traffic(traffic) => self.observer.traffic(&traffic),
                 Command::Start(node) => self.start(node)?,
+                Command::Kill(node) => self.nodes[node] = None,
+                Command::Pause(node) => self.pause(node, true),
+                Command::Resume(node) => self.pause(node, false),
             }
         }
         self.commands = commands;
         Ok(())
+    }
+
+    fn pause(&mut self, node: usize, paused: bool) {
+        if let Some(task) = &mut self.nodes[node] {
+            task.pause(paused);
+        }
     }
 
     fn start(&mut self, node: usize) -> Result<(), RunError> {

@@ -12,6 +12,7 @@
 
 mod address;
 mod counts;
+mod disorder;
 mod latency;
 mod message;
 
@@ -24,6 +25,7 @@ use serde_json::value::RawValue;
 
 pub use address::{Address, ServiceName};
 pub use counts::{Counts, NetCounts};
+pub use disorder::{Disorder, SHARE};
 pub use message::Message;
 
 use crate::settings::Latency;
@@ -43,8 +45,14 @@ pub struct Network {
     receivers: Vec<Receiver>,
     /// What receivers have in hand, soonest first.
     in_hand: BinaryHeap<Reverse<(Duration, u64, usize)>>,
+    /// Messages that come late: when they join their receiver's queue.
+    late: BinaryHeap<Reverse<Queued>>,
     /// Empty when nothing is cut.
     grudge: Grudge,
+    /// Likewise, of cuts in one direction.
+    one_way: Grudge,
+    disorder: Disorder,
+    chance: StdRng,
     next_id: u64,
     counts: NetCounts,
     watch: Watch,
@@ -82,6 +90,7 @@ pub enum TrafficEvent {
 
 #[derive(Debug, Default)]
 struct Receiver {
+    is_down: bool,
     in_hand: Option<Message>,
     queue: BinaryHeap<Reverse<Queued>>,
 }
@@ -94,15 +103,20 @@ struct Queued {
 }
 
 impl Network {
-    /// A network of `node_count` nodes and all services; `rng` draws latencies.
-    pub fn new(node_count: usize, latency: Latency, rng: StdRng) -> Self {
+    /// A network of `node_count` nodes and all services; `rng` draws latencies,
+    /// `chance` what becomes of messages where there is [`Disorder`].
+    pub fn new(node_count: usize, latency: Latency, rng: StdRng, chance: StdRng) -> Self {
         let receivers = node_count + ServiceName::ALL.len();
         Self {
             latency: LatencyModel::new(latency, rng),
             node_count,
             receivers: std::iter::repeat_with(Receiver::default).take(receivers).collect(),
             in_hand: BinaryHeap::new(),
+            late: BinaryHeap::new(),
             grudge: Grudge::new(),
+            one_way: Grudge::new(),
+            disorder: Disorder::default(),
+            chance,
             next_id: 0,
             counts: NetCounts::default(),
             watch: Watch::default(),
@@ -143,6 +157,19 @@ impl Network {
         message
     }
 
+    /// A node goes down: what is under way to it is lost, and what is sent to it
+    /// from now on.
+    pub fn disconnect(&mut self, node: usize) {
+        self.receivers[node] = Receiver { is_down: true, ..Receiver::default() };
+        self.late.retain(|Reverse(late)| late.message.dest != Address::Node(node));
+        self.in_hand.retain(|Reverse((.., receiver))| *receiver != node);
+    }
+
+    /// A node that was down is there again.
+    pub fn connect(&mut self, node: usize) {
+        self.receivers[node].is_down = false;
+    }
+
     /// Puts a registered message on its way to a node or a service.
     ///
     /// # Panics
@@ -151,22 +178,49 @@ impl Network {
     pub fn post(&mut self, message: Message, now: Duration) {
         let receiver = self.receiver(message.dest).expect("a node or a service");
         let latency = if message.involves_client() { Duration::ZERO } else { self.latency.draw() };
-        let queued = Queued { due: now + latency, message };
-        self.receivers[receiver].queue.push(Reverse(queued));
-        self.take(receiver);
+        if self.receivers[receiver].is_down {
+            return;
+        }
+        let fate = self.disorder.draw(&message, latency, &mut self.chance);
+        if let Some(delay) = fate.second {
+            let copy = Queued { due: now + latency + delay, message: message.clone() };
+            self.late.push(Reverse(copy));
+        }
+        match fate.first {
+            None => {}
+            Some(Duration::ZERO) => self.queue(receiver, Queued { due: now + latency, message }),
+            Some(delay) => {
+                self.late.push(Reverse(Queued { due: now + latency + delay, message }));
+            }
+        }
+    }
+
+    fn queue(&mut self, receiver: usize, queued: Queued) {
+        if !self.receivers[receiver].is_down {
+            self.receivers[receiver].queue.push(Reverse(queued));
+            self.take(receiver);
+        }
     }
 
     /// When the next message is due.
     pub fn next_due(&self) -> Option<Duration> {
-        self.in_hand.peek().map(|Reverse((due, ..))| *due)
+        let in_hand = self.in_hand.peek().map(|Reverse((due, ..))| *due);
+        let late = self.late.peek().map(|Reverse(queued)| queued.due);
+        in_hand.into_iter().chain(late).min()
     }
 
     /// The next message, received, if one is due by `now`.
     pub fn receive(&mut self, now: Duration) -> Option<Message> {
-        if self.next_due()? > now {
+        while self.late.peek().is_some_and(|Reverse(queued)| queued.due <= now) {
+            let Reverse(queued) = self.late.pop()?;
+            let receiver = self.receiver(queued.message.dest)?;
+            self.queue(receiver, queued);
+        }
+        let Reverse((due, _, receiver)) = *self.in_hand.peek()?;
+        if due > now {
             return None;
         }
-        let Reverse((_, _, receiver)) = self.in_hand.pop()?;
+        self.in_hand.pop();
         let message = self.receivers[receiver].in_hand.take()?;
         self.received(&message, now);
         self.take(receiver);
@@ -196,6 +250,17 @@ impl Network {
         self.grudge.clear();
     }
 
+    /// Cuts the network in one direction, beside any partition; an empty grudge
+    /// ends that.
+    pub fn cut_one_way(&mut self, grudge: Grudge) {
+        self.one_way = grudge;
+    }
+
+    /// What the network does to single messages from now on.
+    pub fn disorder(&mut self) -> &mut Disorder {
+        &mut self.disorder
+    }
+
     /// What went over the network so far.
     pub fn counts(&self) -> NetCounts {
         self.counts
@@ -214,10 +279,11 @@ impl Network {
 
     /// Lets a receiver that has nothing in hand take the head of its queue.
     fn take(&mut self, receiver: usize) {
-        let Receiver { in_hand, queue } = &mut self.receivers[receiver];
+        let Receiver { in_hand, queue, .. } = &mut self.receivers[receiver];
         while in_hand.is_none() {
             let Some(Reverse(Queued { due, message })) = queue.pop() else { return };
-            if is_cut(&self.grudge, receiver, message.src) {
+            let cut = |grudge| is_cut(grudge, receiver, message.src);
+            if cut(&self.grudge) || cut(&self.one_way) {
                 continue;
             }
             self.in_hand.push(Reverse((due, message.id, receiver)));

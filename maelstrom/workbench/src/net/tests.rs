@@ -14,7 +14,7 @@ fn ms(millis: u64) -> Duration {
 
 fn network(latency: u64) -> Network {
     let latency = Latency { mean: ms(latency), dist: LatencyDist::Constant };
-    Network::new(3, latency, StdRng::seed_from_u64(0))
+    Network::new(3, latency, StdRng::seed_from_u64(0), StdRng::seed_from_u64(1))
 }
 
 /// Sends an empty body; the message's id.
@@ -166,4 +166,18 @@ fn traffic_is_told_of_only_as_far_as_it_is_watched() {
     let traffic: Vec<Traffic> = net.traffic().collect();
     assert!(traffic.iter().all(|traffic| traffic.event == TrafficEvent::Recv));
     assert_eq!(traffic.len(), 2);
+}
+
+#[test]
+fn what_is_under_way_to_a_node_that_goes_down_is_lost_and_what_is_sent_meanwhile() {
+    let mut net = network(100);
+    let _in_hand = send(&mut net, N1, N0, 0);
+    let _queued = send(&mut net, N1, N0, 0);
+    let elsewhere = send(&mut net, N0, N1, 0);
+    net.disconnect(0);
+    send(&mut net, N1, N0, 10);
+    net.connect(0);
+    let after = send(&mut net, N1, N0, 20);
+    assert_eq!(receive(&mut net, 1000), [(elsewhere, 100), (after, 120)]);
+    assert_eq!(net.counts().all.send_count, 5);
 }

@@ -175,9 +175,10 @@ pub fn millis(latency: Option<f64>) -> String {
 
 /// The settings that say what a test was like, in words.
 pub fn describe(settings: &Settings) -> Vec<(&'static str, String)> {
-    let partition = || {
-        let interval = settings.nemesis_interval.as_secs_f64();
-        format!("partitions, every {interval} s or so")
+    let faults: Vec<&str> = settings.nemesis.iter().map(|planned| planned.fault.name()).collect();
+    let faults = match faults.join(", ") {
+        none if none.is_empty() => "none".to_owned(),
+        faults => format!("{faults}; every {} s or so", settings.nemesis_interval.as_secs_f64()),
     };
     let latency = &settings.latency;
     let mut all = vec![
@@ -193,7 +194,7 @@ pub fn describe(settings: &Settings) -> Vec<(&'static str, String)> {
                 mean => format!("{} ms, {}", mean.as_millis(), latency.dist.name()),
             },
         ),
-        ("Faults", if settings.partition { partition() } else { "none".to_owned() }),
+        ("Faults", faults),
         ("Seed", settings.seed.to_string()),
     ];
     match settings.availability {

@@ -236,6 +236,9 @@ mod tests {
                 value: null(),
                 error: None,
                 is_final: false,
+                seek_to_beginning: false,
+                unseen: None,
+                poll_ms: None,
             });
         }
         chart

@@ -4,6 +4,7 @@
 //! Generators know nothing of pace: the world asks when an operation is due.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use rand::RngExt as _;
@@ -17,8 +18,8 @@ pub trait Generator {
     /// The next operation. It counts as taken when it is returned.
     fn next(&mut self, context: &Context<'_>, rng: &mut StdRng) -> Next;
 
-    /// Learns of a completed operation. `operation` is what the generator made,
-    /// `value` what the history has for the completion.
+    /// Learns of a completed operation, also of those that complete after the
+    /// last was begun. `operation` is what the generator made.
     fn completed(&mut self, thread: usize, operation: &Operation, completion: Completion<'_>) {
         let _ = (thread, operation, completion);
     }
@@ -72,6 +73,12 @@ impl FreeThreads {
     /// The free thread whose turn it is.
     pub fn any(&self) -> Option<usize> {
         self.free.range(self.next..).next().or_else(|| self.free.first()).copied()
+    }
+
+    /// The same among the threads of a range.
+    pub fn any_in(&self, range: Range<usize>) -> Option<usize> {
+        let (from, to) = (self.next.clamp(range.start, range.end), range.end);
+        self.free.range(from..to).next().or_else(|| self.free.range(range).next()).copied()
     }
 
     /// The free threads, in order.
@@ -181,6 +188,18 @@ mod tests {
         assert_eq!(free.any(), None);
         free.give_back(0);
         assert_eq!(free.any(), Some(0));
+    }
+
+    #[test]
+    fn threads_of_a_range_take_turns_among_themselves() {
+        let mut free = FreeThreads::all(6);
+        free.take(4);
+        free.give_back(4);
+        assert_eq!(free.any_in(0..3), Some(0), "it is 5's turn, the first after it comes next");
+        assert_eq!(free.any_in(3..6), Some(5));
+        free.take(0);
+        assert_eq!(free.any_in(0..3), Some(1));
+        assert_eq!(free.any_in(0..1), None);
     }
 
     #[test]

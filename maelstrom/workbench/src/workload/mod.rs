@@ -13,8 +13,11 @@ mod counter;
 mod echo;
 mod g_set;
 mod generator;
+mod kafka;
+mod lin_kv;
 mod reply;
 mod topology;
+mod txn;
 mod unique_ids;
 
 use std::borrow::Cow;
@@ -121,17 +124,30 @@ pub struct Operation {
     pub value: Box<RawValue>,
     /// Whether it is a read after the recovery phase that the history marks.
     pub is_final: bool,
+    /// See [`Op::seek_to_beginning`](crate::history::Op::seek_to_beginning).
+    pub seek_to_beginning: bool,
+    /// See [`Op::unseen`](crate::history::Op::unseen).
+    pub unseen: Option<Box<RawValue>>,
+    /// See [`Op::poll_ms`](crate::history::Op::poll_ms).
+    pub poll_ms: Option<u64>,
 }
 
 impl Operation {
     /// An operation with an argument.
     pub fn new<T: Serialize + ?Sized>(f: &'static str, value: &T) -> Self {
-        Self { f, value: raw(value), is_final: false }
+        Self { value: raw(value), ..Self::bare(f) }
     }
 
     /// An operation without an argument.
     pub fn bare(f: &'static str) -> Self {
-        Self { f, value: null(), is_final: false }
+        Self {
+            f,
+            value: null(),
+            is_final: false,
+            seek_to_beginning: false,
+            unseen: None,
+            poll_ms: None,
+        }
     }
 
     /// The same, marked as final.
@@ -183,20 +199,37 @@ impl Request {
 ///
 /// # Errors
 ///
-/// When there is none by that name yet.
+/// When the other settings do not go with it.
 pub fn new(settings: &Settings) -> Result<Box<dyn Workload>, Unsupported> {
     Ok(match settings.workload {
         settings::Workload::Broadcast => Box::new(broadcast::Broadcast::new(settings)),
         settings::Workload::Echo => Box::new(echo::Echo),
         settings::Workload::GCounter => Box::new(counter::Counter::GROW_ONLY),
         settings::Workload::GSet => Box::new(g_set::GSet),
+        settings::Workload::Kafka => Box::new(kafka::Kafka::new(settings)),
+        settings::Workload::LinKv => Box::new(lin_kv::LinKv::new(settings)?),
         settings::Workload::PnCounter => Box::new(counter::Counter::BOTH_WAYS),
+        settings::Workload::TxnListAppend => Box::new(txn::Txn::list_append(settings)),
+        settings::Workload::TxnRwRegister => Box::new(txn::Txn::rw_register(settings)),
         settings::Workload::UniqueIds => Box::new(unique_ids::UniqueIds),
-        other => return Err(Unsupported(other)),
     })
 }
 
-/// There is no such workload yet.
+/// Settings that a workload cannot be run with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the workload {} cannot be run yet", .0.name())]
-pub struct Unsupported(pub settings::Workload);
+pub enum Unsupported {
+    /// The client processes cannot be divided into the groups it works with.
+    #[error(
+        "{} gives each key to a group of {group} client processes (two a node), so the concurrency \
+         has to be a multiple of {group}, not {concurrency}: try --concurrency 2n",
+        .workload.name()
+    )]
+    Groups {
+        /// The workload.
+        workload: settings::Workload,
+        /// The size of a group.
+        group: usize,
+        /// How many client processes there are.
+        concurrency: usize,
+    },
+}

@@ -78,7 +78,7 @@ impl<'a, const N: usize> Visitor<'a> for Fields<N> {
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         use serde::de::Error as _;
         let mut found = [None; N];
-        while let Some(key) = map.next_key::<Key<'a>>()? {
+        while let Some(key) = map.next_key::<Text<'a>>()? {
             let value: &RawValue = map.next_value()?;
             match key.0.as_ref() {
                 "type" if is_string(value, self.kind) => {}
@@ -100,12 +100,12 @@ impl<'a, const N: usize> Visitor<'a> for Fields<N> {
     }
 }
 
-/// A key that borrows from the text unless it has escapes.
-#[derive(serde::Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+/// A string that borrows from the text unless it has escapes.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 fn is_string(value: &RawValue, expected: &str) -> bool {
-    serde_json::from_str::<Key<'_>>(value.get()).is_ok_and(|string| string.0 == expected)
+    serde_json::from_str::<Text<'_>>(value.get()).is_ok_and(|string| string.0 == expected)
 }
 
 fn is_integer(value: &RawValue) -> bool {

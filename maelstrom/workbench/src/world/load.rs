@@ -15,6 +15,9 @@ use crate::workload::{Completion, Context, Generator, Next, Operation};
 /// off nothing.
 pub(super) struct Load {
     generator: Option<Box<dyn Generator>>,
+    /// Whether more operations may come. Afterwards the generator still learns
+    /// how those end that were open.
+    running: bool,
     rng: StdRng,
     /// Nanoseconds; 0 for one operation after the other without a pause.
     longest_gap: u64,
@@ -33,7 +36,14 @@ enum Due {
 impl Load {
     /// No operations.
     pub(super) fn none(rng: StdRng) -> Self {
-        Self { generator: None, rng, longest_gap: 0, end: None, due: Due::Pending(None) }
+        Self {
+            generator: None,
+            running: false,
+            rng,
+            longest_gap: 0,
+            end: None,
+            due: Due::Pending(None),
+        }
     }
 
     /// Operations at a mean rate for a time. A rate of 0 means none, for that
@@ -47,6 +57,7 @@ impl Load {
     ) {
         let end = now + limit;
         self.generator = Some(generator);
+        self.running = true;
         self.end = Some(end);
         self.longest_gap = if rate > 0.0 { (2e9 / rate) as u64 } else { 0 };
         self.due = Due::At(if rate > 0.0 { now } else { end });
@@ -55,6 +66,7 @@ impl Load {
     /// Operations as soon as they can be had, until there are no more.
     pub(super) fn start_unpaced(&mut self, generator: Box<dyn Generator>, now: Duration) {
         self.generator = Some(generator);
+        self.running = true;
         self.end = None;
         self.longest_gap = 0;
         self.due = Due::At(now);
@@ -62,7 +74,7 @@ impl Load {
 
     /// Whether more operations may come.
     pub(super) fn is_running(&self) -> bool {
-        self.generator.is_some()
+        self.running
     }
 
     /// Until when operations may be invoked.
@@ -72,8 +84,8 @@ impl Load {
 
     /// When to call [`next`](Self::next).
     pub(super) fn due(&self) -> Option<Duration> {
-        self.generator.as_ref()?;
         match self.due {
+            _ if !self.running => None,
             Due::At(time) => Some(time),
             Due::Pending(until) => until,
         }
@@ -85,7 +97,7 @@ impl Load {
         if let (Due::At(due), Some(end)) = (self.due, self.end)
             && due >= end
         {
-            self.generator = None;
+            self.running = false;
         }
     }
 
@@ -95,11 +107,10 @@ impl Load {
             Due::At(time) => time,
             Due::Pending(_) => context.now,
         };
-        let generator = self.generator.as_mut()?;
         if self.end.is_some_and(|end| due >= end) {
-            self.generator = None;
-            return None;
+            self.running = false;
         }
+        let generator = self.generator.as_mut().filter(|_| self.running)?;
         match generator.next(context, &mut self.rng) {
             Next::Invoke(thread, operation) => {
                 let gap = self.draw_gap();
@@ -113,7 +124,7 @@ impl Load {
                 None
             }
             Next::Exhausted => {
-                self.generator = None;
+                self.running = false;
                 None
             }
         }

@@ -18,14 +18,22 @@
 //! A test goes through [`Phase`]s. In each it is the same machinery: messages
 //! that are due, replies that are overdue, operations and faults that are due.
 //!
+//! - [`phases`]: how they follow each other.
+//! - [`nodes`]: starting nodes and preparing them.
+//! - [`effects`]: carrying out faults.
+//! - [`messages`]: from nodes and services, to whom they are for.
 //! - [`wire`]: clients' connections, requests and timeouts.
 //! - [`threads`]: client processes and their operations.
 //! - [`load`]: when the next operation is due.
 //! - [`record`]: the history.
-//! - [`fault`]: what a node may not do.
+//! - [`fault`]: what a node may not do, which is quite another thing.
 
+mod effects;
 mod fault;
 mod load;
+mod messages;
+mod nodes;
+mod phases;
 mod record;
 mod threads;
 mod wire;
@@ -39,20 +47,17 @@ pub use fault::{FaultKind, NodeFault, Printed};
 pub use record::Tally;
 
 use crate::history::Op;
-use crate::nemesis::{Action, Effect, Nemesis};
+use crate::nemesis::{Fault, Nemesis};
 use crate::net::{Address, Line, Message, NetCounts, Network, Traffic, Watch};
 use crate::service::Services;
 use crate::settings::Settings;
-use crate::workload::{self, Request, Unsupported, Workload, fields};
+use crate::workload::{self, Unsupported, Workload};
 use load::Load;
+use nodes::{Life, Node};
 use record::Recorder;
-use threads::{Ended, Threads, Tools};
-use wire::{Connection, Owner, Presence, Wire};
+use threads::{Ended, Threads};
+use wire::{Presence, Wire};
 
-/// How long a node may take to answer `init`.
-const INIT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a node may take to answer a request of the workload's setup.
-const SETUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long nodes are left alone before the final operations.
 const RECOVERY: Duration = Duration::from_secs(10);
 
@@ -61,6 +66,12 @@ const RECOVERY: Duration = Duration::from_secs(10);
 pub enum Command {
     /// Start this node.
     Start(usize),
+    /// Kill this node, at once and without warning. It may be started again.
+    Kill(usize),
+    /// Stop this node where it is.
+    Pause(usize),
+    /// Let this node go on that is paused.
+    Resume(usize),
     /// Give a message to this node.
     Deliver(usize, Message),
     /// Append to the history.
@@ -105,17 +116,13 @@ pub struct World {
     workload: Box<dyn Workload>,
     wire: Wire,
     services: Services,
-    /// The bench's own connections while nodes are prepared: one a node.
-    own: Vec<Option<Connection>>,
-    unanswered: usize,
+    nodes: Vec<Node>,
     threads: Threads,
     load: Load,
     nemesis: Nemesis,
     recorder: Recorder,
     phase: Phase,
     recovered_at: Duration,
-    /// How many lines each node printed.
-    lines: Vec<u64>,
 }
 
 /// Kinds of event, in the order in which those of the same time happen.
@@ -133,27 +140,26 @@ impl World {
     ///
     /// # Errors
     ///
-    /// When there is no such workload.
+    /// When the settings do not go with the workload.
     pub fn new(settings: &Settings) -> Result<Self, Unsupported> {
         // One stream for each purpose, so that a change to how one of them draws
         // leaves the others as they are.
         let mut seeds = StdRng::seed_from_u64(settings.seed);
         let mut stream = || StdRng::seed_from_u64(seeds.next_u64());
         let (load, latency, nemesis, mut services) = (stream(), stream(), stream(), stream());
+        let disorder = stream();
         let nodes = settings.node_count;
         Ok(Self {
             workload: workload::new(settings)?,
-            wire: Wire::new(Network::new(nodes, settings.latency, latency)),
+            wire: Wire::new(Network::new(nodes, settings.latency, latency, disorder)),
             services: Services::new(&mut services),
-            own: std::iter::repeat_with(|| None).take(nodes).collect(),
-            unanswered: 0,
+            nodes: std::iter::repeat_with(Node::down).take(nodes).collect(),
             threads: Threads::new(settings.concurrency, nodes),
             load: Load::none(load),
             nemesis: Nemesis::new(settings, nemesis),
             recorder: Recorder::default(),
             phase: Phase::Init,
             recovered_at: Duration::ZERO,
-            lines: vec![0; nodes],
             settings: settings.clone(),
         })
     }
@@ -166,13 +172,7 @@ impl World {
 
     /// Starts and initialises all nodes.
     pub fn start(&mut self, now: Duration, out: &mut Vec<Command>) {
-        out.extend((0..self.settings.node_count).map(Command::Start));
-        let names: Vec<String> =
-            (0..self.settings.node_count).map(|node| Address::Node(node).to_string()).collect();
-        let request = |node: usize| {
-            Request::new("init").with("node_id", &names[node]).with("node_ids", &names)
-        };
-        self.ask_every_node(request, INIT_TIMEOUT, now);
+        (0..self.settings.node_count).for_each(|node| self.start_node(node, now, out));
     }
 
     /// When [`advance`](Self::advance) has something to do.
@@ -199,7 +199,8 @@ impl World {
         Ok(())
     }
 
-    /// Takes a line that a node printed, without its line break.
+    /// Takes a line that a node printed, without its line break. What is left of
+    /// a node that was killed is ignored.
     ///
     /// # Errors
     ///
@@ -211,8 +212,12 @@ impl World {
         now: Duration,
         out: &mut Vec<Command>,
     ) -> Result<(), NodeFault> {
-        self.lines[node] += 1;
-        let printed = || Printed::new(self.lines[node], line);
+        if self.nodes[node].life == Life::Down {
+            return Ok(());
+        }
+        self.nodes[node].lines += 1;
+        let number = self.nodes[node].lines;
+        let printed = || Printed::new(number, line);
         let message =
             Line::parse(line).map_err(|error| FaultKind::of_line(error, printed()).of(node))?;
         let src = Address::Node(node);
@@ -248,7 +253,7 @@ impl World {
             Phase::Init => Duration::ZERO,
             _ => now.saturating_sub(self.recorder.origin),
         };
-        let faults = self.nemesis.in_force().into_iter().map(|_| "partition").collect();
+        let faults = self.nemesis.in_force().map(Fault::name).collect();
         Progress { phase: self.phase, elapsed, tally: self.recorder.tally, faults }
     }
 
@@ -279,187 +284,6 @@ impl World {
     }
 }
 
-/// Messages and replies.
-impl World {
-    fn deliver(&mut self, now: Duration, out: &mut Vec<Command>) -> Result<(), NodeFault> {
-        let Some(message) = self.wire.net.receive(now) else { return Ok(()) };
-        match message.dest {
-            Address::Node(node) => out.push(Command::Deliver(node, message)),
-            Address::Service(name) => {
-                if let Some(body) = self.services.handle(name, &message) {
-                    return self.send_as_service(&message, body, now, out);
-                }
-            }
-            Address::Client(_) => {}
-        }
-        Ok(())
-    }
-
-    fn send_as_service(
-        &mut self,
-        request: &Message,
-        body: Box<serde_json::value::RawValue>,
-        now: Duration,
-        out: &mut Vec<Command>,
-    ) -> Result<(), NodeFault> {
-        if let Address::Client(id) = request.src {
-            return self.hand_to_client(id, request.dest, request.src, &body, now, out);
-        }
-        let reply = self.wire.net.register(request.dest, request.src, body, now);
-        self.wire.net.post(reply, now);
-        Ok(())
-    }
-
-    /// A message to a client that exists or did so.
-    fn hand_to_client(
-        &mut self,
-        id: u64,
-        src: Address,
-        dest: Address,
-        body: &serde_json::value::RawValue,
-        now: Duration,
-        out: &mut Vec<Command>,
-    ) -> Result<(), NodeFault> {
-        let Presence::Open(owner) = self.wire.presence(id) else { return Ok(()) };
-        let message = self.wire.net.register(src, dest, body.to_owned(), now);
-        match owner {
-            Owner::Node(node) => {
-                let Some(connection) = &mut self.own[node] else { return Ok(()) };
-                match self.wire.hand_over(connection, message, now) {
-                    Some(reply) => self.answered(node, &reply, now),
-                    None => Ok(()),
-                }
-            }
-            Owner::Thread(thread) => {
-                let (threads, mut tools) = self.hands(now);
-                let ended = threads.receive(thread, message, &mut tools);
-                self.ended(ended, now, out);
-                Ok(())
-            }
-        }
-    }
-
-    fn check_deadline(&mut self, now: Duration, out: &mut Vec<Command>) -> Result<(), NodeFault> {
-        match self.wire.pop_alarm(now) {
-            Some(Owner::Node(node)) => {
-                let Some(connection) = &mut self.own[node] else { return Ok(()) };
-                if self.wire.timed_out(connection, now) {
-                    return Err(self.silent(node));
-                }
-                Ok(())
-            }
-            Some(Owner::Thread(thread)) => {
-                let (threads, mut tools) = self.hands(now);
-                let ended = threads.check_deadline(thread, &mut tools);
-                self.ended(ended, now, out);
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn silent(&self, node: usize) -> NodeFault {
-        let (request, timeout) = match self.phase {
-            Phase::Init => ("init", INIT_TIMEOUT),
-            _ => (self.setup_request(), SETUP_TIMEOUT),
-        };
-        FaultKind::Silent { request, seconds: timeout.as_secs() }.of(node)
-    }
-
-    fn hands(&mut self, now: Duration) -> (&mut Threads, Tools<'_>) {
-        let Self { threads, workload, wire, recorder, .. } = self;
-        (threads, Tools { workload: &**workload, wire, recorder, now })
-    }
-}
-
-/// Phases.
-impl World {
-    fn ask_every_node(
-        &mut self,
-        request: impl Fn(usize) -> Request,
-        timeout: Duration,
-        now: Duration,
-    ) {
-        self.unanswered = self.own.len();
-        for (node, own) in self.own.iter_mut().enumerate() {
-            if let Some(old) = own.take() {
-                self.wire.close(old);
-            }
-            let connection = own.insert(self.wire.open(Owner::Node(node)));
-            self.wire.request(connection, node, &request(node), timeout, now);
-        }
-    }
-
-    /// A node answered what it was asked before the test.
-    fn answered(&mut self, node: usize, reply: &Message, now: Duration) -> Result<(), NodeFault> {
-        let (request, expected) = match self.phase {
-            Phase::Init => ("init", "init_ok"),
-            _ => (self.setup_request(), self.workload.setup().map_or("", |setup| setup.reply)),
-        };
-        if fields(&reply.body, expected, []).is_err() {
-            let body = reply.body.get().to_owned();
-            return Err(FaultKind::Unwilling { request, expected, body }.of(node));
-        }
-        self.unanswered -= 1;
-        if self.unanswered == 0 {
-            match self.phase {
-                Phase::Init => self.begin_setup(now),
-                _ => self.begin_main(now),
-            }
-        }
-        Ok(())
-    }
-
-    fn setup_request(&self) -> &'static str {
-        self.workload.setup().map_or("", |setup| setup.request.kind())
-    }
-
-    fn begin_setup(&mut self, now: Duration) {
-        self.recorder.origin = now;
-        match self.workload.setup() {
-            Some(setup) => {
-                self.phase = Phase::Setup;
-                self.ask_every_node(|_| setup.request.clone(), SETUP_TIMEOUT, now);
-            }
-            None => self.begin_main(now),
-        }
-    }
-
-    fn begin_main(&mut self, now: Duration) {
-        self.phase = Phase::Main;
-        let Settings { rate, time_limit, .. } = self.settings;
-        self.load.start(self.workload.generator(), rate, now, time_limit);
-        self.nemesis.start(now);
-    }
-
-    /// A phase of operations is over when no more are to come, no more faults
-    /// either, and none is open.
-    fn end_phase_if_done(&mut self, now: Duration, out: &mut Vec<Command>) {
-        let more = self.load.is_running() || self.next_fault().is_some();
-        if more || !self.threads.all_free() {
-            return;
-        }
-        match self.phase {
-            Phase::Main if self.workload.final_generator().is_some() => {
-                if let Some(action) = self.nemesis.stop() {
-                    self.carry_out(action, now, out);
-                }
-                self.phase = Phase::Recovery;
-                self.recovered_at = now + RECOVERY;
-            }
-            Phase::Main | Phase::Final => self.phase = Phase::Finished,
-            Phase::Init | Phase::Setup | Phase::Recovery | Phase::Finished => {}
-        }
-    }
-
-    fn begin_final(&mut self, now: Duration) {
-        self.phase = Phase::Final;
-        if let Some(generator) = self.workload.final_generator() {
-            self.load.start_unpaced(generator, now);
-        }
-    }
-}
-
 /// Operations and faults.
 impl World {
     fn operate(&mut self, now: Duration, out: &mut Vec<Command>) {
@@ -483,15 +307,6 @@ impl World {
             self.carry_out(action, now, out);
         }
         self.end_phase_if_done(now, out);
-    }
-
-    fn carry_out(&mut self, action: Action, now: Duration, out: &mut Vec<Command>) {
-        out.push(Command::Record(self.recorder.nemesis(action.f, action.asked, now)));
-        match action.effect {
-            Effect::Partition(grudge) => self.wire.net.partition(grudge),
-            Effect::Heal => self.wire.net.heal(),
-        }
-        out.push(Command::Record(self.recorder.nemesis(action.f, action.done, now)));
     }
 }
 

@@ -81,6 +81,9 @@ impl Recorder {
         let f = Cow::Borrowed(operation.f);
         let mut op = self.op(kind, Process::Client(process), f, operation.value.clone(), now);
         op.is_final = operation.is_final;
+        op.seek_to_beginning = operation.seek_to_beginning;
+        op.unseen.clone_from(&operation.unseen);
+        op.poll_ms = operation.poll_ms;
         op
     }
 
@@ -96,7 +99,19 @@ impl Recorder {
         self.next_index += 1;
         let time = now.saturating_sub(self.origin).as_nanos();
         let time = u64::try_from(time).unwrap_or(u64::MAX);
-        Op { index, time, kind, process, f, value, error: None, is_final: false }
+        Op {
+            index,
+            time,
+            kind,
+            process,
+            f,
+            value,
+            error: None,
+            is_final: false,
+            seek_to_beginning: false,
+            unseen: None,
+            poll_ms: None,
+        }
     }
 }
 

@@ -229,6 +229,9 @@ impl<S: FnMut(Op)> World<'_, S> {
             value: serde_json::value::RawValue::from_string(value.to_owned()).unwrap(),
             error: None,
             is_final: false,
+            seek_to_beginning: false,
+            unseen: None,
+            poll_ms: None,
         });
         self.index += 1;
     }

@@ -11,9 +11,8 @@ me, sent = None, 0
 
 
 def note_pids(*pids):
-    with open("pids.new", "w") as file:
-        file.write(" ".join(map(str, pids)))
-    os.rename("pids.new", "pids")
+    with open("pids", "a") as file:
+        file.write(" ".join(map(str, pids)) + "\n")
 
 
 def send(src, dest, body):

@@ -89,6 +89,9 @@ impl History {
             value: raw(value),
             error: None,
             is_final: self.is_final,
+            seek_to_beginning: false,
+            unseen: None,
+            poll_ms: None,
         });
     }
 

@@ -32,22 +32,28 @@ pub(crate) fn integers(text: &str, mut each: impl FnMut(i64)) -> bool {
 /// The integer that begins at `at`, and where it ends.
 fn integer(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
     const MOST_DIGITS: usize = 18;
-    let negative = bytes.get(at) == Some(&b'-');
-    let start = at + usize::from(negative);
-    let mut end = start;
+    let is_negative = bytes.get(at) == Some(&b'-');
+    let digits = bytes.get(at + usize::from(is_negative)..)?;
     let mut value = 0_i64;
-    while let Some(digit) = bytes.get(end).map(|byte| byte.wrapping_sub(b'0')).filter(|d| *d < 10) {
-        if end - start == MOST_DIGITS {
+    let mut count = 0;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        if count == MOST_DIGITS {
             return None;
         }
         value = value * 10 + i64::from(digit);
-        end += 1;
+        count += 1;
     }
-    (end > start).then_some((if negative { -value } else { value }, end))
+    let end = at + usize::from(is_negative) + count;
+    (count > 0).then_some((if is_negative { -value } else { value }, end))
 }
 
+/// In JSON, everything up to the space is one.
 fn skip_space(bytes: &[u8], mut at: usize) -> usize {
-    while bytes.get(at).is_some_and(u8::is_ascii_whitespace) {
+    while bytes.get(at).is_some_and(|byte| *byte <= b' ') {
         at += 1;
     }
     at

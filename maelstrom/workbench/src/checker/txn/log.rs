@@ -377,6 +377,9 @@ mod tests {
             value: raw(value),
             error: None,
             is_final: false,
+            seek_to_beginning: false,
+            unseen: None,
+            poll_ms: None,
         }
     }
 

@@ -83,6 +83,9 @@ mod tests {
                 value: raw(&json!([])),
                 error: None,
                 is_final: false,
+                seek_to_beginning: false,
+                unseen: None,
+                poll_ms: None,
             });
         }
         log.finish();

@@ -1,6 +1,7 @@
 //! The world with scripted nodes in virtual time.
 
 mod faults;
+mod outages;
 mod phases;
 mod processes;
 
@@ -38,6 +39,8 @@ struct Stage {
     lines: VecDeque<(Duration, usize, Vec<u8>)>,
     history: Vec<Op>,
     traffic: Vec<String>,
+    /// What was done to nodes, and what they got: when, which, what.
+    lives: Vec<(Duration, usize, String)>,
 }
 
 impl Stage {
@@ -51,6 +54,7 @@ impl Stage {
             lines: VecDeque::new(),
             history: Vec::new(),
             traffic: Vec::new(),
+            lives: Vec::new(),
         }
     }
 
@@ -77,7 +81,14 @@ impl Stage {
     fn carry_out(&mut self, commands: &mut Vec<Command>) {
         for command in commands.drain(..) {
             match command {
-                Command::Start(_) => {}
+                Command::Start(node) => self.note(node, "start"),
+                Command::Pause(node) => self.note(node, "pause"),
+                Command::Resume(node) => self.note(node, "resume"),
+                Command::Kill(node) => {
+                    self.note(node, "kill");
+                    // What it was about to print is never printed.
+                    self.lines.retain(|line| line.1 != node);
+                }
                 Command::Deliver(node, message) => self.act(node, &message),
                 Command::Record(op) => self.history.push(op),
                 Command::Traffic(Traffic { time, event, message }) => {
@@ -87,8 +98,13 @@ impl Stage {
         }
     }
 
+    fn note(&mut self, node: usize, what: &str) {
+        self.lives.push((self.now, node, what.to_owned()));
+    }
+
     fn act(&mut self, node: usize, message: &Message) {
-        let body = serde_json::from_str(message.body.get()).unwrap();
+        let body: Value = serde_json::from_str(message.body.get()).unwrap();
+        self.note(node, body["type"].as_str().unwrap());
         for Send { after, dest, body } in (self.script)(node, message, &body) {
             let line = json!({"src": format!("n{node}"), "dest": dest, "body": body});
             let at = self.now + after;

@@ -1,6 +1,7 @@
 //! The course of a test: initialisation, load, recovery, final operations.
 
 use super::*;
+use crate::nemesis::Fault;
 use crate::settings::Workload;
 
 #[test]
@@ -143,7 +144,7 @@ fn gossip_and_services_count_as_messages_of_servers_and_have_latency() {
 #[test]
 fn partitions_start_at_once_alternate_and_end_before_the_recovery() {
     let mut settings = settings(Workload::Broadcast);
-    settings.partition = true;
+    settings.nemesis = vec![Fault::Partition.into()];
     settings.nemesis_interval = Duration::from_secs(1);
     let stage = Stage::new(&settings, acknowledges()).run().unwrap();
     let ops: Vec<&Op> = stage.nemesis().collect();
@@ -167,7 +168,7 @@ fn the_same_seed_gives_the_same_history_and_the_same_traffic() {
     let run = |seed| {
         let mut settings = settings(Workload::Broadcast);
         settings.seed = seed;
-        settings.partition = true;
+        settings.nemesis = vec![Fault::Partition.into()];
         settings.nemesis_interval = Duration::from_secs(1);
         settings.latency = settings::Latency {
             mean: Duration::from_millis(20),

@@ -1,0 +1,302 @@
+//! This node's own key: taking it over at the start of a life, and writing
+//! adds to it, a batch at a time.
+//!
+//! At most one request of the ledger is under way, and it is one of two: a
+//! compare-and-set of a [`Step`], or a read that asks what became of it.
+//!
+//! ```text
+//!                 done                      found what was to be written
+//!        ┌─────────────────────┐   ┌────────────────────────────────────┐
+//!        ▼                     │   ▼                                    │
+//!      idle ──a batch──▶ writing ─────not done, or no answer─────▶ checking
+//!                              ▲                                        │
+//!                              └────────────found anything else─────────┘
+//! ```
+//!
+//! Always:
+//!
+//! - Only `confirmed` is ever told to anybody, and it was in the service.
+//! - A step is repeated unchanged until it is known to have happened. It can
+//!   happen once only: every value written is new, so the value that it expects
+//!   is gone for good afterwards. Whatever delayed or doubled copies of it are
+//!   still on their way find nothing to replace.
+//! - The value that it writes contains this life's nonce and is written by no
+//!   other step, so to find it proves that the step has happened, however old
+//!   the state of the service that was looked at. To find anything else proves
+//!   nothing, nor does a refused compare-and-set: both may be answers from the
+//!   past, or the refusal that of a second copy.
+//! - A life's first step is a fence: the newest sum under a new incarnation. It
+//!   changes the key, and what changes the key happens on its newest value. So
+//!   once the fence is in, what it was made from was the newest; and what
+//!   former lives still have on its way expects a value from before the fence,
+//!   and fails. Before that nothing is counted.
+//!
+//! What is left to others: carrying the requests out, and everything about the
+//! other nodes.
+
+use std::mem;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::counter::{Answer, Command, Refusal};
+use crate::share::Share;
+
+/// How long a request waits for its answer at least. (With less, the long tail
+/// of exponentially distributed latencies would cause repetitions.)
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long it waits at most.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(8);
+/// The pause before an attempt that follows on two that got nowhere.
+const PAUSE: Duration = Duration::from_millis(10);
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// When to make a request, and how long to wait for the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// How long to wait before asking.
+    pub pause: Duration,
+    /// How long to wait for the answer then.
+    pub patience: Duration,
+}
+
+/// No usable answer came: the request may have been carried out, or not, or may
+/// yet be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoAnswer;
+
+/// A change of the key.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    from: Share,
+    to: Share,
+}
+
+impl Step {
+    fn is_fence(self) -> bool {
+        self.to.incarnation != self.from.incarnation
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    Idle,
+    Writing(Step),
+    Checking(Step),
+}
+
+/// The state of this node's own key. `T` is what an add is answered by.
+#[derive(Debug)]
+pub(crate) struct Ledger<T> {
+    /// This life's own, see [`Share::nonce`].
+    nonce: u64,
+    phase: Phase,
+    /// What certainly is in the service; nothing before the fence.
+    confirmed: Option<Share>,
+    /// The adds that the present step contains.
+    in_flight: Vec<T>,
+    /// The adds that the next one will contain.
+    gathered: Vec<(T, i64)>,
+    /// Answers in a row that were of no use.
+    failures: u32,
+    /// When the request under way was made.
+    asked: Instant,
+    /// How long the last answer took.
+    round_trip: Duration,
+    #[cfg(test)]
+    pub(crate) bug: Option<Bug>,
+}
+
+/// Mistakes that tests make on purpose, to see them caught.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bug {
+    /// Adds are acknowledged when their write is sent.
+    EarlyAcknowledgement,
+    /// A write without an answer is made anew on top of what was found.
+    RecomputedRetry,
+}
+
+impl<T> Ledger<T> {
+    pub(crate) fn new(nonce: u64, now: Instant) -> Self {
+        Self {
+            nonce,
+            phase: Phase::Idle,
+            confirmed: None,
+            in_flight: Vec::new(),
+            gathered: Vec::new(),
+            failures: 0,
+            asked: now,
+            round_trip: Duration::ZERO,
+            #[cfg(test)]
+            bug: None,
+        }
+    }
+
+    /// Begins this life, with the guess that there was none before.
+    pub(crate) fn start(&mut self, now: Instant, out: &mut Vec<Command<T>>) {
+        self.fence(Share::UNWRITTEN, now, out);
+    }
+
+    /// What certainly is in the service; nothing before the fence.
+    pub(crate) fn confirmed(&self) -> Option<Share> {
+        self.confirmed
+    }
+
+    /// Counts an add in with the next write.
+    pub(crate) fn add(&mut self, ticket: T, delta: i64) {
+        self.gathered.push((ticket, delta));
+    }
+
+    /// Writes what was gathered, unless a write is under way. `others` is the
+    /// sum of all other shares.
+    ///
+    /// Refuses what would take the share or the whole out of range. What
+    /// changes nothing is safe without a write.
+    pub(crate) fn flush(&mut self, others: i128, now: Instant, out: &mut Vec<Command<T>>) {
+        let (Phase::Idle, Some(from)) = (self.phase, self.confirmed) else { return };
+        let (mut sum, mut counted) = (from.sum, Vec::new());
+        for (ticket, delta) in mem::take(&mut self.gathered) {
+            match sum.checked_add(delta).filter(|&sum| in_range(others, sum)) {
+                Some(more) => {
+                    sum = more;
+                    counted.push(ticket);
+                }
+                None => out.push(Command::Answer(ticket, Answer::Refused(Refusal::OutOfRange))),
+            }
+        }
+        if sum == from.sum {
+            return acknowledge(counted, out);
+        }
+        self.in_flight = counted;
+        #[cfg(test)]
+        if self.bug == Some(Bug::EarlyAcknowledgement) {
+            acknowledge(mem::take(&mut self.in_flight), out);
+        }
+        self.write(Step { from, to: from.advanced(sum) }, now, out);
+    }
+
+    /// Takes the answer to a compare-and-set; returns what is newly confirmed.
+    pub(crate) fn written(
+        &mut self,
+        answer: Result<bool, NoAnswer>,
+        now: Instant,
+        out: &mut Vec<Command<T>>,
+    ) -> Option<Share> {
+        let Phase::Writing(step) = self.phase else { return None };
+        self.measure(answer.is_ok(), now);
+        if answer == Ok(true) {
+            return Some(self.confirm(step.to, out));
+        }
+        self.failures += 1;
+        self.phase = Phase::Checking(step);
+        out.push(Command::Check(self.pace(now)));
+        None
+    }
+
+    /// Takes what the key was found to be; returns what is newly confirmed.
+    pub(crate) fn found(
+        &mut self,
+        answer: Result<Share, NoAnswer>,
+        now: Instant,
+        out: &mut Vec<Command<T>>,
+    ) -> Option<Share> {
+        let Phase::Checking(step) = self.phase else { return None };
+        self.measure(answer.is_ok(), now);
+        self.failures += 1;
+        let found = answer.unwrap_or(step.from);
+        #[cfg(test)]
+        if self.bug == Some(Bug::RecomputedRetry) && !step.is_fence() {
+            let to = found.advanced(found.sum + (step.to.sum - step.from.sum));
+            self.write(Step { from: found, to }, now, out);
+            return None;
+        }
+        if found == step.to {
+            return Some(self.confirm(found, out));
+        }
+        if step.is_fence() {
+            if found.rank() > step.from.rank() {
+                self.failures = 0;
+            }
+            self.fence(step.from.join(found), now, out);
+        } else if found.rank() >= step.to.rank() {
+            self.superseded(found, now, out);
+        } else {
+            self.write(step, now, out);
+        }
+        None
+    }
+
+    /// Gives up: answers everybody who waits.
+    pub(crate) fn close(&mut self, out: &mut Vec<Command<T>>) {
+        refuse(mem::take(&mut self.in_flight), Refusal::Unknown, out);
+        let gathered = mem::take(&mut self.gathered).into_iter().map(|(ticket, _)| ticket);
+        refuse(gathered, Refusal::Closing, out);
+    }
+
+    fn fence(&mut self, from: Share, now: Instant, out: &mut Vec<Command<T>>) {
+        self.write(Step { from, to: from.fenced(self.nonce) }, now, out);
+    }
+
+    fn write(&mut self, step: Step, now: Instant, out: &mut Vec<Command<T>>) {
+        self.phase = Phase::Writing(step);
+        let Step { from, to } = step;
+        out.push(Command::Write { from, to, pace: self.pace(now) });
+    }
+
+    fn confirm(&mut self, share: Share, out: &mut Vec<Command<T>>) -> Share {
+        self.phase = Phase::Idle;
+        self.confirmed = Some(share);
+        self.failures = 0;
+        acknowledge(mem::take(&mut self.in_flight), out);
+        share
+    }
+
+    /// Somebody else runs under this node's name, and began later. What was in
+    /// flight may have come before that or not; the rest goes on once the key
+    /// has been taken back.
+    fn superseded(&mut self, by: Share, now: Instant, out: &mut Vec<Command<T>>) {
+        refuse(mem::take(&mut self.in_flight), Refusal::Unknown, out);
+        self.confirmed = None;
+        self.fence(by, now, out);
+    }
+
+    fn measure(&mut self, answered: bool, now: Instant) {
+        if answered {
+            self.round_trip = now.saturating_duration_since(self.asked);
+        }
+    }
+
+    /// Doubles the patience with each failure, from a few round trips, and
+    /// pauses from the second failure on, so that a service that is stale, or
+    /// refuses at once, is not asked in a busy loop.
+    fn pace(&mut self, now: Instant) -> Pace {
+        let doubled = |base: Duration, times: u32| base.saturating_mul(1 << times.min(10));
+        let pause = match self.failures {
+            0 | 1 => Duration::ZERO,
+            failures => doubled(PAUSE, failures - 2).min(LONGEST_PAUSE),
+        };
+        let patience = doubled(PATIENCE.max(self.round_trip * 4), self.failures);
+        self.asked = now + pause;
+        Pace { pause, patience: patience.min(LONGEST_PATIENCE) }
+    }
+}
+
+/// Whether the whole counter stays within 64 bits.
+fn in_range(others: i128, sum: i64) -> bool {
+    i64::try_from(others + i128::from(sum)).is_ok()
+}
+
+fn acknowledge<T>(tickets: Vec<T>, out: &mut Vec<Command<T>>) {
+    out.extend(tickets.into_iter().map(|ticket| Command::Answer(ticket, Answer::Added)));
+}
+
+fn refuse<T>(tickets: impl IntoIterator<Item = T>, why: Refusal, out: &mut Vec<Command<T>>) {
+    let refused = |ticket| Command::Answer(ticket, Answer::Refused(why));
+    out.extend(tickets.into_iter().map(refused));
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -1,0 +1,171 @@
+//! Challenge 4: a counter whose nodes keep their shares in `seq-kv`.
+//!
+//! Each node adds up what its own clients add, its *share*, under a key of its
+//! own, and knows the shares of all; their sum is the counter. No two nodes
+//! ever write the same key, so nobody waits for anybody, and every node serves
+//! adds and reads as long as it reaches the service, however the nodes are cut
+//! off from each other.
+//!
+//! # Message flow
+//!
+//! ```text
+//! client          n2                 seq-kv                 n0, a hub    n3
+//!   │── add 3 ───▶│                     │                      │         │
+//!   │             │── cas [1,…,4,10] ──▶│                      │         │
+//!   │             │    to [1,…,5,13]    │                      │         │
+//!   │             │◀────── cas_ok ──────│                      │         │
+//!   │◀─ add_ok ───│                     │                      │         │
+//!   │             │── gossip: n2 has [1,…,5,13] ──────────────▶│         │
+//!   │             │◀─ gossip: n3 has …, acknowledged ──────────│         │
+//!   │             │                     │                      │─ n2 … ─▶│
+//! ```
+//!
+//! - An add waits for the next write of the node's key. One write is under way
+//!   at a time; what arrives meanwhile goes together into the next one (group
+//!   commit). So a lone add takes one round trip to the service, and a thousand
+//!   at once take two.
+//! - A read is answered from memory.
+//! - Confirmed shares spread by gossip, a few messages a second and link
+//!   whatever the load ([`gossip`](Gossip)), and from the service where gossip
+//!   does not get through. Nothing is sent when there is nothing new.
+//!
+//! # Why no acknowledged add is lost or counted twice
+//!
+//! 1. Every value that is written to a key contains the incarnation and the
+//!    nonce of the life that writes it, and a sequence number: no value is
+//!    written twice. A write is a compare-and-set, so a key goes through a chain
+//!    of values, in which each expects the one before it, and a write that was
+//!    late, doubled or overtaken fails. The chain's sums differ by exactly the
+//!    adds in between.
+//! 2. A write is repeated as it was, not made anew, until the service says that
+//!    it is done, or the key is found to be what the write makes of it. `seq-kv`
+//!    may show the past, but never a value that was not there, so finding it
+//!    proves the same. Only then are its adds acknowledged and its share told to
+//!    others.
+//! 3. A life that begins may find its key as it was some time ago. So before it
+//!    counts anything it moves the key to its own incarnation: this changes the
+//!    key, changes happen on the newest state, and so it succeeds only from the
+//!    key's newest value, which contains every add that was ever acknowledged
+//!    here. After it, what former lives have still on its way fails.
+//! 4. What nodes know of each other's shares are values of those chains, and
+//!    they keep the later of two. So all nodes that know the ends of all chains
+//!    agree, and the ends are told until that is acknowledged.
+//!
+//! The third point is where more is relied on than sequential consistency
+//! promises: that the service, asked again, sooner or later shows a node its own
+//! key's present. Were it to show a restarted node the same past for ever, the
+//! node would wait for ever rather than lose anything.
+//!
+//! # Choices
+//!
+//! - `init` is answered at once. Requests that arrive before the key has been
+//!   taken over, which takes one round trip for a node's first life and three
+//!   for a later one, wait for it instead of being refused: a refusal would
+//!   count against availability, and clients wait for seconds.
+//! - Shares and counter are signed 64-bit integers, which is what the test
+//!   reads. An add that would take either out of range is refused
+//!   (`precondition-failed`); a read while concurrent adds have taken it out of
+//!   range is refused likewise. Nothing wraps.
+//! - An add of 0 needs no write.
+
+mod counter;
+mod gossip;
+mod ledger;
+mod lookup;
+mod share;
+mod shell;
+mod table;
+#[cfg(test)]
+mod trial;
+
+use maelstrom::{Context, Definite, Empty, Error, Node, Request};
+use serde::{Deserialize, Serialize};
+
+pub use counter::{Answer, Command, Counter, Refusal};
+pub use gossip::{Gossip, PERIOD};
+pub use ledger::{NoAnswer, Pace};
+pub use share::Share;
+pub use shell::Shell;
+
+/// `{"type":"add","delta":…}`, answered `{"type":"add_ok"}`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Add {
+    /// What to add.
+    pub delta: i64,
+}
+
+impl Request for Add {
+    const TYPE: &'static str = "add";
+    type Reply = Empty;
+}
+
+/// `{"type":"read"}`, answered `{"type":"read_ok","value":…}`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Read {}
+
+/// The fields of `read_ok`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ReadOk {
+    /// The counter, as far as this node knows.
+    pub value: i64,
+}
+
+impl Request for Read {
+    const TYPE: &'static str = "read";
+    type Reply = ReadOk;
+}
+
+/// The node of challenge 4, a grow-only counter.
+pub fn node() -> Node<Shell> {
+    common().handle(async |context, Add { delta }| {
+        if delta < 0 {
+            let text = format_args!("`delta` is {delta}, but this counter only grows");
+            return Err(Error::malformed(text));
+        }
+        add(context, delta).await
+    })
+}
+
+/// A node of the workload `pn-counter`, which takes negative deltas as well: a
+/// share may be any sum, since it is not the larger but the later that counts.
+pub fn pn_node() -> Node<Shell> {
+    common().handle(async |context, Add { delta }| add(context, delta).await)
+}
+
+fn common() -> Node<Shell> {
+    Node::new(Shell::new)
+        .on_init(async |context| {
+            shell::drive(&context, Counter::start);
+            Ok(())
+        })
+        .receive(async |context: Context<Shell>, gossip: Gossip| {
+            let from = context.source().clone();
+            shell::drive(&context, |counter, now| counter.received(&from, gossip, now));
+        })
+        .handle(read)
+}
+
+async fn add(context: Context<Shell>, delta: i64) -> Result<Empty, Error> {
+    let answer = shell::ask(&context, |counter, client, now| counter.add(client, delta, now));
+    match answer.await {
+        Answer::Added => Ok(Empty {}),
+        Answer::Refused(why) => Err(refused(why)),
+        Answer::Value(_) => Err(Error::crash("an add was answered as a read")),
+    }
+}
+
+async fn read(context: Context<Shell>, _: Read) -> Result<ReadOk, Error> {
+    match shell::ask(&context, |counter, client, _| counter.read(client)).await {
+        Answer::Value(value) => Ok(ReadOk { value }),
+        Answer::Refused(why) => Err(refused(why)),
+        Answer::Added => Err(Error::crash("a read was answered as an add")),
+    }
+}
+
+fn refused(why: Refusal) -> Error {
+    match why {
+        Refusal::OutOfRange => Error::new(Definite::PreconditionFailed, why),
+        Refusal::Closing => Error::unavailable(why),
+        Refusal::Unknown => Error::crash(why),
+    }
+}

@@ -1,0 +1,7 @@
+//! Runs the grow-only counter on standard input and output.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    maelstrom::run(g_counter::node())
+}

@@ -1,0 +1,94 @@
+//! One node's share of the counter: the value of its key in the service.
+//!
+//! Always: the states that a key goes through are totally ordered by
+//! [`Share::rank`], because each is made from the one before it, by
+//! [`Share::fenced`] or [`Share::advanced`], and put there by a
+//! compare-and-set. Of two shares of one node the one of higher rank is the
+//! newer, and the other is history. So the join of what two nodes know of a
+//! third is the maximum by rank, whatever the sums are. (The G-Counter of
+//! Shapiro et al., *A comprehensive study of convergent and commutative
+//! replicated data types*, 2011, section 3.1.2, joins by the larger sum, and so
+//! needs a second vector to count down.)
+
+use serde::{Deserialize, Serialize};
+
+/// What one node has counted. On the wire: `[incarnation, nonce, sequence,
+/// sum]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u64, u64, i64)", into = "(u64, u64, u64, i64)")]
+pub struct Share {
+    /// Which life of the node wrote it, counting from 1.
+    pub incarnation: u64,
+    /// Drawn at random by each life. Two lives that race for the same
+    /// incarnation write different values, and neither takes the other's for
+    /// its own.
+    pub nonce: u64,
+    /// How many writes that life had made before.
+    pub sequence: u64,
+    /// The sum of the deltas.
+    pub sum: i64,
+}
+
+impl Share {
+    /// What a key holds that nobody has written. It is never written itself, so
+    /// a compare-and-set from it can succeed only by creating the key.
+    pub const UNWRITTEN: Self = Self { incarnation: 0, nonce: 0, sequence: 0, sum: 0 };
+
+    /// Its place among all shares of the same node.
+    pub fn rank(self) -> (u64, u64) {
+        (self.incarnation, self.sequence)
+    }
+
+    /// The newer of two shares of one node.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        if other.rank() > self.rank() { other } else { self }
+    }
+
+    /// The same sum, taken over by the next life.
+    #[must_use]
+    pub(crate) fn fenced(self, nonce: u64) -> Self {
+        Self { incarnation: self.incarnation.saturating_add(1), nonce, sequence: 0, ..self }
+    }
+
+    /// The next share of the same life.
+    #[must_use]
+    pub(crate) fn advanced(self, sum: i64) -> Self {
+        Self { sequence: self.sequence.saturating_add(1), sum, ..self }
+    }
+}
+
+impl From<(u64, u64, u64, i64)> for Share {
+    fn from((incarnation, nonce, sequence, sum): (u64, u64, u64, i64)) -> Self {
+        Self { incarnation, nonce, sequence, sum }
+    }
+}
+
+impl From<Share> for (u64, u64, u64, i64) {
+    fn from(share: Share) -> Self {
+        (share.incarnation, share.nonce, share.sequence, share.sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_an_array_on_the_wire() {
+        let share = Share { incarnation: 2, nonce: 77, sequence: 3, sum: -4 };
+        let json = serde_json::to_string(&share).unwrap();
+        assert_eq!(json, "[2,77,3,-4]");
+        assert_eq!(serde_json::from_str::<Share>(&json).unwrap(), share);
+    }
+
+    #[test]
+    fn a_fence_outranks_everything_of_the_life_before() {
+        let before = Share { incarnation: 1, nonce: 5, sequence: 900, sum: 12 };
+        let fence = before.fenced(6);
+        assert_eq!(fence.sum, 12);
+        assert_eq!(before.join(fence), fence);
+        assert_eq!(fence.join(before), fence);
+        assert_eq!(fence.join(fence.advanced(13)).sum, 13);
+    }
+}

@@ -1,0 +1,146 @@
+//! What this node knows of every node's share.
+//!
+//! Always: a share is only ever replaced by a newer one of the same node, and
+//! every replacement has a number of its own, its *version*, counting from 1.
+//! "Everything after version v" is thus a delta that brings somebody who knows
+//! the first v changes up to date (acknowledged delta intervals: Almeida,
+//! Shoker and Baquero, *Delta state replicated data types*, 2018, algorithm 2).
+//!
+//! Beside each share stands which neighbours have told it to this node, so that
+//! it is not told back to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use maelstrom::NodeId;
+
+use crate::share::Share;
+
+/// The shares that this node knows of.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    entries: BTreeMap<NodeId, Entry>,
+    /// Who was changed by which version; of each node, the last.
+    changes: BTreeMap<u64, NodeId>,
+    version: u64,
+    total: i128,
+}
+
+#[derive(Debug)]
+struct Entry {
+    share: Share,
+    version: u64,
+    /// Neighbours that certainly know this very share.
+    holders: BTreeSet<NodeId>,
+}
+
+impl Table {
+    /// The sum of all shares. (2⁶⁴ shares of 64 bits fit.)
+    pub(crate) fn total(&self) -> i128 {
+        self.total
+    }
+
+    /// How many changes there were.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// A node's share, as far as is known.
+    pub(crate) fn share(&self, origin: &NodeId) -> Share {
+        self.entries.get(origin).map_or(Share::UNWRITTEN, |entry| entry.share)
+    }
+
+    /// Takes in a share that was in the service, and who told of it; returns
+    /// whether it is news.
+    pub(crate) fn learn(&mut self, origin: &NodeId, share: Share, from: Option<&NodeId>) -> bool {
+        let known = self.share(origin);
+        if share.rank() <= known.rank() {
+            if let Some(entry) = self.entries.get_mut(origin)
+                && share == known
+            {
+                entry.holders.extend(from.cloned());
+            }
+            return false;
+        }
+        self.version += 1;
+        self.total += i128::from(share.sum) - i128::from(known.sum);
+        let holders = from.cloned().into_iter().collect();
+        let entry = Entry { share, version: self.version, holders };
+        if let Some(former) = self.entries.insert(origin.clone(), entry) {
+            self.changes.remove(&former.version);
+        }
+        self.changes.insert(self.version, origin.clone());
+        true
+    }
+
+    /// Forgets what a neighbour has told: it may not know it any more.
+    pub(crate) fn forget_holder(&mut self, neighbour: &NodeId) {
+        for entry in self.entries.values_mut() {
+            entry.holders.remove(neighbour);
+        }
+    }
+
+    /// The shares changed after `version` that `neighbour` has not itself told.
+    pub(crate) fn news_for<'a>(
+        &'a self,
+        neighbour: &'a NodeId,
+        version: u64,
+    ) -> impl Iterator<Item = (&'a NodeId, Share)> {
+        let changed = self.changes.range(version.saturating_add(1)..);
+        changed.filter_map(move |(_, origin)| {
+            let entry = self.entries.get(origin)?;
+            (!entry.holders.contains(neighbour)).then_some((origin, entry.share))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn share(incarnation: u64, sequence: u64, sum: i64) -> Share {
+        Share { incarnation, nonce: incarnation, sequence, sum }
+    }
+
+    fn news(table: &Table, neighbour: &str, version: u64) -> Vec<(String, i64)> {
+        let neighbour = NodeId::from(neighbour);
+        let news = table.news_for(&neighbour, version);
+        news.map(|(origin, share)| (origin.to_string(), share.sum)).collect()
+    }
+
+    #[test]
+    fn an_older_share_changes_nothing_even_when_it_is_larger() {
+        let mut table = Table::default();
+        assert!(table.learn(&"n1".into(), share(2, 0, 5), None));
+        assert!(!table.learn(&"n1".into(), share(1, 9, 50), None));
+        assert!(!table.learn(&"n1".into(), share(2, 0, 5), None));
+        assert_eq!((table.total(), table.version()), (5, 1));
+        assert!(table.learn(&"n1".into(), share(2, 1, 3), None));
+        assert_eq!((table.total(), table.version()), (3, 2));
+    }
+
+    #[test]
+    fn news_are_the_last_changes_after_a_version() {
+        let mut table = Table::default();
+        table.learn(&"n1".into(), share(1, 0, 1), None);
+        table.learn(&"n2".into(), share(1, 0, 2), None);
+        table.learn(&"n1".into(), share(1, 1, 3), None);
+        assert_eq!(news(&table, "n3", 0), [("n2".into(), 2), ("n1".into(), 3)]);
+        assert_eq!(news(&table, "n3", 2), [("n1".into(), 3)]);
+        assert_eq!(news(&table, "n3", 3), []);
+    }
+
+    #[test]
+    fn nobody_is_told_what_it_has_told_until_it_may_have_forgotten() {
+        let mut table = Table::default();
+        let (n1, n2) = (NodeId::from("n1"), NodeId::from("n2"));
+        table.learn(&n1, share(1, 0, 1), Some(&n1));
+        assert_eq!(news(&table, "n1", 0), []);
+        assert_eq!(news(&table, "n2", 0), [("n1".into(), 1)]);
+        table.learn(&n1, share(1, 0, 1), Some(&n2));
+        assert_eq!(news(&table, "n2", 0), []);
+        table.forget_holder(&n2);
+        assert_eq!(news(&table, "n2", 0), [("n1".into(), 1)]);
+        table.learn(&n1, share(1, 1, 4), Some(&n2));
+        assert_eq!(news(&table, "n1", 0), [("n1".into(), 4)]);
+    }
+}

@@ -1,0 +1,77 @@
+//! The challenges in virtual time.
+
+use clap::{Args, Parser};
+use workbench::challenge::{CHALLENGES, Challenge};
+use workbench::cli::SettingsFlags;
+use workbench::report::limits::Limit;
+use workbench::report::style::Style;
+use workbench::report::table::{self, Row};
+use workbench::settings::Settings;
+use workbench::simulation::Simulation;
+
+use crate::nodes::Kind;
+use crate::print;
+use crate::single::{self, Output};
+
+/// What the command line of `simulate challenge` says.
+#[derive(Args, Debug)]
+pub(crate) struct Flags {
+    /// Which challenges: 3a, 3b, …; all when none is named
+    #[arg(value_name = "CHALLENGE", value_parser = find)]
+    challenges: Vec<&'static Challenge>,
+
+    /// Decides everything that is drawn at random
+    #[arg(long, value_name = "NUM", default_value = "0")]
+    seed: u64,
+
+    #[command(flatten)]
+    output: Output,
+}
+
+pub(crate) fn find(id: &str) -> Result<&'static Challenge, String> {
+    Challenge::find(id).ok_or_else(|| {
+        let ids: Vec<&str> = CHALLENGES.iter().map(|challenge| challenge.id).collect();
+        format!("there are {}", ids.join(", "))
+    })
+}
+
+#[derive(Debug, Parser)]
+struct TestCommand {
+    #[command(flatten)]
+    flags: SettingsFlags,
+}
+
+/// What a challenge asks for.
+pub(crate) fn settings(challenge: &Challenge, seed: u64) -> anyhow::Result<(Settings, Vec<Limit>)> {
+    let words = ["simulate"].into_iter().chain(challenge.flags.split_whitespace());
+    let command = TestCommand::try_parse_from(words)?;
+    let (settings, mut limits) = command.flags.settings(seed).map_err(anyhow::Error::msg)?;
+    for limit in challenge.limits.split(',').filter(|limit| !limit.is_empty()) {
+        limits.push(limit.parse()?);
+    }
+    Ok((settings, limits))
+}
+
+pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
+    let all: Vec<&'static Challenge> = CHALLENGES.iter().collect();
+    let challenges = if flags.challenges.is_empty() { &all } else { &flags.challenges };
+    let mut rows = Vec::new();
+    for &challenge in challenges {
+        let node = Kind::find(challenge.node).map_err(anyhow::Error::msg)?;
+        let (settings, limits) = settings(challenge, flags.seed)?;
+        let simulation = Simulation::with(settings, node.program(&[])?);
+        let finished = flags.output.run(simulation)?;
+        if challenges.len() == 1 {
+            return Ok(single::show(node, &finished, &limits));
+        }
+        if finished.ended.is_err() {
+            print(&format!("{finished}\nto run again: {}\n", single::replay(node, &finished)));
+        }
+        rows.push(match finished.ended {
+            Ok(_) => Row::of(challenge, &finished.report),
+            Err(_) => Row::failed(challenge),
+        });
+    }
+    print(&table::render(&rows, Style::of(&std::io::stdout())));
+    Ok(rows.iter().all(Row::is_solved))
+}

@@ -1,0 +1,71 @@
+//! Runs this workspace's nodes in virtual time: single tests, challenges, swarms
+//! of seeds, noise.
+//!
+//! - [`nodes`]: the nodes that there are.
+//! - [`single`]: one test, with its log, history and journal on request.
+//! - [`challenges`]: the challenges in a row, and their table.
+//! - [`swarm`]: many seeds over challenges and faults, on all cores.
+//! - [`judge`]: what a run under faults has to show.
+//! - [`noise`]: noise between valid requests.
+//! - [`determinism`]: the same seed in two processes.
+//! - [`clock`]: virtual time in log lines.
+
+mod challenges;
+mod clock;
+mod determinism;
+mod judge;
+mod nodes;
+mod noise;
+mod single;
+mod swarm;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Runs this workspace's nodes in virtual time, reproducibly from a seed.
+#[derive(Debug, Parser)]
+#[command(name = "simulate", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run one test; its flags are those of `workbench test`
+    Test(Box<single::Flags>),
+    /// Run challenges with their flags and limits, then show them in a table
+    Challenge(challenges::Flags),
+    /// Run many seeds over challenges and faults, on all cores
+    Swarm(swarm::Flags),
+    /// Feed nodes noise between valid requests
+    Fuzz(noise::Flags),
+    /// Run every challenge twice with the same seed, in processes of their own,
+    /// and compare histories and journals byte for byte
+    Determinism(determinism::Flags),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Test(flags) => single::run(*flags),
+        Command::Challenge(flags) => challenges::run(&flags),
+        Command::Swarm(flags) => swarm::run(&flags),
+        Command::Fuzz(flags) => noise::run(&flags),
+        Command::Determinism(flags) => determinism::run(&flags),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::from(255)
+        }
+    }
+}
+
+/// Writes to standard output. That nobody reads it is no failure.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

@@ -1,0 +1,155 @@
+//! The nodes that can be simulated.
+
+use anyhow::bail;
+use broadcast::config::Config;
+use workbench::host::Program;
+use workbench::simulation::Finished;
+
+use crate::judge::{in_memory, valid};
+
+/// A node crate of this workspace.
+#[derive(Clone, Copy)]
+pub(crate) struct Kind {
+    /// The crate's and its program's name.
+    pub(crate) name: &'static str,
+    /// Makes the program, with the arguments that the binary takes.
+    program: fn(&[String]) -> anyhow::Result<Program>,
+    /// Bodies that noise is made of; the first is a request that is always
+    /// answered with success.
+    pub(crate) bodies: &'static [&'static str],
+    /// What it bears, one entry a workload.
+    pub(crate) promises: &'static [Promise],
+    /// Whether a run under faults is as promised, or what is wrong with it.
+    pub(crate) judge: fn(&Finished) -> Result<(), String>,
+}
+
+/// What a node bears.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Promise {
+    /// The workload, and what else holds in any case.
+    pub(crate) flags: &'static str,
+    /// How many nodes there may be.
+    pub(crate) node_counts: &'static [usize],
+    /// Operations a second, at most.
+    pub(crate) rate: u32,
+    /// Faults, in any combination.
+    pub(crate) faults: &'static [&'static str],
+}
+
+/// Every fault that there is.
+const ALL: &[&str] =
+    &["partition", "one-way", "kill", "pause", "loss", "duplicate", "reorder", "slow"];
+
+/// All of them.
+pub(crate) const KINDS: &[Kind] = &[
+    Kind {
+        name: "broadcast",
+        program: |arguments| {
+            let config = Config::parse(arguments.to_vec(), |_| None)?;
+            Ok(Program::new(move || broadcast::node_with(config.clone())))
+        },
+        bodies: &[
+            r#"{"type":"read"}"#,
+            r#"{"type":"broadcast","message":{"a":[1,"two",null]}}"#,
+            r#"{"type":"broadcast","message":7}"#,
+            r#"{"type":"topology","topology":{"n0":["n1"]}}"#,
+            r#"{"type":"spread","answer":{"nonce":3506511938},"path":[0,2]}"#,
+            r#"{"type":"spread","runs":[[1,1006948173632174,0,[4]]],"up":{"epoch":202799346,"since":0,"upto":4}}"#,
+            r#"{"type":"digest","nonce":3506511938,"path":[0]}"#,
+        ],
+        promises: &[Promise {
+            flags: "-w broadcast --strict",
+            node_counts: &[1, 2, 5, 25],
+            rate: 100,
+            faults: ALL,
+        }],
+        judge: in_memory,
+    },
+    Kind {
+        name: "echo",
+        program: |arguments| without_arguments(arguments, || Program::new(echo::node)),
+        bodies: &[
+            r#"{"type":"echo","echo":{"a":[1,"two",null]}}"#,
+            r#"{"type":"echo_ok","in_reply_to":1,"echo":1}"#,
+        ],
+        promises: &[Promise { flags: "-w echo", node_counts: &[1, 3], rate: 200, faults: ALL }],
+        judge: valid,
+    },
+    Kind {
+        name: "g-counter",
+        program: |arguments| without_arguments(arguments, || Program::new(g_counter::node)),
+        bodies: &[
+            r#"{"type":"read"}"#,
+            r#"{"type":"add","delta":3}"#,
+            r#"{"type":"add","delta":-1}"#,
+        ],
+        promises: &[Promise {
+            flags: "-w g-counter",
+            node_counts: &[1, 2, 3, 5, 10],
+            rate: 100,
+            faults: ALL,
+        }],
+        judge: valid,
+    },
+    Kind {
+        name: "txn-kv",
+        program: |arguments| without_arguments(arguments, || Program::new(txn_kv::node)),
+        bodies: &[
+            r#"{"type":"txn","txn":[["r",1,null],["w",1,[2]]]}"#,
+            r#"{"type":"txn","txn":[["x",1,null]]}"#,
+            r#"{"type":"txn","txn":[]}"#,
+        ],
+        promises: &[Promise {
+            flags: "-w txn-rw-register --consistency-models read-atomic,causal-cerone",
+            node_counts: &[1, 2, 3, 5, 10],
+            rate: 200,
+            faults: ALL,
+        }],
+        judge: valid,
+    },
+    Kind {
+        name: "unique-ids",
+        program: |arguments| without_arguments(arguments, || Program::new(unique_ids::node)),
+        bodies: &[r#"{"type":"generate"}"#],
+        promises: &[Promise {
+            flags: "-w unique-ids",
+            node_counts: &[1, 3, 5],
+            rate: 500,
+            faults: ALL,
+        }],
+        judge: valid,
+    },
+];
+
+fn without_arguments(
+    arguments: &[String],
+    program: impl FnOnce() -> Program,
+) -> anyhow::Result<Program> {
+    match arguments.first() {
+        None => Ok(program()),
+        Some(argument) => bail!("this node takes no arguments, and {argument:?} is one"),
+    }
+}
+
+impl Kind {
+    /// The node of that name.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that lists those that there are.
+    pub(crate) fn find(name: &str) -> Result<&'static Self, String> {
+        let names = || KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
+        KINDS.iter().find(|kind| kind.name == name).ok_or_else(|| format!("there are {}", names()))
+    }
+
+    /// Its program, with the arguments that its binary takes.
+    pub(crate) fn program(&self, arguments: &[String]) -> anyhow::Result<Program> {
+        (self.program)(arguments)
+    }
+}
+
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}

@@ -1,0 +1,105 @@
+//! One test.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use workbench::checker::Validity;
+use workbench::cli::SettingsFlags;
+use workbench::report::digest::Digest;
+use workbench::report::limits::{self, Limit};
+use workbench::report::style::Style;
+use workbench::report::summary;
+use workbench::simulation::{Finished, Simulation};
+
+use crate::nodes::Kind;
+use crate::{clock, print};
+
+/// What the command line of `simulate test` says.
+#[derive(Args, Debug)]
+pub(crate) struct Flags {
+    /// Which node runs
+    #[arg(value_name = "NODE", value_parser = Kind::find)]
+    node: &'static Kind,
+
+    #[command(flatten)]
+    test: SettingsFlags,
+
+    #[command(flatten)]
+    output: Output,
+
+    /// Arguments of the node's program, after `--`
+    #[arg(last = true, value_name = "NODE ARGS")]
+    arguments: Vec<String>,
+}
+
+/// What is shown and kept beside the verdict.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Output {
+    /// Show what nodes log, with virtual time and the node's id (see RUST_LOG)
+    #[arg(long, help_heading = "Output")]
+    log: bool,
+
+    /// Write the history to this file, one operation a line
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    history: Option<PathBuf>,
+
+    /// Write every message, as it is sent and as it is received, to this file
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    journal: Option<PathBuf>,
+}
+
+impl Output {
+    /// Runs a simulation and keeps of it what is to be kept.
+    pub(crate) fn run(&self, simulation: Simulation) -> anyhow::Result<Finished> {
+        if self.log {
+            clock::log();
+        }
+        let is_recorded = self.history.is_some() || self.journal.is_some();
+        let simulation = if is_recorded { simulation.recorded() } else { simulation };
+        let finished = simulation.run();
+        let files = [(&self.history, &finished.history), (&self.journal, &finished.journal)];
+        for (file, text) in files {
+            if let Some(file) = file {
+                std::fs::write(file, text)
+                    .with_context(|| format!("cannot write {}", file.display()))?;
+            }
+        }
+        Ok(finished)
+    }
+}
+
+pub(crate) fn run(flags: Flags) -> anyhow::Result<bool> {
+    let (settings, limits) = flags.test.settings(0).map_err(anyhow::Error::msg)?;
+    let simulation = Simulation::with(settings, flags.node.program(&flags.arguments)?);
+    let finished = flags.output.run(simulation)?;
+    Ok(show(flags.node, &finished, &limits))
+}
+
+/// Prints the summary of a test; whether all is well.
+pub(crate) fn show(node: &Kind, finished: &Finished, limits: &[Limit]) -> bool {
+    let mut report = finished.report.clone();
+    if let Err(error) = &finished.ended {
+        print(&format!("{error}\n"));
+    }
+    let comparisons = limits::compare(limits, &report);
+    if !limits.is_empty() {
+        report.add("limits", limits::outcome(&comparisons));
+    }
+    let settings = &finished.settings;
+    let title = format!("{} in virtual time, seed {}", node.name, settings.seed);
+    let frame = summary::Frame {
+        title,
+        footer: vec![("to run again", replay(node, finished))],
+        width: 100,
+    };
+    let style = Style::of(&std::io::stdout());
+    print(&summary::render(&Digest::of(&report, &comparisons), &frame, style));
+    finished.ended.is_ok() && report.valid() == Validity::Valid
+}
+
+/// The command that runs a test again.
+pub(crate) fn replay(node: &Kind, finished: &Finished) -> String {
+    let flags = workbench::cli::settings_flags(&finished.settings);
+    format!("cargo run --release -p simulate -- test {} {flags}", node.name)
+}

@@ -1,0 +1,150 @@
+//! Many seeds over challenges and faults, on all cores.
+//!
+//! A seed decides the scenario (which node, how many, how slow and unreliable the
+//! network is, which faults come how often) and then everything in it. Workers
+//! take seeds in order; each run is single-threaded and knows nothing of the
+//! others, so what a seed does depends on nothing but the seed.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use clap::{Args, Parser};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use workbench::cli::SettingsFlags;
+use workbench::settings::Settings;
+use workbench::simulation::Simulation;
+
+use crate::nodes::{KINDS, Kind, Promise};
+use crate::print;
+use crate::single::replay;
+
+/// What the command line of `simulate swarm` says.
+#[derive(Args, Debug)]
+pub(crate) struct Flags {
+    /// Which nodes; all when none is named
+    #[arg(value_name = "NODE", value_parser = Kind::find)]
+    nodes: Vec<&'static Kind>,
+
+    /// How many seeds
+    #[arg(long, value_name = "NUM", default_value = "1000")]
+    seeds: u64,
+
+    /// The first seed
+    #[arg(long, value_name = "NUM", default_value = "0")]
+    first: u64,
+
+    /// Go on after a failure
+    #[arg(long)]
+    keep_going: bool,
+}
+
+/// A seed whose run was not as promised.
+struct Failure {
+    seed: u64,
+    text: String,
+}
+
+pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
+    let all: Vec<&'static Kind> = KINDS.iter().collect();
+    let nodes = if flags.nodes.is_empty() { &all } else { &flags.nodes };
+    let (next, stop) = (AtomicU64::new(flags.first), AtomicBool::new(false));
+    let end = flags.first + flags.seeds;
+    let (sender, results) = mpsc::channel();
+    let failures = thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            let (sender, next, stop) = (sender.clone(), &next, &stop);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end || sender.send(try_seed(seed, nodes)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        collect(flags, &results, &stop)
+    });
+    let failed = failures.len();
+    print(&format!("{} seeds, {failed} failed\n", flags.seeds));
+    Ok(failed == 0)
+}
+
+fn collect(
+    flags: &Flags,
+    results: &mpsc::Receiver<Option<Failure>>,
+    stop: &AtomicBool,
+) -> Vec<Failure> {
+    let is_live = std::io::stderr().is_terminal();
+    let (mut failures, mut done) = (Vec::new(), 0);
+    for result in results {
+        done += 1;
+        if let Some(failure) = result {
+            print(&format!("seed {}: {}\n\n", failure.seed, failure.text));
+            failures.push(failure);
+            stop.store(!flags.keep_going, Ordering::Relaxed);
+        }
+        if is_live {
+            let line = format!("\r{done} of {} seeds, {} failed ", flags.seeds, failures.len());
+            let _ = std::io::stderr().write_all(line.as_bytes());
+        }
+    }
+    if is_live {
+        let _ = std::io::stderr().write_all(b"\r\x1b[K");
+    }
+    failures
+}
+
+/// Runs a seed's scenario; what is wrong, if anything is.
+fn try_seed(seed: u64, nodes: &[&'static Kind]) -> Option<Failure> {
+    let node = nodes[usize::try_from(seed % nodes.len() as u64).unwrap_or(0)];
+    let failure = |text| Some(Failure { seed, text });
+    let settings = match scenario(seed, node.promises) {
+        Ok(settings) => settings,
+        Err(error) => return failure(format!("{}: {error:#}", node.name)),
+    };
+    let program = match node.program(&[]) {
+        Ok(program) => program,
+        Err(error) => return failure(format!("{}: {error:#}", node.name)),
+    };
+    let directory = std::env::temp_dir().join(format!("swarm-{}-{seed}", std::process::id()));
+    let finished = Simulation::with(settings, program).directory(&directory).recorded().run();
+    let _ = std::fs::remove_dir_all(&directory);
+    let problem = (node.judge)(&finished).err()?;
+    failure(format!("{}: {problem}\nto run again: {}", node.name, replay(node, &finished)))
+}
+
+#[derive(Debug, Parser)]
+struct TestCommand {
+    #[command(flatten)]
+    flags: SettingsFlags,
+}
+
+/// What a seed asks for, within what a node promises to bear.
+fn scenario(seed: u64, promises: &[Promise]) -> anyhow::Result<Settings> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let promise = promises.choose(&mut rng).copied().unwrap_or_default();
+    let nodes = promise.node_counts.choose(&mut rng).copied().unwrap_or(1);
+    let latency = [0, 1, 10, 50, 100].choose(&mut rng).copied().unwrap_or(0);
+    let dist =
+        ["constant", "uniform", "exponential"].choose(&mut rng).copied().unwrap_or("constant");
+    let mut words = format!(
+        "simulate {} --node-count {nodes} --concurrency {}n --rate {} --time-limit {} \
+         --latency {latency} --latency-dist {dist}",
+        promise.flags,
+        rng.random_range(1..3),
+        rng.random_range(5..promise.rate),
+        rng.random_range(5..15),
+    );
+    let faults: Vec<&str> = promise.faults.iter().copied().filter(|_| rng.random()).collect();
+    if !faults.is_empty() {
+        let interval = rng.random_range(1..5);
+        words.push_str(&format!(" --nemesis {} --nemesis-interval {interval}", faults.join(",")));
+    }
+    let command = TestCommand::try_parse_from(words.split_whitespace())?;
+    Ok(command.flags.settings(seed).map_err(anyhow::Error::msg)?.0)
+}

@@ -1,0 +1,289 @@
+//! One key's operations: waiting in line until their fate is known, then going
+//! through the search.
+
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::search::{Action, Search, Slot, Stop, ValueId};
+use crate::checker::Validity;
+use crate::checker::element::Element;
+use crate::checker::witness::{Event, Names};
+use crate::history::{Op, OpType, Process};
+
+/// What was asked of a key.
+#[derive(Debug)]
+pub(super) enum Request {
+    Read,
+    Write(Element),
+    Cas(Element, Element),
+}
+
+/// The key that an operation is about, and what it asks of it.
+pub(super) fn decode(op: &Op) -> Option<(Element, Request)> {
+    let (key, argument): (&RawValue, &RawValue) = op.decode().ok()?;
+    let request = match &*op.f {
+        "read" => Request::Read,
+        "write" => Request::Write(Element::parse(argument.get())),
+        "cas" => {
+            let (from, to): (&RawValue, &RawValue) = serde_json::from_str(argument.get()).ok()?;
+            Request::Cas(Element::parse(from.get()), Element::parse(to.get()))
+        }
+        _ => return None,
+    };
+    Some((Element::parse(key.get()), request))
+}
+
+/// The value that a read's completion carries.
+fn value_read(op: &Op) -> Option<Element> {
+    let (_, value): (&RawValue, &RawValue) = op.decode().ok()?;
+    Some(Element::parse(value.get()))
+}
+
+/// One key: its operations in line, and the search.
+pub(super) struct Register {
+    search: Search,
+    values: Values,
+    /// By the index of the invocation.
+    calls: FxHashMap<u64, Call>,
+    line: VecDeque<Step>,
+    /// The invocation that each process has open.
+    open: FxHashMap<Process, u64>,
+    last_ok: Option<u64>,
+    pub(super) ended: Option<Ended>,
+}
+
+impl Default for Register {
+    fn default() -> Self {
+        Self {
+            search: Search::new(),
+            values: Values::default(),
+            calls: FxHashMap::default(),
+            line: VecDeque::new(),
+            open: FxHashMap::default(),
+            last_ok: None,
+            ended: None,
+        }
+    }
+}
+
+struct Call {
+    invoked: Event,
+    request: Request,
+    fate: Fate,
+    slot: Option<Slot>,
+}
+
+/// How an operation ended.
+enum Fate {
+    NotKnown,
+    /// A read brings what it saw.
+    Ok(Option<Element>),
+    Fail,
+    InDoubt,
+}
+
+/// What waits in line; calls by the index of their invocation.
+enum Step {
+    Invoke(u64),
+    Complete(u64, Event),
+}
+
+/// Why a key is not looked at any further.
+pub(super) enum Ended {
+    TooMany,
+    Impossible(Box<Witness>),
+}
+
+/// The completion that no order of operations explains.
+pub(super) struct Witness {
+    what: String,
+    pub(super) invoked: Event,
+    pub(super) completed: Event,
+    previous_ok: Option<u64>,
+    possible: Vec<String>,
+}
+
+impl Register {
+    pub(super) fn invoke(&mut self, op: &Op, request: Request) {
+        if self.ended.is_none() {
+            let call = Call { invoked: Event::of(op), request, fate: Fate::NotKnown, slot: None };
+            self.calls.insert(op.index, call);
+            self.open.insert(op.process, op.index);
+            self.line.push_back(Step::Invoke(op.index));
+        }
+    }
+
+    pub(super) fn complete(&mut self, op: &Op) {
+        let Some(id) = self.open.remove(&op.process) else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.fate = match op.kind {
+            OpType::Ok => {
+                self.line.push_back(Step::Complete(id, Event::of(op)));
+                Fate::Ok(value_read(op).filter(|_| matches!(call.request, Request::Read)))
+            }
+            OpType::Fail => Fate::Fail,
+            OpType::Info | OpType::Invoke => Fate::InDoubt,
+        };
+    }
+
+    /// No more operations: what is still open stays in doubt.
+    pub(super) fn end(&mut self) {
+        let ids: Vec<u64> = std::mem::take(&mut self.open).into_values().collect();
+        for id in ids {
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.fate = Fate::InDoubt;
+            }
+        }
+        self.advance();
+    }
+
+    /// Takes steps up to the first operation whose fate is not known.
+    pub(super) fn advance(&mut self) {
+        while self.ended.is_none()
+            && let Some(step) = self.line.pop_front()
+        {
+            let outcome = match step {
+                Step::Invoke(id) if self.is_open(id) => return self.line.push_front(step),
+                Step::Invoke(id) => self.begin(id),
+                Step::Complete(id, completion) => self.finish(id, completion),
+            };
+            self.ended = outcome.err();
+        }
+        if self.ended.is_some() {
+            // Nothing that comes later changes the verdict.
+            self.line = VecDeque::new();
+            self.calls = FxHashMap::default();
+        }
+    }
+
+    fn is_open(&self, id: u64) -> bool {
+        self.calls.get(&id).is_some_and(|call| matches!(call.fate, Fate::NotKnown))
+    }
+
+    fn begin(&mut self, id: u64) -> Result<(), Ended> {
+        let Some(call) = self.calls.get_mut(&id) else { return Ok(()) };
+        let action = self.values.action(&call.request, &call.fate);
+        match (&call.fate, action) {
+            (Fate::Ok(_), Some(action)) => {
+                let slot = self.search.invoke(action).map_err(|_| Ended::TooMany)?;
+                call.slot = Some(slot);
+            }
+            (Fate::Ok(_), None) => {}
+            (Fate::InDoubt, Some(action)) => {
+                self.search.doubt(action).map_err(|_| Ended::TooMany)?;
+                self.calls.remove(&id);
+            }
+            _ => {
+                self.calls.remove(&id);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, id: u64, completion: Event) -> Result<(), Ended> {
+        let Some(call) = self.calls.remove(&id) else { return Ok(()) };
+        if let Some(slot) = call.slot {
+            self.search.complete(slot).map_err(|stop| match stop {
+                Stop::TooMany => Ended::TooMany,
+                Stop::Impossible(values) => Ended::Impossible(Box::new(Witness {
+                    what: call.describe(),
+                    invoked: call.invoked,
+                    completed: completion,
+                    previous_ok: self.last_ok,
+                    possible: values.into_iter().map(|value| self.values.name(value)).collect(),
+                })),
+            })?;
+        }
+        self.last_ok = Some(completion.index);
+        Ok(())
+    }
+
+    pub(super) fn results(&self, valid: Validity) -> Value {
+        let mut linearizable = json!({ "valid?": valid });
+        if let Some(Ended::Impossible(witness)) = &self.ended {
+            linearizable["op"] = json!({ "op-index": witness.completed.index });
+            let previous = witness.previous_ok.map(|index| json!({ "op-index": index }));
+            linearizable["previous-ok"] = json!(previous);
+        }
+        json!({ "valid?": valid, "linearizable": linearizable })
+    }
+}
+
+impl Call {
+    /// What the client was told, as the end of "p1 …".
+    fn describe(&self) -> String {
+        match (&self.request, &self.fate) {
+            (Request::Read, Fate::Ok(Some(value))) => format!("read {value} from"),
+            (Request::Write(value), _) => format!("wrote {value} to"),
+            (Request::Cas(from, to), _) => format!("changed {from} to {to} in"),
+            (Request::Read, _) => "read".to_owned(),
+        }
+    }
+}
+
+impl Witness {
+    pub(super) fn describe(&self, key: &Element, names: Names) -> String {
+        let before = match self.previous_ok {
+            Some(index) => format!("Up to op {index} all can be explained"),
+            None => "Nothing came before".to_owned(),
+        };
+        format!(
+            "{} {} key {key} ({} to {}), which no order of the operations explains. \
+             {before}; by then the key had to be {}.",
+            names.who(self.completed.process),
+            self.what,
+            self.invoked.at(),
+            self.completed.at(),
+            self.possible.join(" or "),
+        )
+    }
+}
+
+/// Numbers for values.
+#[derive(Default)]
+struct Values {
+    ids: FxHashMap<Element, ValueId>,
+    names: Vec<String>,
+}
+
+impl Values {
+    /// 0 for null, which is what a register holds before any write.
+    fn id(&mut self, value: &Element) -> ValueId {
+        if *value == Element::Null {
+            return 0;
+        }
+        if let Some(id) = self.ids.get(value) {
+            return *id;
+        }
+        self.names.push(value.to_string());
+        let id = self.names.len() as ValueId;
+        self.ids.insert(value.clone(), id);
+        id
+    }
+
+    fn name(&self, id: ValueId) -> String {
+        let index = (id as usize).checked_sub(1);
+        index.map_or("without a value".to_owned(), |index| self.names[index].clone())
+    }
+
+    /// What the call does; `None` if it constrains nothing.
+    fn action(&mut self, request: &Request, fate: &Fate) -> Option<Action> {
+        let value = match fate {
+            Fate::Fail | Fate::NotKnown => return None,
+            Fate::Ok(value) => value.as_ref(),
+            Fate::InDoubt => None,
+        };
+        match request {
+            // A read of null agrees with anything, and so does one in doubt.
+            Request::Read => {
+                let value = value.filter(|value| **value != Element::Null)?;
+                Some(Action::Read(self.id(value)))
+            }
+            Request::Write(value) => Some(Action::Write(self.id(value))),
+            Request::Cas(from, to) => Some(Action::Cas(self.id(from), self.id(to))),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Transactions as they are asked for, and what counts as an answer.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rand::SeedableRng as _;
+
+use super::*;
+use crate::settings;
+use crate::workload::{Context, FreeThreads, Next};
+
+type MicroOp = (String, u64, Option<u64>);
+
+fn draw(workload: &Txn, count: usize) -> Vec<Vec<MicroOp>> {
+    let mut generator = workload.generator();
+    let mut rng = StdRng::seed_from_u64(1);
+    let free = FreeThreads::all(1);
+    let context = Context { now: Duration::ZERO, free: &free, processes: &[0] };
+    let mut one = || match generator.next(&context, &mut rng) {
+        Next::Invoke(0, Operation { f: "txn", value, .. }) => {
+            serde_json::from_str(value.get()).unwrap()
+        }
+        next => panic!("a transaction is expected, not {next:?}"),
+    };
+    (0..count).map(|_| one()).collect()
+}
+
+fn settings(max_txn_length: usize) -> Settings {
+    Settings { max_txn_length, ..Settings::new(settings::Workload::TxnRwRegister) }
+}
+
+#[test]
+fn transactions_have_one_access_up_to_the_longest_each_length_as_often() {
+    let mut lengths = BTreeMap::<usize, u64>::new();
+    for transaction in draw(&Txn::rw_register(&settings(4)), 4000) {
+        *lengths.entry(transaction.len()).or_default() += 1;
+    }
+    assert_eq!(lengths.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert!(lengths.values().all(|count| (890..1110).contains(count)), "{lengths:?}");
+    assert!(draw(&Txn::rw_register(&settings(1)), 100).iter().all(|txn| txn.len() == 1));
+}
+
+#[test]
+fn reads_are_empty_and_writes_have_a_value_of_their_own() {
+    for (workload, write) in
+        [(Txn::rw_register(&settings(4)), "w"), (Txn::list_append(&settings(4)), "append")]
+    {
+        let mut last = BTreeMap::<u64, u64>::new();
+        for (f, key, value) in draw(&workload, 2000).into_iter().flatten() {
+            match value {
+                None => assert_eq!(f, "r"),
+                Some(value) => {
+                    assert_eq!(f, write);
+                    assert_eq!(value, last.insert(key, value).unwrap_or(0) + 1);
+                    assert!(value <= 16);
+                }
+            }
+        }
+        assert!(last.len() > 100, "{}", last.len());
+    }
+}
+
+#[test]
+fn a_transaction_goes_over_the_wire_as_it_is() {
+    let mut client = Txn::rw_register(&settings(4)).client();
+    let value = RawValue::from_string(r#"[["r",1,null],["w",2,3]]"#.to_owned()).unwrap();
+    let operation = Operation { value, ..Operation::bare("txn") };
+    let Step::Request(request) = client.invoke(&operation) else { panic!("a request") };
+    let expected = r#"{"type":"txn","msg_id":5,"txn":[["r",1,null],["w",2,3]]}"#;
+    assert_eq!(request.body(5).get(), expected);
+}
+
+fn answer(workload: &Txn, txn: &str) -> Result<String, String> {
+    let body = RawValue::from_string(format!(r#"{{"type":"txn_ok","txn":{txn}}}"#)).unwrap();
+    match workload.client().reply(&Operation::bare("txn"), &body) {
+        Ok(Step::Ok(Some(value))) => Ok(value.get().to_owned()),
+        Ok(step) => panic!("{step:?}"),
+        Err(malformed) => Err(malformed.to_string()),
+    }
+}
+
+#[test]
+fn an_answer_is_taken_as_it_is_if_it_is_a_transaction() {
+    let (registers, lists) = (Txn::rw_register(&settings(4)), Txn::list_append(&settings(4)));
+    for txn in [r#"[["r", "k", {"a": 1}],["w",[],2]]"#, "[]"] {
+        assert_eq!(answer(&registers, txn).unwrap(), txn);
+    }
+    for txn in [r#"[["r",1,[2, 3]],["r",1,null],["append",1,"x"]]"#, "[]"] {
+        assert_eq!(answer(&lists, txn).unwrap(), txn);
+    }
+    assert_eq!(answer(&registers, "null").unwrap(), "[]");
+}
+
+#[test]
+fn what_is_wrong_with_an_answer_is_named() {
+    let (registers, lists) = (Txn::rw_register(&settings(4)), Txn::list_append(&settings(4)));
+    for (workload, txn, problem) in [
+        (&registers, r#"[["append",1,2]]"#, "`append` is neither `r` nor `w`"),
+        (&registers, r#"[["r",1]]"#, "`txn`: invalid length 2"),
+        (&registers, r#"[["w",1,2,3]]"#, "`txn`: "),
+        (&registers, r#"{"r":1}"#, "`txn`: invalid type: map"),
+        (&lists, r#"[["w",1,2]]"#, "`w` is neither `r` nor `append`"),
+        (&lists, r#"[["r",1,2]]"#, "a read returns 2, not a list"),
+    ] {
+        let error = answer(workload, txn).unwrap_err();
+        assert!(error.starts_with("malformed txn_ok reply") && error.contains(problem), "{error}");
+    }
+}

@@ -1,0 +1,103 @@
+//! The world's messages: who gets what is due, and what becomes of it.
+
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+use super::fault::NodeFault;
+use super::threads::{Threads, Tools};
+use super::wire::{Owner, Presence};
+use super::{Command, World};
+use crate::net::{Address, Message};
+
+impl World {
+    pub(super) fn deliver(
+        &mut self,
+        now: Duration,
+        out: &mut Vec<Command>,
+    ) -> Result<(), NodeFault> {
+        let Some(message) = self.wire.net.receive(now) else { return Ok(()) };
+        match message.dest {
+            Address::Node(node) => out.push(Command::Deliver(node, message)),
+            Address::Service(name) => {
+                if let Some(body) = self.services.handle(name, &message) {
+                    return self.send_as_service(&message, body, now, out);
+                }
+            }
+            Address::Client(_) => {}
+        }
+        Ok(())
+    }
+
+    fn send_as_service(
+        &mut self,
+        request: &Message,
+        body: Box<RawValue>,
+        now: Duration,
+        out: &mut Vec<Command>,
+    ) -> Result<(), NodeFault> {
+        if let Address::Client(id) = request.src {
+            return self.hand_to_client(id, request.dest, request.src, &body, now, out);
+        }
+        let reply = self.wire.net.register(request.dest, request.src, body, now);
+        self.wire.net.post(reply, now);
+        Ok(())
+    }
+
+    /// A message to a client that exists or did so.
+    pub(super) fn hand_to_client(
+        &mut self,
+        id: u64,
+        src: Address,
+        dest: Address,
+        body: &RawValue,
+        now: Duration,
+        out: &mut Vec<Command>,
+    ) -> Result<(), NodeFault> {
+        let Presence::Open(owner) = self.wire.presence(id) else { return Ok(()) };
+        let message = self.wire.net.register(src, dest, body.to_owned(), now);
+        match owner {
+            Owner::Node(node) => {
+                let Some(connection) = &mut self.nodes[node].connection else { return Ok(()) };
+                match self.wire.hand_over(connection, message, now) {
+                    Some(reply) => self.answered(node, &reply, now),
+                    None => Ok(()),
+                }
+            }
+            Owner::Thread(thread) => {
+                let (threads, mut tools) = self.hands(now);
+                let ended = threads.receive(thread, message, &mut tools);
+                self.ended(ended, now, out);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn check_deadline(
+        &mut self,
+        now: Duration,
+        out: &mut Vec<Command>,
+    ) -> Result<(), NodeFault> {
+        match self.wire.pop_alarm(now) {
+            Some(Owner::Node(node)) => {
+                let Some(connection) = &mut self.nodes[node].connection else { return Ok(()) };
+                if self.wire.timed_out(connection, now) {
+                    return Err(self.silent(node));
+                }
+                Ok(())
+            }
+            Some(Owner::Thread(thread)) => {
+                let (threads, mut tools) = self.hands(now);
+                let ended = threads.check_deadline(thread, &mut tools);
+                self.ended(ended, now, out);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn hands(&mut self, now: Duration) -> (&mut Threads, Tools<'_>) {
+        let Self { threads, workload, wire, recorder, .. } = self;
+        (threads, Tools { workload: &**workload, wire, recorder, now })
+    }
+}

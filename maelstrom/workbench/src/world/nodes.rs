@@ -1,0 +1,136 @@
+//! What the world knows of nodes, and how it prepares them.
+//!
+//! A node is initialised whenever it is started, and set up after that if the
+//! workload has something to set up: all together at the beginning of a test, one
+//! by one when they come back after a kill.
+
+use std::time::Duration;
+
+use super::fault::{FaultKind, NodeFault};
+use super::wire::{Connection, Owner};
+use super::{Command, Phase, World};
+use crate::net::{Address, Message};
+use crate::workload::{Request, fields};
+
+/// How long a node may take to answer `init`.
+const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a node may take to answer a request of the workload's setup.
+const SETUP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A node, as the world sees it.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) life: Life,
+    pub(super) is_paused: bool,
+    /// The bench's own connection, while the node is being prepared.
+    pub(super) connection: Option<Connection>,
+    /// How many lines it printed since it was started.
+    pub(super) lines: u64,
+}
+
+/// Where a node stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    /// It does not run.
+    Down,
+    /// It was asked to initialise.
+    Initialising,
+    /// It was asked what the workload asks before a test.
+    SettingUp,
+    /// It does what clients ask.
+    Ready,
+}
+
+impl Node {
+    /// A node that was not started yet.
+    pub(super) fn down() -> Self {
+        Self { life: Life::Down, is_paused: false, connection: None, lines: 0 }
+    }
+}
+
+impl World {
+    /// Starts a node and asks it to initialise.
+    pub(super) fn start_node(&mut self, node: usize, now: Duration, out: &mut Vec<Command>) {
+        out.push(Command::Start(node));
+        self.wire.net.connect(node);
+        self.nodes[node] = Node { life: Life::Initialising, ..Node::down() };
+        let names: Vec<String> =
+            (0..self.nodes.len()).map(|node| Address::Node(node).to_string()).collect();
+        let request = Request::new("init").with("node_id", &names[node]).with("node_ids", &names);
+        self.ask(node, &request, INIT_TIMEOUT, now);
+    }
+
+    /// Kills a node: what is under way to it is lost.
+    pub(super) fn kill_node(&mut self, node: usize, out: &mut Vec<Command>) {
+        out.push(Command::Kill(node));
+        self.wire.net.disconnect(node);
+        let killed = std::mem::replace(&mut self.nodes[node], Node::down());
+        if let Some(connection) = killed.connection {
+            self.wire.close(connection);
+        }
+    }
+
+    /// Asks a node what the workload asks before a test; a workload that asks
+    /// nothing finds it ready.
+    pub(super) fn set_up(&mut self, node: usize, now: Duration) {
+        match self.workload.setup() {
+            Some(setup) => {
+                self.nodes[node].life = Life::SettingUp;
+                self.ask(node, &setup.request, SETUP_TIMEOUT, now);
+            }
+            None => self.nodes[node].life = Life::Ready,
+        }
+    }
+
+    pub(super) fn all_ready(&self) -> bool {
+        self.nodes.iter().all(|node| node.life == Life::Ready)
+    }
+
+    fn ask(&mut self, node: usize, request: &Request, timeout: Duration, now: Duration) {
+        if let Some(old) = self.nodes[node].connection.take() {
+            self.wire.close(old);
+        }
+        let connection = self.nodes[node].connection.insert(self.wire.open(Owner::Node(node)));
+        self.wire.request(connection, node, request, timeout, now);
+    }
+
+    /// A node answered what it was asked before it is ready.
+    pub(super) fn answered(
+        &mut self,
+        node: usize,
+        reply: &Message,
+        now: Duration,
+    ) -> Result<(), NodeFault> {
+        let (request, expected) = self.preparation(node);
+        if fields(&reply.body, expected, []).is_err() {
+            let body = reply.body.get().to_owned();
+            return Err(FaultKind::Unwilling { request, expected, body }.of(node));
+        }
+        match (self.nodes[node].life, self.phase) {
+            (Life::Initialising, Phase::Init) | (Life::SettingUp, _) => {
+                self.nodes[node].life = Life::Ready;
+            }
+            _ => self.set_up(node, now),
+        }
+        self.end_preparation_if_done(now);
+        Ok(())
+    }
+
+    /// That a node did not answer.
+    pub(super) fn silent(&self, node: usize) -> NodeFault {
+        let (request, _) = self.preparation(node);
+        let timeout = match self.nodes[node].life {
+            Life::SettingUp => SETUP_TIMEOUT,
+            _ => INIT_TIMEOUT,
+        };
+        FaultKind::Silent { request, seconds: timeout.as_secs() }.of(node)
+    }
+
+    /// The types of what a node is asked before it is ready, and of its reply.
+    fn preparation(&self, node: usize) -> (&'static str, &'static str) {
+        match (self.nodes[node].life, self.workload.setup()) {
+            (Life::SettingUp, Some(setup)) => (setup.request.kind(), setup.reply),
+            _ => ("init", "init_ok"),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! One node's copy of the data: what is committed, and how it changes.
+//!
+//! Always:
+//!
+//! - `have` says exactly which transactions took effect here, and it is closed
+//!   under happens-before: with a transaction, all that it had seen.
+//! - The store has for each key the version with the greatest stamp among all
+//!   of these transactions, whatever the order in which they came.
+//! - A method is one step: nobody sees a part of a transaction.
+//!
+//! Nothing here knows of other nodes, of time or of files. The same methods
+//! serve while running and when a log is replayed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bugs::{Bug, Bugs};
+use crate::journal::{Batch, Commit, Journal};
+use crate::json::{Key, Value};
+use crate::vector::{Origin, Stamp, Time, Vector};
+
+/// Bytes of transactions that are kept for nodes that are away; one that stays
+/// away for longer gets the versions of what it lacks instead.
+pub const MAX_JOURNAL_BYTES: usize = 32 << 20;
+/// About how many bytes of versions go into a record, or a page of a snapshot.
+const PAGE_BYTES: usize = 64 << 10;
+
+/// What a transaction left behind at a key: `[key, value, time, origin]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Version(pub Key, pub Value, pub Time, pub Origin);
+
+impl Version {
+    fn bytes(&self) -> usize {
+        let Version(key, value, ..) = self;
+        key.text().len() + value.text().len() + 32
+    }
+}
+
+/// Splits versions into portions that are not too big for one message.
+pub(crate) fn paginate(versions: Vec<Version>) -> Vec<Vec<Version>> {
+    let mut pages: Vec<Vec<Version>> = Vec::new();
+    let mut room = 0;
+    for version in versions {
+        let bytes = version.bytes();
+        match pages.last_mut() {
+            Some(page) if bytes <= room => page.push(version),
+            _ => {
+                room = PAGE_BYTES.max(bytes);
+                pages.push(vec![version]);
+            }
+        }
+        room -= bytes;
+    }
+    pages
+}
+
+/// A part of what a database is made from; a database replayed from its
+/// records, in order, is the same as before.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// All transactions up to this vector took effect. First of all records,
+    /// if it is there, and followed by what they left behind.
+    Base(Vector),
+    /// Versions, of transactions up to the base or in later records.
+    Versions(Vec<Version>),
+    /// Transactions that took effect, closed under happens-before.
+    Commits(Batch),
+}
+
+/// See the [module's documentation](self).
+#[derive(Debug)]
+pub struct Database {
+    store: BTreeMap<Key, (Stamp, Value)>,
+    journal: Journal,
+    have: Vector,
+    /// What this node's own transactions are known to depend on. Less than that
+    /// costs bytes, no more.
+    seen: Vector,
+    max_journal_bytes: usize,
+    bugs: Bugs,
+}
+
+impl Database {
+    /// An empty one that keeps at most so many bytes of transactions for others,
+    /// normally [`MAX_JOURNAL_BYTES`], and has these faults.
+    pub fn new(max_journal_bytes: usize, bugs: Bugs) -> Self {
+        Self {
+            store: BTreeMap::new(),
+            journal: Journal::default(),
+            have: Vector::default(),
+            seen: Vector::default(),
+            max_journal_bytes,
+            bugs,
+        }
+    }
+
+    /// The value of a key.
+    pub fn read(&self, key: &Key) -> Option<&Value> {
+        self.store.get(key).map(|(_, value)| value)
+    }
+
+    /// Which transactions took effect here.
+    pub fn have(&self) -> &Vector {
+        &self.have
+    }
+
+    /// The transactions that are kept for others.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Commits a transaction of this node's own.
+    ///
+    /// Its time is greater than that of any transaction that took effect here,
+    /// so than that of any it can have read from: Lamport's clock is the
+    /// greatest time in `have`, and needs no place of its own.
+    pub fn commit(&mut self, origin: &Origin, writes: BTreeMap<Key, Value>) -> Arc<Commit> {
+        let previous = self.have.get(origin);
+        let clock = if self.bugs.has(Bug::DeafClock) { previous } else { self.have.latest() };
+        let after = self.have.news(&self.seen, origin);
+        self.seen.merge(&after);
+        let writes = writes.into_iter().collect();
+        let commit = Arc::new(Commit { time: clock + 1, previous, after, writes });
+        self.take_effect(origin, &commit, usize::MAX);
+        commit
+    }
+
+    /// Whether a transaction from elsewhere took effect already.
+    pub fn has(&self, origin: &Origin, commit: &Commit) -> bool {
+        commit.time <= self.have.get(origin)
+    }
+
+    /// Whether all that a transaction from elsewhere depends on is here.
+    pub fn is_ready(&self, origin: &Origin, commit: &Commit) -> bool {
+        commit.previous <= self.have.get(origin)
+            && (self.have.covers(&commit.after) || self.bugs.has(Bug::OutOfOrder))
+    }
+
+    /// Lets a transaction from elsewhere take effect, which must be ready and
+    /// not here already.
+    pub fn apply(&mut self, origin: &Origin, commit: &Arc<Commit>) {
+        let count = if self.bugs.has(Bug::TwoSteps) { 1 } else { usize::MAX };
+        self.take_effect(&self.have.intern(origin), commit, count);
+    }
+
+    /// Lets the first `count` writes of a transaction take effect: all of them,
+    /// but for [`Bug::TwoSteps`].
+    fn take_effect(&mut self, origin: &Origin, commit: &Arc<Commit>, count: usize) {
+        self.have.raise(origin, commit.time);
+        self.journal.push(origin, Arc::clone(commit));
+        let stamp = Stamp { time: commit.time, origin: self.have.intern(origin) };
+        for (key, value) in commit.writes.iter().take(count) {
+            self.write(key, value, &stamp);
+        }
+    }
+
+    /// The version with the greatest stamp stays.
+    fn write(&mut self, key: &Key, value: &Value, stamp: &Stamp) {
+        match self.store.get_mut(key) {
+            Some((present, _)) if *present >= *stamp => {}
+            Some(present) => *present = (stamp.clone(), value.clone()),
+            None => {
+                self.store.insert(key.clone(), (stamp.clone(), value.clone()));
+            }
+        }
+    }
+
+    /// The versions of transactions that `base` does not mean.
+    pub fn versions_after(&self, base: &Vector) -> Vec<Version> {
+        let after =
+            self.store.iter().filter(|(_, (stamp, _))| stamp.time > base.get(&stamp.origin));
+        let version = |(key, (stamp, value)): (&Key, &(Stamp, Value))| {
+            Version(key.clone(), value.clone(), stamp.time, stamp.origin.clone())
+        };
+        after.map(version).collect()
+    }
+
+    /// Lets all transactions up to `upto` take effect, all at once, by the
+    /// versions that they left behind where another node has them all. The
+    /// versions of transactions that are here already may be missing.
+    pub fn install(&mut self, versions: &[Version], upto: &Vector) {
+        for (origin, time) in upto.iter() {
+            if time > self.have.get(origin) {
+                self.journal.skip(origin, time);
+            }
+        }
+        self.have.merge(upto);
+        self.put(versions);
+    }
+
+    fn put(&mut self, versions: &[Version]) {
+        for Version(key, value, time, origin) in versions {
+            let stamp = Stamp { time: *time, origin: self.have.intern(origin) };
+            self.write(key, value, &stamp);
+        }
+    }
+
+    /// The second step of [`Bug::TwoSteps`].
+    pub(crate) fn second_step(&mut self) {
+        for (origin, commits) in self.journal.all().0 {
+            for commit in commits {
+                let stamp = Stamp { time: commit.time, origin: origin.clone() };
+                for (key, value) in &commit.writes {
+                    self.write(key, value, &stamp);
+                }
+            }
+        }
+    }
+
+    /// Forgets the transactions that every node has, and the earliest ones when
+    /// there are too many.
+    pub fn forget(&mut self, everywhere: &Vector) {
+        self.journal.forget(everywhere);
+        self.journal.shrink(self.max_journal_bytes);
+    }
+
+    /// Repeats a record.
+    pub fn replay(&mut self, record: &Record) {
+        match record {
+            Record::Base(base) => {
+                self.journal = Journal::after(base.clone());
+                self.have = base.clone();
+            }
+            Record::Versions(versions) => self.put(versions),
+            Record::Commits(batch) => {
+                for (origin, commits) in &batch.0 {
+                    let origin = self.have.intern(origin);
+                    for commit in commits {
+                        if !self.has(&origin, commit) {
+                            self.take_effect(&origin, commit, usize::MAX);
+                        }
+                    }
+                }
+                self.journal.shrink(self.max_journal_bytes);
+            }
+        }
+    }
+
+    /// The records that make up this database, in as few as make sense.
+    pub fn records(&self) -> impl Iterator<Item = Record> {
+        let base = Record::Base(self.journal.omitted().clone());
+        let pages = paginate(self.versions_after(&Vector::default()));
+        let commits = Record::Commits(self.journal.all());
+        [base].into_iter().chain(pages.into_iter().map(Record::Versions)).chain([commits])
+    }
+
+    /// All keys, with what was last written to them and by whom.
+    pub fn contents(&self) -> impl Iterator<Item = (&Key, &Value, &Stamp)> {
+        self.store.iter().map(|(key, (stamp, value))| (key, value, stamp))
+    }
+}

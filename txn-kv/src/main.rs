@@ -1,0 +1,26 @@
+//! Runs the node on standard input and output.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use txn_kv::Options;
+
+/// A Maelstrom node: a replicated key-value store with transactions that never
+/// wait. It keeps its log in the directory that NODE_DIRECTORY names; without
+/// one it keeps everything in memory.
+#[derive(Parser)]
+struct Args {
+    /// Pause between two batches to the same node, in milliseconds.
+    #[arg(long, default_value_t = 50, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    interval: u64,
+    /// Answer a transaction only when the disk has it.
+    #[arg(long)]
+    fsync: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let interval = Duration::from_millis(args.interval);
+    maelstrom::run(txn_kv::node_with(Options { interval, fsync: args.fsync, ..Options::default() }))
+}

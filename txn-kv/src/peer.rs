@@ -1,0 +1,244 @@
+//! What a node believes about another one, and when it says something to it.
+//!
+//! Beliefs never exceed the truth for long:
+//!
+//! - `has` is what the peer itself said to have, in the life that it is in. A
+//!   life is believed only in answer to a question of ours, so a message from
+//!   a life that is over cannot bring that life back; and any message from
+//!   another life than the believed one raises the question.
+//! - `sent` is what the peer has when everything arrives. When it is not
+//!   acknowledged in time, it is taken back to `has`, and nothing but questions
+//!   is sent until the peer is heard again.
+//!
+//! A peer is told something when there is something for it, when it waits for
+//! an acknowledgement, or when it seems to lack something. When it has said
+//! that it has everything, both sides are silent.
+
+use std::time::Duration;
+
+use maelstrom::NodeId;
+
+use crate::bugs::{Bug, Bugs};
+use crate::database::Database;
+use crate::journal::Batch;
+use crate::message::Replicate;
+use crate::vector::{Origin, Vector};
+
+/// How long an acknowledgement may take, at least: several intervals.
+const MIN_PATIENCE: Duration = Duration::from_millis(300);
+/// And at most. Three times the longest round trip that can be lived with.
+const MAX_PATIENCE: Duration = Duration::from_secs(5);
+/// The shortest pause between two questions. It doubles while they remain
+/// unanswered.
+const MIN_PROBE: Duration = Duration::from_millis(300);
+/// The longest, so about how long it takes to notice that a partition is over.
+const MAX_PROBE: Duration = Duration::from_secs(1);
+/// For how long to pass on other nodes' transactions to a peer that was found
+/// to lack some, before seeing whether it gets them otherwise again.
+const RELAY_FOR: Duration = Duration::from_secs(5);
+/// About how many bytes of transactions go into one message.
+const MAX_BATCH_BYTES: usize = 256 << 10;
+
+/// Sent, not acknowledged yet.
+#[derive(Debug)]
+struct Flight {
+    since: Duration,
+    /// Acknowledged when the peer has this.
+    upto: Vector,
+    /// Whether it measures the round trip: all of it left just then, for the
+    /// first time.
+    measures: bool,
+}
+
+/// See the [module's documentation](self).
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) id: NodeId,
+    life: Option<Origin>,
+    has: Vector,
+    sent: Vector,
+    flight: Option<Flight>,
+    /// Whether something was sent again and that is not acknowledged yet: which
+    /// of the two an acknowledgement is for cannot be told (Karn's algorithm).
+    resent: bool,
+    patience: Duration,
+    /// When the last message came.
+    heard: Duration,
+    /// Not heard since something was sent that is not acknowledged in time.
+    silent: bool,
+    /// The number of the question that is not answered yet.
+    question: Option<u64>,
+    /// When the next question may be asked.
+    ask_after: Duration,
+    /// And how long after that the one after it.
+    probe: Duration,
+    /// What the peer asked with.
+    answer: Option<u64>,
+    /// Whether it waits for an acknowledgement or an answer.
+    reply: bool,
+    relay_until: Duration,
+    bugs: Bugs,
+}
+
+/// What a peer's turn is judged by.
+pub(crate) struct View<'a> {
+    pub(crate) now: Duration,
+    pub(crate) own: &'a Origin,
+    pub(crate) database: &'a Database,
+    /// What this node has had of others for so long that its peers should have
+    /// it, too.
+    pub(crate) aged: &'a Vector,
+}
+
+impl Peer {
+    pub(crate) fn new(id: NodeId, bugs: Bugs) -> Self {
+        Self {
+            id,
+            life: None,
+            has: Vector::default(),
+            sent: Vector::default(),
+            flight: None,
+            resent: false,
+            patience: MIN_PATIENCE,
+            heard: Duration::ZERO,
+            silent: false,
+            question: None,
+            ask_after: Duration::ZERO,
+            probe: MIN_PROBE,
+            answer: None,
+            reply: false,
+            relay_until: Duration::ZERO,
+            bugs,
+        }
+    }
+
+    /// What the peer has, as far as is known.
+    pub(crate) fn has(&self) -> &Vector {
+        &self.has
+    }
+
+    /// How long it may take to hear of something from this peer.
+    pub(crate) fn patience(&self) -> Duration {
+        if self.silent { MIN_PATIENCE } else { self.patience }
+    }
+
+    /// Takes note of what a message says about its sender.
+    pub(crate) fn hear(&mut self, message: &Replicate, view: &View<'_>) {
+        self.heard = view.now;
+        self.silent = false;
+        self.probe = MIN_PROBE;
+        if let Some(question) = message.ask {
+            self.answer = Some(question);
+            self.reply = true;
+        }
+        self.reply |= !message.commits.is_empty();
+        let answered = self.question.is_some() && message.answer == self.question;
+        if self.life.as_ref() == Some(&message.origin) {
+            self.has.merge(&message.have);
+            self.sent.merge(&message.have);
+        } else if answered {
+            self.life = Some(message.origin.clone());
+            self.has = message.have.clone();
+            self.sent = message.have.clone();
+            self.flight = None;
+        } else {
+            if self.life.take().is_some() {
+                self.ask_after = view.now;
+            }
+            return;
+        }
+        if answered {
+            self.question = None;
+        }
+        self.land(view.now);
+        self.notice_lag(view);
+    }
+
+    /// Ends the flight when it is acknowledged, and learns how long that took.
+    fn land(&mut self, now: Duration) {
+        let landed = |flight: &mut Flight| self.has.covers(&flight.upto);
+        let Some(flight) = self.flight.take_if(landed) else { return };
+        self.resent = false;
+        if flight.measures {
+            let round_trip = now.saturating_sub(flight.since);
+            self.patience = (3 * round_trip).clamp(MIN_PATIENCE, MAX_PATIENCE);
+        }
+        if !self.has.covers(&self.sent) {
+            let upto = self.sent.clone();
+            self.flight = Some(Flight { since: now, upto, measures: false });
+        }
+    }
+
+    /// A peer that was not sent, and did not get otherwise, what it should have
+    /// by now needs this node to pass it on.
+    fn notice_lag(&mut self, view: &View<'_>) {
+        if view.now >= self.relay_until && !self.sent.covers(view.aged) {
+            self.relay_until = view.now + RELAY_FOR;
+        }
+    }
+
+    /// Gives up waiting for an acknowledgement that should have come.
+    fn expire(&mut self, now: Duration) {
+        let late = |flight: &mut Flight| flight.since + self.patience <= now;
+        let Some(flight) = self.flight.take_if(late) else { return };
+        self.silent = self.heard < flight.since;
+        self.resent = true;
+        self.patience = (self.patience * 2).min(MAX_PATIENCE);
+        if self.bugs.has(Bug::ForgetUnacknowledged) {
+            self.has = self.sent.clone();
+        }
+        self.sent = self.has.clone();
+    }
+
+    /// What is to be said to the peer now, if anything.
+    pub(crate) fn turn(
+        &mut self,
+        view: &View<'_>,
+        draw: impl FnOnce() -> u64,
+    ) -> Option<Replicate> {
+        self.expire(view.now);
+        let reachable = self.life.is_some() && !self.silent;
+        let pruned = reachable && !self.sent.covers(view.database.journal().omitted());
+        let commits = if reachable && !pruned { self.batch(view) } else { Batch::default() };
+        let unsure = !reachable || pruned || !self.has.covers(view.aged);
+        let asks = unsure && commits.is_empty() && view.now >= self.ask_after;
+        if commits.is_empty() && !asks && !self.reply {
+            return None;
+        }
+        let ask = asks.then(|| self.ask(view.now, draw));
+        if !commits.is_empty() {
+            self.depart(view.now, &commits);
+        }
+        self.reply = false;
+        let answer = self.answer.take();
+        let have = view.database.have().clone();
+        Some(Replicate { origin: view.own.clone(), have, commits, ask, answer, pruned })
+    }
+
+    /// Transactions for the peer: normally this node's own, since it gets the
+    /// others from those that committed them.
+    fn batch(&self, view: &View<'_>) -> Batch {
+        let relays = view.now < self.relay_until;
+        let only = (!relays).then_some(view.own);
+        view.database.journal().after_base(&self.sent, only, MAX_BATCH_BYTES)
+    }
+
+    fn depart(&mut self, now: Duration, commits: &Batch) {
+        for (origin, commits) in &commits.0 {
+            let last = commits.last().map_or(0, |commit| commit.time);
+            self.sent.raise(origin, last);
+        }
+        let measures = !self.resent;
+        if self.flight.as_ref().is_none_or(|flight| measures && !flight.measures) {
+            self.flight = Some(Flight { since: now, upto: self.sent.clone(), measures });
+        }
+    }
+
+    /// The number to ask with: the same until it is answered, since answers may
+    /// take longer than the patience lasts.
+    fn ask(&mut self, now: Duration, draw: impl FnOnce() -> u64) -> u64 {
+        self.ask_after = now + self.probe;
+        self.probe = (self.probe * 2).min(MAX_PROBE);
+        *self.question.get_or_insert_with(draw)
+    }
+}

@@ -1,0 +1,170 @@
+//! Logical time: who committed, when, and what a node has of it.
+//!
+//! A [`Stamp`] names a transaction and orders it among all others: Lamport's
+//! total order ([Time, Clocks, and the Ordering of Events][lamport], 1978).
+//! A [`Vector`] says for each origin up to which time its transactions are
+//! there, which is all of it, because they are passed on without gaps.
+//!
+//! [lamport]: https://lamport.azurewebsites.net/pubs/time-clocks.pdf
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// A Lamport time; the first transaction of all has 1.
+pub type Time = u64;
+
+/// No time above this is taken from another node: it is the greatest integer
+/// that every JSON implementation keeps exact, and far from overflow.
+pub const MAX_TIME: Time = 1 << 53;
+
+/// One life of one node, `<node>-<random>`: from when it had nothing until it
+/// loses what it had. A restart that finds everything again continues the life.
+///
+/// Two lives never commit under one name, so what a node has lost can never be
+/// mistaken for something that it committed later.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Origin(Arc<str>);
+
+impl Origin {
+    /// A life of this node; `random` is what sets it apart from its others.
+    pub fn new(node: &str, random: u64) -> Self {
+        Self(format!("{node}-{:012x}", random >> 16).into())
+    }
+
+    /// Whether this is a life of that node.
+    pub fn is_of(&self, node: &str) -> bool {
+        self.0.rsplit_once('-').is_some_and(|(own, _)| own == node)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A transaction's name and its place in the order of all transactions.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp {
+    /// Compared first.
+    pub time: Time,
+    /// Breaks ties: no two transactions of one origin have the same time.
+    pub origin: Origin,
+}
+
+/// For each origin, the time up to which all its transactions are meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Vector(BTreeMap<Origin, Time>);
+
+impl Vector {
+    /// The time up to which all of this origin's transactions are meant.
+    pub fn get(&self, origin: &Origin) -> Time {
+        self.0.get(origin).copied().unwrap_or(0)
+    }
+
+    /// Raises an origin's time; never lowers it.
+    pub fn raise(&mut self, origin: &Origin, time: Time) {
+        match self.0.get_mut(origin) {
+            Some(known) => *known = time.max(*known),
+            None if time > 0 => {
+                self.0.insert(origin.clone(), time);
+            }
+            None => {}
+        }
+    }
+
+    /// The origins, but this one, with a time that `other` does not have, and
+    /// that time.
+    #[must_use]
+    pub fn news(&self, other: &Vector, except: &Origin) -> Vector {
+        let news =
+            self.0.iter().filter(|&(origin, &time)| time > other.get(origin) && origin != except);
+        Vector(news.map(|(origin, &time)| (origin.clone(), time)).collect())
+    }
+
+    /// Raises every origin's time to that of `other`.
+    pub fn merge(&mut self, other: &Vector) {
+        for (origin, &time) in &other.0 {
+            self.raise(origin, time);
+        }
+    }
+
+    /// Lowers every origin's time to that of `other`.
+    pub fn meet(&mut self, other: &Vector) {
+        for (origin, time) in &mut self.0 {
+            *time = other.get(origin).min(*time);
+        }
+    }
+
+    /// Whether all that `other` means is meant here, too.
+    pub fn covers(&self, other: &Vector) -> bool {
+        other.0.iter().all(|(origin, &time)| self.get(origin) >= time)
+    }
+
+    /// The greatest time of all.
+    pub fn latest(&self) -> Time {
+        self.0.values().copied().max().unwrap_or(0)
+    }
+
+    /// The name as it is kept here already, so that equal names share memory.
+    pub fn intern(&self, origin: &Origin) -> Origin {
+        self.0.get_key_value(origin).map_or_else(|| origin.clone(), |(kept, _)| kept.clone())
+    }
+
+    /// All origins and their times.
+    pub fn iter(&self) -> impl Iterator<Item = (&Origin, Time)> {
+        self.0.iter().map(|(origin, &time)| (origin, time))
+    }
+
+    /// Of how many origins something is meant.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing is meant.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vector(times: [Time; 3]) -> Vector {
+        let mut vector = Vector::default();
+        for (index, time) in (0..).zip(times) {
+            vector.raise(&Origin::new("n", index << 16), time);
+        }
+        vector
+    }
+
+    #[test]
+    fn a_vector_covers_what_it_is_above_of_in_every_place() {
+        assert!(vector([3, 2, 0]).covers(&vector([3, 1, 0])));
+        assert!(!vector([3, 2, 0]).covers(&vector([1, 1, 1])));
+        assert!(vector([0, 0, 0]).covers(&Vector::default()));
+    }
+
+    #[test]
+    fn merge_is_the_least_above_and_meet_the_greatest_below() {
+        let (a, b) = (vector([3, 2, 0]), vector([1, 5, 4]));
+        let (mut above, mut below) = (a.clone(), a);
+        above.merge(&b);
+        below.meet(&b);
+        assert_eq!(above, vector([3, 5, 4]));
+        assert!(below.covers(&vector([1, 2, 0])) && vector([1, 2, 0]).covers(&below));
+    }
+
+    #[test]
+    fn a_life_knows_its_node_even_when_names_begin_alike() {
+        let life = Origin::new("n1-a", 7 << 16);
+        assert_eq!(life.to_string(), "n1-a-000000000007");
+        assert!(life.is_of("n1-a") && !life.is_of("n1"));
+    }
+}
