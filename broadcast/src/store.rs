@@ -16,7 +16,7 @@
 //!
 //! When to send what is left to `tree` and `direct`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,6 +111,8 @@ pub(crate) struct Store {
     index: BTreeMap<(Rank, u64), usize>,
     journal: Vec<Entry>,
     fingerprint: u64,
+    /// The logs beside which values wait.
+    with_holes: BTreeSet<usize>,
     seen: Seen,
 }
 
@@ -123,6 +125,7 @@ impl Store {
             index: BTreeMap::new(),
             journal: Vec::new(),
             fingerprint: 0,
+            with_holes: BTreeSet::new(),
             seen: Seen::default(),
         };
         store.log(me, incarnation);
@@ -154,11 +157,9 @@ impl Store {
             self.place(log, position, value, from);
         }
         self.catch_up(log);
-        let log = &mut self.logs[log];
-        let is_waiting = !log.ahead.is_empty();
-        log.waiting = is_waiting.then(|| log.waiting.unwrap_or(now));
+        let is_waiting = self.note_holes(log, now);
         Merged {
-            news: log.values.len() > before,
+            news: self.logs[log].values.len() > before,
             hole: is_waiting.then_some(Count(origin, incarnation, end)),
         }
     }
@@ -240,12 +241,15 @@ impl Store {
     /// and must not hold up what came through. Returns whether there were any.
     pub(crate) fn adopt_orphans(&mut self, before: Duration) -> bool {
         let mut orphans = Vec::new();
-        for log in &mut self.logs {
-            if log.waiting.is_some_and(|since| since <= before) {
+        self.with_holes.retain(|&index| {
+            let log = &mut self.logs[index];
+            let is_orphaned = log.waiting.is_some_and(|since| since <= before);
+            if is_orphaned {
                 orphans.extend(std::mem::take(&mut log.ahead).into_values());
                 log.waiting = None;
             }
-        }
+            !is_orphaned
+        });
         let before = self.position();
         for (_, orphan) in orphans {
             self.accept(orphan);
@@ -255,7 +259,20 @@ impl Store {
 
     /// Since when the longest waiting value has been waiting for others.
     pub(crate) fn waiting(&self) -> Option<Duration> {
-        self.logs.iter().filter_map(|log| log.waiting).min()
+        self.with_holes.iter().filter_map(|&log| self.logs[log].waiting).min()
+    }
+
+    /// Takes note of whether values wait beside a log now.
+    fn note_holes(&mut self, index: usize, now: Duration) -> bool {
+        let log = &mut self.logs[index];
+        if log.ahead.is_empty() {
+            log.waiting = None;
+            self.with_holes.remove(&index);
+            return false;
+        }
+        log.waiting.get_or_insert(now);
+        self.with_holes.insert(index);
+        true
     }
 
     fn log(&mut self, origin: Rank, incarnation: u64) -> usize {

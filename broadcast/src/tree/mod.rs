@@ -71,9 +71,23 @@
 //!
 //! A parent that dies under load is missed after T, doubted for a round trip,
 //! and replaced after another: T + 4L and slack.
+//!
+//! # Limits
+//!
+//! - A value that waits for its round when its node is cut off stays until the
+//!   cut ends, where flooding might have brought it out.
+//! - Only links that work in both directions count as paths. What can be reached
+//!   by a chain of one-way links alone is reached when they heal.
+//! - A digest names every log, some 25 bytes each: 25 kB at 1,000 nodes. They
+//!   are for repair; neither uplinks nor downlinks carry one.
+//!
+//! [`LONGEST_PROMISE`]: rounds::LONGEST_PROMISE
 
+mod answers;
 mod downlink;
+mod rounds;
 mod seek;
+mod trouble;
 mod uplink;
 
 use std::time::Duration;
@@ -82,11 +96,10 @@ use crate::core::{Core, Purpose};
 use crate::layout::Layout;
 use crate::wire::{Digest, Down, Message, Rank, Spread, Up, Value};
 use downlink::{Children, Verdict};
-use seek::{Seek, Trouble};
+use rounds::Rounds;
+use seek::Seek;
+use trouble::Trouble;
 use uplink::Uplink;
-
-/// A quiet parent is heard of this often at least.
-const LONGEST_PROMISE: Duration = Duration::from_secs(8);
 
 /// A node's place in the tree.
 #[derive(Debug)]
@@ -94,17 +107,6 @@ enum Standing {
     Root,
     Child(Box<Uplink>),
     Seeking(Seek),
-}
-
-/// The rounds of a root.
-#[derive(Debug)]
-struct Rounds {
-    /// When the last one was.
-    last: Duration,
-    /// There is something to say.
-    is_due: bool,
-    /// For how long a promise is given.
-    promise: Duration,
 }
 
 /// A node that spreads along a tree.
@@ -229,9 +231,9 @@ impl Tree {
                     self.rejoin(now);
                 } else if down.epoch == uplink.epoch && uplink.confirmed {
                     uplink.on_down(down, now);
-                    let knows_other =
-                        down.print.is_some_and(|p| p != self.core.store.fingerprint());
-                    if knows_other && uplink.is_settled() {
+                    let own = self.core.store.fingerprint();
+                    let differs = down.print.is_some_and(|print| print != own);
+                    if differs && uplink.is_settled() {
                         self.rejoin(now);
                     }
                     self.on_path(now, path);
@@ -311,112 +313,6 @@ impl Tree {
         above.iter().copied().chain([self.core.me]).collect()
     }
 
-    // ---- downwards ----
-
-    fn round_at(&self) -> Option<Duration> {
-        let promised = self.children.first_promise()?;
-        let next = self.rounds.last + self.core.period;
-        Some(if self.rounds.is_due { promised.min(next) } else { promised })
-    }
-
-    /// A round of the root.
-    fn round(&mut self, now: Duration) {
-        let period = self.core.period;
-        let gap = now - self.rounds.last;
-        self.rounds.promise = if !self.rounds.is_due {
-            (8 * self.rounds.promise).min(LONGEST_PROMISE.max(period))
-        } else if gap <= period * 3 / 2 {
-            period
-        } else {
-            4 * period
-        };
-        self.rounds.last = now;
-        self.rounds.is_due = false;
-        self.send_down(now, now + self.rounds.promise, now + period);
-    }
-
-    /// Passes on what came from the parent, to whom it is new.
-    fn forward(&mut self, now: Duration) {
-        if self.children.is_empty() {
-            return;
-        }
-        let promised = self.promise_of_parent(now);
-        self.send_down(now, promised, promised);
-    }
-
-    /// By when this node, not being a root, can promise to be heard of again:
-    /// when it must have heard of its parent, and a little.
-    fn promise_of_parent(&self, now: Duration) -> Duration {
-        let settled = now + self.core.period + 2 * self.core.rtt.timeout();
-        match &self.standing {
-            Standing::Child(uplink) if uplink.confirmed => {
-                let promise = uplink.promise + Duration::from_millis(10);
-                if promise > now { promise } else { settled }
-            }
-            _ => settled,
-        }
-    }
-
-    /// Sends a downlink to each child to whom there is something to say: news,
-    /// a confirmation, another path, or else its promise ends by `renew`.
-    fn send_down(&mut self, now: Duration, promised: Duration, renew: Duration) {
-        self.flush_by = None;
-        let path = self.path();
-        let is_new_path = path != self.told;
-        let due = self.due(now);
-        let peers: Vec<Rank> = self.children.iter().map(|(peer, _)| peer).collect();
-        for peer in peers {
-            let store = &self.core.store;
-            let Some(child) = self.children.get_mut(peer) else { continue };
-            let has_news = store.has_news(child.sent, peer);
-            if !(has_news || child.is_owed() || is_new_path || child.promised <= renew) {
-                continue;
-            }
-            child.promised = promised;
-            let (epoch, mut ack) = (child.epoch, child.confirm(now));
-            let next = millis(promised.saturating_sub(now));
-            loop {
-                let since = child.sent;
-                let page = store.page(since, peer);
-                child.sent = page.upto;
-                let print = page.runs.is_empty().then(|| store.fingerprint());
-                let ack = ack.take();
-                let down = Down { epoch, since, upto: page.upto, next, due, ack, print };
-                let (runs, path) = (page.runs, path.clone());
-                let spread = Spread { runs, down: Some(down), path, ..Spread::default() };
-                self.core.outbox.push((peer, Message::Spread(spread)));
-                if child.sent == store.position() {
-                    break;
-                }
-            }
-        }
-        self.told = path;
-    }
-
-    /// In how many milliseconds an uplink is wanted here, if that is known.
-    fn due(&self, now: Duration) -> Option<u64> {
-        let at = match &self.standing {
-            Standing::Root => Some(self.rounds.last + self.core.period).filter(|&at| at > now),
-            Standing::Child(uplink) => uplink.next_slot(now),
-            Standing::Seeking(_) => None,
-        };
-        at.map(|at| millis(at - now))
-    }
-
-    /// Keeps promises, and passes news on, when the parent does not cause it.
-    fn run_promises(&mut self, now: Duration) {
-        if self.is_root() {
-            return;
-        }
-        let is_due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
-        if is_due(self.flush_by) || is_due(self.children.first_promise()) {
-            let promised = self.promise_of_parent(now);
-            self.send_down(now, promised, now);
-        }
-    }
-
-    // ---- upwards ----
-
     fn send_up(&mut self, now: Duration) {
         let Standing::Child(uplink) = &mut self.standing else { return };
         let peer = uplink.peer;
@@ -464,7 +360,7 @@ impl Tree {
     fn ask(&mut self, now: Duration, peer: Rank, purpose: Purpose) -> u64 {
         let position = self.core.store.position();
         let suspect = match &self.standing {
-            Standing::Seeking(seek) => seek.suspect(),
+            Standing::Seeking(seek) => seek.suspect,
             Standing::Child(uplink) if uplink.in_doubt => Some(uplink.peer),
             _ => None,
         };
@@ -478,6 +374,97 @@ impl Tree {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+    use crate::wire::Answer;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn down(epoch: u64, print: Option<u64>) -> Spread {
+        let down = Down { epoch, since: 0, upto: 0, next: 8000, due: None, ack: None, print };
+        Spread { down: Some(down), path: vec![0], ..Spread::default() }
+    }
+
+    /// Node 1 of 3 whose parent, node 0, has confirmed it; and the epoch.
+    fn child() -> (Tree, u64) {
+        let mut tree = Tree::new(Core::new(1, 3, 340 * MS, StdRng::seed_from_u64(1)), 32);
+        tree.start(MS);
+        let Some((0, Message::Digest(digest))) = tree.core.outbox.pop() else {
+            panic!("a node begins by joining its parent")
+        };
+        assert_eq!(digest.join, Some(0));
+        let nonce = digest.nonce;
+        let answer = Answer { nonce, more: false, have: vec![], lacking: false, full: false };
+        let spread = Spread { answer: Some(answer), ..down(nonce, None) };
+        tree.receive(11 * MS, 0, Message::Spread(spread));
+        assert!(tree.core.outbox.is_empty());
+        (tree, nonce)
+    }
+
+    /// Whether the only message is one that joins node 0 once more.
+    fn joins_again(tree: &mut Tree) -> bool {
+        let sent = std::mem::take(&mut tree.core.outbox);
+        matches!(&sent[..], [(0, Message::Digest(digest))] if digest.join.is_some())
+    }
+
+    #[test]
+    fn a_parent_with_another_fingerprint_is_joined_once_more() {
+        let (mut tree, epoch) = child();
+        let own = tree.core.store.fingerprint();
+        tree.receive(20 * MS, 0, Message::Spread(down(epoch, Some(own))));
+        assert!(tree.core.outbox.is_empty());
+        tree.receive(30 * MS, 0, Message::Spread(down(epoch, Some(own + 1))));
+        assert!(joins_again(&mut tree));
+    }
+
+    #[test]
+    fn a_parent_that_has_lost_its_memory_is_joined_once_more() {
+        let (mut tree, _) = child();
+        tree.receive(20 * MS, 0, Message::Spread(down(0, None)));
+        assert!(joins_again(&mut tree));
+    }
+
+    #[test]
+    fn a_gap_is_asked_for_once_it_had_time_to_close() {
+        let (mut tree, epoch) = child();
+        let mut spread = down(epoch, None);
+        spread.down.as_mut().unwrap().since = 5;
+        tree.receive(20 * MS, 0, Message::Spread(spread));
+        assert!(tree.core.outbox.is_empty());
+        let wake = tree.wake().unwrap();
+        assert!(wake > 20 * MS && wake < 100 * MS, "{wake:?}");
+        tree.run_due(wake);
+        assert!(joins_again(&mut tree));
+    }
+
+    #[test]
+    fn a_parent_whose_path_leads_through_the_child_is_left() {
+        let (mut tree, epoch) = child();
+        let spread = Spread { path: vec![1, 2, 0], ..down(epoch, None) };
+        tree.receive(20 * MS, 0, Message::Spread(spread));
+        assert!(matches!(tree.standing, Standing::Seeking(_)));
+    }
+
+    #[test]
+    fn a_silent_parent_is_replaced_and_asked_whether_it_is_back() {
+        let (mut tree, _) = child();
+        while !tree.is_root() {
+            let wake = tree.wake().expect("something to wait for");
+            assert!(wake < Duration::from_secs(20));
+            tree.run_due(wake);
+        }
+        tree.core.outbox.clear();
+        let begin = tree.wake().unwrap();
+        while let Some(wake) = tree.wake().filter(|&wake| wake < begin + 1000 * MS) {
+            tree.run_due(wake);
+        }
+        let asks_home = |(to, message): &(Rank, Message)| {
+            *to == 0 && matches!(message, Message::Digest(digest) if digest.join.is_some())
+        };
+        assert!(tree.core.outbox.iter().any(asks_home));
+    }
 }

@@ -1,0 +1,208 @@
+//! Digests and their answers: who has what, and who is whose child.
+//!
+//! Every digest is answered at once with what its sender lacks. If the one who
+//! answers lacks something, too, it says what it has, and the asker sends it, a
+//! third message. Whatever gets lost of this is asked for again: by who asked,
+//! if the answer matters to it, and by who answered, because it knows by then
+//! what it lacks.
+
+use std::time::Duration;
+
+use super::rounds::millis;
+use super::seek::Offer;
+use super::uplink::Uplink;
+use super::{Standing, Tree};
+use crate::core::{Ask, Purpose};
+use crate::wire::{Answer, Count, Digest, Down, Rank, Spread};
+
+impl Tree {
+    pub(super) fn on_digest(&mut self, now: Duration, from: Rank, digest: &Digest) {
+        let path = self.offer();
+        let (runs, more) = self.core.store.delta(&digest.have, None);
+        let lacking = self.core.store.lacking(digest.have.iter().copied());
+        let asks_back = self.want(now, from, lacking);
+        let have = if asks_back || more { self.core.store.counts() } else { Vec::new() };
+        let full = self.children.len() >= 2 * self.layout.fan_out();
+        let answer = Some(Answer { nonce: digest.nonce, more, have, lacking: asks_back, full });
+        let down = digest.join.and_then(|heard| self.admit(now, from, digest.nonce, heard));
+        self.core.send(from, Spread { runs, answer, down, path, ..Spread::default() });
+        if let Some(suspect) = digest.suspect {
+            self.on_suspicion(now, suspect);
+        }
+        self.consider(now, from, &digest.path);
+    }
+
+    /// Wants what another node has. Returns whether to ask that node for it at
+    /// once: not if another one was.
+    fn want(&mut self, now: Duration, from: Rank, lacking: Vec<Count>) -> bool {
+        if lacking.is_empty() {
+            return false;
+        }
+        let is_wanted = self.core.is_wanted(&lacking, now);
+        let patience = self.core.rtt.timeout();
+        let due = if is_wanted { now + 2 * patience } else { now + patience };
+        self.core.want(from, lacking, due);
+        !is_wanted
+    }
+
+    /// Takes a node as a child, unless it is above this one.
+    fn admit(&mut self, now: Duration, child: Rank, epoch: u64, heard: usize) -> Option<Down> {
+        if self.path().contains(&child) {
+            return None;
+        }
+        let promised = match &self.standing {
+            Standing::Root => now + self.rounds.promise,
+            _ => self.promise_of_parent(now),
+        };
+        let position = self.core.store.position();
+        self.children.join(child, epoch, heard, position, promised);
+        let next = millis(promised.saturating_sub(now));
+        let due = self.due(now);
+        Some(Down { epoch, since: position, upto: position, next, due, ack: None, print: None })
+    }
+
+    /// A node that seeks a parent has lost the same one that this node has.
+    fn on_suspicion(&mut self, now: Duration, suspect: Rank) {
+        let Standing::Child(uplink) = &self.standing else { return };
+        let is_silent = uplink.heard_at + self.core.period < now;
+        if uplink.peer == suspect && uplink.confirmed && is_silent {
+            self.rejoin(now);
+            if let Standing::Child(uplink) = &mut self.standing {
+                uplink.in_doubt = true;
+            }
+        }
+    }
+
+    pub(super) fn on_answer(
+        &mut self,
+        now: Duration,
+        from: Rank,
+        answer: &Answer,
+        down: Option<&Down>,
+        path: Vec<Rank>,
+    ) {
+        let Some((ask, is_in_time)) = self.core.answered(now, from, answer.nonce) else { return };
+        self.give_back(from, answer);
+        if answer.more {
+            let lacking = self.core.store.lacking(answer.have.iter().copied());
+            if !lacking.is_empty() {
+                self.core.want(from, lacking, now + 2 * self.core.rtt.timeout());
+                self.ask(now, from, Purpose::Compare);
+            }
+        }
+        match ask.purpose {
+            Purpose::Join if is_in_time => self.on_joined(now, answer.nonce, ask, down, path),
+            Purpose::Switch if is_in_time => self.on_switched(now, answer.nonce, ask, down, path),
+            _ => self.on_offer(now, Offer { peer: from, path, is_full: answer.full }, ask),
+        }
+    }
+
+    /// Sends what the one who answered lacks.
+    fn give_back(&mut self, to: Rank, answer: &Answer) {
+        if !answer.lacking {
+            return;
+        }
+        // If it is more than a page, the other side will ask for the rest.
+        let (runs, _) = self.core.store.delta(&answer.have, None);
+        if !runs.is_empty() {
+            self.core.send(to, Spread { runs, ..Spread::default() });
+        }
+    }
+
+    fn on_offer(&mut self, now: Duration, offer: Offer, ask: Ask) {
+        match &mut self.standing {
+            Standing::Seeking(seek) => {
+                if ask.purpose == Purpose::Seek && seek.suspect != Some(ask.peer) {
+                    seek.waiting = seek.waiting.saturating_sub(1);
+                }
+                seek.offers.push(offer);
+            }
+            _ => self.consider(now, offer.peer, &offer.path),
+        }
+    }
+
+    /// The parent answers to a digest that asks to be its child.
+    fn on_joined(
+        &mut self,
+        now: Duration,
+        nonce: u64,
+        ask: Ask,
+        down: Option<&Down>,
+        path: Vec<Rank>,
+    ) {
+        let is_acceptable = self.is_acceptable(&path);
+        let Standing::Child(uplink) = &mut self.standing else { return };
+        if uplink.epoch != nonce || uplink.peer != ask.peer {
+            return;
+        }
+        let Some(down) = down.filter(|down| is_acceptable && down.epoch == nonce) else {
+            self.detach(now);
+            return;
+        };
+        uplink.path = path;
+        uplink.confirm(down, now - ask.asked, now);
+        if self.core.store.has_news(uplink.sent, ask.peer) {
+            uplink.pending.get_or_insert(now);
+        }
+        self.review(now);
+        self.forward(now);
+    }
+
+    /// A better parent answers that it takes this node.
+    fn on_switched(
+        &mut self,
+        now: Duration,
+        nonce: u64,
+        ask: Ask,
+        down: Option<&Down>,
+        path: Vec<Rank>,
+    ) {
+        if down.is_none_or(|down| down.epoch != nonce) {
+            return;
+        }
+        if !self.is_better(&path) {
+            self.leave(ask.peer);
+            return;
+        }
+        let former = match &self.standing {
+            Standing::Child(uplink) => Some(uplink.peer),
+            _ => None,
+        };
+        let period = self.core.period;
+        let uplink = Uplink::new(ask.peer, path.clone(), nonce, ask.position, now, period);
+        self.standing = Standing::Child(Box::new(uplink));
+        self.core.forget(Purpose::Join);
+        self.on_joined(now, nonce, ask, down, path);
+        if let Some(former) = former.filter(|&former| former != ask.peer) {
+            self.leave(former);
+        }
+    }
+
+    /// What is due about questions and wants.
+    pub(super) fn run_questions(&mut self, now: Duration) {
+        for (nonce, ask) in self.core.overdue(now) {
+            let is_join =
+                matches!(&self.standing, Standing::Child(uplink) if uplink.epoch == nonce);
+            if ask.purpose == Purpose::Join && is_join {
+                self.on_silence(now);
+            }
+        }
+        for peer in self.core.due_wants(now) {
+            self.ask(now, peer, Purpose::Compare);
+        }
+        if self.core.adopt_orphans(now) {
+            self.on_news(now, self.core.me);
+        }
+    }
+
+    /// The parent does not answer. A node that has just started gives it time
+    /// to start, too; otherwise it is lost.
+    fn on_silence(&mut self, now: Duration) {
+        if !self.core.rtt.is_unknown() {
+            self.detach(now);
+            return;
+        }
+        self.core.rtt.timed_out();
+        self.join_again(now);
+    }
+}

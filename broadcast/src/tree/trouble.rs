@@ -1,0 +1,96 @@
+//! While a node is not where it belongs: bridging trees, and going home.
+//!
+//! A node whose tree has another root than rank 0 compares its knowledge with
+//! others, near and far, which carries values across and finds better roots. One
+//! whose parent is not the preferred one asks for that now and then. Both become
+//! rarer the longer it lasts.
+
+use std::time::Duration;
+
+use super::{Standing, Tree};
+use crate::core::Purpose;
+use crate::wire::Rank;
+
+/// How many nodes are told of a better root at once.
+const LISTENERS: usize = 2;
+/// The longest pause between two attempts to get out of trouble.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+/// The pause grows with the time that the trouble has lasted, divided by this.
+const PATIENCE: u32 = 4;
+
+/// The time during which a node is not where it belongs.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    since: Duration,
+    root: Rank,
+    /// When to compare knowledge with a random node.
+    compare_at: Option<Duration>,
+    /// When to ask the preferred parent whether it is back.
+    return_at: Option<Duration>,
+}
+
+impl Trouble {
+    pub(super) fn wake(&self) -> Option<Duration> {
+        [self.compare_at, self.return_at].into_iter().flatten().min()
+    }
+
+    fn pause(&self, now: Duration, period: Duration) -> Duration {
+        ((now - self.since) / PATIENCE).clamp(period, LONGEST_PAUSE.max(period))
+    }
+}
+
+impl Tree {
+    /// Takes note of where this node stands now.
+    pub(super) fn review(&mut self, now: Duration) {
+        let path = self.path();
+        let root = path[0];
+        if path == self.layout.path(self.core.me) {
+            self.trouble = None;
+        } else if self.trouble.as_ref().is_none_or(|trouble| trouble.root != root) {
+            let is_better = self.trouble.as_ref().is_some_and(|trouble| root < trouble.root);
+            let soon = Some(now + self.core.period);
+            self.trouble = Some(Trouble { since: now, root, compare_at: soon, return_at: soon });
+            let at_home = path.len() > 1 && self.is_preferred(path[path.len() - 2]);
+            if is_better && !at_home {
+                self.spread_the_word(now);
+            }
+        }
+    }
+
+    /// Tells others of a better root, so that trees become one quickly even
+    /// where few links are left.
+    fn spread_the_word(&mut self, now: Duration) {
+        for peer in self.core.reachable(LISTENERS) {
+            self.ask(now, peer, Purpose::Compare);
+        }
+    }
+
+    /// Tries to get out of trouble, and to carry values across meanwhile.
+    pub(super) fn run_trouble(&mut self, now: Duration) {
+        let parent = match &self.standing {
+            Standing::Child(uplink) => Some(uplink.peer),
+            _ => None,
+        };
+        let Some(home) = self.layout.parent(self.core.me) else { return };
+        let period = self.core.period;
+        let Some(trouble) = &mut self.trouble else { return };
+        let next = now + trouble.pause(now, period);
+        let is_due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
+        let compares = is_due(trouble.compare_at);
+        if compares {
+            trouble.compare_at = (trouble.root != 0).then_some(next);
+        }
+        let compares = compares && trouble.root != 0;
+        let returns = is_due(trouble.return_at);
+        if returns {
+            trouble.return_at = Some(next);
+        }
+        let partners = if compares { self.core.partners() } else { Vec::new() };
+        for peer in partners.into_iter().filter(|&peer| Some(peer) != parent) {
+            self.ask(now, peer, Purpose::Compare);
+        }
+        if returns && parent != Some(home) {
+            self.switch_to(now, home);
+        }
+    }
+}
