@@ -63,6 +63,24 @@ pub const CHALLENGES: &[Challenge] = &[
         "",
     ),
     challenge(
+        "5a",
+        "kafka-log",
+        "-w kafka --node-count 1 --concurrency 2n --time-limit 20 --rate 1000",
+        "",
+    ),
+    challenge(
+        "5b",
+        "kafka-log",
+        "-w kafka --node-count 2 --concurrency 2n --time-limit 20 --rate 1000",
+        "",
+    ),
+    challenge(
+        "5c",
+        "kafka-log",
+        "-w kafka --node-count 2 --concurrency 2n --time-limit 20 --rate 1000",
+        "",
+    ),
+    challenge(
         "6a",
         "txn-kv",
         "-w txn-rw-register --node-count 1 --time-limit 20 --rate 1000 --concurrency 2n \

@@ -92,6 +92,26 @@ pub(crate) const KINDS: &[Kind] = &[
         judge: valid,
     },
     Kind {
+        name: "kafka-log",
+        program: |arguments| {
+            let options = kafka_log::Options::parse(arguments.iter().cloned())?;
+            Ok(Program::new(move || kafka_log::node(options.clone())))
+        },
+        bodies: &[
+            r#"{"type":"list_committed_offsets","keys":["a"]}"#,
+            r#"{"type":"send","key":"a","msg":[1]}"#,
+            r#"{"type":"poll","offsets":{"a":0}}"#,
+            r#"{"type":"commit_offsets","offsets":{"a":3}}"#,
+        ],
+        promises: &[Promise {
+            flags: "-w kafka",
+            node_counts: &[1, 2, 3, 5],
+            rate: 200,
+            faults: ALL,
+        }],
+        judge: valid,
+    },
+    Kind {
         name: "txn-kv",
         program: |arguments| without_arguments(arguments, || Program::new(txn_kv::node)),
         bodies: &[
