@@ -15,8 +15,9 @@ KEEP_GOING ?=
 SECONDS ?= 600
 
 BROADCAST := 3a 3b 3c 3d 3e
+KAFKA_LOG := 5a 5b 5c
 TXN_KV := 6a 6b 6c
-CHALLENGES := 1 2 $(BROADCAST) 4 $(TXN_KV)
+CHALLENGES := 1 2 $(BROADCAST) 4 $(KAFKA_LOG) $(TXN_KV)
 
 WORKBENCH := target/release/workbench
 SIMULATE := target/release/simulate
@@ -42,7 +43,7 @@ build: ## Build nodes, workbench and simulator in release
 
 ## Challenges
 
-.PHONY: echo unique-ids broadcast g-counter txn-kv
+.PHONY: echo unique-ids broadcast g-counter kafka-log txn-kv
 echo: build ## Challenge 1: echo
 	@$(challenge) 1
 unique-ids: build ## Challenge 2: unique ids
@@ -52,6 +53,8 @@ broadcast: build ## Challenges 3a to 3e: broadcast, then a table
 
 g-counter: build ## Challenge 4: grow-only counter
 	@$(challenge) 4
+kafka-log: build ## Challenges 5a to 5c: replicated log, then a table
+	@$(challenge) $(KAFKA_LOG)
 txn-kv: build ## Challenges 6a to 6c: transactions, then a table
 	@$(challenge) $(TXN_KV)
 
@@ -62,6 +65,8 @@ challenges: build ## All challenges, then a table
 challenge-%: build ## One challenge, for instance challenge-3c
 	@$(challenge) $*
 broadcast-%: build ## One broadcast challenge, for instance broadcast-3d
+	@$(challenge) $*
+kafka-log-%: build ## One log challenge, for instance kafka-log-5b
 	@$(challenge) $*
 txn-kv-%: build ## One transactional challenge, for instance txn-kv-6b
 	@$(challenge) $*

@@ -95,7 +95,7 @@ pub(crate) const KINDS: &[Kind] = &[
         name: "kafka-log",
         program: |arguments| {
             let options = kafka_log::Options::parse(arguments.iter().cloned())?;
-            Ok(Program::new(move || kafka_log::node(options.clone())))
+            Ok(Program::new(move || kafka_log::node(options)))
         },
         bodies: &[
             r#"{"type":"list_committed_offsets","keys":["a"]}"#,
