@@ -61,7 +61,7 @@ fn lost(outcome: &Outcome, log: &Log, problems: &mut Vec<Problem>) {
     for request in &outcome.history {
         if let (Asked::Send { key, message }, Answered::Sent(offset)) =
             (&request.asked, &request.answered)
-            && !log.get(key).is_some_and(|log| log.binary_search(&(*offset, *message)).is_ok())
+            && log.get(key).is_none_or(|log| log.binary_search(&(*offset, *message)).is_err())
         {
             let (key, offset, message) = (key.clone(), *offset, *message);
             problems.push(Problem::Lost { key, offset, message });
