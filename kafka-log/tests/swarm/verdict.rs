@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::client::{Answered, Asked, Request};
+use crate::client::{Answered, Asked, KEYS, Request};
 use crate::world::Outcome;
 
 /// Something that must not be.
@@ -61,7 +61,7 @@ fn lost(outcome: &Outcome, log: &Log, problems: &mut Vec<Problem>) {
     for request in &outcome.history {
         if let (Asked::Send { key, message }, Answered::Sent(offset)) =
             (&request.asked, &request.answered)
-            && !log.get(key).is_some_and(|log| log.contains(&(*offset, *message)))
+            && log.get(key).is_none_or(|log| log.binary_search(&(*offset, *message)).is_err())
         {
             let (key, offset, message) = (key.clone(), *offset, *message);
             problems.push(Problem::Lost { key, offset, message });
@@ -99,10 +99,31 @@ fn phantoms(outcome: &Outcome, log: &Log, problems: &mut Vec<Problem>) {
     }
 }
 
+/// What was highest at a node for a key, and since when.
+#[derive(Default)]
+struct Highest<'a>(BTreeMap<(usize, &'a str), Vec<(u64, u64)>>);
+
+impl<'a> Highest<'a> {
+    /// At this time, which is not before any other, a request ended with this.
+    fn note(&mut self, node: usize, key: &'a str, ended: u64, value: u64) {
+        let steps = self.0.entry((node, key)).or_default();
+        if steps.last().is_none_or(|&(_, highest)| highest < value) {
+            steps.push((ended, value));
+        }
+    }
+
+    /// The highest that a request ended with before this time.
+    fn before(&self, node: usize, key: &str, begun: u64) -> Option<u64> {
+        let steps = self.0.get(&(node, key))?;
+        let earlier = steps.partition_point(|&(ended, _)| ended < begun);
+        earlier.checked_sub(1).map(|last| steps[last].1)
+    }
+}
+
 /// Every poll must show the log's messages from its offset on, without a gap; and
 /// at one node, what a poll has shown, every poll that begins later shows.
 fn polls(outcome: &Outcome, log: &Log, problems: &mut Vec<Problem>) {
-    let mut shown: Vec<(u64, usize, &String, u64)> = Vec::new();
+    let mut shown = Highest::default();
     for request in &outcome.history {
         let (Asked::Poll(offsets), Answered::Polled(messages)) =
             (&request.asked, &request.answered)
@@ -119,15 +140,12 @@ fn polls(outcome: &Outcome, log: &Log, problems: &mut Vec<Problem>) {
                 problems.push(Problem::NotTheLog { request: format!("{request:?}") });
             }
             let end = got.last().map_or(offset, |(last, _)| last + 1);
-            let went_back = shown.iter().any(|&(ended, node, other, shown)| {
-                node == request.node && other == key && ended < request.begun && shown > end
-            });
-            if went_back && !full {
+            if !full && shown.before(request.node, key, request.begun).is_some_and(|at| at > end) {
                 let request = format!("{request:?}");
                 problems.push(Problem::WentBack { request, key: key.clone() });
             }
             if !got.is_empty() {
-                shown.push((request.ended, request.node, key, end));
+                shown.note(request.node, key, request.ended, end);
             }
         }
     }
@@ -154,27 +172,31 @@ fn commits(outcome: &Outcome, problems: &mut Vec<Problem>) {
             attempted.extend(offsets.iter().map(|(key, &offset)| (key, offset)));
         }
     }
-    let mut known: Vec<(u64, usize, &String, u64)> = Vec::new();
+    let mut known = Highest::default();
     for request in &outcome.history {
         let offsets = match (&request.asked, &request.answered) {
             (Asked::Commit(offsets), Answered::Committed) => offsets,
             (Asked::List, Answered::Listed(listed)) => {
-                for &(ended, node, key, offset) in &known {
-                    let fell = listed.get(key).is_none_or(|&now| now < offset);
-                    if node == request.node && ended < request.begun && fell {
-                        problems.push(Problem::Commit(format!("{key}: {offset}, {request:?}")));
+                for key in KEYS {
+                    let before = known.before(request.node, key, request.begun);
+                    if before > listed.get(key).copied() {
+                        problems.push(Problem::Commit(format!("{key}: {before:?}, {request:?}")));
                     }
                 }
                 listed
             }
             _ => continue,
         };
-        known.extend(offsets.iter().map(|(key, &at)| (request.ended, request.node, key, at)));
+        for (key, &offset) in offsets {
+            known.note(request.node, key, request.ended, offset);
+        }
     }
     for committed in &outcome.committed {
-        for &(_, _, key, offset) in &known {
-            if committed.get(key).is_none_or(|&now| now < offset) {
-                problems.push(Problem::Commit(format!("{key}: {offset} is not in {committed:?}")));
+        for (&(node, key), steps) in &known.0 {
+            let highest = steps.last().map(|&(_, highest)| highest);
+            if highest > committed.get(key).copied() {
+                let problem = format!("{key}: {highest:?} at n{node}, but {committed:?}");
+                problems.push(Problem::Commit(problem));
             }
         }
         if let Some(phantom) = committed.iter().find(|(key, at)| !attempted.contains(&(*key, **at)))
