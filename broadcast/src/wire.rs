@@ -139,9 +139,6 @@ pub struct Digest {
     /// of its journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub join: Option<usize>,
-    /// A node that the sender has not heard of for too long.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub suspect: Option<Rank>,
     /// The sender waited long enough for what it lacks: hold nothing back that
     /// may be on its way.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -232,7 +229,7 @@ impl Message {
             }
             Message::Digest(digest) => {
                 let have = digest.have.iter().map(|count| count.0);
-                Box::new(have.chain(digest.path.iter().copied()).chain(digest.suspect))
+                Box::new(have.chain(digest.path.iter().copied()))
             }
         }
     }
@@ -282,11 +279,7 @@ mod tests {
         ] {
             assert_eq!(spread(text), refused, "{text}");
         }
-        for text in [
-            r#"{"nonce":1,"have":[[3,5,1]]}"#,
-            r#"{"nonce":1,"path":[3]}"#,
-            r#"{"nonce":1,"suspect":3}"#,
-        ] {
+        for text in [r#"{"nonce":1,"have":[[3,5,1]]}"#, r#"{"nonce":1,"path":[3]}"#] {
             let digest = Message::Digest(serde_json::from_str(text).unwrap());
             assert_eq!(digest.check(1, 0, 3), refused, "{text}");
         }

@@ -17,6 +17,7 @@ use crate::wire::{Answer, Count, Digest, Down, Rank, Spread};
 
 impl Tree {
     pub(super) fn on_digest(&mut self, now: Duration, from: Rank, digest: &Digest) {
+        self.make_sure(now, from, &digest.path);
         let path = self.offer();
         let (runs, more) = self.core.store.delta(&digest.have, None);
         let lacking = self.core.store.lacking(digest.have.iter().copied());
@@ -26,9 +27,6 @@ impl Tree {
         let answer = Some(Answer { nonce: digest.nonce, more, have, lacking: asks_back, full });
         let down = digest.join.and_then(|heard| self.admit(now, from, digest.nonce, heard));
         self.core.send(from, Spread { runs, answer, down, path, ..Spread::default() });
-        if let Some(suspect) = digest.suspect {
-            self.on_suspicion(now, suspect);
-        }
         self.consider(now, from, &digest.path);
     }
 
@@ -61,15 +59,24 @@ impl Tree {
         Some(Down { epoch, since: position, upto: position, next, due, ack: None, print: None })
     }
 
-    /// A node that seeks a parent has lost the same one that this node has.
-    fn on_suspicion(&mut self, now: Duration, suspect: Rank) {
-        let Standing::Child(uplink) = &self.standing else { return };
-        let is_silent = uplink.heard_at + self.core.period < now;
-        if uplink.peer == suspect && uplink.confirmed && is_silent {
+    /// Before this node's root tempts another one away from its own: is it still
+    /// there?
+    fn make_sure(&mut self, now: Duration, from: Rank, path: &[Rank]) {
+        let Standing::Child(uplink) = &mut self.standing else { return };
+        let is_tempting = path.first().is_some_and(|&root| uplink.path[0] < root);
+        if !is_tempting || from == uplink.peer {
+            return;
+        }
+        let starts = uplink.confirmed && uplink.is_silent(now);
+        if starts {
+            uplink.in_doubt = true;
+            uplink.doubters.clear();
+        }
+        if uplink.in_doubt && !uplink.doubters.contains(&from) {
+            uplink.doubters.push(from);
+        }
+        if starts {
             self.rejoin(now);
-            if let Standing::Child(uplink) = &mut self.standing {
-                uplink.in_doubt = true;
-            }
         }
     }
 
@@ -144,8 +151,13 @@ impl Tree {
         if self.core.store.has_news(uplink.sent, ask.peer) {
             uplink.pending.get_or_insert(now);
         }
+        let doubters = std::mem::take(&mut uplink.doubters);
         self.review(now);
         self.forward(now);
+        let path = self.path();
+        for doubter in doubters {
+            self.core.send(doubter, Spread { path: path.clone(), ..Spread::default() });
+        }
     }
 
     /// A better parent answers that it takes this node.

@@ -40,9 +40,16 @@
 //!
 //! Only a child suspects. If the answer to its digest does not come either, it
 //! asks several nodes at once (`seek.rs`), takes the offer with the lowest root,
-//! then the one that is nearest to its root, or becomes a root itself. While its
-//! tree's root is not rank 0 it compares its knowledge with a random node now
-//! and then, which carries values across between trees, and tells of better
+//! then the one that is nearest to its root, or becomes a root itself.
+//!
+//! An offer must not be a ghost: a node that was promised little may not have
+//! noticed yet that its root is dead. So before it lures somebody away from a
+//! worse root, a node whose parent has been silent for a round has it confirm
+//! the link, offers only itself meanwhile, and tells who asked when it is sure.
+//! The parent does the same, up to the root.
+//!
+//! While its tree's root is not rank 0, a node compares its knowledge with others
+//! now and then, which carries values across between trees, and tells of better
 //! roots; while its parent is not the preferred one it asks that one now and
 //! then whether it is back. Both become rarer the longer the trouble lasts.
 //!
@@ -359,15 +366,9 @@ impl Tree {
     /// Asks a node what it has, for one purpose or another.
     fn ask(&mut self, now: Duration, peer: Rank, purpose: Purpose) -> u64 {
         let position = self.core.store.position();
-        let suspect = match &self.standing {
-            Standing::Seeking(seek) => seek.suspect,
-            Standing::Child(uplink) if uplink.in_doubt => Some(uplink.peer),
-            _ => None,
-        };
         let digest = Digest {
             path: self.offer(),
             join: matches!(purpose, Purpose::Join | Purpose::Switch).then_some(position),
-            suspect,
             ..Digest::default()
         };
         self.core.ask(now, peer, purpose, digest)
@@ -447,6 +448,29 @@ mod tests {
         let spread = Spread { path: vec![1, 2, 0], ..down(epoch, None) };
         tree.receive(20 * MS, 0, Message::Spread(spread));
         assert!(matches!(tree.standing, Standing::Seeking(_)));
+    }
+
+    #[test]
+    fn a_node_makes_sure_of_its_root_before_it_tempts_another_one_away() {
+        let (mut tree, _) = child();
+        let adrift = Digest { nonce: 7, path: vec![2], ..Digest::default() };
+        tree.receive(5000 * MS, 2, Message::Digest(adrift));
+        let sent = std::mem::take(&mut tree.core.outbox);
+        let offers = sent.iter().filter_map(|(to, message)| match message {
+            Message::Spread(spread) if *to == 2 => Some(spread.path.clone()),
+            _ => None,
+        });
+        assert_eq!(offers.collect::<Vec<_>>(), [[1]]);
+        let join = sent.iter().find_map(|(to, message)| match message {
+            Message::Digest(digest) if *to == 0 => digest.join.map(|_| digest.nonce),
+            _ => None,
+        });
+        let nonce = join.expect("the parent is asked");
+        let answer = Answer { nonce, more: false, have: vec![], lacking: false, full: false };
+        let spread = Spread { answer: Some(answer), ..down(nonce, None) };
+        tree.receive(5010 * MS, 0, Message::Spread(spread));
+        let sent = std::mem::take(&mut tree.core.outbox);
+        assert!(matches!(&sent[..], [(2, Message::Spread(spread))] if spread.path == [0, 1]));
     }
 
     #[test]

@@ -53,9 +53,15 @@ impl Tree {
     /// What this node tells others about where it stands.
     pub(super) fn offer(&self) -> Vec<Rank> {
         match &self.standing {
-            Standing::Child(uplink) if !uplink.in_doubt => self.path(),
+            Standing::Child(uplink) if !uplink.in_doubt && self.is_sure(uplink) => self.path(),
             _ => vec![self.core.me],
         }
+    }
+
+    /// Whether the parent has confirmed the link, or is the preferred one of a
+    /// node that has just started.
+    fn is_sure(&self, uplink: &Uplink) -> bool {
+        uplink.confirmed || self.sought.is_none()
     }
 
     pub(super) fn is_acceptable(&self, path: &[Rank]) -> bool {

@@ -35,6 +35,8 @@ pub(super) struct Uplink {
     pub(super) confirmed: bool,
     /// Whether the parent may be gone.
     pub(super) in_doubt: bool,
+    /// Who is to be told when it is sure that the parent is there.
+    pub(super) doubters: Vec<Rank>,
     /// What arrived of the parent's journal.
     pub(super) heard: Heard,
     /// Since when a part of it has been missing.
@@ -46,7 +48,7 @@ pub(super) struct Uplink {
     /// When the parent is to be doubted for its silence.
     pub(super) promise: Duration,
     /// When the parent last kept its promise.
-    pub(super) heard_at: Duration,
+    heard_at: Duration,
     /// Up to where the parent confirmed it.
     acked: usize,
     /// When the newest uplink left, until it is confirmed.
@@ -77,6 +79,7 @@ impl Uplink {
             epoch,
             confirmed: false,
             in_doubt: false,
+            doubters: Vec::new(),
             heard: Heard::default(),
             gap_since: None,
             sent,
@@ -202,7 +205,12 @@ impl Uplink {
         self.pending.is_none() && self.confirm_by.is_none() && self.gap_since.is_none()
     }
 
-    /// Whether the parent is silent, other than having lost a message.
+    /// Whether the parent has said nothing for more than a round.
+    pub(super) fn is_silent(&self, now: Duration) -> bool {
+        self.heard_at + self.period + self.slack() < now
+    }
+
+    /// Whether the parent broke a promise, or did not confirm in time.
     pub(super) fn is_overdue(&self, now: Duration) -> bool {
         self.promise <= now || self.confirm_by.is_some_and(|by| by <= now)
     }
