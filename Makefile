@@ -113,8 +113,8 @@ fix: ## Mend formatting and what clippy can mend
 	cargo fmt --all
 
 .PHONY: bench
-bench: ## Compare the node library with a floor: throughput, round trip, memory
-	cargo bench --quiet --package echo --bench speed
+bench: build ## Compare the node library with a floor: throughput, round trip, memory
+	ECHO=$(CURDIR)/target/release/echo cargo bench --quiet --package echo --bench speed
 
 .PHONY: ci
 ci: ## What CI runs
