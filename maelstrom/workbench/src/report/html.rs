@@ -52,7 +52,9 @@ fn head(page: &mut String, digest: &Digest, frame: &Frame) {
 fn findings(page: &mut String, kind: &Kind, class: &str) {
     let _ = write!(page, "<section class=\"{class}\"><h2>{}</h2><ul>", escape(&kind.name));
     for finding in &kind.findings {
-        let _ = write!(page, "<li>{}</li>", escape(&finding.text));
+        // A picture is made here, of escaped texts; it is no node's.
+        let picture = finding.picture.as_deref().unwrap_or_default();
+        let _ = write!(page, "<li>{}{picture}</li>", escape(&finding.text));
     }
     page.push_str("</ul>");
     let more = kind.count.saturating_sub(kind.findings.len() as u64);
@@ -139,6 +141,16 @@ mod tests {
 
     use super::*;
     use crate::checker::{Finding, Outcome, Report};
+
+    #[test]
+    fn a_cycle_is_shown_as_a_picture_beside_its_words() {
+        let mut page = String::new();
+        let mut finding = Finding::new("G1c", "a cycle", vec![1, 2]);
+        finding.picture = Some("<svg>two boxes</svg>".to_owned());
+        let kind = Kind { name: "G1c".to_owned(), findings: vec![finding], count: 1 };
+        findings(&mut page, &kind, "finding");
+        assert!(page.contains("a cycle<svg>two boxes</svg>"), "{page}");
+    }
 
     #[test]
     fn what_a_node_said_cannot_break_out_of_the_page() {
