@@ -8,6 +8,7 @@
 //!   this process in virtual time.
 //! - [`simulation`]: tests in virtual time as a few lines of Rust; start here to
 //!   test a node of your own.
+//! - [`scenario`]: such tests step by step: ask, cut, kill, wait.
 //! - [`challenge`]: the challenges, their flags and limits.
 //! - [`fuzz`]: noise that a node has to survive.
 //! - [`history`]: what clients did and saw, one operation at a time.
@@ -24,6 +25,7 @@ pub mod host;
 pub mod nemesis;
 pub mod net;
 pub mod report;
+pub mod scenario;
 pub mod service;
 pub mod settings;
 pub mod simulation;

@@ -142,6 +142,16 @@ impl Simulation {
         &self.settings
     }
 
+    /// What is run.
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// How it is run.
+    pub(crate) fn options(&self) -> SimulationOptions {
+        SimulationOptions { directory: self.directory.clone(), journal: self.recorded }
+    }
+
     /// Runs it.
     pub fn run(&self) -> Finished {
         let names = Names::of(&self.settings);
@@ -151,9 +161,7 @@ impl Simulation {
             history: String::new(),
             journal: String::new(),
         };
-        let options =
-            SimulationOptions { directory: self.directory.clone(), journal: self.recorded };
-        let ended = run(&self.settings, &self.program, &options, &mut watcher);
+        let ended = run(&self.settings, &self.program, &self.options(), &mut watcher);
         let mut report = watcher.analysis.finish();
         if let Ok(stats) = &ended {
             report.add("net", net::outcome(&stats.net, stats.tally.invoked));
@@ -186,13 +194,19 @@ impl Observer for Watcher {
 
     fn traffic(&mut self, traffic: &Traffic) {
         if self.recorded {
-            let Traffic { time, event, message } = traffic;
-            let mut line = Vec::new();
-            message.write_line(&mut line);
-            let line = String::from_utf8_lossy(&line);
-            let _ = write!(self.journal, "{:.3} {event:?} {line}", time.as_secs_f64());
+            journal_line(&mut self.journal, traffic);
         }
     }
+}
+
+/// Appends a line to a journal: the virtual time in seconds, `Send` or `Recv`,
+/// and the message.
+pub(crate) fn journal_line(journal: &mut String, traffic: &Traffic) {
+    let Traffic { time, event, message } = traffic;
+    let mut line = Vec::new();
+    message.write_line(&mut line);
+    let line = String::from_utf8_lossy(&line);
+    let _ = write!(journal, "{:.3} {event:?} {line}", time.as_secs_f64());
 }
 
 /// A test that was run.
