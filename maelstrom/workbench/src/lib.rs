@@ -9,6 +9,7 @@
 //! - [`simulation`]: tests in virtual time as a few lines of Rust; start here to
 //!   test a node of your own.
 //! - [`scenario`]: such tests step by step: ask, cut, kill, wait.
+//! - [`conformance`]: one scenario on both hosts, held against each other.
 //! - [`challenge`]: the challenges, their flags and limits.
 //! - [`fuzz`]: noise that a node has to survive.
 //! - [`history`]: what clients did and saw, one operation at a time.
@@ -19,6 +20,7 @@
 pub mod challenge;
 pub mod checker;
 pub mod cli;
+pub mod conformance;
 pub mod fuzz;
 pub mod history;
 pub mod host;
