@@ -17,6 +17,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 use crate::rtt::Rtt;
+use crate::sabotage::{Bugs, Sabotage};
 use crate::store::{Prefixes, Store};
 use crate::wire::{Count, Digest, Message, Rank, Run, Spread};
 
@@ -89,6 +90,8 @@ pub(crate) struct Core {
     pub(crate) store: Store,
     /// How long answers take.
     pub(crate) rtt: Rtt,
+    /// What was put in on purpose.
+    pub(crate) bugs: Bugs,
     /// Messages to be sent.
     pub(crate) outbox: Vec<(Rank, Message)>,
     /// When each node was last heard of.
@@ -116,6 +119,7 @@ impl Core {
             rng,
             store: Store::new(me, incarnation),
             rtt: Rtt::default(),
+            bugs: Bugs::default(),
             outbox: Vec::new(),
             heard: vec![None; nodes],
             turns: Vec::new(),
@@ -201,6 +205,17 @@ impl Core {
             self.want(from, holes, now + self.rtt.timeout());
         }
         news
+    }
+
+    /// What a node lacks that has these prefixes, and whether there is more.
+    pub(crate) fn delta(&self, have: &[Count]) -> (Vec<Run>, bool) {
+        let (mut runs, more) = self.store.delta(have, None);
+        if self.bugs.has(Sabotage::SkipLast)
+            && let Some(Run(_, _, _, values)) = runs.last_mut()
+        {
+            values.pop();
+        }
+        (runs, more)
     }
 
     /// `peer` says that it has prefixes that this node lacks; it will be asked
