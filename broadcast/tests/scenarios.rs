@@ -66,3 +66,24 @@ fn what_only_a_dead_node_knew_comes_back_from_the_one_that_it_told() {
     scene.run_for(3 * SECOND);
     assert_eq!(read(&mut scene, 1), [7]);
 }
+
+#[test]
+fn a_pause_outlasts_a_question_that_nobody_answers() {
+    let mut scene = cluster(2);
+    broadcast(&mut scene, 0, 1);
+    scene.run_for(SECOND);
+    // The child has a question open, and is stopped for longer than it remembers
+    // questions; the answer is lost meanwhile.
+    scene.cut(&[0], &[1]);
+    broadcast(&mut scene, 1, 2);
+    let before = scene.journal().len();
+    while !scene.journal()[before..].contains(r#""type":"digest""#) {
+        scene.run_for(Duration::from_millis(50));
+    }
+    scene.pause(&[1]);
+    scene.run_for(12 * SECOND);
+    scene.heal();
+    scene.resume();
+    scene.run_for(8 * SECOND);
+    assert_eq!(read(&mut scene, 0), [1, 2], "{}", scene.journal());
+}
