@@ -163,7 +163,7 @@ impl Core {
     ) -> Option<(Ask, bool)> {
         let ask = *self.asks.get(&nonce).filter(|ask| ask.peer == peer)?;
         self.asks.remove(&nonce);
-        self.rtt.sample(now.saturating_sub(ask.asked));
+        self.rtt.sample(self.rtt.credible(now.saturating_sub(ask.asked)));
         Some((ask, !ask.overdue))
     }
 

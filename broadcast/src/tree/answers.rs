@@ -148,7 +148,8 @@ impl Tree {
             return;
         };
         uplink.path = path;
-        uplink.confirm(down, now - ask.asked, now);
+        let took = self.core.rtt.credible(now - ask.asked);
+        uplink.confirm(down, took, now);
         if self.core.store.has_news(uplink.sent, ask.peer) {
             uplink.pending.get_or_insert(now);
         }
