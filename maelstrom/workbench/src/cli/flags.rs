@@ -130,7 +130,8 @@ pub struct SettingsFlags {
     limits: Vec<Limit>,
 
     /// Hold it against the nodes that a read has a value twice, or one that nobody
-    /// sent; otherwise these are warnings (not in Maelstrom)
+    /// sent, or that final reads of a counter differ; otherwise these are warnings
+    /// (not in Maelstrom)
     #[arg(long, help_heading = "What is judged")]
     strict: bool,
 
