@@ -25,11 +25,13 @@
 //!   the state of the service that was looked at. To find anything else proves
 //!   nothing, nor does a refused compare-and-set: both may be answers from the
 //!   past, or the refusal that of a second copy.
-//! - A life's first step is a fence: the newest sum under a new incarnation. It
-//!   changes the key, and what changes the key happens on its newest value. So
-//!   once the fence is in, what it was made from was the newest; and what
-//!   former lives still have on its way expects a value from before the fence,
-//!   and fails. Before that nothing is counted.
+//! - A life's first step is a fence: the sum that the key is found to have under a
+//!   new incarnation. It can replace the newest value only: a key is changed by
+//!   nothing but a compare-and-set from one value to a new one, so each value but
+//!   the newest has been replaced already, and in no order of the operations could
+//!   it be replaced twice. So once the fence is in, it contains all that former
+//!   lives were told is done; and what they still have on its way expects a value
+//!   from before the fence, and fails. Before that nothing is counted.
 //!
 //! What is left to others: carrying the requests out, and everything about the
 //! other nodes.

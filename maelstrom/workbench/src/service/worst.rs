@@ -28,14 +28,15 @@
 //!   unique, makes its writer's reads no fresher.
 //! - **A cas** that the version which a read would return refuses is refused. One
 //!   that this version accepts is put in behind it like a write. Where another cas
-//!   has done that before, it is decided on the newest version, and its client
-//!   knows the present of this key from then on.
+//!   has done that before, it is decided on a later version, which its client knows
+//!   from then on: the one half way to the newest.
 //!
-//! The last is the one thing that is not as bad as it could be. A client could be
-//! refused by the very next version, and so be led through a key's whole past, one
-//! cas a version; here it catches up at its first attempt to change what it sees.
-//! That is all the liveness there is: who only reads what others write may wait for
-//! ever, and has to be told by them.
+//! The last is the one thing that is not as bad as it could be. The very next
+//! version could refuse, and a client be led through a key's whole past, one cas a
+//! version; here it catches up in as many attempts as halve the distance. That is
+//! all the liveness there is. Who only reads what others write may wait for ever and
+//! has to be told by them, and who has been told cannot make use of it: a cas from
+//! any version but that which a read returns is refused.
 //!
 //! Always:
 //!
@@ -100,11 +101,13 @@ impl Service for WorstKv {
         self.keys.entry(request.key.clone()).or_insert_with(Version::first);
         let mut seen = self.newest_known(session, key);
         let is_cas = matches!(operation, KvOperation::Cas { .. });
-        let (mut reply, mut written) = operation.apply(self.value(key, seen));
-        if written.is_some() && self.is_replaced_by_cas(key, seen) {
-            seen = self.end(key, seen, is_cas);
-            (reply, written) = operation.apply(self.value(key, seen));
-        }
+        let (reply, written) = loop {
+            let (reply, written) = operation.apply(self.value(key, seen));
+            if written.is_none() || !self.is_replaced_by_cas(key, seen) {
+                break (reply, written);
+            }
+            seen = if is_cas { self.half_way(key, seen) } else { seen + 1 };
+        };
         self.learn(session, key, seen);
         match written {
             None => self.observe(session, key, seen),
@@ -143,12 +146,10 @@ impl WorstKv {
         self.versions(key).get(index + 1).is_some_and(|next| next.is_cas)
     }
 
-    /// Where a change goes that cannot go behind a version because a cas did: a cas
-    /// to the newest version, a write to the first that no cas has replaced.
-    fn end(&self, key: &str, index: usize, is_cas: bool) -> usize {
+    /// Half way from a version to the newest, at least one further.
+    fn half_way(&self, key: &str, index: usize) -> usize {
         let newest = self.versions(key).len() - 1;
-        let is_free = |&index: &usize| !self.is_replaced_by_cas(key, index);
-        if is_cas { newest } else { (index..newest).find(is_free).unwrap_or(newest) }
+        index + (newest - index).div_ceil(2)
     }
 
     /// A session's next operation comes after the write of a version.
