@@ -11,11 +11,15 @@
 //!   write may stay invisible to this one for as long as the service likes.
 //!   The example that surprises people: n0 writes `x = 1`, is told that it
 //!   happened, and tells n1, which reads `x` and finds nothing. n1's read stands
-//!   before n0's write in the common order, and no rule is broken. To see the
-//!   present, write something *unique* first: the write must come after
-//!   everything that happened before it was made visible, and reads of the same
-//!   client come after the write. Rewriting the value that is there already, or
-//!   a cas that fails, proves nothing.
+//!   before n0's write in the common order, and no rule is broken. Nor does it
+//!   help n1 to write something first: that write may stand before n0's as well.
+//!   (With Maelstrom's own service it helps, if what is written is *unique*: a
+//!   change is made to the newest state there, and reads of the same client come
+//!   after it. Rewriting the value that is there already, or a cas that fails,
+//!   proves nothing even there.) What holds everywhere: a key that is changed by
+//!   cas alone, to values that never come back, has one chain of values, and who
+//!   succeeds with a cas stood at its end. `workbench test --seq-kv worst` shows
+//!   what a node has relied on beyond that.
 //! - [`LwwKv`] is eventually consistent: the last writer wins, by a clock that
 //!   need not agree with anybody's. A read may return any value that was ever
 //!   written, a newer one and then an older one again. A cas decides on one
@@ -24,7 +28,9 @@
 //! In all three a write that timed out may happen *later*, after writes that
 //! were made since: a delayed message is still on its way. What must not be
 //! overwritten by its own past goes through [`Kv::cas`], where what it expects
-//! to find is gone by then.
+//! to find is gone by then. And where the network may deliver a request twice (as
+//! Maelstrom's does not), the answer that comes may be that to the second copy: to
+//! be told that a cas lost its race does not prove that it did not happen.
 //!
 //! Requests and replies: Maelstrom's [services page][services].
 //!
@@ -98,7 +104,7 @@ pub struct Kv<S, K> {
     context: Context<S>,
     service: NodeId,
     timeout: Duration,
-    kind: PhantomData<K>,
+    kind: PhantomData<fn() -> K>,
 }
 
 impl<S> Context<S> {
@@ -239,7 +245,8 @@ impl<S, K: Ordered> Kv<S, K> {
     ///
     /// A value alone cannot tell whether a cas that timed out happened: another
     /// client may have written the same since. So that is what it reports; use
-    /// [`Kv::update_stamped`] where it must be known.
+    /// [`Kv::update_stamped`] where it must be known, or where requests may be
+    /// delivered twice.
     ///
     /// # Errors
     ///

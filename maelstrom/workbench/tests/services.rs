@@ -1,0 +1,120 @@
+//! Which service is linearizable: nodes that pass clients' requests on to one, and
+//! the check of the workload `lin-kv`, which is the judge.
+
+use std::marker::PhantomData;
+
+use maelstrom::kv::{Kv, Lin, Lww, Seq, Service};
+use maelstrom::{Context, Definite, Empty, Error, Node, Request};
+use serde::{Deserialize, Serialize};
+use workbench::checker::Validity;
+use workbench::nemesis::Fault;
+use workbench::settings::{SeqKv, Workload};
+use workbench::simulation::{Finished, Simulation};
+
+#[derive(Deserialize)]
+struct Read {
+    key: u64,
+}
+
+#[derive(Serialize)]
+struct Found {
+    value: u64,
+}
+
+impl Request for Read {
+    const TYPE: &'static str = "read";
+    type Reply = Found;
+}
+
+#[derive(Deserialize)]
+struct Write {
+    key: u64,
+    value: u64,
+}
+
+impl Request for Write {
+    const TYPE: &'static str = "write";
+    type Reply = Empty;
+}
+
+#[derive(Deserialize)]
+struct Cas {
+    key: u64,
+    from: u64,
+    to: u64,
+}
+
+impl Request for Cas {
+    const TYPE: &'static str = "cas";
+    type Reply = Empty;
+}
+
+/// A node that passes requests on to service `K`.
+struct Proxy<K>(PhantomData<fn() -> K>);
+
+trait Home: Service + Sized + 'static {
+    fn of(context: &Context<Proxy<Self>>) -> Kv<Proxy<Self>, Self>;
+}
+
+impl Home for Lin {
+    fn of(context: &Context<Proxy<Self>>) -> Kv<Proxy<Self>, Self> {
+        context.lin_kv()
+    }
+}
+
+impl Home for Seq {
+    fn of(context: &Context<Proxy<Self>>) -> Kv<Proxy<Self>, Self> {
+        context.seq_kv()
+    }
+}
+
+impl Home for Lww {
+    fn of(context: &Context<Proxy<Self>>) -> Kv<Proxy<Self>, Self> {
+        context.lww_kv()
+    }
+}
+
+fn node<K: Home>() -> Node<Proxy<K>> {
+    Node::new(|_| Proxy(PhantomData))
+        .handle(async |context, Read { key }| {
+            let missing = || Error::new(Definite::KeyDoesNotExist, "nothing there");
+            let value = K::of(&context).read(&key).await?.ok_or_else(missing)?;
+            Ok(Found { value })
+        })
+        .handle(async |context, Write { key, value }| {
+            K::of(&context).write(&key, &value).await?;
+            Ok(Empty {})
+        })
+        .handle(async |context, Cas { key, from, to }| {
+            let lost = || Error::new(Definite::PreconditionFailed, "another value there");
+            K::of(&context).cas(&key, &from, &to).await?.then_some(Empty {}).ok_or_else(lost)
+        })
+}
+
+fn run<K: Home>(seq_kv: SeqKv, seed: u64) -> Finished {
+    Simulation::new(Workload::LinKv, node::<K>)
+        .nodes(3)
+        .clients(6)
+        .rate(100.0)
+        .seconds(10)
+        .latency(5)
+        .nemesis(&[Fault::Partition, Fault::Slow, Fault::Reorder], 2.0)
+        .set(|settings| settings.seq_kv = seq_kv)
+        .seed(seed)
+        .run()
+}
+
+#[test]
+fn lin_kv_is_linearizable_and_the_others_are_not() {
+    for seed in 0..5 {
+        run::<Lin>(SeqKv::Real, seed).assert_valid();
+        for finished in [
+            run::<Seq>(SeqKv::Real, seed),
+            run::<Seq>(SeqKv::Worst, seed),
+            run::<Lww>(SeqKv::Real, seed),
+        ] {
+            assert!(finished.ended.is_ok(), "{finished}");
+            assert_eq!(finished.report.parts["workload"].valid, Validity::Invalid, "{finished}");
+        }
+    }
+}
