@@ -132,10 +132,11 @@ impl Checker for Counter {
             None => (too_many_sums(self.possible.len()), Vec::new()),
         };
         let differing = self.differing_reads();
+        let is_agreed = !self.strict || differing.is_empty();
         let valid = match acceptable {
             _ if !self.malformed.is_empty() => Validity::Unknown,
             None => Validity::Unknown,
-            Some(_) => Validity::of(wrong.is_empty() && !(self.strict && !differing.is_empty())),
+            Some(_) => Validity::of(wrong.is_empty() && is_agreed),
         };
         let errors = if errors.is_empty() { Value::Null } else { Value::Array(errors) };
         let final_reads = self.reads.iter().map(|read| read.value.to_value()).collect();
