@@ -118,6 +118,8 @@ pub(crate) enum Bug {
     EarlyAcknowledgement,
     /// A write without an answer is made anew on top of what was found.
     RecomputedRetry,
+    /// A life begins with what a read of its key shows, compared with nothing.
+    BlindFence,
 }
 
 impl<T> Ledger<T> {
@@ -138,6 +140,12 @@ impl<T> Ledger<T> {
 
     /// Begins this life, with the guess that there was none before.
     pub(crate) fn start(&mut self, now: Instant, out: &mut Vec<Command<T>>) {
+        #[cfg(test)]
+        if self.bug == Some(Bug::BlindFence) {
+            let from = Share::UNWRITTEN;
+            self.phase = Phase::Checking(Step { from, to: from.fenced(self.nonce) });
+            return out.push(Command::Check(self.pace(now)));
+        }
         self.fence(Share::UNWRITTEN, now, out);
     }
 

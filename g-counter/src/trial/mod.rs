@@ -259,7 +259,7 @@ fn a_write_made_anew_after_a_timeout_is_caught() {
 
 #[test]
 fn a_life_that_begins_with_a_stale_read_is_caught() {
-    assert_caught(Mutation::BlindFence, 20);
+    assert_caught(Mutation::Ledger(Bug::BlindFence), 20);
 }
 
 #[test]

@@ -21,8 +21,6 @@ pub(super) enum Mutation {
     None,
     /// In the ledger.
     Ledger(Bug),
-    /// A new life writes what it read, comparing with nothing.
-    BlindFence,
     /// All lives draw the same nonce.
     SameNonce,
 }
@@ -297,7 +295,7 @@ impl World {
         let (own, service) = (&from.0, &mut self.service);
         let response = match *request {
             Request::Write { to, .. }
-                if self.mutation == Mutation::BlindFence && to.sequence == 0 =>
+                if self.mutation == Mutation::Ledger(Bug::BlindFence) && to.sequence == 0 =>
             {
                 service.write(caller, own, to);
                 Response::Written(true)
