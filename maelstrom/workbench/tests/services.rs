@@ -1,11 +1,13 @@
-//! Which service is linearizable: nodes that pass clients' requests on to one, and
-//! the check of the workload `lin-kv`, which is the judge.
+//! What nodes see of the services: which of these is linearizable, and what the
+//! worst `seq-kv` brings to light.
 
 use std::marker::PhantomData;
 
 use maelstrom::kv::{Kv, Lin, Lww, Seq, Service};
 use maelstrom::{Context, Definite, Empty, Error, Node, Request};
+use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 use workbench::checker::Validity;
 use workbench::nemesis::Fault;
 use workbench::settings::{SeqKv, Workload};
@@ -117,4 +119,63 @@ fn lin_kv_is_linearizable_and_the_others_are_not() {
             assert_eq!(finished.report.parts["workload"].valid, Validity::Invalid, "{finished}");
         }
     }
+}
+
+#[derive(Deserialize)]
+struct Add {
+    delta: i64,
+}
+
+impl Request for Add {
+    const TYPE: &'static str = "add";
+    type Reply = Empty;
+}
+
+#[derive(Deserialize)]
+struct Sum {}
+
+#[derive(Serialize)]
+struct SumOk {
+    value: i64,
+}
+
+impl Request for Sum {
+    const TYPE: &'static str = "read";
+    type Reply = SumOk;
+}
+
+/// The textbook's counter: each node keeps what was added to it under a key of its
+/// own, and reads all keys, after writing something unique so as to see the present.
+fn textbook_counter() -> Node<Mutex<i64>> {
+    Node::new(|_| Mutex::default())
+        .handle(async |context: Context<Mutex<i64>>, Add { delta }| {
+            let mut sum = context.state().lock().await;
+            *sum += delta;
+            context.seq_kv().write(&**context.id(), &*sum).await?;
+            Ok(Empty {})
+        })
+        .handle(async |context: Context<Mutex<i64>>, Sum {}| {
+            let unique: u64 = context.rng().random();
+            context.seq_kv().write(&("fresh", &**context.id()), &unique).await?;
+            let mut value = 0;
+            for node in context.node_ids() {
+                value += context.seq_kv().read::<i64>(&**node).await?.unwrap_or(0);
+            }
+            Ok(SumOk { value })
+        })
+}
+
+#[test]
+fn a_unique_write_before_each_read_is_enough_for_the_real_seq_kv_and_not_for_the_worst() {
+    let is_wrong = |seed: &u64| {
+        let run = Simulation::new(Workload::GCounter, textbook_counter).nodes(3).rate(50.0);
+        let run = run.seconds(10).seed(*seed);
+        run.run().assert_valid();
+        let finished = run.worst_seq_kv().run();
+        assert!(finished.ended.is_ok(), "{finished}");
+        finished.report.parts["workload"].valid == Validity::Invalid
+    };
+    // Unless the last adds of all happened to add nothing.
+    let wrong = (0..10).filter(is_wrong).count();
+    assert!(wrong > 5, "only {wrong} of 10 runs are wrong");
 }
