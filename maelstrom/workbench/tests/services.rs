@@ -179,3 +179,35 @@ fn a_unique_write_before_each_read_is_enough_for_the_real_seq_kv_and_not_for_the
     let wrong = (0..10).filter(is_wrong).count();
     assert!(wrong > 5, "only {wrong} of 10 runs are wrong");
 }
+
+/// A counter on a node of its own that begins each life with what its key holds.
+fn resuming_counter() -> Node<Mutex<Option<i64>>> {
+    async fn add(context: Context<Mutex<Option<i64>>>, delta: i64) -> Result<i64, Error> {
+        let mut known = context.state().lock().await;
+        let kept = match *known {
+            Some(sum) => sum,
+            None => context.seq_kv().read("sum").await?.unwrap_or(0),
+        };
+        context.seq_kv().write("sum", &(kept + delta)).await?;
+        *known = Some(kept + delta);
+        Ok(kept + delta)
+    }
+    Node::new(|_| Mutex::default())
+        .handle(async |context, Add { delta }| add(context, delta).await.map(|_| Empty {}))
+        .handle(async |context, Sum {}| add(context, 0).await.map(|value| SumOk { value }))
+}
+
+#[test]
+fn a_node_that_was_killed_finds_its_key_in_the_real_seq_kv_and_not_in_the_worst() {
+    let is_wrong = |seed: &u64| {
+        let run = Simulation::new(Workload::GCounter, resuming_counter).nodes(1).rate(50.0);
+        let run = run.seconds(10).nemesis(&[Fault::Kill], 1.0).seed(*seed);
+        run.run().assert_valid();
+        let finished = run.worst_seq_kv().run();
+        assert!(finished.ended.is_ok(), "{finished}");
+        finished.report.parts["workload"].valid == Validity::Invalid
+    };
+    // Unless nothing was added before the last kill.
+    let wrong = (0..10).filter(is_wrong).count();
+    assert!(wrong > 5, "only {wrong} of 10 runs are wrong");
+}
