@@ -7,11 +7,12 @@
 //! change it, it runs on the newest state instead and makes a new one.
 //!
 //! So a client does not see time run backwards, and nobody loses a write, but a
-//! reader may lag for as long as it only reads. A client is a name: one that was killed
-//! and started again goes on where it was. A client that is more than 32
-//! states behind draws states that are no longer remembered; like the original's
-//! ring buffer we then give it the remembered state at that distance modulo 32,
-//! which can take it back in time.
+//! reader may lag for as long as it only reads. A client is a name: one that was
+//! killed and started again goes on where it was.
+//!
+//! A client that is more than 32 states behind draws states that are no longer
+//! remembered; like the original's ring buffer we then give it the remembered state
+//! at that distance modulo 32, which can take it back in time.
 
 use std::collections::VecDeque;
 
