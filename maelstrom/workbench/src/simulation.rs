@@ -37,7 +37,7 @@ use crate::host::{Observer, Program, RunError, RunStats};
 use crate::nemesis::Fault;
 use crate::net::Traffic;
 use crate::report::net;
-use crate::settings::{Availability, Latency, LatencyDist, Settings, Workload};
+use crate::settings::{Availability, Latency, LatencyDist, SeqKv, Settings, Workload};
 
 /// A test that can be run in virtual time.
 #[derive(Clone)]
@@ -94,6 +94,12 @@ impl Simulation {
     pub fn latency(self, millis: u64) -> Self {
         let mean = Duration::from_millis(millis);
         self.set(|settings| settings.latency = Latency { mean, dist: LatencyDist::Constant })
+    }
+
+    /// `seq-kv` shows every client the oldest state that is allowed.
+    #[must_use]
+    pub fn worst_seq_kv(self) -> Self {
+        self.set(|settings| settings.seq_kv = SeqKv::Worst)
     }
 
     /// Everything drawn at random comes from this.

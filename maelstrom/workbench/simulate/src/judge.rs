@@ -23,6 +23,19 @@ pub(crate) fn valid(finished: &Finished) -> Result<(), String> {
     Err(finished.to_string())
 }
 
+/// As [`valid`], and every client was answered its final operations.
+pub(crate) fn answered_in_the_end(finished: &Finished) -> Result<(), String> {
+    valid(finished)?;
+    let ops = history::read(finished.history.as_bytes()).map_err(|error| error.to_string())?;
+    for op in ops {
+        let op = op.map_err(|error| error.to_string())?;
+        if op.is_final && !matches!(op.kind, OpType::Invoke | OpType::Ok) {
+            return Err(format!("op {} got no final answer\n{finished}", op.index));
+        }
+    }
+    Ok(())
+}
+
 /// How long a broadcast value has to be on its way before the death of nodes
 /// cannot lose it any more, latencies not counted: a round, the time in which a
 /// dead parent is noticed, and a round again.

@@ -157,7 +157,7 @@ impl World {
         Ok(Self {
             workload: workload::new(settings)?,
             wire: Wire::new(Network::new(nodes, settings.latency, latency, disorder)),
-            services: Services::new(&mut services),
+            services: Services::new(&mut services, settings.seq_kv),
             nodes: std::iter::repeat_with(Node::down).take(nodes).collect(),
             threads: Threads::new(settings.concurrency, nodes),
             load: Load::none(load),

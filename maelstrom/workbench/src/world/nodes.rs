@@ -53,6 +53,7 @@ impl World {
     pub(super) fn start_node(&mut self, node: usize, now: Duration, out: &mut Vec<Command>) {
         out.push(Command::Start(node));
         self.wire.net.connect(node);
+        self.services.begin_life(Address::Node(node), self.wire.net.next_id());
         self.nodes[node] = Node { life: Life::Initialising, ..Node::down() };
         let names: Vec<String> =
             (0..self.nodes.len()).map(|node| Address::Node(node).to_string()).collect();
