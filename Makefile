@@ -8,8 +8,10 @@ MAELSTROM ?= $(firstword $(wildcard .maelstrom/maelstrom/maelstrom) maelstrom)
 # More flags for every test, and the seed of everything that is drawn.
 FLAGS ?=
 SEED ?=
-# How many seeds `make swarm` tries, and whether it goes on after a failure.
+# How many seeds `make swarm` tries, with which nodes (all, if none is named), and
+# whether it goes on after a failure.
 SEEDS ?= 1000
+NODES ?=
 KEEP_GOING ?=
 # How long `make fuzz` runs, in seconds.
 SECONDS ?= 600
@@ -84,8 +86,16 @@ sim-%: build ## One challenge in virtual time, for instance sim-3c SEED=7
 	@$(SIMULATE) challenge $(if $(SEED),--seed $(SEED)) $(FLAGS) $*
 
 .PHONY: swarm
-swarm: build ## SEEDS seeds over challenges and faults, on all cores
-	@$(SIMULATE) swarm --seeds $(SEEDS) $(if $(SEED),--first $(SEED)) $(if $(KEEP_GOING),--keep-going)
+swarm: build ## SEEDS seeds over NODES (all) and faults, on all cores
+	@$(SIMULATE) swarm --shrink --seeds $(SEEDS) $(if $(SEED),--first $(SEED)) $(if $(KEEP_GOING),--keep-going) $(NODES)
+
+.PHONY: scale
+scale: build ## Broadcast with 5 to 1,000 nodes: messages and latency
+	@$(SIMULATE) scale
+
+.PHONY: losses
+losses: build ## What broadcast loses of what it acknowledged, when nodes are killed
+	@$(SIMULATE) losses
 
 .PHONY: determinism
 determinism: build ## The same seed twice in processes of their own, byte for byte

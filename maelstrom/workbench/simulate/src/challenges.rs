@@ -65,7 +65,10 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
             return Ok(single::show(node, &finished, &limits, &[]));
         }
         if finished.ended.is_err() {
-            print(&format!("{finished}\nto run again: {}\n", single::replay(node, &finished, &[])));
+            print(&format!(
+                "{finished}\nto run again: {}\n",
+                single::replay(node, &finished.settings, &[])
+            ));
         }
         rows.push(match finished.ended {
             Ok(_) => Row::of(challenge, &finished.report),

@@ -26,7 +26,7 @@ pub(crate) struct Flags {
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     let all: Vec<&'static Challenge> = CHALLENGES.iter().collect();
     let challenges = if flags.challenges.is_empty() { &all } else { &flags.challenges };
-    let folder = std::env::temp_dir().join(format!("simulate-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("determinism-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let mut all_same = true;
     for challenge in challenges {

@@ -5,6 +5,8 @@
 //! - [`single`]: one test, with its log, history and journal on request.
 //! - [`challenges`]: the challenges in a row, and their table.
 //! - [`swarm`]: many seeds over challenges and faults, on all cores.
+//! - [`scale`]: broadcast in clusters of growing size.
+//! - [`shrink`]: a smaller run that fails as well.
 //! - [`judge`]: what a run under faults has to show.
 //! - [`losses`]: what kills cost a node that keeps values in memory.
 //! - [`noise`]: noise between valid requests.
@@ -18,6 +20,8 @@ mod judge;
 mod losses;
 mod nodes;
 mod noise;
+mod scale;
+mod shrink;
 mod single;
 mod swarm;
 
@@ -42,6 +46,8 @@ enum Command {
     Challenge(challenges::Flags),
     /// Run many seeds over challenges and faults, on all cores
     Swarm(swarm::Flags),
+    /// Measure broadcast in clusters of growing size
+    Scale(scale::Flags),
     /// Measure what broadcast loses when nodes are killed
     Losses(losses::Flags),
     /// Feed nodes noise between valid requests
@@ -56,6 +62,7 @@ fn main() -> ExitCode {
         Command::Test(flags) => single::run(*flags),
         Command::Challenge(flags) => challenges::run(&flags),
         Command::Swarm(flags) => swarm::run(&flags),
+        Command::Scale(flags) => scale::run(&flags),
         Command::Losses(flags) => losses::run(&flags),
         Command::Fuzz(flags) => noise::run(&flags),
         Command::Determinism(flags) => determinism::run(&flags),

@@ -10,6 +10,7 @@ use workbench::report::digest::Digest;
 use workbench::report::limits::{self, Limit};
 use workbench::report::style::Style;
 use workbench::report::summary;
+use workbench::settings::Settings;
 use workbench::simulation::{Finished, Simulation};
 
 use crate::nodes::Kind;
@@ -57,7 +58,9 @@ impl Output {
         }
         let is_recorded = self.history.is_some() || self.journal.is_some();
         let simulation = if is_recorded { simulation.recorded() } else { simulation };
-        let finished = simulation.run();
+        let directory = std::env::temp_dir().join(format!("simulate-{}", std::process::id()));
+        let finished = simulation.directory(&directory).run();
+        let _ = std::fs::remove_dir_all(&directory);
         let files = [(&self.history, &finished.history), (&self.journal, &finished.journal)];
         for (file, text) in files {
             if let Some(file) = file {
@@ -95,7 +98,7 @@ pub(crate) fn show(
     let title = format!("{} in virtual time, seed {}", node.name, settings.seed);
     let frame = summary::Frame {
         title,
-        footer: vec![("to run again", replay(node, finished, arguments))],
+        footer: vec![("to run again", replay(node, &finished.settings, arguments))],
         width: 100,
     };
     let style = Style::of(&std::io::stdout());
@@ -104,11 +107,11 @@ pub(crate) fn show(
 }
 
 /// The command that runs a test again.
-pub(crate) fn replay(node: &Kind, finished: &Finished, arguments: &[String]) -> String {
+pub(crate) fn replay(node: &Kind, settings: &Settings, arguments: &[String]) -> String {
     let name = node.name;
     let has_bug = arguments.iter().any(|argument| argument.starts_with("--sabotage"));
     let features = if has_bug { format!(" --features {name}/sabotage") } else { String::new() };
-    let mut words = vec![workbench::cli::settings_flags(&finished.settings)];
+    let mut words = vec![workbench::cli::settings_flags(settings)];
     if !arguments.is_empty() {
         words.push("--".to_owned());
         words.extend_from_slice(arguments);

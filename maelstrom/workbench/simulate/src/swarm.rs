@@ -21,6 +21,7 @@ use workbench::simulation::Simulation;
 
 use crate::nodes::{KINDS, Kind, Promise};
 use crate::print;
+use crate::shrink::shrink;
 use crate::single::replay;
 
 /// What the command line of `simulate swarm` says.
@@ -42,6 +43,10 @@ pub(crate) struct Flags {
     #[arg(long)]
     keep_going: bool,
 
+    /// Look for a smaller run that fails as well
+    #[arg(long)]
+    shrink: bool,
+
     /// Arguments of the programs of all these nodes, after `--`
     #[arg(last = true, value_name = "NODE ARGS")]
     arguments: Vec<String>,
@@ -62,14 +67,13 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     let (next, stop) = (AtomicU64::new(flags.first), AtomicBool::new(false));
     let end = flags.first + flags.seeds;
     let (sender, results) = mpsc::channel();
-    let failures = thread::scope(|scope| {
+    let (done, failed) = thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             let (sender, next, stop) = (sender.clone(), &next, &stop);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end || sender.send(try_seed(seed, nodes, &flags.arguments)).is_err()
-                    {
+                    if seed >= end || sender.send(try_seed(seed, nodes, flags)).is_err() {
                         break;
                     }
                 }
@@ -78,54 +82,68 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
         drop(sender);
         collect(flags, &results, &stop)
     });
-    let failed = failures.len();
-    print(&format!("{} seeds, {failed} failed\n", flags.seeds));
+    print(&format!("{done} seeds, {failed} failed\n"));
     Ok(failed == 0)
 }
 
+/// Reports results as they come; counts them, and failures among them.
 fn collect(
     flags: &Flags,
     results: &mpsc::Receiver<Option<Failure>>,
     stop: &AtomicBool,
-) -> Vec<Failure> {
+) -> (u64, u64) {
     let is_live = std::io::stderr().is_terminal();
-    let (mut failures, mut done) = (Vec::new(), 0);
+    let (mut done, mut failed) = (0, 0);
     for result in results {
         done += 1;
         if let Some(failure) = result {
             print(&format!("seed {}: {}\n\n", failure.seed, failure.text));
-            failures.push(failure);
+            failed += 1;
             stop.store(!flags.keep_going, Ordering::Relaxed);
         }
         if is_live {
-            let line = format!("\r{done} of {} seeds, {} failed ", flags.seeds, failures.len());
+            let line = format!("\r{done} of {} seeds, {failed} failed ", flags.seeds);
             let _ = std::io::stderr().write_all(line.as_bytes());
         }
     }
     if is_live {
         let _ = std::io::stderr().write_all(b"\r\x1b[K");
     }
-    failures
+    (done, failed)
 }
 
 /// Runs a seed's scenario; what is wrong, if anything is.
-fn try_seed(seed: u64, nodes: &[&'static Kind], arguments: &[String]) -> Option<Failure> {
+fn try_seed(seed: u64, nodes: &[&'static Kind], flags: &Flags) -> Option<Failure> {
     let node = nodes[usize::try_from(seed % nodes.len() as u64).unwrap_or(0)];
-    let failure = |text| Some(Failure { seed, text });
+    let failure = |text| Some(Failure { seed, text: format!("{}: {text}", node.name) });
     let settings = match scenario(seed, node.promises) {
         Ok(settings) => settings,
-        Err(error) => return failure(format!("{}: {error:#}", node.name)),
+        Err(error) => return failure(format!("{error:#}")),
     };
+    let problem = problem(node, &settings, &flags.arguments)?;
+    let replay = |settings| replay(node, settings, &flags.arguments);
+    let mut text = format!("{problem}\nto run again: {}", replay(&settings));
+    if flags.shrink {
+        let fails = |settings: &Settings| self::problem(node, settings, &flags.arguments).is_some();
+        let smallest = shrink(&settings, fails);
+        text.push_str(&format!("\nthe smallest that fails: {}", replay(&smallest)));
+    }
+    failure(text)
+}
+
+/// Runs a test; what is wrong, if anything is.
+fn problem(node: &Kind, settings: &Settings, arguments: &[String]) -> Option<String> {
+    static RUNS: AtomicU64 = AtomicU64::new(0);
     let program = match node.program(arguments) {
         Ok(program) => program,
-        Err(error) => return failure(format!("{}: {error:#}", node.name)),
+        Err(error) => return Some(format!("{error:#}")),
     };
-    let directory = std::env::temp_dir().join(format!("swarm-{}-{seed}", std::process::id()));
-    let finished = Simulation::with(settings, program).directory(&directory).recorded().run();
+    let name = format!("swarm-{}-{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
+    let directory = std::env::temp_dir().join(name);
+    let simulation = Simulation::with(settings.clone(), program);
+    let finished = simulation.directory(&directory).recorded().run();
     let _ = std::fs::remove_dir_all(&directory);
-    let problem = (node.judge)(&finished).err()?;
-    let replay = replay(node, &finished, arguments);
-    failure(format!("{}: {problem}\nto run again: {replay}", node.name))
+    (node.judge)(&finished).err()
 }
 
 #[derive(Debug, Parser)]
