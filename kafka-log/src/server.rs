@@ -2,6 +2,12 @@
 //!
 //! Every event goes through [`act`]: it tells the log, and carries out what the
 //! log wants done. The log is locked for no longer than that.
+//!
+//! `init` is answered at once, for reading what there is takes as long as the
+//! service does. Requests that come before that is done wait for it.
+//!
+//! A request is refused with a definite error only if it had no effect and will have
+//! none. A commit never is; the [crate's front page](crate) says why.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,13 +26,13 @@ use crate::wire::{
 };
 use crate::{poll, register};
 
-/// How long a request waits for its segment. Clients wait for five seconds.
+/// How long a request waits for what it needs. Clients wait for five seconds.
 const WAIT: Duration = Duration::from_millis(4500);
 
 /// The node.
 pub fn node(options: Options) -> Node<Server> {
     Node::new(move |setup| Server::new(setup, options))
-        .on_init(recover)
+        .on_init(begin)
         .handle(send)
         .handle(poll)
         .handle(commit_offsets)
@@ -73,24 +79,29 @@ impl Server {
     }
 }
 
-/// Reads what there is before the node serves, so that it never shows less than
-/// in a former life.
-async fn recover(context: Context<Server>) -> Result<(), Error> {
+/// Begins to read what there is.
+async fn begin(context: Context<Server>) -> Result<(), Error> {
     act(&context, |_, _| ());
     context.spawn(keep_time(context.clone()));
-    let server = context.state();
+    Ok(())
+}
+
+/// Waits until the node has read what there was when its life began, so that it
+/// never shows less than in a former life.
+async fn recovered(server: &Server, deadline: Instant) -> Result<(), Error> {
     loop {
         let changed = server.changed.notified();
         {
             let desk = server.desk();
             if let Some(alarm) = &desk.alarm {
-                return Err(Error::crash(alarm));
+                return Err(Error::unavailable(alarm));
             }
             if desk.log.is_serving() {
                 return Ok(());
             }
         }
-        changed.await;
+        let reading = |_| Error::unavailable("this node has yet to read what lin-kv has");
+        time::timeout_at(deadline, changed).await.map_err(reading)?;
     }
 }
 
@@ -112,13 +123,20 @@ async fn commit_offsets(context: Context<Server>, request: CommitOffsets) -> Res
         log.heard_from(now, &client);
         log.commit(now, client, request.offsets)
     });
-    answer.await?;
+    answer.await.map_err(in_doubt)?;
     Ok(Empty {})
 }
 
+/// The same error, without the certainty that nothing happened: a poll did.
+fn in_doubt(error: Error) -> Error {
+    if error.code().is_definite() { Error::timeout(error.text()) } else { error }
+}
+
 async fn poll(context: Context<Server>, request: Poll) -> Result<Polled, Error> {
-    let mut desk = context.state().desk();
-    desk.log.heard_from(context.state().begun.elapsed(), context.source());
+    let server = context.state();
+    recovered(server, Instant::now() + WAIT).await?;
+    let mut desk = server.desk();
+    desk.log.heard_from(server.begun.elapsed(), context.source());
     let msgs = poll::page(desk.log.replica(), &request.offsets).map_err(Error::crash)?;
     Ok(Polled { msgs })
 }
@@ -127,7 +145,9 @@ async fn list_committed_offsets(
     context: Context<Server>,
     request: ListCommittedOffsets,
 ) -> Result<CommittedOffsets, Error> {
-    let desk = context.state().desk();
+    let server = context.state();
+    recovered(server, Instant::now() + WAIT).await?;
+    let desk = server.desk();
     let committed = |key: String| desk.log.replica().committed(&key).map(|offset| (key, offset));
     Ok(CommittedOffsets { offsets: request.keys.into_iter().filter_map(committed).collect() })
 }
@@ -143,6 +163,8 @@ async fn append(
     request: impl FnOnce(&mut Log, Time) -> Result<Option<Ticket>, Refused>,
 ) -> Result<Option<Answer>, Error> {
     let server = context.state();
+    let deadline = Instant::now() + WAIT;
+    recovered(server, deadline).await?;
     let waiting = {
         let mut desk = server.desk();
         let ticket = request(&mut desk.log, server.begun.elapsed()).map_err(Error::unavailable)?;
@@ -154,7 +176,7 @@ async fn append(
     };
     let Some((ticket, answer)) = waiting else { return Ok(None) };
     act(context, |_, _| ());
-    if let Ok(Ok(answer)) = time::timeout(WAIT, answer).await {
+    if let Ok(Ok(answer)) = time::timeout_at(deadline, answer).await {
         return Ok(Some(answer));
     }
     let mut desk = server.desk();
