@@ -34,8 +34,8 @@ pub enum Sabotage {
     SkipSegments,
     /// Messages are shown before it is certain that none comes below them.
     ShowUnstable,
-    /// A node that starts again serves before it has read what there is.
-    ServeUnread,
+    /// A commit that was not written is refused for certain.
+    RefuseCommits,
 }
 
 /// An argument that is none of the node's.

@@ -46,8 +46,7 @@ pub struct Server {
     begun: Instant,
     /// The log wants to be woken earlier than it did, or has begun to serve.
     changed: Notify,
-    /// The bugs [`Sabotage::Overwrite`] and [`Sabotage::ReuseIndexes`].
-    overwrite: bool,
+    options: Options,
 }
 
 /// What is done under one lock.
@@ -70,7 +69,7 @@ impl Server {
             desk: Mutex::new(Desk { log, waiting: BTreeMap::new(), alarm: None }),
             begun: Instant::now(),
             changed: Notify::new(),
-            overwrite: options.has(Sabotage::Overwrite) || options.has(Sabotage::ReuseIndexes),
+            options,
         }
     }
 
@@ -123,13 +122,14 @@ async fn commit_offsets(context: Context<Server>, request: CommitOffsets) -> Res
         log.heard_from(now, &client);
         log.commit(now, client, request.offsets)
     });
-    answer.await.map_err(in_doubt)?;
+    answer.await.map_err(|error| in_doubt(context.state().options, error))?;
     Ok(Empty {})
 }
 
 /// The same error, without the certainty that nothing happened: a poll did.
-fn in_doubt(error: Error) -> Error {
-    if error.code().is_definite() { Error::timeout(error.text()) } else { error }
+fn in_doubt(options: Options, error: Error) -> Error {
+    let certain = error.code().is_definite() && !options.has(Sabotage::RefuseCommits);
+    if certain { Error::timeout(error.text()) } else { error }
 }
 
 async fn poll(context: Context<Server>, request: Poll) -> Result<Polled, Error> {
@@ -237,7 +237,8 @@ async fn read(context: Context<Server>, register: Register) {
 
 async fn settle(context: Context<Server>, register: Register, proposal: Arc<str>) {
     let key = register.to_string();
-    let settled = if context.state().overwrite {
+    let options = context.state().options;
+    let settled = if options.has(Sabotage::Overwrite) || options.has(Sabotage::ReuseIndexes) {
         register::overwrite(&context, &key, &proposal).await
     } else {
         register::settle(&context, &key, &proposal).await

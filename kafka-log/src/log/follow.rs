@@ -91,8 +91,7 @@ impl Log {
                 source.segments.probe();
             }
         }
-        let recovered = self.is_recovered() || self.options.has(Sabotage::ServeUnread);
-        if self.phase == Phase::Recovering && recovered {
+        if self.phase == Phase::Recovering && self.is_recovered() {
             self.pushes.begin(self.sources[self.me].segments.next());
             self.phase = if self.options.ack_early { Phase::Claiming } else { Phase::Serving };
         }
