@@ -148,6 +148,6 @@ mod server;
 mod silence;
 mod wire;
 
-pub use options::{Options, OptionsError, Sabotage};
+pub use options::{HELP, Options, OptionsError, Sabotage};
 pub use server::{Server, node};
 pub use wire::{CommitOffsets, CommittedOffsets, ListCommittedOffsets, Poll, Polled, Send, Sent};

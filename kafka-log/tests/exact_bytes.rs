@@ -237,6 +237,8 @@ fn the_binary_starts_ends_with_its_input_and_refuses_what_it_does_not_know() {
     };
     assert!(run(&[]).status.success());
     assert!(run(&["--ack-early"]).status.success());
+    let help = run(&["--help"]);
+    assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("price"));
     let refused = run(&["--nonsense"]);
     assert_eq!(refused.status.code(), Some(2));
     let said = String::from_utf8(refused.stderr).unwrap();
