@@ -71,19 +71,19 @@ fn check(run: &Simulation) -> Finished {
 #[test]
 fn nothing_goes_wrong_whatever_goes_wrong() {
     let (mut polled, mut chunks) = (0, 0);
-    for seed in seeds(40) {
+    for seed in seeds(32) {
         let run = check(&all_faults(seed, Options::default()));
         polled += run.journal.matches(r#""type":"poll_ok","#).count();
         chunks += run.journal.matches(r#","key":"chunk/0/0","from""#).count();
     }
     eprintln!("{polled} lines of answered polls, {chunks} of chunks");
-    assert!(polled > 0 && (chunks > 0 || seeds(40).count() < 40));
+    assert!(polled > 0 && (chunks > 0 || seeds(32).count() < 32));
 }
 
 #[test]
 fn acknowledging_early_loses_nothing_while_no_node_is_killed() {
     let faults: Vec<Fault> = Fault::ALL.into_iter().filter(|&fault| fault != Fault::Kill).collect();
-    for seed in seeds(15) {
+    for seed in seeds(12) {
         check(&hardship(seed, early(), &faults));
     }
 }
