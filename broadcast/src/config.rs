@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::sabotage::Bugs;
+
 /// How a node trades messages for latency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -12,11 +14,13 @@ pub struct Config {
     pub period: Duration,
     /// The most children that a node has in the preferred tree.
     pub fan_out: usize,
+    /// `--sabotage`: what was put in on purpose.
+    pub bugs: Bugs,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { period: Duration::from_millis(340), fan_out: 32 }
+        Self { period: Duration::from_millis(340), fan_out: 32, bugs: Bugs::default() }
     }
 }
 
@@ -78,9 +82,16 @@ impl Config {
                 Some((name, value)) => (name, Some(value.to_owned())),
                 None => (&*argument, None),
             };
+            let mut value = || value.clone().or_else(|| arguments.next());
+            if name == "--sabotage"
+                && let Some(bugs) = value().and_then(|name| Bugs::named(&name))
+            {
+                config.bugs = bugs;
+                continue;
+            }
             let knob = [&PERIOD, &FAN_OUT].into_iter().find(|knob| knob.argument == name);
             let knob = knob.ok_or_else(|| ConfigError::Unknown(argument.clone()))?;
-            let value = value.or_else(|| arguments.next());
+            let value = value();
             let value = value.ok_or(ConfigError::Missing(knob.argument))?;
             config.set(knob, knob.argument, &value)?;
         }
@@ -121,9 +132,10 @@ mod tests {
         assert_eq!(parse(&[], &[]).unwrap(), Config::default());
         let environment = [("BROADCAST_PERIOD_MS", "1400"), ("BROADCAST_FAN_OUT", "8")];
         let config = parse(&["--period-ms", "0"], &environment).unwrap();
-        assert_eq!(config, Config { period: Duration::ZERO, fan_out: 8 });
+        assert_eq!(config, Config { period: Duration::ZERO, fan_out: 8, ..Config::default() });
         let config = parse(&["--fan-out=3"], &environment).unwrap();
-        assert_eq!(config, Config { period: Duration::from_millis(1400), fan_out: 3 });
+        let period = Duration::from_millis(1400);
+        assert_eq!(config, Config { period, fan_out: 3, ..Config::default() });
     }
 
     #[test]

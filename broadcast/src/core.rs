@@ -1,9 +1,9 @@
 //! What both ways of spreading share: memory, questions, and the repair of what
 //! is known to be missing.
 //!
-//! - A question is a digest. It is open until it is answered or for
-//!   [`MEMORY`], so that an answer that comes late still tells the round-trip
-//!   time.
+//! - A question is a digest. It is open until it is answered or overdue, and
+//!   remembered for [`MEMORY`], so that an answer that comes late still tells the
+//!   round-trip time.
 //! - A want is another node's knowledge of something that this node lacks. It
 //!   is asked for, more and more patiently, until it came from anywhere. After
 //!   [`TRIES`] it is dropped: the other node is gone, or was restarted, and
@@ -17,10 +17,11 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 use crate::rtt::Rtt;
+use crate::sabotage::{Bugs, Sabotage};
 use crate::store::{Prefixes, Store};
 use crate::wire::{Count, Digest, Message, Rank, Run, Spread};
 
-/// For how long an unanswered question is remembered.
+/// For how long an overdue question is remembered, since it was asked.
 const MEMORY: Duration = Duration::from_secs(10);
 /// How often a want is asked for.
 const TRIES: u32 = 8;
@@ -89,6 +90,8 @@ pub(crate) struct Core {
     pub(crate) store: Store,
     /// How long answers take.
     pub(crate) rtt: Rtt,
+    /// What was put in on purpose.
+    pub(crate) bugs: Bugs,
     /// Messages to be sent.
     pub(crate) outbox: Vec<(Rank, Message)>,
     /// When each node was last heard of.
@@ -116,6 +119,7 @@ impl Core {
             rng,
             store: Store::new(me, incarnation),
             rtt: Rtt::default(),
+            bugs: Bugs::default(),
             outbox: Vec::new(),
             heard: vec![None; nodes],
             turns: Vec::new(),
@@ -159,7 +163,7 @@ impl Core {
     ) -> Option<(Ask, bool)> {
         let ask = *self.asks.get(&nonce).filter(|ask| ask.peer == peer)?;
         self.asks.remove(&nonce);
-        self.rtt.sample(now.saturating_sub(ask.asked));
+        self.rtt.sample(self.rtt.credible(now.saturating_sub(ask.asked)));
         Some((ask, !ask.overdue))
     }
 
@@ -176,7 +180,6 @@ impl Core {
 
     /// The questions that have just become overdue.
     pub(crate) fn overdue(&mut self, now: Duration) -> Vec<(u64, Ask)> {
-        self.asks.retain(|_, ask| ask.asked + MEMORY > now);
         let mut overdue = Vec::new();
         for (&nonce, ask) in &mut self.asks {
             if !ask.overdue && ask.deadline <= now {
@@ -184,6 +187,9 @@ impl Core {
                 overdue.push((nonce, *ask));
             }
         }
+        // Only then: a node that was paused finds questions that are old, and
+        // that it has not noticed to be overdue.
+        self.asks.retain(|_, ask| !ask.overdue || ask.asked + MEMORY > now);
         overdue
     }
 
@@ -201,6 +207,17 @@ impl Core {
             self.want(from, holes, now + self.rtt.timeout());
         }
         news
+    }
+
+    /// What a node lacks that has these prefixes, and whether there is more.
+    pub(crate) fn delta(&self, have: &[Count]) -> (Vec<Run>, bool) {
+        let (mut runs, more) = self.store.delta(have, None);
+        if self.bugs.has(Sabotage::SkipLast)
+            && let Some(Run(_, _, _, values)) = runs.last_mut()
+        {
+            values.pop();
+        }
+        (runs, more)
     }
 
     /// `peer` says that it has prefixes that this node lacks; it will be asked

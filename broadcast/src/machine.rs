@@ -28,7 +28,8 @@ enum Way {
 impl Broadcaster {
     /// The node of rank `me` among `nodes`, with nothing in memory.
     pub fn new(me: Rank, nodes: usize, config: &Config, rng: StdRng) -> Self {
-        let core = Core::new(me, nodes, config.period, rng);
+        let mut core = Core::new(me, nodes, config.period, rng);
+        core.bugs = config.bugs;
         Self(if config.period.is_zero() {
             Way::Direct(Box::new(Direct::new(core)))
         } else {

@@ -3,7 +3,9 @@
 //! The estimator is TCP's, [RFC 6298] section 2, with its gains of 1/8 and 1/4
 //! and its doubling of the timeout while nothing is answered (section 5.5). The
 //! deviation begins at an eighth of the first sample, not a half: a timeout that
-//! comes too early costs little here.
+//! comes too early costs little here. Samples count for twice the timeout at most,
+//! so that one pause of seconds does not slow everything down afterwards; a
+//! network that is slow indeed is believed after some answers.
 //!
 //! [RFC 6298]: https://www.rfc-editor.org/rfc/rfc6298
 
@@ -33,8 +35,9 @@ pub(crate) struct Rtt {
 }
 
 impl Rtt {
-    /// An answer came after so long.
+    /// An answer came after so long. Only a first sample counts in full.
     pub(crate) fn sample(&mut self, took: Duration) {
+        let took = if self.mean.is_some() { self.credible(took) } else { took };
         self.timeouts = 0;
         match self.mean {
             None => {
@@ -46,6 +49,12 @@ impl Rtt {
                 self.mean = Some((mean * 7 + took) / 8);
             }
         }
+    }
+
+    /// What to believe of a round trip: twice the timeout at most. Whoever asked or
+    /// answered may have been stopped meanwhile.
+    pub(crate) fn credible(&self, took: Duration) -> Duration {
+        took.min(2 * self.timeout())
     }
 
     /// No answer came in time.
@@ -82,6 +91,22 @@ mod tests {
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn a_pause_is_no_round_trip_but_a_slow_network_is_believed() {
+        let mut rtt = Rtt::default();
+        rtt.sample(rtt.credible(5000 * MS));
+        assert!(rtt.timeout() < 1000 * MS, "{:?}", rtt.timeout());
+        let answers = (1..).take_while(|_| {
+            rtt.sample(2000 * MS);
+            rtt.timeout() < 2000 * MS
+        });
+        assert!(answers.count() < 5);
+        let mut rtt = Rtt::default();
+        (0..20).for_each(|_| rtt.sample(10 * MS));
+        rtt.sample(5000 * MS);
+        assert!(rtt.timeout() < 600 * MS, "{:?}", rtt.timeout());
+    }
 
     #[test]
     fn a_steady_round_trip_leaves_little_slack() {

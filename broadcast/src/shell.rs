@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use maelstrom::{Context, NodeId, Setup};
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::config::Config;
 use crate::machine::Broadcaster;
+use crate::sabotage::{Bugs, Sabotage};
 use crate::wire::{Message, Rank, Value};
 
 /// The granularity of timers.
@@ -26,6 +27,7 @@ pub struct Shell {
     started: Instant,
     /// The machine may want to be woken earlier than it did.
     replanned: Notify,
+    bugs: Bugs,
 }
 
 impl Shell {
@@ -38,7 +40,7 @@ impl Shell {
         let me = ranks.binary_search(setup.id()).unwrap_or_default();
         let machine = Broadcaster::new(me, ranks.len(), config, setup.rng());
         let (started, replanned) = (Instant::now(), Notify::new());
-        Self { machine: Mutex::new(machine), ranks, started, replanned }
+        Self { machine: Mutex::new(machine), ranks, started, replanned, bugs: config.bugs }
     }
 
     /// All values as one JSON array.
@@ -60,6 +62,14 @@ pub(crate) fn start(context: &Context<Shell>) {
 
 /// A client has a value.
 pub(crate) fn broadcast(context: &Context<Shell>, value: Value) {
+    if context.state().bugs.has(Sabotage::EarlyAnswer) {
+        let later = context.clone();
+        context.spawn(async move {
+            sleep(Duration::from_secs(5)).await;
+            event(&later, |machine, now| machine.broadcast(now, value));
+        });
+        return;
+    }
     event(context, |machine, now| machine.broadcast(now, value));
 }
 

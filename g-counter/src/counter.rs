@@ -147,8 +147,6 @@ impl<T> Counter<T> {
     /// [`Share::UNWRITTEN`] if there is none.
     pub fn checked(&mut self, answer: Result<Share, NoAnswer>, now: Instant) -> Vec<Command<T>> {
         let mut out = Vec::new();
-        // Others may know more than a stale service says.
-        let answer = answer.map(|found| found.join(self.table.share(&self.own)));
         if let Some(share) = self.ledger.found(answer, now, &mut out) {
             self.confirmed(share, now, &mut out);
         }
@@ -219,5 +217,37 @@ impl<T> Counter<T> {
     fn value(&self) -> Answer {
         let value = i64::try_from(self.table.total());
         value.map_or(Answer::Refused(Refusal::OutOfRange), Answer::Value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// What others tell of this node's own key may be newer than what the service
+    /// shows it; but a service that decides on what it shows refuses a change of
+    /// anything else, for as long as it shows that.
+    #[test]
+    fn a_life_takes_its_key_over_from_what_the_service_shows_not_from_hearsay() {
+        let now = Instant::now();
+        let (own, other) = (NodeId::from("n0"), NodeId::from("n1"));
+        let mut counter = Counter::<()>::new(&own, &[own.clone(), other.clone()], 7, now);
+        counter.start(now);
+        counter.written(Ok(false), now);
+        let share = |sequence, sum| Share { incarnation: 1, nonce: 9, sequence, sum };
+        let gossip = Gossip {
+            incarnation: 1,
+            version: 1,
+            since: 0,
+            seen_incarnation: 1,
+            seen_version: 0,
+            shares: BTreeMap::from([(own, share(4, 40))]),
+        };
+        counter.received(&other, gossip, now);
+        let commands = counter.checked(Ok(share(2, 20)), now);
+        let [Command::Write { from, .. }, ..] = commands[..] else { panic!("{commands:?}") };
+        assert_eq!(from, share(2, 20));
     }
 }

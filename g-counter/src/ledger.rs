@@ -25,11 +25,13 @@
 //!   the state of the service that was looked at. To find anything else proves
 //!   nothing, nor does a refused compare-and-set: both may be answers from the
 //!   past, or the refusal that of a second copy.
-//! - A life's first step is a fence: the newest sum under a new incarnation. It
-//!   changes the key, and what changes the key happens on its newest value. So
-//!   once the fence is in, what it was made from was the newest; and what
-//!   former lives still have on its way expects a value from before the fence,
-//!   and fails. Before that nothing is counted.
+//! - A life's first step is a fence: the sum that the key is found to have under a
+//!   new incarnation. It can replace the newest value only: a key is changed by
+//!   nothing but a compare-and-set from one value to a new one, so each value but
+//!   the newest has been replaced already, and in no order of the operations could
+//!   it be replaced twice. So once the fence is in, it contains all that former
+//!   lives were told is done; and what they still have on its way expects a value
+//!   from before the fence, and fails. Before that nothing is counted.
 //!
 //! What is left to others: carrying the requests out, and everything about the
 //! other nodes.
@@ -116,6 +118,8 @@ pub(crate) enum Bug {
     EarlyAcknowledgement,
     /// A write without an answer is made anew on top of what was found.
     RecomputedRetry,
+    /// A life begins with what a read of its key shows, compared with nothing.
+    BlindFence,
 }
 
 impl<T> Ledger<T> {
@@ -136,6 +140,12 @@ impl<T> Ledger<T> {
 
     /// Begins this life, with the guess that there was none before.
     pub(crate) fn start(&mut self, now: Instant, out: &mut Vec<Command<T>>) {
+        #[cfg(test)]
+        if self.bug == Some(Bug::BlindFence) {
+            let from = Share::UNWRITTEN;
+            self.phase = Phase::Checking(Step { from, to: from.fenced(self.nonce) });
+            return out.push(Command::Check(self.pace(now)));
+        }
         self.fence(Share::UNWRITTEN, now, out);
     }
 

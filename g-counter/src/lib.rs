@@ -43,18 +43,22 @@
 //!    proves the same. Only then are its adds acknowledged and its share told to
 //!    others.
 //! 3. A life that begins may find its key as it was some time ago. So before it
-//!    counts anything it moves the key to its own incarnation: this changes the
-//!    key, changes happen on the newest state, and so it succeeds only from the
-//!    key's newest value, which contains every add that was ever acknowledged
-//!    here. After it, what former lives have still on its way fails.
+//!    counts anything it moves the key to its own incarnation: each value of the
+//!    chain can be replaced once, so this succeeds only from the chain's end, which
+//!    contains every add that was ever acknowledged here. After it, what former
+//!    lives have still on its way fails.
 //! 4. What nodes know of each other's shares are values of those chains, and
 //!    they keep the later of two. So all nodes that know the ends of all chains
 //!    agree, and the ends are told until that is acknowledged.
 //!
-//! The third point is where more is relied on than sequential consistency
-//! promises: that the service, asked again, sooner or later shows a node its own
-//! key's present. Were it to show a restarted node the same past for ever, the
-//! node would wait for ever rather than lose anything.
+//! None of this asks for more than sequential consistency: nothing relies on a read
+//! being fresh, nor on a write making the next one so. What is relied on beyond it
+//! is liveness alone, and only where a life begins: that the service, asked again to
+//! change what it shows, sooner or later shows a node its own key's present. (Were it
+//! to show the same past for ever, the node would wait for ever rather than lose
+//! anything.) Reads converge by gossip. That they also do while nodes are dead or cut
+//! off from each other takes a service that shows one node what another has written
+//! without its doing; Maelstrom's does.
 //!
 //! # Choices
 //!

@@ -7,7 +7,8 @@
 //! nodes where no neighbour answers. Where there is nothing new they become
 //! rarer: a round among the nodes without news doubles the time between them.
 //! Nothing relies on them being fresh: what one brings is a share that
-//! was in the service once, however old, and joins what is known.
+//! was in the service once, however old, and joins what is known. (A `seq-kv` that
+//! keeps its promise and no more need never bring any.)
 
 use std::time::Duration;
 

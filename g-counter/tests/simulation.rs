@@ -59,11 +59,55 @@ fn clients_that_share_a_node_share_its_writes() {
     assert!(many < few / 4.0, "{many} messages per operation, where few clients cost {few}");
 }
 
+/// When the last message that the pattern fits was received, in virtual seconds.
+fn last_received(journal: &str, is_it: impl Fn(&str) -> bool) -> f64 {
+    let mut received = journal.lines().rev().filter(|line| line.contains(" Recv ") && is_it(line));
+    let (time, _) = received.next().unwrap().split_once(' ').unwrap();
+    time.parse().unwrap()
+}
+
 #[test]
-fn a_hundred_nodes_keep_up_with_a_thousand_operations_a_second() {
-    let large = challenge(1).nodes(100).rate(1_000.0).seconds(10);
-    let cost = large.run().assert_valid().msgs_per_op();
-    assert!(cost < 1.6, "{cost} messages per operation");
+fn a_hundred_nodes_at_a_thousand_operations_a_second_agree_two_seconds_after_the_last_add() {
+    for millis in [0, 100] {
+        let large = challenge(1).nodes(100).rate(1_000.0).seconds(5).latency(millis);
+        let large = large.set(|settings| settings.strict = true).nemesis(&[], 1.0);
+        let finished = large.recorded().run();
+        let cost = finished.assert_valid().msgs_per_op();
+        assert!(cost < 2.0, "{cost} messages per operation");
+        let is_news = |line: &str| line.contains("gossip") && !line.contains(r#""shares":{}"#);
+        let added = last_received(&finished.journal, |line| line.contains("add_ok"));
+        let told = last_received(&finished.journal, is_news);
+        // All final reads are the same, and nobody has learnt anything later than that.
+        assert!(told <= added + 2.0, "{} s", told - added);
+    }
+}
+
+#[test]
+fn a_service_that_shows_the_past_costs_nothing_and_hides_nothing() {
+    for seed in 0..5 {
+        let worst = challenge(seed).worst_seq_kv().set(|settings| settings.strict = true);
+        let cost = worst.run().assert_valid().msgs_per_op();
+        assert!(cost <= 0.8, "seed {seed}: {cost} messages per operation");
+    }
+}
+
+#[test]
+fn all_faults_together_and_a_service_that_shows_the_past_change_no_sum() {
+    for seed in 0..20 {
+        let all = Simulation::new(Workload::GCounter, g_counter::node)
+            .nodes(4)
+            .rate(50.0)
+            .seconds(10)
+            .latency([0, 10, 50][seed as usize % 3])
+            .nemesis(&Fault::ALL, 1.5)
+            .worst_seq_kv()
+            .seed(seed);
+        let finished = all.set(|settings| settings.strict = true).run();
+        let report = &finished.report.parts["workload"];
+        assert!(finished.ended.is_ok() && report.findings.is_empty(), "{finished}");
+        let reads = report.results["final-reads"].as_array().unwrap();
+        assert_eq!(reads.len(), 4, "every node reads in the end: {finished}");
+    }
 }
 
 #[test]

@@ -11,11 +11,15 @@
 //!   write may stay invisible to this one for as long as the service likes.
 //!   The example that surprises people: n0 writes `x = 1`, is told that it
 //!   happened, and tells n1, which reads `x` and finds nothing. n1's read stands
-//!   before n0's write in the common order, and no rule is broken. To see the
-//!   present, write something *unique* first: the write must come after
-//!   everything that happened before it was made visible, and reads of the same
-//!   client come after the write. Rewriting the value that is there already, or
-//!   a cas that fails, proves nothing.
+//!   before n0's write in the common order, and no rule is broken. Nor does it
+//!   help n1 to write something first: that write may stand before n0's as well.
+//!   (With Maelstrom's own service it helps, if what is written is *unique*: a
+//!   change is made to the newest state there, and reads of the same client come
+//!   after it. Rewriting the value that is there already, or a cas that fails,
+//!   proves nothing even there.) What holds everywhere: a key that is changed by
+//!   cas alone, to values that never come back, has one chain of values, and who
+//!   succeeds with a cas stood at its end. `workbench test --seq-kv worst` shows
+//!   what a node has relied on beyond that.
 //! - [`LwwKv`] is eventually consistent: the last writer wins, by a clock that
 //!   need not agree with anybody's. A read may return any value that was ever
 //!   written, a newer one and then an older one again. A cas decides on one
@@ -24,23 +28,27 @@
 //! In all three a write that timed out may happen *later*, after writes that
 //! were made since: a delayed message is still on its way. What must not be
 //! overwritten by its own past goes through [`Kv::cas`], where what it expects
-//! to find is gone by then.
+//! to find is gone by then. And where the network may deliver a request twice (as
+//! Maelstrom's does not), the answer that comes may be that to the second copy: to
+//! be told that a cas lost its race does not prove that it did not happen.
 //!
 //! Requests and replies: Maelstrom's [services page][services].
 //!
 //! [services]: https://github.com/jepsen-io/maelstrom/blob/main/doc/services.md
 
-use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use rand::RngExt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::error::{CallError, Definite};
 use crate::message::{Empty, NodeId, Request};
+
+mod update;
+
+pub use update::UpdateError;
 
 /// How long a request waits for its answer unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -98,7 +106,7 @@ pub struct Kv<S, K> {
     context: Context<S>,
     service: NodeId,
     timeout: Duration,
-    kind: PhantomData<K>,
+    kind: PhantomData<fn() -> K>,
 }
 
 impl<S> Context<S> {
@@ -231,130 +239,6 @@ impl<S, K: Ordered> Kv<S, K> {
         to: &V,
     ) -> Result<bool, CallError> {
         self.compare_and_set(key, from, to, true).await
-    }
-
-    /// Reads, modifies and writes: sets `key` to what `modify` makes of its
-    /// value, again and again until no other client came in between, and
-    /// returns the new value. When `modify` returns `None` nothing is written.
-    ///
-    /// A value alone cannot tell whether a cas that timed out happened: another
-    /// client may have written the same since. So that is what it reports; use
-    /// [`Kv::update_stamped`] where it must be known.
-    ///
-    /// # Errors
-    ///
-    /// [`UpdateError::NotDone`] and [`UpdateError::Unknown`].
-    pub async fn update<V: Serialize + DeserializeOwned>(
-        &self,
-        key: &(impl Serialize + ?Sized),
-        mut modify: impl FnMut(Option<&V>) -> Option<V>,
-    ) -> Result<Option<V>, UpdateError> {
-        loop {
-            let current: Option<V> = self.read(key).await.map_err(UpdateError::NotDone)?;
-            let Some(new) = modify(current.as_ref()) else { return Ok(current) };
-            match self.replace(key, current.as_ref(), &new).await {
-                Ok(true) => return Ok(Some(new)),
-                Ok(false) => {}
-                Err(error) if error.is_definite() => return Err(UpdateError::NotDone(error)),
-                Err(error) => return Err(UpdateError::Unknown(error)),
-            }
-        }
-    }
-
-    /// As [`Kv::update`], exactly once: the value carries a stamp of the last
-    /// update by each node, so that one that timed out can be recognised, and
-    /// repeated without being done twice.
-    ///
-    /// Why that is enough: every stamp is drawn anew, so no state of the key
-    /// ever comes back; a cas that is still on its way expects a state that is
-    /// gone once this update or another has happened, and fails. This node's
-    /// stamp is changed by nobody but this node, which makes one stamped update
-    /// of a key at a time: callers within one node must take turns.
-    ///
-    /// It goes on through timeouts for as long as it takes: put
-    /// [`tokio::time::timeout`] around it to give up, not knowing.
-    ///
-    /// # Errors
-    ///
-    /// What the service answers other than a lost race, or that the node is
-    /// shutting down.
-    pub async fn update_stamped<V: Serialize + DeserializeOwned>(
-        &self,
-        key: &(impl Serialize + ?Sized),
-        mut modify: impl FnMut(Option<&V>) -> V,
-    ) -> Result<V, CallError> {
-        let node = self.context.id().clone();
-        let stamp: u64 = self.context.rng().random_range(0..1 << 53);
-        loop {
-            let current: Option<Stamped<V>> = match self.read(key).await {
-                Err(CallError::Timeout { .. }) => continue,
-                read => read?,
-            };
-            if let Some(Stamped { value, stamps }) = current {
-                if stamps.get(&*node) == Some(&stamp) {
-                    return Ok(value);
-                }
-                let mut new = stamps.clone();
-                new.insert(node.to_string(), stamp);
-                let new = Stamped { value: modify(Some(&value)), stamps: new };
-                let current = Stamped { value, stamps };
-                if tried(self.replace(key, Some(&current), &new).await)? {
-                    return Ok(new.value);
-                }
-            } else {
-                let stamps = BTreeMap::from([(node.to_string(), stamp)]);
-                let new = Stamped { value: modify(None), stamps };
-                if tried(self.replace(key, None, &new).await)? {
-                    return Ok(new.value);
-                }
-            }
-        }
-    }
-
-    /// A cas from what was read. When that was nothing the key is created, and
-    /// compared with something that nobody ever wrote in case it exists by now:
-    /// compared with `new`, a key that another client created with the same
-    /// value would pass for ours.
-    async fn replace<V: Serialize>(
-        &self,
-        key: &(impl Serialize + ?Sized),
-        current: Option<&V>,
-        new: &V,
-    ) -> Result<bool, CallError> {
-        match current {
-            Some(current) => self.cas(key, current, new).await,
-            None => {
-                let nothing = format!("nothing {:x}", self.context.rng().random::<u128>());
-                self.compare_and_set(key, &nothing, new, true).await
-            }
-        }
-    }
-}
-
-/// Why [`Kv::update`] ended without a new value.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UpdateError {
-    /// Nothing was written and nothing will be.
-    #[error("not updated: {0}")]
-    NotDone(#[source] CallError),
-    /// It may have been written, or may be yet.
-    #[error("perhaps updated: {0}")]
-    Unknown(#[source] CallError),
-}
-
-/// A value with the stamp of each node's last update, as it stands in the
-/// service.
-#[derive(Serialize, Deserialize)]
-struct Stamped<V> {
-    value: V,
-    stamps: BTreeMap<String, u64>,
-}
-
-/// A timeout is as good as a lost race where the next read tells.
-fn tried(result: Result<bool, CallError>) -> Result<bool, CallError> {
-    match result {
-        Err(CallError::Timeout { .. }) => Ok(false),
-        result => result,
     }
 }
 

@@ -8,6 +8,7 @@ use common::Peer;
 use maelstrom::kv::UpdateError;
 use maelstrom::{CallError, Context, Error, Node, Request};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// `{"type":"go","what":"read"}`: use a client.
 #[derive(Serialize, Deserialize)]
@@ -51,8 +52,8 @@ async fn go(context: Context<()>, Go { what }: Go) -> Result<Went, Error> {
     Ok(Went { saw })
 }
 
-/// Has the node use a client; what it sends is compared (numbers and stamps
-/// aside) and answered, and then what it saw is compared.
+/// Has the node use a client; what it sends is compared (numbers aside) and
+/// answered, and then what it saw is compared.
 async fn check(what: &str, exchange: &[(&str, &str, &str)], saw: &str) {
     let mut peer = Peer::start(Node::new(|_| ()).handle(go)).await;
     let go =
@@ -157,4 +158,58 @@ async fn an_update_whose_cas_timed_out_says_that_it_does_not_know() {
         "not done: lin-kv answered temporarily-unavailable (11): busy",
     )
     .await;
+}
+
+/// The request that a node sent, decoded.
+async fn request(peer: &mut Peer) -> Value {
+    serde_json::from_str(&peer.line().await).unwrap()
+}
+
+async fn answer(peer: &mut Peer, request: &Value, mut body: Value) {
+    body["in_reply_to"] = request["body"]["msg_id"].clone();
+    let line = json!({"src": request["dest"], "dest": request["src"], "body": body});
+    peer.send(&line.to_string()).await;
+}
+
+/// Has a node increment a key that does not exist; its cas, which stays unanswered.
+async fn stamped_cas(peer: &mut Peer) -> Value {
+    peer.send(r#"{"src":"c1","dest":"n0","body":{"type":"go","msg_id":1,"what":"exactly-once"}}"#)
+        .await;
+    let read = request(peer).await;
+    assert_eq!(read["body"]["type"], "read");
+    answer(peer, &read, json!({"type": "error", "code": 20, "text": "not found"})).await;
+    let cas = request(peer).await["body"].take();
+    assert_eq!((&cas["type"], &cas["create_if_not_exists"]), (&json!("cas"), &json!(true)));
+    assert_eq!(cas["to"]["value"], 1);
+    cas
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stamped_update_that_timed_out_is_recognised_when_it_happened() {
+    let mut peer = Peer::start(Node::new(|_| ()).handle(go)).await;
+    let cas = stamped_cas(&mut peer).await;
+    // Another node has incremented since, and keeps this one's stamp.
+    let mut found = cas["to"].clone();
+    found["value"] = json!(2);
+    found["stamps"]["n1"] = json!(7);
+    let read = request(&mut peer).await;
+    answer(&mut peer, &read, json!({"type": "read_ok", "value": found})).await;
+    let went = request(&mut peer).await;
+    assert_eq!((&went["dest"], &went["body"]["saw"]), (&json!("c1"), &json!("2")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stamped_update_that_timed_out_is_repeated_with_its_stamp_when_it_did_not_happen() {
+    let mut peer = Peer::start(Node::new(|_| ()).handle(go)).await;
+    let cas = stamped_cas(&mut peer).await;
+    let found = json!({"value": 5, "stamps": {"n0": 3, "n1": 7}});
+    let read = request(&mut peer).await;
+    answer(&mut peer, &read, json!({"type": "read_ok", "value": found})).await;
+    let second = request(&mut peer).await;
+    assert_eq!(second["body"]["from"], found);
+    let stamps = json!({"n0": cas["to"]["stamps"]["n0"], "n1": 7});
+    assert_eq!(second["body"]["to"], json!({"value": 6, "stamps": stamps}));
+    answer(&mut peer, &second, json!({"type": "cas_ok"})).await;
+    let went = request(&mut peer).await;
+    assert_eq!((&went["dest"], &went["body"]["saw"]), (&json!("c1"), &json!("6")));
 }

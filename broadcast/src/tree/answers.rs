@@ -13,13 +13,14 @@ use super::seek::Offer;
 use super::uplink::Uplink;
 use super::{Standing, Tree};
 use crate::core::{Ask, Purpose};
+use crate::sabotage::Sabotage;
 use crate::wire::{Answer, Count, Digest, Down, Rank, Spread};
 
 impl Tree {
     pub(super) fn on_digest(&mut self, now: Duration, from: Rank, digest: &Digest) {
         self.make_sure(now, from, &digest.path);
         let path = self.offer();
-        let (runs, more) = self.core.store.delta(&digest.have, None);
+        let (runs, more) = self.core.delta(&digest.have);
         let lacking = self.core.store.lacking(digest.have.iter().copied());
         let asks_back = self.want(now, from, lacking);
         let have = if asks_back || more { self.core.store.counts() } else { Vec::new() };
@@ -110,7 +111,7 @@ impl Tree {
             return;
         }
         // If it is more than a page, the other side will ask for the rest.
-        let (runs, _) = self.core.store.delta(&answer.have, None);
+        let (runs, _) = self.core.delta(&answer.have);
         if !runs.is_empty() {
             self.core.send(to, Spread { runs, ..Spread::default() });
         }
@@ -147,7 +148,8 @@ impl Tree {
             return;
         };
         uplink.path = path;
-        uplink.confirm(down, now - ask.asked, now);
+        let took = self.core.rtt.credible(now - ask.asked);
+        uplink.confirm(down, took, now);
         if self.core.store.has_news(uplink.sent, ask.peer) {
             uplink.pending.get_or_insert(now);
         }
@@ -210,6 +212,9 @@ impl Tree {
     /// The parent does not answer. A node that has just started gives it time
     /// to start, too; otherwise it is lost.
     fn on_silence(&mut self, now: Duration) {
+        if self.core.bugs.has(Sabotage::GiveUp) {
+            return;
+        }
         if !self.core.rtt.is_unknown() {
             self.detach(now);
             return;

@@ -7,8 +7,9 @@ use maelstrom::NodeId;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
+use workbench::settings::SeqKv;
 
-use super::service::{Client, Service, Staleness};
+use super::service::{Caller, Service};
 use crate::counter::{Answer, Command, Counter};
 use crate::gossip::Gossip;
 use crate::ledger::{Bug, NoAnswer, Pace};
@@ -20,8 +21,6 @@ pub(super) enum Mutation {
     None,
     /// In the ledger.
     Ledger(Bug),
-    /// A new life writes what it read, comparing with nothing.
-    BlindFence,
     /// All lives draw the same nonce.
     SameNonce,
 }
@@ -29,7 +28,7 @@ pub(super) enum Mutation {
 /// What the network and the service do.
 #[derive(Clone, Debug)]
 pub(super) struct Weather {
-    pub(super) staleness: Staleness,
+    pub(super) seq_kv: SeqKv,
     /// Messages take up to so long, between nodes and to the service.
     pub(super) latency: Duration,
     /// One in ten takes up to so much longer.
@@ -42,7 +41,7 @@ pub(super) struct Weather {
 impl Weather {
     pub(super) fn fair() -> Self {
         Self {
-            staleness: Staleness::Random,
+            seq_kv: SeqKv::Real,
             latency: Duration::ZERO,
             slow: Duration::ZERO,
             loss: 0.0,
@@ -64,13 +63,16 @@ enum Response {
     Read(Option<Share>),
 }
 
+/// A node, and which of its lives.
+type Life = (NodeId, u64);
+
 #[derive(Clone, Debug)]
 enum Event {
-    Ask { from: Client, call: u64, request: Request },
-    Reply { to: Client, call: u64, response: Response },
-    Timeout { to: Client, call: u64 },
+    Ask { from: Life, call: u64, request: Request },
+    Reply { to: Life, call: u64, response: Response },
+    Timeout { to: Life, call: u64 },
     Gossip { from: NodeId, to: NodeId, gossip: Gossip },
-    Tick { to: Client },
+    Tick { to: Life },
 }
 
 #[derive(Default)]
@@ -123,16 +125,17 @@ impl World {
     pub(super) fn new(seed: u64, nodes: usize, weather: Weather, mutation: Mutation) -> Self {
         let mut names: Vec<NodeId> = (0..nodes).map(|i| format!("n{i}").into()).collect();
         names.sort();
+        let mut rng = StdRng::seed_from_u64(seed);
         let mut world = Self {
             now: Duration::ZERO,
-            rng: StdRng::seed_from_u64(seed),
             names,
             asked: Vec::new(),
             messages: 0,
             cut: BTreeSet::new(),
             epoch: Instant::now(),
             mutation,
-            service: Service::new(weather.staleness),
+            service: Service::new(weather.seq_kv, &mut rng),
+            rng,
             processes: (0..nodes).map(|_| Process::default()).collect(),
             queue: BTreeMap::new(),
             count: 0,
@@ -152,6 +155,7 @@ impl World {
             counter.ledger.bug = Some(bug);
         }
         self.kill(node);
+        self.service.begin_life(node, self.count);
         let process = &mut self.processes[node];
         let life = process.life + 1;
         *process = Process { life, counter: Some(counter), ..Process::default() };
@@ -286,21 +290,21 @@ impl World {
         until > self.now
     }
 
-    fn serve(&mut self, from: Client, call: u64, request: &Request) {
-        let own = from.0.clone();
-        let (service, rng) = (&mut self.service, &mut self.rng);
+    fn serve(&mut self, from: Life, call: u64, request: &Request) {
+        let caller = Caller { node: self.index(&from.0), request: call };
+        let (own, service) = (&from.0, &mut self.service);
         let response = match *request {
             Request::Write { to, .. }
-                if self.mutation == Mutation::BlindFence && to.sequence == 0 =>
+                if self.mutation == Mutation::Ledger(Bug::BlindFence) && to.sequence == 0 =>
             {
-                service.write(&from, &own, to);
+                service.write(caller, own, to);
                 Response::Written(true)
             }
             Request::Write { from: expected, to } => {
-                Response::Written(service.cas(&from, &own, expected, to, rng))
+                Response::Written(service.cas(caller, own, expected, to))
             }
-            Request::Check => Response::Read(service.read(&from, &own, rng)),
-            Request::Look(ref node) => Response::Read(service.read(&from, node, rng)),
+            Request::Check => Response::Read(service.read(caller, own)),
+            Request::Look(ref node) => Response::Read(service.read(caller, node)),
         };
         self.send(&Event::Reply { to: from, call, response });
     }
@@ -353,7 +357,7 @@ impl World {
         }
     }
 
-    fn present(&self, node: usize) -> Client {
+    fn present(&self, node: usize) -> Life {
         (self.names[node].clone(), self.processes[node].life)
     }
 

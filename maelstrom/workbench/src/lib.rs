@@ -8,6 +8,8 @@
 //!   this process in virtual time.
 //! - [`simulation`]: tests in virtual time as a few lines of Rust; start here to
 //!   test a node of your own.
+//! - [`scenario`]: such tests step by step: ask, cut, kill, wait.
+//! - [`conformance`]: one scenario on both hosts, held against each other.
 //! - [`challenge`]: the challenges, their flags and limits.
 //! - [`fuzz`]: noise that a node has to survive.
 //! - [`history`]: what clients did and saw, one operation at a time.
@@ -18,12 +20,14 @@
 pub mod challenge;
 pub mod checker;
 pub mod cli;
+pub mod conformance;
 pub mod fuzz;
 pub mod history;
 pub mod host;
 pub mod nemesis;
 pub mod net;
 pub mod report;
+pub mod scenario;
 pub mod service;
 pub mod settings;
 pub mod simulation;

@@ -99,6 +99,30 @@ pub struct Latency {
     pub dist: LatencyDist,
 }
 
+/// How much `seq-kv` makes of what sequential consistency leaves open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeqKv {
+    /// As much as the original's: reads are up to 32 states old, and a change makes
+    /// its client's reads fresh.
+    Real,
+    /// All: every client is shown the oldest state that is allowed, for as long as
+    /// it is allowed.
+    Worst,
+}
+
+impl SeqKv {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Real, Self::Worst];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Real => "real",
+            Self::Worst => "worst",
+        }
+    }
+}
+
 /// Which nodes a broadcast node is told to be its neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topology {
@@ -167,6 +191,8 @@ pub struct Settings {
     pub time_limit: Duration,
     /// Network latency.
     pub latency: Latency,
+    /// What `seq-kv` is like.
+    pub seq_kv: SeqKv,
     /// The topology suggested to broadcast nodes.
     pub topology: Topology,
     /// The faults that the nemesis brings, each at most once.
@@ -210,6 +236,7 @@ impl Settings {
             rate: 5.0,
             time_limit: Duration::from_secs(60),
             latency: Latency { mean: Duration::ZERO, dist: LatencyDist::Constant },
+            seq_kv: SeqKv::Real,
             topology: Topology::Grid,
             nemesis: Vec::new(),
             nemesis_interval: Duration::from_secs(10),

@@ -26,17 +26,18 @@
 //! history and the same journal, byte for byte.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::checker::{Analysis, Names, Report, Validity};
 use crate::history::Op;
-use crate::host::simulation::{SimulationOptions, run};
+use crate::host::process::{self, ProcessOptions};
+use crate::host::simulation::{self, SimulationOptions};
 use crate::host::{Observer, Program, RunError, RunStats};
 use crate::nemesis::Fault;
 use crate::net::Traffic;
 use crate::report::net;
-use crate::settings::{Availability, Latency, LatencyDist, Settings, Workload};
+use crate::settings::{Availability, Latency, LatencyDist, SeqKv, Settings, Workload};
 
 /// A test that can be run in virtual time.
 #[derive(Clone)]
@@ -95,6 +96,12 @@ impl Simulation {
         self.set(|settings| settings.latency = Latency { mean, dist: LatencyDist::Constant })
     }
 
+    /// `seq-kv` shows every client the oldest state that is allowed.
+    #[must_use]
+    pub fn worst_seq_kv(self) -> Self {
+        self.set(|settings| settings.seq_kv = SeqKv::Worst)
+    }
+
     /// Everything drawn at random comes from this.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
@@ -142,8 +149,38 @@ impl Simulation {
         &self.settings
     }
 
+    /// What is run.
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// How it is run.
+    pub(crate) fn options(&self) -> SimulationOptions {
+        SimulationOptions { directory: self.directory.clone(), journal: self.recorded }
+    }
+
     /// Runs it.
     pub fn run(&self) -> Finished {
+        self.watched(|watcher| {
+            simulation::run(&self.settings, &self.program, &self.options(), watcher)
+        })
+    }
+
+    /// Runs it with processes in real time: with this binary, which is to be the
+    /// same node. What they write lands in `directory`.
+    pub fn run_processes(&self, binary: &Path, directory: &Path) -> Finished {
+        let options = ProcessOptions {
+            bin: binary.to_owned(),
+            args: Vec::new(),
+            node_log_dir: directory.join("node-logs"),
+            work_dir: self.directory.clone().unwrap_or_else(|| directory.join("nodes")),
+            journal: self.recorded,
+            watchdog: None,
+        };
+        self.watched(|watcher| process::run(&self.settings, &options, watcher))
+    }
+
+    fn watched(&self, run: impl FnOnce(&mut Watcher) -> Result<RunStats, RunError>) -> Finished {
         let names = Names::of(&self.settings);
         let mut watcher = Watcher {
             analysis: Analysis::new(&self.settings, names),
@@ -151,9 +188,7 @@ impl Simulation {
             history: String::new(),
             journal: String::new(),
         };
-        let options =
-            SimulationOptions { directory: self.directory.clone(), journal: self.recorded };
-        let ended = run(&self.settings, &self.program, &options, &mut watcher);
+        let ended = run(&mut watcher);
         let mut report = watcher.analysis.finish();
         if let Ok(stats) = &ended {
             report.add("net", net::outcome(&stats.net, stats.tally.invoked));
@@ -186,13 +221,19 @@ impl Observer for Watcher {
 
     fn traffic(&mut self, traffic: &Traffic) {
         if self.recorded {
-            let Traffic { time, event, message } = traffic;
-            let mut line = Vec::new();
-            message.write_line(&mut line);
-            let line = String::from_utf8_lossy(&line);
-            let _ = write!(self.journal, "{:.3} {event:?} {line}", time.as_secs_f64());
+            journal_line(&mut self.journal, traffic);
         }
     }
+}
+
+/// Appends a line to a journal: the virtual time in seconds, `Send` or `Recv`,
+/// and the message.
+pub(crate) fn journal_line(journal: &mut String, traffic: &Traffic) {
+    let Traffic { time, event, message } = traffic;
+    let mut line = Vec::new();
+    message.write_line(&mut line);
+    let line = String::from_utf8_lossy(&line);
+    let _ = write!(journal, "{:.3} {event:?} {line}", time.as_secs_f64());
 }
 
 /// A test that was run.

@@ -62,10 +62,10 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
         let simulation = Simulation::with(settings, node.program(&[])?);
         let finished = flags.output.run(simulation)?;
         if challenges.len() == 1 {
-            return Ok(single::show(node, &finished, &limits));
+            return Ok(single::show(node, &finished, &limits, &[]));
         }
         if finished.ended.is_err() {
-            print(&format!("{finished}\nto run again: {}\n", single::replay(node, &finished)));
+            print(&format!("{finished}\nto run again: {}\n", single::replay(node, &finished, &[])));
         }
         rows.push(match finished.ended {
             Ok(_) => Row::of(challenge, &finished.report),

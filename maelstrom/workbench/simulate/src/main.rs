@@ -6,6 +6,7 @@
 //! - [`challenges`]: the challenges in a row, and their table.
 //! - [`swarm`]: many seeds over challenges and faults, on all cores.
 //! - [`judge`]: what a run under faults has to show.
+//! - [`losses`]: what kills cost a node that keeps values in memory.
 //! - [`noise`]: noise between valid requests.
 //! - [`determinism`]: the same seed in two processes.
 //! - [`clock`]: virtual time in log lines.
@@ -14,6 +15,7 @@ mod challenges;
 mod clock;
 mod determinism;
 mod judge;
+mod losses;
 mod nodes;
 mod noise;
 mod single;
@@ -40,6 +42,8 @@ enum Command {
     Challenge(challenges::Flags),
     /// Run many seeds over challenges and faults, on all cores
     Swarm(swarm::Flags),
+    /// Measure what broadcast loses when nodes are killed
+    Losses(losses::Flags),
     /// Feed nodes noise between valid requests
     Fuzz(noise::Flags),
     /// Run every challenge twice with the same seed, in processes of their own,
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         Command::Test(flags) => single::run(*flags),
         Command::Challenge(flags) => challenges::run(&flags),
         Command::Swarm(flags) => swarm::run(&flags),
+        Command::Losses(flags) => losses::run(&flags),
         Command::Fuzz(flags) => noise::run(&flags),
         Command::Determinism(flags) => determinism::run(&flags),
     };

@@ -5,12 +5,12 @@ use broadcast::config::Config;
 use workbench::host::Program;
 use workbench::simulation::Finished;
 
-use crate::judge::{in_memory, valid};
+use crate::judge::{answered_in_the_end, in_memory, valid};
 
-/// A node crate of this workspace.
+/// A node of this workspace.
 #[derive(Clone, Copy)]
 pub(crate) struct Kind {
-    /// The crate's and its program's name.
+    /// Its program's name.
     pub(crate) name: &'static str,
     /// Makes the program, with the arguments that the binary takes.
     program: fn(&[String]) -> anyhow::Result<Program>,
@@ -83,13 +83,21 @@ pub(crate) const KINDS: &[Kind] = &[
             r#"{"type":"add","delta":3}"#,
             r#"{"type":"add","delta":-1}"#,
         ],
-        promises: &[Promise {
-            flags: "-w g-counter",
-            node_counts: &[1, 2, 3, 5, 10],
-            rate: 100,
-            faults: ALL,
-        }],
-        judge: valid,
+        promises: &[
+            Promise {
+                flags: "-w g-counter --strict",
+                node_counts: &[1, 2, 3, 5, 10],
+                rate: 100,
+                faults: ALL,
+            },
+            Promise {
+                flags: "-w g-counter --strict --seq-kv worst",
+                node_counts: &[1, 2, 3, 5, 10],
+                rate: 100,
+                faults: ALL,
+            },
+        ],
+        judge: answered_in_the_end,
     },
     Kind {
         name: "kafka-log",
@@ -110,6 +118,26 @@ pub(crate) const KINDS: &[Kind] = &[
             faults: ALL,
         }],
         judge: valid,
+    },
+    Kind {
+        name: "pn-counter",
+        program: |arguments| without_arguments(arguments, || Program::new(g_counter::pn_node)),
+        bodies: &[r#"{"type":"read"}"#, r#"{"type":"add","delta":-3}"#],
+        promises: &[
+            Promise {
+                flags: "-w pn-counter --strict",
+                node_counts: &[1, 2, 3, 5, 10],
+                rate: 100,
+                faults: ALL,
+            },
+            Promise {
+                flags: "-w pn-counter --strict --seq-kv worst",
+                node_counts: &[1, 2, 3, 5, 10],
+                rate: 100,
+                faults: ALL,
+            },
+        ],
+        judge: answered_in_the_end,
     },
     Kind {
         name: "txn-kv",

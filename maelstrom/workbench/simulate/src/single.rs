@@ -73,11 +73,16 @@ pub(crate) fn run(flags: Flags) -> anyhow::Result<bool> {
     let (settings, limits) = flags.test.settings(0).map_err(anyhow::Error::msg)?;
     let simulation = Simulation::with(settings, flags.node.program(&flags.arguments)?);
     let finished = flags.output.run(simulation)?;
-    Ok(show(flags.node, &finished, &limits))
+    Ok(show(flags.node, &finished, &limits, &flags.arguments))
 }
 
 /// Prints the summary of a test; whether all is well.
-pub(crate) fn show(node: &Kind, finished: &Finished, limits: &[Limit]) -> bool {
+pub(crate) fn show(
+    node: &Kind,
+    finished: &Finished,
+    limits: &[Limit],
+    arguments: &[String],
+) -> bool {
     let mut report = finished.report.clone();
     if let Err(error) = &finished.ended {
         print(&format!("{error}\n"));
@@ -90,7 +95,7 @@ pub(crate) fn show(node: &Kind, finished: &Finished, limits: &[Limit]) -> bool {
     let title = format!("{} in virtual time, seed {}", node.name, settings.seed);
     let frame = summary::Frame {
         title,
-        footer: vec![("to run again", replay(node, finished))],
+        footer: vec![("to run again", replay(node, finished, arguments))],
         width: 100,
     };
     let style = Style::of(&std::io::stdout());
@@ -99,7 +104,14 @@ pub(crate) fn show(node: &Kind, finished: &Finished, limits: &[Limit]) -> bool {
 }
 
 /// The command that runs a test again.
-pub(crate) fn replay(node: &Kind, finished: &Finished) -> String {
-    let flags = workbench::cli::settings_flags(&finished.settings);
-    format!("cargo run --release -p simulate -- test {} {flags}", node.name)
+pub(crate) fn replay(node: &Kind, finished: &Finished, arguments: &[String]) -> String {
+    let name = node.name;
+    let has_bug = arguments.iter().any(|argument| argument.starts_with("--sabotage"));
+    let features = if has_bug { format!(" --features {name}/sabotage") } else { String::new() };
+    let mut words = vec![workbench::cli::settings_flags(&finished.settings)];
+    if !arguments.is_empty() {
+        words.push("--".to_owned());
+        words.extend_from_slice(arguments);
+    }
+    format!("cargo run --release -p simulate{features} -- test {name} {}", words.join(" "))
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
+use anyhow::Context as _;
 use clap::{Args, Parser};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -40,6 +41,10 @@ pub(crate) struct Flags {
     /// Go on after a failure
     #[arg(long)]
     keep_going: bool,
+
+    /// Arguments of the programs of all these nodes, after `--`
+    #[arg(last = true, value_name = "NODE ARGS")]
+    arguments: Vec<String>,
 }
 
 /// A seed whose run was not as promised.
@@ -51,6 +56,9 @@ struct Failure {
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     let all: Vec<&'static Kind> = KINDS.iter().collect();
     let nodes = if flags.nodes.is_empty() { &all } else { &flags.nodes };
+    for node in nodes {
+        node.program(&flags.arguments).with_context(|| node.name)?;
+    }
     let (next, stop) = (AtomicU64::new(flags.first), AtomicBool::new(false));
     let end = flags.first + flags.seeds;
     let (sender, results) = mpsc::channel();
@@ -60,7 +68,8 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end || sender.send(try_seed(seed, nodes)).is_err() {
+                    if seed >= end || sender.send(try_seed(seed, nodes, &flags.arguments)).is_err()
+                    {
                         break;
                     }
                 }
@@ -100,14 +109,14 @@ fn collect(
 }
 
 /// Runs a seed's scenario; what is wrong, if anything is.
-fn try_seed(seed: u64, nodes: &[&'static Kind]) -> Option<Failure> {
+fn try_seed(seed: u64, nodes: &[&'static Kind], arguments: &[String]) -> Option<Failure> {
     let node = nodes[usize::try_from(seed % nodes.len() as u64).unwrap_or(0)];
     let failure = |text| Some(Failure { seed, text });
     let settings = match scenario(seed, node.promises) {
         Ok(settings) => settings,
         Err(error) => return failure(format!("{}: {error:#}", node.name)),
     };
-    let program = match node.program(&[]) {
+    let program = match node.program(arguments) {
         Ok(program) => program,
         Err(error) => return failure(format!("{}: {error:#}", node.name)),
     };
@@ -115,7 +124,8 @@ fn try_seed(seed: u64, nodes: &[&'static Kind]) -> Option<Failure> {
     let finished = Simulation::with(settings, program).directory(&directory).recorded().run();
     let _ = std::fs::remove_dir_all(&directory);
     let problem = (node.judge)(&finished).err()?;
-    failure(format!("{}: {problem}\nto run again: {}", node.name, replay(node, &finished)))
+    let replay = replay(node, &finished, arguments);
+    failure(format!("{}: {problem}\nto run again: {replay}", node.name))
 }
 
 #[derive(Debug, Parser)]

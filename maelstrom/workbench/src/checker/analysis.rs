@@ -24,7 +24,7 @@ pub fn workload_checker(settings: &Settings, names: Names) -> Box<dyn Checker> {
     match settings.workload {
         Workload::Broadcast => Box::new(SetFull::new("broadcast", settings.strict, names)),
         Workload::Echo => Box::new(Echo::new(names)),
-        Workload::GCounter | Workload::PnCounter => Box::new(Counter::new(names)),
+        Workload::GCounter | Workload::PnCounter => Box::new(Counter::new(settings.strict, names)),
         Workload::GSet => Box::new(SetFull::new("add", settings.strict, names)),
         Workload::Kafka => super::kafka::checker(),
         Workload::LinKv => Box::new(Linearizable::new(names)),

@@ -10,7 +10,7 @@ use super::values::{self, Concurrency};
 use crate::checker::txn::model::Model;
 use crate::report::limits::Limit;
 use crate::settings::{
-    Availability, Latency, LatencyDist, PlannedFault, Settings, Topology, Workload,
+    Availability, Latency, LatencyDist, PlannedFault, SeqKv, Settings, Topology, Workload,
 };
 
 /// What the command line of `workbench test` says.
@@ -78,6 +78,15 @@ pub struct SettingsFlags {
           value_parser = values::latency_dist(), help_heading = "Network and faults")]
     latency_dist: LatencyDist,
 
+    /// What seq-kv does with what sequential consistency leaves open (not in Maelstrom).
+    /// real: what Maelstrom's does; reads are up to 32 states old, and a change makes
+    /// its client's reads fresh. worst: every client is shown the oldest state that is
+    /// allowed, for as long as it is allowed; what others write it may never see, and
+    /// a node that was killed starts from nothing
+    #[arg(long, value_name = "KIND", default_value = "real", value_parser = values::seq_kv(),
+          help_heading = "Network and faults")]
+    seq_kv: SeqKv,
+
     /// Which neighbours broadcast nodes are told to have
     #[arg(long, value_name = "SPEC", default_value = "grid", value_parser = values::topology(),
           help_heading = "Network and faults")]
@@ -121,7 +130,8 @@ pub struct SettingsFlags {
     limits: Vec<Limit>,
 
     /// Hold it against the nodes that a read has a value twice, or one that nobody
-    /// sent; otherwise these are warnings (not in Maelstrom)
+    /// sent, or that final reads of a counter differ; otherwise these are warnings
+    /// (not in Maelstrom)
     #[arg(long, help_heading = "What is judged")]
     strict: bool,
 
@@ -200,6 +210,7 @@ impl SettingsFlags {
             rate: self.rate,
             time_limit: self.time_limit,
             latency: Latency { mean: self.latency, dist: self.latency_dist },
+            seq_kv: self.seq_kv,
             topology: self.topology,
             nemesis: self.nemesis,
             nemesis_interval: self.nemesis_interval,

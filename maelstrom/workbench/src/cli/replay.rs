@@ -82,6 +82,7 @@ impl Line {
         );
         self.flag_unless("--latency", &settings.latency.mean.as_millis(), &0);
         self.flag_unless("--latency-dist", &settings.latency.dist.name(), &"constant");
+        self.flag_unless("--seq-kv", &settings.seq_kv.name(), &"real");
         self.flag_unless("--topology", &settings.topology.name(), &"grid");
         let planned = |PlannedFault { fault, interval }: &PlannedFault| match interval {
             Some(interval) => format!("{}:{}", fault.name(), seconds(*interval)),
@@ -133,7 +134,7 @@ mod tests {
 
     use super::*;
     use crate::nemesis::Fault;
-    use crate::settings::Workload;
+    use crate::settings::{SeqKv, Workload};
 
     fn plan(settings: Settings) -> Plan {
         Plan {
@@ -163,6 +164,7 @@ mod tests {
                 PlannedFault { fault: Fault::Kill, interval: Some(Duration::from_millis(2500)) },
             ],
             availability: Some(Availability::Total),
+            seq_kv: SeqKv::Worst,
             strict: true,
             ..Settings::new(Workload::Broadcast)
         };
@@ -172,8 +174,8 @@ mod tests {
         assert_eq!(
             plan.command(),
             "workbench test --workload broadcast --bin ./node --node-count 3 --concurrency 6 \
-             --rate 0.5 --time-limit 1.5 --nemesis partition,kill:2.5 --availability total --strict \
-             --limits 'msgs-per-op<30' --seed 0 -- --name 'it'\\''s'"
+             --rate 0.5 --time-limit 1.5 --seq-kv worst --nemesis partition,kill:2.5 \
+             --availability total --strict --limits 'msgs-per-op<30' --seed 0 -- --name 'it'\\''s'"
         );
     }
 }

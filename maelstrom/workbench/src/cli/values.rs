@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::nemesis::Fault;
-use crate::settings::{Availability, LatencyDist, PlannedFault, Topology, Workload};
+use crate::settings::{Availability, LatencyDist, PlannedFault, SeqKv, Topology, Workload};
 
 /// How many client processes there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,10 @@ pub(super) fn workload() -> impl TypedValueParser<Value = Workload> {
 
 pub(super) fn latency_dist() -> impl TypedValueParser<Value = LatencyDist> {
     one_of(LatencyDist::ALL.map(|dist| (dist.name(), dist)))
+}
+
+pub(super) fn seq_kv() -> impl TypedValueParser<Value = SeqKv> {
+    one_of(SeqKv::ALL.map(|kind| (kind.name(), kind)))
 }
 
 pub(super) fn topology() -> impl TypedValueParser<Value = Topology> {

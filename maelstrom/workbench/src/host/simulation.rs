@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use tokio::runtime::Runtime;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::task::{Program, Ready, Task};
@@ -55,25 +56,80 @@ pub fn run(
     options: &SimulationOptions,
     observer: &mut dyn Observer,
 ) -> Result<RunStats, RunError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .map_err(RunError::io("start tokio's runtime"))?;
-    runtime.block_on(async {
-        let mut host = Host::new(settings, program, options, observer)?;
-        host.world.start(Duration::ZERO, &mut host.commands);
-        let ended = std::future::poll_fn(|cx| host.turn(cx)).await;
-        host.observer.progress(&host.world.progress(host.began.elapsed()));
-        ended
-    })
+    let mut host = Host::new(World::new(settings)?, settings, program, options)?;
+    host.run(observer, &World::is_finished, None)?;
+    let progress = host.world().progress(host.now());
+    observer.progress(&progress);
+    Ok(RunStats { net: host.world().net_counts(), tally: progress.tally })
 }
 
-struct Host<'a> {
+/// Nodes and the world around them, with the runtime whose clock they share.
+pub(crate) struct Host {
+    // Before the runtime, which its timers belong to.
+    stage: Stage,
+    runtime: Runtime,
+}
+
+impl Host {
+    /// Starts nodes in a world.
+    pub(crate) fn new(
+        mut world: World,
+        settings: &Settings,
+        program: &Program,
+        options: &SimulationOptions,
+    ) -> Result<Self, RunError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .map_err(RunError::io("start tokio's runtime"))?;
+        world.watch(Watch {
+            send: options.journal || settings.log_net_send,
+            recv: options.journal || settings.log_net_recv,
+        });
+        let inside = runtime.enter();
+        let stage = Stage::new(world, settings, program.clone(), options.clone());
+        drop(inside);
+        Ok(Self { stage, runtime })
+    }
+
+    /// The virtual time since the nodes were started.
+    pub(crate) fn now(&self) -> Duration {
+        let _inside = self.runtime.enter();
+        self.stage.began.elapsed()
+    }
+
+    /// The world around the nodes.
+    pub(crate) fn world(&self) -> &World {
+        &self.stage.world
+    }
+
+    /// Lets something happen in the world.
+    pub(crate) fn happen<T>(
+        &mut self,
+        what: impl FnOnce(&mut World, Duration, &mut Vec<Command>) -> T,
+    ) -> T {
+        let now = self.now();
+        let Stage { world, commands, .. } = &mut self.stage;
+        what(world, now, commands)
+    }
+
+    /// Goes on until the world is as wanted, or to this time.
+    pub(crate) fn run(
+        &mut self,
+        observer: &mut dyn Observer,
+        until: &dyn Fn(&World) -> bool,
+        horizon: Option<Duration>,
+    ) -> Result<(), RunError> {
+        let Self { stage, runtime } = self;
+        runtime.block_on(std::future::poll_fn(|cx| stage.turn(cx, observer, until, horizon)))
+    }
+}
+
+struct Stage {
     world: World,
-    program: &'a Program,
-    options: &'a SimulationOptions,
-    observer: &'a mut dyn Observer,
+    program: Program,
+    options: SimulationOptions,
     nodes: Vec<Option<Task>>,
     ready: Arc<Ready>,
     /// Seeds the lives of nodes.
@@ -88,56 +144,60 @@ struct Host<'a> {
     instant: Duration,
 }
 
-impl<'a> Host<'a> {
+impl Stage {
     fn new(
+        mut world: World,
         settings: &Settings,
-        program: &'a Program,
-        options: &'a SimulationOptions,
-        observer: &'a mut dyn Observer,
-    ) -> Result<Self, RunError> {
-        let mut world = World::new(settings)?;
-        world.watch(Watch {
-            send: options.journal || settings.log_net_send,
-            recv: options.journal || settings.log_net_recv,
-        });
-        let began = Instant::now();
-        Ok(Self {
+        program: Program,
+        options: SimulationOptions,
+    ) -> Self {
+        let (began, mut commands) = (Instant::now(), Vec::new());
+        world.start(Duration::ZERO, &mut commands);
+        Self {
             world,
             program,
             options,
-            observer,
             nodes: std::iter::repeat_with(|| None).take(settings.node_count).collect(),
             ready: Arc::default(),
             seeds: StdRng::seed_from_u64(settings.seed ^ 0x6e6f_6465_7321),
             began,
             alarm: Box::pin(sleep_until(began)),
             next_progress: Duration::ZERO,
-            commands: Vec::new(),
+            commands,
             printed: Vec::new(),
             polls: 0,
             instant: Duration::ZERO,
-        })
+        }
     }
 
-    /// Does all that can be done at this instant. Ready when the test is over.
-    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<RunStats, RunError>> {
+    /// Does all that can be done at this instant. Ready when the world is as
+    /// wanted, or when it is time and nothing is left to do.
+    fn turn(
+        &mut self,
+        cx: &mut Context<'_>,
+        observer: &mut dyn Observer,
+        until: &dyn Fn(&World) -> bool,
+        horizon: Option<Duration>,
+    ) -> Poll<Result<(), RunError>> {
         loop {
             let now = self.began.elapsed();
             self.world.advance(now, &mut self.commands).map_err(explain)?;
-            self.carry_out()?;
-            if self.world.is_finished() {
-                let (net, tally) = (self.world.net_counts(), self.world.progress(now).tally);
-                return Poll::Ready(Ok(RunStats { net, tally }));
+            self.carry_out(observer)?;
+            if until(&self.world) {
+                return Poll::Ready(Ok(()));
             }
             if now >= self.next_progress {
-                self.observer.progress(&self.world.progress(now));
+                observer.progress(&self.world.progress(now));
                 self.next_progress = now + PROGRESS;
             }
             if let Some(node) = self.ready.next(cx.waker()) {
                 self.poll_node(node, now)?;
+            } else if horizon.is_some_and(|horizon| now >= horizon) {
+                return Poll::Ready(Ok(()));
             } else {
-                let next = self.world.next_event().unwrap_or(self.next_progress);
-                self.alarm.as_mut().reset(self.began + next.min(self.next_progress));
+                let events = [self.world.next_event(), horizon, Some(self.next_progress)];
+                let next = events.into_iter().flatten().min().unwrap_or(now);
+                self.alarm.as_mut().reset(self.began + next);
                 if self.alarm.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
                 }
@@ -177,7 +237,7 @@ impl<'a> Host<'a> {
     }
 
     /// Carries out what the world decided.
-    fn carry_out(&mut self) -> Result<(), RunError> {
+    fn carry_out(&mut self, observer: &mut dyn Observer) -> Result<(), RunError> {
         let mut commands = std::mem::take(&mut self.commands);
         for command in commands.drain(..) {
             match command {
@@ -186,8 +246,8 @@ impl<'a> Host<'a> {
                         task.write(|input| message.write_line(input));
                     }
                 }
-                Command::Record(op) => self.observer.op(&op),
-                Command::Traffic(traffic) => self.observer.traffic(&traffic),
+                Command::Record(op) => observer.op(&op),
+                Command::Traffic(traffic) => observer.traffic(&traffic),
                 Command::Start(node) => self.start(node)?,
                 Command::Kill(node) => self.nodes[node] = None,
                 Command::Pause(node) => self.pause(node, true),
@@ -211,7 +271,7 @@ impl<'a> Host<'a> {
             std::fs::create_dir_all(directory).map_err(RunError::io(what()))?;
         }
         let host = maelstrom::Host { seed: self.seeds.random(), directory };
-        self.nodes[node] = Some(Task::start(self.program, node, host, &self.ready));
+        self.nodes[node] = Some(Task::start(&self.program, node, host, &self.ready));
         Ok(())
     }
 }

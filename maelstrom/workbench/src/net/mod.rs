@@ -157,6 +157,11 @@ impl Network {
         message
     }
 
+    /// The id of the message that will be registered next.
+    pub fn next_id(&self) -> u64 {
+        self.next_id
+    }
+
     /// A node goes down: what is under way to it is lost, and what is sent to it
     /// from now on.
     pub fn disconnect(&mut self, node: usize) {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::limits::Comparison;
 use crate::checker::{Finding, Report, Validity};
-use crate::settings::{Availability, Settings};
+use crate::settings::{Availability, SeqKv, Settings};
 
 /// The parts of a report in the order in which their findings matter.
 const PARTS: [&str; 6] = ["run", "workload", "availability", "stats", "limits", "net"];
@@ -197,6 +197,9 @@ pub fn describe(settings: &Settings) -> Vec<(&'static str, String)> {
         ("Faults", faults),
         ("Seed", settings.seed.to_string()),
     ];
+    if settings.seq_kv == SeqKv::Worst {
+        all.push(("seq-kv", "as stale as allowed".to_owned()));
+    }
     match settings.availability {
         None => {}
         Some(Availability::Total) => all.push(("Availability", "total".to_owned())),

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::Service;
 use super::request::{Reply, Request, Value};
-use crate::net::Address;
+use super::session::Client;
 
 /// A linearizable key-value store.
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ pub(super) struct LinKv {
 }
 
 impl Service for LinKv {
-    fn handle(&mut self, _client: Address, request: &Request<'_>) -> Result<Reply, Reply> {
+    fn handle(&mut self, _client: Client, request: &Request<'_>) -> Result<Reply, Reply> {
         let request = request.as_kv()?;
         let (reply, written) = request.operation.apply(self.values.get(&request.key));
         if let Some(value) = written {
@@ -30,7 +30,7 @@ pub(super) struct LinTso {
 }
 
 impl Service for LinTso {
-    fn handle(&mut self, _client: Address, request: &Request<'_>) -> Result<Reply, Reply> {
+    fn handle(&mut self, _client: Client, request: &Request<'_>) -> Result<Reply, Reply> {
         match request.kind() {
             "ts" => {
                 let ts = self.next;

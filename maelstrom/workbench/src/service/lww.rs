@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 
 use super::Service;
 use super::request::{KvOperation, KvRequest, Reply, Request, Value};
-use crate::net::Address;
+use super::session::Client;
 
 const REPLICAS: usize = 2;
 
@@ -82,10 +82,51 @@ impl Replica {
 }
 
 impl Service for LwwKv {
-    fn handle(&mut self, _client: Address, request: &Request<'_>) -> Result<Reply, Reply> {
+    fn handle(&mut self, _client: Client, request: &Request<'_>) -> Result<Reply, Reply> {
         let request = request.as_kv()?;
         self.gossip();
         let replica = self.draw();
         Ok(self.replicas[replica].handle(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+    use serde_json::json;
+
+    use super::*;
+    use crate::history::raw;
+    use crate::net::Address;
+
+    fn ask(service: &mut LwwKv, body: &serde_json::Value) {
+        let body = raw(body);
+        let request = Request::parse(&body).unwrap();
+        let client = Client { address: Address::Node(0), life: 0 };
+        service.handle(client, &request).unwrap();
+    }
+
+    #[test]
+    fn when_it_is_quiet_all_replicas_come_to_have_the_value_with_the_highest_timestamp() {
+        for seed in 0..100 {
+            let mut service = LwwKv::new(StdRng::seed_from_u64(seed));
+            for value in 0..20 {
+                ask(&mut service, &json!({"type": "write", "key": value % 3, "value": value}));
+            }
+            let newest = |service: &LwwKv, key: &str| {
+                let stamps = service.replicas.iter().filter_map(|replica| replica.values.get(key));
+                stamps.map(|stamped| stamped.timestamp).max().unwrap()
+            };
+            let keys = ["0", "1", "2"];
+            let expected = keys.map(|key| newest(&service, key));
+            for _ in 0..100 {
+                ask(&mut service, &json!({"type": "read", "key": "other"}));
+            }
+            for (key, expected) in keys.into_iter().zip(expected) {
+                let [a, b] = [0, 1].map(|index| &service.replicas[index].values[key]);
+                assert_eq!((a.timestamp, b.timestamp), (expected, expected), "seed {seed}");
+                assert_eq!(a.value.get(), b.value.get(), "seed {seed}");
+            }
+        }
     }
 }

@@ -4,7 +4,8 @@
 //! handles one request at a time, in the order in which it receives them.
 //! [`lin`] has `lin-kv` and `lin-tso`, [`seq`] has `seq-kv`, [`lww`] has
 //! `lww-kv`. They differ in which state a request sees; what it does to that
-//! state is the same for all (`request`).
+//! state is the same for all (`request`). [`worst`] is a `seq-kv` that keeps the
+//! promise and nothing beyond.
 //!
 //! Requests that the original's services cannot make sense of it logs and leaves
 //! unanswered; ours are answered with error 10 or 12, so that the node's author
@@ -13,57 +14,75 @@
 mod json;
 mod lin;
 mod lww;
+mod past;
 mod request;
 mod seq;
+mod session;
+mod worst;
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::value::RawValue;
 
 use crate::net::{Address, Header, Message, ServiceName};
+use crate::settings::SeqKv;
 use request::{Reply, Request};
+use session::{Client, Lives};
 
 /// A service's state, and how it changes.
 trait Service {
     /// Handles a request. Both results are replies; the error is for requests
     /// that are none of this service's.
-    fn handle(&mut self, client: Address, request: &Request<'_>) -> Result<Reply, Reply>;
+    fn handle(&mut self, client: Client, request: &Request<'_>) -> Result<Reply, Reply>;
 }
 
 /// All services.
-pub(crate) struct Services {
+pub struct Services {
     lin_kv: lin::LinKv,
-    seq_kv: seq::SeqKv,
+    seq_kv: Box<dyn Service + Send>,
     lww_kv: lww::LwwKv,
     lin_tso: lin::LinTso,
+    lives: Lives,
 }
 
 impl Services {
     /// Services in their initial states.
-    pub(crate) fn new(rng: &mut StdRng) -> Self {
+    pub fn new(rng: &mut StdRng, seq_kv: SeqKv) -> Self {
+        let real = seq::SeqKv::new(StdRng::from_rng(rng));
         Self {
             lin_kv: lin::LinKv::default(),
-            seq_kv: seq::SeqKv::new(StdRng::from_rng(rng)),
+            seq_kv: match seq_kv {
+                SeqKv::Real => Box::new(real),
+                SeqKv::Worst => Box::<worst::WorstKv>::default(),
+            },
             lww_kv: lww::LwwKv::new(StdRng::from_rng(rng)),
             lin_tso: lin::LinTso::default(),
+            lives: Lives::default(),
         }
+    }
+
+    /// A participant was started, again or for the first time: its messages from
+    /// this id on are those of a new process.
+    pub fn begin_life(&mut self, address: Address, first_id: u64) {
+        self.lives.begin(address, first_id);
     }
 
     /// The body with which a service answers a message. A reply, whatever it is
     /// to, is not answered.
-    pub(crate) fn handle(&mut self, name: ServiceName, message: &Message) -> Option<Box<RawValue>> {
+    pub fn handle(&mut self, name: ServiceName, message: &Message) -> Option<Box<RawValue>> {
         let header = Header::of(&message.body).ok();
         if header.as_ref().is_some_and(Header::is_reply) {
             return None;
         }
+        let client = self.lives.sender(message);
         let service: &mut dyn Service = match name {
             ServiceName::LinKv => &mut self.lin_kv,
-            ServiceName::SeqKv => &mut self.seq_kv,
+            ServiceName::SeqKv => &mut *self.seq_kv,
             ServiceName::LwwKv => &mut self.lww_kv,
             ServiceName::LinTso => &mut self.lin_tso,
         };
         let reply = Request::parse(&message.body)
-            .and_then(|request| service.handle(message.src, &request))
+            .and_then(|request| service.handle(client, &request))
             .unwrap_or_else(|reply| reply);
         Some(reply.into_body(header.and_then(|header| header.msg_id)))
     }

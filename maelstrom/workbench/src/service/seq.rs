@@ -7,10 +7,12 @@
 //! change it, it runs on the newest state instead and makes a new one.
 //!
 //! So a client does not see time run backwards, and nobody loses a write, but a
-//! reader may lag for as long as it only reads. A client that is more than 32
-//! states behind draws states that are no longer remembered; like the original's
-//! ring buffer we then give it the remembered state at that distance modulo 32,
-//! which can take it back in time.
+//! reader may lag for as long as it only reads. A client is a name: one that was
+//! killed and started again goes on where it was.
+//!
+//! A client that is more than 32 states behind draws states that are no longer
+//! remembered; like the original's ring buffer we then give it the remembered state
+//! at that distance modulo 32, which can take it back in time.
 
 use std::collections::VecDeque;
 
@@ -21,6 +23,7 @@ use rustc_hash::FxHashMap;
 use super::Service;
 use super::json;
 use super::request::{KvOperation, Reply, Request, Value};
+use super::session::Client;
 use crate::net::Address;
 
 /// How many states are remembered.
@@ -85,13 +88,13 @@ impl SeqKv {
 }
 
 impl Service for SeqKv {
-    fn handle(&mut self, client: Address, request: &Request<'_>) -> Result<Reply, Reply> {
+    fn handle(&mut self, client: Client, request: &Request<'_>) -> Result<Reply, Reply> {
         let request = request.as_kv()?;
-        let seen = self.clients.get(&client).copied().unwrap_or(0);
+        let seen = self.clients.get(&client.address).copied().unwrap_or(0);
         let index = self.rng.random_range(seen..=self.newest);
         let (key, operation) = (request.key, request.operation);
         if let Some(reply) = self.try_on(self.remembered(index), &key, operation) {
-            self.clients.insert(client, index);
+            self.clients.insert(client.address, index);
             return Ok(reply);
         }
         // Even if the newest state stays as it is, the original counts a new one.
@@ -100,7 +103,7 @@ impl Service for SeqKv {
             Some(value) => self.write(key, value),
             None => self.newest += 1,
         }
-        self.clients.insert(client, self.newest);
+        self.clients.insert(client.address, self.newest);
         Ok(reply)
     }
 }

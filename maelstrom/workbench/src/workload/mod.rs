@@ -182,6 +182,18 @@ impl Request {
         self
     }
 
+    /// The same with the fields of a JSON object, unless this is none.
+    #[must_use]
+    pub(crate) fn with_all<T: Serialize + ?Sized>(mut self, object: &T) -> Option<Self> {
+        let object = raw(object);
+        let fields = object.get().strip_prefix('{')?.strip_suffix('}')?;
+        if !fields.is_empty() {
+            self.fields.to_mut().push(',');
+            self.fields.to_mut().push_str(fields);
+        }
+        Some(self)
+    }
+
     /// Its type.
     pub fn kind(&self) -> &'static str {
         self.kind

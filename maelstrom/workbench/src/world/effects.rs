@@ -20,7 +20,7 @@ impl World {
     }
 
     /// Does it, and says what was done.
-    fn bring_about(
+    pub(super) fn bring_about(
         &mut self,
         effect: Effect,
         now: Duration,

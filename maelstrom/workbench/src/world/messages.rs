@@ -70,6 +70,10 @@ impl World {
                 self.ended(ended, now, out);
                 Ok(())
             }
+            Owner::Script(number) => {
+                self.hand_to_script(number, message, now);
+                Ok(())
+            }
         }
     }
 
@@ -90,6 +94,10 @@ impl World {
                 let (threads, mut tools) = self.hands(now);
                 let ended = threads.check_deadline(thread, &mut tools);
                 self.ended(ended, now, out);
+                Ok(())
+            }
+            Some(Owner::Script(number)) => {
+                self.check_script(number, now);
                 Ok(())
             }
             None => Ok(()),

@@ -26,6 +26,7 @@
 //! - [`threads`]: client processes and their operations.
 //! - [`load`]: when the next operation is due.
 //! - [`record`]: the history.
+//! - [`script`]: being driven from outside, step by step, instead.
 //! - [`fault`]: what a node may not do, which is quite another thing.
 
 mod effects;
@@ -35,6 +36,7 @@ mod messages;
 mod nodes;
 mod phases;
 mod record;
+mod script;
 mod threads;
 mod wire;
 
@@ -55,6 +57,7 @@ use crate::workload::{self, Unsupported, Workload};
 use load::Load;
 use nodes::{Life, Node};
 use record::Recorder;
+use script::Script;
 use threads::{Ended, Threads};
 use wire::{Presence, Wire};
 
@@ -123,6 +126,8 @@ pub struct World {
     recorder: Recorder,
     phase: Phase,
     recovered_at: Duration,
+    /// Only of a world that is driven from outside.
+    script: Option<Script>,
 }
 
 /// Kinds of event, in the order in which those of the same time happen.
@@ -152,7 +157,7 @@ impl World {
         Ok(Self {
             workload: workload::new(settings)?,
             wire: Wire::new(Network::new(nodes, settings.latency, latency, disorder)),
-            services: Services::new(&mut services),
+            services: Services::new(&mut services, settings.seq_kv),
             nodes: std::iter::repeat_with(Node::down).take(nodes).collect(),
             threads: Threads::new(settings.concurrency, nodes),
             load: Load::none(load),
@@ -160,6 +165,7 @@ impl World {
             recorder: Recorder::default(),
             phase: Phase::Init,
             recovered_at: Duration::ZERO,
+            script: None,
             settings: settings.clone(),
         })
     }
@@ -190,7 +196,7 @@ impl World {
             match event {
                 Event::Message => self.deliver(now, out)?,
                 Event::Alarm => self.check_deadline(now, out)?,
-                Event::Fault => self.inflict(now, out),
+                Event::Fault => self.let_nemesis_act(now, out),
                 Event::Operation => self.operate(now, out),
                 Event::Recovered => self.begin_final(now),
             }
@@ -302,7 +308,7 @@ impl World {
         self.end_phase_if_done(now, out);
     }
 
-    fn inflict(&mut self, now: Duration, out: &mut Vec<Command>) {
+    fn let_nemesis_act(&mut self, now: Duration, out: &mut Vec<Command>) {
         if let Some(action) = self.nemesis.act() {
             self.carry_out(action, now, out);
         }

@@ -53,11 +53,12 @@ impl World {
     pub(super) fn start_node(&mut self, node: usize, now: Duration, out: &mut Vec<Command>) {
         out.push(Command::Start(node));
         self.wire.net.connect(node);
+        self.services.begin_life(Address::Node(node), self.wire.net.next_id());
         self.nodes[node] = Node { life: Life::Initialising, ..Node::down() };
         let names: Vec<String> =
             (0..self.nodes.len()).map(|node| Address::Node(node).to_string()).collect();
         let request = Request::new("init").with("node_id", &names[node]).with("node_ids", &names);
-        self.ask(node, &request, INIT_TIMEOUT, now);
+        self.prepare(node, &request, INIT_TIMEOUT, now);
     }
 
     /// Kills a node: what is under way to it is lost.
@@ -76,7 +77,7 @@ impl World {
         match self.workload.setup() {
             Some(setup) => {
                 self.nodes[node].life = Life::SettingUp;
-                self.ask(node, &setup.request, SETUP_TIMEOUT, now);
+                self.prepare(node, &setup.request, SETUP_TIMEOUT, now);
             }
             None => self.nodes[node].life = Life::Ready,
         }
@@ -86,7 +87,7 @@ impl World {
         self.nodes.iter().all(|node| node.life == Life::Ready)
     }
 
-    fn ask(&mut self, node: usize, request: &Request, timeout: Duration, now: Duration) {
+    fn prepare(&mut self, node: usize, request: &Request, timeout: Duration, now: Duration) {
         if let Some(old) = self.nodes[node].connection.take() {
             self.wire.close(old);
         }

@@ -20,6 +20,9 @@ impl World {
 
     fn begin_main(&mut self, now: Duration) {
         self.phase = Phase::Main;
+        if self.script.is_some() {
+            return;
+        }
         let Settings { rate, time_limit, .. } = self.settings;
         self.load.start(self.workload.generator(), rate, now, time_limit);
         self.nemesis.start(now);

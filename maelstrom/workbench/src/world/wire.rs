@@ -30,6 +30,8 @@ pub(super) enum Owner {
     Node(usize),
     /// The client process on this thread.
     Thread(usize),
+    /// Whoever made the request of this number from outside.
+    Script(u64),
 }
 
 /// Whether there is or was a client.

@@ -1,3 +1,8 @@
+//! The services, request by request.
+
+mod sequential;
+mod worst;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
@@ -9,7 +14,7 @@ const N0: Address = Address::Node(0);
 const N1: Address = Address::Node(1);
 
 fn services(seed: u64) -> Services {
-    Services::new(&mut StdRng::seed_from_u64(seed))
+    Services::new(&mut StdRng::seed_from_u64(seed), SeqKv::Real)
 }
 
 /// A service's reply to a request, or null.

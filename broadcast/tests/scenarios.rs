@@ -1,0 +1,89 @@
+//! Single schedules, step by step.
+
+use std::time::Duration;
+
+use broadcast::{Broadcast, Read};
+use serde_json::value::to_raw_value;
+use workbench::scenario::Scenario;
+use workbench::settings::Workload;
+use workbench::simulation::Simulation;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn cluster(nodes: usize) -> Scenario {
+    Simulation::new(Workload::Broadcast, broadcast::node).nodes(nodes).latency(100).scenario()
+}
+
+fn broadcast(scene: &mut Scenario, node: usize, value: u64) {
+    let message = to_raw_value(&value).unwrap().into();
+    scene.ask(node, &Broadcast { message }).unwrap();
+}
+
+fn read(scene: &mut Scenario, node: usize) -> Vec<u64> {
+    let messages = scene.ask(node, &Read {}).unwrap().messages;
+    let mut values: Vec<u64> = serde_json::from_str(messages.get()).unwrap();
+    values.sort_unstable();
+    values
+}
+
+#[test]
+fn both_sides_of_a_cut_go_on_and_learn_of_each_other_when_it_heals() {
+    let mut scene = cluster(5);
+    scene.cut(&[0, 1], &[2, 3, 4]);
+    broadcast(&mut scene, 1, 1);
+    broadcast(&mut scene, 4, 4);
+    scene.run_for(4 * SECOND);
+    assert_eq!([read(&mut scene, 0), read(&mut scene, 2)], [[1], [4]]);
+    scene.heal();
+    scene.run_for(3 * SECOND);
+    assert!((0..5).all(|node| read(&mut scene, node) == [1, 4]), "{}", scene.journal());
+}
+
+#[test]
+fn a_node_that_comes_back_without_its_memory_learns_everything_again() {
+    let mut scene = cluster(5);
+    (0..5).for_each(|node| broadcast(&mut scene, node, node as u64));
+    scene.run_for(SECOND);
+    scene.kill(&[0, 3]);
+    broadcast(&mut scene, 1, 5);
+    scene.run_for(SECOND);
+    scene.restart();
+    scene.run_for(3 * SECOND);
+    assert!((0..5).all(|node| read(&mut scene, node) == [0, 1, 2, 3, 4, 5]), "{}", scene.journal());
+}
+
+#[test]
+fn what_only_a_dead_node_knew_comes_back_from_the_one_that_it_told() {
+    let mut scene = cluster(3);
+    scene.cut(&[0, 1], &[2]);
+    broadcast(&mut scene, 1, 7);
+    scene.run_for(SECOND);
+    scene.kill(&[1]);
+    scene.heal();
+    scene.run_for(4 * SECOND);
+    assert_eq!([read(&mut scene, 0), read(&mut scene, 2)], [[7], [7]]);
+    scene.restart();
+    scene.run_for(3 * SECOND);
+    assert_eq!(read(&mut scene, 1), [7]);
+}
+
+#[test]
+fn a_pause_outlasts_a_question_that_nobody_answers() {
+    let mut scene = cluster(2);
+    broadcast(&mut scene, 0, 1);
+    scene.run_for(SECOND);
+    // The child has a question open, and is stopped for longer than it remembers
+    // questions; the answer is lost meanwhile.
+    scene.cut(&[0], &[1]);
+    broadcast(&mut scene, 1, 2);
+    let before = scene.journal().len();
+    while !scene.journal()[before..].contains(r#""type":"digest""#) {
+        scene.run_for(Duration::from_millis(50));
+    }
+    scene.pause(&[1]);
+    scene.run_for(12 * SECOND);
+    scene.heal();
+    scene.resume();
+    scene.run_for(8 * SECOND);
+    assert_eq!(read(&mut scene, 0), [1, 2], "{}", scene.journal());
+}

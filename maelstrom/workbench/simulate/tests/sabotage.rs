@@ -1,0 +1,51 @@
+//! Nodes with a bug that was put in on purpose: the swarm has to find each, and
+//! to say how to see it again.
+
+use std::process::{Command, Output};
+
+fn simulate(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_simulate")).args(arguments).output().unwrap()
+}
+
+/// The report of the first failure among 200 seeds, and the command that
+/// repeats it.
+fn found(node: &str, bug: &str) -> (String, String) {
+    let swarm = ["swarm", node, "--seeds", "200", "--", "--sabotage", bug];
+    let output = simulate(&swarm);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{bug} was not found: {said}");
+    let replay = said.lines().find_map(|line| line.split_once("to run again: "));
+    let (_, replay) = replay.unwrap_or_else(|| panic!("no command to repeat it: {said}"));
+    (said.clone(), replay.to_owned())
+}
+
+fn is_found_and_repeats(node: &str, bug: &str, finding: &str) {
+    let (said, replay) = found(node, bug);
+    assert!(said.contains(finding), "{bug}: {said}");
+    let features = format!("--features {node}/sabotage -- ");
+    let (_, words) = replay.split_once(&features).expect("a build with the bug");
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let again = simulate(&words);
+    assert_eq!(again.status.code(), Some(1), "{}", String::from_utf8_lossy(&again.stdout));
+}
+
+#[test]
+fn a_broadcast_answered_before_its_value_is_stored_is_found() {
+    is_found_and_repeats("broadcast", "early-answer", "lost");
+}
+
+#[test]
+fn a_repair_that_skips_the_last_value_is_found() {
+    is_found_and_repeats("broadcast", "skip-last", "lost");
+}
+
+#[test]
+fn a_retry_that_gives_up_is_found() {
+    is_found_and_repeats("broadcast", "give-up", "lost");
+}
+
+#[test]
+fn the_same_seeds_without_a_bug_are_well() {
+    let output = simulate(&["swarm", "broadcast", "--seeds", "20"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
