@@ -128,8 +128,10 @@ async fn commit_offsets(context: Context<Server>, request: CommitOffsets) -> Res
 
 /// The same error, without the certainty that nothing happened: a poll did.
 fn in_doubt(options: Options, error: Error) -> Error {
-    let certain = error.code().is_definite() && !options.has(Sabotage::RefuseCommits);
-    if certain { Error::timeout(error.text()) } else { error }
+    if !error.code().is_definite() || options.has(Sabotage::RefuseCommits) {
+        return error;
+    }
+    Error::timeout(format_args!("not committed, but what was polled is with you: {}", error.text()))
 }
 
 async fn poll(context: Context<Server>, request: Poll) -> Result<Polled, Error> {
