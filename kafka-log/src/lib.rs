@@ -75,9 +75,12 @@
 //! offset, so they never move backwards. A commit that is no news is answered at
 //! once.
 //!
-//! *Errors are honest.* A request that was not in any segment yet is refused with
+//! *Errors are honest.* A message that was not in any segment yet is refused with
 //! a definite error, and removed; one in a segment whose fate is unknown is
-//! answered with an indefinite one.
+//! answered with an indefinite one. So is every commit, for what a consumer does is
+//! to poll *and* commit: by then it has the messages, and goes on behind them. A
+//! definite error would say that none of it happened, and the consumer's next poll
+//! would skip what it never counted as consumed.
 //!
 //! *It goes on without others.* Sends need the service and nobody else. Showing
 //! messages needs every lane to move, which any one node that reaches the service
@@ -145,6 +148,6 @@ mod server;
 mod silence;
 mod wire;
 
-pub use options::{Options, OptionsError, Sabotage};
+pub use options::{HELP, Options, OptionsError, Sabotage};
 pub use server::{Server, node};
 pub use wire::{CommitOffsets, CommittedOffsets, ListCommittedOffsets, Poll, Polled, Send, Sent};

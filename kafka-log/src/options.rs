@@ -34,14 +34,31 @@ pub enum Sabotage {
     SkipSegments,
     /// Messages are shown before it is certain that none comes below them.
     ShowUnstable,
-    /// A node that starts again serves before it has read what there is.
-    ServeUnread,
+    /// A commit that was not written is refused for certain.
+    RefuseCommits,
 }
 
 /// An argument that is none of the node's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown argument `{0}`: the only one there is is `--ack-early`")]
+#[error("unknown argument `{0}`: there are `--ack-early` and `--help`")]
 pub struct OptionsError(String);
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+A Maelstrom node for challenges 5a to 5c: speaks the protocol on standard input
+and output, and keeps the log in lin-kv.
+
+Usage: kafka-log [--ack-early]
+
+  --ack-early  Answer a send as soon as its offset is decided, before lin-kv has
+               it: sends take no time, and cost a tenth of the messages. The
+               price: what was answered within the last tenth of a second or so
+               is lost when the node is killed, and its offsets may be given out
+               again. And nobody can step in for a silent node: while one is down
+               or cut off from lin-kv, new messages are shown nowhere.
+               Give it to all nodes or to none.
+  --help       Print this
+";
 
 impl Options {
     /// Reads command line arguments, the program's name excluded.
@@ -85,7 +102,7 @@ mod tests {
         let error = parse(&["--ack-late"]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "unknown argument `--ack-late`: the only one there is is `--ack-early`"
+            "unknown argument `--ack-late`: there are `--ack-early` and `--help`"
         );
     }
 }

@@ -10,18 +10,23 @@
 //! proposal if it is the first, what stands there otherwise. An attempt that is
 //! not answered is repeated until it is known which, so the one who proposed
 //! never has to guess; proposals differ, so nobody takes another's for his own.
+//! And as it does not matter how often a register is read or proposed for, what is
+//! answered late counts like what is answered in time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use maelstrom::{CallError, Context};
-use tokio::time;
+use tokio::time::{self, Instant};
 
-/// How long the first attempt waits for an answer; further ones wait longer.
+/// How long after the first attempt the second is made; further ones come later
+/// and later.
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(4);
-/// The pause after an answer that is none.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How long an answer is waited for while further attempts are made.
+const GIVE_UP: Duration = Duration::from_secs(30);
 /// What no register ever says.
 const NOTHING: &str = "";
 
@@ -31,14 +36,7 @@ pub(crate) async fn read<S>(
     context: &Context<S>,
     key: &str,
 ) -> Result<Option<Arc<str>>, CallError> {
-    let mut patience = FIRST;
-    loop {
-        match context.lin_kv().timeout(patience).read(key).await {
-            Err(error) => unanswered(key, error).await?,
-            answer => return answer,
-        }
-        patience = (patience * 2).min(LONGEST);
-    }
+    persist(key, || async { context.lin_kv().timeout(GIVE_UP).read(key).await }).await
 }
 
 /// Writes the register unless it is written, and returns what it says then, for
@@ -49,20 +47,18 @@ pub(crate) async fn settle<S>(
     key: &str,
     proposal: &Arc<str>,
 ) -> Result<Arc<str>, CallError> {
-    let mut patience = FIRST;
+    let create = || async {
+        context.lin_kv().timeout(GIVE_UP).cas_or_create(key, NOTHING, &**proposal).await
+    };
     loop {
-        match context.lin_kv().timeout(patience).cas_or_create(key, NOTHING, &**proposal).await {
-            Ok(true) => return Ok(Arc::clone(proposal)),
-            Ok(false) => match read(context, key).await? {
-                Some(text) => return Ok(text),
-                None => {
-                    tracing::warn!(key, "lin-kv neither creates this key nor has it");
-                    time::sleep(PAUSE).await;
-                }
-            },
-            Err(error) => unanswered(key, error).await?,
+        if persist(key, create).await? {
+            return Ok(Arc::clone(proposal));
         }
-        patience = (patience * 2).min(LONGEST);
+        if let Some(text) = read(context, key).await? {
+            return Ok(text);
+        }
+        tracing::warn!(key, "lin-kv neither creates this key nor has it");
+        time::sleep(FIRST).await;
     }
 }
 
@@ -73,24 +69,30 @@ pub(crate) async fn overwrite<S>(
     key: &str,
     text: &Arc<str>,
 ) -> Result<Arc<str>, CallError> {
-    loop {
-        match context.lin_kv().write(key, &**text).await {
-            Ok(()) => return Ok(Arc::clone(text)),
-            Err(error) => unanswered(key, error).await?,
-        }
-    }
+    persist(key, || async { context.lin_kv().write(key, &**text).await }).await?;
+    Ok(Arc::clone(text))
 }
 
-/// Passes on that the node is shutting down; waits a little after anything else
-/// but a timeout, which was wait enough.
-async fn unanswered(key: &str, error: CallError) -> Result<(), CallError> {
-    match error {
-        CallError::Closed => return Err(error),
-        CallError::Timeout { .. } => tracing::debug!(key, %error, "asking again"),
-        _ => {
-            tracing::warn!(key, %error, "asking again");
-            time::sleep(PAUSE).await;
+/// Makes one attempt after another until any of them is answered.
+async fn persist<T, Attempt>(key: &str, attempt: impl Fn() -> Attempt) -> Result<T, CallError>
+where
+    Attempt: Future<Output = Result<T, CallError>>,
+{
+    let mut attempts = FuturesUnordered::new();
+    let mut patience = FIRST;
+    loop {
+        attempts.push(attempt());
+        let next_at = Instant::now() + patience;
+        while let Ok(Some(answer)) = time::timeout_at(next_at, attempts.next()).await {
+            match answer {
+                Err(error) if error != CallError::Closed => {
+                    tracing::warn!(key, %error, "no answer");
+                }
+                answer => return answer,
+            }
         }
+        time::sleep_until(next_at).await;
+        tracing::debug!(key, "asking again");
+        patience = (patience * 2).min(LONGEST);
     }
-    Ok(())
 }

@@ -2,6 +2,12 @@
 //!
 //! Every event goes through [`act`]: it tells the log, and carries out what the
 //! log wants done. The log is locked for no longer than that.
+//!
+//! `init` is answered at once, for reading what there is takes as long as the
+//! service does. Requests that come before that is done wait for it.
+//!
+//! A request is refused with a definite error only if it had no effect and will have
+//! none. A commit never is; the [crate's front page](crate) says why.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,13 +26,13 @@ use crate::wire::{
 };
 use crate::{poll, register};
 
-/// How long a request waits for its segment. Clients wait for five seconds.
+/// How long a request waits for what it needs. Clients wait for five seconds.
 const WAIT: Duration = Duration::from_millis(4500);
 
 /// The node.
 pub fn node(options: Options) -> Node<Server> {
     Node::new(move |setup| Server::new(setup, options))
-        .on_init(recover)
+        .on_init(begin)
         .handle(send)
         .handle(poll)
         .handle(commit_offsets)
@@ -40,8 +46,7 @@ pub struct Server {
     begun: Instant,
     /// The log wants to be woken earlier than it did, or has begun to serve.
     changed: Notify,
-    /// The bugs [`Sabotage::Overwrite`] and [`Sabotage::ReuseIndexes`].
-    overwrite: bool,
+    options: Options,
 }
 
 /// What is done under one lock.
@@ -64,7 +69,7 @@ impl Server {
             desk: Mutex::new(Desk { log, waiting: BTreeMap::new(), alarm: None }),
             begun: Instant::now(),
             changed: Notify::new(),
-            overwrite: options.has(Sabotage::Overwrite) || options.has(Sabotage::ReuseIndexes),
+            options,
         }
     }
 
@@ -73,24 +78,29 @@ impl Server {
     }
 }
 
-/// Reads what there is before the node serves, so that it never shows less than
-/// in a former life.
-async fn recover(context: Context<Server>) -> Result<(), Error> {
+/// Begins to read what there is.
+async fn begin(context: Context<Server>) -> Result<(), Error> {
     act(&context, |_, _| ());
     context.spawn(keep_time(context.clone()));
-    let server = context.state();
+    Ok(())
+}
+
+/// Waits until the node has read what there was when its life began, so that it
+/// never shows less than in a former life.
+async fn recovered(server: &Server, deadline: Instant) -> Result<(), Error> {
     loop {
         let changed = server.changed.notified();
         {
             let desk = server.desk();
             if let Some(alarm) = &desk.alarm {
-                return Err(Error::crash(alarm));
+                return Err(Error::unavailable(alarm));
             }
             if desk.log.is_serving() {
                 return Ok(());
             }
         }
-        changed.await;
+        let reading = |_| Error::unavailable("this node has yet to read what lin-kv has");
+        time::timeout_at(deadline, changed).await.map_err(reading)?;
     }
 }
 
@@ -112,13 +122,23 @@ async fn commit_offsets(context: Context<Server>, request: CommitOffsets) -> Res
         log.heard_from(now, &client);
         log.commit(now, client, request.offsets)
     });
-    answer.await?;
+    answer.await.map_err(|error| in_doubt(context.state().options, error))?;
     Ok(Empty {})
 }
 
+/// The same error, without the certainty that nothing happened: a poll did.
+fn in_doubt(options: Options, error: Error) -> Error {
+    if !error.code().is_definite() || options.has(Sabotage::RefuseCommits) {
+        return error;
+    }
+    Error::timeout(format_args!("not committed, but what was polled is with you: {}", error.text()))
+}
+
 async fn poll(context: Context<Server>, request: Poll) -> Result<Polled, Error> {
-    let mut desk = context.state().desk();
-    desk.log.heard_from(context.state().begun.elapsed(), context.source());
+    let server = context.state();
+    recovered(server, Instant::now() + WAIT).await?;
+    let mut desk = server.desk();
+    desk.log.heard_from(server.begun.elapsed(), context.source());
     let msgs = poll::page(desk.log.replica(), &request.offsets).map_err(Error::crash)?;
     Ok(Polled { msgs })
 }
@@ -127,7 +147,9 @@ async fn list_committed_offsets(
     context: Context<Server>,
     request: ListCommittedOffsets,
 ) -> Result<CommittedOffsets, Error> {
-    let desk = context.state().desk();
+    let server = context.state();
+    recovered(server, Instant::now() + WAIT).await?;
+    let desk = server.desk();
     let committed = |key: String| desk.log.replica().committed(&key).map(|offset| (key, offset));
     Ok(CommittedOffsets { offsets: request.keys.into_iter().filter_map(committed).collect() })
 }
@@ -143,6 +165,8 @@ async fn append(
     request: impl FnOnce(&mut Log, Time) -> Result<Option<Ticket>, Refused>,
 ) -> Result<Option<Answer>, Error> {
     let server = context.state();
+    let deadline = Instant::now() + WAIT;
+    recovered(server, deadline).await?;
     let waiting = {
         let mut desk = server.desk();
         let ticket = request(&mut desk.log, server.begun.elapsed()).map_err(Error::unavailable)?;
@@ -154,7 +178,7 @@ async fn append(
     };
     let Some((ticket, answer)) = waiting else { return Ok(None) };
     act(context, |_, _| ());
-    if let Ok(Ok(answer)) = time::timeout(WAIT, answer).await {
+    if let Ok(Ok(answer)) = time::timeout_at(deadline, answer).await {
         return Ok(Some(answer));
     }
     let mut desk = server.desk();
@@ -215,7 +239,8 @@ async fn read(context: Context<Server>, register: Register) {
 
 async fn settle(context: Context<Server>, register: Register, proposal: Arc<str>) {
     let key = register.to_string();
-    let settled = if context.state().overwrite {
+    let options = context.state().options;
+    let settled = if options.has(Sabotage::Overwrite) || options.has(Sabotage::ReuseIndexes) {
         register::overwrite(&context, &key, &proposal).await
     } else {
         register::settle(&context, &key, &proposal).await

@@ -1,5 +1,6 @@
 //! One node, byte for byte: this test plays its clients and its service.
 
+use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ struct Peer {
 }
 
 impl Peer {
-    /// A node that is one of so many, before it was initialised.
+    /// A node that was initialised as one of these.
     async fn start(nodes: &[&str]) -> Self {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         let (read, write) = tokio::io::split(theirs);
@@ -26,6 +27,7 @@ impl Peer {
         let mut peer = Self { lines: BufReader::new(read).lines(), writer };
         let body = json!({"type": "init", "msg_id": 1, "node_id": "n0", "node_ids": nodes});
         peer.send("c0", &body).await;
+        assert_eq!(peer.reply().await, json!({"type": "init_ok", "in_reply_to": 1}));
         peer
     }
 
@@ -33,12 +35,16 @@ impl Peer {
     async fn alone() -> Self {
         let mut peer = Self::start(&["n0"]).await;
         for key in ["chunk/0/0", "segment/0/0"] {
-            let read = peer.asked().await;
-            assert_eq!((&read["type"], &read["key"]), (&json!("read"), &json!(key)));
-            peer.answer(&read, json!({"type": "error", "code": 20, "text": "none"})).await;
+            peer.find_nothing(key).await;
         }
-        assert_eq!(peer.reply().await, json!({"type": "init_ok", "in_reply_to": 1}));
         peer
+    }
+
+    /// Lets the node read a register that is not written.
+    async fn find_nothing(&mut self, key: &str) {
+        let read = self.asked().await;
+        assert_eq!((&read["type"], &read["key"]), (&json!("read"), &json!(key)));
+        self.answer(&read, json!({"type": "error", "code": 20, "text": "none"})).await;
     }
 
     async fn send(&mut self, src: &str, body: &Value) {
@@ -63,6 +69,23 @@ impl Peer {
         message["body"].clone()
     }
 
+    /// What the node answers its clients while the service is silent, as the codes
+    /// of so many errors by `msg_id`, and what it asked the service last.
+    async fn errors(&mut self, count: usize) -> (BTreeMap<u64, i64>, Value) {
+        let (mut codes, mut asked) = (BTreeMap::new(), Value::Null);
+        while codes.len() < count {
+            let message: Value = serde_json::from_str(&self.line().await).unwrap();
+            let body = message["body"].clone();
+            if message["dest"] == "lin-kv" {
+                asked = body;
+            } else {
+                let id = body["in_reply_to"].as_u64().expect("a reply");
+                codes.insert(id, body["code"].as_i64().expect("an error"));
+            }
+        }
+        (codes, asked)
+    }
+
     /// What the node answers a client.
     async fn reply(&mut self) -> Value {
         let message: Value = serde_json::from_str(&self.line().await).unwrap();
@@ -73,6 +96,10 @@ impl Peer {
 
 fn send(id: u64, message: &Value) -> Value {
     json!({"type": "send", "msg_id": id, "key": "k1", "msg": message})
+}
+
+fn commit(id: u64) -> Value {
+    json!({"type": "commit_offsets", "msg_id": id, "offsets": {"k1": 7}})
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,8 +127,7 @@ async fn a_message_is_acknowledged_when_the_service_has_it_and_comes_back_as_it_
 #[tokio::test(start_paused = true)]
 async fn offsets_are_committed_listed_and_left_out_where_there_are_none() {
     let mut peer = Peer::alone().await;
-    let commit = json!({"type": "commit_offsets", "msg_id": 2, "offsets": {"k1": 7}});
-    peer.send("c1", &commit).await;
+    peer.send("c1", &commit(2)).await;
     let cas = peer.asked().await;
     assert!(cas["to"].as_str().unwrap().ends_with(r#""seen":[1],"commits":{"k1":7}}"#), "{cas}");
     peer.answer(&cas, json!({"type": "cas_ok"})).await;
@@ -111,7 +137,7 @@ async fn offsets_are_committed_listed_and_left_out_where_there_are_none() {
     let listed =
         json!({"type": "list_committed_offsets_ok", "in_reply_to": 3, "offsets": {"k1": 7}});
     assert_eq!(peer.reply().await, listed);
-    peer.send("c1", &commit).await;
+    peer.send("c1", &commit(4)).await;
     assert_eq!(peer.reply().await["type"], "commit_offsets_ok", "no news, so nothing is written");
 }
 
@@ -152,24 +178,46 @@ async fn a_message_whose_place_was_taken_gets_the_next_one() {
 async fn errors_are_definite_only_for_what_was_never_written() {
     let mut peer = Peer::alone().await;
     peer.send("c1", &send(2, &json!(1))).await;
-    let mut cas = peer.asked().await;
+    peer.asked().await;
     peer.send("c2", &send(3, &json!(2))).await;
-    let mut codes = Vec::new();
-    while codes.len() < 2 {
-        let message: Value = serde_json::from_str(&peer.line().await).unwrap();
-        let body = message["body"].clone();
-        if message["dest"] == "lin-kv" {
-            cas = body;
-        } else {
-            codes.push((body["in_reply_to"].clone(), body["code"].clone()));
-        }
-    }
-    codes.sort_by_key(|(id, _)| id.as_u64());
-    assert_eq!(codes, [(json!(2), json!(0)), (json!(3), json!(11))]);
+    let (codes, cas) = peer.errors(2).await;
+    assert_eq!(codes, BTreeMap::from([(2, 0), (3, 11)]));
     peer.answer(&cas, json!({"type": "cas_ok"})).await;
     time::sleep(Duration::from_millis(1)).await;
     peer.send("c1", &json!({"type": "poll", "msg_id": 4, "offsets": {"k1": 0}})).await;
     assert_eq!(peer.reply().await["msgs"], json!({"k1": [[0, 1]]}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_is_never_refused_for_certain_as_its_poll_cannot_be_undone() {
+    let mut peer = Peer::alone().await;
+    peer.send("c1", &send(2, &json!(1))).await;
+    peer.asked().await;
+    peer.send("c2", &commit(3)).await;
+    let (codes, cas) = peer.errors(2).await;
+    assert_eq!(codes, BTreeMap::from([(2, 0), (3, 0)]), "behind a segment that is under way");
+    assert_eq!(cas["type"], "cas");
+    let mut peer = Peer::start(&["n0"]).await;
+    peer.send("c1", &send(2, &json!(1))).await;
+    peer.send("c2", &commit(3)).await;
+    let (codes, _) = peer.errors(2).await;
+    assert_eq!(codes, BTreeMap::from([(2, 11), (3, 0)]), "of a node that has yet to read");
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_wait_until_a_node_has_read_what_there_is() {
+    let mut peer = Peer::start(&["n0"]).await;
+    peer.send("c1", &json!({"type": "poll", "msg_id": 2, "offsets": {"k1": 0}})).await;
+    peer.send("c2", &json!({"type": "list_committed_offsets", "msg_id": 3, "keys": ["k1"]})).await;
+    peer.find_nothing("chunk/0/0").await;
+    let read = peer.asked().await;
+    let former = r#"{"by":"n0-1-1","seen":[1],"sends":{"k1":[[0,"former"]]},"commits":{"k1":0}}"#;
+    peer.answer(&read, json!({"type": "read_ok", "value": former})).await;
+    for key in ["segment/0/1", "segment/0/2"] {
+        peer.find_nothing(key).await;
+    }
+    assert_eq!(peer.reply().await["msgs"], json!({"k1": [[0, "former"]]}));
+    assert_eq!(peer.reply().await["offsets"], json!({"k1": 0}));
 }
 
 #[tokio::test(start_paused = true)]
@@ -189,6 +237,8 @@ fn the_binary_starts_ends_with_its_input_and_refuses_what_it_does_not_know() {
     };
     assert!(run(&[]).status.success());
     assert!(run(&["--ack-early"]).status.success());
+    let help = run(&["--help"]);
+    assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("price"));
     let refused = run(&["--nonsense"]);
     assert_eq!(refused.status.code(), Some(2));
     let said = String::from_utf8(refused.stderr).unwrap();

@@ -91,8 +91,7 @@ impl Log {
                 source.segments.probe();
             }
         }
-        let recovered = self.is_recovered() || self.options.has(Sabotage::ServeUnread);
-        if self.phase == Phase::Recovering && recovered {
+        if self.phase == Phase::Recovering && self.is_recovered() {
             self.pushes.begin(self.sources[self.me].segments.next());
             self.phase = if self.options.ack_early { Phase::Claiming } else { Phase::Serving };
         }
@@ -131,11 +130,15 @@ impl Log {
         }
     }
 
+    /// Reads what is missing; of a lane with chunks, those first.
     pub(super) fn read(&mut self) {
         for (lane, source) in self.sources.iter_mut().enumerate() {
             let chunks = source.chunks.reads().into_iter().map(|n| Register::Chunk(lane, n));
-            let segments = source.segments.reads().into_iter().map(|n| Register::Segment(lane, n));
-            self.commands.extend(chunks.chain(segments).map(Command::Read));
+            self.commands.extend(chunks.map(Command::Read));
+            if source.chunks.is_recovered() {
+                let segments = source.segments.reads().into_iter();
+                self.commands.extend(segments.map(|n| Command::Read(Register::Segment(lane, n))));
+            }
         }
     }
 

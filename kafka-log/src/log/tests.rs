@@ -266,6 +266,15 @@ fn a_node_that_starts_again_reads_a_long_log_in_few_reads() {
 }
 
 #[test]
+fn a_node_that_starts_reads_chunks_before_the_segments_that_peers_tell_of() {
+    let mut log = Log::new(0, 2, "n0-0".to_owned(), Options::default());
+    log.receive(Time::ZERO, Segments { lane: 1, first: 5000, texts: vec!["later".into()] });
+    let is_chunk = |command: &Command| matches!(command, Command::Read(Register::Chunk(_, 0)));
+    let commands = log.pump(Time::ZERO);
+    assert!(commands.len() == 2 && commands.iter().all(is_chunk), "{commands:?}");
+}
+
+#[test]
 fn a_value_that_is_no_segment_stops_the_node_and_says_so() {
     let mut log = Log::new(0, 1, "n0-0".to_owned(), Options::default());
     log.found(Register::Chunk(0, 0), None);

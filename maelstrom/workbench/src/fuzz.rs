@@ -5,7 +5,8 @@
 //! piece cut out, doubled or flipped, numbers beyond 64 bits, nesting) are fed to
 //! a node in this process, each round ending with a valid request. The reply has
 //! to come, once, before the next round; between rounds virtual time goes on, so
-//! that the node's timers run too. The seed decides everything.
+//! that the node's timers run too. Services answer at once; there are no other
+//! nodes. The seed decides everything.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +19,9 @@ use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
 use crate::host::Program;
 use crate::host::task::{Ready, Task};
+use crate::net::{Address, Line, Message};
+use crate::service::Services;
+use crate::settings::SeqKv;
 
 /// What is fed to a node.
 #[derive(Clone, Debug)]
@@ -92,6 +96,7 @@ struct Feeder<'a> {
     rng: StdRng,
     task: Task,
     ready: Arc<Ready>,
+    services: Services,
     printed: Vec<u8>,
 }
 
@@ -103,7 +108,8 @@ impl<'a> Feeder<'a> {
         let mut task = Task::start(program, 0, host, &ready);
         let init = r#"{"type":"init","msg_id":0,"node_id":"n0","node_ids":["n0","n1","n2"]}"#;
         task.write(|input| envelope(input, "c0", init));
-        Self { fuzz, rng, task, ready, printed: Vec::new() }
+        let services = Services::new(&mut rng, SeqKv::Real);
+        Self { fuzz, rng, task, ready, services, printed: Vec::new() }
     }
 
     fn round(&mut self, round: u64) -> Result<(), Box<Failure>> {
@@ -133,10 +139,23 @@ impl<'a> Feeder<'a> {
         let mut printed = Vec::new();
         while self.ready.next(Waker::noop()).is_some() {
             let ended = self.task.poll(&mut printed);
+            self.serve(&printed);
             self.printed.append(&mut printed);
             ended.map_err(|ended| format!("the node ended with {}", ended.0))?;
         }
         Ok(())
+    }
+
+    /// Has services answer what the node asked them.
+    fn serve(&mut self, printed: &[u8]) {
+        for line in printed.split(|&byte| byte == b'\n') {
+            let Ok(Line { dest, body, .. }) = Line::parse(line) else { continue };
+            let Some(dest @ Address::Service(name)) = Address::parse(&dest) else { continue };
+            let message = Message { id: 0, src: Address::Node(0), dest, body: body.to_owned() };
+            if let Some(body) = self.services.handle(name, &message) {
+                self.task.write(|input| envelope(input, name.as_str(), body.get()));
+            }
+        }
     }
 
     /// Whether the request was answered, once, and not with an error.

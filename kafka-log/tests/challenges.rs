@@ -1,0 +1,95 @@
+//! The challenges as Maelstrom runs them, in virtual time, with its checks: 5a to
+//! 5c, what they cost, and what partitions change.
+
+use std::collections::BTreeMap;
+
+use kafka_log::Options;
+use workbench::checker::Report;
+use workbench::history::{Op, OpType, Process};
+use workbench::nemesis::Fault;
+use workbench::settings::{Availability, Workload};
+use workbench::simulation::{Finished, Simulation};
+
+/// `-w kafka --concurrency 2n --time-limit 20 --rate 1000`.
+fn challenge(nodes: usize, options: Options) -> Simulation {
+    Simulation::new(Workload::Kafka, move || kafka_log::node(options))
+        .nodes(nodes)
+        .clients(2 * nodes)
+        .rate(1000.0)
+        .seconds(20)
+}
+
+/// Injected crashes of clients count as operations without success.
+fn available(run: Simulation) -> Simulation {
+    run.set(|settings| settings.availability = Some(Availability::Fraction(0.999)))
+}
+
+/// A quantile of the latency of this kind of operation, in ms.
+fn latency(report: &Report, f: &str, quantile: &str) -> f64 {
+    let latencies = report.result("perf", "latencies").expect("latencies");
+    latencies[f][quantile].as_f64().expect("a quantile")
+}
+
+#[test]
+fn a_lone_node_answers_within_milliseconds() {
+    let run = available(challenge(1, Options::default())).run();
+    run.assert_valid();
+    assert!(run.msgs_per_op() <= 0.7, "{}", run.msgs_per_op());
+    assert!(latency(&run.report, "send", "1") <= 5.0);
+}
+
+#[test]
+fn two_nodes_answer_within_milliseconds_for_less_than_a_message_each() {
+    let run = available(challenge(2, Options::default())).run();
+    run.assert_valid();
+    assert!(run.msgs_per_op() <= 0.8, "{}", run.msgs_per_op());
+    assert!(latency(&run.report, "send", "0.5") <= 5.0);
+    assert!(latency(&run.report, "send", "0.99") <= 50.0);
+    assert!(latency(&run.report, "poll", "0.5") < 2.0);
+}
+
+#[test]
+fn acknowledged_early_ten_operations_cost_less_than_a_message() {
+    let early = Options::parse(["--ack-early".to_owned()]).expect("an argument");
+    let run = available(challenge(2, early)).run();
+    run.assert_valid();
+    assert!(run.msgs_per_op() <= 0.1, "{}", run.msgs_per_op());
+    assert!(latency(&run.report, "send", "1") <= 1.0);
+}
+
+/// Of each node the sends that were acknowledged, and all.
+fn sends(run: &Finished) -> BTreeMap<u64, (usize, usize)> {
+    let settings = &run.settings;
+    let mut sends: BTreeMap<u64, (usize, usize)> = BTreeMap::new();
+    for line in run.history.lines() {
+        let op: Op = serde_json::from_str(line).expect("an operation");
+        if let Process::Client(process) = op.process
+            && op.f == "send"
+            && !op.is_invocation()
+        {
+            let thread = process % settings.concurrency as u64;
+            let (acknowledged, all) = sends.entry(thread % settings.node_count as u64).or_default();
+            *acknowledged += usize::from(op.kind == OpType::Ok);
+            *all += 1;
+        }
+    }
+    sends
+}
+
+#[test]
+fn sends_go_on_at_every_node_while_partitions_separate_them() {
+    for seed in 0..2 {
+        let run = challenge(5, Options::default())
+            .rate(200.0)
+            .seconds(20)
+            .nemesis(&[Fault::Partition], 3.0)
+            .seed(seed)
+            .recorded()
+            .run();
+        run.assert_valid();
+        let sends = sends(&run);
+        assert_eq!(sends.len(), 5, "{sends:?}");
+        assert!(sends.values().all(|&(ok, all)| ok == all && all > 100), "{sends:?}");
+        assert!(latency(&run.report, "send", "1") <= 10.0, "no slower than without partitions");
+    }
+}

@@ -1,0 +1,214 @@
+//! What the node promises beyond what the bench checks.
+//!
+//! The journal has every message that clients sent and got, in order. At every
+//! node, through all of its lives: what a poll has shown, each poll that is asked for
+//! later shows; a commit that was acknowledged or listed, each list that is asked for
+//! later has. Nothing is listed that nobody committed, and no commit is refused with a
+//! definite error. In the end every node has shown everything that was acknowledged
+//! anywhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use maelstrom::ErrorCode;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// A page with so many messages may leave out others.
+const PAGE: usize = 4096;
+
+type Offsets = BTreeMap<String, u64>;
+type Messages = BTreeMap<String, Vec<(u64, Value)>>;
+
+/// A line of the journal, after time and event.
+#[derive(Deserialize)]
+struct Message<'a> {
+    src: &'a str,
+    dest: &'a str,
+    #[serde(borrow)]
+    body: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+enum Body {
+    Send {
+        key: String,
+    },
+    Poll {
+        offsets: Offsets,
+    },
+    CommitOffsets {
+        offsets: Offsets,
+    },
+    ListCommittedOffsets {
+        keys: Vec<String>,
+    },
+    SendOk {
+        offset: u64,
+    },
+    PollOk {
+        msgs: Messages,
+    },
+    CommitOffsetsOk {},
+    ListCommittedOffsetsOk {
+        offsets: Offsets,
+    },
+    Error {
+        code: i64,
+    },
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+struct Number {
+    msg_id: Option<u64>,
+    in_reply_to: Option<u64>,
+}
+
+/// What a node has shown so far.
+#[derive(Clone, Default)]
+struct Shown {
+    /// By key, the first offset above all that polls returned.
+    ends: Offsets,
+    committed: Offsets,
+}
+
+/// A request, and what its node had shown when it was asked.
+struct Request {
+    body: Body,
+    before: Shown,
+}
+
+#[derive(Default)]
+struct Story {
+    nodes: BTreeMap<String, Shown>,
+    /// Requests by client and number.
+    open: BTreeMap<(String, u64), Request>,
+    acknowledged: Offsets,
+    /// Commits that somebody asked for.
+    attempted: BTreeSet<(String, u64)>,
+    problems: Vec<String>,
+}
+
+/// All promises that were broken, in words.
+pub(crate) fn broken(journal: &str) -> Vec<String> {
+    let mut story = Story::default();
+    for line in journal.lines() {
+        let mut words = line.splitn(3, ' ').skip(1);
+        let (Some(event), Some(message)) = (words.next(), words.next()) else { continue };
+        let message: Message<'_> = serde_json::from_str(message).expect("a message");
+        match (event, message.src.as_bytes()[0], message.dest.as_bytes()[0]) {
+            ("Send", b'c', b'n') => story.asked(&message),
+            ("Recv", b'n', b'c') => story.answered(&message),
+            _ => {}
+        }
+    }
+    story.end();
+    story.problems
+}
+
+fn raise(offsets: &mut Offsets, key: &str, offset: u64) {
+    let known = offsets.entry(key.to_owned()).or_default();
+    *known = offset.max(*known);
+}
+
+impl Story {
+    fn asked(&mut self, message: &Message<'_>) {
+        let (number, body) = read(message);
+        if let Body::CommitOffsets { offsets } = &body {
+            self.attempted.extend(offsets.iter().map(|(key, at)| (key.clone(), *at)));
+        }
+        let before = self.shown(message.dest).clone();
+        let id = (message.src.to_owned(), number.msg_id.expect("requests are numbered"));
+        self.open.insert(id, Request { body, before });
+    }
+
+    fn answered(&mut self, message: &Message<'_>) {
+        let (number, reply) = read(message);
+        let id = (message.dest.to_owned(), number.in_reply_to.expect("replies are numbered"));
+        let Some(Request { body, before }) = self.open.remove(&id) else { return };
+        let node = message.src;
+        match (body, reply) {
+            (Body::Send { key }, Body::SendOk { offset }) => {
+                raise(&mut self.acknowledged, &key, offset);
+            }
+            (Body::Poll { offsets }, Body::PollOk { msgs }) => {
+                self.polled(node, &before, &offsets, &msgs);
+            }
+            (Body::CommitOffsets { offsets }, Body::CommitOffsetsOk {}) => {
+                self.committed(node, &offsets);
+            }
+            (Body::ListCommittedOffsets { keys }, Body::ListCommittedOffsetsOk { offsets }) => {
+                self.listed(node, &before, &keys, &offsets);
+            }
+            (Body::CommitOffsets { .. }, Body::Error { code })
+                if ErrorCode::from(code).is_definite() =>
+            {
+                self.problems.push(format!("{node} refused a commit with {code}"));
+            }
+            _ => {}
+        }
+    }
+
+    fn polled(&mut self, node: &str, before: &Shown, offsets: &Offsets, messages: &Messages) {
+        let full = messages.values().map(Vec::len).sum::<usize>() >= PAGE;
+        for (key, &from) in offsets {
+            let last = messages.get(key).and_then(|messages| messages.last());
+            let end = last.map_or(from, |(offset, _)| offset + 1);
+            let former = before.ends.get(key).copied().unwrap_or(0);
+            if !full && end < former {
+                let problem = format!("{node} showed key {key} up to {end}, but {former} before");
+                self.problems.push(problem);
+            }
+            if last.is_some() {
+                raise(&mut self.shown(node).ends, key, end);
+            }
+        }
+    }
+
+    fn committed(&mut self, node: &str, offsets: &Offsets) {
+        let committed = &mut self.shown(node).committed;
+        offsets.iter().for_each(|(key, &offset)| raise(committed, key, offset));
+    }
+
+    fn listed(&mut self, node: &str, before: &Shown, keys: &[String], offsets: &Offsets) {
+        for key in keys {
+            let (listed, former) = (offsets.get(key), before.committed.get(key));
+            if listed < former {
+                let problem = format!("{node} listed {listed:?} of key {key}, {former:?} before");
+                self.problems.push(problem);
+            }
+        }
+        for (key, &offset) in offsets {
+            if !self.attempted.contains(&(key.clone(), offset)) {
+                self.problems.push(format!("nobody committed offset {offset} of key {key}"));
+            }
+        }
+        self.committed(node, offsets);
+    }
+
+    fn shown(&mut self, node: &str) -> &mut Shown {
+        self.nodes.entry(node.to_owned()).or_default()
+    }
+
+    fn end(&mut self) {
+        for (name, node) in &self.nodes {
+            for (key, offset) in &self.acknowledged {
+                let end = node.ends.get(key).copied().unwrap_or(0);
+                if end <= *offset {
+                    self.problems.push(format!(
+                        "{name} showed key {key} up to {end}, but {offset} was acknowledged"
+                    ));
+                }
+            }
+        }
+    }
+}
+
+fn read(message: &Message<'_>) -> (Number, Body) {
+    let text = message.body.get();
+    let number = serde_json::from_str(text).expect("a numbered body");
+    (number, serde_json::from_str(text).expect("a body"))
+}
