@@ -90,7 +90,7 @@ impl Tree {
     }
 
     pub(super) fn switch_to(&mut self, now: Duration, peer: Rank) {
-        if !self.core.is_asking(Purpose::Switch, peer) {
+        if !self.core.is_asking(Purpose::Switch, peer, now) {
             self.ask(now, peer, Purpose::Switch);
         }
     }
