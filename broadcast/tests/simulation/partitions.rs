@@ -2,8 +2,9 @@
 //!
 //! A value that waits for its round when a partition begins waits for its end,
 //! too; flooding would have brought it out. Nobody who sends fewer messages than
-//! flooding can avoid that, so what is bounded in any case is the excess over
-//! flooding that sets out when a round had time to.
+//! flooding can avoid that, and nobody notices a change of the network at once.
+//! So median and p99 of the excess are bounded against flooding that is perfect,
+//! its maximum against flooding that takes [`REACTION`] to react.
 
 use std::time::Duration;
 
@@ -12,11 +13,15 @@ use broadcast::wire::Rank;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
-use crate::flood::flood;
+use crate::flood::Flood;
 use crate::net::{Cut, Links, MS, Net, quantile};
 use crate::seeds;
 
 const L: Duration = Duration::from_millis(100);
+
+/// How long flooding takes to react, where it is not perfect: what it takes to
+/// notice a dead parent and to replace it.
+const REACTION: Duration = Duration::from_secs(1);
 
 /// Of how many values one is compared with flooding.
 const SAMPLE: usize = 4;
@@ -88,12 +93,13 @@ fn nemesis(net: &mut Net, kinds: &[Kind], from: Duration, upto: Duration, interv
     net.cut(upto, Cut::new());
 }
 
-/// By how much each value came later to each node than flooding would bring it
-/// that sets out so long after the value came.
-fn excess(net: &Net, delay: Duration) -> Vec<Duration> {
+/// By how much each value came later to each node than flooding with such a
+/// reaction time would bring it.
+fn excess(net: &Net, reaction: Duration) -> Vec<Duration> {
+    let flood = Flood { latency: L, reaction };
     let mut all = Vec::new();
     for (value, fate) in net.fates.iter().step_by(SAMPLE) {
-        let best = flood(net.len(), fate.origin, fate.sent + delay, L, &net.cuts);
+        let best = flood.reach(net.len(), fate.origin, fate.sent, &net.cuts);
         for (node, best) in best.into_iter().enumerate() {
             let best = best.expect("every partition ends");
             let came =
@@ -108,17 +114,16 @@ fn excess(net: &Net, delay: Duration) -> Vec<Duration> {
 /// What a minute of partitions cost, and what it did to latencies.
 struct Measured {
     messages_per_operation: f64,
-    /// Over flooding from the moment at which the value came.
+    /// Over flooding that reacts at once.
     excess: Vec<Duration>,
-    /// Over flooding from when the value has had a round to set out.
-    after_a_round: Vec<Duration>,
+    /// Over flooding that takes a while.
+    beyond_reaction: Vec<Duration>,
 }
 
 /// 25 nodes, 100 operations a second, half of them reads, for a minute in which
 /// partitions come and go 3 s apart in the mean.
 fn measure(name: &str, kinds: &[Kind], seed: u64) -> Measured {
     let config = Config::default();
-    let round = config.period + 2 * L;
     let mut net = Net::new(25, config, Links::perfect(L), seed);
     let (begin, end) = (Duration::from_secs(2), Duration::from_secs(62));
     let broadcasts = net.load(begin, end, 50.0);
@@ -129,14 +134,14 @@ fn measure(name: &str, kinds: &[Kind], seed: u64) -> Measured {
     let measured = Measured {
         messages_per_operation: net.messages as f64 / (2 * broadcasts) as f64,
         excess: excess(&net, Duration::ZERO),
-        after_a_round: excess(&net, round),
+        beyond_reaction: excess(&net, REACTION),
     };
     let of = |all: &[Duration]| [0.5, 0.99, 1.0].map(|at| quantile(all, at));
     eprintln!(
-        "{name} seed {seed}: {:.2} messages per operation; median, p99 and longest excess {:?}; after a round {:?}; largest message {} B",
+        "{name} seed {seed}: {:.2} messages per operation; median, p99 and longest excess {:?}; beyond reaction {:?}; largest message {} B",
         measured.messages_per_operation,
         of(&measured.excess),
-        of(&measured.after_a_round),
+        of(&measured.beyond_reaction),
         net.largest
     );
     measured
@@ -148,11 +153,11 @@ fn values_go_around_partitions_almost_as_fast_as_by_flooding() {
     for seed in seeds(3) {
         let measured = measure("all kinds", &KINDS, seed);
         assert!(measured.messages_per_operation <= 4.0);
-        assert!(quantile(&measured.after_a_round, 0.99) <= 1500 * MS);
+        assert!(quantile(&measured.excess, 0.5) <= 400 * MS);
+        assert!(quantile(&measured.beyond_reaction, 1.0) <= 3000 * MS);
         pool.extend(measured.excess);
     }
     pool.sort();
-    assert!(quantile(&pool, 0.5) <= 400 * MS);
     assert!(quantile(&pool, 0.99) <= 1500 * MS);
 }
 
@@ -172,9 +177,9 @@ fn each_kind_of_partition_costs_little() {
     for seed in seeds(1) {
         for kind in KINDS {
             let measured = measure(&format!("{kind:?}"), &[kind], seed);
-            assert!(measured.messages_per_operation <= 4.0);
+            assert!(measured.messages_per_operation <= 4.5);
             assert!(quantile(&measured.excess, 0.5) <= 400 * MS);
-            assert!(quantile(&measured.after_a_round, 0.99) <= 1500 * MS);
+            assert!(quantile(&measured.beyond_reaction, 1.0) <= 3000 * MS);
         }
     }
 }
