@@ -19,9 +19,10 @@ use crate::seeds;
 
 const L: Duration = Duration::from_millis(100);
 
-/// How long flooding takes to react, where it is not perfect: what it takes to
-/// notice a dead parent and to replace it.
-const REACTION: Duration = Duration::from_secs(1);
+/// How long flooding takes to react, where it is not perfect: what a value takes
+/// at most that sets out in vain and then once more, until the parent is missed and
+/// replaced (T + 4L), and a round (T + 2L), and some slack.
+const REACTION: Duration = Duration::from_millis(1500);
 
 /// Of how many values one is compared with flooding.
 const SAMPLE: usize = 4;

@@ -144,15 +144,25 @@ impl Simulation {
 
     /// Runs it.
     pub fn run(&self) -> Finished {
+        self.start(None)
+    }
+
+    /// Runs it, and shows every operation and every message to an observer, too.
+    pub fn run_observed(&self, observer: &mut dyn Observer) -> Finished {
+        self.start(Some(observer))
+    }
+
+    fn start(&self, observer: Option<&mut dyn Observer>) -> Finished {
         let names = Names::of(&self.settings);
+        let journal = self.recorded || observer.is_some();
         let mut watcher = Watcher {
             analysis: Analysis::new(&self.settings, names),
+            observer,
             recorded: self.recorded,
             history: String::new(),
             journal: String::new(),
         };
-        let options =
-            SimulationOptions { directory: self.directory.clone(), journal: self.recorded };
+        let options = SimulationOptions { directory: self.directory.clone(), journal };
         let ended = run(&self.settings, &self.program, &options, &mut watcher);
         let mut report = watcher.analysis.finish();
         if let Ok(stats) = &ended {
@@ -168,16 +178,20 @@ impl Simulation {
     }
 }
 
-struct Watcher {
+struct Watcher<'a> {
     analysis: Analysis,
+    observer: Option<&'a mut dyn Observer>,
     recorded: bool,
     history: String,
     journal: String,
 }
 
-impl Observer for Watcher {
+impl Observer for Watcher<'_> {
     fn op(&mut self, op: &Op) {
         self.analysis.observe(op);
+        if let Some(observer) = &mut self.observer {
+            observer.op(op);
+        }
         if self.recorded {
             self.history.push_str(crate::history::raw(op).get());
             self.history.push('\n');
@@ -185,6 +199,9 @@ impl Observer for Watcher {
     }
 
     fn traffic(&mut self, traffic: &Traffic) {
+        if let Some(observer) = &mut self.observer {
+            observer.traffic(traffic);
+        }
         if self.recorded {
             let Traffic { time, event, message } = traffic;
             let mut line = Vec::new();

@@ -6,16 +6,21 @@
 //! - [`challenges`]: the challenges in a row, and their table.
 //! - [`swarm`]: many seeds over challenges and faults, on all cores.
 //! - [`judge`]: what a run under faults has to show.
+//! - [`excess`]: how much later than by flooding values arrive under partitions.
+//! - [`parallel`], [`bars`]: seeds on all cores; what is bounded.
 //! - [`noise`]: noise between valid requests.
 //! - [`determinism`]: the same seed in two processes.
 //! - [`clock`]: virtual time in log lines.
 
+mod bars;
 mod challenges;
 mod clock;
 mod determinism;
+mod excess;
 mod judge;
 mod nodes;
 mod noise;
+mod parallel;
 mod single;
 mod swarm;
 
@@ -40,6 +45,8 @@ enum Command {
     Challenge(challenges::Flags),
     /// Run many seeds over challenges and faults, on all cores
     Swarm(swarm::Flags),
+    /// Compare broadcast under partitions with flooding, over many seeds
+    Excess(excess::Flags),
     /// Feed nodes noise between valid requests
     Fuzz(noise::Flags),
     /// Run every challenge twice with the same seed, in processes of their own,
@@ -52,6 +59,7 @@ fn main() -> ExitCode {
         Command::Test(flags) => single::run(*flags),
         Command::Challenge(flags) => challenges::run(&flags),
         Command::Swarm(flags) => swarm::run(&flags),
+        Command::Excess(flags) => excess::run(&flags),
         Command::Fuzz(flags) => noise::run(&flags),
         Command::Determinism(flags) => determinism::run(&flags),
     };
