@@ -7,6 +7,7 @@
 //! - [`swarm`]: many seeds over challenges and faults, on all cores.
 //! - [`judge`]: what a run under faults has to show.
 //! - [`excess`]: how much later than by flooding values arrive under partitions.
+//! - [`frontier`]: messages against latency over the range of broadcast's setting.
 //! - [`parallel`], [`bars`]: seeds on all cores; what is bounded.
 //! - [`noise`]: noise between valid requests.
 //! - [`determinism`]: the same seed in two processes.
@@ -17,6 +18,7 @@ mod challenges;
 mod clock;
 mod determinism;
 mod excess;
+mod frontier;
 mod judge;
 mod nodes;
 mod noise;
@@ -47,6 +49,8 @@ enum Command {
     Swarm(swarm::Flags),
     /// Compare broadcast under partitions with flooding, over many seeds
     Excess(excess::Flags),
+    /// Measure broadcast over the range of its setting, and draw the picture
+    Frontier(frontier::Flags),
     /// Feed nodes noise between valid requests
     Fuzz(noise::Flags),
     /// Run every challenge twice with the same seed, in processes of their own,
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
         Command::Challenge(flags) => challenges::run(&flags),
         Command::Swarm(flags) => swarm::run(&flags),
         Command::Excess(flags) => excess::run(&flags),
+        Command::Frontier(flags) => frontier::run(&flags),
         Command::Fuzz(flags) => noise::run(&flags),
         Command::Determinism(flags) => determinism::run(&flags),
     };
