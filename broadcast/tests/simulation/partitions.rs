@@ -17,6 +17,7 @@ use crate::flood::Flood;
 use crate::net::{Cut, Links, MS, Net, quantile};
 use crate::seeds;
 
+const S: Duration = Duration::from_secs(1);
 const L: Duration = Duration::from_millis(100);
 
 /// How long flooding takes to react, where it is not perfect: what a value takes
@@ -121,15 +122,14 @@ struct Measured {
     beyond_reaction: Vec<Duration>,
 }
 
-/// 25 nodes, 100 operations a second, half of them reads, for a minute in which
-/// partitions come and go 3 s apart in the mean.
-fn measure(name: &str, kinds: &[Kind], seed: u64) -> Measured {
-    let config = Config::default();
+/// 25 nodes, 100 operations a second, half of them reads, while partitions come and
+/// go 3 s apart in the mean.
+fn measure(name: &str, config: Config, kinds: &[Kind], seconds: u32, seed: u64) -> Measured {
     let mut net = Net::new(25, config, Links::perfect(L), seed);
-    let (begin, end) = (Duration::from_secs(2), Duration::from_secs(62));
+    let (begin, end) = (2 * S, (2 + seconds) * S);
     let broadcasts = net.load(begin, end, 50.0);
-    nemesis(&mut net, kinds, begin, end, Duration::from_secs(3));
-    net.run_until(end + Duration::from_secs(10));
+    nemesis(&mut net, kinds, begin, end, 3 * S);
+    net.run_until(end + 10 * S);
     let values = net.values();
     net.assert_everywhere(&values, &format!("{name}, seed {seed}"));
     let measured = Measured {
@@ -151,8 +151,8 @@ fn measure(name: &str, kinds: &[Kind], seed: u64) -> Measured {
 #[test]
 fn values_go_around_partitions_almost_as_fast_as_by_flooding() {
     let mut pool = Vec::new();
-    for seed in seeds(3) {
-        let measured = measure("all kinds", &KINDS, seed);
+    for seed in seeds(2) {
+        let measured = measure("all kinds", Config::default(), &KINDS, 60, seed);
         assert!(measured.messages_per_operation <= 4.0);
         assert!(quantile(&measured.excess, 0.5) <= 400 * MS);
         assert!(quantile(&measured.beyond_reaction, 1.0) <= 3000 * MS);
@@ -165,7 +165,7 @@ fn values_go_around_partitions_almost_as_fast_as_by_flooding() {
 #[test]
 fn where_everybody_can_be_reached_by_some_path_nothing_takes_long() {
     for seed in seeds(1) {
-        let measured = measure("ring", &[Kind::Ring], seed);
+        let measured = measure("ring", Config::default(), &[Kind::Ring], 60, seed);
         assert!(measured.messages_per_operation <= 4.0);
         assert!(quantile(&measured.excess, 0.5) <= 400 * MS);
         assert!(quantile(&measured.excess, 0.99) <= 1500 * MS);
@@ -177,10 +177,37 @@ fn where_everybody_can_be_reached_by_some_path_nothing_takes_long() {
 fn each_kind_of_partition_costs_little() {
     for seed in seeds(1) {
         for kind in KINDS {
-            let measured = measure(&format!("{kind:?}"), &[kind], seed);
+            let measured = measure(&format!("{kind:?}"), Config::default(), &[kind], 20, seed);
             assert!(measured.messages_per_operation <= 4.5);
             assert!(quantile(&measured.excess, 0.5) <= 400 * MS);
             assert!(quantile(&measured.beyond_reaction, 1.0) <= 3000 * MS);
         }
+    }
+}
+
+#[test]
+fn without_a_period_values_go_around_partitions_as_well() {
+    let config = Config { period: Duration::ZERO, ..Config::default() };
+    for seed in seeds(1) {
+        let measured = measure("no period", config.clone(), &KINDS, 20, seed);
+        assert!(measured.messages_per_operation <= 15.0);
+        assert_eq!(quantile(&measured.excess, 0.5), Duration::ZERO);
+        assert!(quantile(&measured.beyond_reaction, 0.99) <= 1000 * MS);
+        assert!(quantile(&measured.beyond_reaction, 1.0) <= 3000 * MS);
+    }
+}
+
+#[test]
+fn when_the_network_is_steady_again_so_is_the_cost() {
+    for seed in seeds(1) {
+        let mut net = Net::new(25, Config::default(), Links::perfect(L), seed);
+        net.load(2 * S, 42 * S, 50.0);
+        nemesis(&mut net, &KINDS, 2 * S, 17 * S, 3 * S);
+        net.run_until(31 * S);
+        let before = net.messages;
+        net.run_until(41 * S);
+        let cost = (net.messages - before) as f64 / (10.0 * 100.0);
+        eprintln!("seed {seed}: {cost:.2} messages per operation once it is steady again");
+        assert!(cost <= 1.25);
     }
 }
