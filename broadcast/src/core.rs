@@ -167,9 +167,13 @@ impl Core {
         Some((ask, !ask.overdue))
     }
 
-    /// Whether this node was asked for this, and has not answered yet.
-    pub(crate) fn is_asking(&self, purpose: Purpose, peer: Rank) -> bool {
-        self.asks.values().any(|ask| ask.purpose == purpose && ask.peer == peer && !ask.overdue)
+    /// Whether this node was asked for this so lately that the answer may well
+    /// be on its way. However patient others have made this node, a question
+    /// that got lost must not keep it from asking one whom it hears again.
+    pub(crate) fn is_asking(&self, purpose: Purpose, peer: Rank, now: Duration) -> bool {
+        let usual = self.rtt.usual_timeout();
+        let is_open = |ask: &Ask| !ask.overdue && ask.asked + usual > now;
+        self.asks.values().any(|ask| ask.purpose == purpose && ask.peer == peer && is_open(ask))
     }
 
     /// Marks a question as one whose answer does not matter any more.

@@ -6,9 +6,9 @@
 //! then, the more often the more comes of it. That is also the way around a
 //! link that is cut.
 //!
-//! - A digest is compared with what the other node had [`SETTLED`] ago, or has
-//!   from another than its origin, so that values that are on their way do not
-//!   count as missing. Nothing is answered when nothing is missing.
+//! - A digest is compared with what the other node had as long ago as an answer
+//!   takes, or has from another than its origin, so that values that are on their
+//!   way do not count as missing. Nothing is answered when nothing is missing.
 //! - Without news, a node compares every [`LONGEST`], or N/5 seconds if that is
 //!   more: 5 messages a second in all.
 
@@ -26,16 +26,14 @@ const SHORTEST: Duration = Duration::from_millis(250);
 const BUSY: Duration = Duration::from_secs(2);
 /// The longest pause at all, in small clusters.
 const LONGEST: Duration = Duration::from_secs(4);
-/// After how long a value should have come to everybody on its direct way.
-const SETTLED: Duration = Duration::from_secs(1);
 
 /// A node that sends everything at once.
 pub(crate) struct Direct {
     pub(crate) core: Core,
     /// What this node had when it last looked, and when that was.
     recent: (Duration, Vec<Count>),
-    /// What it had the time before, at least [`SETTLED`] ago, and what came on
-    /// a detour since.
+    /// What it had the time before, which everybody should have by now, and what
+    /// came on a detour since.
     settled: Prefixes,
     compare_at: Option<Duration>,
     pause: Duration,
@@ -107,7 +105,7 @@ impl Direct {
         let (runs, more) = self.core.store.delta(&digest.have, limit);
         let lacking = self.core.store.lacking(digest.have.iter().copied());
         if !lacking.is_empty() {
-            self.core.want(from, lacking, now + SETTLED);
+            self.core.want(from, lacking, now + self.core.rtt.usual_timeout());
         }
         if runs.is_empty() {
             return;
@@ -119,7 +117,7 @@ impl Direct {
     }
 
     fn settle(&mut self, now: Duration) {
-        if now >= self.recent.0 + SETTLED {
+        if now >= self.recent.0 + self.core.rtt.usual_timeout() {
             let counts = self.core.store.counts();
             self.settled.raise(std::mem::replace(&mut self.recent, (now, counts)).1);
         }

@@ -81,8 +81,12 @@ impl Rtt {
 
     /// After how long an answer is overdue.
     pub(crate) fn timeout(&self) -> Duration {
-        let base = self.mean.map_or(INITIAL, |mean| mean + self.jitter() + SLACK);
-        (base.max(SHORTEST) * (1 << self.timeouts)).min(LONGEST)
+        (self.usual_timeout() * (1 << self.timeouts)).min(LONGEST)
+    }
+
+    /// The same if the last answers came in time.
+    pub(crate) fn usual_timeout(&self) -> Duration {
+        self.mean.map_or(INITIAL, |mean| mean + self.jitter() + SLACK).max(SHORTEST)
     }
 }
 

@@ -57,6 +57,9 @@ pub struct Spread {
     /// The sender has another parent: stop sending it downlinks.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leave: bool,
+    /// For so many more milliseconds the sender takes the network for unsteady.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unrest: u64,
 }
 
 /// What a child says with its values: these are all that it learned, other than
@@ -143,6 +146,13 @@ pub struct Digest {
     /// may be on its way.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub missed: bool,
+    /// As in [`Spread::unrest`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unrest: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Either kind of message.

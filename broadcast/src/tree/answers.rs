@@ -186,6 +186,7 @@ impl Tree {
         let uplink = Uplink::new(ask.peer, path.clone(), nonce, ask.position, now, period);
         self.standing = Standing::Child(Box::new(uplink));
         self.core.forget(Purpose::Join);
+        self.on_unrest(now);
         self.on_joined(now, nonce, ask, down, path);
         if let Some(former) = former.filter(|&former| former != ask.peer) {
             self.leave(former);

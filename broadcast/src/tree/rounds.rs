@@ -18,14 +18,22 @@ pub(super) struct Rounds {
     pub(super) last: Duration,
     /// There is something to say.
     pub(super) is_due: bool,
+    /// The time until the next one, at least.
+    pub(super) pace: Duration,
     /// For how long a promise is given.
     pub(super) promise: Duration,
+}
+
+impl Rounds {
+    pub(super) fn new(period: Duration) -> Self {
+        Self { last: Duration::ZERO, is_due: false, pace: period, promise: 4 * period }
+    }
 }
 
 impl Tree {
     pub(super) fn round_at(&self) -> Option<Duration> {
         let promised = self.children.first_promise()?;
-        let next = self.rounds.last + self.core.period;
+        let next = self.rounds.last + self.rounds.pace;
         Some(if self.rounds.is_due { promised.min(next) } else { promised })
     }
 
@@ -42,7 +50,8 @@ impl Tree {
         };
         self.rounds.last = now;
         self.rounds.is_due = false;
-        self.send_down(now, now + self.rounds.promise, now + period);
+        self.rounds.pace = self.pace(now);
+        self.send_down(now, now + self.rounds.promise, now + self.rounds.pace);
     }
 
     /// Passes on what came from the parent, to whom it is new.
@@ -106,7 +115,7 @@ impl Tree {
     /// In how many milliseconds an uplink is wanted here, if that is known.
     pub(super) fn due(&self, now: Duration) -> Option<u64> {
         let at = match &self.standing {
-            Standing::Root => Some(self.rounds.last + self.core.period).filter(|&at| at > now),
+            Standing::Root => Some(self.rounds.last + self.rounds.pace).filter(|&at| at > now),
             Standing::Child(uplink) => uplink.next_slot(now),
             Standing::Seeking(_) => None,
         };

@@ -90,7 +90,7 @@ impl Tree {
     }
 
     pub(super) fn switch_to(&mut self, now: Duration, peer: Rank) {
-        if !self.core.is_asking(Purpose::Switch, peer) {
+        if !self.core.is_asking(Purpose::Switch, peer, now) {
             self.ask(now, peer, Purpose::Switch);
         }
     }
@@ -118,6 +118,9 @@ impl Tree {
             Standing::Child(uplink) => Some(uplink.peer),
             _ => None,
         };
+        if matches!(&self.standing, Standing::Child(uplink) if uplink.was_confirmed()) {
+            self.on_unrest(now);
+        }
         self.core.forget(Purpose::Join);
         self.core.forget(Purpose::Switch);
         if self.sought.is_some_and(|sought| sought + self.core.period > now) {
@@ -126,7 +129,8 @@ impl Tree {
         }
         self.sought = Some(now);
         let until = now + self.core.rtt.timeout();
-        let candidates = self.candidates();
+        let mut candidates = self.candidates();
+        candidates.extend(suspect);
         // Whoever was silent so long need not be waited for.
         let waiting = candidates.iter().filter(|&&peer| Some(peer) != suspect).count();
         self.standing = Standing::Seeking(Seek { until, waiting, offers: Vec::new(), suspect });

@@ -10,6 +10,7 @@
 
 use std::time::Duration;
 
+use super::unrest::Unrest;
 use crate::link::Heard;
 use crate::rtt::Rtt;
 use crate::wire::{Ack, Down, Rank};
@@ -117,6 +118,11 @@ impl Uplink {
         self.keep(down, now);
     }
 
+    /// Whether the parent ever answered.
+    pub(super) fn was_confirmed(&self) -> bool {
+        self.rtt.mean().is_some()
+    }
+
     /// A downlink of this link came.
     pub(super) fn on_down(&mut self, down: &Down, now: Duration) {
         self.heard.note(down.since, down.upto);
@@ -167,8 +173,11 @@ impl Uplink {
     }
 
     /// When to send what is pending.
-    pub(super) fn send_at(&self) -> Option<Duration> {
+    pub(super) fn send_at(&self, unrest: &Unrest) -> Option<Duration> {
         let since = self.pending.filter(|_| self.confirmed)?;
+        if unrest.is_at(since) {
+            return Some(since);
+        }
         let slot = self.slot.unwrap_or_default();
         if since <= slot {
             return Some(slot);
@@ -256,24 +265,24 @@ mod tests {
         // before its downlink at 1300 ms; another half before that, and the
         // margin, is when to send.
         link.pending = Some(1010 * MS);
-        assert_eq!(link.send_at(), Some(1085 * MS));
+        assert_eq!(link.send_at(&Unrest::default()), Some(1085 * MS));
     }
 
     #[test]
     fn what_misses_a_round_waits_for_the_next_slot_while_rounds_go_on() {
         let mut link = link();
         link.pending = Some(1100 * MS);
-        let silence = link.send_at().unwrap();
+        let silence = link.send_at(&Unrest::default()).unwrap();
         assert!(silence > 1300 * MS && silence < 1385 * MS);
         link.on_down(&down(Some(300), None), 1300 * MS);
-        assert_eq!(link.send_at(), Some(1385 * MS));
+        assert_eq!(link.send_at(&Unrest::default()), Some(1385 * MS));
     }
 
     #[test]
     fn without_rounds_an_uplink_leaves_at_once() {
         let mut link = link();
         link.pending = Some(5000 * MS);
-        assert_eq!(link.send_at(), Some(5000 * MS));
+        assert_eq!(link.send_at(&Unrest::default()), Some(5000 * MS));
     }
 
     #[test]

@@ -97,6 +97,22 @@ fn any_latency_works_without_being_told() {
 }
 
 #[test]
+fn without_a_period_any_latency_works_as_well() {
+    for latency in [0, 10, 500, 2000] {
+        let config = Config { period: Duration::ZERO, ..Config::default() };
+        let mut net = Net::new(25, config, Links::perfect(latency * MS), 1);
+        net.load(Duration::from_secs(20), Duration::from_secs(30), 20.0);
+        net.run_until(Duration::from_secs(45));
+        let values = net.values();
+        net.assert_everywhere(&values, &format!("{latency} ms"));
+        let cost = net.messages as f64 / values.len() as f64;
+        eprintln!("no period, {latency} ms: {cost:.2} messages a value");
+        assert!(cost <= 32.0);
+        assert_eq!(quantile(&net.latencies(), 1.0), latency * MS);
+    }
+}
+
+#[test]
 fn an_idle_cluster_is_quiet() {
     for (period, latency) in [(300, 0), (300, 100), (0, 100)] {
         let config = Config { period: period * MS, ..Config::default() };

@@ -2,8 +2,9 @@
 //!
 //! A value that waits for its round when a partition begins waits for its end,
 //! too; flooding would have brought it out. Nobody who sends fewer messages than
-//! flooding can avoid that, so what is bounded in any case is the excess over
-//! flooding that sets out when a round had time to.
+//! flooding can avoid that, and nobody notices a change of the network at once.
+//! So median and p99 of the excess are bounded against flooding that is perfect,
+//! its maximum against flooding that takes [`REACTION`] to react.
 
 use std::time::Duration;
 
@@ -12,11 +13,17 @@ use broadcast::wire::Rank;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
-use crate::flood::flood;
+use crate::flood::Flood;
 use crate::net::{Cut, Links, MS, Net, quantile};
 use crate::seeds;
 
+const S: Duration = Duration::from_secs(1);
 const L: Duration = Duration::from_millis(100);
+
+/// How long flooding takes to react, where it is not perfect: what a value takes
+/// at most that sets out in vain and then once more, until the parent is missed and
+/// replaced (T + 4L), and a round (T + 2L), and some slack.
+const REACTION: Duration = Duration::from_millis(1500);
 
 /// Of how many values one is compared with flooding.
 const SAMPLE: usize = 4;
@@ -88,12 +95,13 @@ fn nemesis(net: &mut Net, kinds: &[Kind], from: Duration, upto: Duration, interv
     net.cut(upto, Cut::new());
 }
 
-/// By how much each value came later to each node than flooding would bring it
-/// that sets out so long after the value came.
-fn excess(net: &Net, delay: Duration) -> Vec<Duration> {
+/// By how much each value came later to each node than flooding with such a
+/// reaction time would bring it.
+fn excess(net: &Net, reaction: Duration) -> Vec<Duration> {
+    let flood = Flood { latency: L, reaction };
     let mut all = Vec::new();
     for (value, fate) in net.fates.iter().step_by(SAMPLE) {
-        let best = flood(net.len(), fate.origin, fate.sent + delay, L, &net.cuts);
+        let best = flood.reach(net.len(), fate.origin, fate.sent, &net.cuts);
         for (node, best) in best.into_iter().enumerate() {
             let best = best.expect("every partition ends");
             let came =
@@ -108,35 +116,33 @@ fn excess(net: &Net, delay: Duration) -> Vec<Duration> {
 /// What a minute of partitions cost, and what it did to latencies.
 struct Measured {
     messages_per_operation: f64,
-    /// Over flooding from the moment at which the value came.
+    /// Over flooding that reacts at once.
     excess: Vec<Duration>,
-    /// Over flooding from when the value has had a round to set out.
-    after_a_round: Vec<Duration>,
+    /// Over flooding that takes a while.
+    beyond_reaction: Vec<Duration>,
 }
 
-/// 25 nodes, 100 operations a second, half of them reads, for a minute in which
-/// partitions come and go 3 s apart in the mean.
-fn measure(name: &str, kinds: &[Kind], seed: u64) -> Measured {
-    let config = Config::default();
-    let round = config.period + 2 * L;
+/// 25 nodes, 100 operations a second, half of them reads, while partitions come and
+/// go 3 s apart in the mean.
+fn measure(name: &str, config: Config, kinds: &[Kind], seconds: u32, seed: u64) -> Measured {
     let mut net = Net::new(25, config, Links::perfect(L), seed);
-    let (begin, end) = (Duration::from_secs(2), Duration::from_secs(62));
+    let (begin, end) = (2 * S, (2 + seconds) * S);
     let broadcasts = net.load(begin, end, 50.0);
-    nemesis(&mut net, kinds, begin, end, Duration::from_secs(3));
-    net.run_until(end + Duration::from_secs(10));
+    nemesis(&mut net, kinds, begin, end, 3 * S);
+    net.run_until(end + 10 * S);
     let values = net.values();
     net.assert_everywhere(&values, &format!("{name}, seed {seed}"));
     let measured = Measured {
         messages_per_operation: net.messages as f64 / (2 * broadcasts) as f64,
         excess: excess(&net, Duration::ZERO),
-        after_a_round: excess(&net, round),
+        beyond_reaction: excess(&net, REACTION),
     };
     let of = |all: &[Duration]| [0.5, 0.99, 1.0].map(|at| quantile(all, at));
     eprintln!(
-        "{name} seed {seed}: {:.2} messages per operation; median, p99 and longest excess {:?}; after a round {:?}; largest message {} B",
+        "{name} seed {seed}: {:.2} messages per operation; median, p99 and longest excess {:?}; beyond reaction {:?}; largest message {} B",
         measured.messages_per_operation,
         of(&measured.excess),
-        of(&measured.after_a_round),
+        of(&measured.beyond_reaction),
         net.largest
     );
     measured
@@ -145,21 +151,21 @@ fn measure(name: &str, kinds: &[Kind], seed: u64) -> Measured {
 #[test]
 fn values_go_around_partitions_almost_as_fast_as_by_flooding() {
     let mut pool = Vec::new();
-    for seed in seeds(3) {
-        let measured = measure("all kinds", &KINDS, seed);
+    for seed in seeds(2) {
+        let measured = measure("all kinds", Config::default(), &KINDS, 60, seed);
         assert!(measured.messages_per_operation <= 4.0);
-        assert!(quantile(&measured.after_a_round, 0.99) <= 1500 * MS);
+        assert!(quantile(&measured.excess, 0.5) <= 400 * MS);
+        assert!(quantile(&measured.beyond_reaction, 1.0) <= 3000 * MS);
         pool.extend(measured.excess);
     }
     pool.sort();
-    assert!(quantile(&pool, 0.5) <= 400 * MS);
     assert!(quantile(&pool, 0.99) <= 1500 * MS);
 }
 
 #[test]
 fn where_everybody_can_be_reached_by_some_path_nothing_takes_long() {
     for seed in seeds(1) {
-        let measured = measure("ring", &[Kind::Ring], seed);
+        let measured = measure("ring", Config::default(), &[Kind::Ring], 60, seed);
         assert!(measured.messages_per_operation <= 4.0);
         assert!(quantile(&measured.excess, 0.5) <= 400 * MS);
         assert!(quantile(&measured.excess, 0.99) <= 1500 * MS);
@@ -171,10 +177,37 @@ fn where_everybody_can_be_reached_by_some_path_nothing_takes_long() {
 fn each_kind_of_partition_costs_little() {
     for seed in seeds(1) {
         for kind in KINDS {
-            let measured = measure(&format!("{kind:?}"), &[kind], seed);
-            assert!(measured.messages_per_operation <= 4.0);
+            let measured = measure(&format!("{kind:?}"), Config::default(), &[kind], 20, seed);
+            assert!(measured.messages_per_operation <= 4.5);
             assert!(quantile(&measured.excess, 0.5) <= 400 * MS);
-            assert!(quantile(&measured.after_a_round, 0.99) <= 1500 * MS);
+            assert!(quantile(&measured.beyond_reaction, 1.0) <= 3000 * MS);
         }
+    }
+}
+
+#[test]
+fn without_a_period_values_go_around_partitions_as_well() {
+    let config = Config { period: Duration::ZERO, ..Config::default() };
+    for seed in seeds(1) {
+        let measured = measure("no period", config.clone(), &KINDS, 20, seed);
+        assert!(measured.messages_per_operation <= 15.0);
+        assert_eq!(quantile(&measured.excess, 0.5), Duration::ZERO);
+        assert!(quantile(&measured.beyond_reaction, 0.99) <= 1000 * MS);
+        assert!(quantile(&measured.beyond_reaction, 1.0) <= 3000 * MS);
+    }
+}
+
+#[test]
+fn when_the_network_is_steady_again_so_is_the_cost() {
+    for seed in seeds(1) {
+        let mut net = Net::new(25, Config::default(), Links::perfect(L), seed);
+        net.load(2 * S, 42 * S, 50.0);
+        nemesis(&mut net, &KINDS, 2 * S, 17 * S, 3 * S);
+        net.run_until(31 * S);
+        let before = net.messages;
+        net.run_until(41 * S);
+        let cost = (net.messages - before) as f64 / (10.0 * 100.0);
+        eprintln!("seed {seed}: {cost:.2} messages per operation once it is steady again");
+        assert!(cost <= 1.25);
     }
 }

@@ -85,7 +85,7 @@ impl Simulation {
     #[track_caller]
     pub fn scenario(&self) -> Scenario {
         let settings = self.settings();
-        let options = SimulationOptions { journal: true, ..self.options() };
+        let options = SimulationOptions { journal: true, directory: self.directories() };
         let host = World::scripted(settings)
             .map_err(RunError::from)
             .and_then(|world| Host::new(world, settings, self.program(), &options));

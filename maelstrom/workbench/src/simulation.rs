@@ -154,15 +154,26 @@ impl Simulation {
         &self.program
     }
 
-    /// How it is run.
-    pub(crate) fn options(&self) -> SimulationOptions {
-        SimulationOptions { directory: self.directory.clone(), journal: self.recorded }
+    /// Where nodes have their directories.
+    pub(crate) fn directories(&self) -> Option<PathBuf> {
+        self.directory.clone()
     }
 
     /// Runs it.
     pub fn run(&self) -> Finished {
-        self.watched(|watcher| {
-            simulation::run(&self.settings, &self.program, &self.options(), watcher)
+        self.start(None)
+    }
+
+    /// Runs it, and shows every operation and every message to an observer, too.
+    pub fn run_observed(&self, observer: &mut dyn Observer) -> Finished {
+        self.start(Some(observer))
+    }
+
+    fn start(&self, observer: Option<&mut dyn Observer>) -> Finished {
+        let journal = self.recorded || observer.is_some();
+        let options = SimulationOptions { directory: self.directory.clone(), journal };
+        self.watched(observer, |watcher| {
+            simulation::run(&self.settings, &self.program, &options, watcher)
         })
     }
 
@@ -177,13 +188,18 @@ impl Simulation {
             journal: self.recorded,
             watchdog: None,
         };
-        self.watched(|watcher| process::run(&self.settings, &options, watcher))
+        self.watched(None, |watcher| process::run(&self.settings, &options, watcher))
     }
 
-    fn watched(&self, run: impl FnOnce(&mut Watcher) -> Result<RunStats, RunError>) -> Finished {
+    fn watched(
+        &self,
+        observer: Option<&mut dyn Observer>,
+        run: impl FnOnce(&mut Watcher<'_>) -> Result<RunStats, RunError>,
+    ) -> Finished {
         let names = Names::of(&self.settings);
         let mut watcher = Watcher {
             analysis: Analysis::new(&self.settings, names),
+            observer,
             recorded: self.recorded,
             history: String::new(),
             journal: String::new(),
@@ -203,16 +219,20 @@ impl Simulation {
     }
 }
 
-struct Watcher {
+struct Watcher<'a> {
     analysis: Analysis,
+    observer: Option<&'a mut dyn Observer>,
     recorded: bool,
     history: String,
     journal: String,
 }
 
-impl Observer for Watcher {
+impl Observer for Watcher<'_> {
     fn op(&mut self, op: &Op) {
         self.analysis.observe(op);
+        if let Some(observer) = &mut self.observer {
+            observer.op(op);
+        }
         if self.recorded {
             self.history.push_str(crate::history::raw(op).get());
             self.history.push('\n');
@@ -220,6 +240,9 @@ impl Observer for Watcher {
     }
 
     fn traffic(&mut self, traffic: &Traffic) {
+        if let Some(observer) = &mut self.observer {
+            observer.traffic(traffic);
+        }
         if self.recorded {
             journal_line(&mut self.journal, traffic);
         }

@@ -43,13 +43,18 @@ struct TestCommand {
 
 /// What a challenge asks for.
 pub(crate) fn settings(challenge: &Challenge, seed: u64) -> anyhow::Result<(Settings, Vec<Limit>)> {
-    let words = ["simulate"].into_iter().chain(challenge.flags.split_whitespace());
-    let command = TestCommand::try_parse_from(words)?;
-    let (settings, mut limits) = command.flags.settings(seed).map_err(anyhow::Error::msg)?;
+    let (settings, mut limits) = parse(challenge.flags, seed)?;
     for limit in challenge.limits.split(',').filter(|limit| !limit.is_empty()) {
         limits.push(limit.parse()?);
     }
     Ok((settings, limits))
+}
+
+/// What the flags of a test ask for.
+pub(crate) fn parse(flags: &str, seed: u64) -> anyhow::Result<(Settings, Vec<Limit>)> {
+    let words = ["simulate"].into_iter().chain(flags.split_whitespace());
+    let command = TestCommand::try_parse_from(words)?;
+    command.flags.settings(seed).map_err(anyhow::Error::msg)
 }
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {

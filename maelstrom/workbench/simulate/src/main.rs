@@ -9,17 +9,24 @@
 //! - [`shrink`]: a smaller run that fails as well.
 //! - [`judge`]: what a run under faults has to show.
 //! - [`losses`]: what kills cost a node that keeps values in memory.
+//! - [`excess`]: how much later than by flooding values arrive under partitions.
+//! - [`frontier`]: messages against latency over the range of broadcast's setting.
+//! - [`parallel`], [`bars`]: seeds on all cores; what is bounded.
 //! - [`noise`]: noise between valid requests.
 //! - [`determinism`]: the same seed in two processes.
 //! - [`clock`]: virtual time in log lines.
 
+mod bars;
 mod challenges;
 mod clock;
 mod determinism;
+mod excess;
+mod frontier;
 mod judge;
 mod losses;
 mod nodes;
 mod noise;
+mod parallel;
 mod scale;
 mod shrink;
 mod single;
@@ -50,6 +57,10 @@ enum Command {
     Scale(scale::Flags),
     /// Measure what broadcast loses when nodes are killed
     Losses(losses::Flags),
+    /// Compare broadcast under partitions with flooding, over many seeds
+    Excess(excess::Flags),
+    /// Measure broadcast over the range of its setting, and draw the picture
+    Frontier(frontier::Flags),
     /// Feed nodes noise between valid requests
     Fuzz(noise::Flags),
     /// Run every challenge twice with the same seed, in processes of their own,
@@ -64,6 +75,8 @@ fn main() -> ExitCode {
         Command::Swarm(flags) => swarm::run(&flags),
         Command::Scale(flags) => scale::run(&flags),
         Command::Losses(flags) => losses::run(&flags),
+        Command::Excess(flags) => excess::run(&flags),
+        Command::Frontier(flags) => frontier::run(&flags),
         Command::Fuzz(flags) => noise::run(&flags),
         Command::Determinism(flags) => determinism::run(&flags),
     };

@@ -1,0 +1,186 @@
+//! The tree's remedies, one at a time.
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::*;
+use crate::wire::Answer;
+
+const MS: Duration = Duration::from_millis(1);
+
+fn down(epoch: u64, print: Option<u64>) -> Spread {
+    let down = Down { epoch, since: 0, upto: 0, next: 8000, due: None, ack: None, print };
+    Spread { down: Some(down), path: vec![0], ..Spread::default() }
+}
+
+/// Node 1 of 3 whose parent, node 0, has confirmed it; and the epoch.
+fn child() -> (Tree, u64) {
+    let mut tree = Tree::new(Core::new(1, 3, 340 * MS, StdRng::seed_from_u64(1)), 32);
+    tree.start(MS);
+    let Some((0, Message::Digest(digest))) = tree.core.outbox.pop() else {
+        panic!("a node begins by joining its parent")
+    };
+    assert_eq!(digest.join, Some(0));
+    let nonce = digest.nonce;
+    let answer = Answer { nonce, more: false, have: vec![], lacking: false, full: false };
+    let spread = Spread { answer: Some(answer), ..down(nonce, None) };
+    tree.receive(11 * MS, 0, Message::Spread(spread));
+    assert!(tree.core.outbox.is_empty());
+    (tree, nonce)
+}
+
+/// Whether the only message is one that joins node 0 once more.
+fn joins_again(tree: &mut Tree) -> bool {
+    let sent = std::mem::take(&mut tree.core.outbox);
+    matches!(&sent[..], [(0, Message::Digest(digest))] if digest.join.is_some())
+}
+
+#[test]
+fn a_parent_with_another_fingerprint_is_joined_once_more() {
+    let (mut tree, epoch) = child();
+    let own = tree.core.store.fingerprint();
+    tree.receive(20 * MS, 0, Message::Spread(down(epoch, Some(own))));
+    assert!(tree.core.outbox.is_empty());
+    tree.receive(30 * MS, 0, Message::Spread(down(epoch, Some(own + 1))));
+    assert!(joins_again(&mut tree));
+}
+
+#[test]
+fn a_parent_that_has_lost_its_memory_is_joined_once_more() {
+    let (mut tree, _) = child();
+    tree.receive(20 * MS, 0, Message::Spread(down(0, None)));
+    assert!(joins_again(&mut tree));
+}
+
+#[test]
+fn a_gap_is_asked_for_once_it_had_time_to_close() {
+    let (mut tree, epoch) = child();
+    let mut spread = down(epoch, None);
+    spread.down.as_mut().unwrap().since = 5;
+    tree.receive(20 * MS, 0, Message::Spread(spread));
+    assert!(tree.core.outbox.is_empty());
+    let wake = tree.wake().unwrap();
+    assert!(wake > 20 * MS && wake < 100 * MS, "{wake:?}");
+    tree.run_due(wake);
+    assert!(joins_again(&mut tree));
+}
+
+#[test]
+fn a_parent_whose_path_leads_through_the_child_is_left() {
+    let (mut tree, epoch) = child();
+    let spread = Spread { path: vec![1, 2, 0], ..down(epoch, None) };
+    tree.receive(20 * MS, 0, Message::Spread(spread));
+    assert!(matches!(tree.standing, Standing::Seeking(_)));
+}
+
+#[test]
+fn a_node_makes_sure_of_its_root_before_it_tempts_another_one_away() {
+    let (mut tree, _) = child();
+    let adrift = Digest { nonce: 7, path: vec![2], ..Digest::default() };
+    tree.receive(5000 * MS, 2, Message::Digest(adrift));
+    let sent = std::mem::take(&mut tree.core.outbox);
+    let offers = sent.iter().filter_map(|(to, message)| match message {
+        Message::Spread(spread) if *to == 2 => Some(spread.path.clone()),
+        _ => None,
+    });
+    assert_eq!(offers.collect::<Vec<_>>(), [[1]]);
+    let join = sent.iter().find_map(|(to, message)| match message {
+        Message::Digest(digest) if *to == 0 => digest.join.map(|_| digest.nonce),
+        _ => None,
+    });
+    let nonce = join.expect("the parent is asked");
+    let answer = Answer { nonce, more: false, have: vec![], lacking: false, full: false };
+    let spread = Spread { answer: Some(answer), ..down(nonce, None) };
+    tree.receive(5010 * MS, 0, Message::Spread(spread));
+    let sent = std::mem::take(&mut tree.core.outbox);
+    assert!(matches!(&sent[..], [(2, Message::Spread(spread))] if spread.path == [0, 1]));
+}
+
+#[test]
+fn a_silent_parent_is_replaced_and_asked_whether_it_is_back() {
+    let (mut tree, _) = child();
+    while !tree.is_root() {
+        let wake = tree.wake().expect("something to wait for");
+        assert!(wake < Duration::from_secs(20));
+        tree.run_due(wake);
+    }
+    tree.core.outbox.clear();
+    let begin = tree.wake().unwrap();
+    while let Some(wake) = tree.wake().filter(|&wake| wake < begin + 1000 * MS) {
+        tree.run_due(wake);
+    }
+    let asks_home = |(to, message): &(Rank, Message)| {
+        *to == 0 && matches!(message, Message::Digest(digest) if digest.join.is_some())
+    };
+    assert!(tree.core.outbox.iter().any(asks_home));
+}
+
+/// What the messages that wait to be sent say about unrest, in milliseconds.
+fn told(tree: &Tree) -> Vec<u64> {
+    let unrest = |(_, message): &(Rank, Message)| match message {
+        Message::Spread(spread) => spread.unrest,
+        Message::Digest(digest) => digest.unrest,
+    };
+    tree.core.outbox.iter().map(unrest).collect()
+}
+
+fn value(text: &str) -> Value {
+    serde_json::value::RawValue::from_string(text.to_owned()).unwrap().into()
+}
+
+#[test]
+fn whoever_loses_its_parent_tells_of_unrest_and_who_passes_it_on_tells_of_less() {
+    let (mut tree, _) = child();
+    tree.detach(1000 * MS);
+    tree.run_due(1000 * MS);
+    assert!(told(&tree).iter().all(|&left| left == 12_000), "{:?}", told(&tree));
+    let (mut other, _) = child();
+    let spread = Spread { unrest: 12_000, ..Spread::default() };
+    other.receive(1100 * MS, 2, Message::Spread(spread));
+    other.broadcast(5100 * MS, value("1"));
+    let [left] = told(&other)[..] else { panic!("one uplink") };
+    assert!(left > 6_000 && left < 7_000, "{left}");
+}
+
+#[test]
+fn a_node_that_never_had_a_parent_takes_the_network_for_steady() {
+    let mut tree = Tree::new(Core::new(1, 3, 340 * MS, StdRng::seed_from_u64(1)), 32);
+    tree.start(MS);
+    tree.detach(4000 * MS);
+    tree.run_due(4000 * MS);
+    assert!(told(&tree).iter().all(|&left| left == 0));
+}
+
+#[test]
+fn while_there_is_unrest_a_root_hurries_until_it_is_over() {
+    let mut root = Tree::new(Core::new(0, 3, 340 * MS, StdRng::seed_from_u64(1)), 32);
+    root.start(MS);
+    root.broadcast(1000 * MS, value("1"));
+    let spread = Spread { unrest: 3_300, ..Spread::default() };
+    root.receive(1010 * MS, 2, Message::Spread(spread));
+    root.broadcast(1020 * MS, value("2"));
+    assert_eq!(root.round_at(), Some(1136 * MS));
+    root.run_due(3100 * MS);
+    root.broadcast(3110 * MS, value("3"));
+    assert_eq!(root.round_at(), Some(3440 * MS));
+}
+
+#[test]
+fn while_there_is_unrest_a_child_sends_at_once_and_seeks_when_in_doubt() {
+    let (mut tree, epoch) = child();
+    let mut spread = down(epoch, None);
+    spread.down.as_mut().unwrap().due = Some(300);
+    tree.receive(20 * MS, 0, Message::Spread(spread.clone()));
+    tree.broadcast(30 * MS, value("1"));
+    assert!(tree.core.outbox.is_empty());
+    tree.receive(40 * MS, 0, Message::Spread(Spread { unrest: 9_000, ..spread }));
+    let sent = std::mem::take(&mut tree.core.outbox);
+    assert!(matches!(&sent[..], [(0, Message::Spread(spread))] if spread.up.is_some()));
+    while matches!(tree.standing, Standing::Child(_)) {
+        let wake = tree.wake().expect("an uplink that is not confirmed");
+        assert!(wake < 1500 * MS);
+        tree.run_due(wake);
+    }
+    let asked: Vec<Rank> = tree.core.outbox.iter().map(|(to, _)| *to).collect();
+    assert_eq!(asked, [0, 2]);
+}

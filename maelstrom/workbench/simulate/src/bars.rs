@@ -1,0 +1,45 @@
+//! What a measured figure must not exceed.
+
+use std::fmt::Write as _;
+
+use workbench::report::style::Style;
+
+/// A figure and its bound.
+pub(crate) struct Bar {
+    /// What was measured.
+    pub(crate) what: String,
+    /// The figure.
+    pub(crate) found: f64,
+    /// The most that it may be.
+    pub(crate) most: f64,
+}
+
+impl Bar {
+    /// Whether the figure is within its bound.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.found <= self.most
+    }
+}
+
+/// One line each.
+pub(crate) fn render(bars: &[Bar], style: Style) -> String {
+    let mut text = String::new();
+    for bar in bars {
+        let verdict = if bar.is_kept() { style.good("kept") } else { style.bad("BROKEN") };
+        let Bar { what, found, most } = bar;
+        let _ = writeln!(text, "{what:<40} {found:>8.2} <= {most:>7.2}  {verdict}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_kept_up_to_its_bound_and_no_figure_is_none() {
+        let bar = |found| Bar { what: String::new(), found, most: 4.0 };
+        assert!(bar(4.0).is_kept());
+        assert!(!bar(4.1).is_kept() && !bar(f64::NAN).is_kept());
+    }
+}

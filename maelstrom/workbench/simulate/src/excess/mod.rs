@@ -1,0 +1,194 @@
+//! How much later than by flooding values arrive while partitions come and go.
+//!
+//! - [`trace`]: what happened to each value, to nodes and to links.
+//! - [`flood`]: how soon flooding would have brought each value to each node.
+//! - [`spans`]: when something was up.
+//!
+//! The excess of a value at a node is the time from when flooding would have
+//! brought it there to when it came. Flooding is taken twice. Perfect flooding
+//! sends every value at once to everybody, again and again, and so uses a link the
+//! moment at which it opens. Nobody who sends fewer than N − 1 messages a value can
+//! bound the excess over that by less than the longest partition: as long as a value
+//! is known to fewer nodes than it could have reached, a partition that begins just
+//! then keeps it from some of them. So what is bounded are median and p99. The
+//! maximum is bounded against flooding that takes [`REACTION`] to react, to a value
+//! and to a link alike.
+
+mod flood;
+mod spans;
+mod trace;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anyhow::{anyhow, ensure};
+use clap::Args;
+use workbench::report::style::Style;
+use workbench::settings::{LatencyDist, Settings};
+use workbench::simulation::Simulation;
+
+use crate::bars::{self, Bar};
+use crate::challenges::parse;
+use crate::nodes::Kind;
+use crate::{parallel, print};
+use flood::Flood;
+use trace::{Fate, Trace};
+
+/// What a value takes at most that sets out in vain and then once more, with a
+/// period of 340 ms and a latency of 100 ms: until the parent is missed and
+/// replaced (T + 4L), and a round (T + 2L), and some slack.
+const REACTION: Duration = Duration::from_millis(1500);
+/// What times differ by because of the clock's grain, in microseconds.
+const GRAIN: i64 = 1000;
+/// The test, unless told otherwise.
+const TEST: &str = "-w broadcast --node-count 25 --rate 100 --time-limit 60 --latency 100 \
+                    --nemesis partition --nemesis-interval 3";
+
+/// What the command line of `simulate excess` says.
+#[derive(Args, Debug)]
+pub(crate) struct Flags {
+    /// How many seeds
+    #[arg(long, value_name = "NUM", default_value = "100")]
+    seeds: u64,
+
+    /// The first seed
+    #[arg(long, value_name = "NUM", default_value = "0")]
+    first: u64,
+
+    /// Flags of the test, as those of `simulate test`
+    #[arg(long, value_name = "FLAGS", default_value = TEST, allow_hyphen_values = true)]
+    test: String,
+
+    /// Arguments of the node's program, after `--`
+    #[arg(last = true, value_name = "NODE ARGS")]
+    arguments: Vec<String>,
+}
+
+/// What one seed showed. Times are sorted, in microseconds.
+struct Run {
+    seed: u64,
+    messages_per_operation: f64,
+    /// Over perfect flooding.
+    perfect: Vec<i64>,
+    /// Over flooding that takes a while to react.
+    reacting: Vec<i64>,
+}
+
+pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
+    let settings = parse(&flags.test, 0)?.0;
+    ensure!(settings.latency.dist == LatencyDist::Constant, "flooding needs a constant latency");
+    let seeds = flags.first..flags.first + flags.seeds;
+    let runs = parallel::over(seeds, |seed| {
+        let settings = Settings { seed, ..settings.clone() };
+        measure(settings, &flags.arguments).map_err(|error| error.context(format!("seed {seed}")))
+    });
+    let runs: Vec<Run> = runs.into_iter().collect::<anyhow::Result<_>>()?;
+    ensure!(!runs.is_empty(), "there are no seeds");
+    let bars = bars(&runs);
+    print(&render(&runs, &bars, Style::of(&std::io::stdout())));
+    Ok(bars.iter().all(Bar::is_kept))
+}
+
+fn measure(settings: Settings, arguments: &[String]) -> anyhow::Result<Run> {
+    let node = Kind::find("broadcast").map_err(anyhow::Error::msg)?;
+    let (seed, latency) = (settings.seed, settings.latency.mean);
+    let mut trace = Trace::new(settings.node_count);
+    let finished = Simulation::with(settings, node.program(arguments)?).run_observed(&mut trace);
+    (node.judge)(&finished).map_err(anyhow::Error::msg)?;
+    if let Some(contradiction) = trace.contradiction {
+        return Err(anyhow!(contradiction));
+    }
+    let excess = |reaction| {
+        let flood = Flood::new(&trace.network, latency, reaction);
+        let mut all: Vec<i64> =
+            trace.fates.values().flat_map(|fate| of_value(&flood, fate)).collect();
+        all.sort_unstable();
+        all
+    };
+    let (perfect, reacting) = (excess(Duration::ZERO), excess(REACTION));
+    ensure!(perfect.first().is_none_or(|&least| least >= -GRAIN), "a value came before it could");
+    Ok(Run { seed, messages_per_operation: finished.msgs_per_op(), perfect, reacting })
+}
+
+/// The excess of a value at all nodes that it reached, but for the first.
+fn of_value(flood: &Flood, fate: &Fate) -> Vec<i64> {
+    let best = flood.reach(fate.origin, fate.came).into_iter().enumerate();
+    let excess = best.filter(|&(node, _)| node != fate.origin).filter_map(|(node, best)| {
+        let came = micros(fate.reached[node]?);
+        // Where flooding never comes, coming at all is early.
+        Some(came - best.map_or(i64::MAX, micros))
+    });
+    excess.collect()
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// A quantile of sorted times, in milliseconds; what came early came in time.
+fn quantile(sorted: &[i64], at: f64) -> f64 {
+    let last = sorted.len().saturating_sub(1);
+    let micros = sorted.get((last as f64 * at).round() as usize).copied().unwrap_or(0);
+    micros.max(0) as f64 / 1e3
+}
+
+fn bars(runs: &[Run]) -> [Bar; 4] {
+    let worst = |of: &dyn Fn(&Run) -> f64| runs.iter().map(of).fold(0.0, f64::max);
+    let bar = |what, found, most| Bar { what: String::from(what), found, most };
+    [
+        bar("msgs-per-op", worst(&|run| run.messages_per_operation), 4.0),
+        bar("median excess", worst(&|run| quantile(&run.perfect, 0.5)), 400.0),
+        bar("p99 of excess", worst(&|run| quantile(&run.perfect, 0.99)), 1500.0),
+        bar("max beyond reaction", worst(&|run| quantile(&run.reacting, 1.0)), 3000.0),
+    ]
+}
+
+fn render(runs: &[Run], bars: &[Bar], style: Style) -> String {
+    let mut text = String::from(
+        "         msgs   excess over perfect flooding   flooding that reacts in 1.5 s\n\
+         seed   per op    median      p99       max       p99       max   (ms)\n",
+    );
+    for Run { seed, messages_per_operation, perfect, reacting } in runs {
+        let perfect = [0.5, 0.99, 1.0].map(|at| quantile(perfect, at));
+        let reacting = [0.99, 1.0].map(|at| quantile(reacting, at));
+        let _ = writeln!(
+            text,
+            "{seed:>4} {messages_per_operation:>8.2} {:>9.0} {:>8.0} {:>9.0} {:>9.0} {:>9.0}",
+            perfect[0], perfect[1], perfect[2], reacting[0], reacting[1]
+        );
+    }
+    text.push_str("\nworst of all seeds\n");
+    text.push_str(&bars::render(bars, style));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_is_measured_at_every_node_and_none_comes_too_early() {
+        let flags = "-w broadcast --node-count 5 --rate 50 --time-limit 10 --latency 20 \
+                     --nemesis partition --nemesis-interval 2";
+        let settings = parse(flags, 3).unwrap().0;
+        let run = measure(settings, &[]).unwrap();
+        assert!(run.perfect.len() > 4 * 150 && run.perfect.len() == run.reacting.len());
+        assert!(quantile(&run.perfect, 1.0) > quantile(&run.reacting, 1.0));
+    }
+
+    #[test]
+    fn the_worst_seed_decides_whether_a_bar_is_kept() {
+        let run = |seed, median| Run {
+            seed,
+            messages_per_operation: 1.0,
+            perfect: vec![-1, median, 900_000],
+            reacting: vec![0; 3],
+        };
+        let kept = |medians: [i64; 2]| {
+            let runs: Vec<Run> = medians.into_iter().zip(0..).map(|(m, s)| run(s, m)).collect();
+            bars(&runs).iter().all(Bar::is_kept)
+        };
+        assert!(kept([399_000, 400_000]));
+        assert!(!kept([401_000, 300_000]));
+    }
+}

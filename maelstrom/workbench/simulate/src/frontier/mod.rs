@@ -1,0 +1,146 @@
+//! What broadcast's one setting, the period of its rounds, buys: messages against
+//! latency over its range, measured as challenges 3d and 3e measure it, beside what
+//! others have published.
+//!
+//! - [`published`]: the others' figures.
+//! - [`picture`]: the figures as SVG.
+
+mod picture;
+mod published;
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, ensure};
+use broadcast::config::Config;
+use clap::Args;
+use workbench::challenge::Challenge;
+use workbench::report::style::Style;
+use workbench::simulation::Simulation;
+
+use crate::bars::{self, Bar};
+use crate::challenges::settings;
+use crate::nodes::Kind;
+use crate::{parallel, print};
+
+/// The challenge whose load is measured; 3e has the same.
+const CHALLENGE: &str = "3d";
+/// The periods in ms, beside the default.
+const PERIODS: &[u64] =
+    &[0, 50, 75, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 1000, 1200, 1450, 1600];
+/// The period that takes 3e's limits for what they allow.
+const RELAXED: u64 = 1450;
+
+/// What the command line of `simulate frontier` says.
+#[derive(Args, Debug)]
+pub(crate) struct Flags {
+    /// How many seeds each period is measured with
+    #[arg(long, value_name = "NUM", default_value = "5")]
+    seeds: u64,
+
+    /// Draw the figures into this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+/// Messages between nodes an operation; latencies in ms.
+#[derive(Clone, Copy, Debug)]
+struct Figures {
+    messages: f64,
+    median: f64,
+    max: f64,
+}
+
+/// What a period of the rounds, in ms, leads to: each figure is the worst of all
+/// seeds.
+#[derive(Clone, Copy, Debug)]
+struct Setting {
+    period: u64,
+    figures: Figures,
+}
+
+pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
+    ensure!(flags.seeds > 0, "there are no seeds");
+    let default = u64::try_from(Config::default().period.as_millis())?;
+    let mut periods = PERIODS.to_vec();
+    periods.push(default);
+    periods.sort_unstable();
+    let runs = parallel::over(0..periods.len() as u64 * flags.seeds, |run| {
+        let period = periods[(run / flags.seeds) as usize];
+        measure(period, run % flags.seeds).with_context(|| format!("--period-ms {period}"))
+    });
+    let runs: Vec<Figures> = runs.into_iter().collect::<anyhow::Result<_>>()?;
+    let seeds = runs.chunks(usize::try_from(flags.seeds)?);
+    let setting = |(&period, runs)| Setting { period, figures: worst(runs) };
+    let settings: Vec<Setting> = periods.iter().zip(seeds).map(setting).collect();
+    if let Some(file) = &flags.svg {
+        let picture = picture::draw(&settings, default);
+        std::fs::write(file, picture)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    let bars = bars(&settings, default);
+    print(&render(&settings, default));
+    print(&bars::render(&bars, Style::of(&std::io::stdout())));
+    Ok(bars.iter().all(Bar::is_kept))
+}
+
+fn measure(period: u64, seed: u64) -> anyhow::Result<Figures> {
+    let challenge = Challenge::find(CHALLENGE).context("no such challenge")?;
+    let (settings, _) = settings(challenge, seed)?;
+    let node = Kind::find(challenge.node).map_err(anyhow::Error::msg)?;
+    let program = node.program(&["--period-ms".to_owned(), period.to_string()])?;
+    let finished = Simulation::with(settings, program).run();
+    (node.judge)(&finished).map_err(anyhow::Error::msg)?;
+    Ok(Figures {
+        messages: finished.msgs_per_op(),
+        median: finished.stable_latency("0.5"),
+        max: finished.stable_latency("1"),
+    })
+}
+
+fn worst(runs: &[Figures]) -> Figures {
+    let worst = |of: fn(&Figures) -> f64| runs.iter().map(of).fold(f64::MIN, f64::max);
+    Figures { messages: worst(|f| f.messages), median: worst(|f| f.median), max: worst(|f| f.max) }
+}
+
+fn bars(settings: &[Setting], default: u64) -> Vec<Bar> {
+    let mut bars = Vec::new();
+    for (period, messages, median, max) in
+        [(default, 1.25, 400.0, 600.0), (RELAXED, 0.40, 1000.0, 2000.0), (0, 12.5, 110.0, 110.0)]
+    {
+        let setting = settings.iter().find(|setting| setting.period == period);
+        let figures = setting.map(|setting| setting.figures);
+        for (what, of, most) in [
+            ("msgs-per-op", (|f| f.messages) as fn(Figures) -> f64, messages),
+            ("median", |f| f.median, median),
+            ("max", |f| f.max, max),
+        ] {
+            let found = figures.map_or(f64::NAN, of);
+            bars.push(Bar { what: format!("--period-ms {period}: {what}"), found, most });
+        }
+    }
+    bars
+}
+
+fn render(settings: &[Setting], default: u64) -> String {
+    let mut text = String::from("--period-ms  msgs-per-op  median ms  max ms  limits\n");
+    for Setting { period, figures } in settings {
+        let Figures { messages, median, max } = figures;
+        let limits = match (*median, *max) {
+            (median, max) if median < 400.0 && max < 600.0 => "3d 3e",
+            (median, max) if median < 1000.0 && max < 2000.0 => "3e",
+            _ => "",
+        };
+        let is_default = if *period == default { "  default" } else { "" };
+        let _ = writeln!(
+            text,
+            "{period:>11}  {messages:>11.2}  {median:>9.0}  {max:>6.0}  {limits}{is_default}"
+        );
+    }
+    text.push_str("\npublished\n");
+    for Figures { messages, median, max } in published::PUBLISHED {
+        let _ = writeln!(text, "{messages:>24.2}  {median:>9.0}  {max:>6.0}");
+    }
+    text.push('\n');
+    text
+}
