@@ -93,6 +93,14 @@ swarm: build ## SEEDS seeds over NODES (all) and faults, on all cores
 scale: build ## Broadcast with 5 to 1,000 nodes: messages and latency
 	@$(SIMULATE) scale
 
+.PHONY: frontier
+frontier: build ## Broadcast's messages against latency: table, bars, broadcast/frontier.svg
+	@$(SIMULATE) frontier --svg broadcast/frontier.svg
+
+.PHONY: excess
+excess: build ## Broadcast under partitions against flooding, 100 seeds
+	@$(SIMULATE) excess
+
 .PHONY: losses
 losses: build ## What broadcast loses of what it acknowledged, when nodes are killed
 	@$(SIMULATE) losses
@@ -125,6 +133,10 @@ fix: ## Mend formatting and what clippy can mend
 .PHONY: bench
 bench: build ## Compare the node library with a floor: throughput, round trip, memory
 	ECHO=$(CURDIR)/target/release/echo cargo bench --quiet --package echo --bench speed
+
+.PHONY: bench-log
+bench-log: ## Ten million messages on one key: time and memory for each
+	cargo bench --quiet --package kafka-log --bench long_log
 
 .PHONY: ci
 ci: ## What CI runs

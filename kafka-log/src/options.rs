@@ -20,6 +20,22 @@ pub struct Options {
     pub sabotage: Option<Sabotage>,
 }
 
+#[cfg(feature = "sabotage")]
+impl Sabotage {
+    /// The bug of that name: `overwrite`, `answer-unwritten`, ….
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "overwrite" => Self::Overwrite,
+            "answer-unwritten" => Self::AnswerUnwritten,
+            "reuse-indexes" => Self::ReuseIndexes,
+            "skip-segments" => Self::SkipSegments,
+            "show-unstable" => Self::ShowUnstable,
+            "refuse-commits" => Self::RefuseCommits,
+            _ => return None,
+        })
+    }
+}
+
 /// Bugs that a test must find. They can only be put in with the crate's feature
 /// `sabotage`, which nothing but tests asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +87,12 @@ impl Options {
         for argument in arguments {
             match argument.as_str() {
                 "--ack-early" => options.ack_early = true,
+                #[cfg(feature = "sabotage")]
+                _ if let Some(bug) =
+                    argument.strip_prefix("--sabotage=").and_then(Sabotage::named) =>
+                {
+                    options.sabotage = Some(bug);
+                }
                 _ => return Err(OptionsError(argument)),
             }
         }

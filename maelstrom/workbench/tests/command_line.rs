@@ -65,7 +65,7 @@ fn flags_that_do_not_go_together_are_named() {
     let limits = refused_flags(&["--limits", "stable-max<600"]);
     assert_says(&limits, "does not go with echo: only broadcast and g-set measure stable-max");
     let lin_kv = refused_flags(&["-w", "lin-kv", "--concurrency", "1n"]);
-    assert_says(&lin_kv, "has to be a multiple of 10. Try --concurrency 2n");
+    assert_says(&lin_kv, "has to be a multiple of 10, not 5: try --concurrency 2n");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use anyhow::bail;
 use broadcast::config::Config;
 use workbench::host::Program;
+use workbench::settings::Workload;
 use workbench::simulation::Finished;
 
 use crate::judge::{answered_in_the_end, in_memory, valid};
@@ -17,30 +18,19 @@ pub(crate) struct Kind {
     /// Bodies that noise is made of; the first is a request that is always
     /// answered with success.
     pub(crate) bodies: &'static [&'static str],
-    /// What it bears, one entry a workload.
-    pub(crate) promises: &'static [Promise],
-    /// Whether a run under faults is as promised, or what is wrong with it.
-    pub(crate) judge: fn(&Finished) -> Result<(), String>,
-}
-
-/// What a node bears.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Promise {
-    /// The workload, and what else holds in any case.
-    pub(crate) flags: &'static str,
+    /// What it is for.
+    pub(crate) workload: Workload,
+    /// What else holds in any case: flags, one of them at a time.
+    pub(crate) flags: &'static [&'static str],
     /// How many nodes there may be.
     pub(crate) node_counts: &'static [usize],
     /// Operations a second, at most.
     pub(crate) rate: u32,
-    /// Faults, in any combination.
-    pub(crate) faults: &'static [&'static str],
+    /// Whether a run under faults is as promised, or what is wrong with it.
+    pub(crate) judge: fn(&Finished) -> Result<(), String>,
 }
 
-/// Every fault that there is.
-const ALL: &[&str] =
-    &["partition", "one-way", "kill", "pause", "loss", "duplicate", "reorder", "slow"];
-
-/// All of them.
+/// All of them. Each bears every fault, in any combination.
 pub(crate) const KINDS: &[Kind] = &[
     Kind {
         name: "broadcast",
@@ -57,12 +47,10 @@ pub(crate) const KINDS: &[Kind] = &[
             r#"{"type":"spread","runs":[[1,1006948173632174,0,[4]]],"up":{"epoch":202799346,"since":0,"upto":4}}"#,
             r#"{"type":"digest","nonce":3506511938,"path":[0]}"#,
         ],
-        promises: &[Promise {
-            flags: "-w broadcast --strict",
-            node_counts: &[1, 2, 5, 25],
-            rate: 100,
-            faults: ALL,
-        }],
+        workload: Workload::Broadcast,
+        flags: &["--strict"],
+        node_counts: &[1, 2, 5, 25],
+        rate: 100,
         judge: in_memory,
     },
     Kind {
@@ -72,7 +60,10 @@ pub(crate) const KINDS: &[Kind] = &[
             r#"{"type":"echo","echo":{"a":[1,"two",null]}}"#,
             r#"{"type":"echo_ok","in_reply_to":1,"echo":1}"#,
         ],
-        promises: &[Promise { flags: "-w echo", node_counts: &[1, 3], rate: 200, faults: ALL }],
+        workload: Workload::Echo,
+        flags: &[""],
+        node_counts: &[1, 3],
+        rate: 200,
         judge: valid,
     },
     Kind {
@@ -83,20 +74,10 @@ pub(crate) const KINDS: &[Kind] = &[
             r#"{"type":"add","delta":3}"#,
             r#"{"type":"add","delta":-1}"#,
         ],
-        promises: &[
-            Promise {
-                flags: "-w g-counter --strict",
-                node_counts: &[1, 2, 3, 5, 10],
-                rate: 100,
-                faults: ALL,
-            },
-            Promise {
-                flags: "-w g-counter --strict --seq-kv worst",
-                node_counts: &[1, 2, 3, 5, 10],
-                rate: 100,
-                faults: ALL,
-            },
-        ],
+        workload: Workload::GCounter,
+        flags: &["--strict", "--strict --seq-kv worst"],
+        node_counts: &[1, 2, 3, 5, 10],
+        rate: 100,
         judge: answered_in_the_end,
     },
     Kind {
@@ -111,32 +92,20 @@ pub(crate) const KINDS: &[Kind] = &[
             r#"{"type":"poll","offsets":{"a":0}}"#,
             r#"{"type":"commit_offsets","offsets":{"a":3}}"#,
         ],
-        promises: &[Promise {
-            flags: "-w kafka",
-            node_counts: &[1, 2, 3, 5],
-            rate: 200,
-            faults: ALL,
-        }],
+        workload: Workload::Kafka,
+        flags: &[""],
+        node_counts: &[1, 2, 3, 5],
+        rate: 200,
         judge: valid,
     },
     Kind {
         name: "pn-counter",
         program: |arguments| without_arguments(arguments, || Program::new(g_counter::pn_node)),
         bodies: &[r#"{"type":"read"}"#, r#"{"type":"add","delta":-3}"#],
-        promises: &[
-            Promise {
-                flags: "-w pn-counter --strict",
-                node_counts: &[1, 2, 3, 5, 10],
-                rate: 100,
-                faults: ALL,
-            },
-            Promise {
-                flags: "-w pn-counter --strict --seq-kv worst",
-                node_counts: &[1, 2, 3, 5, 10],
-                rate: 100,
-                faults: ALL,
-            },
-        ],
+        workload: Workload::PnCounter,
+        flags: &["--strict", "--strict --seq-kv worst"],
+        node_counts: &[1, 2, 3, 5, 10],
+        rate: 100,
         judge: answered_in_the_end,
     },
     Kind {
@@ -147,24 +116,20 @@ pub(crate) const KINDS: &[Kind] = &[
             r#"{"type":"txn","txn":[["x",1,null]]}"#,
             r#"{"type":"txn","txn":[]}"#,
         ],
-        promises: &[Promise {
-            flags: "-w txn-rw-register --consistency-models read-atomic,causal-cerone",
-            node_counts: &[1, 2, 3, 5, 10],
-            rate: 200,
-            faults: ALL,
-        }],
+        workload: Workload::TxnRwRegister,
+        flags: &["--consistency-models read-atomic,causal-cerone"],
+        node_counts: &[1, 2, 3, 5, 10],
+        rate: 200,
         judge: valid,
     },
     Kind {
         name: "unique-ids",
         program: |arguments| without_arguments(arguments, || Program::new(unique_ids::node)),
         bodies: &[r#"{"type":"generate"}"#],
-        promises: &[Promise {
-            flags: "-w unique-ids",
-            node_counts: &[1, 3, 5],
-            rate: 500,
-            faults: ALL,
-        }],
+        workload: Workload::UniqueIds,
+        flags: &[""],
+        node_counts: &[1, 3, 5],
+        rate: 500,
         judge: valid,
     },
 ];

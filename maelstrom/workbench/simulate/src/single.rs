@@ -73,7 +73,8 @@ impl Output {
 }
 
 pub(crate) fn run(flags: Flags) -> anyhow::Result<bool> {
-    let (settings, limits) = flags.test.settings(0).map_err(anyhow::Error::msg)?;
+    let (settings, limits) =
+        flags.test.or_workload(flags.node.workload).settings(0).map_err(anyhow::Error::msg)?;
     let simulation = Simulation::with(settings, flags.node.program(&flags.arguments)?);
     let finished = flags.output.run(simulation)?;
     Ok(show(flags.node, &finished, &limits, &flags.arguments))

@@ -16,10 +16,11 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use workbench::cli::SettingsFlags;
+use workbench::nemesis::Fault;
 use workbench::settings::Settings;
 use workbench::simulation::Simulation;
 
-use crate::nodes::{KINDS, Kind, Promise};
+use crate::nodes::{KINDS, Kind};
 use crate::print;
 use crate::shrink::shrink;
 use crate::single::replay;
@@ -116,7 +117,7 @@ fn collect(
 fn try_seed(seed: u64, nodes: &[&'static Kind], flags: &Flags) -> Option<Failure> {
     let node = nodes[usize::try_from(seed % nodes.len() as u64).unwrap_or(0)];
     let failure = |text| Some(Failure { seed, text: format!("{}: {text}", node.name) });
-    let settings = match scenario(seed, node.promises) {
+    let settings = match scenario(seed, node) {
         Ok(settings) => settings,
         Err(error) => return failure(format!("{error:#}")),
     };
@@ -153,26 +154,27 @@ struct TestCommand {
 }
 
 /// What a seed asks for, within what a node promises to bear.
-fn scenario(seed: u64, promises: &[Promise]) -> anyhow::Result<Settings> {
+fn scenario(seed: u64, node: &Kind) -> anyhow::Result<Settings> {
     let mut rng = StdRng::seed_from_u64(seed);
-    let promise = promises.choose(&mut rng).copied().unwrap_or_default();
-    let nodes = promise.node_counts.choose(&mut rng).copied().unwrap_or(1);
+    let flags = node.flags.choose(&mut rng).copied().unwrap_or_default();
+    let nodes = node.node_counts.choose(&mut rng).copied().unwrap_or(1);
     let latency = [0, 1, 10, 50, 100].choose(&mut rng).copied().unwrap_or(0);
     let dist =
         ["constant", "uniform", "exponential"].choose(&mut rng).copied().unwrap_or("constant");
     let mut words = format!(
-        "simulate {} --node-count {nodes} --concurrency {}n --rate {} --time-limit {} \
+        "simulate {flags} --node-count {nodes} --concurrency {}n --rate {} --time-limit {} \
          --latency {latency} --latency-dist {dist}",
-        promise.flags,
         rng.random_range(1..3),
-        rng.random_range(5..promise.rate),
+        rng.random_range(5..node.rate),
         rng.random_range(5..15),
     );
-    let faults: Vec<&str> = promise.faults.iter().copied().filter(|_| rng.random()).collect();
+    let faults: Vec<&str> =
+        Fault::ALL.into_iter().map(Fault::name).filter(|_| rng.random()).collect();
     if !faults.is_empty() {
         let interval = rng.random_range(1..5);
         words.push_str(&format!(" --nemesis {} --nemesis-interval {interval}", faults.join(",")));
     }
     let command = TestCommand::try_parse_from(words.split_whitespace())?;
-    Ok(command.flags.settings(seed).map_err(anyhow::Error::msg)?.0)
+    let settings = command.flags.or_workload(node.workload).settings(seed);
+    Ok(settings.map_err(anyhow::Error::msg)?.0)
 }

@@ -10,8 +10,8 @@ fn simulate(arguments: &[&str]) -> Output {
 /// The report of the first failure among 200 seeds, and the command that
 /// repeats it.
 fn found(node: &str, bug: &str) -> (String, String) {
-    let swarm = ["swarm", node, "--seeds", "200", "--", "--sabotage", bug];
-    let output = simulate(&swarm);
+    let sabotage = format!("--sabotage={bug}");
+    let output = simulate(&["swarm", node, "--seeds", "200", "--", &sabotage]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(1), "{bug} was not found: {said}");
     let replay = said.lines().find_map(|line| line.split_once("to run again: "));
@@ -45,7 +45,27 @@ fn a_retry_that_gives_up_is_found() {
 }
 
 #[test]
+fn registers_of_the_log_that_can_be_overwritten_are_found() {
+    is_found_and_repeats("kafka-log", "overwrite", "skip");
+}
+
+#[test]
+fn a_message_acknowledged_before_it_is_written_is_found() {
+    is_found_and_repeats("kafka-log", "answer-unwritten", "Key ");
+}
+
+#[test]
+fn segments_written_anew_after_a_restart_are_found() {
+    is_found_and_repeats("kafka-log", "reuse-indexes", "skip");
+}
+
+#[test]
+fn a_replica_that_skips_segments_is_found() {
+    is_found_and_repeats("kafka-log", "skip-segments", "skip");
+}
+
+#[test]
 fn the_same_seeds_without_a_bug_are_well() {
-    let output = simulate(&["swarm", "broadcast", "--seeds", "20"]);
+    let output = simulate(&["swarm", "broadcast", "kafka-log", "--seeds", "30"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

@@ -12,6 +12,7 @@ use crate::report::limits::Limit;
 use crate::settings::{
     Availability, Latency, LatencyDist, PlannedFault, SeqKv, Settings, Topology, Workload,
 };
+use crate::workload;
 
 /// What the command line of `workbench test` says.
 #[derive(Args, Clone, Debug)]
@@ -35,10 +36,11 @@ pub(super) struct TestFlags {
 /// The flags that make settings, whatever runs the nodes.
 #[derive(Args, Clone, Debug)]
 pub struct SettingsFlags {
-    /// What clients do, and what is checked
-    #[arg(short, long, value_name = "NAME", default_value = "lin-kv",
-          value_parser = values::workload(), help_heading = "What is tested")]
-    workload: Workload,
+    /// What clients do, and what is checked; lin-kv unless said otherwise, or what a
+    /// simulated node is for
+    #[arg(short, long, value_name = "NAME", value_parser = values::workload(),
+          help_heading = "What is tested")]
+    workload: Option<Workload>,
 
     /// How many nodes to run
     #[arg(long, value_name = "NUM", default_value = "5", value_parser = values::count,
@@ -196,6 +198,12 @@ impl TestFlags {
 }
 
 impl SettingsFlags {
+    /// The same, with this workload if none was asked for.
+    #[must_use]
+    pub fn or_workload(self, workload: Workload) -> Self {
+        Self { workload: self.workload.or(Some(workload)), ..self }
+    }
+
     /// The settings and limits that the flags ask for, if they agree with each
     /// other. Without a seed it takes this one.
     ///
@@ -204,7 +212,7 @@ impl SettingsFlags {
     /// A sentence that says what does not go together, and what does.
     pub fn settings(self, seed: u64) -> Result<(Settings, Vec<Limit>), String> {
         let settings = Settings {
-            workload: self.workload,
+            workload: self.workload.unwrap_or(Workload::LinKv),
             node_count: self.node_count,
             concurrency: self.concurrency.resolve(self.node_count),
             rate: self.rate,
@@ -226,23 +234,10 @@ impl SettingsFlags {
             log_net_send: self.log_net_send,
             log_net_recv: self.log_net_recv,
         };
-        check_concurrency(&settings)?;
+        workload::new(&settings).map_err(|unsupported| unsupported.to_string())?;
         check_limits(&self.limits, settings.workload)?;
         Ok((settings, self.limits))
     }
-}
-
-/// Each key of lin-kv is worked on by two clients a node.
-fn check_concurrency(settings: &Settings) -> Result<(), String> {
-    let group = 2 * settings.node_count;
-    if settings.workload != Workload::LinKv || settings.concurrency.is_multiple_of(group) {
-        return Ok(());
-    }
-    Err(format!(
-        "--concurrency {} does not go with lin-kv and {} nodes: two clients a node work on each \
-         key, so it has to be a multiple of {group}. Try --concurrency 2n.",
-        settings.concurrency, settings.node_count
-    ))
 }
 
 fn check_limits(limits: &[Limit], workload: Workload) -> Result<(), String> {
