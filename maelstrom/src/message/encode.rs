@@ -1,0 +1,114 @@
+//! Writing a line.
+
+use serde::Serialize;
+use serde::ser::Error as _;
+use serde_json::value::RawValue;
+
+/// A message to be written: a body's header and payload.
+pub(crate) struct Outgoing<'a, P> {
+    pub(crate) kind: &'a str,
+    pub(crate) number: Number<'a>,
+    pub(crate) payload: P,
+}
+
+/// The number in a body's header.
+#[derive(Clone, Copy)]
+pub(crate) enum Number<'a> {
+    /// A message that wants no answer has none.
+    None,
+    /// `msg_id`: the answer is to refer to it.
+    Request(u64),
+    /// `in_reply_to`: the answer to this.
+    Reply(u64),
+    /// Likewise, as it came: the answer to something malformed.
+    ReplyAsIs(&'a RawValue),
+}
+
+/// Appends a message as one line to `out`; on an error `out` is as before.
+///
+/// The payload's fields follow the header's in one object. The payload is
+/// written as the object that it is, and its opening brace replaced: cheaper
+/// than `#[serde(flatten)]`, and without its limits on what a payload can be.
+pub(crate) fn encode<P: Serialize>(
+    out: &mut Vec<u8>,
+    src: &str,
+    dest: &str,
+    message: &Outgoing<'_, P>,
+) -> serde_json::Result<()> {
+    let start = out.len();
+    let result = encode_parts(out, src, dest, message);
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
+}
+
+fn encode_parts<P: Serialize>(
+    out: &mut Vec<u8>,
+    src: &str,
+    dest: &str,
+    Outgoing { kind, number, payload }: &Outgoing<'_, P>,
+) -> serde_json::Result<()> {
+    out.extend_from_slice(b"{\"src\":");
+    serde_json::to_writer(&mut *out, src)?;
+    out.extend_from_slice(b",\"dest\":");
+    serde_json::to_writer(&mut *out, dest)?;
+    out.extend_from_slice(b",\"body\":{\"type\":");
+    serde_json::to_writer(&mut *out, kind)?;
+    match number {
+        Number::None => {}
+        Number::Request(msg_id) => {
+            out.extend_from_slice(b",\"msg_id\":");
+            serde_json::to_writer(&mut *out, msg_id)?;
+        }
+        Number::Reply(in_reply_to) => {
+            out.extend_from_slice(b",\"in_reply_to\":");
+            serde_json::to_writer(&mut *out, in_reply_to)?;
+        }
+        Number::ReplyAsIs(in_reply_to) => {
+            out.extend_from_slice(b",\"in_reply_to\":");
+            serde_json::to_writer(&mut *out, in_reply_to)?;
+        }
+    }
+    let fields = out.len();
+    serde_json::to_writer(&mut *out, payload)?;
+    match &out[fields..] {
+        b"{}" => out.truncate(fields),
+        [b'{', .., b'}'] => {
+            out[fields] = b',';
+            out.truncate(out.len() - 1);
+        }
+        _ => return Err(serde_json::Error::custom("neither a struct nor a map")),
+    }
+    out.extend_from_slice(b"}}\n");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Empty;
+
+    #[test]
+    fn a_failed_encoding_leaves_no_trace() {
+        let mut out = b"before\n".to_vec();
+        let unencodable = std::collections::BTreeMap::from([((1, 2), 3)]);
+        let message = Outgoing { kind: "x", number: Number::None, payload: unencodable };
+        assert!(encode(&mut out, "n0", "n1", &message).is_err());
+        assert_eq!(out, b"before\n");
+        let message = Outgoing { kind: "x", number: Number::None, payload: [1] };
+        assert!(encode(&mut out, "n0", "n1", &message).is_err());
+        assert_eq!(out, b"before\n");
+    }
+
+    #[test]
+    fn empty_payloads_leave_just_the_header() {
+        let mut out = Vec::new();
+        let message = Outgoing { kind: "add_ok", number: Number::Reply(3), payload: Empty {} };
+        encode(&mut out, "n0", "c1", &message).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "{\"src\":\"n0\",\"dest\":\"c1\",\"body\":{\"type\":\"add_ok\",\"in_reply_to\":3}}\n"
+        );
+    }
+}

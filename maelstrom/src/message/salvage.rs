@@ -1,0 +1,89 @@
+//! What can be read of a malformed line: whom to tell so.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess};
+use serde_json::value::RawValue;
+
+use super::decode::{Text, from_object};
+
+from_object!(Addressing, "a JSON object", visit_addressing);
+from_object!(Numbering, "a JSON object", visit_numbering);
+
+/// Where to send the refusal of a line that is no proper message.
+#[derive(Debug)]
+pub(crate) struct Salvaged {
+    pub(crate) src: String,
+    pub(crate) dest: Option<String>,
+    /// As it came: it may be no integer at all, or one beyond 64 bits.
+    pub(crate) msg_id: Box<RawValue>,
+}
+
+struct Addressing<'a> {
+    src: Option<&'a RawValue>,
+    dest: Option<&'a RawValue>,
+    body: Option<&'a RawValue>,
+}
+
+struct Numbering<'a> {
+    msg_id: Option<&'a RawValue>,
+    in_reply_to: Option<&'a RawValue>,
+}
+
+fn visit_addressing<'de, A: MapAccess<'de>>(mut map: A) -> Result<Addressing<'de>, A::Error> {
+    let mut found = Addressing { src: None, dest: None, body: None };
+    while let Some((Text(key), value)) = map.next_entry()? {
+        match &*key {
+            "src" => found.src = Some(value),
+            "dest" => found.dest = Some(value),
+            "body" => found.body = Some(value),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+fn visit_numbering<'de, A: MapAccess<'de>>(mut map: A) -> Result<Numbering<'de>, A::Error> {
+    let mut found = Numbering { msg_id: None, in_reply_to: None };
+    while let Some((Text(key), value)) = map.next_entry()? {
+        match &*key {
+            "msg_id" => found.msg_id = Some(value),
+            "in_reply_to" => found.in_reply_to = Some(value),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Finds out whom a malformed line wants an answer for: it must be a JSON
+/// object with a sender and a body that has a `msg_id` and is no reply.
+pub(crate) fn salvage(line: &str) -> Option<Salvaged> {
+    let addressing: Addressing<'_> = serde_json::from_str(line).ok()?;
+    let text = |raw: &RawValue| serde_json::from_str::<String>(raw.get()).ok();
+    let numbering: Numbering<'_> = serde_json::from_str(addressing.body?.get()).ok()?;
+    let present = |raw: &&RawValue| raw.get() != "null";
+    if numbering.in_reply_to.filter(present).is_some() {
+        return None;
+    }
+    Some(Salvaged {
+        src: addressing.src.and_then(text)?,
+        dest: addressing.dest.and_then(text),
+        msg_id: numbering.msg_id.filter(present)?.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_and_messages_without_number_are_not_salvaged() {
+        assert!(salvage(r#"{"src":"c1","body":{"msg_id":1,"in_reply_to":2}}"#).is_none());
+        assert!(salvage(r#"{"src":"c1","body":{}}"#).is_none());
+        assert!(salvage(r#"{"src":"c1","body":{"msg_id":null}}"#).is_none());
+        assert!(salvage(r#"{"src":7,"body":{"msg_id":1}}"#).is_none());
+        let salvaged = salvage(r#"{"src":"c1","body":{"msg_id":123456789012345678901}}"#).unwrap();
+        assert_eq!(salvaged.msg_id.get(), "123456789012345678901");
+    }
+}
