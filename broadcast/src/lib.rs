@@ -7,7 +7,7 @@
 //! | period | way | messages an operation | longest latency |
 //! | --- | --- | --- | --- |
 //! | 340 ms (default) | tree | 1.2 | period + 2 × latency |
-//! | 1450 ms | tree | 0.38 | the same |
+//! | 1450 ms | tree | 0.39 | the same |
 //! | 0 | direct | 12 | one latency |
 //!
 //! (25 nodes, 100 ms latency, 100 operations a second, half of them reads; what
