@@ -1,55 +1,23 @@
 //! What nodes see of the services: which of these is linearizable, and what the
 //! worst `seq-kv` brings to light.
 
+#[path = "wire/counters.rs"]
+mod counters;
+#[path = "wire/registers.rs"]
+mod registers;
+
 use std::marker::PhantomData;
 
+use counters::{Add, Sum, SumOk};
 use maelstrom::kv::{Kv, Lin, Lww, Seq, Service};
-use maelstrom::{Context, Definite, Empty, Error, Node, Request};
+use maelstrom::{Context, Definite, Empty, Error, Node};
 use rand::RngExt as _;
-use serde::{Deserialize, Serialize};
+use registers::{Cas, Found, Read, Write};
 use tokio::sync::Mutex;
 use workbench::checker::Validity;
 use workbench::nemesis::Fault;
 use workbench::settings::{SeqKv, Workload};
 use workbench::simulation::{Finished, Simulation};
-
-#[derive(Deserialize)]
-struct Read {
-    key: u64,
-}
-
-#[derive(Serialize)]
-struct Found {
-    value: u64,
-}
-
-impl Request for Read {
-    const TYPE: &'static str = "read";
-    type Reply = Found;
-}
-
-#[derive(Deserialize)]
-struct Write {
-    key: u64,
-    value: u64,
-}
-
-impl Request for Write {
-    const TYPE: &'static str = "write";
-    type Reply = Empty;
-}
-
-#[derive(Deserialize)]
-struct Cas {
-    key: u64,
-    from: u64,
-    to: u64,
-}
-
-impl Request for Cas {
-    const TYPE: &'static str = "cas";
-    type Reply = Empty;
-}
 
 /// A node that passes requests on to service `K`.
 struct Proxy<K>(PhantomData<fn() -> K>);
@@ -119,29 +87,6 @@ fn lin_kv_is_linearizable_and_the_others_are_not() {
             assert_eq!(finished.report.parts["workload"].valid, Validity::Invalid, "{finished}");
         }
     }
-}
-
-#[derive(Deserialize)]
-struct Add {
-    delta: i64,
-}
-
-impl Request for Add {
-    const TYPE: &'static str = "add";
-    type Reply = Empty;
-}
-
-#[derive(Deserialize)]
-struct Sum {}
-
-#[derive(Serialize)]
-struct SumOk {
-    value: i64,
-}
-
-impl Request for Sum {
-    const TYPE: &'static str = "read";
-    type Reply = SumOk;
 }
 
 /// The textbook's counter: each node keeps what was added to it under a key of its

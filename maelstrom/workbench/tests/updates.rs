@@ -4,41 +4,21 @@
 //! counted once, and every other at most once; adds that a node calls undone count
 //! as undone.
 
+#[path = "wire/counters.rs"]
+mod counters;
+
 use std::marker::PhantomData;
 
+use counters::{Add, Sum, SumOk};
 use maelstrom::kv::{Kv, Lin, LinKv, Ordered, Seq, SeqKv, UpdateError};
-use maelstrom::{CallError, Context, Definite, Empty, Error, Node, Request};
+use maelstrom::{CallError, Context, Definite, Empty, Error, Node};
 use rand::RngExt as _;
-use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use workbench::checker::{Analysis, Names, Report, Validity};
 use workbench::history::{self, OpType};
 use workbench::nemesis::Fault;
 use workbench::settings::{Settings, Workload};
 use workbench::simulation::Simulation;
-
-#[derive(Deserialize)]
-struct Add {
-    delta: i64,
-}
-
-impl Request for Add {
-    const TYPE: &'static str = "add";
-    type Reply = Empty;
-}
-
-#[derive(Deserialize)]
-struct Read {}
-
-#[derive(Serialize)]
-struct Found {
-    value: i64,
-}
-
-impl Request for Read {
-    const TYPE: &'static str = "read";
-    type Reply = Found;
-}
 
 /// How nodes change the register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,8 +89,8 @@ fn node<K: Home>(way: Way) -> Node<Register<K>> {
         .handle(async |context: Context<Register<K>>, Add { delta }| {
             update(&context, delta).await.map(|_| Empty {})
         })
-        .handle(async |context: Context<Register<K>>, Read {}| {
-            update(&context, 0).await.map(|value| Found { value })
+        .handle(async |context: Context<Register<K>>, Sum {}| {
+            update(&context, 0).await.map(|value| SumOk { value })
         })
 }
 

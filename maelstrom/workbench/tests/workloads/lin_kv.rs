@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use maelstrom::{Context, Definite, Empty, Error, Node, Request};
-use serde::{Deserialize, Serialize};
+use maelstrom::{Context, Definite, Empty, Error, Node};
 use serde_json::json;
 use workbench::history::OpType;
 use workbench::host::{Program, RunError};
@@ -13,6 +12,7 @@ use workbench::settings::{Latency, LatencyDist, Settings, Workload};
 use workbench::simulation::Simulation;
 use workbench::workload::Unsupported;
 
+use super::registers::{Cas, Found, Read, Write};
 use super::{Chances, Run, value};
 
 /// What is wrong with a proxy.
@@ -28,44 +28,6 @@ pub(super) enum Fault {
     SwapsAnything,
     /// It answers nothing but reads.
     Ignores,
-}
-
-#[derive(Deserialize)]
-struct Read {
-    key: u64,
-}
-
-#[derive(Serialize)]
-struct Found {
-    value: u64,
-}
-
-impl Request for Read {
-    const TYPE: &'static str = "read";
-    type Reply = Found;
-}
-
-#[derive(Deserialize)]
-struct Write {
-    key: u64,
-    value: u64,
-}
-
-impl Request for Write {
-    const TYPE: &'static str = "write";
-    type Reply = Empty;
-}
-
-#[derive(Deserialize)]
-struct Cas {
-    key: u64,
-    from: u64,
-    to: u64,
-}
-
-impl Request for Cas {
-    const TYPE: &'static str = "cas";
-    type Reply = Empty;
 }
 
 pub(super) struct Proxy {

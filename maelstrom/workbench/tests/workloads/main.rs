@@ -9,6 +9,8 @@ mod kafka;
 mod kafka_node;
 mod lin_kv;
 mod recorded;
+#[path = "../wire/registers.rs"]
+mod registers;
 mod txn;
 mod txn_node;
 
