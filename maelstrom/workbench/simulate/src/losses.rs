@@ -9,7 +9,7 @@ use workbench::simulation::Simulation;
 
 use crate::judge::Story;
 use crate::nodes::Kind;
-use crate::print;
+use crate::{parallel, print};
 
 /// What the command line of `simulate losses` says.
 #[derive(Args, Debug)]
@@ -26,7 +26,7 @@ pub(crate) struct Flags {
 /// Mean time between a kill and a restart, and a restart and a kill, in seconds.
 const INTERVAL: f64 = 2.0;
 
-/// A cluster, and what it lost in all runs.
+/// What a cluster lost.
 struct Losses {
     acknowledged: usize,
     /// For each value that was lost, though not everybody was dead who could have
@@ -54,25 +54,33 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
 }
 
 fn measure(flags: &Flags, nodes: usize, latency: u64) -> anyhow::Result<Losses> {
+    let runs = parallel::over(0..flags.seeds, |seed| one_run(flags, nodes, latency, seed));
+    let mut all = Losses { acknowledged: 0, windows: Vec::new() };
+    for run in runs {
+        let Losses { acknowledged, windows } = run?;
+        all.acknowledged += acknowledged;
+        all.windows.extend(windows);
+    }
+    all.windows.sort_unstable_by(f64::total_cmp);
+    Ok(all)
+}
+
+fn one_run(flags: &Flags, nodes: usize, latency: u64, seed: u64) -> anyhow::Result<Losses> {
     let program = Kind::find("broadcast").map_err(anyhow::Error::msg)?.program(&flags.arguments)?;
-    let cluster = Simulation::with(Settings::new(Workload::Broadcast), program)
+    let finished = Simulation::with(Settings::new(Workload::Broadcast), program)
         .nodes(nodes)
         .rate(100.0)
         .seconds(20)
         .latency(latency)
         .nemesis(&[Fault::Kill], INTERVAL)
-        .recorded();
-    let mut losses = Losses { acknowledged: 0, windows: Vec::new() };
-    for seed in 0..flags.seeds {
-        let finished = cluster.clone().seed(seed).run();
-        let story = Story::read(&finished).map_err(anyhow::Error::msg)?;
-        losses.acknowledged += story.acknowledged();
-        let lost = finished.report.result("workload", "lost").and_then(Value::as_array);
-        let lost = lost.into_iter().flatten().map(Value::to_string);
-        losses.windows.extend(lost.filter_map(|value| least_window(&story, &value)));
-    }
-    losses.windows.sort_unstable_by(f64::total_cmp);
-    Ok(losses)
+        .seed(seed)
+        .recorded()
+        .run();
+    let story = Story::read(&finished).map_err(anyhow::Error::msg)?;
+    let lost = finished.report.result("workload", "lost").and_then(Value::as_array);
+    let lost = lost.into_iter().flatten().map(Value::to_string);
+    let windows = lost.filter_map(|value| least_window(&story, &value)).collect();
+    Ok(Losses { acknowledged: story.acknowledged(), windows })
 }
 
 /// The least window, in ms, that excuses a loss; nothing if any does.
