@@ -135,6 +135,29 @@ pub struct Op {
 }
 
 impl Op {
+    /// An operation with nothing special about it, first in the history, at its
+    /// beginning.
+    pub fn new(
+        process: Process,
+        kind: OpType,
+        f: impl Into<Cow<'static, str>>,
+        value: Box<RawValue>,
+    ) -> Self {
+        Self {
+            index: 0,
+            time: 0,
+            kind,
+            process,
+            f: f.into(),
+            value,
+            error: None,
+            is_final: false,
+            seek_to_beginning: false,
+            unseen: None,
+            poll_ms: None,
+        }
+    }
+
     /// Whether this is an invocation by a client.
     pub fn is_invocation(&self) -> bool {
         self.kind == OpType::Invoke

@@ -1,7 +1,6 @@
 //! Nodes that are broken on purpose are found, with a witness.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use maelstrom::{Context, Empty, Error, Message, Node, Request};
 use serde::{Deserialize, Serialize};
@@ -157,32 +156,4 @@ fn reads_with_a_value_that_nobody_sent_are_a_warning_and_strictly_wrong() {
     let warnings = &finished.report.parts["workload"].warnings;
     assert!(warnings.iter().any(|warning| warning.text.contains("1000000")), "{warnings:?}");
     run(Flaw::ReadsWhatNobodySent, true).assert_is(Validity::Invalid);
-}
-
-#[derive(Serialize, Deserialize)]
-struct Generate {}
-
-#[derive(Serialize, Deserialize)]
-struct Generated {
-    id: u64,
-}
-
-impl Request for Generate {
-    const TYPE: &'static str = "generate";
-    type Reply = Generated;
-}
-
-#[test]
-fn a_node_that_repeats_an_id_is_invalid() {
-    let node = || {
-        Node::new(|_| AtomicU64::new(0)).handle(async |context: Context<AtomicU64>, _: Generate| {
-            let count = context.state().fetch_add(1, Ordering::Relaxed);
-            Ok::<_, Error>(Generated { id: if count == 500 { 7 } else { count } })
-        })
-    };
-    let finished =
-        Simulation::new(Workload::UniqueIds, node).nodes(1).rate(100.0).seconds(10).run();
-    finished.assert_is(Validity::Invalid);
-    let finding = &finished.report.parts["workload"].findings[0];
-    assert!(finding.text.contains('7') && finding.ops.len() >= 2, "{finding:?}");
 }

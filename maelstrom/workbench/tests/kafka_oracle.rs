@@ -85,15 +85,7 @@ fn chaos(rng: &mut StdRng) -> Vec<Op> {
         let op = Op {
             index: history.len() as u64,
             time: history.last().map_or(0, |op| op.time) + rng.random_range(0..1000),
-            kind,
-            process: Process::Client(process),
-            f: f.into(),
-            value: workbench::history::raw(&value),
-            error: None,
-            is_final: false,
-            seek_to_beginning: false,
-            unseen: None,
-            poll_ms: None,
+            ..Op::new(Process::Client(process), kind, f, workbench::history::raw(&value))
         };
         history.push(op.clone());
         if ending.is_none() {

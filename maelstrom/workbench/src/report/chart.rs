@@ -186,19 +186,7 @@ mod tests {
     use crate::history::null;
 
     fn op(time: u64, kind: OpType, process: Process, f: &'static str) -> Op {
-        Op {
-            index: 0,
-            time,
-            kind,
-            process,
-            f: f.into(),
-            value: null(),
-            error: None,
-            is_final: false,
-            seek_to_beginning: false,
-            unseen: None,
-            poll_ms: None,
-        }
+        Op { time, ..Op::new(process, kind, f, null()) }
     }
 
     fn run(chart: &mut Chart, start: u64, end: u64, kind: OpType) {

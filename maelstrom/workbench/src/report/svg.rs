@@ -227,19 +227,7 @@ mod tests {
             (2_000, OpType::Info, Process::Nemesis, "stop-partition"),
         ];
         for (millis, kind, process, f) in ops {
-            chart.observe(&Op {
-                index: 0,
-                time: millis * 1_000_000,
-                kind,
-                process,
-                f: f.into(),
-                value: null(),
-                error: None,
-                is_final: false,
-                seek_to_beginning: false,
-                unseen: None,
-                poll_ms: None,
-            });
+            chart.observe(&Op { time: millis * 1_000_000, ..Op::new(process, kind, f, null()) });
         }
         chart
     }

@@ -99,19 +99,7 @@ impl Recorder {
         self.next_index += 1;
         let time = now.saturating_sub(self.origin).as_nanos();
         let time = u64::try_from(time).unwrap_or(u64::MAX);
-        Op {
-            index,
-            time,
-            kind,
-            process,
-            f,
-            value,
-            error: None,
-            is_final: false,
-            seek_to_beginning: false,
-            unseen: None,
-            poll_ms: None,
-        }
+        Op { index, time, ..Op::new(process, kind, f, value) }
     }
 }
 

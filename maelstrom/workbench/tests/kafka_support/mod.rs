@@ -223,15 +223,12 @@ impl<S: FnMut(Op)> World<'_, S> {
         (self.sink)(Op {
             index: self.index,
             time: self.time,
-            kind,
-            process: Process::Client(self.clients[client].process),
-            f: f.into(),
-            value: serde_json::value::RawValue::from_string(value.to_owned()).unwrap(),
-            error: None,
-            is_final: false,
-            seek_to_beginning: false,
-            unseen: None,
-            poll_ms: None,
+            ..Op::new(
+                Process::Client(self.clients[client].process),
+                kind,
+                f,
+                serde_json::value::RawValue::from_string(value.to_owned()).unwrap(),
+            )
         });
         self.index += 1;
     }

@@ -83,15 +83,8 @@ impl History {
         self.ops.push(Op {
             index,
             time: index * 1_000_000,
-            kind,
-            process: Process::Client(process),
-            f: "txn".into(),
-            value: raw(value),
-            error: None,
             is_final: self.is_final,
-            seek_to_beginning: false,
-            unseen: None,
-            poll_ms: None,
+            ..Op::new(Process::Client(process), kind, "txn", raw(value))
         });
     }
 

@@ -258,17 +258,8 @@ mod tests {
 
     fn op(process: Process, time: Duration, f: &'static str, value: Box<RawValue>) -> Op {
         Op {
-            index: 0,
             time: u64::try_from(time.as_nanos()).unwrap(),
-            kind: OpType::Info,
-            process,
-            f: f.into(),
-            value,
-            error: None,
-            is_final: false,
-            seek_to_beginning: false,
-            unseen: None,
-            poll_ms: None,
+            ..Op::new(process, OpType::Info, f, value)
         }
     }
 

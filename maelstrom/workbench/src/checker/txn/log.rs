@@ -368,19 +368,7 @@ mod tests {
     use crate::history::{null, raw};
 
     fn op(index: u64, kind: OpType, value: &Value) -> Op {
-        Op {
-            index,
-            time: index,
-            kind,
-            process: Process::Client(0),
-            f: "txn".into(),
-            value: raw(value),
-            error: None,
-            is_final: false,
-            seek_to_beginning: false,
-            unseen: None,
-            poll_ms: None,
-        }
+        Op { index, time: index, ..Op::new(Process::Client(0), kind, "txn", raw(value)) }
     }
 
     fn log(kind: Kind, ops: &[(OpType, Value)]) -> Log {

@@ -77,15 +77,7 @@ mod tests {
             log.observe(&Op {
                 index,
                 time: index,
-                kind,
-                process: Process::Client(process),
-                f: "txn".into(),
-                value: raw(&json!([])),
-                error: None,
-                is_final: false,
-                seek_to_beginning: false,
-                unseen: None,
-                poll_ms: None,
+                ..Op::new(Process::Client(process), kind, "txn", raw(&json!([])))
             });
         }
         log.finish();
