@@ -81,7 +81,7 @@ install-maelstrom: ## Fetch the JVM original (pinned, checked) for RUNNER=maelst
 
 .PHONY: sim
 sim: build ## All challenges in virtual time, then a table
-	@$(SIMULATE) challenge $(if $(SEED),--seed $(SEED)) $(CHALLENGES)
+	@$(SIMULATE) challenge $(if $(SEED),--seed $(SEED)) $(FLAGS) $(CHALLENGES)
 sim-%: build ## One challenge in virtual time, for instance sim-3c SEED=7
 	@$(SIMULATE) challenge $(if $(SEED),--seed $(SEED)) $(FLAGS) $*
 
@@ -100,6 +100,10 @@ frontier: build ## Broadcast's messages against latency: table, bars, broadcast/
 .PHONY: excess
 excess: build ## Broadcast under partitions against flooding, 100 seeds
 	@$(SIMULATE) excess
+
+.PHONY: hub-killed
+hub-killed: ## Broadcast's hub killed at any moment, 200 seeds: how long until all is well
+	BROADCAST_SEEDS=200 cargo test --release --quiet --package broadcast --test simulation a_killed_hub -- --nocapture
 
 .PHONY: losses
 losses: build ## What broadcast loses of what it acknowledged, when nodes are killed

@@ -3,8 +3,8 @@
 //! The estimator is TCP's, [RFC 6298] section 2, with its gains of 1/8 and 1/4
 //! and its doubling of the timeout while nothing is answered (section 5.5). The
 //! deviation begins at an eighth of the first sample, not a half: a timeout that
-//! comes too early costs little here. Samples count for twice the timeout at most,
-//! so that one pause of seconds does not slow everything down afterwards; a
+//! comes too early costs little here. Samples after the first count for twice the
+//! timeout at most, so that one pause of seconds does not slow everything down afterwards; a
 //! network that is slow indeed is believed after some answers.
 //!
 //! [RFC 6298]: https://www.rfc-editor.org/rfc/rfc6298
@@ -35,7 +35,8 @@ pub(crate) struct Rtt {
 }
 
 impl Rtt {
-    /// An answer came after so long. Only a first sample counts in full.
+    /// An answer came after so long. The first counts in full, those after it as far
+    /// as they are credible.
     pub(crate) fn sample(&mut self, took: Duration) {
         let took = if self.mean.is_some() { self.credible(took) } else { took };
         self.timeouts = 0;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use kafka_log::{HELP, Options};
 
 fn main() -> ExitCode {
-    if env::args().any(|argument| argument == "--help") {
+    if env::args().skip(1).any(|argument| argument == "--help") {
         return match io::stdout().write_all(HELP.as_bytes()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,

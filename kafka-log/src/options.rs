@@ -56,7 +56,7 @@ pub enum Sabotage {
 
 /// An argument that is none of the node's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown argument `{0}`: there are `--ack-early` and `--help`")]
+#[error("unknown argument `{0}`: there is `--ack-early`")]
 pub struct OptionsError(String);
 
 /// What `--help` prints.
@@ -122,9 +122,6 @@ mod tests {
         assert_eq!(parse(&[]), Ok(Options::default()));
         assert!(parse(&["--ack-early"]).unwrap().ack_early);
         let error = parse(&["--ack-late"]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "unknown argument `--ack-late`: there are `--ack-early` and `--help`"
-        );
+        assert_eq!(error.to_string(), "unknown argument `--ack-late`: there is `--ack-early`");
     }
 }

@@ -41,6 +41,7 @@ impl Comparison {
         let Self { processes, simulated } = self;
         let runs = [processes, simulated];
         assert_eq!(processes.valid(), simulated.valid(), "{processes}\n\n{simulated}");
+        assert!(!course(simulated, Process::is_client).is_empty(), "nothing was asked");
         for whose in [Process::is_client, |process| process == Process::Nemesis] {
             let [one, other] = runs.map(|run| course(run, whose));
             assert_eq!(first_difference(&one, &other), None);
@@ -68,7 +69,8 @@ impl Comparison {
 /// What clients asked for, or what was done to the nodes and the network, in
 /// order.
 fn course(run: &Finished, whose: impl Fn(Process) -> bool) -> Vec<(String, String)> {
-    let ops = history::read(run.history.as_bytes()).into_iter().flatten().flatten();
+    let ops = history::read(run.history.as_bytes()).expect("a history in memory");
+    let ops = ops.map(|op| op.expect("an operation of our own"));
     let is_action = |op: &Op| op.kind == OpType::Invoke || op.process == Process::Nemesis;
     ops.filter(|op| is_action(op) && whose(op.process))
         .map(|op| (op.f.to_string(), op.value.get().to_owned()))

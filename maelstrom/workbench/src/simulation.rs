@@ -298,7 +298,7 @@ impl Finished {
     ///
     /// # Panics
     ///
-    /// With what was found, the settings, and how to replay the run.
+    /// With what was found, the seed, and flags that repeat the run.
     #[track_caller]
     pub fn assert_valid(&self) -> &Self {
         self.assert_is(Validity::Valid)
@@ -327,6 +327,6 @@ impl std::fmt::Display for Finished {
                 writeln!(f, "{name}: {}: {}", finding.kind, finding.text)?;
             }
         }
-        write!(f, "settings: {}", crate::cli::settings_flags(&self.settings))
+        write!(f, "flags that repeat it: {}", crate::cli::settings_flags(&self.settings))
     }
 }

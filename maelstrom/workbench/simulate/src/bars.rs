@@ -21,6 +21,12 @@ impl Bar {
     }
 }
 
+/// The highest figure; none if one of them is none.
+pub(crate) fn worst(figures: impl IntoIterator<Item = f64>) -> f64 {
+    let higher = |a: f64, b: f64| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) };
+    figures.into_iter().reduce(higher).unwrap_or(f64::NAN)
+}
+
 /// One line each.
 pub(crate) fn render(bars: &[Bar], style: Style) -> String {
     let mut text = String::new();
@@ -41,5 +47,7 @@ mod tests {
         let bar = |found| Bar { what: String::new(), found, most: 4.0 };
         assert!(bar(4.0).is_kept());
         assert!(!bar(4.1).is_kept() && !bar(f64::NAN).is_kept());
+        assert!(!bar(worst([1.0, f64::NAN, 2.0])).is_kept() && !bar(worst([])).is_kept());
+        assert_eq!(worst([1.0, 3.0, 2.0]), 3.0);
     }
 }

@@ -12,15 +12,16 @@ use workbench::simulation::Finished;
 /// Everything but that nothing was tested: that no operation succeeded while every
 /// node was down is nobody's fault.
 pub(crate) fn valid(finished: &Finished) -> Result<(), String> {
-    let is_empty = |finding: &Finding| finding.kind == "empty-transaction-graph";
-    let is_well = |(name, part): (&&str, &Outcome)| {
-        let said_nothing = !part.findings.is_empty() && part.findings.iter().all(is_empty);
-        *name == "stats" || part.valid != Validity::Invalid || said_nothing
-    };
     if finished.ended.is_ok() && finished.report.parts.iter().all(is_well) {
         return Ok(());
     }
     Err(finished.to_string())
+}
+
+fn is_well((name, part): (&&str, &Outcome)) -> bool {
+    let is_empty = |finding: &Finding| finding.kind == "empty-transaction-graph";
+    let said_nothing = !part.findings.is_empty() && part.findings.iter().all(is_empty);
+    *name == "stats" || part.valid != Validity::Invalid || said_nothing
 }
 
 /// As [`valid`], and every client was answered its final operations.
@@ -54,14 +55,16 @@ fn window_ms(settings: &Settings) -> f64 {
 /// acknowledged when it is killed before it could pass them on. A value is excused
 /// when, at some time, all were dead who certainly had it: the node that
 /// acknowledged it, and those that were up for [`window_ms`] after that without any
-/// cut, loss or pause.
+/// cut, loss or pause. One that was never acknowledged is excused in any case.
 pub(crate) fn in_memory(finished: &Finished) -> Result<(), String> {
     if !finished.settings.nemesis.iter().any(|planned| planned.fault == Fault::Kill) {
         return valid(finished);
     }
-    let Some(workload) = finished.report.parts.get("workload") else { return valid(finished) };
+    let parts = &finished.report.parts;
+    let Some(workload) = parts.get("workload") else { return valid(finished) };
     let is_only_loss = workload.findings.iter().all(|finding| finding.kind == "lost");
-    if finished.ended.is_err() || !is_only_loss {
+    let others_are_well = parts.iter().filter(|(name, _)| **name != "workload").all(is_well);
+    if finished.ended.is_err() || !is_only_loss || !others_are_well {
         return valid(finished);
     }
     let story = Story::read(finished)?;
@@ -129,21 +132,15 @@ impl Story {
     fn fault(&mut self, op: &Op, hindrances: &mut BTreeSet<String>) {
         let nodes = || op.decode::<BTreeSet<String>>().unwrap_or_default();
         let fault = op.f.trim_start_matches("start-").trim_start_matches("stop-");
+        let begins = op.f == "pause" || op.f.starts_with("start-");
+        let fault = if fault == "resume" { "pause" } else { fault };
         let event = match &*op.f {
             "kill" => Event::Killed(nodes()),
             "start" => Event::Started(nodes()),
             // They delay values, but do not stop them: see `window_ms`.
             _ if ["duplicate", "reorder", "slow"].contains(&fault) => return,
-            "pause" => {
-                hindrances.insert(fault.to_owned());
-                Event::Hindered
-            }
-            "resume" if hindrances.remove("pause") => Event::Freed,
-            f if f.starts_with("start-") => {
-                hindrances.insert(fault.to_owned());
-                Event::Hindered
-            }
-            f if f.starts_with("stop-") && hindrances.remove(fault) => Event::Freed,
+            _ if begins && hindrances.insert(fault.to_owned()) => Event::Hindered,
+            _ if !begins && hindrances.remove(fault) => Event::Freed,
             _ => return,
         };
         self.events.push((op.millis(), event));

@@ -1,6 +1,7 @@
 //! What kills cost a node that keeps values in memory: how many acknowledged
 //! values are lost, and for how long a value is in danger.
 
+use anyhow::ensure;
 use clap::Args;
 use serde_json::Value;
 use workbench::nemesis::Fault;
@@ -37,7 +38,8 @@ struct Losses {
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     print(&format!(
         "{} runs of 20 s, 100 operations a second (half of them broadcasts); some nodes are killed \
-         every 4 s or so\nand start again, with nothing in memory, 2 s later or so.\n\n\
+         every 4 s or so\nand start again, with nothing in memory, 2 s later or so. Lost: without \
+         what nobody\nalive could have known.\n\n\
          nodes  latency  acknowledged    lost  window, ms: median     max\n",
         flags.seeds
     ));
@@ -76,6 +78,7 @@ fn one_run(flags: &Flags, nodes: usize, latency: u64, seed: u64) -> anyhow::Resu
         .seed(seed)
         .recorded()
         .run();
+    ensure!(finished.ended.is_ok(), "seed {seed} did not go through: {finished}");
     let story = Story::read(&finished).map_err(anyhow::Error::msg)?;
     let lost = finished.report.result("workload", "lost").and_then(Value::as_array);
     let lost = lost.into_iter().flatten().map(Value::to_string);

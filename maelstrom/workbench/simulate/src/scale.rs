@@ -4,11 +4,18 @@ use std::io::{IsTerminal as _, Write as _};
 
 use clap::Args;
 use workbench::checker::Validity;
+use workbench::report::style::Style;
 use workbench::settings::{Settings, Workload};
 use workbench::simulation::{Finished, Simulation};
 
+use crate::bars::{self, Bar};
 use crate::nodes::Kind;
 use crate::print;
+
+/// For how many seconds idle nodes are watched, before the phase of recovery, and how
+/// long that is.
+const IDLE: u64 = 60;
+const RECOVERY: u64 = 10;
 
 /// What the command line of `simulate scale` says.
 #[derive(Args, Debug)]
@@ -41,11 +48,10 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
          median / p99 / max |\n| ---: | ---: | ---: | ---: | ---: |\n",
         flags.rate, flags.seconds, flags.latency
     ));
-    let program = Kind::find("broadcast").map_err(anyhow::Error::msg)?.program(&flags.arguments)?;
     let mut is_well = true;
     for &nodes in &flags.nodes {
         say_live(&format!("{nodes} nodes …"));
-        let finished = Simulation::with(Settings::new(Workload::Broadcast), program.clone())
+        let finished = cluster(&flags.arguments)?
             .nodes(nodes)
             .rate(flags.rate)
             .seconds(flags.seconds)
@@ -55,13 +61,41 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
         is_well &= finished.valid() == Validity::Valid;
         print(&row(nodes, &finished));
     }
-    Ok(is_well)
+    let bars = extremes()?;
+    print(&format!("\n{}", bars::render(&bars, Style::of(&std::io::stdout()))));
+    Ok(is_well && bars.iter().all(Bar::is_kept))
+}
+
+/// A thousand nodes with one value in each round, and 25 with nothing to do.
+fn extremes() -> anyhow::Result<[Bar; 3]> {
+    let sparse = ["--period-ms", "400"].map(str::to_owned);
+    let sparse = cluster(&sparse)?.nodes(1000).rate(5.0).seconds(20).latency(100).run();
+    let idle = cluster(&[])?.nodes(25).rate(0.0).seconds(IDLE).latency(100).run();
+    let messages = |run: &Finished| match &run.ended {
+        Ok(stats) => stats.net.servers.msg_count as f64,
+        Err(_) => f64::NAN,
+    };
+    let values = values(&sparse).unwrap_or(f64::NAN);
+    let bar = |what, found, most| Bar { what: String::from(what), found, most };
+    Ok([
+        bar("1000 nodes: messages a value and node", messages(&sparse) / values / 1000.0, 1.2),
+        bar("1000 nodes: longest stable latency, ms", sparse.stable_latency("1"), 2000.0),
+        bar("25 idle nodes: messages a second", messages(&idle) / (IDLE + RECOVERY) as f64, 5.0),
+    ])
+}
+
+fn cluster(arguments: &[String]) -> anyhow::Result<Simulation> {
+    let program = Kind::find("broadcast").map_err(anyhow::Error::msg)?.program(arguments)?;
+    Ok(Simulation::with(Settings::new(Workload::Broadcast), program))
+}
+
+/// How many values were broadcast.
+fn values(finished: &Finished) -> Option<f64> {
+    finished.report.result("workload", "attempt-count")?.as_f64()
 }
 
 fn row(nodes: usize, finished: &Finished) -> String {
-    let count = finished.report.result("workload", "attempt-count");
-    let values = count.and_then(serde_json::Value::as_f64);
-    let (Ok(stats), Some(values)) = (&finished.ended, values) else {
+    let (Ok(stats), Some(values)) = (&finished.ended, values(finished)) else {
         return format!("{finished}\n");
     };
     let each = stats.net.servers.msg_count as f64 / values;

@@ -56,7 +56,10 @@ pub(crate) struct Flags {
 /// A seed whose run was not as promised.
 struct Failure {
     seed: u64,
-    text: String,
+    node: &'static Kind,
+    /// What was run, if it could be.
+    settings: Option<Settings>,
+    problem: String,
 }
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
@@ -74,7 +77,8 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end || sender.send(try_seed(seed, nodes, flags)).is_err() {
+                    if seed >= end || sender.send(try_seed(seed, nodes, &flags.arguments)).is_err()
+                    {
                         break;
                     }
                 }
@@ -98,9 +102,9 @@ fn collect(
     for result in results {
         done += 1;
         if let Some(failure) = result {
-            print(&format!("seed {}: {}\n\n", failure.seed, failure.text));
             failed += 1;
             stop.store(!flags.keep_going, Ordering::Relaxed);
+            tell(flags, &failure);
         }
         if is_live {
             let line = format!("\r{done} of {} seeds, {failed} failed ", flags.seeds);
@@ -113,23 +117,32 @@ fn collect(
     (done, failed)
 }
 
-/// Runs a seed's scenario; what is wrong, if anything is.
-fn try_seed(seed: u64, nodes: &[&'static Kind], flags: &Flags) -> Option<Failure> {
-    let node = nodes[usize::try_from(seed % nodes.len() as u64).unwrap_or(0)];
-    let failure = |text| Some(Failure { seed, text: format!("{}: {text}", node.name) });
-    let settings = match scenario(seed, node) {
-        Ok(settings) => settings,
-        Err(error) => return failure(format!("{error:#}")),
-    };
-    let problem = problem(node, &settings, &flags.arguments)?;
-    let replay = |settings| replay(node, settings, &flags.arguments);
-    let mut text = format!("{problem}\nto run again: {}", replay(&settings));
-    if flags.shrink {
-        let fails = |settings: &Settings| self::problem(node, settings, &flags.arguments).is_some();
-        let smallest = shrink(&settings, fails);
-        text.push_str(&format!("\nthe smallest that fails: {}", replay(&smallest)));
+/// Says what failed, how to run it again, and what the smallest run is that fails.
+fn tell(flags: &Flags, failure: &Failure) {
+    let Failure { seed, node, settings, problem } = failure;
+    print(&format!("seed {seed}: {}: {problem}\n", node.name));
+    if let Some(settings) = settings {
+        let replay = |settings| replay(node, settings, &flags.arguments);
+        print(&format!("to run again: {}\n", replay(settings)));
+        if flags.shrink {
+            let fails =
+                |settings: &Settings| self::problem(node, settings, &flags.arguments).is_some();
+            print(&format!("the smallest that fails: {}\n", replay(&shrink(settings, fails))));
+        }
     }
-    failure(text)
+    print("\n");
+}
+
+/// Runs a seed's scenario; what is wrong, if anything is.
+fn try_seed(seed: u64, nodes: &[&'static Kind], arguments: &[String]) -> Option<Failure> {
+    let node = nodes[usize::try_from(seed % nodes.len() as u64).unwrap_or(0)];
+    match scenario(seed, node) {
+        Ok(settings) => {
+            let problem = problem(node, &settings, arguments)?;
+            Some(Failure { seed, node, settings: Some(settings), problem })
+        }
+        Err(error) => Some(Failure { seed, node, settings: None, problem: format!("{error:#}") }),
+    }
 }
 
 /// Runs a test; what is wrong, if anything is.

@@ -133,7 +133,7 @@ fn quantile(sorted: &[i64], at: f64) -> f64 {
 }
 
 fn bars(runs: &[Run]) -> [Bar; 4] {
-    let worst = |of: &dyn Fn(&Run) -> f64| runs.iter().map(of).fold(0.0, f64::max);
+    let worst = |of: &dyn Fn(&Run) -> f64| bars::worst(runs.iter().map(of));
     let bar = |what, found, most| Bar { what: String::from(what), found, most };
     [
         bar("msgs-per-op", worst(&|run| run.messages_per_operation), 4.0),

@@ -99,7 +99,7 @@ fn measure(period: u64, seed: u64) -> anyhow::Result<Figures> {
 }
 
 fn worst(runs: &[Figures]) -> Figures {
-    let worst = |of: fn(&Figures) -> f64| runs.iter().map(of).fold(f64::MIN, f64::max);
+    let worst = |of: fn(&Figures) -> f64| bars::worst(runs.iter().map(of));
     Figures { messages: worst(|f| f.messages), median: worst(|f| f.median), max: worst(|f| f.max) }
 }
 
