@@ -10,6 +10,7 @@
 //!   test a node of your own.
 //! - [`scenario`]: such tests step by step: ask, cut, kill, wait.
 //! - [`conformance`]: one scenario on both hosts, held against each other.
+//! - [`links`]: which nodes can hear each other at all.
 //! - [`challenge`]: the challenges, their flags and limits.
 //! - [`fuzz`]: noise that a node has to survive.
 //! - [`history`]: what clients did and saw, one operation at a time.
@@ -24,6 +25,7 @@ pub mod conformance;
 pub mod fuzz;
 pub mod history;
 pub mod host;
+pub mod links;
 pub mod nemesis;
 pub mod net;
 pub mod report;

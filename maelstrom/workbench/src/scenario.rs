@@ -22,7 +22,7 @@
 //! assert_eq!(scene.ask(1, &Echo { echo: "are you back?".into() }).unwrap().echo, "are you back?");
 //! ```
 //!
-//! A scenario has the nodes, network and services of its [`Simulation`], and that
+//! A scenario has the nodes, network, links and services of its [`Simulation`], and that
 //! one's seed decides everything that is drawn. Of the workload it has only the
 //! setup (broadcast's topology); operations and faults are the test's to make.
 //!

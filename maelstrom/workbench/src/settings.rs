@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::checker::txn::model::Model;
+use crate::links::{Links, LinksError, Neighbours};
 use crate::nemesis::Fault;
 
 /// The kind of load, and what is checked.
@@ -193,8 +194,11 @@ pub struct Settings {
     pub latency: Latency,
     /// What `seq-kv` is like.
     pub seq_kv: SeqKv,
-    /// The topology suggested to broadcast nodes.
-    pub topology: Topology,
+    /// Which nodes can hear each other at all.
+    pub links: Links,
+    /// The topology suggested to broadcast nodes; `None` for the links if the network
+    /// is not complete, and a grid if it is.
+    pub topology: Option<Topology>,
     /// The faults that the nemesis brings, each at most once.
     pub nemesis: Vec<PlannedFault>,
     /// Mean time between two actions of the nemesis, of each kind of fault that
@@ -237,7 +241,8 @@ impl Settings {
             time_limit: Duration::from_secs(60),
             latency: Latency { mean: Duration::ZERO, dist: LatencyDist::Constant },
             seq_kv: SeqKv::Real,
-            topology: Topology::Grid,
+            links: Links::Complete,
+            topology: None,
             nemesis: Vec::new(),
             nemesis_interval: Duration::from_secs(10),
             availability: None,
@@ -252,5 +257,15 @@ impl Settings {
             log_net_send: false,
             log_net_recv: false,
         }
+    }
+
+    /// Who is linked to whom; `None` if everybody is to everybody.
+    ///
+    /// # Errors
+    ///
+    /// When [`links`](Self::links) is no connected set of links of so many nodes.
+    pub fn neighbours(&self) -> Result<Option<Neighbours>, LinksError> {
+        let neighbours = || self.links.neighbours(self.node_count);
+        (!self.links.is_complete()).then(neighbours).transpose()
     }
 }

@@ -34,6 +34,7 @@ use crate::history::Op;
 use crate::host::process::{self, ProcessOptions};
 use crate::host::simulation::{self, SimulationOptions};
 use crate::host::{Observer, Program, RunError, RunStats};
+use crate::links::Links;
 use crate::nemesis::Fault;
 use crate::net::Traffic;
 use crate::report::net;
@@ -94,6 +95,15 @@ impl Simulation {
     pub fn latency(self, millis: u64) -> Self {
         let mean = Duration::from_millis(millis);
         self.set(|settings| settings.latency = Latency { mean, dist: LatencyDist::Constant })
+    }
+
+    /// Sets which nodes can hear each other at all.
+    ///
+    /// [`run`](Self::run) ends with an error if that is no connected set of links of
+    /// the nodes that there are then.
+    #[must_use]
+    pub fn links(self, links: Links) -> Self {
+        self.set(|settings| settings.links = links)
     }
 
     /// `seq-kv` shows every client the oldest state that is allowed.

@@ -53,6 +53,8 @@ fn values_that_cannot_be_are_answered_with_what_can() {
         "there are partition, kill, pause, one-way, loss, duplicate, reorder, slow",
     );
     assert_says(&refused_flags(&["--topology", "star"]), "tree3, tree4");
+    assert_says(&refused_flags(&["--links", "star"]), "a list of links such as n0-n1,n1-n2");
+    assert_says(&refused_flags(&["--links", "n1-n1"]), "links a node to itself");
     assert_says(&refused_flags(&["--latency-dist", "normal"]), "constant, uniform, exponential");
     assert_says(&refused_flags(&["-w", "chess"]), "broadcast, echo, g-counter");
     assert_says(&refused_flags(&["--limits", "msgs<3"]), "there is no metric \"msgs\"");
@@ -64,6 +66,9 @@ fn values_that_cannot_be_are_answered_with_what_can() {
 fn flags_that_do_not_go_together_are_named() {
     let limits = refused_flags(&["--limits", "stable-max<600"]);
     assert_says(&limits, "does not go with echo: only broadcast and g-set measure stable-max");
+    let links = |links: &str| refused_flags(&["--node-count", "3", "--links", links]);
+    assert_says(&links("0-1"), "no way leads from n0 to n2");
+    assert_says(&links("0-1,1-2,2-3"), "names n3, but there are only 3 nodes");
     let lin_kv = refused_flags(&["-w", "lin-kv", "--concurrency", "1n"]);
     assert_says(&lin_kv, "has to be a multiple of 10, not 5: try --concurrency 2n");
 }

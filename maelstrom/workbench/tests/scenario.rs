@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use maelstrom::{CallError, Context, Error, Message, Node, Request};
 use serde::{Deserialize, Serialize};
+use workbench::links::Links;
 use workbench::nemesis::Effect;
 use workbench::scenario::Scenario;
 use workbench::settings::Workload;
@@ -239,4 +240,24 @@ fn a_refusal_says_what_the_node_said() {
 fn a_node_that_breaks_the_protocol_ends_the_scenario_with_its_seed() {
     let panics = || Node::new(|_| -> () { panic!("no state to be had") });
     Simulation::new(Workload::Echo, panics).seed(9).scenario();
+}
+
+#[test]
+fn nodes_hear_those_alone_that_they_have_a_link_to_and_clients_reach_all() {
+    let simulation = Simulation::new(Workload::Echo, node).nodes(4).links(Links::Chain);
+    let mut scene = simulation.scenario();
+    for node in 0..2 {
+        scene.ask(node, &Poke { tell: true }).unwrap();
+    }
+    scene.run_for(SECOND);
+    let heard: Vec<u64> =
+        (0..4).map(|node| scene.ask(node, &Poke { tell: false }).unwrap().heard).collect();
+    assert_eq!(heard, [1, 1, 1, 0]);
+}
+
+#[test]
+#[should_panic(expected = "no way leads from n0 to n2")]
+fn links_that_do_not_connect_all_nodes_are_refused() {
+    let links = Links::Pairs(vec![(0, 1), (2, 3)]);
+    let _ = Simulation::new(Workload::Echo, node).nodes(4).links(links).scenario();
 }

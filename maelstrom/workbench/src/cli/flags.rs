@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::values::{self, Concurrency};
 use crate::checker::txn::model::Model;
+use crate::links::Links;
 use crate::report::limits::Limit;
 use crate::settings::{
     Availability, Latency, LatencyDist, PlannedFault, SeqKv, Settings, Topology, Workload,
@@ -89,10 +90,24 @@ pub struct SettingsFlags {
           help_heading = "Network and faults")]
     seq_kv: SeqKv,
 
-    /// Which neighbours broadcast nodes are told to have
-    #[arg(long, value_name = "SPEC", default_value = "grid", value_parser = values::topology(),
+    /// Which nodes can hear each other at all: complete, chain, ring, tree, grid,
+    /// random:SEED (a random tree and a few links more), or a list such as
+    /// n0-n1,n1-n2. Messages between other nodes are lost, always; clients and services
+    /// are reachable from everywhere. Broadcast nodes are told these links as their
+    /// topology (not in Maelstrom)
+    #[arg(
+        long,
+        value_name = "LINKS",
+        default_value = "complete",
+        help_heading = "Network and faults"
+    )]
+    links: Links,
+
+    /// Which neighbours broadcast nodes are told to have [default: grid, or the links
+    /// that there are with --links]
+    #[arg(long, value_name = "SPEC", value_parser = values::topology(),
           help_heading = "Network and faults")]
-    topology: Topology,
+    topology: Option<Topology>,
 
     /// Faults to inject, separated by commas, each with an interval of its own where
     /// one follows after a colon: partition,kill:5. All but partition go beyond
@@ -219,6 +234,7 @@ impl SettingsFlags {
             time_limit: self.time_limit,
             latency: Latency { mean: self.latency, dist: self.latency_dist },
             seq_kv: self.seq_kv,
+            links: self.links,
             topology: self.topology,
             nemesis: self.nemesis,
             nemesis_interval: self.nemesis_interval,

@@ -83,7 +83,10 @@ impl Line {
         self.flag_unless("--latency", &settings.latency.mean.as_millis(), &0);
         self.flag_unless("--latency-dist", &settings.latency.dist.name(), &"constant");
         self.flag_unless("--seq-kv", &settings.seq_kv.name(), &"real");
-        self.flag_unless("--topology", &settings.topology.name(), &"grid");
+        self.flag_unless("--links", &settings.links, &defaults.links);
+        if let Some(topology) = settings.topology {
+            self.flag("--topology", &topology.name());
+        }
         let planned = |PlannedFault { fault, interval }: &PlannedFault| match interval {
             Some(interval) => format!("{}:{}", fault.name(), seconds(*interval)),
             None => fault.name().to_owned(),
@@ -133,8 +136,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::links::Links;
     use crate::nemesis::Fault;
-    use crate::settings::{SeqKv, Workload};
+    use crate::settings::{SeqKv, Topology, Workload};
 
     fn plan(settings: Settings) -> Plan {
         Plan {
@@ -165,6 +169,8 @@ mod tests {
             ],
             availability: Some(Availability::Total),
             seq_kv: SeqKv::Worst,
+            links: Links::Pairs(vec![(0, 1), (1, 2)]),
+            topology: Some(Topology::Grid),
             strict: true,
             ..Settings::new(Workload::Broadcast)
         };
@@ -174,7 +180,8 @@ mod tests {
         assert_eq!(
             plan.command(),
             "workbench test --workload broadcast --bin ./node --node-count 3 --concurrency 6 \
-             --rate 0.5 --time-limit 1.5 --seq-kv worst --nemesis partition,kill:2.5 \
+             --rate 0.5 --time-limit 1.5 --seq-kv worst --links n0-n1,n1-n2 \
+             --topology grid --nemesis partition,kill:2.5 \
              --availability total --strict --limits 'msgs-per-op<30' --seed 0 -- --name 'it'\\''s'"
         );
     }

@@ -28,6 +28,7 @@ pub use counts::{Counts, NetCounts};
 pub use disorder::{Disorder, SHARE};
 pub use message::Message;
 
+use crate::links::Neighbours;
 use crate::settings::Latency;
 use latency::LatencyModel;
 pub(crate) use message::{Header, Line, LineError};
@@ -47,6 +48,8 @@ pub struct Network {
     in_hand: BinaryHeap<Reverse<(Duration, u64, usize)>>,
     /// Messages that come late: when they join their receiver's queue.
     late: BinaryHeap<Reverse<Queued>>,
+    /// `None` when every node hears every other.
+    links: Option<Neighbours>,
     /// Empty when nothing is cut.
     grudge: Grudge,
     /// Likewise, of cuts in one direction.
@@ -113,6 +116,7 @@ impl Network {
             receivers: std::iter::repeat_with(Receiver::default).take(receivers).collect(),
             in_hand: BinaryHeap::new(),
             late: BinaryHeap::new(),
+            links: None,
             grudge: Grudge::new(),
             one_way: Grudge::new(),
             disorder: Disorder::default(),
@@ -245,6 +249,12 @@ impl Network {
         self.traffic.push(Traffic { time, event, message: message.clone() });
     }
 
+    /// Lets nodes hear those alone that they have a link to, for as long as the network
+    /// lasts, beside any partition. `None` is everybody.
+    pub fn restrict(&mut self, links: Option<Neighbours>) {
+        self.links = links;
+    }
+
     /// Cuts the network.
     pub fn partition(&mut self, grudge: Grudge) {
         self.grudge = grudge;
@@ -288,7 +298,9 @@ impl Network {
         while in_hand.is_none() {
             let Some(Reverse(Queued { due, message })) = queue.pop() else { return };
             let cut = |grudge| is_cut(grudge, receiver, message.src);
-            if cut(&self.grudge) || cut(&self.one_way) {
+            let linked =
+                self.links.as_ref().is_none_or(|links| is_linked(links, receiver, message.src));
+            if cut(&self.grudge) || cut(&self.one_way) || !linked {
                 continue;
             }
             self.in_hand.push(Reverse((due, message.id, receiver)));
@@ -301,6 +313,14 @@ fn is_cut(grudge: &Grudge, receiver: usize, src: Address) -> bool {
     match src {
         Address::Node(src) => grudge.get(receiver).is_some_and(|cut| cut.contains(&src)),
         Address::Client(_) | Address::Service(_) => false,
+    }
+}
+
+/// Whether messages reach a receiver; they always do within a node.
+fn is_linked(links: &Neighbours, receiver: usize, src: Address) -> bool {
+    match (src, links.get(receiver)) {
+        (Address::Node(src), Some(near)) => src == receiver || near.contains(&src),
+        _ => true,
     }
 }
 

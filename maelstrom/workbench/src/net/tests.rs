@@ -181,3 +181,20 @@ fn what_is_under_way_to_a_node_that_goes_down_is_lost_and_what_is_sent_meanwhile
     assert_eq!(receive(&mut net, 1000), [(elsewhere, 100), (after, 120)]);
     assert_eq!(net.counts().all.send_count, 5);
 }
+
+#[test]
+fn nodes_without_a_link_never_hear_each_other_and_everybody_else_does() {
+    let mut net = network(10);
+    net.restrict(Some(crate::links::Links::Chain.neighbours(3).unwrap()));
+    net.partition(vec![BTreeSet::new(); 3]);
+    net.heal();
+    let n2 = Address::Node(2);
+    let near = send(&mut net, N0, N1, 0);
+    let far = send(&mut net, N0, n2, 0);
+    let back = send(&mut net, n2, N0, 0);
+    let own = send(&mut net, N0, N0, 0);
+    let (client, service) = (send(&mut net, C0, n2, 0), send(&mut net, KV, n2, 0));
+    let received: BTreeSet<u64> = receive(&mut net, 1000).into_iter().map(|(id, _)| id).collect();
+    assert_eq!(received, BTreeSet::from([near, own, client, service]), "not {far} and {back}");
+    assert_eq!(net.counts().all.send_count - net.counts().all.recv_count, 2);
+}

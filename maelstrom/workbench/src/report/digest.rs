@@ -197,6 +197,9 @@ pub fn describe(settings: &Settings) -> Vec<(&'static str, String)> {
         ("Faults", faults),
         ("Seed", settings.seed.to_string()),
     ];
+    if !settings.links.is_complete() {
+        all.push(("Links", settings.links.to_string()));
+    }
     if settings.seq_kv == SeqKv::Worst {
         all.push(("seq-kv", "as stale as allowed".to_owned()));
     }

@@ -7,7 +7,8 @@ use super::{
     Client, EachThread, Errors, Generator, Malformed, Mixed, Operation, Request, Setup, Step,
     Workload, reply, topology,
 };
-use crate::settings::Settings;
+use crate::links::{self, Neighbours};
+use crate::settings::{Settings, Topology};
 
 /// The workload.
 #[derive(Debug)]
@@ -16,8 +17,14 @@ pub(super) struct Broadcast {
 }
 
 impl Broadcast {
-    pub(super) fn new(settings: &Settings) -> Self {
-        let neighbours = topology::neighbours(settings.topology, settings.node_count);
+    /// Nodes are told the links that there are, unless a topology was asked for.
+    pub(super) fn new(settings: &Settings, linked: Option<&Neighbours>) -> Self {
+        let suggested = |topology| topology::neighbours(topology, settings.node_count);
+        let neighbours = match (settings.topology, linked) {
+            (Some(topology), _) => suggested(topology),
+            (None, Some(linked)) => links::by_name(linked),
+            (None, None) => suggested(Topology::Grid),
+        };
         Self { topology: Request::new("topology").with("topology", &neighbours) }
     }
 }
@@ -72,5 +79,34 @@ impl Client for BroadcastClient {
         let messages =
             reply::list(messages).map_err(|error| Malformed::new("read_ok", error, body))?;
         Ok(Step::Ok(Some(messages)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::links::Links;
+    use crate::settings;
+
+    fn told(links: Links, topology: Option<Topology>) -> String {
+        let settings = Settings {
+            node_count: 3,
+            links,
+            topology,
+            ..Settings::new(settings::Workload::Broadcast)
+        };
+        let workload = super::super::new(&settings).unwrap();
+        workload.setup().unwrap().request.body(1).get().to_owned()
+    }
+
+    #[test]
+    fn nodes_are_told_the_links_unless_a_topology_was_asked_for() {
+        let line = r#""topology":{"n0":["n1"],"n1":["n0","n2"],"n2":["n1"]}"#;
+        let total = r#""topology":{"n0":["n1","n2"],"n1":["n0","n2"],"n2":["n0","n1"]}"#;
+        let grid = told(Links::Complete, Some(Topology::Grid));
+        assert_eq!(told(Links::Complete, None), grid, "the original's default");
+        assert!(told(Links::Chain, None).contains(line));
+        assert!(told(Links::Chain, Some(Topology::Total)).contains(total));
+        assert!(told(Links::Complete, Some(Topology::Line)).contains(line));
     }
 }

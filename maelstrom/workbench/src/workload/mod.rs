@@ -16,7 +16,7 @@ mod generator;
 mod kafka;
 mod lin_kv;
 mod reply;
-mod topology;
+pub(crate) mod topology;
 mod txn;
 mod unique_ids;
 
@@ -31,6 +31,7 @@ pub use reply::Malformed;
 pub(crate) use reply::fields;
 
 use crate::history::{null, raw};
+use crate::links::LinksError;
 use crate::settings::{self, Settings};
 
 /// What clients do in a test.
@@ -213,8 +214,11 @@ impl Request {
 ///
 /// When the other settings do not go with it.
 pub fn new(settings: &Settings) -> Result<Box<dyn Workload>, Unsupported> {
+    let neighbours = settings.neighbours()?;
     Ok(match settings.workload {
-        settings::Workload::Broadcast => Box::new(broadcast::Broadcast::new(settings)),
+        settings::Workload::Broadcast => {
+            Box::new(broadcast::Broadcast::new(settings, neighbours.as_ref()))
+        }
         settings::Workload::Echo => Box::new(echo::Echo),
         settings::Workload::GCounter => Box::new(counter::Counter::GROW_ONLY),
         settings::Workload::GSet => Box::new(g_set::GSet),
@@ -227,9 +231,12 @@ pub fn new(settings: &Settings) -> Result<Box<dyn Workload>, Unsupported> {
     })
 }
 
-/// Settings that a workload cannot be run with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Settings that cannot be run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
+    /// The link set is none of so many nodes.
+    #[error(transparent)]
+    Links(#[from] LinksError),
     /// The client processes cannot be divided into the groups it works with.
     #[error(
         "{} gives each key to a group of {group} client processes (two a node), so the concurrency \

@@ -8,15 +8,22 @@ use crate::settings::Topology;
 ///
 /// A line of a single node is empty, as in the original.
 pub(super) fn neighbours(topology: Topology, nodes: usize) -> BTreeMap<String, Vec<String>> {
-    let of = |node| match topology {
+    let of = |node| of::<Vec<usize>>(topology, node, nodes);
+    let name = |node: usize| format!("n{node}");
+    let nodes = if topology == Topology::Line && nodes < 2 { 0 } else { nodes };
+    (0..nodes).map(|node| (name(node), of(node).into_iter().map(name).collect())).collect()
+}
+
+/// The neighbours of one node.
+pub(crate) fn of<T: FromIterator<usize>>(topology: Topology, node: usize, nodes: usize) -> T {
+    match topology {
         Topology::Line => line(node, nodes),
         Topology::Grid => grid(node, nodes),
         Topology::Tree(children) => tree(node, nodes, children.max(1)),
         Topology::Total => (0..nodes).filter(|&other| other != node).collect(),
-    };
-    let name = |node: usize| format!("n{node}");
-    let nodes = if topology == Topology::Line && nodes < 2 { 0 } else { nodes };
-    (0..nodes).map(|node| (name(node), of(node).into_iter().map(name).collect())).collect()
+    }
+    .into_iter()
+    .collect()
 }
 
 fn line(node: usize, nodes: usize) -> Vec<usize> {

@@ -154,9 +154,11 @@ impl World {
         let (load, latency, nemesis, mut services) = (stream(), stream(), stream(), stream());
         let disorder = stream();
         let nodes = settings.node_count;
+        let mut net = Network::new(nodes, settings.latency, latency, disorder);
+        net.restrict(settings.neighbours()?);
         Ok(Self {
             workload: workload::new(settings)?,
-            wire: Wire::new(Network::new(nodes, settings.latency, latency, disorder)),
+            wire: Wire::new(net),
             services: Services::new(&mut services, settings.seq_kv),
             nodes: std::iter::repeat_with(Node::down).take(nodes).collect(),
             threads: Threads::new(settings.concurrency, nodes),
