@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time;
 
+use crate::disk::Disk;
 use crate::error::{CallError, Definite};
 use crate::message::{Message, NodeId, Number, Outgoing, Request};
 use crate::node::{Host, panic_text};
@@ -59,6 +60,14 @@ impl Setup {
     /// nobody gave it one, as under Maelstrom, which never restarts a node.
     pub fn directory(&self) -> Option<&Path> {
         self.host.directory.as_deref()
+    }
+
+    /// Files of the node's own, which survive its restarts: in its
+    /// [`directory`](Self::directory), or in what a simulator gives it instead.
+    /// `None` where it has neither.
+    pub fn disk(&self) -> Option<Disk> {
+        let real = || self.host.directory.as_deref().map(Disk::in_directory);
+        self.host.disk.clone().or_else(real)
     }
 }
 
@@ -125,6 +134,11 @@ impl<S> Context<S> {
     /// A directory of the node's own; see [`Setup::directory`].
     pub fn directory(&self) -> Option<&Path> {
         self.running.setup.directory()
+    }
+
+    /// Files of the node's own; see [`Setup::disk`].
+    pub fn disk(&self) -> Option<Disk> {
+        self.running.setup.disk()
     }
 
     /// Sends a message that wants no answer. It may get lost.

@@ -64,6 +64,7 @@
 //! - [`kv`]: clients of Maelstrom's key-value services, [`Context::lin_kv`],
 //!   [`Context::seq_kv`] and [`Context::lww_kv`]; [`Context::timestamp`] asks
 //!   `lin-tso`.
+//! - [`disk`]: files of a node's own, [`Setup::disk`], which a simulator can break.
 //! - [`Error`], [`CallError`]: what a node answers, and what a call saw.
 //!
 //! # What always holds
@@ -79,6 +80,7 @@
 //!   generator, so that the same seed gives the same bytes in a simulation.
 
 mod context;
+pub mod disk;
 mod error;
 mod io;
 pub mod kv;

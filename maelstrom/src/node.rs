@@ -20,6 +20,7 @@ use tokio::io::{AsyncBufRead, AsyncWrite};
 use tokio::time::{self, MissedTickBehavior};
 
 use crate::context::{Context, Running, Setup};
+use crate::disk::Disk;
 use crate::error::Error;
 use crate::message::{Empty, Envelope, Malformed, Message, NodeId, Number, Outgoing, Request};
 use crate::outbox::{Outbox, Task};
@@ -33,6 +34,8 @@ pub struct Host {
     /// A directory of the node's own, which survives its restarts, if there is
     /// one.
     pub directory: Option<PathBuf>,
+    /// What the node gets for its disk, if that is not its directory.
+    pub disk: Option<Disk>,
 }
 
 impl Host {
@@ -49,14 +52,14 @@ impl Host {
     pub fn process() -> Self {
         let mut seed = [0; 32];
         SysRng.try_fill_bytes(&mut seed).expect("entropy from the operating system");
-        Self { seed, directory: env::var_os("NODE_DIRECTORY").map(PathBuf::from) }
+        Self { seed, directory: env::var_os("NODE_DIRECTORY").map(PathBuf::from), disk: None }
     }
 
     /// The same chance in every run, and no directory: for tests.
     pub fn seeded(seed: u64) -> Self {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        Self { seed: bytes, directory: None }
+        Self { seed: bytes, directory: None, disk: None }
     }
 
     pub(crate) fn rng(&self) -> StdRng {

@@ -20,9 +20,10 @@
 //!
 //! # What survives
 //!
-//! With a directory of its own ([`Setup::directory`](maelstrom::Setup)), a node
+//! With a disk of its own ([`Setup::disk`](maelstrom::Setup::disk)), a node
 //! answers a transaction after it has written it to its log: killing the process
-//! loses nothing that was answered. The machine's death, or a power failure, may
+//! loses nothing that was answered. The disk is locked, so a second process on the
+//! same one fails its `init`. The machine's death, or a power failure, may
 //! lose what was answered in the last seconds (30 by Linux's defaults) on this
 //! node and not passed on yet, unless [`Options::fsync`] is set. Directories must
 //! not be copied, or set back to an earlier state.
@@ -55,6 +56,7 @@ mod waiting;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use maelstrom::disk::Lock;
 use maelstrom::{Context, Error, Node, NodeId, Request, Setup};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -128,6 +130,8 @@ struct Inner {
     started: Instant,
     replica: Replica,
     log: Option<Log>,
+    /// Keeps other processes away from the log; held as long as this node lives.
+    lock: Option<Lock>,
     /// Why this node does not serve any more: its log cannot be written. What
     /// is in memory and not in the log must not be seen by anybody.
     failed: Option<String>,
@@ -135,14 +139,16 @@ struct Inner {
 
 /// Opens the log, if there is a place for it.
 async fn open(context: Context<Store>) -> Result<(), Error> {
-    let Some(directory) = context.directory() else { return Ok(()) };
+    let Some(disk) = context.disk() else { return Ok(()) };
+    let lock = disk.lock().map_err(Error::crash)?;
     let mut inner = context.state().lock();
     let (fresh, options) = (inner.replica.origin().clone(), inner.options);
-    let (log, database) = Log::open(directory, context.id(), fresh, options.fsync, options.bugs)
+    let (log, database) = Log::open(disk, context.id(), fresh, options.fsync, options.bugs)
         .map_err(|error| Error::crash(format_args!("{error:#}")))?;
     let (peers, number) = (context.peers().cloned(), context.rng().random());
     inner.replica = Replica::new(log.origin().clone(), database, peers, number, options.bugs);
     inner.log = Some(log);
+    inner.lock = Some(lock);
     Ok(())
 }
 
@@ -190,7 +196,7 @@ impl Store {
         let database = Database::new(MAX_JOURNAL_BYTES, options.bugs);
         let replica = Replica::new(origin, database, setup.peers().cloned(), number, options.bugs);
         let started = Instant::now();
-        Self(Mutex::new(Inner { options, started, replica, log: None, failed: None }))
+        Self(Mutex::new(Inner { options, started, replica, log: None, lock: None, failed: None }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -286,7 +292,8 @@ mod node_tests {
         let bugs = Bugs::default();
         let replica = Replica::new(log.origin().clone(), database, [peer], 1, bugs);
         let (options, started) = (Options::default(), Instant::now());
-        let mut inner = Inner { options, started, replica, log: Some(log), failed: None };
+        let (log, lock, failed) = (Some(log), None, None);
+        let mut inner = Inner { options, started, replica, log, lock, failed };
         inner.execute(txn(r#"[["w",1,1]]"#)).unwrap();
         inner.flush().unwrap();
         assert!(!inner.tick().is_empty(), "it asks its peer who it is");

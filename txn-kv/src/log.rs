@@ -13,11 +13,10 @@
 //! (it is of before the machine started), ends the node's life: what is left of
 //! it is taken over into a new one.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 
 use anyhow::{Context, ensure};
+use maelstrom::disk::{Disk, File};
 use serde::{Deserialize, Serialize};
 
 use crate::bugs::Bugs;
@@ -30,6 +29,8 @@ const NEW_NAME: &str = "txn-kv.log.new";
 const MIN_REWRITE: u64 = 16 << 20;
 /// and at least this many times as many as when it was written anew last.
 const GROWTH: u64 = 3;
+/// How much of a file is read or written at a time.
+const BUFFER: usize = 1 << 20;
 
 /// A part of the file.
 #[derive(Serialize, Deserialize)]
@@ -49,7 +50,7 @@ struct Life {
 
 /// See the [module's documentation](self).
 pub(crate) struct Log {
-    directory: PathBuf,
+    disk: Disk,
     file: File,
     life: Life,
     /// Appended, not flushed.
@@ -72,45 +73,38 @@ struct Found {
 }
 
 impl Log {
-    /// Opens the log in a node's directory, which is made if need be, and
-    /// returns with it the database that it describes. A life that cannot go on
-    /// is followed by `fresh`.
+    /// Opens the log on a node's disk, and returns with it the database that it
+    /// describes. A life that cannot go on is followed by `fresh`.
     pub(crate) fn open(
-        directory: &Path,
+        disk: Disk,
         node: &str,
         fresh: Origin,
         synchronous: bool,
         bugs: Bugs,
     ) -> anyhow::Result<(Self, Database)> {
-        let path = directory.join(NAME);
-        fs::create_dir_all(directory)
-            .with_context(|| format!("cannot make the directory {}", directory.display()))?;
-        let opened = OpenOptions::new().read(true).append(true).create(true).open(&path);
-        let mut file = opened.with_context(|| format!("cannot open {}", path.display()))?;
-        let found = read(&file, bugs).with_context(|| format!("cannot read {}", path.display()))?;
+        let file = disk.create(NAME).with_context(|| format!("cannot open {NAME} in {disk}"))?;
+        let found = read(&file, bugs).with_context(|| format!("cannot read {NAME} in {disk}"))?;
         if let Some(life) = &found.life {
-            let (of, path) = (&life.origin, path.display());
-            ensure!(of.is_of(node), "{path} is of {of}, not of {node}: is this the directory?");
+            let of = &life.origin;
+            ensure!(of.is_of(node), "{disk} is of {of}, not of {node}: is this the directory?");
         }
         if found.sound < found.bytes {
             let lost = found.bytes - found.sound;
-            tracing::warn!(path = %path.display(), "the log's last {lost} bytes are broken");
-            file.set_len(found.sound).context("cannot cut off the log's broken end")?;
-            file.seek(SeekFrom::End(0))?;
+            tracing::warn!(%disk, "the last {lost} bytes of {NAME} are broken");
+            file.truncate(found.sound).context("cannot cut off the log's broken end")?;
         }
-        let boot = boot();
+        let boot = disk.boot();
         let intact = found.sound == found.bytes && boot.is_some();
         let former = found.life.filter(|life| intact && life.boot == boot);
         let continues = former.is_some();
         let life = former.unwrap_or(Life { origin: fresh, boot });
-        let (directory, bytes) = (directory.to_owned(), found.sound);
-        let buffer = Vec::new();
-        let mut log = Self { directory, file, life, buffer, bytes, compact_bytes: 0, synchronous };
+        let (bytes, buffer) = (found.sound, Vec::new());
+        let mut log = Self { disk, file, life, buffer, bytes, compact_bytes: 0, synchronous };
         if !continues {
             encode(&mut log.buffer, &Entry::Life(log.life.clone()))?;
             log.flush().context("cannot write the log")?;
             if synchronous {
-                sync_directory(&log.directory).context("cannot sync the log's directory")?;
+                log.disk.sync().context("cannot sync the log's directory")?;
             }
         }
         Ok((log, found.database))
@@ -137,9 +131,9 @@ impl Log {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        self.file.write_all(&self.buffer)?;
+        self.file.append(&self.buffer)?;
         if self.synchronous {
-            self.file.sync_data()?;
+            self.file.sync()?;
         }
         self.bytes += self.buffer.len() as u64;
         self.buffer.clear();
@@ -149,7 +143,7 @@ impl Log {
     /// From now on there is no space left on the disk.
     #[cfg(test)]
     pub(crate) fn fill_disk(&mut self) {
-        self.file = OpenOptions::new().append(true).open("/dev/full").unwrap();
+        self.file = Disk::in_directory("/dev".as_ref()).open("full").unwrap();
     }
 
     /// Whether it is worthwhile to write the log anew.
@@ -160,23 +154,26 @@ impl Log {
     /// Writes the log anew, to describe this database. What was appended and
     /// not flushed is part of it.
     pub(crate) fn rewrite(&mut self, database: &Database) -> io::Result<()> {
-        let path = self.directory.join(NEW_NAME);
-        let mut file = BufWriter::new(File::create(&path)?);
+        let file = self.disk.create(NEW_NAME)?;
+        file.truncate(0)?;
+        let mut writer = BufWriter::with_capacity(BUFFER, &file);
         let mut entry = Vec::new();
         encode(&mut entry, &Entry::Life(self.life.clone()))?;
         for record in database.records() {
-            file.write_all(&entry)?;
+            writer.write_all(&entry)?;
             entry.clear();
             encode(&mut entry, &Entry::Data(record))?;
         }
-        file.write_all(&entry)?;
+        writer.write_all(&entry)?;
+        writer.flush()?;
+        drop(writer);
         // Or a rename might survive the machine's death, and the content not.
-        file.into_inner()?.sync_data()?;
-        fs::rename(&path, self.directory.join(NAME))?;
-        sync_directory(&self.directory)?;
+        file.sync()?;
+        self.disk.rename(NEW_NAME, NAME)?;
+        self.disk.sync()?;
 
-        self.file = OpenOptions::new().append(true).open(self.directory.join(NAME))?;
-        self.bytes = self.file.metadata()?.len();
+        self.bytes = file.length()?;
+        self.file = file;
         self.compact_bytes = self.bytes;
         self.buffer.clear();
         Ok(())
@@ -194,17 +191,12 @@ fn encode(out: &mut Vec<u8>, entry: &Entry) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes sure that a file's name is as safe as its content.
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
-}
-
 /// Reads as far as entries are sound.
 fn read(file: &File, bugs: Bugs) -> io::Result<Found> {
-    let bytes = file.metadata()?.len();
+    let bytes = file.length()?;
     let mut found =
         Found { life: None, database: Database::new(MAX_JOURNAL_BYTES, bugs), sound: 0, bytes };
-    let mut reader = BufReader::with_capacity(1 << 20, file);
+    let mut reader = BufReader::with_capacity(BUFFER, file.reader());
     while let Some((entry, length)) = next_entry(&mut reader, bytes - found.sound)? {
         match entry {
             Entry::Life(life) => found.life = Some(life),
@@ -237,16 +229,12 @@ fn next_entry(reader: &mut impl Read, left: u64) -> io::Result<Option<(Entry, u6
     Ok(entry.map(|entry| (entry, 8 + u64::from(length))))
 }
 
-/// What tells one start of the machine from the others, where it can be had.
-fn boot() -> Option<String> {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use std::collections::BTreeMap;
-    use std::env;
+    use std::path::PathBuf;
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::{env, fs};
 
     use super::*;
     use crate::json::{Key, Value};
@@ -266,7 +254,11 @@ pub(crate) mod tests {
         }
 
         pub(crate) fn open(&self) -> (Log, Database) {
-            Log::open(&self.0, "n0", fresh(), false, Bugs::default()).unwrap()
+            Log::open(self.disk(), "n0", fresh(), false, Bugs::default()).unwrap()
+        }
+
+        fn disk(&self) -> Disk {
+            Disk::in_directory(&self.0)
         }
 
         fn bytes(&self) -> Vec<u8> {
@@ -404,7 +396,7 @@ pub(crate) mod tests {
     fn the_directory_of_another_node_is_refused() {
         let directory = Directory::new();
         drop(directory.open());
-        let other = Log::open(&directory.0, "n1", fresh(), false, Bugs::default());
+        let other = Log::open(directory.disk(), "n1", fresh(), false, Bugs::default());
         let error = format!("{:#}", other.err().unwrap());
         assert!(error.contains("not of n1"), "{error}");
     }

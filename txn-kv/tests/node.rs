@@ -192,3 +192,17 @@ fn a_killed_process_has_everything_that_it_answered() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_second_process_in_the_same_directory_fails_init_and_says_why() {
+    let directory = Directory::new("twice");
+    let first = Process::start(&directory, &[]);
+    let host = || Host { directory: Some(directory.0.clone()), ..Host::seeded(1) };
+    let mut output = Vec::new();
+    txn_kv::node().run(INIT.as_bytes(), &mut output, host()).await.unwrap();
+    let output = String::from_utf8(output).unwrap();
+    assert!(output.contains(r#""type":"error","in_reply_to":1,"code":13"#), "{output}");
+    assert!(output.contains("another process uses the directory "), "{output}");
+    first.kill();
+    assert_eq!(replies(host(), &[r#"[["r",1,null]]"#]).await, [ok(r#"[["r",1,null]]"#)]);
+}

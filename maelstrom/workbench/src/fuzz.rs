@@ -104,7 +104,7 @@ impl<'a> Feeder<'a> {
     fn start(program: &Program, fuzz: &'a Fuzz) -> Self {
         let mut rng = StdRng::seed_from_u64(fuzz.seed);
         let ready = Arc::default();
-        let host = maelstrom::Host { seed: rng.random(), directory: None };
+        let host = maelstrom::Host { seed: rng.random(), directory: None, disk: None };
         let mut task = Task::start(program, 0, host, &ready);
         let init = r#"{"type":"init","msg_id":0,"node_id":"n0","node_ids":["n0","n1","n2"]}"#;
         task.write(|input| envelope(input, "c0", init));

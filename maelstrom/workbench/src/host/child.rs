@@ -189,6 +189,23 @@ impl NodeProcess {
         self.signal(Signal::SIGKILL);
     }
 
+    /// Blocks until the process that was killed is gone, and with it what it held:
+    /// the locks on its files.
+    #[cfg(target_os = "linux")]
+    pub(super) fn await_death(&self) {
+        use nix::errno::Errno;
+        use nix::sys::wait::{Id, WaitPidFlag, waitid};
+        let Ok(id) = i32::try_from(self.group) else { return };
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        // An error says that it is gone: tokio has waited for it.
+        while waitid(Id::Pid(Pid::from_raw(id)), flags) == Err(Errno::EINTR) {}
+    }
+
+    /// There is no way to wait for a process here without taking its end away from
+    /// tokio.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn await_death(&self) {}
+
     /// Closes its standard input.
     pub(super) fn close_stdin(&mut self) {
         self.stdin = None;
@@ -304,6 +321,20 @@ mod tests {
             all.extend(tokio::time::timeout(Duration::from_secs(20), read).await.unwrap());
         }
         all
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_killed_process_has_let_go_of_its_files_when_its_death_was_awaited() {
+        for _ in 0..20 {
+            let (mut process, _child) = start("exec sleep 20");
+            process.kill();
+            process.await_death();
+            let stat = format!("/proc/{}/stat", process.group());
+            let stat = std::fs::read_to_string(stat).unwrap_or_default();
+            assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+            process.await_death();
+        }
     }
 
     #[tokio::test]

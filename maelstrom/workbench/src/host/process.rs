@@ -318,6 +318,9 @@ impl<'a> Host<'a> {
     fn start(&mut self, node: usize) -> Result<(), RunError> {
         let directory = self.options.work_dir.join(format!("n{node}"));
         create_dir(&directory)?;
+        if let Some(killed) = self.nodes.get(node).filter(|process| !process.ended) {
+            killed.await_death();
+        }
         let program = Program {
             path: &self.program,
             args: &self.options.args,

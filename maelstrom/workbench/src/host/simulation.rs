@@ -270,7 +270,7 @@ impl Stage {
             let what = || format!("create {}", directory.display());
             std::fs::create_dir_all(directory).map_err(RunError::io(what()))?;
         }
-        let host = maelstrom::Host { seed: self.seeds.random(), directory };
+        let host = maelstrom::Host { seed: self.seeds.random(), directory, disk: None };
         self.nodes[node] = Some(Task::start(&self.program, node, host, &self.ready));
         Ok(())
     }
