@@ -148,7 +148,7 @@ impl<'a> Feeder<'a> {
 
     /// Has services answer what the node asked them.
     fn serve(&mut self, printed: &[u8]) {
-        for line in printed.split(|&byte| byte == b'\n') {
+        for line in String::from_utf8_lossy(printed).lines() {
             let Ok(Line { dest, body, .. }) = Line::parse(line) else { continue };
             let Some(dest @ Address::Service(name)) = Address::parse(&dest) else { continue };
             let message = Message { id: 0, src: Address::Node(0), dest, body: body.to_owned() };

@@ -217,7 +217,7 @@ impl Simulation {
         let ended = run(&mut watcher);
         let mut report = watcher.analysis.finish();
         if let Ok(stats) = &ended {
-            report.add("net", net::outcome(&stats.net, stats.tally.invoked));
+            report.add("net", net::outcome(stats, self.settings.strict));
         }
         Finished {
             settings: self.settings.clone(),

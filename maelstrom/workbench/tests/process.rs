@@ -250,8 +250,8 @@ fn json_that_is_no_message_is_a_fault() {
 }
 
 #[test]
-fn sending_in_anothers_name_is_a_fault() {
-    let Some((FaultKind::ForgedSource { line, src }, _)) = fault_of("forges") else { return };
+fn sending_in_nobodys_name_is_a_fault() {
+    let Some((FaultKind::UnknownSource { line, src }, _)) = fault_of("forges") else { return };
     assert_eq!((line.number, src.as_str()), (4, "n9"));
 }
 

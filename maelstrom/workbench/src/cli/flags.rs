@@ -147,8 +147,8 @@ pub struct SettingsFlags {
     limits: Vec<Limit>,
 
     /// Hold it against the nodes that a read has a value twice, or one that nobody
-    /// sent, or that final reads of a counter differ; otherwise these are warnings
-    /// (not in Maelstrom)
+    /// sent, that final reads of a counter differ, or that messages are odd (sent in
+    /// another's name, two on a line); otherwise these are warnings (not in Maelstrom)
     #[arg(long, help_heading = "What is judged")]
     strict: bool,
 

@@ -155,7 +155,7 @@ fn conclude(
     let mut report = analysis.finish();
     match result {
         Ok(stats) => {
-            report.add("net", net::outcome(&stats.net, stats.tally.invoked));
+            report.add("net", net::outcome(&stats, plan.settings.strict));
             if !plan.limits.is_empty() {
                 let comparisons = limits::compare(&plan.limits, &report);
                 report.add("limits", limits::outcome(&comparisons));

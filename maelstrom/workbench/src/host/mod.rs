@@ -28,7 +28,7 @@ pub use task::Program;
 
 use crate::history::Op;
 use crate::net::{NetCounts, Traffic};
-use crate::world::{Progress, Tally};
+use crate::world::{Progress, Quirks, Tally};
 
 /// Watches a test while it runs.
 pub trait Observer {
@@ -55,10 +55,12 @@ pub trait Observer {
 }
 
 /// What remains of a run that went through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunStats {
     /// Messages.
     pub net: NetCounts,
     /// Operations.
     pub tally: Tally,
+    /// What nodes did that is odd but no fault.
+    pub quirks: Quirks,
 }

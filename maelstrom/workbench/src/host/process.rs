@@ -180,7 +180,8 @@ impl<'a> Host<'a> {
         std::future::poll_fn(|cx| self.turn(cx)).await?;
         self.observer.progress(&self.world.progress(self.began.elapsed()));
         let tally = self.world.progress(self.began.elapsed()).tally;
-        Ok(RunStats { net: self.world.net_counts(), tally })
+        let quirks = self.world.quirks().clone();
+        Ok(RunStats { net: self.world.net_counts(), tally, quirks })
     }
 
     /// Does what can be done now. Ready when the test is over.

@@ -60,7 +60,8 @@ pub fn run(
     host.run(observer, &World::is_finished, None)?;
     let progress = host.world().progress(host.now());
     observer.progress(&progress);
-    Ok(RunStats { net: host.world().net_counts(), tally: progress.tally })
+    let quirks = host.world().quirks().clone();
+    Ok(RunStats { net: host.world().net_counts(), tally: progress.tally, quirks })
 }
 
 /// Nodes and the world around them, with the runtime whose clock they share.

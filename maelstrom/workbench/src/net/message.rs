@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 use std::io::Write as _;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::Address;
@@ -53,25 +53,40 @@ pub(crate) struct Line<'a> {
     pub(crate) dest: Cow<'a, str>,
     #[serde(borrow)]
     pub(crate) body: &'a RawValue,
-    #[serde(default, rename = "id")]
-    _id: Option<i64>,
+    #[serde(default, rename = "id", deserialize_with = "integer")]
+    _id: (),
+    /// What stands on the line after the message, which nobody reads.
+    #[serde(skip)]
+    pub(crate) rest: &'a str,
+}
+
+fn integer<'a, D: Deserializer<'a>>(deserializer: D) -> Result<(), D::Error> {
+    let value = <&RawValue>::deserialize(deserializer)?;
+    if is_integer(value) { Ok(()) } else { Err(D::Error::custom("`id` has to be an integer")) }
+}
+
+/// Whether a JSON value is an integer, of any size.
+pub(crate) fn is_integer(value: &RawValue) -> bool {
+    value.get().bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
 
 /// Why a line is no message.
 #[derive(Debug)]
 pub(crate) enum LineError {
-    /// Not JSON at all, or not even UTF-8.
+    /// Not JSON at all.
     NotJson(String),
     /// JSON, but not of the right shape.
     NotAMessage(String),
 }
 
 impl<'a> Line<'a> {
-    /// Decodes a line without its line break.
-    pub(crate) fn parse(line: &'a [u8]) -> Result<Self, LineError> {
-        let line: Self = serde_json::from_slice(line).map_err(|error| classify(&error, line))?;
-        if line.body.get().starts_with('{') {
-            Ok(line)
+    /// Decodes a line without its line break: the first JSON value on it.
+    pub(crate) fn parse(line: &'a str) -> Result<Self, LineError> {
+        let mut values = serde_json::Deserializer::from_str(line).into_iter::<Self>();
+        let first = values.next().ok_or(LineError::NotJson("there is nothing on it".to_owned()))?;
+        let message = first.map_err(|error| classify(&error, line))?;
+        if message.body.get().starts_with('{') {
+            Ok(Self { rest: line[values.byte_offset()..].trim_ascii(), ..message })
         } else {
             Err(LineError::NotAMessage("`body` has to be an object".to_owned()))
         }
@@ -80,27 +95,32 @@ impl<'a> Line<'a> {
 
 /// Tells text from JSON of the wrong shape; what is wrong is known already, so
 /// this may read the line a second time.
-fn classify(error: &serde_json::Error, line: &[u8]) -> LineError {
-    let text = match std::str::from_utf8(line) {
-        Ok(text) => text,
-        Err(error) => return LineError::NotJson(error.to_string()),
-    };
-    match serde_json::from_str::<IgnoredAny>(text) {
-        Ok(_) => LineError::NotAMessage(error.to_string()),
-        Err(error) => LineError::NotJson(error.to_string()),
+fn classify(error: &serde_json::Error, line: &str) -> LineError {
+    match serde_json::Deserializer::from_str(line).into_iter::<IgnoredAny>().next() {
+        None | Some(Ok(_)) => LineError::NotAMessage(error.to_string()),
+        Some(Err(error)) => LineError::NotJson(error.to_string()),
     }
 }
 
 /// The fields of a body that the protocol itself uses.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Header<'a> {
-    /// Empty when there is none.
-    #[serde(default, rename = "type", borrow)]
+    /// Empty when there is none, or one that is no string.
+    #[serde(default, rename = "type", borrow, deserialize_with = "string_or_empty")]
     pub(crate) kind: Cow<'a, str>,
     #[serde(default, borrow)]
     pub(crate) msg_id: Option<&'a RawValue>,
     #[serde(default, borrow)]
     in_reply_to: Option<&'a RawValue>,
+}
+
+/// A string that borrows from the text unless it has escapes.
+#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
+
+fn string_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+    let value = <&RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str::<Text<'de>>(value.get()).unwrap_or_default().0)
 }
 
 impl<'a> Header<'a> {
@@ -126,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_line_is_read_up_to_the_body() {
-        let line = br#" {"dest":"c1","body":{"type":"a", "x":1.0},"src":"n\u0030","id":3} "#;
+        let line = r#" {"dest":"c1","body":{"type":"a", "x":1.0},"src":"n\u0030","id":3} "#;
         let line = Line::parse(line).unwrap();
         assert_eq!((line.src.as_ref(), line.dest.as_ref()), ("n0", "c1"));
         assert_eq!(line.body.get(), r#"{"type":"a", "x":1.0}"#);
@@ -134,27 +154,56 @@ mod tests {
 
     #[test]
     fn text_and_json_of_another_shape_are_told_apart() {
-        let not_json: [&[u8]; 5] = [
-            b"",
-            b"hello",
-            b"{\"src\":\"n0\"",
-            b"{\"src\":\"\xff\"}",
-            b"{\"src\":\"n0\",\"dest\":\"c0\",\"body\":{\"x\":\"\xff\"}}",
-        ];
-        for line in not_json {
+        for line in ["", "hello", "{\"src\":\"n0\"", "\u{feff}{}"] {
             assert!(matches!(Line::parse(line), Err(LineError::NotJson(_))), "{line:?}");
         }
-        let other_shape: [&[u8]; 7] = [
-            b"1",
-            b"[]",
-            br#"{"src":"n0","body":{}}"#,
-            br#"{"src":"n0","dest":1,"body":{}}"#,
-            br#"{"src":"n0","dest":"n1","body":[]}"#,
-            br#"{"src":"n0","dest":"n1","body":{},"more":1}"#,
-            br#"{"src":"n0","dest":"n1","body":{},"id":"x"}"#,
-        ];
-        for line in other_shape {
+        for line in [
+            "1",
+            "null",
+            "[]",
+            r#"{"src":"n0","body":{}}"#,
+            r#"{"src":"n0","dest":1,"body":{}}"#,
+            r#"{"src":"n0","dest":"n1"}"#,
+            r#"{"src":"n0","dest":"n1","body":null}"#,
+            r#"{"src":"n0","dest":"n1","body":[]}"#,
+            r#"{"src":"n0","dest":"n1","body":{},"more":1}"#,
+            r#"{"src":"n0","dest":"n1","body":{},"id":"x"}"#,
+            r#"{"src":"n0","dest":"n1","body":{},"id":null}"#,
+            r#"{"src":"n0","dest":"n1","body":{},"id":1.0}"#,
+            r#"{"src":"n0","dest":"n1"} {"src":"n0","dest":"n1","body":{}}"#,
+        ] {
             assert!(matches!(Line::parse(line), Err(LineError::NotAMessage(_))), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_may_be_an_integer_of_any_size() {
+        for id in ["0", "-1", "123456789012345678901234567890"] {
+            let line = format!(r#"{{"id":{id},"src":"n0","dest":"n1","body":{{}}}}"#);
+            assert!(Line::parse(&line).is_ok(), "{id}");
+        }
+    }
+
+    #[test]
+    fn the_first_message_on_a_line_counts_and_the_rest_is_kept_apart() {
+        let message = r#"{"src":"n0","dest":"n1","body":{"type":"a"}}"#;
+        for (rest, kept) in
+            [("\r", ""), ("\0", "\0"), (" and text", "and text"), (message, message)]
+        {
+            let line = format!("{message}{rest}");
+            let line = Line::parse(&line).unwrap();
+            assert_eq!(line.body.get(), r#"{"type":"a"}"#);
+            assert_eq!(line.rest, kept);
+        }
+    }
+
+    #[test]
+    fn a_type_that_is_no_string_counts_as_none() {
+        for kind in ["5", "null", "[]", "{\"a\":1}"] {
+            let body = format!(r#"{{"type":{kind},"in_reply_to":3}}"#);
+            let body = RawValue::from_string(body).unwrap();
+            let header = Header::of(&body).unwrap();
+            assert_eq!((header.kind.as_ref(), header.in_reply_to()), ("", Some(3)), "{kind}");
         }
     }
 

@@ -1,13 +1,23 @@
-//! Message counts as a part of the report.
+//! Messages as a part of the report: how many there were, and what was odd about
+//! them.
 
 use serde_json::{Map, Value, json};
 
 use crate::checker::{Outcome, Validity};
+use crate::host::RunStats;
 use crate::net::NetCounts;
 
-/// The counts by the original's names, with messages per operation.
+/// The counts by the original's names, with messages per operation; and what
+/// nodes did that the original takes without a word, which is wrong if `strict`.
+pub fn outcome(stats: &RunStats, strict: bool) -> Outcome {
+    let results = counts(&stats.net, stats.tally.invoked);
+    let quirks = stats.quirks.findings();
+    let (findings, warnings) = if strict { (quirks, Vec::new()) } else { (Vec::new(), quirks) };
+    Outcome { valid: Validity::of(findings.is_empty()), results, findings, warnings }
+}
+
 /// `operations` are the invocations of clients, reads and final reads included.
-pub fn outcome(counts: &NetCounts, operations: u64) -> Outcome {
+fn counts(counts: &NetCounts, operations: u64) -> Map<String, Value> {
     let mut results = match serde_json::to_value(counts) {
         Ok(Value::Object(results)) => results,
         _ => Map::new(),
@@ -20,22 +30,39 @@ pub fn outcome(counts: &NetCounts, operations: u64) -> Outcome {
             result.insert("msgs-per-op".to_owned(), json!(per_op));
         }
     }
-    Outcome { valid: Validity::Valid, results, findings: Vec::new(), warnings: Vec::new() }
+    results
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::net::Counts;
+    use crate::world::{Quirk, Quirks, Tally};
 
     #[test]
     fn messages_are_counted_per_operation_of_a_client() {
         let counts = |count| Counts { send_count: count, recv_count: count, msg_count: count };
         let net = NetCounts { all: counts(50), clients: counts(20), servers: counts(30) };
-        let results = outcome(&net, 20).results;
+        let stats = |invoked| RunStats {
+            net,
+            tally: Tally { invoked, ..Tally::default() },
+            quirks: Quirks::default(),
+        };
+        let results = outcome(&stats(20), true).results;
         assert_eq!(results["servers"]["msgs-per-op"], json!(1.5));
         assert_eq!(results["all"]["msgs-per-op"], json!(2.5));
         assert_eq!(results["clients"]["recv-count"], json!(20));
-        assert_eq!(outcome(&net, 0).results["servers"].get("msgs-per-op"), None);
+        assert_eq!(outcome(&stats(0), true).results["servers"].get("msgs-per-op"), None);
+    }
+
+    #[test]
+    fn quirks_are_warnings_unless_strict() {
+        let mut quirks = Quirks::default();
+        quirks.note(Quirk::ForgedSource, || "by n0".to_owned());
+        let stats = RunStats { net: NetCounts::default(), tally: Tally::default(), quirks };
+        let lenient = outcome(&stats, false);
+        assert_eq!((lenient.valid, lenient.warnings.len()), (Validity::Valid, 1));
+        let strict = outcome(&stats, true);
+        assert_eq!((strict.valid, strict.findings.len()), (Validity::Invalid, 1));
     }
 }

@@ -4,11 +4,13 @@
 //! that its description names, and no others. The original checks them against
 //! closed schemas, and an operation whose reply does not pass is indeterminate.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+pub(super) use crate::net::Text;
+use crate::net::is_integer;
 
 /// What is wrong with a reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,8 +24,23 @@ pub struct Malformed {
 impl Malformed {
     /// A reply that should have been an `expected` but has `problem`.
     pub fn new(expected: &'static str, problem: impl fmt::Display, body: &RawValue) -> Self {
-        Self { expected, problem: problem.to_string(), body: body.get().to_owned() }
+        let problem = without_position(problem.to_string());
+        Self { expected, problem, body: body.get().to_owned() }
     }
+
+    /// What is wrong, in words.
+    pub(crate) fn problem(&self) -> &str {
+        &self.problem
+    }
+}
+
+/// A decoder's error without its position: the whole body stands beside it, and
+/// the same mistake in another place is the same mistake.
+fn without_position(mut problem: String) -> String {
+    if let Some(position) = problem.rfind(" at line 1 column ") {
+        problem.truncate(position);
+    }
+    problem
 }
 
 /// The named fields of a reply of type `kind`, in the order of `names`.
@@ -36,6 +53,7 @@ pub(crate) fn fields<'a, const N: usize>(
     let mut deserializer = serde_json::Deserializer::from_str(body.get());
     let found =
         Fields { kind, names }.deserialize(&mut deserializer).map_err(|error| malformed(&error))?;
+    let Some(found) = found else { return Err(malformed(&"`type` is missing")) };
     let mut values = [RawValue::NULL; N];
     for ((value, found), name) in values.iter_mut().zip(found).zip(names) {
         *value = found.ok_or_else(|| malformed(&format_args!("`{name}` is missing")))?;
@@ -57,8 +75,12 @@ struct Fields<const N: usize> {
     names: [&'static str; N],
 }
 
+/// The values found under the names that were asked for; `None` for a body
+/// without a type.
+type Found<'a, const N: usize> = Option<[Option<&'a RawValue>; N]>;
+
 impl<'a, const N: usize> DeserializeSeed<'a> for Fields<N> {
-    type Value = [Option<&'a RawValue>; N];
+    type Value = Found<'a, N>;
 
     fn deserialize<D: serde::Deserializer<'a>>(
         self,
@@ -69,7 +91,7 @@ impl<'a, const N: usize> DeserializeSeed<'a> for Fields<N> {
 }
 
 impl<'a, const N: usize> Visitor<'a> for Fields<N> {
-    type Value = [Option<&'a RawValue>; N];
+    type Value = Found<'a, N>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the body of {}", self.kind)
@@ -78,10 +100,11 @@ impl<'a, const N: usize> Visitor<'a> for Fields<N> {
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         use serde::de::Error as _;
         let mut found = [None; N];
+        let mut has_type = false;
         while let Some(key) = map.next_key::<Text<'a>>()? {
             let value: &RawValue = map.next_value()?;
             match key.0.as_ref() {
-                "type" if is_string(value, self.kind) => {}
+                "type" if is_string(value, self.kind) => has_type = true,
                 "type" => return Err(A::Error::custom(format_args!("its type is {value}"))),
                 "in_reply_to" => {}
                 "msg_id" if is_integer(value) => {}
@@ -96,20 +119,12 @@ impl<'a, const N: usize> Visitor<'a> for Fields<N> {
                 },
             }
         }
-        Ok(found)
+        Ok(has_type.then_some(found))
     }
 }
 
-/// A string that borrows from the text unless it has escapes.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
-
 fn is_string(value: &RawValue, expected: &str) -> bool {
     serde_json::from_str::<Text<'_>>(value.get()).is_ok_and(|string| string.0 == expected)
-}
-
-fn is_integer(value: &RawValue) -> bool {
-    !value.get().is_empty() && value.get().bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
 
 #[cfg(test)]
@@ -136,10 +151,13 @@ mod tests {
             (r#"{"type":"a_ok","x":1,"y":2,"z":3}"#, "`z` does not belong there"),
             (r#"{"type":"b_ok","x":1,"y":2}"#, "its type is \"b_ok\""),
             (r#"{"type":"a_ok","x":1,"y":2,"msg_id":"7"}"#, "`msg_id` has to be an integer"),
+            (r#"{"type":"a_ok","x":1,"y":2,"msg_id":null}"#, "`msg_id` has to be an integer"),
+            (r#"{"type":"a_ok","x":1,"y":2,"msg_id":1.0}"#, "`msg_id` has to be an integer"),
+            (r#"{"type":null,"x":1,"y":2}"#, "its type is null"),
+            (r#"{"x":1,"y":2}"#, "`type` is missing"),
         ] {
             let error = check(body).unwrap_err();
-            assert!(error.contains(problem), "{error}");
-            assert!(error.starts_with("malformed a_ok reply"), "{error}");
+            assert_eq!(error, format!("malformed a_ok reply: {problem}, in {body}"));
         }
     }
 

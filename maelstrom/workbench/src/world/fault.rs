@@ -40,11 +40,12 @@ pub enum FaultKind {
         /// What is wrong.
         reason: String,
     },
-    /// It sent in another's name.
+    /// It sent in the name of somebody who does not exist.
     #[error(
-        "printed {line}, which claims to be from {src:?}; a node has to send under its own name"
+        "printed {line}, which claims to be from {src:?}, but there is nobody of that name; a node \
+         has to send under its own name"
     )]
-    ForgedSource {
+    UnknownSource {
         /// What it printed.
         line: Printed,
         /// The name it used.
@@ -71,7 +72,7 @@ pub enum FaultKind {
         seconds: u64,
     },
     /// It answered such a request with something else.
-    #[error("answered `{request}` with {body} instead of `{expected}`")]
+    #[error("answered `{request}` with {body}, which is no `{expected}`: {problem}")]
     Unwilling {
         /// The request's type.
         request: &'static str,
@@ -79,6 +80,8 @@ pub enum FaultKind {
         expected: &'static str,
         /// The reply's body.
         body: String,
+        /// What is wrong with it.
+        problem: String,
     },
     /// Its process ended.
     #[error("ended before the test did, with {status}")]

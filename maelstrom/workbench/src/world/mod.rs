@@ -28,6 +28,7 @@
 //! - [`record`]: the history.
 //! - [`script`]: being driven from outside, step by step, instead.
 //! - [`fault`]: what a node may not do, which is quite another thing.
+//! - [`quirks`]: what it may do, but better would not.
 
 mod effects;
 mod fault;
@@ -35,17 +36,20 @@ mod load;
 mod messages;
 mod nodes;
 mod phases;
+mod quirks;
 mod record;
 mod script;
 mod threads;
 mod wire;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 pub use fault::{FaultKind, NodeFault, Printed};
+pub use quirks::{Quirk, Quirks};
 pub use record::Tally;
 
 use crate::history::Op;
@@ -59,7 +63,7 @@ use nodes::{Life, Node};
 use record::Recorder;
 use script::Script;
 use threads::{Ended, Threads};
-use wire::{Presence, Wire};
+use wire::{Owner, Presence, Wire};
 
 /// How long nodes are left alone before the final operations.
 const RECOVERY: Duration = Duration::from_secs(10);
@@ -124,6 +128,7 @@ pub struct World {
     load: Load,
     nemesis: Nemesis,
     recorder: Recorder,
+    quirks: Quirks,
     phase: Phase,
     recovered_at: Duration,
     /// Only of a world that is driven from outside.
@@ -165,6 +170,7 @@ impl World {
             load: Load::none(load),
             nemesis: Nemesis::new(settings, nemesis),
             recorder: Recorder::default(),
+            quirks: Quirks::default(),
             phase: Phase::Init,
             recovered_at: Duration::ZERO,
             script: None,
@@ -224,14 +230,35 @@ impl World {
             return Ok(());
         }
         self.nodes[node].lines += 1;
+        match String::from_utf8_lossy(line) {
+            Cow::Borrowed(line) => self.message_line(node, line, now, out),
+            Cow::Owned(line) => {
+                self.note_line(Quirk::NotUtf8, node, &line);
+                self.message_line(node, &line, now, out)
+            }
+        }
+    }
+
+    fn message_line(
+        &mut self,
+        node: usize,
+        line: &str,
+        now: Duration,
+        out: &mut Vec<Command>,
+    ) -> Result<(), NodeFault> {
         let number = self.nodes[node].lines;
-        let printed = || Printed::new(number, line);
+        let printed = || Printed::new(number, line.as_bytes());
         let message =
             Line::parse(line).map_err(|error| FaultKind::of_line(error, printed()).of(node))?;
-        let src = Address::Node(node);
-        if Address::parse(&message.src) != Some(src) {
-            let kind = FaultKind::ForgedSource { line: printed(), src: message.src.into_owned() };
+        if !message.rest.is_empty() {
+            self.note_line(Quirk::TrailingText, node, line);
+        }
+        let Some(src) = Address::parse(&message.src).filter(|&src| self.is_registered(src)) else {
+            let kind = FaultKind::UnknownSource { line: printed(), src: message.src.into_owned() };
             return Err(kind.of(node));
+        };
+        if src != Address::Node(node) {
+            self.note_line(Quirk::ForgedSource, node, line);
         }
         let body = message.body;
         match Address::parse(&message.dest) {
@@ -241,6 +268,7 @@ impl World {
                 Ok(())
             }
             Some(dest @ Address::Client(id)) if self.wire.presence(id) != Presence::Never => {
+                self.note_foreign_reply(id, node);
                 self.hand_to_client(id, src, dest, body, now, out)
             }
             _ => {
@@ -248,6 +276,38 @@ impl World {
                 Err(FaultKind::UnknownDestination { line: printed(), dest }.of(node))
             }
         }
+    }
+
+    /// Whether somebody of that name takes part now: only such names may send.
+    fn is_registered(&self, address: Address) -> bool {
+        match address {
+            Address::Client(id) => matches!(self.wire.presence(id), Presence::Open(_)),
+            Address::Node(_) | Address::Service(_) => self.wire.net.has(address),
+        }
+    }
+
+    fn note_line(&mut self, quirk: Quirk, node: usize, line: &str) {
+        let number = self.nodes[node].lines;
+        self.quirks
+            .note(quirk, || format!("by n{node}: {}", Printed::new(number, line.as_bytes())));
+    }
+
+    /// Notes that a client hears from a node which it did not ask.
+    fn note_foreign_reply(&mut self, client: u64, node: usize) {
+        let asked = match self.wire.presence(client) {
+            Presence::Open(Owner::Node(asked)) => asked,
+            Presence::Open(Owner::Thread(thread)) => thread % self.nodes.len(),
+            _ => return,
+        };
+        if asked != node {
+            let example = || format!("by n{node} to c{client}, who had asked n{asked}");
+            self.quirks.note(Quirk::ForeignReply, example);
+        }
+    }
+
+    /// What nodes did that is odd but no fault.
+    pub fn quirks(&self) -> &Quirks {
+        &self.quirks
     }
 
     /// Whether the test is over.

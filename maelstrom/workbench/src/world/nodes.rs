@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::fault::{FaultKind, NodeFault};
 use super::wire::{Connection, Owner};
 use super::{Command, Phase, World};
-use crate::net::{Address, Message};
+use crate::net::{Address, Header, Message};
 use crate::workload::{Request, fields};
 
 /// How long a node may take to answer `init`.
@@ -103,9 +103,9 @@ impl World {
         now: Duration,
     ) -> Result<(), NodeFault> {
         let (request, expected) = self.preparation(node);
-        if fields(&reply.body, expected, []).is_err() {
+        if let Err(problem) = self.check_answer(node, reply, expected) {
             let body = reply.body.get().to_owned();
-            return Err(FaultKind::Unwilling { request, expected, body }.of(node));
+            return Err(FaultKind::Unwilling { request, expected, body, problem }.of(node));
         }
         match (self.nodes[node].life, self.phase) {
             (Life::Initialising, Phase::Init) | (Life::SettingUp, _) => {
@@ -115,6 +115,25 @@ impl World {
         }
         self.end_preparation_if_done(now);
         Ok(())
+    }
+
+    /// As in the original: of an `init_ok` the type is all that matters, whatever
+    /// else it carries; a reply to the workload's own request has to be right.
+    fn check_answer(
+        &self,
+        node: usize,
+        reply: &Message,
+        expected: &'static str,
+    ) -> Result<(), String> {
+        if self.nodes[node].life == Life::SettingUp {
+            let checked = fields(&reply.body, expected, []);
+            return checked.map(drop).map_err(|malformed| malformed.problem().to_owned());
+        }
+        match Header::of(&reply.body) {
+            Ok(header) if header.kind == expected => Ok(()),
+            Ok(header) => Err(format!("its type is {:?}", header.kind)),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// That a node did not answer.

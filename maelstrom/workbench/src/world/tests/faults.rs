@@ -33,16 +33,105 @@ fn a_node_may_not_send_to_anybody_else() {
     }
 }
 
-#[test]
-fn a_node_may_only_send_in_its_own_name() {
+/// A world whose nodes are being initialised, and what n1 may say there.
+fn says(lines: &[&[u8]]) -> (World, Result<(), FaultKind>) {
     let mut world = World::new(&settings(Workload::Echo)).unwrap();
     let mut out = Vec::new();
     world.start(Duration::ZERO, &mut out);
-    for name in ["n0", "c0", "lin-kv", "", "n01"] {
+    let said = lines.iter().try_for_each(|line| {
+        let result = world.node_line(1, line, Duration::ZERO, &mut out);
+        result.map_err(|fault| fault.kind)
+    });
+    (world, said)
+}
+
+#[test]
+fn a_node_may_send_in_the_name_of_whoever_takes_part_but_it_is_noticed() {
+    for name in ["n1", "n0", "c0", "c1", "lin-kv"] {
         let line = json!({"src": name, "dest": "n0", "body": {}}).to_string();
-        let fault = world.node_line(1, line.as_bytes(), Duration::ZERO, &mut out).unwrap_err();
-        assert_eq!(fault.node, 1);
-        assert!(matches!(fault.kind, FaultKind::ForgedSource { src, .. } if src == name));
+        let (world, said) = says(&[line.as_bytes()]);
+        assert_eq!(said, Ok(()));
+        assert_eq!(world.quirks().count(Quirk::ForgedSource), u64::from(name != "n1"));
+    }
+}
+
+#[test]
+fn a_node_may_not_send_in_the_name_of_nobody() {
+    for name in ["n3", "c99", "", "n01", "kv"] {
+        let line = json!({"src": name, "dest": "n0", "body": {}}).to_string();
+        let (_, said) = says(&[line.as_bytes()]);
+        let Err(FaultKind::UnknownSource { src, line }) = said else { panic!("{said:?}") };
+        assert_eq!((src.as_str(), line.number), (name, 1));
+    }
+}
+
+#[test]
+fn what_is_sent_in_a_clients_name_is_a_clients_message() {
+    let line = json!({"src": "c0", "dest": "n0", "body": {}}).to_string();
+    let (world, _) = says(&[line.as_bytes()]);
+    assert_eq!(world.net_counts().servers.send_count, 0);
+    let line = json!({"src": "n2", "dest": "n0", "body": {}}).to_string();
+    let (world, _) = says(&[line.as_bytes()]);
+    assert_eq!(world.net_counts().servers.send_count, 1);
+}
+
+#[test]
+fn a_reply_from_another_node_than_the_one_asked_is_noticed() {
+    let line = json!({"src": "n1", "dest": "c0", "body": {}}).to_string();
+    let (world, said) = says(&[line.as_bytes()]);
+    assert_eq!(said, Ok(()));
+    assert_eq!(world.quirks().count(Quirk::ForeignReply), 1);
+    let text = &world.quirks().findings()[0].text;
+    assert!(text.contains("by n1 to c0, who had asked n0"), "{text}");
+}
+
+#[test]
+fn the_first_message_on_a_line_counts_and_the_rest_is_noticed() {
+    let one = json!({"src": "n1", "dest": "n0", "body": {}}).to_string();
+    for rest in ["\0", " hello", &one] {
+        let (world, said) = says(&[format!("{one}{rest}").as_bytes()]);
+        assert_eq!(said, Ok(()));
+        assert_eq!(world.quirks().count(Quirk::TrailingText), 1);
+        assert_eq!(world.net_counts().servers.send_count, 1);
+    }
+    let (world, _) = says(&[format!("{one} \r").as_bytes()]);
+    assert_eq!(world.quirks(), &Quirks::default());
+}
+
+#[test]
+fn bytes_that_are_no_text_are_replaced_and_noticed() {
+    let (world, said) = says(&[b"{\"src\":\"n1\",\"dest\":\"n0\",\"body\":{\"x\":\"\xff\"}}"]);
+    assert_eq!((said, world.quirks().count(Quirk::NotUtf8)), (Ok(()), 1));
+    let (_, said) = says(&[b"{\xff"]);
+    assert!(matches!(said, Err(FaultKind::NotJson { .. })), "{said:?}");
+}
+
+#[test]
+fn of_the_answer_to_init_only_the_type_matters_and_all_of_the_one_to_topology() {
+    let answer = |request: &'static str, extra: Value| {
+        let script: Script = Box::new(move |_, message, body| {
+            let kind = body["type"].as_str().unwrap();
+            let mut answer = json!({"type": format!("{kind}_ok")});
+            if kind == request {
+                answer.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+            }
+            vec![reply(message, body, answer)]
+        });
+        Stage::new(&settings(Workload::Broadcast), script).run().err().map(|fault| fault.kind)
+    };
+    for odd in [json!({"msg_id": null}), json!({"msg_id": "1"}), json!({"more": [1]})] {
+        assert_eq!(answer("init", odd.clone()), None);
+        let Some(FaultKind::Unwilling { problem, .. }) = answer("topology", odd) else {
+            panic!("a topology_ok has to be right");
+        };
+        assert!(problem.contains("has to be") || problem.contains("does not belong"), "{problem}");
+    }
+    for kind in [json!("init"), json!(null), json!("echo_ok")] {
+        let Some(FaultKind::Unwilling { problem, .. }) = answer("init", json!({"type": kind}))
+        else {
+            panic!("{kind} is no init_ok");
+        };
+        assert!(problem.starts_with("its type is"), "{problem}");
     }
 }
 
