@@ -9,6 +9,7 @@
 //! - [`simulation`]: tests in virtual time as a few lines of Rust; start here to
 //!   test a node of your own.
 //! - [`scenario`]: such tests step by step: ask, cut, kill, wait.
+//! - [`swarm`]: such tests over many seeds, each with faults of its own.
 //! - [`conformance`]: one scenario on both hosts, held against each other.
 //! - [`links`]: which nodes can hear each other at all.
 //! - [`challenge`]: the challenges, their flags and limits.
@@ -33,5 +34,6 @@ pub mod scenario;
 pub mod service;
 pub mod settings;
 pub mod simulation;
+pub mod swarm;
 pub mod workload;
 pub mod world;

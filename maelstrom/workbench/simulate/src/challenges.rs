@@ -72,7 +72,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
         if finished.ended.is_err() {
             print(&format!(
                 "{finished}\nto run again: {}\n",
-                single::replay(node, &finished.settings, &[])
+                single::replay(node.subject.name, &finished.settings, &[])
             ));
         }
         rows.push(match finished.ended {

@@ -7,10 +7,11 @@ use serde_json::Value;
 use workbench::nemesis::Fault;
 use workbench::settings::{Settings, Workload};
 use workbench::simulation::Simulation;
+use workbench::swarm::parallel;
+use workbench::swarm::timeline::Timeline;
 
-use crate::judge::Story;
 use crate::nodes::Kind;
-use crate::{parallel, print};
+use crate::print;
 
 /// What the command line of `simulate losses` says.
 #[derive(Args, Debug)]
@@ -79,22 +80,22 @@ fn one_run(flags: &Flags, nodes: usize, latency: u64, seed: u64) -> anyhow::Resu
         .recorded()
         .run();
     ensure!(finished.ended.is_ok(), "seed {seed} did not go through: {finished}");
-    let story = Story::read(&finished).map_err(anyhow::Error::msg)?;
+    let timeline = Timeline::read(&finished).map_err(anyhow::Error::msg)?;
     let lost = finished.report.result("workload", "lost").and_then(Value::as_array);
     let lost = lost.into_iter().flatten().map(Value::to_string);
-    let windows = lost.filter_map(|value| least_window(&story, &value)).collect();
-    Ok(Losses { acknowledged: story.acknowledged(), windows })
+    let windows = lost.filter_map(|value| least_window(&timeline, &value)).collect();
+    Ok(Losses { acknowledged: timeline.acknowledged(), windows })
 }
 
 /// The least window, in ms, that excuses a loss; nothing if any does.
-fn least_window(story: &Story, value: &str) -> Option<f64> {
-    if story.excuses(value, 0.0) {
+fn least_window(timeline: &Timeline, value: &str) -> Option<f64> {
+    if timeline.excuses(value, 0.0) {
         return None;
     }
     let (mut low, mut high) = (0.0, 1e6);
     while high - low > 1.0 {
         let middle = f64::midpoint(low, high);
-        if story.excuses(value, middle) {
+        if timeline.excuses(value, middle) {
             high = middle;
         } else {
             low = middle;

@@ -6,12 +6,11 @@
 //! - [`challenges`]: the challenges in a row, and their table.
 //! - [`swarm`]: many seeds over challenges and faults, on all cores.
 //! - [`scale`]: broadcast in clusters of growing size.
-//! - [`shrink`]: a smaller run that fails as well.
-//! - [`judge`]: what a run under faults has to show.
+//! - [`oracle`]: what a run under faults has to show.
 //! - [`losses`]: what kills cost a node that keeps values in memory.
 //! - [`excess`]: how much later than by flooding values arrive under partitions.
 //! - [`frontier`]: messages against latency over the range of broadcast's setting.
-//! - [`parallel`], [`bars`]: seeds on all cores; what is bounded.
+//! - [`bars`]: what is bounded.
 //! - [`noise`]: noise between valid requests.
 //! - [`determinism`]: the same seed in two processes.
 //! - [`clock`]: virtual time in log lines.
@@ -22,13 +21,11 @@ mod clock;
 mod determinism;
 mod excess;
 mod frontier;
-mod judge;
 mod losses;
 mod nodes;
 mod noise;
-mod parallel;
+mod oracle;
 mod scale;
-mod shrink;
 mod single;
 mod swarm;
 

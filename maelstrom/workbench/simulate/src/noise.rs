@@ -51,7 +51,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
             None => "every valid request was answered".to_owned(),
             Some(failure) => format!("seed {}: {failure}", seed - 1),
         };
-        print(&format!("{}: {rounds} rounds of noise: {verdict}\n", node.name));
+        print(&format!("{}: {rounds} rounds of noise: {verdict}\n", node.subject.name));
         is_well &= failure.is_none();
     }
     Ok(is_well)

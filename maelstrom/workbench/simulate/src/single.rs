@@ -73,8 +73,11 @@ impl Output {
 }
 
 pub(crate) fn run(flags: Flags) -> anyhow::Result<bool> {
-    let (settings, limits) =
-        flags.test.or_workload(flags.node.workload).settings(0).map_err(anyhow::Error::msg)?;
+    let (settings, limits) = flags
+        .test
+        .or_workload(flags.node.subject.workload)
+        .settings(0)
+        .map_err(anyhow::Error::msg)?;
     let simulation = Simulation::with(settings, flags.node.program(&flags.arguments)?);
     let finished = flags.output.run(simulation)?;
     Ok(show(flags.node, &finished, &limits, &flags.arguments))
@@ -96,10 +99,10 @@ pub(crate) fn show(
         report.add("limits", limits::outcome(&comparisons));
     }
     let settings = &finished.settings;
-    let title = format!("{} in virtual time, seed {}", node.name, settings.seed);
+    let title = format!("{} in virtual time, seed {}", node.subject.name, settings.seed);
     let frame = summary::Frame {
         title,
-        footer: vec![("to run again", replay(node, &finished.settings, arguments))],
+        footer: vec![("to run again", replay(node.subject.name, &finished.settings, arguments))],
         width: 100,
     };
     let style = Style::of(&std::io::stdout());
@@ -108,8 +111,7 @@ pub(crate) fn show(
 }
 
 /// The command that runs a test again.
-pub(crate) fn replay(node: &Kind, settings: &Settings, arguments: &[String]) -> String {
-    let name = node.name;
+pub(crate) fn replay(name: &str, settings: &Settings, arguments: &[String]) -> String {
     let has_bug = arguments.iter().any(|argument| argument.starts_with("--sabotage"));
     let features = if has_bug { format!(" --features {name}/sabotage") } else { String::new() };
     let mut words = vec![workbench::cli::settings_flags(settings)];

@@ -51,6 +51,16 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// The class of what went wrong, as findings have it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Node(_) => "node-failure",
+            Self::Livelock { .. } => "livelock",
+            Self::Interrupted { .. } => "interrupted",
+            Self::Workload(_) | Self::Start { .. } | Self::Io { .. } => "bench-failure",
+        }
+    }
+
     pub(super) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |source| Self::Io { what, source }

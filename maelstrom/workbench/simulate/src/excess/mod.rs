@@ -26,11 +26,12 @@ use clap::Args;
 use workbench::report::style::Style;
 use workbench::settings::{LatencyDist, Settings};
 use workbench::simulation::Simulation;
+use workbench::swarm::parallel;
 
 use crate::bars::{self, Bar};
 use crate::challenges::parse;
 use crate::nodes::Kind;
-use crate::{parallel, print};
+use crate::print;
 use flood::Flood;
 use trace::{Fate, Trace};
 
@@ -94,7 +95,7 @@ fn measure(settings: Settings, arguments: &[String]) -> anyhow::Result<Run> {
     let (seed, latency) = (settings.seed, settings.latency.mean);
     let mut trace = Trace::new(settings.node_count);
     let finished = Simulation::with(settings, node.program(arguments)?).run_observed(&mut trace);
-    (node.judge)(&finished).map_err(anyhow::Error::msg)?;
+    node.check(&finished)?;
     if let Some(contradiction) = trace.contradiction {
         return Err(anyhow!(contradiction));
     }

@@ -17,11 +17,12 @@ use clap::Args;
 use workbench::challenge::Challenge;
 use workbench::report::style::Style;
 use workbench::simulation::Simulation;
+use workbench::swarm::parallel;
 
 use crate::bars::{self, Bar};
 use crate::challenges::settings;
 use crate::nodes::Kind;
-use crate::{parallel, print};
+use crate::print;
 
 /// The challenge whose load is measured; 3e has the same.
 const CHALLENGE: &str = "3d";
@@ -90,7 +91,7 @@ fn measure(period: u64, seed: u64) -> anyhow::Result<Figures> {
     let node = Kind::find(challenge.node).map_err(anyhow::Error::msg)?;
     let program = node.program(&["--period-ms".to_owned(), period.to_string()])?;
     let finished = Simulation::with(settings, program).run();
-    (node.judge)(&finished).map_err(anyhow::Error::msg)?;
+    node.check(&finished)?;
     Ok(Figures {
         messages: finished.msgs_per_op(),
         median: finished.stable_latency("0.5"),
