@@ -31,7 +31,7 @@ fn main() {
 #[expect(clippy::print_stdout, reason = "the result of a benchmark")]
 fn measure(name: &str, size: &Size, expected: Validity, mut keep: impl FnMut(&Op) -> bool) {
     let mut checker =
-        Timed { checker: kafka::checker(), lines: 0, bytes: 0, spent: Duration::ZERO };
+        Timed { checker: kafka::checker(false), lines: 0, bytes: 0, spent: Duration::ZERO };
     generate(1, size, |op| {
         if keep(&op) {
             checker.observe(&op);

@@ -163,6 +163,12 @@ impl Op {
         self.kind == OpType::Invoke
     }
 
+    /// Whether it is marked as one of those after the recovery phase, by any mark
+    /// that a workload has for them.
+    pub fn is_of_the_end(&self) -> bool {
+        self.is_final || self.seek_to_beginning || self.poll_ms.is_some()
+    }
+
     /// The time in milliseconds, for people.
     pub fn millis(&self) -> f64 {
         self.time as f64 / 1e6

@@ -64,6 +64,20 @@ impl Workload {
             Self::UniqueIds => "unique-ids",
         }
     }
+
+    /// The functions of its operations, as histories name them. The kafka checker
+    /// knows transactions of sends and polls, too, which the workload does not make.
+    pub fn functions(self) -> &'static [&'static str] {
+        match self {
+            Self::Broadcast => &["broadcast", "read"],
+            Self::Echo => &["echo"],
+            Self::GCounter | Self::GSet | Self::PnCounter => &["add", "read"],
+            Self::Kafka => &["send", "poll", "assign", "crash", "txn"],
+            Self::LinKv => &["read", "write", "cas"],
+            Self::TxnListAppend | Self::TxnRwRegister => &["txn"],
+            Self::UniqueIds => &["generate"],
+        }
+    }
 }
 
 /// The shape of the latencies drawn for messages between nodes.
@@ -218,8 +232,8 @@ pub struct Settings {
     pub seed: u64,
     /// Whether findings that the original overlooks make a run invalid.
     pub strict: bool,
-    /// Whether to follow the original where its verdict on transactions is a
-    /// habit rather than a finding.
+    /// Whether to follow the original where its verdict is a quirk rather than a
+    /// finding.
     pub compatible: bool,
     /// Print nodes' stderr on ours.
     pub log_stderr: bool,

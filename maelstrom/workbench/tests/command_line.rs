@@ -129,6 +129,30 @@ fn check_reads_standard_input_and_tells_the_witness() {
 }
 
 #[test]
+fn check_refuses_the_history_of_another_workload() {
+    for workload in ["echo", "broadcast", "kafka", "lin-kv", "txn-list-append", "g-counter"] {
+        let output = check(&["-w", workload, "-"], DUPLICATE);
+        assert_eq!(output.status.code(), Some(255), "{workload}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_says(&said, &format!("is `generate`, which the workload {workload} does not have"));
+    }
+}
+
+#[test]
+fn an_empty_history_is_unknown_for_every_workload_and_says_why() {
+    for workload in workbench::settings::Workload::ALL.map(workbench::settings::Workload::name) {
+        let output = check(&["-w", workload, "-"], "");
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{workload}: {said}");
+        assert!(!said.contains("100 %"), "{workload}: {said}");
+    }
+    // Most of the original's checkers call it valid.
+    let output = check(&["-w", "echo", "--compatible", "-"], "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
 fn check_prints_results_as_json() {
     let output = check(&["-w", "unique-ids", "--json", "-"], DUPLICATE);
     let results: Value = serde_json::from_slice(&output.stdout).unwrap();

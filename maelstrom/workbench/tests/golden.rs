@@ -41,7 +41,7 @@ fn settings(workload: Workload, options: &Value) -> Settings {
 fn check(case: &Path, settings: &Settings) -> Report {
     let mut analysis = Analysis::new(settings, Names::unknown());
     let file = File::open(case.join("history.jsonl.gz")).expect("a history");
-    let mut form = Form::default();
+    let mut form = Form::new(settings.workload);
     for op in history::read(file).expect("a readable history") {
         let op = op.expect("an operation");
         form.observe(&op).expect("an operation that fits");

@@ -41,7 +41,7 @@ impl Case {
     fn check(&self, strict: bool) -> Report {
         let settings = Settings { strict, ..Settings::new(self.workload) };
         let mut analysis = Analysis::new(&settings, Names::unknown());
-        let mut form = Form::default();
+        let mut form = Form::new(self.workload);
         for op in history::read(File::open(&self.path).unwrap()).unwrap() {
             let op = op.unwrap();
             form.observe(&op).unwrap();

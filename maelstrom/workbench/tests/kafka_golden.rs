@@ -21,7 +21,7 @@ fn folder() -> Option<PathBuf> {
 }
 
 fn check(case: &Path) -> Outcome {
-    let mut checker = kafka::checker();
+    let mut checker = kafka::checker(true);
     for op in history::read(File::open(case.join("history.jsonl.gz")).unwrap()).unwrap() {
         checker.observe(&op.unwrap());
     }

@@ -14,7 +14,7 @@ use super::set_full::SetFull;
 use super::stats::Stats;
 use super::unique_ids::UniqueIds;
 use super::witness::Names;
-use super::{Checker, Outcome, Validity, txn};
+use super::{Checker, Finding, Outcome, Validity, txn};
 use crate::history::Op;
 use crate::settings::{Settings, Workload};
 
@@ -26,7 +26,7 @@ pub fn workload_checker(settings: &Settings, names: Names) -> Box<dyn Checker> {
         Workload::Echo => Box::new(Echo::new(names)),
         Workload::GCounter | Workload::PnCounter => Box::new(Counter::new(settings.strict, names)),
         Workload::GSet => Box::new(SetFull::new("add", settings.strict, names)),
-        Workload::Kafka => super::kafka::checker(),
+        Workload::Kafka => super::kafka::checker(settings.compatible),
         Workload::LinKv => Box::new(Linearizable::new(names)),
         Workload::UniqueIds => Box::new(UniqueIds::new(names)),
         Workload::TxnListAppend => txn::list_append(&settings.consistency_models, transactions),
@@ -36,6 +36,7 @@ pub fn workload_checker(settings: &Settings, names: Names) -> Box<dyn Checker> {
 
 /// Feeds a history to every check of a test.
 pub struct Analysis {
+    asked: Asked,
     parts: Vec<(&'static str, Box<dyn Checker>)>,
 }
 
@@ -49,11 +50,12 @@ impl Analysis {
             ("availability", Box::new(Availability::new(settings.availability, names))),
             ("perf", Box::<Perf>::default()),
         ];
-        Self { parts }
+        Self { asked: Asked::new(settings), parts }
     }
 
     /// Takes the next operation.
     pub fn observe(&mut self, op: &Op) {
+        self.asked.observe(op);
         for (_, checker) in &mut self.parts {
             checker.observe(op);
         }
@@ -65,7 +67,45 @@ impl Analysis {
         for (name, checker) in self.parts {
             report.add(name, checker.finish());
         }
+        if let Some(workload) = report.parts.get_mut("workload") {
+            self.asked.judge(workload);
+        }
         report
+    }
+}
+
+/// Whether clients asked for anything before the recovery phase. If they did not, a
+/// run shows nothing, whatever the workload: that is *unknown*, unless the original
+/// is to be followed, most of whose checkers call it valid.
+struct Asked {
+    workload: Workload,
+    is_enough: bool,
+}
+
+impl Asked {
+    fn new(settings: &Settings) -> Self {
+        Self { workload: settings.workload, is_enough: settings.compatible }
+    }
+
+    fn observe(&mut self, op: &Op) {
+        self.is_enough = self.is_enough
+            || op.is_invocation()
+                && op.process.is_client()
+                && !op.is_of_the_end()
+                && op.f != "crash"
+                && self.workload.functions().contains(&&*op.f);
+    }
+
+    fn judge(&self, outcome: &mut Outcome) {
+        if !self.is_enough && outcome.valid == Validity::Valid {
+            outcome.valid = Validity::Unknown;
+            let text = format!(
+                "No client asked for anything that {} has, so nothing was tested. It takes a rate above \
+                 0, a time limit in which operations can begin, and the history of this workload.",
+                self.workload.name()
+            );
+            outcome.findings.push(Finding::new("nothing-asked", text, Vec::new()));
+        }
     }
 }
 

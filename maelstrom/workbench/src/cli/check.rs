@@ -42,8 +42,8 @@ pub(super) struct CheckFlags {
     #[arg(long)]
     strict: bool,
 
-    /// Follow the original where its verdict on transactions is a habit rather than
-    /// a finding, for instance when no transaction depends on any other
+    /// Follow the original where its verdict is a quirk rather than a finding, for
+    /// instance when no transaction depends on any other, or nothing was asked
     #[arg(long)]
     compatible: bool,
 
@@ -89,7 +89,7 @@ fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
 /// The report on a history, and how many operations it has.
 fn judge(settings: &Settings, input: impl Read) -> anyhow::Result<(Report, u64)> {
     let mut analysis = Analysis::new(settings, Names::unknown());
-    let mut form = Form::default();
+    let mut form = Form::new(settings.workload);
     let mut count = 0;
     for op in history::read(input)? {
         let op = op?;

@@ -55,7 +55,10 @@ Exit codes:
   0    valid
   1    invalid: an anomaly, a node that failed, or a limit that was missed
   2    unknown: too little was seen to say
-  255  the bench itself failed, or was used wrongly";
+  255  the bench itself failed, or was used wrongly
+
+Where verdicts differ from Maelstrom's, and why: maelstrom/workbench/DIFFERENCES.md
+in the source";
 
 const EXAMPLES: &str = "\
 Examples:

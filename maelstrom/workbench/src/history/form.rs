@@ -1,9 +1,10 @@
 //! What every history has in common: indices without gaps, times that do not run
-//! backwards, and processes that do one thing at a time.
+//! backwards, and processes that do one thing at a time, which the workload has.
 
 use rustc_hash::FxHashSet;
 
 use super::{Op, OpType, Process};
+use crate::settings::Workload;
 
 /// What is wrong with the form of a history.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +26,20 @@ pub enum FormError {
         time: u64,
         /// The time of the one before.
         previous: u64,
+    },
+    /// The history is of another workload.
+    #[error(
+        "operation {index} is `{f}`, which the workload {} does not have (it has {}): is this the \
+         history of another workload?",
+        .workload.name(), .workload.functions().join(", ")
+    )]
+    Function {
+        /// The operation.
+        index: u64,
+        /// The function.
+        f: String,
+        /// What was asked for.
+        workload: Workload,
     },
     /// A process begins a second operation.
     #[error("operation {index}: {process} begins {f} while another operation of it is open")]
@@ -49,14 +64,20 @@ pub enum FormError {
 }
 
 /// Watches a history's form.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Form {
+    workload: Workload,
     next: u64,
     time: u64,
     busy: FxHashSet<Process>,
 }
 
 impl Form {
+    /// Of a workload's history.
+    pub fn new(workload: Workload) -> Self {
+        Self { workload, next: 0, time: 0, busy: FxHashSet::default() }
+    }
+
     /// Takes the next operation.
     ///
     /// # Errors
@@ -77,6 +98,10 @@ impl Form {
 
     fn observe_process(&mut self, op: &Op) -> Result<(), FormError> {
         let (index, process) = (op.index, op.process);
+        if !self.workload.functions().contains(&&*op.f) {
+            let f = op.f.to_string();
+            return Err(FormError::Function { index, f, workload: self.workload });
+        }
         if op.kind == OpType::Invoke {
             let is_idle = self.busy.insert(process);
             let error = || FormError::Busy { index, process, f: op.f.to_string() };
@@ -93,7 +118,7 @@ mod tests {
     use super::*;
 
     fn check(lines: &[&str]) -> Result<(), FormError> {
-        let mut form = Form::default();
+        let mut form = Form::new(Workload::GSet);
         lines.iter().try_for_each(|line| form.observe(&serde_json::from_str(line).unwrap()))
     }
 
@@ -111,10 +136,15 @@ mod tests {
         let gap = r#"{"index":2,"time":5,"type":"ok","process":0,"f":"read"}"#;
         let early = r#"{"index":1,"time":4,"type":"ok","process":0,"f":"read"}"#;
         let other = r#"{"index":1,"time":5,"type":"ok","process":3,"f":"read"}"#;
+        let foreign = r#"{"index":1,"time":5,"type":"invoke","process":3,"f":"cas"}"#;
         let error = |line| check(&[INVOKE, line]).unwrap_err().to_string();
         assert!(error(second).contains("p0 begins read while another"));
         assert!(error(gap).contains("operation 1 has the index 2"));
         assert!(error(early).contains("before the one before it"));
+        assert!(
+            error(foreign)
+                .contains("1 is `cas`, which the workload g-set does not have (it has add,")
+        );
         assert!(error(other).contains("p3 completes read, but has nothing open"));
     }
 }

@@ -83,7 +83,7 @@ impl Digest {
             valid: report.valid(),
             verdict: verdict(report),
             operations: operations(report),
-            ok_fraction: report.result("availability", "ok-fraction").and_then(Value::as_f64),
+            ok_fraction: ok_fraction(report),
             stable: stable(report),
             messages: messages(report),
             limits: limits.to_vec(),
@@ -91,6 +91,13 @@ impl Digest {
             warnings: by_kind(all(report, |part| &part.warnings)),
         }
     }
+}
+
+/// Nothing, where nothing was asked: the original calls that 1.
+fn ok_fraction(report: &Report) -> Option<f64> {
+    let fraction = report.result("availability", "ok-fraction").and_then(Value::as_f64);
+    let is_empty = report.result("stats", "count").is_some_and(|count| *count == 0);
+    fraction.filter(|_| !is_empty)
 }
 
 /// Whether limits are all that is wrong is worth a word of its own.

@@ -111,45 +111,32 @@ fn wholes(history: &[Op]) -> Vec<Whole> {
 pub(crate) struct Oracle {
     ops: Vec<Whole>,
     keys: BTreeSet<Key>,
-    /// By key, the messages by offset, each in the order of first mention.
-    logs: BTreeMap<Key, Vec<(i64, Vec<Message>)>>,
+    /// By key, the messages by offset.
+    logs: BTreeMap<Key, Vec<(i64, BTreeSet<Message>)>>,
 }
 
 impl Oracle {
     pub(crate) fn new(history: &[Op]) -> Self {
         let ops = wholes(history);
-        let mut mentioned: BTreeMap<Key, Vec<Message>> = BTreeMap::new();
+        let mut keys = BTreeSet::new();
         let mut offsets: BTreeMap<Key, BTreeMap<i64, BTreeSet<Message>>> = BTreeMap::new();
         for Mention { key, offset, message, .. } in ops.iter().flat_map(Whole::mentions) {
-            let all = mentioned.entry(key.clone()).or_default();
-            if !all.contains(&message) {
-                all.push(message);
-            }
+            keys.insert(key.clone());
             if let Some(offset) = offset {
                 offsets.entry(key).or_default().entry(offset).or_default().insert(message);
             }
         }
-        let in_order = |key: &Key, messages: BTreeSet<Message>| {
-            mentioned[key].iter().copied().filter(|message| messages.contains(message)).collect()
-        };
-        let logs = offsets
-            .into_iter()
-            .map(|(key, log)| {
-                let log =
-                    log.into_iter().map(|(offset, set)| (offset, in_order(&key, set))).collect();
-                (key, log)
-            })
-            .collect();
-        Oracle { keys: mentioned.into_keys().collect(), ops, logs }
+        let logs = offsets.into_iter().map(|(key, log)| (key, log.into_iter().collect())).collect();
+        Oracle { keys, ops, logs }
     }
 
-    fn log(&self, key: &str) -> &[(i64, Vec<Message>)] {
+    fn log(&self, key: &str) -> &[(i64, BTreeSet<Message>)] {
         self.logs.get(key).map_or(&[], Vec::as_slice)
     }
 
-    /// Where a message stands, if it is the one that counts at its offset.
+    /// Where a message stands last.
     fn index(&self, key: &str, message: Message) -> Option<i64> {
-        self.log(key).iter().rposition(|(_, at)| at[0] == message).map(|index| index as i64)
+        self.log(key).iter().rposition(|(_, at)| at.contains(&message)).map(|index| index as i64)
     }
 
     fn delta(&self, key: &str, from: Message, to: Message) -> i64 {
@@ -394,6 +381,9 @@ impl Oracle {
                     positions.entry((op.process, key)).or_insert(-1);
                 }
             } else if op.is_transfer() && op.begin.f != "send" {
+                for key in self.keys.iter().filter(|key| op.is_polled(key)) {
+                    positions.entry((op.process, key.clone())).or_insert(-1);
+                }
                 for Mention { key, offset, .. } in op.mentions() {
                     let offset = offset.unwrap();
                     let position = positions.entry((op.process, key)).or_insert(offset);

@@ -31,6 +31,15 @@ fn a_broker_in_memory_is_valid() {
 }
 
 #[test]
+fn a_broker_that_answers_null_for_no_messages_is_valid_with_a_warning() {
+    let run = run(Fault::AnswersNull);
+    run.assert_valid();
+    let warnings = &run.report.parts["workload"].warnings;
+    let nulls = warnings.iter().filter(|warning| warning.text.contains("returned null"));
+    assert_eq!(nulls.count(), 1, "{warnings:?}");
+}
+
+#[test]
 fn brokers_are_found_out_by_the_anomaly_they_are_made_for() {
     for (fault, anomaly) in [
         (Fault::Loses, "lost-write"),

@@ -31,6 +31,8 @@ pub(super) enum Fault {
     Repeats,
     /// A poll has two messages the wrong way round.
     Disorders,
+    /// A poll has null for keys without messages, as Go writes a nil slice.
+    AnswersNull,
     /// It answers late at times, and always when asked for committed offsets.
     Dawdles(Duration),
     /// It acknowledges every message late.
@@ -62,7 +64,7 @@ type Batch = Vec<(i64, Box<RawValue>)>;
 
 #[derive(Serialize)]
 struct Polled {
-    msgs: BTreeMap<String, Batch>,
+    msgs: BTreeMap<String, Option<Batch>>,
 }
 
 impl Request for Poll {
@@ -167,7 +169,8 @@ impl Broker {
     fn poll(&self, Poll { offsets }: Poll) -> Polled {
         let batch = |(key, from): (String, i64)| {
             let batch = self.with_log(&key, |log| self.poll_log(log, from));
-            (!batch.is_empty()).then_some((key, batch))
+            let batch = (!batch.is_empty()).then_some(batch);
+            (batch.is_some() || self.fault == Fault::AnswersNull).then_some((key, batch))
         };
         Polled { msgs: offsets.into_iter().filter_map(batch).collect() }
     }

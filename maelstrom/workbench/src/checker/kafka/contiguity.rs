@@ -6,6 +6,9 @@
 //! that takes a key up again begins at the committed offset, not where it left off.
 //! Distances are counted in messages known to exist, so gaps in the offsets are no
 //! skips; where the place of a message is unknown, nothing is said.
+//!
+//! In the original a poll that returned an empty list for a key makes it forget where
+//! the process was in that log; with `compatible` it does so here.
 
 use std::collections::BTreeMap;
 
@@ -104,6 +107,9 @@ pub(super) fn external_polls(evidence: &Evidence, report: &mut Report) {
         }
         if event.kind == OpType::Ok {
             last.set(id, event, record.reads(event));
+            if evidence.compatible {
+                last.forget(event, record.empty_reads(id));
+            }
         }
     }
 }
@@ -152,6 +158,12 @@ impl LastOf {
     ) -> Option<Step> {
         let from = *self.0.get(&event.process)?.get(&group.key)?;
         Step::odd(evidence, group.key, from, (id, *group.messages.first()?))
+    }
+
+    fn forget(&mut self, event: &Event, keys: impl Iterator<Item = KeyId>) {
+        for key in keys {
+            self.0.entry(event.process).or_default().remove(&key);
+        }
     }
 
     fn set<'a>(&mut self, id: EventId, event: &Event, groups: impl Iterator<Item = Group<'a>>) {
@@ -205,7 +217,8 @@ fn text(evidence: &Evidence, step: &Step, verb: &str) -> String {
             let others = if skipped.len() == 1 { "message" } else { "messages" };
             format!("skips {others} {}", evidence.messages(skipped))
         }
-        (_, 0) => "is the same message again".to_owned(),
+        (_, 0) if step.from.1 == step.to.1 => "is the same message again".to_owned(),
+        (_, 0) => "is at the same offset".to_owned(),
         (_, back) => format!("goes back by {}", back.unsigned_abs()),
     };
     let (first, second) = (evidence.op(step.from.0), evidence.op(step.to.0));

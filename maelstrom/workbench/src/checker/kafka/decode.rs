@@ -27,6 +27,9 @@ pub(super) enum MicroOp<'a> {
 #[derive(Debug)]
 pub(super) struct Batch<'a> {
     pub(super) key: Cow<'a, str>,
+    /// `null` where a list should be, as Go writes a slice without elements: it
+    /// counts as an empty one.
+    pub(super) is_null: bool,
     pub(super) pairs: Vec<(i64, &'a RawValue)>,
 }
 
@@ -133,8 +136,9 @@ impl<'de> Deserialize<'de> for Batches<'de> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Batches<'de>, A::Error> {
                 let mut batches = Vec::with_capacity(map.size_hint().unwrap_or(0));
-                while let Some((Name(key), pairs)) = map.next_entry()? {
-                    batches.push(Batch { key, pairs });
+                while let Some((Name(key), pairs)) = map.next_entry::<_, Option<Vec<_>>>()? {
+                    let is_null = pairs.is_none();
+                    batches.push(Batch { key, is_null, pairs: pairs.unwrap_or_default() });
                 }
                 Ok(Batches(batches))
             }
@@ -170,13 +174,16 @@ mod tests {
 
     #[test]
     fn a_poll_keeps_the_order_received_and_may_return_nothing() {
-        let done =
-            op("ok", r#"[["poll",{"\u0062":[[2,"x"],[1,"y"]],"a":[]}],["poll",null],["poll"]]"#);
+        let done = op(
+            "ok",
+            r#"[["poll",{"\u0062":[[2,"x"],[1,"y"]],"a":[],"c":null}],["poll",null],["poll"]]"#,
+        );
         let ops = micro_ops(&done).unwrap();
         let MicroOp::Poll { batches } = &ops[0] else { panic!("{ops:?}") };
         assert_eq!(batches[0].key, "b");
         assert_eq!(batches[0].pairs.iter().map(|pair| pair.0).collect::<Vec<_>>(), [2, 1]);
-        assert!(batches[1].pairs.is_empty());
+        assert!(batches[1].pairs.is_empty() && !batches[1].is_null);
+        assert!(batches[2].pairs.is_empty() && batches[2].is_null);
         assert!(matches!(&ops[1], MicroOp::Poll { batches } if batches.is_empty()));
     }
 

@@ -10,15 +10,17 @@ use super::record::{EventId, Point, Record};
 pub(super) struct Evidence {
     pub(super) record: Record,
     pub(super) orders: Orders,
+    /// Whether to follow the original in what it overlooks.
+    pub(super) compatible: bool,
 }
 
 /// Longest list of messages that is shown to people.
 const SHOWN: usize = 8;
 
 impl Evidence {
-    pub(super) fn new(record: Record) -> Self {
-        let orders = Orders::new(&record);
-        Evidence { record, orders }
+    pub(super) fn new(record: Record, compatible: bool) -> Self {
+        let orders = Orders::new(&record, compatible);
+        Evidence { record, orders, compatible }
     }
 
     /// An operation in a sentence: `op 9 (p1, 0.010 s)`.

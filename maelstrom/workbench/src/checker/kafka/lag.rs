@@ -34,11 +34,14 @@ struct Lag {
 }
 
 /// The position of who has read nothing.
-const NOTHING: i64 = -1;
+pub(super) const NOTHING: i64 = -1;
 
 impl RealtimeLag {
     /// An operation that completed at `time` shows that an offset exists.
     pub(super) fn know(&mut self, key: KeyId, offset: i64, time: u64) {
+        if offset <= NOTHING {
+            return;
+        }
         if key.index() >= self.known.len() {
             self.known.resize_with(key.index() + 1, Vec::new);
         }

@@ -27,6 +27,7 @@
 //! `no-writer-of-value`, a value that makes no sense as `malformed-value`, and a
 //! poll with an empty list for a key is fine, but worth a warning.
 
+mod clojure;
 mod contiguity;
 mod cycles;
 mod decode;
@@ -44,35 +45,39 @@ mod report;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::{Value, json};
 
-use self::decode::MicroOp;
+use self::decode::{Batch, MicroOp};
 use self::evidence::Evidence;
-use self::lag::RealtimeLag;
+use self::lag::{NOTHING, RealtimeLag};
 use self::record::{Header, Point, Record};
 use self::report::{Anomaly, Case, KEPT, Report};
 use super::{Checker, Finding, Outcome};
 use crate::history::{Op, OpType, Process};
 
-/// The checker of the kafka workload.
-pub fn checker() -> Box<dyn Checker> {
-    Box::<KafkaChecker>::default()
+/// The checker of the kafka workload. With `compatible` it finds what the original
+/// finds where an offset has several messages, or a poll an empty list.
+pub fn checker(compatible: bool) -> Box<dyn Checker> {
+    Box::new(KafkaChecker { compatible, ..KafkaChecker::default() })
 }
 
 #[derive(Default)]
 struct KafkaChecker {
+    compatible: bool,
     /// By process, the invocation of its open operation.
     open: FxHashMap<u64, Op>,
     record: Record,
     lag: RealtimeLag,
     report: Report,
     causes: Causes,
+    /// Of the test proper; in the original, of any kind.
     has_operations: bool,
-    has_empty_list: bool,
+    /// Whether an empty list was told, and whether a `null` was.
+    has_told_empty: [bool; 2],
 }
 
 impl Checker for KafkaChecker {
     fn observe(&mut self, op: &Op) {
         let Process::Client(process) = op.process else { return };
-        self.has_operations = true;
+        self.has_operations |= self.compatible || !(op.is_of_the_end() || op.f == "crash");
         if op.is_invocation() {
             let abandoned = self.open.insert(process, op.clone());
             self.take_open(abandoned);
@@ -97,7 +102,7 @@ impl Checker for KafkaChecker {
         let mut open: Vec<Op> = self.open.drain().map(|(_, op)| op).collect();
         open.sort_by_key(|op| op.index);
         self.take_open(open);
-        let evidence = Evidence::new(self.record);
+        let evidence = Evidence::new(self.record, self.compatible);
         let mut report = self.report;
         check(&evidence, &mut report);
         if self.has_operations {
@@ -212,24 +217,32 @@ impl KafkaChecker {
     }
 
     fn warn_of_empty_list(&mut self, op: &Op, micro_ops: &[MicroOp<'_>]) {
-        if self.has_empty_list {
-            return;
-        }
-        let empty = micro_ops.iter().find_map(|micro_op| match micro_op {
-            MicroOp::Poll { batches } => batches.iter().find(|batch| batch.pairs.is_empty()),
-            MicroOp::Send { .. } => None,
+        let batches = micro_ops.iter().flat_map(|micro_op| match micro_op {
+            MicroOp::Poll { batches } => &batches[..],
+            MicroOp::Send { .. } => &[],
         });
-        let Some(batch) = empty else { return };
-        self.has_empty_list = true;
-        self.report.warnings.push(Finding::new("empty-list", format!(
-                "Key {}: the poll in op {} ({}) returned an empty list for it, and it may not be the only one. \
-                 The original's checker can fail on that: leave out keys that have no messages.",
-                batch.key, op.index, op.process
-            ), vec![op.index]));
+        for batch in batches.filter(|batch| batch.pairs.is_empty()) {
+            let has_told = &mut self.has_told_empty[usize::from(batch.is_null)];
+            if !std::mem::replace(has_told, true) {
+                self.report.warnings.push(empty_list(op, batch));
+            }
+        }
     }
 }
 
-/// By key, the highest offset in a micro-operation.
+fn empty_list(op: &Op, batch: &Batch<'_>) -> Finding {
+    let list = if batch.is_null { "null, which counts as an empty list," } else { "an empty list" };
+    let text = format!(
+        "Key {}: the poll in op {} ({}) returned {list} for it, and it may not be the only one. The \
+         original's checker fails where no poll ever returns a message of such a key: leave out keys \
+         that have no messages.",
+        batch.key, op.index, op.process
+    );
+    Finding::new("empty-list", text, vec![op.index])
+}
+
+/// By key, the highest offset in a micro-operation. A list without messages shows
+/// no offset, but that the process polls the key.
 fn furthest<'a>(micro_op: &'a MicroOp<'_>) -> Vec<(&'a str, i64)> {
     match micro_op {
         MicroOp::Send { key, offset, .. } => {
@@ -237,7 +250,9 @@ fn furthest<'a>(micro_op: &'a MicroOp<'_>) -> Vec<(&'a str, i64)> {
         }
         MicroOp::Poll { batches } => batches
             .iter()
-            .filter_map(|batch| Some((&*batch.key, batch.pairs.iter().map(|pair| pair.0).max()?)))
+            .map(|batch| {
+                (&*batch.key, batch.pairs.iter().map(|pair| pair.0).fold(NOTHING, i64::max))
+            })
             .collect(),
     }
 }

@@ -1,11 +1,15 @@
 //! The order of each key's log, as sends and polls report it.
 //!
 //! Offsets may have gaps, so checks count *indices*: offsets at which a message is
-//! known, numbered from 0 without gaps. Where one offset has several messages, one
-//! of them (the first that the history mentions) stands for it; where one message
-//! has several offsets, its index is the last at which it stands. Both are errors
-//! of their own, found elsewhere.
+//! known, numbered from 0 without gaps. Where one offset has several messages, all of
+//! them have its index; where one message has several offsets, its index is the last
+//! at which it stands. Both are errors of their own, found elsewhere.
+//!
+//! The original lets one message stand for an offset that has several, and knows no
+//! place of the others: the first in the order of a Clojure hash set. With
+//! `compatible` it is the same one here. Nor does the original know offsets below 0.
 
+use super::clojure;
 use super::names::{KeyId, MessageId};
 use super::record::Record;
 
@@ -29,7 +33,7 @@ pub(super) struct Log {
 
 impl Orders {
     /// Puts together what the whole history says.
-    pub(super) fn new(record: &Record) -> Self {
+    pub(super) fn new(record: &Record, compatible: bool) -> Self {
         let mut logs: Vec<Log> = record.names.keys().map(|_| Log::default()).collect();
         for message in record.names.messages() {
             if let Some(offset) = record.facts(message).offset {
@@ -41,9 +45,15 @@ impl Orders {
         }
         let mut index = vec![NOWHERE; record.names.messages().count()];
         for log in &mut logs {
-            log.sort();
-            for (i, message) in (0..).zip(log.messages()) {
-                index[message.index()] = i;
+            if compatible {
+                log.sort_as_the_original(record);
+            } else {
+                log.entries.sort_unstable();
+            }
+            log.note_starts();
+            let placed = if compatible { 1 } else { usize::MAX };
+            for (i, slot) in (0..).zip(log.slots()) {
+                slot.iter().take(placed).for_each(|(_, message)| index[message.index()] = i);
             }
         }
         Orders { logs, index }
@@ -69,8 +79,14 @@ impl Orders {
 }
 
 impl Log {
-    fn sort(&mut self) {
-        self.entries.sort_unstable();
+    fn sort_as_the_original(&mut self, record: &Record) {
+        self.entries.retain(|(offset, _)| *offset >= 0);
+        self.entries.sort_by_cached_key(|&(offset, message)| {
+            (offset, clojure::place_in_a_set(record.names.value_of(message)), message)
+        });
+    }
+
+    fn note_starts(&mut self) {
         let mut last = None;
         for (position, (offset, _)) in (0..).zip(&self.entries) {
             if last.replace(*offset) != Some(*offset) {
@@ -79,12 +95,7 @@ impl Log {
         }
     }
 
-    /// The messages that stand for their offsets, by index.
-    pub(super) fn messages(&self) -> impl ExactSizeIterator<Item = MessageId> {
-        self.starts.iter().map(|&start| self.entries[start as usize].1)
-    }
-
-    /// The messages that stand for their offsets between two indices, both excluded.
+    /// A message of each offset between two indices, both excluded.
     pub(super) fn between(
         &self,
         from: usize,

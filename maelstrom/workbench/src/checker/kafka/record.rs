@@ -117,6 +117,8 @@ pub(super) struct Record {
     groups: Vec<(KeyId, Range<usize>)>,
     messages: Vec<MessageId>,
     assigned: Vec<KeyId>,
+    /// Polls with the keys for which they returned an empty list.
+    empty: Vec<(EventId, KeyId)>,
     // Buffers of `transfer`, kept for their capacity.
     sent: Vec<(KeyId, MessageId)>,
     read: Vec<(KeyId, MessageId)>,
@@ -164,6 +166,9 @@ impl Record {
                     for batch in batches {
                         let key = self.key(&batch.key);
                         self.mention(key, event, header.kind);
+                        if batch.pairs.is_empty() {
+                            self.empty.push((event, key));
+                        }
                         for (offset, message) in &batch.pairs {
                             let message = self.names.message(key, message);
                             self.note_read(event, header.kind, message, *offset);
@@ -267,6 +272,14 @@ impl Record {
         self.groups[range]
             .iter()
             .map(|(key, messages)| Group { key: *key, messages: &self.messages[messages.clone()] })
+    }
+
+    /// The keys for which a poll returned no messages, but an empty list.
+    pub(super) fn empty_reads(&self, id: EventId) -> impl Iterator<Item = KeyId> + use<'_> {
+        let first = self.empty.partition_point(|(event, _)| *event < id);
+        let of_event = self.empty[first..].iter().take_while(move |(event, _)| *event == id);
+        let is_empty = move |key: &KeyId| self.reads(self.event(id)).all(|read| read.key != *key);
+        of_event.map(|(_, key)| *key).filter(is_empty)
     }
 
     /// The keys that an event assigned, if it was that kind of event.
