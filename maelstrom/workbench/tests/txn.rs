@@ -304,6 +304,115 @@ fn future_read_a_read_must_not_hold_what_is_appended_later() {
     assert_shows(&lists(&bad, "read-atomic"), &["future-read"]);
 }
 
+const COMPATIBLE: Options = Options { compatible: true, ..PLAIN };
+
+/// A transaction does one thing after the other under every model.
+#[test]
+fn future_read_of_a_register_is_invalid_whatever_is_asked_except_by_the_originals_habit() {
+    let future = ["r x 1, w x 1", "r x 1, w x 1, w x 2", "w x 1, r x 2, w x 2"];
+    for text in future {
+        let history = busy().alone(0, text);
+        for model in Model::all() {
+            let outcome = history.registers(&[model], PLAIN);
+            assert_shows_among(&outcome, "future-read");
+            assert_eq!(outcome.results["not"], json!(["read-uncommitted"]));
+        }
+        let weak = history.registers(&[model("read-uncommitted")], COMPATIBLE);
+        assert_clean(&weak);
+        assert!(weak.warnings.is_empty(), "{:?}", weak.warnings);
+        let outcome = history.registers(&[model("read-committed")], COMPATIBLE);
+        assert_clean(&outcome);
+        assert_eq!(outcome.warnings[0].kind, "future-read");
+    }
+    let own = busy().alone(0, "r x -, w x 1, r x 1, w x 2, r x 2").alone(0, "r x 2");
+    assert_clean(&own.registers(&[], STRICT));
+    // What a transaction without an answer read is not known.
+    let unanswered = busy().begin(0, "r x 1, w x 1").info(0).begin(1, "r x 2, w x 2").fail(1);
+    assert_clean(&unanswered.registers(&[], STRICT));
+}
+
+#[test]
+fn future_read_of_a_list_is_invalid_under_every_model_except_by_the_originals_habit() {
+    let bad = History::new().alone(0, "append x 1").alone(0, "r x [1,2], append x 2");
+    let bad = bad.alone(1, "r x [1,2]");
+    for model in Model::all() {
+        assert_shows_among(&bad.lists(&[model], PLAIN), "future-read");
+    }
+    assert_clean(&bad.lists(&[model("read-uncommitted")], COMPATIBLE));
+    assert_shows_among(&bad.lists(&[model("read-committed")], COMPATIBLE), "future-read");
+}
+
+#[test]
+fn overwritten_own_read_is_told_under_every_model_and_wrong_if_strict() {
+    for model in Model::all() {
+        let registers = busy().alone(0, "w x 1, w x 2, r x 1").alone(1, "r x 2");
+        assert!(registers.registers(&[model], PLAIN).warnings.iter().any(is_overwritten));
+        assert_shows_among(&registers.registers(&[model], STRICT), "overwritten-own-read");
+        let lists =
+            History::new().alone(0, "append x 1, append x 2, r x [1]").alone(1, "r x [1,2]");
+        assert_shows_among(&lists.lists(&[model], STRICT), "overwritten-own-read");
+    }
+    let good = History::new().alone(0, "append x 1, r x [1], append x 2, r x [1,2]");
+    assert_clean(&good.alone(1, "r x [1,2]").lists(&[], STRICT));
+}
+
+fn is_overwritten(finding: &workbench::checker::Finding) -> bool {
+    finding.kind == "overwritten-own-read"
+}
+
+/// Reads that disagree without a write between them are internal, which models
+/// below read-atomic allow.
+#[test]
+fn internal_two_reads_of_one_key_must_agree() {
+    let bad = History::new().alone(0, "w x 1").together(&["w x 2", "r x 1, r x 2"]);
+    assert_shows(&registers(&bad, "read-atomic"), &["internal"]);
+    assert_clean(&bad.registers(&[model("read-committed")], STRICT));
+}
+
+#[test]
+fn internal_an_empty_list_is_null_except_by_the_originals_habit() {
+    let reads = [("r x [], r x -", true), ("r x -, r x []", false), ("r x [], r x []", false)];
+    for (text, is_internal) in reads {
+        let history = History::new().together(&[text, "append x 1"]).alone(2, "r x [1]");
+        assert_clean(&lists(&history, "serializable"));
+        let outcome = history.lists(&[model("serializable")], COMPATIBLE);
+        assert_eq!(types(&outcome).contains(&"internal".to_owned()), is_internal, "{text}");
+    }
+    // So two updates of an empty list can be one to the original.
+    let update = ["r x [], append x 1", "r x -, append x 2"];
+    let history = History::new().together(&update).alone(2, "r x [1,2]");
+    assert_shows_among(&lists(&history, "cursor-stability"), "lost-update");
+    assert_clean(&history.lists(&[model("cursor-stability")], COMPATIBLE));
+}
+
+#[test]
+fn a_transaction_that_never_ended_proves_nothing_unless_it_was_seen() {
+    let unseen = History::new().alone(0, "r x -, append x 1").begin(0, "append x 2");
+    for options in [PLAIN, COMPATIBLE] {
+        let outcome = unseen.lists(&[model("consistent-view")], options);
+        assert_eq!(outcome.valid, Validity::Unknown, "{options:?}");
+        assert_eq!(types(&outcome), ["empty-transaction-graph"]);
+    }
+    let lone = History::new().alone(0, "r x -").begin(1, "append x 1");
+    assert_eq!(lone.lists(&[], PLAIN).valid, Validity::Unknown);
+    let seen = History::new().begin(1, "append x 1, append y 1").alone(0, "r x [1], r y -");
+    assert_shows(&lists(&seen, "consistent-view"), &["G-single-item"]);
+    let told = History::new().begin(1, "append x 1").info(1).alone(0, "r x -");
+    assert_clean(&lists(&told, "strict-serializable"));
+}
+
+/// To the original the last one in the order of a hash table is the order of
+/// appends, here the one that was read first.
+#[test]
+fn of_two_longest_lists_the_first_counts_except_by_the_originals_habit() {
+    let appends = ["append x 1", "append x 2", "append x 3, append x 4", "append x 5"];
+    let history = appends.iter().fold(History::new(), |history, text| history.alone(0, text));
+    let history = history.alone(1, "r x [2,5,1,3,4]").alone(2, "r x [3,2,4,1,5]");
+    assert_shows(&lists(&history, "serializable"), &["incompatible-order"]);
+    let outcome = history.lists(&[model("serializable")], COMPATIBLE);
+    assert_shows(&outcome, &["G0", "incompatible-order"]);
+}
+
 #[test]
 fn cyclic_versions_two_transactions_must_not_overwrite_each_other() {
     let bad = History::new().together(&["r x 2, w x 1", "r x 1, w x 2"]);
@@ -333,7 +442,6 @@ fn what_the_original_overlooks_is_a_warning_and_counts_only_if_strict() {
             "causality-violation",
             History::new().together(&["w x 1", "r x 1, w y 1", "r y 1, r x -"]),
         ),
-        ("future-read", busy().alone(0, "r x 1, w x 1").alone(1, "r x 1")),
         (
             "reply-mismatch",
             busy()

@@ -58,6 +58,8 @@ pub enum Anomaly {
     Internal,
     /// A transaction reads what it writes only later.
     FutureRead,
+    /// A transaction reads what it had overwritten itself before the read.
+    OverwrittenOwnRead,
     /// Aborted read: what was read was written by a transaction that failed.
     G1a,
     /// Intermediate read: what was read was overwritten by its own transaction.
@@ -137,18 +139,24 @@ impl Anomaly {
             Self::Cycle(class, scope) => Some((class, scope)),
             // Without a version order a lost update is a write skew on one item.
             Self::LostUpdate => Some((Class::G2, Scope::Data)),
-            // All of G1 goes where G1c goes (Adya, section 3.2.1). A future read is
-            // T -wr-> T, in a graph that has no loops of one vertex; the last two
-            // show effects of transactions that were undone.
-            Self::G1a
-            | Self::G1b
-            | Self::FutureRead
-            | Self::IncompatibleOrder
-            | Self::DirtyUpdate => Some((Class::G1c, Scope::Data)),
+            // All of G1 goes where G1c goes (Adya, section 3.2.1). The last two show
+            // effects of transactions that were undone.
+            Self::G1a | Self::G1b | Self::IncompatibleOrder | Self::DirtyUpdate => {
+                Some((Class::G1c, Scope::Data))
+            }
             Self::Otv | Self::FracturedRead | Self::CausalityViolation => {
                 Some((Class::GSingle, Scope::Data))
             }
             _ => None,
+        }
+    }
+
+    /// What the original takes it for: to Elle a future read is T -wr-> T, no worse
+    /// than any other cycle of reads.
+    pub(super) fn in_the_original(self) -> Self {
+        match self {
+            Self::FutureRead => Self::Cycle(Class::G1c, Scope::Data),
+            other => other,
         }
     }
 
@@ -179,6 +187,7 @@ impl fmt::Display for Anomaly {
             Self::CycleExists(model) => return write!(f, "{}-cycle-exists", model.adya_name()),
             Self::Internal => "internal",
             Self::FutureRead => "future-read",
+            Self::OverwrittenOwnRead => "overwritten-own-read",
             Self::G1a => "G1a",
             Self::G1b => "G1b",
             Self::LostUpdate => "lost-update",

@@ -68,10 +68,14 @@ impl VersionOrder {
 }
 
 /// Adds the dependencies.
+///
+/// Who made a state and read it, too, precedes what follows it by its write
+/// already; `with_own_reads` says so a second time, as the original does.
 pub(super) fn add_dependencies(
     log: &Log,
     writes: &Writes,
     order: &VersionOrder,
+    with_own_reads: bool,
     graph: &mut Dependencies,
 ) {
     let mut readers: Vec<(State, Txn)> = Vec::new();
@@ -97,34 +101,31 @@ pub(super) fn add_dependencies(
         }
     }
     for of_state in followers.chunk_by(|a, b| a.0 == b.0) {
-        add_followers(log, writes, &readers, of_state, graph);
+        let maker = add_followers(log, writes, of_state, graph);
+        let skipped = maker.filter(|_| !with_own_reads);
+        let state = of_state[0].0;
+        let of_it: Vec<Txn> = group(&readers, state)
+            .iter()
+            .map(|&(_, txn)| txn)
+            .filter(|&reader| Some(reader) != skipped)
+            .collect();
+        let appends: Vec<Append> = of_state.iter().map(|&(_, append)| append).collect();
+        graph.overwritten((state.0, state.1.unwrap_or(NULL)), &of_it, &appends);
     }
 }
 
-/// What was appended right after one state follows who made the state and who
-/// read it.
+/// What was appended right after one state follows who made it, who is returned.
 fn add_followers(
     log: &Log,
     writes: &Writes,
-    readers: &[(State, Txn)],
     followers: &[(State, Append)],
     graph: &mut Dependencies,
-) {
-    let state = followers[0].0;
-    let (key, before) = state;
-    let value = before.unwrap_or(NULL);
-    let maker = before.and_then(|element| writes.possible(log, (key, element)));
-    let appends: Vec<Append> = followers.iter().map(|&(_, append)| append).collect();
-    if let Some(maker) = maker {
-        for &(txn, next) in &appends {
-            graph.add(maker, txn, Dependency::ww(key, value, next));
-        }
+) -> Option<Txn> {
+    let (key, before) = followers[0].0;
+    let element = before?;
+    let maker = writes.possible(log, (key, element))?;
+    for &(_, (txn, next)) in followers {
+        graph.add(maker, txn, Dependency::ww(key, element, next));
     }
-    // Who made the state precedes its followers by that already.
-    let readers: Vec<Txn> = group(readers, state)
-        .iter()
-        .map(|&(_, txn)| txn)
-        .filter(|&reader| Some(reader) != maker)
-        .collect();
-    graph.overwritten((key, value), &readers, &appends);
+    Some(maker)
 }

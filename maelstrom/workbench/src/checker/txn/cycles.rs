@@ -28,7 +28,9 @@
 use super::anomaly::{Anomaly, Class, Scope};
 use super::dependency::{Dependencies, Dependency, Relation};
 use super::hunt::Hunt;
+use super::log::Txn;
 use super::naming::{Found, Habits, Step};
+use super::original::{self, Original};
 use crate::checker::graph::Digraph;
 
 /// How to search.
@@ -49,17 +51,36 @@ impl Manner {
 
 /// All that can be found of cycles that lean on no more than `scope`.
 pub(super) fn find(dependencies: &Dependencies, scope: Scope, manner: Manner) -> Vec<Found> {
+    components(dependencies).iter().flat_map(|c| c.find(scope, manner)).collect()
+}
+
+/// What the original finds of them, or all where it would take too long.
+pub(super) fn find_as_the_original(
+    dependencies: &Dependencies,
+    scope: Scope,
+    manner: Manner,
+    op: &dyn Fn(Txn) -> u64,
+) -> Vec<Found> {
+    let original = Original { op, loops: dependencies.loops(), habits: manner.habits };
+    let find = |component: &Component| match original::search(component, &original) {
+        Some(found) => found.into_iter().chain(component.causality_violation(manner)).collect(),
+        None => component.find(scope, manner),
+    };
+    components(dependencies).iter().flat_map(find).collect()
+}
+
+/// The strongly connected components of several transactions.
+fn components(dependencies: &Dependencies) -> Vec<Component> {
     let whole = dependencies.graph();
     let mut place = vec![u32::MAX; whole.len()];
-    let mut found = Vec::new();
+    let mut components = Vec::new();
     for members in whole.components() {
         let transactions = members.partition_point(|&v| v < dependencies.transactions());
         if transactions > 1 {
-            let component = Component::new(&whole, members, transactions, &mut place);
-            found.extend(component.find(scope, manner));
+            components.push(Component::new(&whole, members, transactions, &mut place));
         }
     }
-    found
+    components
 }
 
 /// One strongly connected component, its vertices numbered from 0, transactions

@@ -77,6 +77,10 @@ pub(super) struct Dependencies {
     transactions: u32,
     states: u32,
     arcs: Vec<(u32, u32, Dependency)>,
+    /// Read dependencies of transactions on themselves.
+    loops: Vec<(Txn, Dependency)>,
+    /// Transactions that are no part of the graph, sorted.
+    without: Vec<Txn>,
     /// Whether any dependency was inferred, be it of a transaction on itself or
     /// on one that failed.
     is_touched: bool,
@@ -84,13 +88,39 @@ pub(super) struct Dependencies {
 
 impl Dependencies {
     pub(super) fn new(transactions: usize) -> Self {
-        let transactions = transactions as u32;
-        Self { transactions, states: 0, arcs: Vec::new(), is_touched: false }
+        Self {
+            transactions: transactions as u32,
+            states: 0,
+            arcs: Vec::new(),
+            loops: Vec::new(),
+            without: Vec::new(),
+            is_touched: false,
+        }
+    }
+
+    /// The same without what would relate these transactions, which are sorted.
+    pub(super) fn without(self, transactions: Vec<Txn>) -> Self {
+        Self { without: transactions, ..self }
+    }
+
+    fn is_in(&self, txn: Txn) -> bool {
+        self.without.binary_search(&txn).is_err()
     }
 
     /// How many vertices are transactions.
     pub(super) fn transactions(&self) -> u32 {
         self.transactions
+    }
+
+    /// The read dependencies of transactions on themselves.
+    pub(super) fn loops(&self) -> &[(Txn, Dependency)] {
+        &self.loops
+    }
+
+    /// `txn` read its own write before it made it.
+    pub(super) fn add_loop(&mut self, txn: Txn, dependency: Dependency) {
+        self.loops.push((txn, dependency));
+        self.touch();
     }
 
     /// Notes that a dependency exists that makes no arc.
@@ -105,7 +135,7 @@ impl Dependencies {
 
     /// `from` precedes `to`. A transaction does not precede itself.
     pub(super) fn add(&mut self, from: Txn, to: Txn, dependency: Dependency) {
-        if from != to {
+        if from != to && self.is_in(from) && self.is_in(to) {
             self.arcs.push((from, to, dependency));
         }
     }
@@ -118,8 +148,9 @@ impl Dependencies {
         readers: &[Txn],
         writers: &[(Txn, Name)],
     ) {
+        let writers: Vec<_> = writers.iter().filter(|&&(txn, _)| self.is_in(txn)).collect();
         if readers.len() == 1 || writers.len() == 1 {
-            for &(writer, next) in writers {
+            for &&(writer, next) in &writers {
                 for &reader in readers {
                     self.add(reader, writer, Dependency::rw(key, value, next));
                 }
@@ -130,7 +161,7 @@ impl Dependencies {
             for &reader in readers {
                 self.arcs.push((reader, state, Dependency::rw(key, value, NULL)));
             }
-            for &(writer, next) in writers {
+            for &&(writer, next) in &writers {
                 self.arcs.push((state, writer, Dependency::rw(key, value, next)));
             }
         }

@@ -37,8 +37,9 @@ pub(super) fn check(log: &Log, writes: &Writes, options: Options, cases: &mut Ca
             }
             Kind::Lists => list_internal(log, txn, options, cases),
         }
+        overwritten_own_read(log, txn, cases);
     }
-    lost_updates(log, &committed, cases);
+    lost_updates(log, &committed, options, cases);
 }
 
 fn duplicate_write(log: &Log, (key, value): Version, txns: [Txn; 2]) -> Case {
@@ -109,13 +110,16 @@ fn register_internal(log: &Log, txn: Txn, options: Options, cases: &mut Casebook
 struct Known {
     /// What it read, if it did.
     list: Option<List>,
+    /// Whether it read it as `null`.
+    is_null: bool,
     /// What it appended since.
     appended: Vec<Name>,
 }
 
 impl Known {
-    fn is_initial(&self, log: &Log) -> bool {
-        self.appended.is_empty() && self.list.is_some_and(|list| log.lists.length(list) == 0)
+    /// Whether Elle up to 0.2.2 takes it for unread.
+    fn is_unread(&self) -> bool {
+        self.is_null && self.appended.is_empty()
     }
 
     fn agrees_with(&self, log: &Log, read: List) -> bool {
@@ -149,10 +153,15 @@ fn list_internal(log: &Log, txn: Txn, options: Options, cases: &mut Casebook) {
             known.entry(mop.key).or_default().appended.push(mop.value);
             continue;
         }
-        let read = Known { list: Some(mop.value), appended: Vec::new() };
+        let read = Known { list: Some(mop.value), is_null: mop.is_null, appended: Vec::new() };
         let expected = known.insert(mop.key, read);
-        let expected = expected.filter(|known| !options.compatible || !known.is_initial(log));
-        if let Some(expected) = expected.filter(|known| !known.agrees_with(log, mop.value)) {
+        let expected = expected.filter(|known| !options.compatible || !known.is_unread());
+        let disagrees = |known: &Known| {
+            // To Elle a list read as `[]` is not the one read as `null`.
+            let is_other_empty = options.compatible && mop.is_null && known.appended.is_empty();
+            is_other_empty || !known.agrees_with(log, mop.value)
+        };
+        if let Some(expected) = expected.filter(disagrees) {
             cases.add(Anomaly::Internal, || {
                 let json = expected.json(log);
                 let what = format!("contradicts the transaction itself, which left {json}");
@@ -182,12 +191,37 @@ fn register_reads(log: &Log, writes: &Writes, txn: Txn, cases: &mut Casebook) {
         if !write.is_final && write.txn != txn {
             cases.add(Anomaly::G1b, || intermediate(log, txn, mop, writer));
         }
-        let is_own = |earlier: &Mop| earlier.is_write && earlier.key == mop.key;
-        if write.txn == txn && !mops[..i].iter().any(is_own) {
+        let wrote_it = |m: &Mop| m.is_write && m.key == mop.key && m.value == mop.value;
+        if write.txn == txn && !mops[..i].iter().any(wrote_it) {
             cases.add(Anomaly::FutureRead, || {
                 read_case(log, txn, mop, "it writes itself, but only later", &[])
             });
         }
+    }
+}
+
+/// A read of what the transaction itself wrote and, before the read, overwrote.
+fn overwritten_own_read(log: &Log, txn: Txn, cases: &mut Casebook) {
+    let mut written: FxHashMap<Name, Vec<Name>> = FxHashMap::default();
+    for mop in log.mops(txn) {
+        if mop.is_write {
+            written.entry(mop.key).or_default().push(mop.value);
+        } else if let Some((_, earlier)) = written.get(&mop.key).and_then(|all| all.split_last())
+            && version_read(log, mop).is_some_and(|version| earlier.contains(&version))
+        {
+            cases.add(Anomaly::OverwrittenOwnRead, || {
+                read_case(log, txn, mop, "it had overwritten itself before", &[])
+            });
+        }
+    }
+}
+
+/// The write that a read ends with: the value of a register, the last element of
+/// a list.
+fn version_read(log: &Log, mop: &Mop) -> Option<Name> {
+    match log.kind {
+        Kind::Registers => Some(mop.value).filter(|&value| value != NULL),
+        Kind::Lists => log.lists.last(mop.value),
     }
 }
 
@@ -199,16 +233,18 @@ pub(super) fn intermediate(log: &Log, txn: Txn, mop: &Mop, writer: u64) -> Case 
 
 /// Several transactions that read one version of a key and then wrote the key
 /// (Adya's H_lu; without a version order, as Elle has it).
-fn lost_updates(log: &Log, committed: &[Txn], cases: &mut Casebook) {
-    let mut updates: Vec<(Version, Txn)> = Vec::new();
-    let mut read: FxHashMap<Name, Option<u32>> = FxHashMap::default();
+fn lost_updates(log: &Log, committed: &[Txn], options: Options, cases: &mut Casebook) {
+    let mut updates: Vec<Update> = Vec::new();
+    let mut read: FxHashMap<Name, Option<(u32, bool)>> = FxHashMap::default();
     for &txn in committed {
         read.clear();
         for mop in log.mops(txn) {
             if !mop.is_write {
-                read.entry(mop.key).or_insert(Some(mop.value));
-            } else if let Some(version) = read.get_mut(&mop.key).and_then(Option::take) {
-                updates.push(((mop.key, version), txn));
+                // To Elle a list read as `[]` is not the one read as `null`.
+                let is_null = mop.is_null && options.compatible;
+                read.entry(mop.key).or_insert(Some((mop.value, is_null)));
+            } else if let Some((version, is_null)) = read.get_mut(&mop.key).and_then(Option::take) {
+                updates.push((((mop.key, version), is_null), txn));
             }
         }
     }
@@ -218,8 +254,11 @@ fn lost_updates(log: &Log, committed: &[Txn], cases: &mut Casebook) {
     }
 }
 
-fn lost_update(log: &Log, rivals: &[(Version, Txn)]) -> Case {
-    let (key, value) = rivals[0].0;
+/// The version that a transaction read, whether as `null`, and the transaction.
+type Update = ((Version, bool), Txn);
+
+fn lost_update(log: &Log, rivals: &[Update]) -> Case {
+    let ((key, value), _) = rivals[0].0;
     let ops: Vec<u64> = rivals.iter().map(|&(_, txn)| log.txn(txn).op()).collect();
     let list = ops.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
     Case {

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::anomaly::Anomaly;
 use super::cases::{Case, Casebook};
+use super::dependency::group;
 use super::direct::{intermediate, read_case};
-use super::lists::List;
+use super::lists::{List, Spans};
 use super::log::{Fate, Log, Mop, Txn};
 use super::names::Name;
 use super::writes::Writes;
@@ -17,11 +18,12 @@ use super::writes::Writes;
 /// Adds the cases that lists show.
 pub(super) fn check(log: &Log, writes: &Writes, cases: &mut Casebook) {
     let flaws = Flaws::of(log, writes);
+    let (by_last, spans) = (log.lists.by_last(), log.lists.spans());
     for txn in log.committed() {
         for mop in log.mops(txn).iter().filter(|mop| !mop.is_write) {
             flaws.check(log, writes, txn, mop, cases);
         }
-        future_read(log, txn, cases);
+        future_read(log, txn, &by_last, &spans, cases);
     }
     for key in log.lists.keys() {
         if let Some(fork) = log.lists.fork(key) {
@@ -108,13 +110,20 @@ fn duplicates(log: &Log, txn: Txn, mop: &Mop) -> Case {
 }
 
 /// A read that holds what its transaction appends only afterwards.
-fn future_read(log: &Log, txn: Txn, cases: &mut Casebook) {
+fn future_read(
+    log: &Log,
+    txn: Txn,
+    by_last: &[((Name, Name), List)],
+    spans: &Spans,
+    cases: &mut Casebook,
+) {
     let mops = log.mops(txn);
     for (i, append) in mops.iter().enumerate().filter(|(_, mop)| mop.is_write) {
         let holds_it = |mop: &&Mop| {
+            let ends = || group(by_last, (append.key, append.value)).iter();
             !mop.is_write
                 && mop.key == append.key
-                && log.lists.backwards(mop.value).any(|element| element == append.value)
+                && ends().any(|&(_, end)| spans.is_prefix(end, mop.value))
         };
         if let Some(read) = mops[..i].iter().find(holds_it) {
             cases.add(Anomaly::FutureRead, || {

@@ -26,6 +26,22 @@ struct Node {
     next_sibling: List,
 }
 
+/// The trees laid out in one line: a list, then all that begin with it.
+#[derive(Debug)]
+pub(super) struct Spans {
+    start: Vec<u32>,
+    length: Vec<u32>,
+}
+
+impl Spans {
+    /// Whether `list` begins with all of `prefix`.
+    pub(super) fn is_prefix(&self, prefix: List, list: List) -> bool {
+        let (prefix, list) = (prefix as usize, list as usize);
+        let after = self.start[list].checked_sub(self.start[prefix]);
+        after.is_some_and(|after| after < self.length[prefix])
+    }
+}
+
 /// The trees of all keys.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
@@ -171,6 +187,50 @@ impl Lists {
         nearest
     }
 
+    /// Where each list and those that begin with it stand.
+    pub(super) fn spans(&self) -> Spans {
+        let mut length: Vec<u32> = vec![1; self.nodes.len()];
+        for (i, node) in self.nodes.iter().enumerate().rev().filter(|(_, n)| n.parent != NONE) {
+            length[node.parent as usize] += length[i];
+        }
+        let (mut start, mut next, mut end) = (vec![0; length.len()], vec![0; length.len()], 0);
+        for (i, node) in self.nodes.iter().enumerate() {
+            let free: &mut u32 =
+                if node.parent == NONE { &mut end } else { &mut next[node.parent as usize] };
+            start[i] = *free;
+            *free += length[i];
+            next[i] = start[i] + 1;
+        }
+        Spans { start, length }
+    }
+
+    /// Every list that is not empty by its key and last element, sorted.
+    pub(super) fn by_last(&self) -> Vec<((Name, Name), List)> {
+        let lists = (0..self.nodes.len() as List).filter(|&list| self.length(list) > 0);
+        let mut by_last: Vec<_> =
+            lists.map(|list| ((self.key(list), self.nodes[list as usize].element), list)).collect();
+        by_last.sort_unstable();
+        by_last
+    }
+
+    /// Of several longest lists of one key makes the one with the greatest rank
+    /// its longest.
+    pub(super) fn break_ties<R: Ord>(&mut self, rank: impl Fn(&[Name]) -> R) {
+        let mut rivals: Vec<(Name, List)> = Vec::new();
+        for (i, node) in self.nodes.iter().enumerate() {
+            let longest = self.longest[node.key as usize];
+            if node.length == self.length(longest) && i as List != longest {
+                rivals.push((node.key, i as List));
+            }
+        }
+        for (key, rival) in rivals {
+            let longest = self.longest[key as usize];
+            if rank(&self.elements(rival)) > rank(&self.elements(longest)) {
+                self.longest[key as usize] = rival;
+            }
+        }
+    }
+
     /// For each list whether its last element stands in it before, too.
     pub(super) fn repeats(&self) -> Vec<bool> {
         let mut repeats = vec![false; self.nodes.len()];
@@ -243,6 +303,24 @@ mod tests {
         let mut lists = Lists::default();
         assert_ne!(lists.list(0, [1].into_iter()), lists.list(1, [1].into_iter()));
         assert_eq!(lists.longest(7), None);
+    }
+
+    #[test]
+    fn a_prefix_is_told_from_what_only_looks_like_one() {
+        let (lists, numbers) = lists(&[&[1, 2, 3], &[1, 2], &[1, 3], &[]]);
+        let spans = lists.spans();
+        let is_prefix = |a: usize, b: usize| spans.is_prefix(numbers[a], numbers[b]);
+        assert!(is_prefix(1, 0) && is_prefix(3, 2) && is_prefix(0, 0));
+        assert!(!is_prefix(0, 1) && !is_prefix(1, 2) && !is_prefix(2, 0));
+    }
+
+    #[test]
+    fn of_two_longest_lists_the_rank_decides() {
+        let (mut lists, numbers) = lists(&[&[1, 2], &[3, 4], &[9]]);
+        lists.break_ties(|elements| elements[0]);
+        assert_eq!(lists.longest(0), Some(numbers[1]));
+        lists.break_ties(|elements| std::cmp::Reverse(elements[0]));
+        assert_eq!(lists.longest(0), Some(numbers[0]));
     }
 
     #[test]

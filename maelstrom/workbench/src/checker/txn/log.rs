@@ -17,6 +17,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::anomaly::Anomaly;
+use super::clojure;
 use super::lists::{List, Lists};
 use super::names::{Name, Names};
 use crate::history::{Op, OpType, Process};
@@ -96,6 +97,8 @@ pub(super) struct Mop {
     /// What was written or appended, or the register's value that was read; of a
     /// list that was read, its [`List`].
     pub(super) value: u32,
+    /// Whether it is a read of `null`, which of a list means the same as `[]`.
+    pub(super) is_null: bool,
 }
 
 /// Something wrong with an operation by itself.
@@ -260,17 +263,18 @@ impl Log {
         let key = self.names.number(key.get());
         if function == self.kind.write() {
             let value = self.names.number(value.get());
-            return Ok(Mop { is_write: true, key, value });
+            return Ok(Mop { is_write: true, key, value, is_null: false });
         }
         if function != "r" {
             return Err(format!("is {function:?}, neither \"r\" nor {:?}", self.kind.write()));
         }
         let value = if has_reads { value.get() } else { "null" };
+        let is_null = value.trim() == "null";
         let value = match self.kind {
             Kind::Registers => self.names.number(value),
             Kind::Lists => self.decode_list(key, value)?,
         };
-        Ok(Mop { is_write: false, key, value })
+        Ok(Mop { is_write: false, key, value, is_null })
     }
 
     /// `null` is the empty list: the state of a key before its first append.
@@ -280,6 +284,17 @@ impl Log {
         let names = &mut self.names;
         let elements = elements.unwrap_or_default();
         Ok(self.lists.list(key, elements.iter().map(|element| names.number(element.get()))))
+    }
+
+    /// Where several longest lists of one key contradict each other, takes the one
+    /// that the original takes for the order of appends.
+    pub(super) fn break_ties_as_the_original(&mut self) {
+        let names = &self.names;
+        let integer = |&element: &Name| names.json(element).as_i64();
+        self.lists.break_ties(|elements| {
+            let elements: Option<Vec<i64>> = elements.iter().map(integer).collect();
+            elements.map(|elements| clojure::vector_rank(&elements))
+        });
     }
 
     /// The transaction of this number.

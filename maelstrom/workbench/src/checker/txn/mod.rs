@@ -10,39 +10,28 @@
 //! - `direct`, `list_checks`, `atomicity`, `convergence`: anomalies that need no
 //!   graph.
 //! - `registers`, `appends`, `order`: the dependencies, into a `dependency` graph.
-//! - `cycles`: the search, with `hunt`, `naming` and `reach`; `explain` and
-//!   `picture` show what it found.
+//! - `cycles`: the search, with `hunt`, `naming` and `reach`; `original` is the
+//!   original's search, with `clojure` for its order; `explain` and `picture` show
+//!   what was found.
+//! - `open`: transactions that never ended.
 //! - [`anomaly`], [`model`]: what there is, and what forbids what.
 //! - `verdict`: what it all comes to.
 //!
 //! # Agreement with the original
 //!
 //! Verdict, anomaly types and the models ruled out are those of Maelstrom with
-//! Elle, with these exceptions, which [`Options::compatible`] takes back:
-//!
-//! - Maelstrom calls a history on registers invalid when no transaction depends
-//!   on any other (`empty-transaction-graph`), though Elle only says that it does
-//!   not know. Here it is unknown.
-//! - Where each writer of a cycle of writes on registers was read by the next,
-//!   Elle calls the cycle G1c, and adds that a cycle which rules out
-//!   read-uncommitted exists somewhere. Here it is G0.
-//! - Where a component holds worse cycles, too, Elle can overlook a G-single and
-//!   name something milder, depending on the order of its hash tables. Here the
-//!   search is complete. What `compatible` does about it is to name both.
-//! - A key read as `null` and then as something else within one transaction is
-//!   `internal`; Elle overlooks it up to the version in Maelstrom (0.2.2).
-//! - One register whose inferred version order is cyclic makes Elle drop the
-//!   inferred orders of all registers. Here it is those of that register.
-//!
-//! A node's answer that is no transaction, and an element of a list that nobody
-//! appended, are findings here; the original ends in an exception. `null` and `[]`
-//! are the same list. Elle gives up on a component after a second
-//! (`cycle-search-timeout`); the search here needs no limit.
+//! Elle 0.2.2, except for what `DIFFERENCES.md` lists, which
+//! [`Options::compatible`] takes back. Two things it cannot take back: where the
+//! original ends in an exception (a node's answer that is no transaction, an
+//! element of a list that nobody appended) there is a finding here; and where Elle
+//! gives up on a component after a second (`cycle-search-timeout`), so that speed
+//! decides, the search here is complete.
 
 pub mod anomaly;
 mod appends;
 mod atomicity;
 mod cases;
+mod clojure;
 mod convergence;
 mod cycles;
 #[cfg(test)]
@@ -57,7 +46,9 @@ mod log;
 pub mod model;
 mod names;
 mod naming;
+mod open;
 mod order;
+mod original;
 mod picture;
 mod reach;
 mod registers;
@@ -74,7 +65,7 @@ use self::cycles::Manner;
 use self::dependency::Dependencies;
 use self::log::{Kind, Log};
 pub use self::model::Model;
-use self::naming::Habits;
+use self::naming::{Found, Habits};
 use self::registers::Registers;
 use self::writes::Writes;
 use super::{Checker, Outcome};
@@ -130,10 +121,19 @@ impl TxnChecker {
             }
             Kind::Lists => {
                 let order = VersionOrder::of(&self.log);
-                appends::add_dependencies(&self.log, writes, &order, graph);
+                let with_own_reads = self.options.compatible;
+                appends::add_dependencies(&self.log, writes, &order, with_own_reads, graph);
                 atomicity::check(&self.log, &Versions::Lists(writes, &order), cases);
             }
         }
+    }
+
+    fn cycles(&self, graph: &Dependencies, scope: Scope) -> Vec<Found> {
+        let manner = Manner::new(self.habits());
+        if !self.options.compatible {
+            return cycles::find(graph, scope, manner);
+        }
+        cycles::find_as_the_original(graph, scope, manner, &|txn| self.log.txn(txn).op())
     }
 
     fn habits(&self) -> Habits {
@@ -152,6 +152,9 @@ impl Checker for TxnChecker {
 
     fn finish(mut self: Box<Self>) -> Outcome {
         self.log.finish();
+        if self.options.compatible {
+            self.log.break_ties_as_the_original();
+        }
         let mut cases = Casebook::default();
         let writes = Writes::of(&self.log);
         direct::check(&self.log, &writes, self.options, &mut cases);
@@ -160,14 +163,15 @@ impl Checker for TxnChecker {
         }
         convergence::check(&self.log, &mut cases);
 
-        let mut graph = Dependencies::new(self.log.transactions.len());
+        let unseen = open::without_trace(&self.log, self.options);
+        let mut graph = Dependencies::new(self.log.transactions.len()).without(unseen);
         self.add_data(&writes, &mut graph, &mut cases);
         let scope = self.models.iter().map(|model| model.scope()).max().unwrap_or(Scope::Data);
         order::add(&self.log, scope, &mut graph);
         if graph.is_empty() {
             cases.add(Anomaly::EmptyTransactionGraph, empty);
         }
-        for found in cycles::find(&graph, scope, Manner::new(self.habits())) {
+        for found in self.cycles(&graph, scope) {
             let (anomaly, case) = explain::case(&self.log, &found);
             cases.add(anomaly, || case);
         }

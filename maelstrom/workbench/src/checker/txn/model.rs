@@ -83,13 +83,14 @@ const fn up_to(class: Class, scope: Scope) -> Option<(Class, Scope)> {
 /// In the order of the enumeration.
 #[rustfmt::skip]
 static FACTS: [Facts; 25] = {
-    use Anomaly::{CausalityViolation, CyclicVersions, DuplicateElements, FracturedRead, FutureRead, GarbageRead, Internal, LostUpdate, Otv};
+    use Anomaly::{CausalityViolation, CyclicVersions, DuplicateElements, FracturedRead, FutureRead, GarbageRead, Internal, LostUpdate, Otv, OverwrittenOwnRead};
     use Class::{G0, G1c, GNonadjacent, GSingle, G2};
     use Scope::{Data, Process, Realtime};
     [
         facts(ReadUncommitted, "read-uncommitted", &["PL-1"], &[],
-            // Version orders are total, every version has a writer, and only one.
-            up_to(G0, Data), &[DuplicateElements, CyclicVersions, GarbageRead]),
+            // Version orders are total, every version has a writer, and only one. A
+            // transaction's operations happen in its order, whatever it sees of others.
+            up_to(G0, Data), &[DuplicateElements, CyclicVersions, GarbageRead, FutureRead, OverwrittenOwnRead]),
         facts(StrongSessionReadUncommitted, "strong-session-read-uncommitted", &["strong-session-PL-1"],
             &[ReadUncommitted], up_to(G0, Process), &[]),
         facts(StrongReadUncommitted, "strong-read-uncommitted", &["strong-PL-1"],
@@ -109,7 +110,7 @@ static FACTS: [Facts; 25] = {
         facts(MonotonicAtomicView, "monotonic-atomic-view", &[],
             &[ReadCommitted], None, &[Otv]),
         facts(ReadAtomic, "read-atomic", &[],
-            &[MonotonicAtomicView], None, &[Internal, FutureRead, FracturedRead]),
+            &[MonotonicAtomicView], None, &[Internal, FracturedRead]),
         facts(UpdateAtomic, "update-atomic", &[],
             &[ReadAtomic], None, &[LostUpdate]),
         facts(CausalCerone, "causal-cerone", &[],

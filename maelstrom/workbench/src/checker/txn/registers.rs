@@ -77,7 +77,7 @@ impl Registers {
             followers: Vec::new(),
         };
         for txn in log.all() {
-            registers.add(log, writes, txn, options.strict);
+            registers.add(log, writes, txn, options);
         }
         registers.readers.sort_unstable();
         registers.written.sort_unstable();
@@ -88,9 +88,9 @@ impl Registers {
 
     /// The original leaves indeterminate transactions out. They belong in, since
     /// one whose write was read did happen.
-    fn add(&mut self, log: &Log, writes: &Writes, txn: Txn, with_indeterminate: bool) {
+    fn add(&mut self, log: &Log, writes: &Writes, txn: Txn, options: Options) {
         let fate = log.txn(txn).fate;
-        if fate != Fate::Committed && !(fate == Fate::Indeterminate && with_indeterminate) {
+        if fate != Fate::Committed && !(fate == Fate::Indeterminate && options.strict) {
             return;
         }
         let external = External::of(log.mops(txn));
@@ -102,15 +102,20 @@ impl Registers {
             }
         }
         if fate == Fate::Committed {
-            self.add_reads(&external, txn);
+            self.add_reads(&external, txn, options);
         }
     }
 
-    fn add_reads(&mut self, external: &External, txn: Txn) {
+    /// To the original a version that its own writer read follows itself, and so
+    /// comes after all that read it.
+    fn add_reads(&mut self, external: &External, txn: Txn, options: Options) {
+        let may_follow = |value, next| next != value || options.compatible;
         self.readers.extend(external.reads.iter().map(|&version| (version, txn)));
         let writes: FxHashMap<Name, Name> = external.writes.iter().copied().collect();
         for &(key, value) in external.reads.iter().filter(|(_, value)| *value != NULL) {
-            if let Some(&next) = writes.get(&key).filter(|&&next| next != NULL && next != value) {
+            if let Some(&next) =
+                writes.get(&key).filter(|&&next| next != NULL && may_follow(value, next))
+            {
                 self.followers.push(((key, value), (txn, next)));
             }
         }
@@ -139,7 +144,7 @@ impl Registers {
         for &((key, value), reader) in &self.readers {
             if let Some(&writer) = self.writers.get(&(key, value)) {
                 if writer == reader {
-                    graph.touch();
+                    graph.add_loop(reader, Dependency::wr(key, value));
                 }
                 graph.add(writer, reader, Dependency::wr(key, value));
             }
@@ -211,7 +216,7 @@ mod tests {
     use super::*;
 
     fn mop(is_write: bool, key: Name, value: u32) -> Mop {
-        Mop { is_write, key, value }
+        Mop { is_write, key, value, is_null: false }
     }
 
     #[test]

@@ -17,8 +17,10 @@ use crate::checker::{Finding, Outcome, Validity};
 
 /// The verdict on these cases.
 pub(super) fn outcome(kind: Kind, models: &[Model], options: Options, cases: &Casebook) -> Outcome {
-    let is_forbidden = |a: Anomaly| a.is_beyond_models() || models.iter().any(|m| m.forbids(a));
-    let is_counted = |a: Anomaly| options.strict || !is_overlooked(kind, a);
+    let taken_for = |a: Anomaly| if options.compatible { a.in_the_original() } else { a };
+    let is_forbidden =
+        |a: Anomaly| a.is_beyond_models() || models.iter().any(|m| m.forbids(taken_for(a)));
+    let is_counted = |a: Anomaly| options.strict || !is_overlooked(kind, options, a);
     let counted: Vec<Anomaly> = cases.anomalies().filter(|&a| is_counted(a)).collect();
     let mut reported: Vec<Anomaly> =
         counted.iter().copied().filter(|&a| is_forbidden(a) || a.is_unknown()).collect();
@@ -30,22 +32,25 @@ pub(super) fn outcome(kind: Kind, models: &[Model], options: Options, cases: &Ca
         cases.anomalies().filter(|&a| !is_counted(a) && is_forbidden(a)).collect();
     Outcome {
         valid,
-        results: results(&reported, &counted, cases),
+        results: results(&reported, &counted.into_iter().map(taken_for).collect::<Vec<_>>(), cases),
         findings: findings(&reported, cases),
         warnings: findings(&warned, cases),
     }
 }
 
-/// What the original does not look for.
-fn is_overlooked(kind: Kind, anomaly: Anomaly) -> bool {
+/// What the original does not look for. That a transaction reads its own future
+/// counts all the same: no order allows it.
+fn is_overlooked(kind: Kind, options: Options, anomaly: Anomaly) -> bool {
     match anomaly {
-        Anomaly::Otv
+        Anomaly::OverwrittenOwnRead
+        | Anomaly::Otv
         | Anomaly::FracturedRead
         | Anomaly::CausalityViolation
         | Anomaly::DivergentFinalRead
         | Anomaly::ReplyMismatch => true,
         // Of lists, the original breaks down over the first.
-        Anomaly::GarbageRead | Anomaly::FutureRead => kind == Kind::Registers,
+        Anomaly::GarbageRead => kind == Kind::Registers,
+        Anomaly::FutureRead => kind == Kind::Registers && options.compatible,
         _ => false,
     }
 }

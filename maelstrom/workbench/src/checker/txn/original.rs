@@ -1,0 +1,400 @@
+//! The original's search for cycles in one component, step by step.
+//!
+//! Elle looks for one cycle of each class and scope: from each transaction in
+//! turn it grows all simple paths, breadth first, until one closes that has the
+//! relations wanted. Of a class with anti-dependencies it judges only that first
+//! cycle, and drops it, and with it the class, when its strongest relations give
+//! it another name. So which cycle comes first decides which anomalies are named,
+//! and that depends on the order in which its tables are walked (`clojure.rs`).
+//! It also says, without a cycle to show, which models some cycle rules out.
+//!
+//! The number of paths is exponential, and Elle gives up on a component after a
+//! second. Here it is a number of steps; what takes more is for the complete
+//! search in `cycles.rs`.
+
+use std::collections::BTreeMap;
+
+use super::anomaly::{Anomaly, Class, Scope};
+use super::clojure::as_table;
+use super::cycles::Component;
+use super::dependency::{Dependency, Relation};
+use super::log::Txn;
+use super::model::Model;
+use super::naming::{Found, Habits, Step, name};
+
+/// Steps of paths after which a search is given up.
+const MOST_STEPS: usize = 300_000;
+
+/// Pairs of related transactions above which a component is not looked at.
+const MOST_PAIRS: usize = 100_000;
+
+/// What the search needs besides the component.
+pub(super) struct Original<'a> {
+    /// The index of each transaction's operation.
+    pub(super) op: &'a dyn Fn(Txn) -> u64,
+    /// Transactions that depend on themselves.
+    pub(super) loops: &'a [(Txn, Dependency)],
+    pub(super) habits: Habits,
+}
+
+/// Relations as a set of bits, in Elle's order.
+type Relations = u8;
+
+const WW: Relations = 1;
+const WR: Relations = 2;
+const RW: Relations = 4;
+const PROCESS: Relations = 64;
+const REALTIME: Relations = 128;
+
+fn bit(relation: Relation) -> Relations {
+    match relation {
+        Relation::Ww => WW,
+        Relation::Wr => WR,
+        Relation::Rw => RW,
+        Relation::Process => PROCESS,
+        Relation::Realtime => REALTIME,
+    }
+}
+
+fn bits(relations: Relations) -> impl Iterator<Item = Relations> {
+    [WW, WR, RW, PROCESS, REALTIME].into_iter().filter(move |bit| relations & bit != 0)
+}
+
+fn order_of(scope: Scope) -> Relations {
+    match scope {
+        Scope::Data => 0,
+        Scope::Process => PROCESS,
+        Scope::Realtime => REALTIME,
+    }
+}
+
+/// The search gave up.
+struct TooLarge;
+
+/// What the original finds; `None` where it takes too long.
+pub(super) fn search(component: &Component, original: &Original<'_>) -> Option<Vec<Found>> {
+    let pairs = Pairs::of(component, original)?;
+    let mut found = pairs.cycles_exist(component);
+    let mut covered: Vec<Anomaly> = Vec::new();
+    let mut steps = 0;
+    for scope in [Scope::Data, Scope::Process, Scope::Realtime] {
+        for class in Class::ALL {
+            if covered.iter().any(|anomaly| anomaly.covers(class, scope)) {
+                continue;
+            }
+            let mut search = Search { pairs: &pairs, wanted: Wanted::new(class, scope), steps };
+            let cycle = search.run().ok()?;
+            steps = search.steps;
+            let Some(cycle) = cycle else { continue };
+            let cycle = explained(component, original, &cycle);
+            let (its_class, its_scope) = name(&cycle);
+            if class.has_anti_dependency() && (its_class, its_scope) != (class, scope) {
+                continue;
+            }
+            covered.push(Anomaly::Cycle(class, scope));
+            let anomaly = Anomaly::Cycle(its_class, its_scope);
+            found.push(Found::Cycle(anomaly, component.steps_outside(&cycle)));
+        }
+    }
+    Some(found)
+}
+
+/// A cycle with the strongest relation of each pair.
+fn explained(component: &Component, original: &Original<'_>, cycle: &[u32]) -> Vec<Step> {
+    let step = |pair: &[u32]| {
+        let (from, to) = (pair[0], pair[1]);
+        let own = || {
+            let txn = component.members[from as usize];
+            original.loops.iter().find(|&&(looped, _)| looped == txn).map(|&(_, own)| own)
+        };
+        let strongest = component.strongest(from, to, original.habits);
+        let dependency = if from == to { own() } else { strongest }?;
+        Some(Step { from, to, dependency })
+    };
+    cycle.windows(2).filter_map(step).collect()
+}
+
+/// All pairs of related transactions of a component.
+struct Pairs {
+    relations: Vec<BTreeMap<u32, Relations>>,
+    /// The index of each transaction's operation.
+    ops: Vec<u64>,
+}
+
+impl Pairs {
+    fn of(component: &Component, original: &Original<'_>) -> Option<Self> {
+        let n = component.transactions;
+        let ops = component.members[..n].iter().map(|&txn| (original.op)(txn)).collect();
+        let mut pairs = Self { relations: vec![BTreeMap::new(); n], ops };
+        let mut count = 0;
+        for (from, to, label) in component.graph.arcs().filter(|arc| (arc.0 as usize) < n) {
+            for to in component.entries(to).into_iter().filter(|&to| to != from) {
+                *pairs.relations[from as usize].entry(to).or_default() |= bit(label.relation);
+                count += 1;
+            }
+            if count > MOST_PAIRS {
+                return None;
+            }
+        }
+        for &(txn, own) in original.loops {
+            if let Ok(v) = component.members[..n].binary_search(&txn) {
+                *pairs.relations[v].entry(v as u32).or_default() |= bit(own.relation);
+            }
+        }
+        Some(pairs)
+    }
+
+    /// The models that some cycle rules out, the weakest only.
+    fn cycles_exist(&self, component: &Component) -> Vec<Found> {
+        let mut impossible: Vec<Model> = Vec::new();
+        for (model, class, scope) in CYCLE_EXISTS {
+            let is_news = !impossible.iter().any(|weaker| model.included().contains(weaker));
+            if is_news && self.has_cycle(class, scope) {
+                impossible.push(model);
+            }
+        }
+        let members = || component.members[..component.transactions].to_vec();
+        impossible.into_iter().map(|model| Found::Exists(model, members())).collect()
+    }
+
+    /// Whether some walk of the class closes, which it does exactly if vertices
+    /// are left when all that nothing precedes were taken away.
+    ///
+    /// A vertex stands twice, the second time for having been entered by an rw
+    /// step, after which none may follow unless the class is G2.
+    fn has_cycle(&self, class: Class, scope: Scope) -> bool {
+        let n = self.relations.len();
+        let plain = order_of(scope) | WW | if class > Class::G0 { WR } else { 0 };
+        let plain = if class == Class::G2 { plain | RW } else { plain };
+        let rw = if class == Class::GNonadjacent { RW } else { 0 };
+        let next = |at: usize| {
+            let arcs = self.relations[at % n].iter();
+            arcs.flat_map(move |(&to, &relations)| {
+                let plainly = (relations & plain != 0).then_some(to as usize);
+                let by_rw = (relations & rw != 0 && at < n).then_some(to as usize + n);
+                [plainly, by_rw].into_iter().flatten()
+            })
+        };
+        let mut preceding = vec![0u32; 2 * n];
+        (0..2 * n).flat_map(&next).for_each(|to| preceding[to] += 1);
+        let mut free: Vec<usize> = (0..2 * n).filter(|&at| preceding[at] == 0).collect();
+        let mut taken = 0;
+        while let Some(at) = free.pop() {
+            taken += 1;
+            for to in next(at) {
+                preceding[to] -= 1;
+                if preceding[to] == 0 {
+                    free.push(to);
+                }
+            }
+        }
+        taken < 2 * n
+    }
+
+    /// The graph of some relations, among some transactions if these are given.
+    fn graph(&self, relations: Relations, among: Option<&[u32]>) -> Graph {
+        let is_in = |v: u32| among.is_none_or(|among| among.contains(&v));
+        let mut out: BTreeMap<u32, Vec<(u32, Relations)>> = BTreeMap::new();
+        for (from, arcs) in (0..).zip(&self.relations).filter(|&(from, _)| is_in(from)) {
+            let arcs = arcs.iter().map(|(&to, &all)| (to, all & relations));
+            for (to, kept) in arcs.filter(|&(to, kept)| kept != 0 && is_in(to)) {
+                out.entry(from).or_default().push((to, kept));
+                out.entry(to).or_default();
+            }
+        }
+        let op = |v: u32| self.ops[v as usize];
+        for arcs in out.values_mut() {
+            *arcs = as_table(std::mem::take(arcs), |&(to, _)| op(to));
+        }
+        let vertices = as_table(out.keys().copied().collect(), |&v| op(v));
+        Graph { vertices, out }
+    }
+}
+
+/// What Elle calls cycle-exists specifications: a model, and the walks that it
+/// forbids.
+const CYCLE_EXISTS: [(Model, Class, Scope); 12] = {
+    use Class::{G0, G1c, G2, GNonadjacent};
+    use Scope::{Data, Process, Realtime};
+    [
+        (Model::ReadUncommitted, G0, Data),
+        (Model::ReadCommitted, G1c, Data),
+        (Model::SnapshotIsolation, GNonadjacent, Data),
+        (Model::RepeatableRead, G2, Data),
+        (Model::StrongSessionReadUncommitted, G0, Process),
+        (Model::StrongSessionReadCommitted, G1c, Process),
+        (Model::StrongSessionSnapshotIsolation, GNonadjacent, Process),
+        (Model::StrongSessionSerializable, G2, Process),
+        (Model::StrongReadUncommitted, G0, Realtime),
+        (Model::StrongReadCommitted, G1c, Realtime),
+        (Model::StrongSnapshotIsolation, GNonadjacent, Realtime),
+        (Model::StrictSerializable, G2, Realtime),
+    ]
+};
+
+/// A graph in the order in which the original walks it.
+struct Graph {
+    vertices: Vec<u32>,
+    out: BTreeMap<u32, Vec<(u32, Relations)>>,
+}
+
+/// When an rw step may be taken that is not allowed in general.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Never,
+    Once,
+    /// Not after another one.
+    Free,
+    Taken,
+}
+
+/// What a path still needs to be the cycle that is looked for.
+#[derive(Clone, Copy)]
+struct Wanted {
+    /// The relations that may always be taken.
+    allowed: Relations,
+    /// Relations of which each has to be taken yet.
+    required: Relations,
+    /// How many rw steps have to be taken yet.
+    rw: u8,
+    mode: Mode,
+}
+
+impl Wanted {
+    fn new(class: Class, scope: Scope) -> Self {
+        let order = order_of(scope);
+        let (data, required, rw, mode) = match class {
+            Class::G0 => (WW, 0, 0, Mode::Never),
+            Class::G1c => (WW | WR, WR, 0, Mode::Never),
+            Class::GSingle => (WW | WR, 0, 1, Mode::Once),
+            Class::GNonadjacent => (WW | WR, 0, 2, Mode::Free),
+            Class::G2 => (WW | WR | RW, 0, 2, Mode::Never),
+        };
+        Self { allowed: data | order, required: required | order, rw, mode }
+    }
+
+    fn relations(self) -> Relations {
+        self.allowed | self.required | if self.rw > 0 { RW } else { 0 }
+    }
+
+    fn is_met(self) -> bool {
+        self.required == 0 && self.rw == 0 && self.mode != Mode::Taken
+    }
+
+    /// After a step; `None` where that may not be taken.
+    fn after(self, relation: Relations) -> Option<Self> {
+        let is_rw = relation == RW;
+        let rest = Self {
+            required: self.required & !relation,
+            rw: if is_rw { self.rw.saturating_sub(1) } else { self.rw },
+            ..self
+        };
+        if self.allowed & relation != 0 {
+            let mode = if self.mode == Mode::Taken { Mode::Free } else { self.mode };
+            return Some(Self { mode, ..rest });
+        }
+        match self.mode {
+            Mode::Once if is_rw => Some(Self { rw: 0, mode: Mode::Never, ..rest }),
+            Mode::Free if is_rw => Some(Self { mode: Mode::Taken, ..rest }),
+            _ => None,
+        }
+    }
+
+    /// The states after a step along any of `relations`, `first` being whether it
+    /// is a path's first: rw steps before what is required, and that before one
+    /// of those that make no difference.
+    fn choices(self, relations: Relations, first: bool) -> Vec<Self> {
+        let takes_rw = self.rw > 0 || matches!(self.mode, Mode::Once | Mode::Free);
+        let rw = if takes_rw { RW } else { 0 };
+        let required = self.required & !rw;
+        let rest = self.allowed & !rw & !required;
+        let mut choices: Vec<Self> =
+            bits(relations & rw).filter_map(|relation| self.after(relation)).collect();
+        if first && self.rw > 0 {
+            return choices;
+        }
+        choices.extend(bits(relations & required).filter_map(|relation| self.after(relation)));
+        if !first || self.required == 0 {
+            choices.extend(bits(relations & rest).find_map(|relation| self.after(relation)));
+        }
+        choices
+    }
+}
+
+struct Path {
+    vertices: Vec<u32>,
+    wanted: Wanted,
+}
+
+struct Search<'a> {
+    pairs: &'a Pairs,
+    wanted: Wanted,
+    steps: usize,
+}
+
+impl Search<'_> {
+    /// The first cycle; its last vertex is its first one.
+    fn run(&mut self) -> Result<Option<Vec<u32>>, TooLarge> {
+        let graph = self.pairs.graph(self.wanted.relations(), None);
+        for &start in &graph.vertices {
+            if let Some(cycle) = self.from(&graph, start)? {
+                return Ok(Some(cycle));
+            }
+        }
+        Ok(None)
+    }
+
+    fn from(&mut self, graph: &Graph, start: u32) -> Result<Option<Vec<u32>>, TooLarge> {
+        let mut paths = vec![Path { vertices: vec![start], wanted: self.wanted }];
+        while !paths.is_empty() {
+            let mut open = Vec::new();
+            for path in paths {
+                let (&last, before) = path.vertices.split_last().unwrap_or((&start, &[]));
+                let Some(closes) = before.iter().position(|&v| v == last) else {
+                    open.push(path);
+                    continue;
+                };
+                if path.wanted.is_met() && closes == 0 {
+                    return Ok(Some(path.vertices));
+                }
+                if path.wanted.is_met()
+                    && let Some(cycle) = self.within(&path.vertices[closes..])?
+                {
+                    return Ok(Some(cycle));
+                }
+            }
+            paths = self.grown(graph, &open)?;
+        }
+        Ok(None)
+    }
+
+    /// A loop with a tail may owe to the tail what it has: so once more, among
+    /// the loop's transactions alone.
+    fn within(&mut self, closed: &[u32]) -> Result<Option<Vec<u32>>, TooLarge> {
+        let graph = self.pairs.graph(self.wanted.relations(), Some(closed));
+        for &start in closed {
+            if let Some(cycle) = self.from(&graph, start)? {
+                return Ok(Some(cycle));
+            }
+        }
+        Ok(None)
+    }
+
+    fn grown(&mut self, graph: &Graph, paths: &[Path]) -> Result<Vec<Path>, TooLarge> {
+        let mut grown = Vec::new();
+        for Path { vertices, wanted } in paths {
+            let arcs = vertices.last().and_then(|last| graph.out.get(last));
+            for &(to, relations) in arcs.into_iter().flatten() {
+                for wanted in wanted.choices(relations, vertices.len() == 1) {
+                    let vertices = vertices.iter().copied().chain([to]).collect();
+                    grown.push(Path { vertices, wanted });
+                }
+                self.steps += 1;
+            }
+            if self.steps > MOST_STEPS {
+                return Err(TooLarge);
+            }
+        }
+        Ok(grown)
+    }
+}
