@@ -98,6 +98,10 @@ pub(crate) struct Core {
     heard: Vec<Option<Duration>>,
     /// Whose turn it is to be tried: the last first.
     turns: Vec<Rank>,
+    /// The same among those that were heard of or suggested.
+    known_turns: Vec<Rank>,
+    /// Whether the last one tried was of those.
+    is_turn_of_known: bool,
     nonce: u64,
     asks: BTreeMap<u64, Ask>,
     wants: BTreeMap<Rank, Want>,
@@ -123,6 +127,8 @@ impl Core {
             outbox: Vec::new(),
             heard: vec![None; nodes],
             turns: Vec::new(),
+            known_turns: Vec::new(),
+            is_turn_of_known: false,
             nonce,
             asks: BTreeMap::new(),
             wants: BTreeMap::new(),
@@ -272,8 +278,27 @@ impl Core {
         self.heard[from] = Some(now);
     }
 
-    /// A node other than this one: all in turn, in random order.
+    /// Takes note of nodes that are said to be near, and that all have started.
+    pub(crate) fn suggest(&mut self, near: &[Rank]) {
+        self.rtt.expect_answers();
+        for &rank in near.iter().filter(|&&rank| rank != self.me) {
+            self.heard[rank].get_or_insert(Duration::ZERO);
+        }
+    }
+
+    /// A node other than this one, in random order. Every second time it is the next
+    /// of all; in between, of those that were ever heard of or suggested, for in a
+    /// network that is not complete there may never be an answer from any other.
     pub(crate) fn anybody(&mut self) -> Option<Rank> {
+        self.is_turn_of_known = !self.is_turn_of_known;
+        if self.is_turn_of_known && self.known_turns.is_empty() {
+            let is_known = |rank: &Rank| self.heard[*rank].is_some();
+            self.known_turns = (0..self.nodes).filter(is_known).collect();
+            self.known_turns.shuffle(&mut self.rng);
+        }
+        if let Some(known) = self.known_turns.pop_if(|_| self.is_turn_of_known) {
+            return Some(known);
+        }
         if self.turns.is_empty() {
             self.turns = (0..self.nodes).filter(|&rank| rank != self.me).collect();
             self.turns.shuffle(&mut self.rng);

@@ -58,6 +58,13 @@ impl Broadcaster {
         self.core().store.read()
     }
 
+    /// A client says which nodes are near, and so that all have started. It is
+    /// whom to ask first where few can be reached, and nothing more: a list that is
+    /// wrong costs some messages.
+    pub fn suggest(&mut self, near: &[Rank]) {
+        self.core().suggest(near);
+    }
+
     /// A message came from another node.
     ///
     /// # Errors

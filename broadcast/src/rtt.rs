@@ -32,6 +32,8 @@ pub(crate) struct Rtt {
     mean: Option<Duration>,
     deviation: Duration,
     timeouts: u32,
+    /// Whether the others have started, for certain.
+    expects_answers: bool,
 }
 
 impl Rtt {
@@ -60,14 +62,21 @@ impl Rtt {
 
     /// No answer came in time.
     pub(crate) fn timed_out(&mut self) {
-        let most = if self.mean.is_some() { DOUBLINGS } else { FIRST_DOUBLINGS };
+        let is_unknown = self.mean.is_none() && !self.expects_answers;
+        let most = if is_unknown { FIRST_DOUBLINGS } else { DOUBLINGS };
         self.timeouts = (self.timeouts + 1).min(most);
     }
 
     /// Whether there was no answer yet, and not so many timeouts that none is
     /// to be expected.
     pub(crate) fn is_unknown(&self) -> bool {
-        self.mean.is_none() && self.timeouts < FIRST_DOUBLINGS
+        let most = if self.expects_answers { DOUBLINGS } else { FIRST_DOUBLINGS };
+        self.mean.is_none() && self.timeouts < most
+    }
+
+    /// The others have started, so who does not answer now cannot be reached.
+    pub(crate) fn expect_answers(&mut self) {
+        self.expects_answers = true;
     }
 
     /// The mean, once there was an answer.

@@ -4,10 +4,12 @@
 //! Every event goes through [`event`], which sends what came of it. The machine
 //! is never locked across an `await`.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use maelstrom::{Context, NodeId, Setup};
+use serde_json::value::RawValue;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -58,6 +60,19 @@ pub(crate) fn start(context: &Context<Shell>) {
     event(context, Broadcaster::start);
     let sleeper = context.clone();
     context.spawn(async move { keep_time(&sleeper).await });
+}
+
+/// A client says which nodes are near.
+pub(crate) fn suggest(context: &Context<Shell>, topology: &RawValue) {
+    let topology: BTreeMap<String, Vec<String>> =
+        serde_json::from_str(topology.get()).unwrap_or_default();
+    let near = topology.get(context.id().as_str()).map_or(&[][..], Vec::as_slice);
+    let ranks = &context.state().ranks;
+    let near: Vec<Rank> = near
+        .iter()
+        .filter_map(|near| ranks.binary_search_by(|rank| rank.as_str().cmp(near)).ok())
+        .collect();
+    event(context, |machine, _| machine.suggest(&near));
 }
 
 /// A client has a value.

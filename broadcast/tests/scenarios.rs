@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use broadcast::{Broadcast, Read};
 use serde_json::value::to_raw_value;
+use workbench::links::Links;
 use workbench::scenario::Scenario;
 use workbench::settings::Workload;
 use workbench::simulation::Simulation;
@@ -86,4 +87,43 @@ fn a_pause_outlasts_a_question_that_nobody_answers() {
     scene.resume();
     scene.run_for(8 * SECOND);
     assert_eq!(read(&mut scene, 0), [1, 2], "{}", scene.journal());
+}
+
+/// How long a value takes from one node to all, to a tenth of a second.
+fn until_everywhere(scene: &mut Scenario, nodes: usize, from: usize, value: u64) -> Duration {
+    let began = scene.now();
+    broadcast(scene, from, value);
+    while (0..nodes).any(|node| !read(scene, node).contains(&value)) {
+        scene.run_for(SECOND / 10);
+        assert!(scene.now() - began < 60 * SECOND, "{value} is stuck\n{}", scene.journal());
+    }
+    scene.now() - began
+}
+
+#[test]
+fn in_a_network_that_is_not_complete_values_are_everywhere_within_the_bound() {
+    const BOUND: Duration = Duration::from_secs(10);
+    let mut took = Vec::new();
+    let shapes = [Links::Chain, Links::Ring, Links::Tree, Links::Grid];
+    for links in shapes.into_iter().chain((0..12).map(Links::Random)) {
+        for nodes in [3, 10, 25] {
+            let mut scene = Simulation::new(Workload::Broadcast, broadcast::node)
+                .nodes(nodes)
+                .latency(100)
+                .links(links.clone())
+                .seed(7)
+                .scenario();
+            let first = until_everywhere(&mut scene, nodes, nodes - 1, 0);
+            assert!(first < BOUND, "{links} of {nodes}: {first:?} at the start");
+            scene.run_for(2 * BOUND);
+            for value in 1..4 {
+                let from = usize::try_from(value).unwrap() * nodes / 4;
+                took.push(until_everywhere(&mut scene, nodes, from, value));
+                assert!(took.last() < Some(&BOUND), "{links} of {nodes}: {took:?} from n{from}");
+            }
+        }
+    }
+    took.sort_unstable();
+    let median = took[took.len() / 2];
+    assert!(median < 2 * SECOND, "half of the values took {median:?} or more");
 }

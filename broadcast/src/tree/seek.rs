@@ -19,6 +19,8 @@ use crate::wire::Rank;
 const SIBLINGS: usize = 5;
 /// How many nodes beside them, at random.
 const STRANGERS: usize = 2;
+/// How many of those that can be reached, most likely.
+const ACQUAINTANCES: usize = 2;
 
 /// A search for a parent.
 #[derive(Debug)]
@@ -70,8 +72,16 @@ impl Tree {
 
     /// Changes to the parent that `from` would be, if that is better.
     pub(super) fn consider(&mut self, now: Duration, from: Rank, path: &[Rank]) {
-        if path.last() == Some(&from) && self.is_better(path) {
-            self.switch_to(now, from);
+        if path.last() != Some(&from) || !self.is_better(path) {
+            return;
+        }
+        match &mut self.standing {
+            // It is the parent already: there is nothing to change but its path.
+            Standing::Child(uplink) if uplink.peer == from => {
+                uplink.path = path.to_vec();
+                self.review(now);
+            }
+            _ => self.switch_to(now, from),
         }
     }
 
@@ -144,6 +154,7 @@ impl Tree {
         let me = self.core.me;
         let mut candidates: BTreeSet<Rank> = self.layout.path(me).into_iter().collect();
         candidates.extend(self.siblings().filter(|&rank| rank != me).take(SIBLINGS));
+        candidates.extend(self.core.reachable(ACQUAINTANCES));
         for _ in 0..STRANGERS {
             candidates.extend(self.core.anybody());
         }
