@@ -9,10 +9,10 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Parser, ValueEnum};
 
 use super::flags::{Plan, TestFlags};
-use super::{Exit, print, test};
+use super::{Exit, original, print, test};
 use crate::challenge::{CHALLENGES, Challenge};
 use crate::report::style::Style;
-use crate::report::{edn, table};
+use crate::report::table;
 
 /// What the command line of `workbench challenge` says.
 #[derive(Args, Clone, Debug)]
@@ -97,7 +97,13 @@ pub(super) fn challenge(flags: &ChallengeFlags) -> anyhow::Result<Exit> {
     if rows.len() > 1 {
         print(&format!("\n{}", table::render(&rows, Style::of(&std::io::stdout()))));
     }
-    Ok(if rows.iter().all(table::Row::is_solved) { Exit::Valid } else { Exit::Invalid })
+    Ok(if rows.iter().all(table::Row::is_solved) {
+        Exit::Valid
+    } else if rows.iter().any(|row| row.valid.is_none()) {
+        Exit::Failed
+    } else {
+        Exit::Invalid
+    })
 }
 
 /// A challenge's flags, as words.
@@ -133,18 +139,19 @@ fn on_the_original(
     }
     let mut command = Command::new(&flags.maelstrom);
     command.arg("test").args(words(flags, challenge)?).args(flags.flags.split_whitespace());
-    let status = command.status().with_context(|| {
+    let run = original::run(&mut command, Path::new("store"));
+    let results = run.with_context(|| {
         format!(
             "cannot run {}: is the original installed? (make install-maelstrom)",
             flags.maelstrom.display()
         )
     })?;
-    if status.code() == Some(255) {
-        return Ok(table::Row::failed(challenge));
-    }
-    let results = Path::new("store/latest/results.edn");
-    let text = fs::read_to_string(results)
-        .with_context(|| format!("cannot read {}", results.display()))?;
-    let results = edn::read(&text).with_context(|| format!("in {}", results.display()))?;
-    Ok(table::Row::of_results(challenge, &results))
+    Ok(match results {
+        Ok(results) => table::Row::of_results(challenge, &results),
+        Err(failure) => {
+            let (id, command) = (challenge.id, flags.maelstrom.display());
+            print(&format!("\nchallenge {id} failed: {command} gave no verdict: {failure}\n"));
+            table::Row::failed(challenge)
+        }
+    })
 }

@@ -5,12 +5,14 @@
 //!
 //! - [`flags`]: the flags of `test`, and the plan that they make.
 //! - [`values`]: what a flag's value may be.
+//! - [`original`]: the original's command, and whether it left results.
 //! - [`replay`]: the command that runs a plan again.
 //! - [`test`], [`check`], [`challenge`]: the subcommands.
 
 mod challenge;
 mod check;
 mod flags;
+mod original;
 mod replay;
 mod test;
 mod values;
@@ -126,9 +128,23 @@ fn run(command: Command) -> Exit {
         }
     };
     outcome.unwrap_or_else(|error| {
-        let _ = writeln!(io::stderr(), "error: {error:#}");
+        let _ = writeln!(io::stderr(), "error: {}", causes(&error));
         Exit::Failed
     })
+}
+
+/// An error and what caused it. Many an error's text has its cause in it already,
+/// which is not said twice.
+fn causes(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// Writes to standard output. That nobody reads it is no failure.
@@ -141,4 +157,20 @@ fn columns() -> usize {
     const USUAL: usize = 100;
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     columns.unwrap_or(USUAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let inner = || anyhow::anyhow!("no such file");
+        let nested = |text: &'static str| causes(&inner().context(text).context("cannot run"));
+        assert_eq!(nested("cannot read x"), "cannot run: cannot read x: no such file");
+        assert_eq!(
+            nested("x: no such file (look again)"),
+            "cannot run: x: no such file (look again)"
+        );
+    }
 }

@@ -39,12 +39,7 @@ impl Row {
 
     /// A challenge with the results that a store has, the original's included.
     pub fn of_results(challenge: &'static Challenge, results: &Value) -> Self {
-        let valid = match &results["valid?"] {
-            Value::Bool(true) => Some(Validity::Valid),
-            Value::Bool(false) => Some(Validity::Invalid),
-            Value::String(_) => Some(Validity::Unknown),
-            _ => None,
-        };
+        let valid = validity(results);
         let stable = &results["workload"]["stable-latencies"];
         let latencies = if stable.is_object() { stable } else { main_operation(results) };
         Self {
@@ -99,6 +94,16 @@ impl Row {
             number(max, 1),
             limits(self.challenge).map(|limit| limit.to_string()).collect::<Vec<_>>().join("  "),
         ]
+    }
+}
+
+/// The verdict that results have, the original's included.
+pub fn validity(results: &Value) -> Option<Validity> {
+    match &results["valid?"] {
+        Value::Bool(true) => Some(Validity::Valid),
+        Value::Bool(false) => Some(Validity::Invalid),
+        Value::String(unknown) if unknown == "unknown" => Some(Validity::Unknown),
+        _ => None,
     }
 }
 
