@@ -113,7 +113,8 @@ pub struct Op {
     #[serde(default = "null")]
     pub value: Box<RawValue>,
     /// Why it failed or why its fate is unknown: `"net-timeout"`, or
-    /// `[name, text]` for an error that a node answered.
+    /// `[name, text]` for an error that a node answered; `["unknown", text, code]`
+    /// for one whose code has no name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Box<RawValue>>,
     /// Whether this belongs to the reads after the recovery phase.

@@ -275,7 +275,7 @@ fn refusing_init_is_a_fault() {
 #[test]
 fn hanging_at_init_is_a_fault() {
     let Some((kind, text)) = fault_of("hangs-at-init") else { return };
-    assert_eq!(kind, FaultKind::Silent { request: "init", seconds: 10 });
+    assert!(matches!(kind, FaultKind::Silent { request: "init", seconds: 10, .. }), "{kind}");
     assert!(text.contains("did not answer `init` within 10 s"), "{text}");
 }
 

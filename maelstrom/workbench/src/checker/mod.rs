@@ -15,6 +15,7 @@ pub mod kafka;
 mod linearizable;
 mod perf;
 mod quantiles;
+mod reasons;
 mod set_full;
 mod stats;
 pub mod txn;
@@ -27,6 +28,7 @@ pub use self::counter::Counter;
 pub use self::echo::Echo;
 pub use self::linearizable::Linearizable;
 pub use self::perf::Perf;
+
 pub use self::set_full::SetFull;
 pub use self::stats::Stats;
 pub use self::unique_ids::UniqueIds;

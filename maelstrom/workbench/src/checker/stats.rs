@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::reasons::{Reason, Reasons};
 use super::witness::{Findings, finding};
 use super::{Checker, Outcome, Validity};
 use crate::history::{Op, OpType};
@@ -19,6 +20,7 @@ const EXCEPTED: [&str; 2] = ["crash", "debug-topic-partitions"];
 #[derive(Debug, Default)]
 pub struct Stats {
     by_f: BTreeMap<String, Counts>,
+    reasons: Reasons,
 }
 
 /// How many operations ended how.
@@ -59,6 +61,7 @@ impl Checker for Stats {
         if op.is_invocation() || !op.process.is_client() {
             return;
         }
+        self.reasons.observe(op);
         // Not through `entry`, which wants a copy of the name each time.
         match self.by_f.get_mut(&*op.f) {
             Some(counts) => counts.count(op.kind),
@@ -75,11 +78,15 @@ impl Checker for Stats {
             results.insert("valid?".to_owned(), json!(counts.ok > 0));
             by_f.insert(f.clone(), Value::Object(results));
             if counts.ok == 0 && !EXCEPTED.contains(&f.as_str()) {
-                findings.push(&[], || describe(f, *counts));
+                findings.push(&[], || describe(f, *counts, self.reasons.main_of(f)));
             }
         }
         let mut results = all.results();
         results.insert("by-f".to_owned(), Value::Object(by_f));
+        let reasons = self.reasons.most_frequent();
+        if !reasons.is_empty() {
+            results.insert("reasons".to_owned(), json!(reasons));
+        }
         Outcome {
             valid: Validity::of(findings.is_empty()),
             results,
@@ -89,9 +96,13 @@ impl Checker for Stats {
     }
 }
 
-fn describe(f: &str, counts: Counts) -> String {
+fn describe(f: &str, counts: Counts, reason: Option<&Reason>) -> String {
+    let why = reason.map_or(String::new(), |Reason { reason, count, example, .. }| {
+        let example = if example.is_empty() { String::new() } else { format!(": {example}") };
+        format!(" Most often ({count}) because of: {reason}{example}.")
+    });
     format!(
-        "Not one {f} succeeded: {} failed, {} stayed in doubt. The original calls such a run \
+        "Not one {f} succeeded: {} failed, {} stayed in doubt.{why} The original calls such a run \
          invalid, since it tested nothing.",
         counts.fail, counts.info
     )

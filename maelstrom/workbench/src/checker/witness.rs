@@ -70,8 +70,12 @@ impl Event {
 
 /// A text cut to what fits into a sentence.
 pub(crate) fn shorten(text: &str) -> String {
-    const MOST: usize = 80;
-    match text.char_indices().nth(MOST) {
+    shorten_to(text, 80)
+}
+
+/// A text cut to so many characters.
+pub(crate) fn shorten_to(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::values::{self, Concurrency};
 use crate::checker::txn::model::Model;
+use crate::host::{find_in_path, is_bare_name, is_executable};
 use crate::links::Links;
 use crate::report::limits::Limit;
 use crate::settings::{
@@ -272,8 +273,8 @@ fn check_program(bin: &Path) -> Result<(), String> {
     let shown = bin.display();
     if is_bare_name(bin) && !bin.exists() {
         return match find_in_path(bin) {
-            true => Ok(()),
-            false => Err(format!(
+            Some(_) => Ok(()),
+            None => Err(format!(
                 "--bin {shown}: there is no such file here, nor a program of that name in PATH. \
                  Has it been built?"
             )),
@@ -284,31 +285,9 @@ fn check_program(bin: &Path) -> Result<(), String> {
             Err(format!("--bin {shown}: {error}. Is the path right, and has it been built?"))
         }
         Ok(file) if !file.is_file() => Err(format!("--bin {shown} is not a file.")),
-        Ok(file) if !is_executable(&file) => {
+        Ok(_) if !is_executable(bin) => {
             Err(format!("--bin {shown} may not be executed. Try chmod +x {shown}."))
         }
         Ok(_) => Ok(()),
     }
-}
-
-fn is_bare_name(path: &Path) -> bool {
-    path.components().count() == 1 && path.file_name().is_some_and(|name| name == path)
-}
-
-fn find_in_path(name: &Path) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .filter_map(|folder| std::fs::metadata(folder.join(name)).ok())
-        .any(|file| file.is_file() && is_executable(&file))
-}
-
-#[cfg(unix)]
-fn is_executable(file: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    file.permissions().mode() & 0o111 != 0
-}
-
-#[cfg(not(unix))]
-fn is_executable(_: &std::fs::Metadata) -> bool {
-    true
 }

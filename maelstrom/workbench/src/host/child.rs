@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite as _, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::lines::LineBuffer;
+use super::reasons::Reasons;
 use crate::net::Message;
 
 /// How many bytes may wait for a node.
@@ -29,6 +30,8 @@ pub(super) const MAX_BACKLOG: usize = 128 << 20;
 const TAIL: usize = 32;
 /// How much of such a line is kept.
 const TAIL_LINE: usize = 1000;
+/// How long a line of standard error may get before it counts as one.
+const LONGEST_LOG_LINE: usize = 1 << 20;
 
 /// How to start a node's process.
 #[derive(Debug)]
@@ -67,6 +70,7 @@ struct Log {
     file: File,
     lines: LineBuffer,
     tail: VecDeque<String>,
+    reasons: Reasons,
 }
 
 impl NodeProcess {
@@ -88,8 +92,13 @@ impl NodeProcess {
             .kill_on_drop(true)
             .spawn()?;
         let group = child.id().ok_or_else(|| io::Error::other("it ended at once"))?;
-        let log =
-            Log { path: program.log, file, lines: LineBuffer::default(), tail: VecDeque::new() };
+        let log = Log {
+            path: program.log,
+            file,
+            lines: LineBuffer::default(),
+            tail: VecDeque::new(),
+            reasons: Reasons::default(),
+        };
         let process = Self {
             group,
             stdin: child.stdin.take(),
@@ -223,6 +232,11 @@ impl NodeProcess {
         self.log.tail.iter().cloned().collect()
     }
 
+    /// What looks like the reason of its end, of what it logged before those.
+    pub(super) fn reasons(&self) -> Vec<String> {
+        self.log.reasons.before_last(self.log.tail.len())
+    }
+
     /// Where all lines are that it logged.
     pub(super) fn log_path(&self) -> &Path {
         &self.log.path
@@ -245,6 +259,13 @@ impl Log {
             Ok::<(), std::convert::Infallible>(())
         };
         let Ok(()) = lines.feed(chunk, keep);
+        // A line without end is not kept in memory without end.
+        if lines.rest().len() > LONGEST_LOG_LINE
+            && let Some(part) = lines.take_rest()
+        {
+            self.keep(&part);
+            each(&part);
+        }
         self.lines = lines;
         Ok(())
     }
@@ -253,8 +274,9 @@ impl Log {
         if self.tail.len() == TAIL {
             self.tail.pop_front();
         }
-        let shown = &line[..line.len().min(TAIL_LINE)];
-        self.tail.push_back(String::from_utf8_lossy(shown).into_owned());
+        let shown = String::from_utf8_lossy(&line[..line.len().min(TAIL_LINE)]).into_owned();
+        self.reasons.feed(&shown);
+        self.tail.push_back(shown);
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use super::start;
 use crate::workload::Unsupported;
 use crate::world::NodeFault;
 
@@ -18,7 +19,7 @@ pub enum RunError {
     #[error(transparent)]
     Node(Box<NodeFailure>),
     /// A node's process could not be started.
-    #[error("cannot start node n{node} with {}: {source}{}", .program.display(), hint(.source))]
+    #[error("cannot start node n{node} with {}: {source}. {}", .program.display(), start::hint(.program, .source))]
     Start {
         /// The node.
         node: usize,
@@ -67,19 +68,15 @@ impl RunError {
     }
 }
 
-fn hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::NotFound => " (is the path right, and has it been built?)",
-        io::ErrorKind::PermissionDenied => " (is it executable?)",
-        _ => "",
-    }
-}
-
 /// A node's fault, with what it said before.
 #[derive(Debug)]
 pub struct NodeFailure {
     /// What it did.
     pub fault: NodeFault,
+    /// What may be behind it, in a sentence.
+    pub hint: Option<String>,
+    /// What looks like the reason, of what it wrote to standard error earlier.
+    pub reasons: Vec<String>,
     /// The last lines of its standard error.
     pub stderr: Vec<String>,
     /// Where all of its standard error is.
@@ -90,11 +87,20 @@ impl std::error::Error for NodeFailure {}
 
 impl fmt::Display for NodeFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { fault, stderr, log } = self;
-        if stderr.is_empty() {
-            return write!(f, "{fault}. It wrote nothing to standard error.");
+        let Self { fault, hint, reasons, stderr, log } = self;
+        write!(f, "{fault}.")?;
+        if let Some(hint) = hint {
+            write!(f, " {hint}")?;
         }
-        write!(f, "{fault}. The end of its standard error (all of it is in {}):", log.display())?;
+        if stderr.is_empty() {
+            return write!(f, " It wrote nothing to standard error.");
+        }
+        if !reasons.is_empty() {
+            write!(f, " What looks like the reason, in its standard error:")?;
+            reasons.iter().try_for_each(|line| write!(f, "\n    {line}"))?;
+        }
+        let gap = if reasons.is_empty() { ' ' } else { '\n' };
+        write!(f, "{gap}The end of its standard error (all of it is in {}):", log.display())?;
         stderr.iter().try_for_each(|line| write!(f, "\n    {line}"))
     }
 }

@@ -39,7 +39,12 @@ impl LineBuffer {
         Ok(())
     }
 
-    /// What came after the last line break, if anything.
+    /// What came after the last line break.
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.partial
+    }
+
+    /// The same, if it is anything, and it is forgotten.
     pub(super) fn take_rest(&mut self) -> Option<Vec<u8>> {
         let rest = std::mem::take(&mut self.partial);
         (!rest.is_empty()).then_some(rest)

@@ -7,6 +7,8 @@
 //! - [`child`]: one node's process and its pipes.
 //! - [`task`]: one node inside this process.
 //! - [`lines`]: bytes to lines.
+//! - [`reasons`]: what a node said before it died.
+//! - [`start`]: why a program cannot be started.
 //! - [`alarm`]: a timer finer than a millisecond.
 //! - [`signals`]: being interrupted.
 //! - [`watchdog`]: no child outlives the bench, even if the bench is killed.
@@ -16,14 +18,17 @@ mod child;
 mod error;
 mod lines;
 pub mod process;
+mod reasons;
 pub mod signals;
 pub mod simulation;
+mod start;
 pub(crate) mod task;
 pub mod watchdog;
 
 use std::io::Write as _;
 
 pub use error::{NodeFailure, RunError};
+pub(crate) use start::{find_in_path, is_bare_name, is_executable};
 pub use task::Program;
 
 use crate::history::Op;

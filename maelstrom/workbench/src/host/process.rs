@@ -28,11 +28,12 @@ use tokio::time::Instant;
 use super::alarm::Alarm;
 use super::child::{MAX_BACKLOG, NodeProcess, Program};
 use super::signals::Interrupts;
+use super::start::{find_in_path, is_bare_name};
 use super::watchdog::Watchdog;
 use super::{NodeFailure, Observer, RunError, RunStats};
 use crate::net::Watch;
 use crate::settings::Settings;
-use crate::world::{Command, FaultKind, NodeFault, World};
+use crate::world::{Command, FaultKind, NodeFault, Printed, World};
 
 /// Time between two calls of [`Observer::progress`].
 const PROGRESS: Duration = Duration::from_millis(200);
@@ -41,6 +42,8 @@ const PROGRESS: Duration = Duration::from_millis(200);
 const GRACE: Duration = Duration::from_millis(100);
 /// How long a process may take to end after SIGKILL, or after its output did.
 const DEATH: Duration = Duration::from_secs(2);
+/// How long a line of a node's output may get.
+const LONGEST_LINE: usize = 128 << 20;
 /// How much is read at once.
 const CHUNK: usize = 64 << 10;
 
@@ -180,6 +183,9 @@ impl<'a> Host<'a> {
         std::future::poll_fn(|cx| self.turn(cx)).await?;
         self.observer.progress(&self.world.progress(self.began.elapsed()));
         let tally = self.world.progress(self.began.elapsed()).tally;
+        for (node, process) in self.nodes.iter().enumerate() {
+            self.world.end_of_output(node, process.lines.rest());
+        }
         let quirks = self.world.quirks().clone();
         Ok(RunStats { net: self.world.net_counts(), tally, quirks })
     }
@@ -232,6 +238,10 @@ impl<'a> Host<'a> {
         let Poll::Ready(chunk) = process.poll_stdout(cx, buffer) else { return Ok(false) };
         let now = began.elapsed();
         process.lines.feed(chunk, |line| world.node_line(node, line, now, commands))?;
+        let bytes = process.lines.rest().len();
+        if bytes > LONGEST_LINE {
+            return Err(FaultKind::EndlessLine { bytes }.of(node).into());
+        }
         if !process.is_open() && !process.is_killed {
             self.silent = Some((node, now + DEATH));
         }
@@ -438,10 +448,37 @@ impl<'a> Host<'a> {
             Stop::Error(error) => error,
             Stop::Fault(fault) => {
                 let process = &self.nodes[fault.node];
-                let (stderr, log) = (process.tail(), process.log_path().to_owned());
-                RunError::Node(Box::new(NodeFailure { fault, stderr, log }))
+                RunError::Node(Box::new(NodeFailure {
+                    hint: hint(&fault.kind, process),
+                    reasons: process.reasons(),
+                    stderr: process.tail(),
+                    log: process.log_path().to_owned(),
+                    fault,
+                }))
             }
         }
+    }
+}
+
+/// What may be behind a fault, judging by the node's output.
+fn hint(fault: &FaultKind, process: &NodeProcess) -> Option<String> {
+    let rest = process.lines.rest();
+    let is_end = matches!(fault, FaultKind::Exited { .. } | FaultKind::ClosedOutput);
+    match fault {
+        FaultKind::Silent { .. } if !rest.is_empty() => Some(format!(
+            "It printed {} without an end of line. Nobody reads that: a message ends with a line \
+             break.",
+            Printed::quote(rest)
+        )),
+        FaultKind::Silent { printed: 0, .. } if process.backlog() == 0 => Some(
+            "It printed nothing. If it did answer, it probably does not flush its output, which \
+             its language keeps back where no terminal reads it."
+                .to_owned(),
+        ),
+        _ if is_end && !rest.is_empty() => {
+            Some(format!("The last that it printed was {}.", Printed::quote(rest)))
+        }
+        _ => None,
     }
 }
 
@@ -459,10 +496,11 @@ async fn tell_of_exit(
 
 /// Nodes run in directories of their own, so a relative path has to be made
 /// absolute. Links are not followed: a program may care by what name it is called.
-/// A bare name that is no file here is left to be found in `PATH`.
+/// A bare name that is no file here is looked for in `PATH`.
 fn resolve(program: &Path) -> PathBuf {
     match std::path::absolute(program) {
         Ok(path) if path.exists() => path,
+        _ if is_bare_name(program) => find_in_path(program).unwrap_or_else(|| program.to_owned()),
         _ => program.to_owned(),
     }
 }

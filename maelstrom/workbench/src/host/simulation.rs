@@ -278,5 +278,11 @@ impl Stage {
 }
 
 fn explain(fault: NodeFault) -> RunError {
-    RunError::Node(Box::new(NodeFailure { fault, stderr: Vec::new(), log: PathBuf::new() }))
+    RunError::Node(Box::new(NodeFailure {
+        fault,
+        hint: None,
+        reasons: Vec::new(),
+        stderr: Vec::new(),
+        log: PathBuf::new(),
+    }))
 }

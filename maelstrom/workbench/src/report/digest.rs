@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::limits::Comparison;
@@ -21,6 +22,8 @@ pub struct Digest {
     pub verdict: &'static str,
     /// One row a function.
     pub operations: Vec<Operations>,
+    /// Why operations did not succeed, the most frequent reason first.
+    pub reasons: Vec<Reason>,
     /// The fraction of operations that succeeded.
     pub ok_fraction: Option<f64>,
     /// How long values took to be everywhere.
@@ -58,6 +61,40 @@ pub struct Operations {
     pub latencies: [Option<f64>; 4],
 }
 
+/// Why operations of one function did not succeed.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Reason {
+    /// The function.
+    pub f: String,
+    /// What became of them: `fail` or `info`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Why.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+    /// What a node answered, for instance; may be empty.
+    pub example: String,
+}
+
+impl Reason {
+    /// The reason with its example.
+    pub fn text(&self) -> String {
+        let Self { reason, example, .. } = self;
+        if example.is_empty() {
+            reason.clone()
+        } else {
+            format!("{reason}, for instance {example}")
+        }
+    }
+
+    /// What became of the operations, in words.
+    pub fn outcome(&self) -> &'static str {
+        if self.kind == "fail" { "failed" } else { "in doubt" }
+    }
+}
+
 /// What became of the elements of a set.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stable {
@@ -83,6 +120,7 @@ impl Digest {
             valid: report.valid(),
             verdict: verdict(report),
             operations: operations(report),
+            reasons: reasons(report),
             ok_fraction: ok_fraction(report),
             stable: stable(report),
             messages: messages(report),
@@ -144,6 +182,11 @@ fn operations(report: &Report) -> Vec<Operations> {
         latencies: quantiles(latencies.and_then(|latencies| latencies.get(f))),
     };
     by_f.into_iter().flatten().map(row).collect()
+}
+
+fn reasons(report: &Report) -> Vec<Reason> {
+    let reasons = report.result("stats", "reasons");
+    reasons.and_then(|reasons| Vec::deserialize(reasons).ok()).unwrap_or_default()
 }
 
 fn stable(report: &Report) -> Option<Stable> {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::chart::Chart;
-use super::digest::{Digest, Kind, Operations, millis};
+use super::digest::{Digest, Kind, Operations, Reason, millis};
 use super::svg::{self, escape};
 use crate::checker::Validity;
 
@@ -66,6 +66,7 @@ fn findings(page: &mut String, kind: &Kind, class: &str) {
 
 fn numbers(page: &mut String, digest: &Digest) {
     operations(page, &digest.operations);
+    reasons(page, &digest.reasons);
     page.push_str("<dl>");
     if let Some(fraction) = digest.ok_fraction {
         entry(page, "Succeeded", &format!("{fraction} of all operations"));
@@ -110,6 +111,18 @@ fn operations(page: &mut String, rows: &[Operations]) {
         page.push_str("</tr>");
     }
     page.push_str("</table>");
+}
+
+fn reasons(page: &mut String, reasons: &[Reason]) {
+    if reasons.is_empty() {
+        return;
+    }
+    page.push_str("<h2>Not ok, because</h2><ul>");
+    for reason in reasons {
+        let (count, f, outcome) = (reason.count, escape(&reason.f), reason.outcome());
+        let _ = write!(page, "<li>{count} {f} {outcome}: {}</li>", escape(&reason.text()));
+    }
+    page.push_str("</ul>");
 }
 
 fn entry(page: &mut String, name: &str, text: &str) {
@@ -171,6 +184,21 @@ mod tests {
         assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; more"));
         assert!(!page.contains("<script"));
         assert!(page.contains("<span class=\"bad\">Invalid</span> a&lt;b"));
+    }
+
+    #[test]
+    fn reasons_are_told_with_what_a_node_answered() {
+        let reason = Reason {
+            f: "read".to_owned(),
+            kind: "info".to_owned(),
+            reason: "malformed".to_owned(),
+            count: 3,
+            example: "{\"a\":\"<b>\"}".to_owned(),
+        };
+        let mut page = String::new();
+        reasons(&mut page, &[reason]);
+        assert!(page.contains("3 read in doubt: malformed, for instance"), "{page}");
+        assert!(page.contains("&lt;b&gt;"), "{page}");
     }
 
     #[test]

@@ -9,6 +9,8 @@ use crate::checker::Validity;
 
 /// How many findings of a kind are shown.
 const SHOWN: usize = 3;
+/// How many reasons are shown.
+const REASONS: usize = 5;
 /// Findings and warnings begin in this column.
 const INDENT: usize = 4;
 
@@ -31,6 +33,7 @@ pub fn render(digest: &Digest, frame: &Frame, style: Style) -> String {
         page.kind(&style.strong(&kind.name), kind);
     }
     page.operations(digest);
+    page.reasons(digest);
     page.numbers(digest);
     page.limits(digest);
     for kind in &digest.warnings {
@@ -106,6 +109,18 @@ impl Page {
                 let _ = write!(line, " {:>9}", millis(latency));
             }
             self.line(line);
+        }
+    }
+
+    fn reasons(&mut self, digest: &Digest) {
+        if digest.reasons.is_empty() {
+            return;
+        }
+        self.line("");
+        self.line(self.style.faint("  not ok, because".to_owned()));
+        for reason in digest.reasons.iter().take(REASONS) {
+            let (count, f, outcome) = (reason.count, &reason.f, reason.outcome());
+            self.paragraph(&format!("{count} {f} {outcome}: {}", reason.text()));
         }
     }
 
@@ -212,8 +227,11 @@ mod tests {
             "never-read-count": 0, "stable-latencies": { "0.5": 12, "0.95": 412, "0.99": 412, "1": 412 } });
         let findings = (0..findings).map(finding).collect();
         report.add("workload", outcome(Validity::Invalid, results, findings));
-        let by_f =
-            json!({ "by-f": { "read": { "ok-count": 3, "fail-count": 0, "info-count": 1 } } });
+        let by_f = json!({
+            "by-f": { "read": { "ok-count": 3, "fail-count": 0, "info-count": 1 } },
+            "reasons": [{ "f": "read", "type": "info", "reason": "no reply in time", "count": 1 },
+                { "f": "read", "type": "fail", "reason": "x", "example": "{}", "count": 2 }],
+        });
         report.add("stats", outcome(Validity::Valid, by_f, Vec::new()));
         let fraction = json!({ "ok-fraction": 0.99999 });
         report.add("availability", outcome(Validity::Valid, fraction, Vec::new()));
@@ -239,6 +257,10 @@ Invalid: broadcast
 
   operations       ok   failed in doubt    median      95 %      99 %     worst
   read              3        0        1         –         –         –         –
+
+  not ok, because
+    1 read in doubt: no reply in time
+    2 read failed: x, for instance {}
 
   succeeded     99.99 %
   values        9 sent, 4 stable, 5 lost, 0 never read

@@ -64,12 +64,22 @@ pub enum FaultKind {
         dest: String,
     },
     /// It let a request before the test proper time out.
-    #[error("did not answer `{request}` within {seconds} s")]
+    #[error("did not answer `{request}` within {seconds} s{}", .instead.as_deref().unwrap_or_default())]
     Silent {
         /// The request's type.
         request: &'static str,
         /// How long the bench waited.
         seconds: u64,
+        /// How many lines the node printed since it was started.
+        printed: u64,
+        /// What it said instead, in words.
+        instead: Option<String>,
+    },
+    /// It prints without ever ending the line.
+    #[error("printed {bytes} bytes without an end of line")]
+    EndlessLine {
+        /// How many.
+        bytes: usize,
     },
     /// It answered such a request with something else.
     #[error("answered `{request}` with {body}, which is no `{expected}`: {problem}")]
@@ -117,12 +127,20 @@ const SHOWN: usize = 500;
 
 impl Printed {
     pub(crate) fn new(number: u64, line: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(line);
-        let text = match text.char_indices().nth(SHOWN) {
-            Some((end, _)) => format!("{}… ({} bytes)", &text[..end], line.len()),
-            None => text.into_owned(),
-        };
-        Self { number, text }
+        Self { number, text: shorten(&String::from_utf8_lossy(line)) }
+    }
+
+    /// A line that was not ended, between quotes.
+    pub(crate) fn quote(line: &[u8]) -> String {
+        format!("`{}`", shorten(&String::from_utf8_lossy(line)))
+    }
+}
+
+/// What a node printed, as far as it is worth showing.
+pub(super) fn shorten(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+        None => text.to_owned(),
     }
 }
 

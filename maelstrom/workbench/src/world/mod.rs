@@ -128,7 +128,6 @@ pub struct World {
     load: Load,
     nemesis: Nemesis,
     recorder: Recorder,
-    quirks: Quirks,
     phase: Phase,
     recovered_at: Duration,
     /// Only of a world that is driven from outside.
@@ -170,7 +169,6 @@ impl World {
             load: Load::none(load),
             nemesis: Nemesis::new(settings, nemesis),
             recorder: Recorder::default(),
-            quirks: Quirks::default(),
             phase: Phase::Init,
             recovered_at: Duration::ZERO,
             script: None,
@@ -288,7 +286,8 @@ impl World {
 
     fn note_line(&mut self, quirk: Quirk, node: usize, line: &str) {
         let number = self.nodes[node].lines;
-        self.quirks
+        self.wire
+            .quirks
             .note(quirk, || format!("by n{node}: {}", Printed::new(number, line.as_bytes())));
     }
 
@@ -301,13 +300,23 @@ impl World {
         };
         if asked != node {
             let example = || format!("by n{node} to c{client}, who had asked n{asked}");
-            self.quirks.note(Quirk::ForeignReply, example);
+            self.wire.quirks.note(Quirk::ForeignReply, example);
         }
     }
 
     /// What nodes did that is odd but no fault.
     pub fn quirks(&self) -> &Quirks {
-        &self.quirks
+        &self.wire.quirks
+    }
+
+    /// Takes what a node printed after its last line break, at the end of a test.
+    pub(crate) fn end_of_output(&mut self, node: usize, rest: &[u8]) {
+        if let Ok(line) = std::str::from_utf8(rest)
+            && Line::parse(line).is_ok()
+        {
+            self.nodes[node].lines += 1;
+            self.note_line(Quirk::UnendedLine, node, line);
+        }
     }
 
     /// Whether the test is over.

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::fault::{FaultKind, NodeFault};
-use super::wire::{Connection, Owner};
+use super::wire::{Connection, Owner, Wire};
 use super::{Command, Phase, World};
 use crate::net::{Address, Header, Message};
 use crate::workload::{Request, fields};
@@ -143,7 +143,10 @@ impl World {
             Life::SettingUp => SETUP_TIMEOUT,
             _ => INIT_TIMEOUT,
         };
-        FaultKind::Silent { request, seconds: timeout.as_secs() }.of(node)
+        let Node { lines: printed, connection, .. } = &self.nodes[node];
+        let instead = connection.as_ref().and_then(Wire::instead);
+        let seconds = timeout.as_secs();
+        FaultKind::Silent { request, seconds, printed: *printed, instead }.of(node)
     }
 
     /// The types of what a node is asked before it is ready, and of its reply.

@@ -12,6 +12,8 @@ pub enum Quirk {
     ForgedSource,
     /// A client hears from another node than the one that it talks to.
     ForeignReply,
+    /// A client gets a message that answers nothing which it ever asked.
+    UnmatchedReply,
     /// A line has more on it than a message.
     TrailingText,
     /// A line is not UTF-8.
@@ -47,6 +49,7 @@ impl Quirk {
         match self {
             Self::ForgedSource => "forged-source",
             Self::ForeignReply => "foreign-reply",
+            Self::UnmatchedReply => "unmatched-reply",
             Self::TrailingText => "trailing-text",
             Self::NotUtf8 => "not-utf-8",
             Self::UnendedLine => "unended-line",
@@ -73,6 +76,11 @@ impl Quirk {
                 "Messages to clients have no latency, cross every partition and are not counted \
                  as messages between nodes, so this hides the way back to the node that was \
                  asked.",
+            ),
+            Self::UnmatchedReply => (
+                "A client got a message that answers none of its requests",
+                "It is ignored, in the original, too. The `in_reply_to` of a reply is the \
+                 request's `msg_id`, an integer.",
             ),
             Self::TrailingText => (
                 "A line had more on it than a message",

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::history::{Op, OpType, Process, raw};
@@ -123,17 +123,33 @@ impl Outcome {
         }
     }
 
-    /// The request was answered with an error.
+    /// The request was answered with an error. Of a code that is not in the
+    /// protocol's table the history has the code, too, as the node spelt it.
     pub(super) fn error(f: &str, error: &ErrorReply, errors: Errors) -> Self {
-        let (name, definite) = meaning(error.code);
-        match errors {
-            Errors::Reported { idempotent } => {
-                let kind =
-                    if definite || idempotent.contains(&f) { OpType::Fail } else { OpType::Info };
-                Self { kind, value: None, error: Some(raw(&(name, &error.text))) }
+        let ErrorReply { code, text } = error;
+        let meaning = meaning(code.get().parse().ok());
+        match (errors, meaning) {
+            (Errors::Reported { .. }, Some((name, true))) => {
+                Self::reported(OpType::Fail, &(name, text))
             }
-            Errors::Raised => Self::raised(&format!("the node answered {name}: {}", error.text)),
+            (Errors::Reported { idempotent }, _) => {
+                let kind = if idempotent.contains(&f) { OpType::Fail } else { OpType::Info };
+                match meaning {
+                    Some((name, _)) => Self::reported(kind, &(name, text)),
+                    None => Self::reported(kind, &("unknown", text, code)),
+                }
+            }
+            (Errors::Raised, Some((name, _))) => {
+                Self::raised(&format!("the node answered {name}: {text}"))
+            }
+            (Errors::Raised, None) => {
+                Self::raised(&format!("the node answered unknown (code {code}): {text}"))
+            }
         }
+    }
+
+    fn reported<T: Serialize>(kind: OpType, error: &T) -> Self {
+        Self { kind, value: None, error: Some(raw(error)) }
     }
 
     /// The client could not go on.
@@ -146,35 +162,32 @@ impl Outcome {
 /// A body of type `error`, as far as the bench reads it.
 #[derive(Debug, Deserialize)]
 pub(super) struct ErrorReply {
-    #[serde(default, deserialize_with = "any_code")]
-    code: Option<i64>,
+    /// Anything that is no integer counts as a code that nobody knows.
+    #[serde(default = "crate::history::null")]
+    code: Box<RawValue>,
     #[serde(default = "crate::history::null")]
     text: Box<RawValue>,
 }
 
-/// Anything that is no integer counts as a code that nobody knows.
-fn any_code<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    serde_json::Value::deserialize(deserializer).map(|code| code.as_i64())
-}
-
-/// A code's name, and whether it says that the request will never happen.
+/// A code's name, and whether it says that the request will never happen; none
+/// for an application's own code, which says nothing about it.
 ///
 /// The protocol's table of errors (doc/protocol.md, "Errors").
-fn meaning(code: Option<i64>) -> (&'static str, bool) {
-    match code {
-        Some(0) => ("timeout", false),
-        Some(1) => ("node-not-found", true),
-        Some(10) => ("not-supported", true),
-        Some(11) => ("temporarily-unavailable", true),
-        Some(12) => ("malformed-request", true),
-        Some(13) => ("crash", false),
-        Some(14) => ("abort", true),
-        Some(20) => ("key-does-not-exist", true),
-        Some(21) => ("key-already-exists", true),
-        Some(22) => ("precondition-failed", true),
-        Some(30) => ("txn-conflict", true),
-        _ => ("unknown", false),
-    }
+fn meaning(code: Option<i64>) -> Option<(&'static str, bool)> {
+    Some(match code? {
+        0 => ("timeout", false),
+        1 => ("node-not-found", true),
+        10 => ("not-supported", true),
+        11 => ("temporarily-unavailable", true),
+        12 => ("malformed-request", true),
+        13 => ("crash", false),
+        14 => ("abort", true),
+        20 => ("key-does-not-exist", true),
+        21 => ("key-already-exists", true),
+        22 => ("precondition-failed", true),
+        30 => ("txn-conflict", true),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -216,9 +229,13 @@ mod tests {
 
     #[test]
     fn a_code_that_is_no_integer_is_unknown() {
-        for reply in [r#"{"code":"11"}"#, r#"{"code":11.0}"#, "{}"] {
-            let (kind, error) = outcome("write", reply, READS);
-            assert_eq!((kind, error.as_str()), (OpType::Info, r#"["unknown",null]"#), "{reply}");
+        for code in [r#""11""#, "11.0", "null", "1000", "-1"] {
+            let reply = format!(r#"{{"code":{code},"text":"no"}}"#);
+            let (kind, error) = outcome("write", &reply, READS);
+            assert_eq!((kind, error), (OpType::Info, format!(r#"["unknown","no",{code}]"#)));
+            let (_, error) = outcome("write", &reply, Errors::Raised);
+            assert!(error.contains("the node answered unknown (code "), "{error}");
         }
+        assert_eq!(outcome("write", "{}", READS).1, r#"["unknown",null,null]"#);
     }
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
+use super::fault::shorten;
+use super::quirks::{Quirk, Quirks};
 use crate::net::{Address, Header, Message, Network};
 use crate::workload::Request;
 
@@ -21,6 +23,8 @@ pub(super) struct Wire {
     /// When to look at which connection. At most one entry for each: a deadline
     /// that moved on since is found out by looking.
     alarms: BinaryHeap<Reverse<(Duration, u64)>>,
+    /// What was odd about what came over it.
+    pub(super) quirks: Quirks,
 }
 
 /// Whose connection it is.
@@ -50,6 +54,8 @@ pub(super) struct Connection {
     awaited: Option<Awaited>,
     has_alarm: bool,
     inbox: Vec<Message>,
+    /// The last message that answers nothing that was ever asked.
+    stray: Option<Message>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +66,13 @@ struct Awaited {
 
 impl Wire {
     pub(super) fn new(net: Network) -> Self {
-        Self { net, next_client: 0, open: FxHashMap::default(), alarms: BinaryHeap::new() }
+        Self {
+            net,
+            next_client: 0,
+            open: FxHashMap::default(),
+            alarms: BinaryHeap::new(),
+            quirks: Quirks::default(),
+        }
     }
 
     /// Opens a connection under the next client id.
@@ -68,7 +80,14 @@ impl Wire {
         let id = self.next_client;
         self.next_client += 1;
         self.open.insert(id, owner);
-        Connection { id, last_msg_id: 0, awaited: None, has_alarm: false, inbox: Vec::new() }
+        Connection {
+            id,
+            last_msg_id: 0,
+            awaited: None,
+            has_alarm: false,
+            inbox: Vec::new(),
+            stray: None,
+        }
     }
 
     /// Closes a connection; what lies in its inbox was never received.
@@ -123,11 +142,29 @@ impl Wire {
         };
         self.net.received(&message, now);
         let answers = Header::of(&message.body).ok().and_then(|header| header.in_reply_to());
+        if answers.is_none_or(|id| id > awaited.msg_id) {
+            self.quirks.note(Quirk::UnmatchedReply, || {
+                let Message { src, dest, body, .. } = &message;
+                format!("by {src} to {dest}: `{}`", shorten(body.get()))
+            });
+            connection.stray = Some(message);
+            return None;
+        }
         if answers != Some(awaited.msg_id) {
             return None;
         }
         connection.awaited = None;
         Some(message)
+    }
+
+    /// What came instead of the reply to its only request, in words.
+    pub(super) fn instead(connection: &Connection) -> Option<String> {
+        let Message { src, body, .. } = connection.stray.as_ref()?;
+        Some(format!(
+            ". {src} sent `{}`, whose `in_reply_to` is not the integer {}, the request's `msg_id`",
+            shorten(body.get()),
+            connection.last_msg_id
+        ))
     }
 
     /// When a connection has to be looked at next.

@@ -142,7 +142,8 @@ fn a_node_that_does_not_answer_init_is_named_after_ten_seconds() {
         _ => vec![reply(message, body, json!({"type": "init_ok"}))],
     });
     let fault = Stage::new(&settings(Workload::Echo), mute).run().err().unwrap();
-    assert_eq!(fault, FaultKind::Silent { request: "init", seconds: 10 }.of(2));
+    let FaultKind::Silent { request, seconds, printed, instead } = fault.kind else { panic!() };
+    assert_eq!((fault.node, request, seconds, printed, instead), (2, "init", 10, 0, None));
 }
 
 #[test]
@@ -153,7 +154,8 @@ fn a_node_that_does_not_answer_topology_is_named() {
             (_, kind) => vec![reply(message, body, json!({"type": format!("{kind}_ok")}))],
         });
     let fault = Stage::new(&settings(Workload::Broadcast), mute).run().err().unwrap();
-    assert_eq!(fault, FaultKind::Silent { request: "topology", seconds: 5 }.of(1));
+    let FaultKind::Silent { request, seconds, printed, .. } = fault.kind else { panic!() };
+    assert_eq!((fault.node, request, seconds, printed), (1, "topology", 5, 1));
 }
 
 #[test]
@@ -172,10 +174,14 @@ fn a_node_that_refuses_init_or_topology_is_quoted() {
 }
 
 #[test]
-fn a_reply_to_another_request_does_not_count_as_the_answer_to_init() {
-    let wrong: Script = Box::new(|_, message, _| {
-        vec![now(message.src.to_string(), json!({"type": "init_ok", "in_reply_to": 99}))]
-    });
-    let fault = Stage::new(&settings(Workload::Echo), wrong).run().err().unwrap();
-    assert!(matches!(fault.kind, FaultKind::Silent { request: "init", .. }));
+fn a_reply_to_another_request_does_not_count_as_the_answer_to_init_and_is_quoted() {
+    for id in [json!(99), json!("1"), json!(1.0), json!(null)] {
+        let answer = json!({"type": "init_ok", "in_reply_to": id});
+        let quoted = format!("sent `{answer}`, whose `in_reply_to` is not the integer 1");
+        let wrong: Script =
+            Box::new(move |_, message, _| vec![now(message.src.to_string(), answer.clone())]);
+        let fault = Stage::new(&settings(Workload::Echo), wrong).run().err().unwrap();
+        assert!(matches!(fault.kind, FaultKind::Silent { request: "init", .. }));
+        assert!(fault.to_string().contains(&quoted), "{fault}");
+    }
 }
