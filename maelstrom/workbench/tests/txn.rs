@@ -413,6 +413,119 @@ fn of_two_longest_lists_the_first_counts_except_by_the_originals_habit() {
     assert_shows(&outcome, &["G0", "incompatible-order"]);
 }
 
+/// The original passes these: it does not infer the order of versions from that of
+/// transactions.
+fn assert_told_and_wrong_if_strict(history: &History, asked: &str, anomaly: &str) {
+    let models = [model(asked)];
+    for options in [PLAIN, COMPATIBLE] {
+        let outcome = history.registers(&models, options);
+        assert_clean(&outcome);
+        let warned: Vec<&str> = outcome.warnings.iter().map(|w| w.kind.as_str()).collect();
+        assert!(warned.contains(&anomaly), "{warned:?}");
+    }
+    let strict = history.registers(&models, STRICT);
+    assert_shows_among(&strict, anomaly);
+    assert!(strict.findings.iter().all(|finding| !finding.ops.is_empty()));
+}
+
+fn sequence(texts: &[(u64, &str)]) -> History {
+    texts.iter().fold(History::new(), |history, &(process, text)| history.alone(process, text))
+}
+
+#[test]
+fn a_register_must_not_go_back_in_real_time() {
+    let write = [(0, "w x 100"), (1, "w x 200")];
+    let back = sequence(&[write[0], write[1], (2, "r x 200"), (3, "r x 100")]);
+    assert_told_and_wrong_if_strict(&back, "strict-serializable", "G-single-item-realtime");
+    assert_told_and_wrong_if_strict(&back, "strong-snapshot-isolation", "G-single-item-realtime");
+    // Only what the order of transactions rules out is ruled out.
+    let strict = back.registers(&[model("strict-serializable")], STRICT);
+    assert_eq!(strict.results["not"], json!(["strong-snapshot-isolation"]));
+    for weaker in ["serializable", "strong-session-serializable", "strong-read-committed"] {
+        let outcome = back.registers(&[model(weaker)], STRICT);
+        assert_clean(&outcome);
+        assert!(outcome.warnings.is_empty(), "{weaker}: {:?}", outcome.warnings);
+    }
+    let good = sequence(&[write[0], write[1], (2, "r x 200"), (3, "r x 200")]);
+    assert_clean(&good.registers(&[], STRICT));
+    let at_once = History::new().together(&["w x 100", "w x 200", "r x 200", "r x 100"]);
+    assert_clean(&at_once.registers(&[], STRICT));
+    // A stale read alone, too, and one that only a reader of the newer one proves.
+    let stale = sequence(&[write[0], write[1], (2, "r x 100")]);
+    assert_told_and_wrong_if_strict(&stale, "strict-serializable", "G-single-item-realtime");
+    let seen = History::new().begin(0, "w x 100").begin(1, "w x 200");
+    let seen = seen.alone(2, "r x 200").alone(3, "r x 100").ok(0).ok(1);
+    assert_clean(&seen.registers(&[], STRICT));
+    let seen = seen.alone(2, "r x 200");
+    assert_told_and_wrong_if_strict(&seen, "strict-serializable", "G-single-item-realtime");
+}
+
+#[test]
+fn a_register_must_not_go_back_before_one_process() {
+    let begin = || History::new().together(&["w x 1", "w x 2"]);
+    let reads = [(5, "r x 1"), (5, "r x 2"), (5, "r x 1")];
+    let back = reads.iter().fold(begin(), |history, &(p, text)| history.alone(p, text));
+    let session = "strong-session-snapshot-isolation";
+    assert_told_and_wrong_if_strict(&back, session, "G-single-item-process");
+    let others = [(5, "r x 1"), (6, "r x 2"), (7, "r x 1")];
+    let others = others.iter().fold(begin(), |history, &(p, text)| history.alone(p, text));
+    assert_clean(&others.registers(&[model(session)], STRICT));
+    let forth = begin().alone(5, "r x 1").alone(5, "r x 2").alone(5, "r x 2");
+    assert_clean(&forth.registers(&[model(session)], STRICT));
+}
+
+#[test]
+fn an_order_of_writes_in_real_time_shows_torn_reads_of_other_keys() {
+    let writes = sequence(&[(0, "w x 1"), (1, "w x 2, w y 2")]);
+    let torn = writes.begin(2, "r y 2").begin(3, "r x 1, r y 2").ok(2).ok(3);
+    assert_told_and_wrong_if_strict(&torn, "strict-serializable", "G-single-item-realtime");
+}
+
+/// An indeterminate write that was read did happen; one that was not says nothing.
+#[test]
+fn a_register_may_change_by_what_was_never_answered() {
+    let open = History::new().alone(0, "w x 1").begin(1, "w x 2");
+    let good = open.alone(2, "r x 1").alone(3, "r x 2").info(1).alone(4, "r x 2");
+    assert_clean(&good.registers(&[], STRICT));
+    assert_told_and_wrong_if_strict(
+        &good.alone(5, "r x 1"),
+        "strict-serializable",
+        "G-single-item-realtime",
+    );
+}
+
+#[test]
+fn a_list_must_not_go_back_in_real_time() {
+    let history =
+        |read: &str| sequence(&[(0, "append x 1"), (1, "append x 2"), (2, "r x [1,2]"), (3, read)]);
+    assert_clean(&history("r x [1,2]").lists(&[], STRICT));
+    assert_shows(&lists(&history("r x [1]"), "strict-serializable"), &["G-single-item-realtime"]);
+}
+
+#[test]
+fn g0_shows_in_final_reads_of_registers() {
+    let writes = || busy().together(&["w x 1, w y 1", "w x 2, w y 2"]);
+    let interleaved = writes().at_rest().alone(3, "r x 1, r y 2").alone(4, "r y 2, r x 1");
+    assert_told_and_wrong_if_strict(&interleaved, "read-uncommitted", "G0");
+    let strict = interleaved.registers(&[model("read-uncommitted")], STRICT);
+    assert_eq!(strict.results["not"], json!(["read-uncommitted"]));
+    let good = writes().at_rest().alone(3, "r x 2, r y 2").alone(4, "r y 2, r x 2");
+    assert_clean(&good.registers(&[model("read-uncommitted")], STRICT));
+    // What may still happen hides what was there before.
+    let unsettled = writes().begin(9, "w x 3").at_rest().alone(3, "r x 1, r y 2");
+    assert_clean(&unsettled.registers(&[model("read-uncommitted")], STRICT));
+}
+
+#[test]
+fn verdicts_on_registers_say_what_they_cannot_show() {
+    for options in [PLAIN, STRICT, COMPATIBLE] {
+        let outcome = busy().registers(&[model("read-uncommitted")], options);
+        assert!(outcome.results["not-visible"].as_str().unwrap().contains("G0"));
+        let lists = History::new().alone(0, "append x 1").alone(0, "r x [1]").lists(&[], options);
+        assert!(!lists.results.contains_key("not-visible"));
+    }
+}
+
 #[test]
 fn cyclic_versions_two_transactions_must_not_overwrite_each_other() {
     let bad = History::new().together(&["r x 2, w x 1", "r x 1, w x 2"]);

@@ -87,6 +87,68 @@ fn dirty_reads_are_not_read_committed() {
     assert_between(Isolation::Dirty, &[], &["read-committed"]);
 }
 
+/// How many small histories of much contention each isolation is put to.
+const SMALL: u64 = 400;
+
+fn small(isolation: Isolation, seed: u64) -> History {
+    let (transactions, processes, keys) = (60, 2 + seed % 6, 1 + seed % 3);
+    let data = Data::Registers;
+    let load = Load { isolation, data, transactions, processes, keys, writes_per_key: 40, seed };
+    database::run_to_rest(load)
+}
+
+/// Of the small histories of registers, how many a model turns down if strict.
+fn turned_down(isolation: Isolation, model: &str) -> u64 {
+    let strict = Options { strict: true, compatible: false };
+    let is_bad = |&seed: &u64| {
+        let outcome = check(&small(isolation, seed), Data::Registers, model, strict);
+        outcome.valid == Validity::Invalid
+    };
+    (0..SMALL).filter(is_bad).count() as u64
+}
+
+#[test]
+fn no_order_of_versions_is_inferred_that_a_right_database_contradicts() {
+    let right = [
+        (Isolation::StrictSerializable, "strict-serializable"),
+        (Isolation::StaleReads, "serializable"),
+        (Isolation::SessionReads, "strong-session-serializable"),
+        (Isolation::Snapshot, "strong-snapshot-isolation"),
+        (Isolation::Snapshot, "strong-read-committed"),
+        (Isolation::ReadCommitted, "read-committed"),
+        (Isolation::ReadCommitted, "read-uncommitted"),
+    ];
+    for (isolation, model) in right {
+        assert_eq!(turned_down(isolation, model), 0, "{isolation:?} is {model}");
+    }
+}
+
+#[test]
+fn what_is_inferred_finds_databases_that_break_their_promise() {
+    let broken = [
+        (Isolation::StaleReads, "strict-serializable"),
+        (Isolation::StaleReads, "strong-session-serializable"),
+        (Isolation::SessionReads, "strong-snapshot-isolation"),
+    ];
+    for (isolation, model) in broken {
+        let found = turned_down(isolation, model);
+        assert!(found > SMALL / 2, "{isolation:?} is not {model}: {found} of {SMALL}");
+    }
+}
+
+/// Where writes of two transactions interleave, final reads show it now and then.
+#[test]
+fn interleaved_writes_of_registers_show_in_final_reads() {
+    let strict = Options { strict: true, compatible: false };
+    let shows_it = |&seed: &u64| {
+        let history = small(Isolation::Dirty, seed);
+        let outcome = check(&history, Data::Registers, "read-uncommitted", strict);
+        types(&outcome).contains(&"G0".to_owned())
+    };
+    let found = (0..SMALL).filter(shows_it).count();
+    assert!(found > 5, "{found} of {SMALL}");
+}
+
 /// A load that would make a quadratic number of dependencies: everybody reads and
 /// writes one key, and reads find nothing, or always the same.
 #[test]

@@ -19,6 +19,8 @@ pub(crate) enum Isolation {
     StrictSerializable,
     /// So do those that write. Those that only read see some earlier state.
     StaleReads,
+    /// The same, but a process never sees a state older than what it saw or made.
+    SessionReads,
     /// Reads are of the state at the beginning; of two that write one key at the
     /// same time only one commits.
     Snapshot,
@@ -96,12 +98,39 @@ struct Simulation {
     /// The process number behind each session: a new one after an indeterminate
     /// transaction.
     processes: Vec<u64>,
+    /// The newest state that each session has seen.
+    seen: Vec<u64>,
     next_key: u64,
     keys: Vec<(u64, u64)>,
 }
 
 /// The history of one run.
 pub(crate) fn run(load: Load) -> History {
+    simulate(load).history
+}
+
+/// The same with reads of all keys after everything has ended.
+pub(crate) fn run_to_rest(load: Load) -> History {
+    let mut simulation = simulate(load);
+    for i in 0..simulation.sessions.len() {
+        if let Some(mut session) = simulation.sessions[i].take() {
+            while session.done < session.mops.len() {
+                simulation.perform(&mut session);
+            }
+            simulation.end(i, session);
+        }
+    }
+    let mut history = simulation.history.at_rest();
+    for key in 0..simulation.next_key {
+        let value = simulation.store.read(load.data, key, simulation.store.clock);
+        history = history
+            .raw(OpType::Invoke, simulation.processes[0], &json!([["r", key, null]]))
+            .raw(OpType::Ok, simulation.processes[0], &json!([["r", key, value]]));
+    }
+    history
+}
+
+fn simulate(load: Load) -> Simulation {
     let mut simulation = Simulation {
         load,
         rng: StdRng::seed_from_u64(load.seed),
@@ -109,6 +138,7 @@ pub(crate) fn run(load: Load) -> History {
         history: History::new(),
         sessions: (0..load.processes).map(|_| None).collect(),
         processes: (0..load.processes).collect(),
+        seen: vec![0; load.processes as usize],
         next_key: load.keys,
         keys: (0..load.keys).map(|key| (key, 0)).collect(),
     };
@@ -116,7 +146,7 @@ pub(crate) fn run(load: Load) -> History {
     while started < load.transactions {
         started += usize::from(simulation.step());
     }
-    simulation.history
+    simulation
 }
 
 impl Simulation {
@@ -164,7 +194,7 @@ impl Simulation {
     fn perform(&mut self, session: &mut Session) {
         let (now, snapshot) = (self.store.clock, session.snapshot);
         match self.load.isolation {
-            Isolation::StrictSerializable | Isolation::StaleReads => {
+            Isolation::StrictSerializable | Isolation::StaleReads | Isolation::SessionReads => {
                 session.done = session.mops.len();
             }
             Isolation::Snapshot | Isolation::LostUpdates => self.read(session, snapshot),
@@ -214,7 +244,7 @@ impl Simulation {
     }
 
     fn end(&mut self, i: usize, mut session: Session) {
-        let kind = self.commit(&mut session);
+        let kind = self.commit(i, &mut session);
         let process = self.processes[i];
         let value = Value::from(session.mops);
         self.history = std::mem::take(&mut self.history).raw(kind, process, &value);
@@ -223,7 +253,7 @@ impl Simulation {
         }
     }
 
-    fn commit(&mut self, session: &mut Session) -> OpType {
+    fn commit(&mut self, i: usize, session: &mut Session) -> OpType {
         let writes = |mop: &Value| mop[0] != "r";
         let changed = |store: &Store, mop: &Value| {
             writes(mop) && store.changed_since(mop[1].as_u64().unwrap(), session.snapshot)
@@ -234,6 +264,13 @@ impl Simulation {
                 let is_reader = !session.mops.iter().any(writes);
                 let lag = if is_reader { self.rng.random_range(0..5) } else { 0 };
                 self.read_all(session, self.store.clock.saturating_sub(lag));
+            }
+            Isolation::SessionReads => {
+                let is_reader = !session.mops.iter().any(writes);
+                let lag = if is_reader { self.rng.random_range(0..5) } else { 0 };
+                let at = self.store.clock.saturating_sub(lag).max(self.seen[i]);
+                self.read_all(session, at);
+                self.seen[i] = if is_reader { at } else { self.store.clock + 1 };
             }
             Isolation::Snapshot if session.mops.iter().any(|mop| changed(&self.store, mop)) => {
                 return OpType::Fail;

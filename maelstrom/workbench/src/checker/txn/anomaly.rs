@@ -132,6 +132,14 @@ impl Anomaly {
             && c.has_anti_dependency() == class.has_anti_dependency())
     }
 
+    /// Whether the other one is no news where this is known.
+    pub(super) fn says_as_much_as(self, other: Self) -> bool {
+        match other {
+            Self::Cycle(class, scope) => self.covers(class, scope),
+            other => self == other,
+        }
+    }
+
     /// The corner of the grid of cycles that this anomaly amounts to, if any: a
     /// model that forbids such cycles forbids it as well.
     pub(super) fn as_cycle(self) -> Option<(Class, Scope)> {

@@ -9,7 +9,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::dependency::{Dependencies, Dependency, group};
+use super::dependency::{Basis, Dependencies, Dependency, group};
 use super::lists::List;
 use super::log::{Fate, Log, Txn};
 use super::names::{NULL, Name};
@@ -110,7 +110,7 @@ pub(super) fn add_dependencies(
             .filter(|&reader| Some(reader) != skipped)
             .collect();
         let appends: Vec<Append> = of_state.iter().map(|&(_, append)| append).collect();
-        graph.overwritten((state.0, state.1.unwrap_or(NULL)), &of_it, &appends);
+        graph.overwritten((state.0, state.1.unwrap_or(NULL)), &of_it, &appends, Basis::Data);
     }
 }
 

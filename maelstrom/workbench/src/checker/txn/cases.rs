@@ -48,6 +48,16 @@ impl Casebook {
         }
     }
 
+    /// Takes other cases, too.
+    pub(super) fn append(&mut self, other: Self) {
+        for (anomaly, more) in other.0 {
+            let cases = self.0.entry(anomaly).or_default();
+            cases.count += more.count;
+            cases.kept.extend(more.kept);
+            cases.kept.truncate(KEPT);
+        }
+    }
+
     /// The anomalies of which there are cases.
     pub(super) fn anomalies(&self) -> impl Iterator<Item = Anomaly> + '_ {
         self.0.keys().copied()

@@ -17,11 +17,13 @@ use super::anomaly::Anomaly;
 use super::cases::{Case, Casebook};
 use super::log::{Fate, Kind, Log, Txn};
 use super::names::{NULL, Name};
+use super::writes::Version;
 
-/// Adds the cases, if there are final reads at all.
-pub(super) fn check(log: &Log, cases: &mut Casebook) {
+/// Adds the cases, if there are final reads at all. Returns the last version of
+/// each key on which they agree.
+pub(super) fn check(log: &Log, cases: &mut Casebook) -> Vec<Version> {
     let finals = log.transactions.iter().filter(|t| t.is_final);
-    let Some(rest_begins) = finals.map(|t| t.begin.index).min() else { return };
+    let Some(rest_begins) = finals.map(|t| t.begin.index).min() else { return Vec::new() };
     let (mut unsettled, mut written) = (FxHashSet::default(), FxHashSet::default());
     for txn in log.all().filter(|&txn| log.txn(txn).fate != Fate::Aborted) {
         let is_settled = log.txn(txn).is_committed() && log.txn(txn).op() < rest_begins;
@@ -29,11 +31,14 @@ pub(super) fn check(log: &Log, cases: &mut Casebook) {
             if is_settled { &mut written } else { &mut unsettled }.insert(mop.key);
         }
     }
-    for (key, reads) in final_reads(log) {
-        if !unsettled.contains(&key) {
-            check_key(log, key, &reads, written.contains(&key), cases);
+    let mut last = Vec::new();
+    for (key, reads) in final_reads(log).into_iter().filter(|(key, _)| !unsettled.contains(key)) {
+        check_key(log, key, &reads, written.contains(&key), cases);
+        if let (1, Some((&value, _))) = (reads.len(), reads.first_key_value()) {
+            last.push((key, value));
         }
     }
+    last
 }
 
 /// Per key the values read at last, and by whom first.

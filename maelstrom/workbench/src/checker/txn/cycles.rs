@@ -167,9 +167,13 @@ impl Component {
     }
 
     /// The rw steps, by the arcs that leave readers.
-    pub(super) fn anti_dependencies(&self) -> impl Iterator<Item = (u32, u32, Dependency)> + '_ {
+    pub(super) fn anti_dependencies(
+        &self,
+        scope: Scope,
+    ) -> impl Iterator<Item = (u32, u32, Dependency)> + '_ {
         let is_transaction = |v: u32| (v as usize) < self.transactions;
-        let is_rw = |label: Dependency| label.relation == Relation::Rw;
+        let is_rw =
+            move |label: Dependency| label.relation == Relation::Rw && label.scope() <= scope;
         self.graph.arcs().filter(move |&(from, _, label)| is_transaction(from) && is_rw(label))
     }
 
@@ -201,7 +205,7 @@ impl Component {
                 found.extend(writers.iter().filter(|arc| arc.to == to).map(|arc| arc.label));
             }
         }
-        found.into_iter().min_by_key(|dependency| habits.rank(dependency.relation))
+        found.into_iter().min_by_key(|&dependency| habits.rank(dependency))
     }
 
     pub(super) fn steps_outside(&self, steps: &[Step]) -> Vec<Step> {

@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::anomaly::{Anomaly, Class, Scope};
 use super::cycles::{Manner, find};
-use super::dependency::{Dependencies, Dependency, Relation};
+use super::dependency::{Basis, Dependencies, Dependency, Relation};
 use super::model::Model;
 use super::naming::{Found, Habits, Step, name};
 
@@ -50,7 +50,7 @@ fn random_graph(rng: &mut StdRng, order: Relation) -> (Dependencies, Relations) 
                 let mut some = || -> Vec<u32> { (0..n).filter(|_| rng.random_bool(0.4)).collect() };
                 let (readers, writers) = (some(), some());
                 let with_values: Vec<_> = writers.iter().map(|&w| (w, 9)).collect();
-                graph.overwritten((1, 1), &readers, &with_values);
+                graph.overwritten((1, 1), &readers, &with_values, Basis::Data);
                 for &reader in &readers {
                     writers.iter().for_each(|&writer| note(reader, writer, Relation::Rw));
                 }

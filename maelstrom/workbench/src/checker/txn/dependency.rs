@@ -9,6 +9,7 @@
 //! history. An anti-dependency through a state is two arcs, both labelled
 //! [`Relation::Rw`], and one step.
 
+use super::anomaly::Scope;
 use super::log::Txn;
 use super::names::{NULL, Name};
 use crate::checker::graph::Digraph;
@@ -41,6 +42,30 @@ impl Relation {
     }
 }
 
+/// From where the order of two versions is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Basis {
+    /// Transactions that read and wrote them.
+    Data,
+    /// What is read when everything has come to rest.
+    FinalReads,
+    /// The order in which processes saw them.
+    Process,
+    /// The order in which they were seen in real time.
+    Realtime,
+}
+
+impl Basis {
+    /// The order of transactions that it leans on.
+    pub(super) fn scope(self) -> Scope {
+        match self {
+            Self::Data | Self::FinalReads => Scope::Data,
+            Self::Process => Scope::Process,
+            Self::Realtime => Scope::Realtime,
+        }
+    }
+}
+
 /// An arc's label: the relation and what it rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Dependency {
@@ -51,23 +76,39 @@ pub(super) struct Dependency {
     pub(super) value: Name,
     /// The version that followed it, where one did.
     pub(super) next: Name,
+    /// How that is known.
+    pub(super) basis: Basis,
 }
 
 impl Dependency {
     pub(super) fn ww(key: Name, value: Name, next: Name) -> Self {
-        Self { relation: Relation::Ww, key, value, next }
+        Self { relation: Relation::Ww, key, value, next, basis: Basis::Data }
     }
 
     pub(super) fn wr(key: Name, value: Name) -> Self {
-        Self { relation: Relation::Wr, key, value, next: value }
+        Self { relation: Relation::Wr, key, value, next: value, basis: Basis::Data }
     }
 
     pub(super) fn rw(key: Name, value: Name, next: Name) -> Self {
-        Self { relation: Relation::Rw, key, value, next }
+        Self { relation: Relation::Rw, key, value, next, basis: Basis::Data }
     }
 
     pub(super) fn order(relation: Relation) -> Self {
-        Self { relation, key: NULL, value: NULL, next: NULL }
+        Self { relation, key: NULL, value: NULL, next: NULL, basis: Basis::Data }
+    }
+
+    /// The same, known from elsewhere.
+    pub(super) fn on(self, basis: Basis) -> Self {
+        Self { basis, ..self }
+    }
+
+    /// The order of transactions that it is or leans on.
+    pub(super) fn scope(self) -> Scope {
+        match self.relation {
+            Relation::Ww | Relation::Wr | Relation::Rw => self.basis.scope(),
+            Relation::Process => Scope::Process,
+            Relation::Realtime => Scope::Realtime,
+        }
     }
 }
 
@@ -147,22 +188,23 @@ impl Dependencies {
         (key, value): (Name, Name),
         readers: &[Txn],
         writers: &[(Txn, Name)],
+        basis: Basis,
     ) {
         let writers: Vec<_> = writers.iter().filter(|&&(txn, _)| self.is_in(txn)).collect();
         if readers.len() == 1 || writers.len() == 1 {
             for &&(writer, next) in &writers {
                 for &reader in readers {
-                    self.add(reader, writer, Dependency::rw(key, value, next));
+                    self.add(reader, writer, Dependency::rw(key, value, next).on(basis));
                 }
             }
         } else if !readers.is_empty() && !writers.is_empty() {
             let state = self.transactions + self.states;
             self.states += 1;
             for &reader in readers {
-                self.arcs.push((reader, state, Dependency::rw(key, value, NULL)));
+                self.arcs.push((reader, state, Dependency::rw(key, value, NULL).on(basis)));
             }
             for &&(writer, next) in &writers {
-                self.arcs.push((state, writer, Dependency::rw(key, value, next)));
+                self.arcs.push((state, writer, Dependency::rw(key, value, next).on(basis)));
             }
         }
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::anomaly::Anomaly;
 use super::cases::Case;
-use super::dependency::{Dependency, Relation};
+use super::dependency::{Basis, Dependency, Relation};
 use super::log::{Kind, Log, Txn};
 use super::model::Model;
 use super::names::NULL;
@@ -53,7 +53,7 @@ fn cycle(log: &Log, anomaly: Anomaly, steps: &[Step]) -> Case {
 }
 
 fn step_json(log: &Log, step: &Step) -> Value {
-    let Dependency { relation, key, value, next } = step.dependency;
+    let Dependency { relation, key, value, next, .. } = step.dependency;
     match relation {
         Relation::Ww | Relation::Rw => json!({
             "type": relation.name(), "key": log.json(key), "value": log.json(value),
@@ -96,9 +96,13 @@ fn in_words(log: &Log, steps: &[Step]) -> String {
 
 /// What one step rests on.
 fn sentence(log: &Log, step: &Step, from: usize, to: usize) -> String {
-    let Dependency { relation, key, value, next } = step.dependency;
+    let Dependency { relation, key, value, next, .. } = step.dependency;
     let (key, old, new) = (log.text(key), log.text(value), log.text(next));
     match (relation, log.kind) {
+        (Relation::Ww | Relation::Rw, _) if step.dependency.basis != Basis::Data => format!(
+            "T{from} read or wrote key {key} = {old}, and {new}, which T{to} wrote, came later: {}",
+            reason(step.dependency.basis)
+        ),
         (Relation::Ww, Kind::Registers) => format!(
             "T{from} wrote key {key} = {old}, which a transaction read before it wrote {new}, \
              T{to}'s value"
@@ -137,6 +141,21 @@ fn sentence(log: &Log, step: &Step, from: usize, to: usize) -> String {
     }
 }
 
+/// Why one version came after another one, though no transaction shows it.
+fn reason(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Data => "a transaction read the one and wrote the other",
+        Basis::FinalReads => "it is what was read at last",
+        Basis::Process => {
+            "a process found it in the key after it had read or written the other one"
+        }
+        Basis::Realtime => {
+            "a transaction found it there, or wrote it, that began after one had ended which had \
+             read or written the other"
+        }
+    }
+}
+
 fn nodes(log: &Log, steps: &[Step]) -> Vec<[String; 2]> {
     let node = |(i, step): (usize, &Step)| {
         let transaction = log.txn(step.from);
@@ -148,7 +167,7 @@ fn nodes(log: &Log, steps: &[Step]) -> Vec<[String; 2]> {
 
 fn arrows(log: &Log, steps: &[Step]) -> Vec<Arrow> {
     let arrow = |step: &Step| {
-        let Dependency { relation, key, value, next } = step.dependency;
+        let Dependency { relation, key, value, next, .. } = step.dependency;
         let name = relation.name();
         let (key, value, next) = (log.text(key), log.text(value), log.text(next));
         let label = match relation {

@@ -73,7 +73,10 @@ impl<'a> Hunt<'a> {
 
     /// The component with the arcs of a way back.
     fn way_back(&self) -> Digraph<Dependency> {
-        self.component.graph.filter(|label| self.relations.contains(&label.relation))
+        let takes = |label: Dependency| {
+            self.relations.contains(&label.relation) && label.scope() <= self.wanted.1
+        };
+        self.component.graph.filter(takes)
     }
 
     /// Cycles through arcs of one relation that a way back may take as well.
@@ -100,7 +103,8 @@ impl<'a> Hunt<'a> {
         let is_inner = |&(from, to, _): &(u32, u32, Dependency)| {
             number[from as usize] == number[self.entered(to) as usize]
         };
-        let inner: Vec<_> = self.component.anti_dependencies().filter(is_inner).collect();
+        let inner: Vec<_> =
+            self.component.anti_dependencies(self.wanted.1).filter(is_inner).collect();
         let mut search = Search::new(graph.len());
         for &arc in &inner {
             self.close(&graph, &mut search, &self.component.start(arc));
@@ -140,7 +144,7 @@ impl<'a> Hunt<'a> {
         let doubled = self.doubled();
         let number = doubled.component_numbers();
         let mut search = Search::new(doubled.len());
-        let arcs: Vec<_> = self.component.anti_dependencies().collect();
+        let arcs: Vec<_> = self.component.anti_dependencies(self.wanted.1).collect();
         for (from, to, label) in arcs {
             let to = self.entered(to);
             if number[from as usize] != number[to as usize] {
@@ -164,7 +168,7 @@ impl<'a> Hunt<'a> {
         let graph = self.way_back();
         let number = graph.component_numbers();
         let mut search = Search::new(graph.len());
-        let arcs: Vec<_> = self.component.anti_dependencies().collect();
+        let arcs: Vec<_> = self.component.anti_dependencies(self.wanted.1).collect();
         for arc in arcs {
             if number[arc.0 as usize] != number[arc.1 as usize] {
                 continue;
@@ -186,7 +190,8 @@ impl<'a> Hunt<'a> {
     fn doubled(&self) -> Digraph<Dependency> {
         let transactions = self.component.transactions as u32;
         let mut arcs = Vec::new();
-        for (from, to, label) in self.component.graph.arcs() {
+        let is_in_scope = |label: Dependency| label.scope() <= self.wanted.1;
+        for (from, to, label) in self.component.graph.arcs().filter(|arc| is_in_scope(arc.2)) {
             if label.relation == Relation::Rw {
                 let from = if from < transactions { from } else { self.entered(from) };
                 arcs.push((from, self.entered(to), label));

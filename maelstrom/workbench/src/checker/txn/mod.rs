@@ -40,6 +40,7 @@ mod dependency;
 mod direct;
 mod explain;
 mod hunt;
+mod inference;
 mod list_checks;
 mod lists;
 mod log;
@@ -67,7 +68,7 @@ use self::log::{Kind, Log};
 pub use self::model::Model;
 use self::naming::{Found, Habits};
 use self::registers::Registers;
-use self::writes::Writes;
+use self::writes::{Version, Writes};
 use super::{Checker, Outcome};
 use crate::history::Op;
 
@@ -128,6 +129,40 @@ impl TxnChecker {
         }
     }
 
+    /// The cycles of registers that show only with inferred orders of versions,
+    /// which the original has not, as far as none of those that are `known` says as
+    /// much. `last` holds the versions that were read last.
+    fn inferred(&self, writes: &Writes, last: &[Version], known: &Casebook) -> Casebook {
+        let mut cases = Casebook::default();
+        let scope = inference::scope(&self.models);
+        let is_forbidden = |a: Anomaly| {
+            matches!(a, Anomaly::Cycle(..)) && self.models.iter().any(|model| model.forbids(a))
+        };
+        let is_idle = (scope.is_none() && last.is_empty()) || known.anomalies().any(is_forbidden);
+        if self.log.kind != Kind::Registers || is_idle {
+            return cases;
+        }
+        let options = Options { strict: true, compatible: false };
+        let registers = Registers::of(&self.log, writes, options, &mut Casebook::default());
+        let mut graph = Dependencies::new(self.log.transactions.len())
+            .without(open::without_trace(&self.log, options));
+        registers.add_dependencies(&mut graph);
+        inference::add_final(&registers, last, &mut graph);
+        let scope = scope.unwrap_or(Scope::Data);
+        order::add(&self.log, scope, &mut graph);
+        if scope > Scope::Data {
+            inference::add_ordered(&self.log, &registers, scope, &mut graph);
+        }
+        let habits = Habits { reads_first: false, says_exists: false };
+        for found in cycles::find(&graph, scope, Manner::new(habits)) {
+            let (anomaly, case) = explain::case(&self.log, &found);
+            if known.anomalies().all(|known| !known.says_as_much_as(anomaly)) {
+                cases.add(anomaly, || case);
+            }
+        }
+        cases
+    }
+
     fn cycles(&self, graph: &Dependencies, scope: Scope) -> Vec<Found> {
         let manner = Manner::new(self.habits());
         if !self.options.compatible {
@@ -161,7 +196,7 @@ impl Checker for TxnChecker {
         if self.log.kind == Kind::Lists {
             list_checks::check(&self.log, &writes, &mut cases);
         }
-        convergence::check(&self.log, &mut cases);
+        let last = convergence::check(&self.log, &mut cases);
 
         let unseen = open::without_trace(&self.log, self.options);
         let mut graph = Dependencies::new(self.log.transactions.len()).without(unseen);
@@ -175,7 +210,8 @@ impl Checker for TxnChecker {
             let (anomaly, case) = explain::case(&self.log, &found);
             cases.add(anomaly, || case);
         }
-        verdict::outcome(self.log.kind, &self.models, self.options, &cases)
+        let inferred = self.inferred(&writes, &last, &cases);
+        verdict::outcome(self.log.kind, &self.models, self.options, cases, inferred)
     }
 }
 

@@ -29,8 +29,10 @@ pub(super) struct Habits {
 
 impl Habits {
     /// Less is stronger.
-    pub(super) fn rank(self, relation: Relation) -> u8 {
-        match relation {
+    pub(super) fn rank(self, dependency: Dependency) -> u8 {
+        match dependency.relation {
+            // It proves less than the order that it was inferred from.
+            _ if dependency.basis.scope() > Scope::Data => 6,
             Relation::Wr if self.reads_first => 0,
             Relation::Ww => 1,
             Relation::Wr => 2,
@@ -44,7 +46,9 @@ impl Habits {
 /// The class and scope of a cycle.
 pub(super) fn name(steps: &[Step]) -> (Class, Scope) {
     let relations: Vec<Relation> = steps.iter().map(|step| step.dependency.relation).collect();
-    name_of(&relations)
+    let (class, scope) = name_of(&relations);
+    let widest = steps.iter().map(|step| step.dependency.scope()).max();
+    (class, widest.unwrap_or(scope))
 }
 
 fn name_of(cycle: &[Relation]) -> (Class, Scope) {

@@ -7,6 +7,9 @@
 //! transactions not yet covered in this way are pairwise concurrent, so they are
 //! never more than there are processes.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use rustc_hash::FxHashMap;
 
 use super::anomaly::Scope;
@@ -35,24 +38,45 @@ fn add_process_order(log: &Log, graph: &mut Dependencies) {
 
 /// Committed transactions before those that began after they had ended.
 fn add_realtime_order(log: &Log, graph: &mut Dependencies) {
-    let mut ends = log.committed().into_iter().peekable();
-    let end = |txn: Txn| log.txn(txn).op();
-    let mut uncovered: Vec<Txn> = Vec::new();
-    for txn in log.all() {
-        let begin = log.txn(txn).begin.index;
-        while let Some(ended) = ends.next_if(|&ended| end(ended) < begin) {
-            let its_begin = log.txn(ended).begin.index;
-            uncovered.retain(|&earlier| end(earlier) > its_begin);
-            uncovered.push(ended);
-        }
+    let span = |txn: Txn| {
+        let transaction = log.txn(txn);
+        let end = transaction.end.filter(|_| transaction.is_committed());
+        Span { begin: transaction.begin.index, end: end.map(|end| end.index), item: txn }
+    };
+    follow(log.all().map(span), |before, txn| {
         if log.txn(txn).fate == Fate::Aborted {
             // Nothing depends on it, but something was there to compare.
-            uncovered.iter().for_each(|_| graph.touch());
-            continue;
-        }
-        for &before in &uncovered {
+            graph.touch();
+        } else {
             graph.add(before, txn, Dependency::order(Relation::Realtime));
         }
+    });
+}
+
+/// When something began, and when it had happened at the latest, if it is known.
+#[derive(Clone, Copy)]
+pub(super) struct Span<T> {
+    pub(super) begin: u64,
+    pub(super) end: Option<u64>,
+    pub(super) item: T,
+}
+
+/// Links what had ended to what began then: of the spans, which are in the order
+/// of their beginnings, a transitive reduction of that order.
+pub(super) fn follow<T: Copy>(spans: impl Iterator<Item = Span<T>>, mut link: impl FnMut(T, T)) {
+    let mut open: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
+    let mut begun: Vec<Span<T>> = Vec::new();
+    let mut uncovered: Vec<usize> = Vec::new();
+    for span in spans {
+        while let Some(&Reverse((_, ended))) = open.peek().filter(|ends| ends.0.0 < span.begin) {
+            open.pop();
+            let its_begin = begun[ended].begin;
+            uncovered.retain(|&earlier| begun[earlier].end > Some(its_begin));
+            uncovered.push(ended);
+        }
+        uncovered.iter().for_each(|&before| link(begun[before].item, span.item));
+        open.extend(span.end.map(|end| Reverse((end, begun.len()))));
+        begun.push(span);
     }
 }
 

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::Options;
 use super::anomaly::Anomaly;
 use super::cases::{Case, Casebook};
-use super::dependency::{Dependencies, Dependency, group};
+use super::dependency::{Basis, Dependencies, Dependency, group};
 use super::log::{Fate, Log, Mop, Txn};
 use super::names::{NULL, Name};
 use super::writes::{Version, Writes};
@@ -62,7 +62,7 @@ pub(super) struct Registers {
     /// The external writer of each version.
     writers: FxHashMap<Version, Txn>,
     /// Everything written to each key, sorted: what follows its `null`.
-    written: Vec<(Name, (Txn, Name))>,
+    pub(super) written: Vec<(Name, (Txn, Name))>,
     /// Versions that follow others directly, with their writers, sorted.
     pub(super) followers: Vec<(Version, (Txn, Name))>,
 }
@@ -170,7 +170,7 @@ impl Registers {
         if !readers.is_empty() {
             graph.touch();
         }
-        graph.overwritten(version, &readers, followers);
+        graph.overwritten(version, &readers, followers, Basis::Data);
     }
 
     /// Who wrote this version for the world to see.

@@ -15,8 +15,19 @@ use super::log::Kind;
 use super::model::{Boundary, Model};
 use crate::checker::{Finding, Outcome, Validity};
 
-/// The verdict on these cases.
-pub(super) fn outcome(kind: Kind, models: &[Model], options: Options, cases: &Casebook) -> Outcome {
+/// The verdict on these cases, and on those that the original cannot see because
+/// it does not infer so much.
+pub(super) fn outcome(
+    kind: Kind,
+    models: &[Model],
+    options: Options,
+    mut cases: Casebook,
+    mut inferred: Casebook,
+) -> Outcome {
+    if options.strict {
+        cases.append(std::mem::take(&mut inferred));
+    }
+    let cases = &cases;
     let taken_for = |a: Anomaly| if options.compatible { a.in_the_original() } else { a };
     let is_forbidden =
         |a: Anomaly| a.is_beyond_models() || models.iter().any(|m| m.forbids(taken_for(a)));
@@ -30,13 +41,24 @@ pub(super) fn outcome(kind: Kind, models: &[Model], options: Options, cases: &Ca
     let valid = valid.unwrap_or(Validity::Valid);
     let warned: Vec<Anomaly> =
         cases.anomalies().filter(|&a| !is_counted(a) && is_forbidden(a)).collect();
-    Outcome {
-        valid,
-        results: results(&reported, &counted.into_iter().map(taken_for).collect::<Vec<_>>(), cases),
-        findings: findings(&reported, cases),
-        warnings: findings(&warned, cases),
+    let also_warned: Vec<Anomaly> = inferred.anomalies().filter(|&a| is_forbidden(a)).collect();
+    let counted: Vec<Anomaly> = counted.into_iter().map(taken_for).collect();
+    let mut results = results(&reported, &counted, cases);
+    if kind == Kind::Registers {
+        results.insert("not-visible".to_owned(), NOT_VISIBLE.into());
     }
+    let mut warnings = findings(&warned, cases);
+    warnings.extend(findings(&also_warned, &inferred));
+    Outcome { valid, results, findings: findings(&reported, cases), warnings }
 }
+
+/// What registers never show.
+const NOT_VISIBLE: &str = "\
+    A register does not tell the order of its versions. Which of two writes came first shows where \
+    one transaction read the one and made the other, where everybody reads the same at last, and, \
+    under models that promise an order of processes or of real time, where transactions that saw \
+    them followed each other. Other writes may have interleaved (G0), and other reads may have been \
+    torn, without a trace. txn-list-append shows the order of all writes that are read.";
 
 /// What the original does not look for. That a transaction reads its own future
 /// counts all the same: no order allows it.
