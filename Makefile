@@ -138,6 +138,10 @@ fix: ## Mend formatting and what clippy can mend
 bench: build ## Compare the node library with a floor: throughput, round trip, memory
 	ECHO=$(CURDIR)/target/release/echo cargo bench --quiet --package echo --bench speed
 
+.PHONY: bench-checkers
+bench-checkers: ## Checkers over sizes: time has to grow with the size
+	cargo bench --quiet --package workbench --bench kafka_checker
+
 .PHONY: bench-log
 bench-log: ## Ten million messages on one key: time and memory for each
 	cargo bench --quiet --package kafka-log --bench long_log

@@ -1,8 +1,11 @@
-//! How long the kafka checker takes for a million operations, and how much memory.
+//! How long the kafka checker takes for up to a million operations, and how much
+//! memory.
 //!
 //! `cargo bench -p workbench --bench kafka_checker [-- OPERATIONS]`. Making the
-//! history is not counted. A healthy history is checked, and one in which messages
-//! are polled before they are sent, so that cycles have to be searched for.
+//! history is not counted. Healthy histories are checked, and some in which messages
+//! are polled before they are sent, so that cycles have to be searched for. Time has
+//! to grow with the size: each operation of the largest history may take at most
+//! [`MOST`] times as long as one of the smallest.
 
 #[path = "../tests/kafka_support/mod.rs"]
 mod kafka_support;
@@ -15,21 +18,42 @@ use workbench::history::{Op, OpType};
 fn main() {
     let ops =
         std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(1_000_000);
-    let size = Size { ops, keys: 8, clients: 10, batch: 256 };
-    measure("healthy", &size, Validity::Valid, |_| true);
-    measure("impossible", &size, Validity::Invalid, {
+    let sizes = [ops / 16, ops / 4, ops];
+    near_linear("healthy", sizes, |ops| measure("healthy", &size(ops), Validity::Valid, |_| true));
+    near_linear("impossible", sizes, |ops| {
         let mut sends = 0;
-        move |op| {
+        measure("impossible", &size(ops), Validity::Invalid, move |op| {
             // Without its invocation a send seems to begin where it ends.
             sends += u64::from(op.kind == OpType::Invoke && op.f == "send");
             op.kind != OpType::Invoke || op.f != "send" || sends > ops / 4
-        }
+        })
     });
+}
+
+/// How much longer an operation may take in the largest history than in the
+/// smallest, which the processor's cache holds.
+const MOST: f64 = 3.0;
+
+fn size(ops: u64) -> Size {
+    Size { ops, keys: 8, clients: 10, batch: 256 }
+}
+
+/// Measures all sizes and compares the time for an operation of the last with that
+/// of the first.
+fn near_linear(name: &str, sizes: [u64; 3], mut measure: impl FnMut(u64) -> Duration) {
+    let each = sizes.map(|ops| measure(ops).as_secs_f64() / ops as f64);
+    let ratio = each[2] / each[0];
+    assert!(ratio < MOST, "{name}: each operation takes {ratio:.1} times as long, {each:?} s");
 }
 
 /// Checks a history without the invocations that `keep` turns down.
 #[expect(clippy::print_stdout, reason = "the result of a benchmark")]
-fn measure(name: &str, size: &Size, expected: Validity, mut keep: impl FnMut(&Op) -> bool) {
+fn measure(
+    name: &str,
+    size: &Size,
+    expected: Validity,
+    mut keep: impl FnMut(&Op) -> bool,
+) -> Duration {
     let mut checker =
         Timed { checker: kafka::checker(false), lines: 0, bytes: 0, spent: Duration::ZERO };
     generate(1, size, |op| {
@@ -49,6 +73,7 @@ fn measure(name: &str, size: &Size, expected: Validity, mut keep: impl FnMut(&Op
         finish.as_secs_f64(),
         peak_memory()
     );
+    spent + finish
 }
 
 struct Timed {

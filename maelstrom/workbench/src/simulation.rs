@@ -217,7 +217,8 @@ impl Simulation {
         let ended = run(&mut watcher);
         let mut report = watcher.analysis.finish();
         if let Ok(stats) = &ended {
-            report.add("net", net::outcome(stats, self.settings.strict));
+            let outcome = net::outcome(stats, &report.changes, self.settings.strict);
+            report.add("net", outcome);
         }
         Finished {
             settings: self.settings.clone(),

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::availability::Availability;
+use super::changes::Changes;
 use super::counter::Counter;
 use super::echo::Echo;
 use super::linearizable::Linearizable;
@@ -13,7 +14,7 @@ use super::perf::Perf;
 use super::set_full::SetFull;
 use super::stats::Stats;
 use super::unique_ids::UniqueIds;
-use super::witness::Names;
+use super::witness::{Event, Names};
 use super::{Checker, Finding, Outcome, Validity, txn};
 use crate::history::Op;
 use crate::settings::{Settings, Workload};
@@ -37,6 +38,7 @@ pub fn workload_checker(settings: &Settings, names: Names) -> Box<dyn Checker> {
 /// Feeds a history to every check of a test.
 pub struct Analysis {
     asked: Asked,
+    changes: Changes,
     parts: Vec<(&'static str, Box<dyn Checker>)>,
 }
 
@@ -50,12 +52,13 @@ impl Analysis {
             ("availability", Box::new(Availability::new(settings.availability, names))),
             ("perf", Box::<Perf>::default()),
         ];
-        Self { asked: Asked::new(settings), parts }
+        Self { asked: Asked::new(settings), changes: Changes::new(settings, names), parts }
     }
 
     /// Takes the next operation.
     pub fn observe(&mut self, op: &Op) {
         self.asked.observe(op);
+        self.changes.observe(op);
         for (_, checker) in &mut self.parts {
             checker.observe(op);
         }
@@ -67,6 +70,7 @@ impl Analysis {
         for (name, checker) in self.parts {
             report.add(name, checker.finish());
         }
+        report.changes = self.changes.that_others_need();
         if let Some(workload) = report.parts.get_mut("workload") {
             self.asked.judge(workload);
         }
@@ -114,6 +118,9 @@ impl Asked {
 pub struct Report {
     /// The outcomes of the checks, by the original's names.
     pub parts: BTreeMap<&'static str, Outcome>,
+    /// By node, a change that it acknowledged before another node was asked
+    /// something.
+    pub(crate) changes: BTreeMap<u64, Event>,
 }
 
 impl Report {

@@ -7,6 +7,7 @@
 
 mod analysis;
 mod availability;
+mod changes;
 mod counter;
 mod echo;
 mod element;
@@ -32,6 +33,7 @@ pub use self::perf::Perf;
 pub use self::set_full::SetFull;
 pub use self::stats::Stats;
 pub use self::unique_ids::UniqueIds;
+pub(crate) use self::witness::Event;
 pub use self::witness::Names;
 
 use serde::{Serialize, Serializer};

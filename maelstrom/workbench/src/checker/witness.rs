@@ -35,16 +35,23 @@ impl Names {
         Self { cluster: Some(cluster) }
     }
 
-    /// A process, and where known the node that it talks to: a client that was
-    /// left in doubt goes on as its old number plus the concurrency, on the
-    /// same node.
+    /// A process, and where known the node that it talks to.
     pub fn who(&self, process: Process) -> String {
+        match self.node(process) {
+            Some(node) => format!("{process} (n{node})"),
+            None => process.to_string(),
+        }
+    }
+
+    /// The number of the node that a process talks to, where known: a client that
+    /// was left in doubt goes on as its old number plus the concurrency, on the same
+    /// node.
+    pub fn node(&self, process: Process) -> Option<u64> {
         match (process, self.cluster) {
             (Process::Client(number), Some(cluster)) => {
-                let node = number % cluster.concurrency % cluster.node_count;
-                format!("{process} (n{node})")
+                Some(number % cluster.concurrency % cluster.node_count)
             }
-            _ => process.to_string(),
+            _ => None,
         }
     }
 }

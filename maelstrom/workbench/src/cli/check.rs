@@ -38,7 +38,7 @@ pub(super) struct CheckFlags {
     consistency_models: Vec<Model>,
 
     /// Hold it against the nodes that a read has a value twice, or one that nobody
-    /// sent
+    /// sent, or that final reads differ
     #[arg(long)]
     strict: bool,
 

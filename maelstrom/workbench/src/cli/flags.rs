@@ -148,8 +148,9 @@ pub struct SettingsFlags {
     limits: Vec<Limit>,
 
     /// Hold it against the nodes that a read has a value twice, or one that nobody
-    /// sent, that final reads of a counter differ, or that messages are odd (sent in
-    /// another's name, two on a line); otherwise these are warnings (not in Maelstrom)
+    /// sent, that final reads differ, that nodes never exchange a message, or that
+    /// messages are odd (sent in another's name, two on a line); otherwise these are
+    /// warnings (not in Maelstrom)
     #[arg(long, help_heading = "What is judged")]
     strict: bool,
 

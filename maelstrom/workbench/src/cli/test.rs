@@ -155,7 +155,8 @@ fn conclude(
     let mut report = analysis.finish();
     match result {
         Ok(stats) => {
-            report.add("net", net::outcome(&stats, plan.settings.strict));
+            let outcome = net::outcome(&stats, &report.changes, plan.settings.strict);
+            report.add("net", outcome);
             if !plan.limits.is_empty() {
                 let comparisons = limits::compare(&plan.limits, &report);
                 report.add("limits", limits::outcome(&comparisons));

@@ -66,6 +66,8 @@ pub struct RunStats {
     pub net: NetCounts,
     /// Operations.
     pub tally: Tally,
+    /// The nodes that never sent anything to another node or to a service.
+    pub silent: Vec<usize>,
     /// What nodes did that is odd but no fault.
     pub quirks: Quirks,
 }

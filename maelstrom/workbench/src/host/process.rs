@@ -187,7 +187,8 @@ impl<'a> Host<'a> {
             self.world.end_of_output(node, process.lines.rest());
         }
         let quirks = self.world.quirks().clone();
-        Ok(RunStats { net: self.world.net_counts(), tally, quirks })
+        let silent = self.world.silent_nodes();
+        Ok(RunStats { net: self.world.net_counts(), tally, silent, quirks })
     }
 
     /// Does what can be done now. Ready when the test is over.

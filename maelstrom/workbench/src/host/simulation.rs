@@ -61,7 +61,8 @@ pub fn run(
     let progress = host.world().progress(host.now());
     observer.progress(&progress);
     let quirks = host.world().quirks().clone();
-    Ok(RunStats { net: host.world().net_counts(), tally: progress.tally, quirks })
+    let silent = host.world().silent_nodes();
+    Ok(RunStats { net: host.world().net_counts(), tally: progress.tally, silent, quirks })
 }
 
 /// Nodes and the world around them, with the runtime whose clock they share.

@@ -3,17 +3,46 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::checker::{Outcome, Validity};
+use std::collections::BTreeMap;
+
+use crate::checker::{Event, Finding, Outcome, Validity};
 use crate::host::RunStats;
 use crate::net::NetCounts;
 
 /// The counts by the original's names, with messages per operation; and what
-/// nodes did that the original takes without a word, which is wrong if `strict`.
-pub fn outcome(stats: &RunStats, strict: bool) -> Outcome {
+/// nodes did, or never did, that the original takes without a word, which is wrong if
+/// `strict`. `changes` are those that one node acknowledged and others need.
+pub(crate) fn outcome(stats: &RunStats, changes: &BTreeMap<u64, Event>, strict: bool) -> Outcome {
     let results = counts(&stats.net, stats.tally.invoked);
-    let quirks = stats.quirks.findings();
+    let mut quirks = stats.quirks.findings();
+    quirks.extend(no_exchange(&stats.silent, changes));
     let (findings, warnings) = if strict { (quirks, Vec::new()) } else { (Vec::new(), quirks) };
     Outcome { valid: Validity::of(findings.is_empty()), results, findings, warnings }
+}
+
+/// How many nodes a sentence names.
+const NAMED: usize = 8;
+
+/// Nodes that were told something, and told it nobody.
+fn no_exchange(silent: &[usize], changes: &BTreeMap<u64, Event>) -> Option<Finding> {
+    let told: Vec<(usize, Event)> =
+        silent.iter().filter_map(|&node| Some((node, *changes.get(&(node as u64))?))).collect();
+    let first = told.first()?;
+    let mut names: Vec<String> =
+        told.iter().take(NAMED).map(|(node, _)| format!("n{node}")).collect();
+    if told.len() > NAMED {
+        names.push(format!("{} more", told.len() - NAMED));
+    }
+    let text = format!(
+        "Never sent a message to another node or to a service: {}. Yet each of them acknowledged a change, \
+         n{} with {}, and later another node was asked, which cannot know of it by way of the network. That \
+         nothing else was found means that these operations could not show it.",
+        names.join(", "),
+        first.0,
+        first.1.at(),
+    );
+    let ops = told.iter().take(NAMED).map(|(_, change)| change.index).collect();
+    Some(Finding::new("no-exchange", text, ops))
 }
 
 /// `operations` are the invocations of clients, reads and final reads included.
@@ -46,23 +75,32 @@ mod tests {
         let stats = |invoked| RunStats {
             net,
             tally: Tally { invoked, ..Tally::default() },
+            silent: Vec::new(),
             quirks: Quirks::default(),
         };
-        let results = outcome(&stats(20), true).results;
+        let results = outcome(&stats(20), &BTreeMap::new(), true).results;
         assert_eq!(results["servers"]["msgs-per-op"], json!(1.5));
         assert_eq!(results["all"]["msgs-per-op"], json!(2.5));
         assert_eq!(results["clients"]["recv-count"], json!(20));
-        assert_eq!(outcome(&stats(0), true).results["servers"].get("msgs-per-op"), None);
+        assert_eq!(
+            outcome(&stats(0), &BTreeMap::new(), true).results["servers"].get("msgs-per-op"),
+            None
+        );
     }
 
     #[test]
     fn quirks_are_warnings_unless_strict() {
         let mut quirks = Quirks::default();
         quirks.note(Quirk::ForgedSource, || "by n0".to_owned());
-        let stats = RunStats { net: NetCounts::default(), tally: Tally::default(), quirks };
-        let lenient = outcome(&stats, false);
+        let stats = RunStats {
+            net: NetCounts::default(),
+            tally: Tally::default(),
+            silent: Vec::new(),
+            quirks,
+        };
+        let lenient = outcome(&stats, &BTreeMap::new(), false);
         assert_eq!((lenient.valid, lenient.warnings.len()), (Validity::Valid, 1));
-        let strict = outcome(&stats, true);
+        let strict = outcome(&stats, &BTreeMap::new(), true);
         assert_eq!((strict.valid, strict.findings.len()), (Validity::Invalid, 1));
     }
 }

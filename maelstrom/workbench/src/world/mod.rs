@@ -261,6 +261,7 @@ impl World {
         let body = message.body;
         match Address::parse(&message.dest) {
             Some(dest) if self.wire.net.has(dest) => {
+                self.nodes[node].is_heard |= dest != Address::Node(node);
                 let message = self.wire.net.register(src, dest, body.to_owned(), now);
                 self.wire.net.post(message, now);
                 Ok(())
@@ -302,6 +303,12 @@ impl World {
             let example = || format!("by n{node} to c{client}, who had asked n{asked}");
             self.wire.quirks.note(Quirk::ForeignReply, example);
         }
+    }
+
+    /// The nodes that never sent anything to another node or to a service.
+    pub fn silent_nodes(&self) -> Vec<usize> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter(|(_, node)| !node.is_heard).map(|(number, _)| number).collect()
     }
 
     /// What nodes did that is odd but no fault.

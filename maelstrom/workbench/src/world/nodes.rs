@@ -24,6 +24,8 @@ pub(super) struct Node {
     pub(super) is_paused: bool,
     /// The bench's own connection, while the node is being prepared.
     pub(super) connection: Option<Connection>,
+    /// Whether it ever sent something to another node or to a service.
+    pub(super) is_heard: bool,
     /// How many lines it printed since it was started.
     pub(super) lines: u64,
 }
@@ -44,7 +46,7 @@ pub(super) enum Life {
 impl Node {
     /// A node that was not started yet.
     pub(super) fn down() -> Self {
-        Self { life: Life::Down, is_paused: false, connection: None, lines: 0 }
+        Self { life: Life::Down, is_paused: false, connection: None, is_heard: false, lines: 0 }
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::scan;
 use crate::checker::element::Element;
-use crate::checker::witness::Event;
+use crate::checker::witness::{Event, shorten};
 
 /// Stands for no element, or no read.
 const NONE: u32 = u32::MAX;
@@ -29,6 +29,7 @@ pub(crate) struct Elements {
     ids: Ids,
     values: Vec<Element>,
     known: Vec<Option<Event>>,
+    acknowledged: Vec<bool>,
     /// Elements without an entry in `known`.
     unknown: Vec<u32>,
     last_present: Vec<ReadNumber>,
@@ -82,6 +83,7 @@ impl Elements {
         self.ids.insert(&value, id);
         self.values.push(value);
         self.known.push(None);
+        self.acknowledged.push(false);
         self.unknown.push(id);
         self.last_present.push(0);
         self.last_absent.push(0);
@@ -93,6 +95,7 @@ impl Elements {
         let index = id as usize;
         self.last_present[index] = 0;
         self.last_absent[index] = 0;
+        self.acknowledged[index] = false;
         if self.known[index].take().is_some() {
             self.unknown.push(id);
         }
@@ -101,6 +104,7 @@ impl Elements {
     /// An add of `value` completed.
     pub(crate) fn add_completed(&mut self, value: &Element, completion: Event) {
         if let Some(id) = self.ids.find(value) {
+            self.acknowledged[id as usize] = true;
             let known = &mut self.known[id as usize];
             if known.is_none() {
                 *known = Some(completion);
@@ -199,6 +203,40 @@ impl Elements {
             }
             !is_in
         });
+    }
+
+    /// The numbers of all elements, in the order in which they were added.
+    pub(crate) fn ids(&self) -> std::ops::Range<u32> {
+        0..self.values.len() as u32
+    }
+
+    /// Whether the element's add completed.
+    pub(crate) fn is_acknowledged(&self, id: u32) -> bool {
+        self.acknowledged[id as usize]
+    }
+
+    /// By number, whether an element is in this list. `None` if it is no list.
+    pub(crate) fn members(&self, text: &str) -> Option<Vec<bool>> {
+        let mut members = vec![false; self.values.len()];
+        let items: Option<Vec<&RawValue>> = serde_json::from_str(text).ok()?;
+        for item in items.unwrap_or_default() {
+            if let Some(id) = self.ids.find(&Element::parse(item.get())) {
+                members[id as usize] = true;
+            }
+        }
+        Some(members)
+    }
+
+    /// Some elements in words: `3, 7 and 12 more`.
+    pub(crate) fn some(&self, ids: &[u32], most: usize) -> String {
+        let mut values: Vec<&Element> = ids.iter().map(|id| &self.values[*id as usize]).collect();
+        values.sort();
+        let shown: Vec<String> =
+            values.iter().take(most).map(|value| shorten(&value.to_string())).collect();
+        match values.len().saturating_sub(most) {
+            0 => shown.join(", "),
+            more => format!("{} and {more} more", shown.join(", ")),
+        }
     }
 
     /// Every element with its timeline, by element.

@@ -19,15 +19,18 @@
 //! Lost elements make a history invalid; without a stable one it is unknown.
 //! Jepsen means to object to an element that stands twice in one read too, but
 //! compares the wrong way round, and does not look at values that nobody sent.
-//! Both are warnings here, and wrong when the settings are strict.
+//! Both are warnings here, and wrong when the settings are strict. So are final reads
+//! of which one lacks what another has.
 
 mod elements;
+mod finals;
 mod scan;
 
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 
 use self::elements::{Elements, ReadNumber, Timeline};
+use self::finals::FinalReads;
 use super::element::Element;
 use super::quantiles::nearest_rank;
 use super::witness::{Event, Findings, Names, finding, shorten};
@@ -47,13 +50,15 @@ pub struct SetFull {
     reads: Vec<Event>,
     open_reads: FxHashMap<Process, ReadNumber>,
     completed_reads: u64,
+    finals: FinalReads,
     phantoms: Findings,
     malformed: Findings,
 }
 
 impl SetFull {
     /// A check in which `add` is the name of the operation that adds an
-    /// element. With `strict`, duplicates and phantoms count as wrong.
+    /// element. With `strict`, duplicates, phantoms and final reads that differ
+    /// count as wrong.
     pub fn new(add: &'static str, strict: bool, names: Names) -> Self {
         Self {
             add,
@@ -63,6 +68,7 @@ impl SetFull {
             reads: Vec::new(),
             open_reads: FxHashMap::default(),
             completed_reads: 0,
+            finals: FinalReads::new(add == "broadcast"),
             phantoms: Findings::new("phantom"),
             malformed: Findings::new("malformed-read"),
         }
@@ -70,6 +76,7 @@ impl SetFull {
 
     fn observe_add(&mut self, op: &Op) {
         let value = || Element::parse(op.value.get());
+        self.finals.add();
         match op.kind {
             OpType::Invoke => self.elements.add_invoked(value()),
             OpType::Ok => self.elements.add_completed(&value(), Event::of(op)),
@@ -78,6 +85,7 @@ impl SetFull {
     }
 
     fn observe_read(&mut self, op: &Op) {
+        self.finals.observe(op);
         if op.is_invocation() {
             self.reads.push(Event::of(op));
             self.open_reads.insert(op.process, self.reads.len() as ReadNumber);
@@ -235,7 +243,9 @@ impl Checker for SetFull {
     fn finish(self: Box<Self>) -> Outcome {
         let verdicts = self.judge();
         let duplicates = self.duplicate_findings();
-        let is_odd = !duplicates.is_empty() || !self.phantoms.is_empty();
+        let divergence = self.finals.judge(&self.elements, self.names);
+        let is_odd =
+            !duplicates.is_empty() || !self.phantoms.is_empty() || !divergence.findings.is_empty();
         let is_wrong =
             !verdicts.lost.is_empty() || !self.malformed.is_empty() || (self.strict && is_odd);
         let is_unknown = !is_wrong && verdicts.stable_latencies.is_empty();
@@ -247,9 +257,11 @@ impl Checker for SetFull {
         findings.extend(self.malformed.into_vec());
         let mut warnings = duplicates.into_vec();
         warnings.extend(self.phantoms.into_vec());
+        warnings.extend(divergence.findings);
         if self.strict {
             findings.append(&mut warnings);
         }
+        warnings.extend(divergence.unanswered);
         let valid = if is_unknown { Validity::Unknown } else { Validity::of(!is_wrong) };
         Outcome { valid, results, findings, warnings }
     }
