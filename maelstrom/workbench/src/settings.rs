@@ -191,6 +191,24 @@ impl From<Fault> for PlannedFault {
     }
 }
 
+/// How much checking a history may cost before there is no verdict.
+///
+/// Both are counted (steps of a search, and what it keeps), so that a history has the
+/// same verdict on every machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckBudget {
+    /// About the time that it may take on an ordinary machine.
+    pub time: Duration,
+    /// About the memory that it may take, in MiB.
+    pub memory_mib: u64,
+}
+
+impl Default for CheckBudget {
+    fn default() -> Self {
+        Self { time: Duration::from_secs(60), memory_mib: 1024 }
+    }
+}
+
 /// The settings of one test.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -235,6 +253,8 @@ pub struct Settings {
     /// Whether to follow the original where its verdict is a quirk rather than a
     /// finding.
     pub compatible: bool,
+    /// What deciding lin-kv may cost.
+    pub check_budget: CheckBudget,
     /// Print nodes' stderr on ours.
     pub log_stderr: bool,
     /// Log messages as they are sent.
@@ -267,6 +287,7 @@ impl Settings {
             seed: 0,
             strict: false,
             compatible: false,
+            check_budget: CheckBudget::default(),
             log_stderr: false,
             log_net_send: false,
             log_net_recv: false,

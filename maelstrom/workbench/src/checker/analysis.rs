@@ -28,7 +28,9 @@ pub fn workload_checker(settings: &Settings, names: Names) -> Box<dyn Checker> {
         Workload::GCounter | Workload::PnCounter => Box::new(Counter::new(settings.strict, names)),
         Workload::GSet => Box::new(SetFull::new("add", settings.strict, names)),
         Workload::Kafka => super::kafka::checker(settings.compatible),
-        Workload::LinKv => Box::new(Linearizable::new(names)),
+        Workload::LinKv => {
+            Box::new(Linearizable::new(settings.check_budget, settings.compatible, names))
+        }
         Workload::UniqueIds => Box::new(UniqueIds::new(names)),
         Workload::TxnListAppend => txn::list_append(&settings.consistency_models, transactions),
         Workload::TxnRwRegister => txn::rw_register(&settings.consistency_models, transactions),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 
+use super::flags::BudgetFlags;
 use super::{Exit, columns, print, values};
 use crate::checker::txn::model::Model;
 use crate::checker::{Analysis, Names, Report};
@@ -43,9 +44,13 @@ pub(super) struct CheckFlags {
     strict: bool,
 
     /// Follow the original where its verdict is a quirk rather than a finding, for
-    /// instance when no transaction depends on any other, or nothing was asked
+    /// instance when no transaction depends on any other, nothing was asked, or a
+    /// read is told that a key which was written does not exist
     #[arg(long)]
     compatible: bool,
+
+    #[command(flatten)]
+    check_budget: BudgetFlags,
 
     /// Print the results as JSON
     #[arg(long)]
@@ -62,6 +67,7 @@ pub(super) fn check(flags: &CheckFlags) -> anyhow::Result<Exit> {
         consistency_models: flags.consistency_models.clone(),
         strict: flags.strict,
         compatible: flags.compatible,
+        check_budget: flags.check_budget.budget(),
         ..Settings::new(flags.workload)
     };
     let name = flags.history.display();

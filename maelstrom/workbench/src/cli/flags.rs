@@ -12,7 +12,8 @@ use crate::host::{find_in_path, is_bare_name, is_executable};
 use crate::links::Links;
 use crate::report::limits::Limit;
 use crate::settings::{
-    Availability, Latency, LatencyDist, PlannedFault, SeqKv, Settings, Topology, Workload,
+    Availability, CheckBudget, Latency, LatencyDist, PlannedFault, SeqKv, Settings, Topology,
+    Workload,
 };
 use crate::workload;
 
@@ -154,6 +155,15 @@ pub struct SettingsFlags {
     #[arg(long, help_heading = "What is judged")]
     strict: bool,
 
+    /// Follow the original where its verdict is a quirk rather than a finding, for
+    /// instance when a read is told that a key which was written does not exist (not
+    /// in Maelstrom)
+    #[arg(long, help_heading = "What is judged")]
+    compatible: bool,
+
+    #[command(flatten)]
+    check_budget: BudgetFlags,
+
     /// Most operations in one transaction
     #[arg(long, value_name = "INT", default_value = "4", value_parser = values::count,
           help_heading = "Transactions and logs")]
@@ -186,6 +196,28 @@ pub struct SettingsFlags {
     /// Show messages as they are received
     #[arg(long, help_heading = "Output")]
     log_net_recv: bool,
+}
+
+/// How much the check of lin-kv may cost.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct BudgetFlags {
+    /// For how many seconds lin-kv is searched for an order of its operations before
+    /// the verdict is unknown. They are counted in steps, 20 million each, so that the
+    /// verdict is the same on every machine (not in Maelstrom)
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = values::seconds,
+          allow_hyphen_values = true, help_heading = "What is judged")]
+    check_time_limit: Duration,
+
+    /// How much memory that search may take, in MiB, counted likewise (not in Maelstrom)
+    #[arg(long, value_name = "MIB", default_value = "1024", value_parser = values::count,
+          help_heading = "What is judged")]
+    check_memory: usize,
+}
+
+impl BudgetFlags {
+    pub(super) fn budget(self) -> CheckBudget {
+        CheckBudget { time: self.check_time_limit, memory_mib: self.check_memory as u64 }
+    }
 }
 
 /// A test that can be run.
@@ -247,7 +279,8 @@ impl SettingsFlags {
             key_count: self.key_count,
             seed: self.seed.unwrap_or(seed),
             strict: self.strict,
-            compatible: false,
+            compatible: self.compatible,
+            check_budget: self.check_budget.budget(),
             log_stderr: self.log_stderr,
             log_net_send: self.log_net_send,
             log_net_recv: self.log_net_recv,

@@ -109,6 +109,10 @@ impl Line {
         let (models, default) = (&settings.consistency_models, &defaults.consistency_models);
         self.flag_unless("--consistency-models", &names(models), &names(default));
         self.switch("--strict", settings.strict);
+        self.switch("--compatible", settings.compatible);
+        let (budget, usual) = (settings.check_budget, defaults.check_budget);
+        self.flag_unless("--check-time-limit", &seconds(budget.time), &seconds(usual.time));
+        self.flag_unless("--check-memory", &budget.memory_mib, &usual.memory_mib);
         self.flag_unless("--max-txn-length", &settings.max_txn_length, &defaults.max_txn_length);
         let (writes, default) = (settings.max_writes_per_key, defaults.max_writes_per_key);
         self.flag_unless("--max-writes-per-key", &writes, &default);

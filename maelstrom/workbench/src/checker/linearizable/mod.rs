@@ -1,13 +1,21 @@
 //! Each key of lin-kv must behave like one register: every operation takes
 //! effect at one moment between its invocation and its completion.
 //!
-//! The model is Knossos's `cas-register`: a register starts without a value, a
-//! read of null agrees with anything, a refused operation says nothing and an
-//! unanswered one may take effect at any time later, once, or never.
+//! A register starts without a value, and never loses one: the workload does not
+//! delete. An unanswered operation may take effect at any time later, once, or never.
+//! An operation that is refused for what the key is sees something, too: *key does not
+//! exist* (20), that there is no value; *precondition failed* (22), that the value is
+//! not what the cas takes it for (or that there is none: the protocol asks for 20 then,
+//! but what 22 says holds). So does a read of null. Other refusals say nothing.
 //!
+//! The original, whose model is Knossos's `cas-register`, ignores every refusal and
+//! agrees with every read of null; a compatible check does as well.
+//!
+//! - [`budget`]: what the search may cost.
 //! - [`register`]: one key's operations, in line until their fate is known.
 //! - [`search`]: whether they can be put into an order that explains them.
 
+mod budget;
 mod register;
 mod search;
 
@@ -16,11 +24,13 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
+use self::budget::{Budget, Exhausted};
 use self::register::{Ended, Register, decode};
 use super::element::Element;
 use super::witness::{Findings, Names, shorten};
 use super::{Checker, Outcome, Validity};
 use crate::history::{Op, OpType, Process};
+use crate::settings::CheckBudget;
 
 /// Checks lin-kv.
 pub struct Linearizable {
@@ -29,13 +39,17 @@ pub struct Linearizable {
     /// The key that a process works on.
     open: FxHashMap<Process, Element>,
     malformed: Findings,
+    budget: Budget,
+    sees_absence: bool,
 }
 
 impl Linearizable {
-    /// A new check.
-    pub fn new(names: Names) -> Self {
+    /// A new check. A compatible one ignores what the original ignores.
+    pub fn new(limits: CheckBudget, compatible: bool, names: Names) -> Self {
         Self {
             names,
+            budget: Budget::new(limits),
+            sees_absence: !compatible,
             keys: BTreeMap::new(),
             open: FxHashMap::default(),
             malformed: Findings::new("malformed-operation"),
@@ -50,7 +64,8 @@ impl Linearizable {
             });
             return;
         };
-        self.keys.entry(key.clone()).or_default().invoke(op, request);
+        let register = self.keys.entry(key.clone());
+        register.or_insert_with(|| Register::new(self.sees_absence)).invoke(op, request);
         self.open.insert(op.process, key);
     }
 
@@ -58,15 +73,19 @@ impl Linearizable {
         let register = self.open.remove(&op.process).and_then(|key| self.keys.get_mut(&key));
         if let Some(register) = register {
             register.complete(op);
-            register.advance();
+            register.advance(&mut self.budget);
         }
     }
 
     fn judge(&self, key: &Element, register: &Register, findings: &mut Judgement) -> Validity {
         match &register.ended {
             None => Validity::Valid,
-            Some(Ended::TooMany) => {
-                findings.too_many.push(&[], || describe_too_many(key));
+            Some(Ended::TooManyOpen) => {
+                findings.too_many_open.push(&[], || describe_too_many_open(key));
+                Validity::Unknown
+            }
+            Some(Ended::Exhausted(what)) => {
+                findings.exhausted.push(&[], || describe_exhausted(key, *what));
                 Validity::Unknown
             }
             Some(Ended::Impossible(witness)) => {
@@ -81,7 +100,8 @@ impl Linearizable {
 /// What all keys together come to.
 struct Judgement {
     impossible: Findings,
-    too_many: Findings,
+    too_many_open: Findings,
+    exhausted: Findings,
 }
 
 impl Checker for Linearizable {
@@ -96,10 +116,11 @@ impl Checker for Linearizable {
     fn finish(mut self: Box<Self>) -> Outcome {
         let mut judgement = Judgement {
             impossible: Findings::new("not-linearizable"),
-            too_many: Findings::new("too-many-configurations"),
+            too_many_open: Findings::new("too-many-open"),
+            exhausted: Findings::new("check-gave-up"),
         };
         let (mut valid, mut failures, mut results) = (Validity::Valid, Vec::new(), Map::new());
-        self.keys.values_mut().for_each(Register::end);
+        self.keys.values_mut().for_each(|register| register.end(&mut self.budget));
         for (key, register) in &self.keys {
             let verdict = self.judge(key, register, &mut judgement);
             valid = valid.max(verdict);
@@ -112,7 +133,8 @@ impl Checker for Linearizable {
             valid = valid.max(Validity::Unknown);
         }
         let mut findings = judgement.impossible.into_vec();
-        findings.extend(judgement.too_many.into_vec());
+        findings.extend(judgement.too_many_open.into_vec());
+        findings.extend(judgement.exhausted.into_vec());
         findings.extend(self.malformed.into_vec());
         let results = Map::from_iter([
             ("results".to_owned(), Value::Object(results)),
@@ -122,9 +144,21 @@ impl Checker for Linearizable {
     }
 }
 
-fn describe_too_many(key: &Element) -> String {
+fn describe_too_many_open(key: &Element) -> String {
     format!(
-        "Key {key} has too many operations at a time, or in doubt, to try all their orders. A \
-         lower --concurrency, or fewer timeouts, would help."
+        "Key {key} has more than 128 operations open at a time, which are not followed. A lower \
+         --concurrency would help."
+    )
+}
+
+fn describe_exhausted(key: &Element, what: Exhausted) -> String {
+    let (limit, flag) = match what {
+        Exhausted::Time(limit) => (format!("{} s", limit.as_secs_f64()), "--check-time-limit"),
+        Exhausted::Memory(mib) => (format!("{mib} MiB"), "--check-memory"),
+    };
+    format!(
+        "Key {key} has so many operations at a time, or in doubt, that {limit} do not suffice to \
+         try their orders. A higher {flag} would help, or a lower --concurrency, or fewer \
+         timeouts."
     )
 }

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::budget::{Budget, Exhausted};
 use super::search::{Action, Search, Slot, Stop, ValueId};
 use crate::checker::Validity;
 use crate::checker::element::Element;
@@ -42,6 +43,28 @@ fn value_read(op: &Op) -> Option<Element> {
     Some(Element::parse(value.get()))
 }
 
+/// What a refused operation saw of the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    /// Code 20: the key does not exist.
+    Absent,
+    /// Code 22: it is not what the cas takes it for.
+    Differs,
+}
+
+impl Refusal {
+    /// What an error says that a node answered; other errors, and those that a client
+    /// met, say nothing of the key.
+    fn of(request: &Request, op: &Op) -> Option<Self> {
+        let (name, _): (&str, &RawValue) = serde_json::from_str(op.error.as_ref()?.get()).ok()?;
+        match (name, request) {
+            ("key-does-not-exist", Request::Read | Request::Cas(..)) => Some(Self::Absent),
+            ("precondition-failed", Request::Cas(..)) => Some(Self::Differs),
+            _ => None,
+        }
+    }
+}
+
 /// One key: its operations in line, and the search.
 pub(super) struct Register {
     search: Search,
@@ -52,12 +75,17 @@ pub(super) struct Register {
     /// The invocation that each process has open.
     open: FxHashMap<Process, u64>,
     last_ok: Option<u64>,
+    /// Whether refusals are looked at, and null counts as no value.
+    sees_absence: bool,
     pub(super) ended: Option<Ended>,
 }
 
-impl Default for Register {
-    fn default() -> Self {
+impl Register {
+    /// A key that was never written. `sees_absence` says whether refused operations,
+    /// and reads of null, are held against it.
+    pub(super) fn new(sees_absence: bool) -> Self {
         Self {
+            sees_absence,
             search: Search::new(),
             values: Values::default(),
             calls: FxHashMap::default(),
@@ -73,6 +101,8 @@ struct Call {
     invoked: Event,
     request: Request,
     fate: Fate,
+    /// The index of its completion.
+    deadline: u64,
     slot: Option<Slot>,
 }
 
@@ -81,6 +111,8 @@ enum Fate {
     NotKnown,
     /// A read brings what it saw.
     Ok(Option<Element>),
+    Refused(Refusal),
+    /// It did not happen, and says nothing.
     Fail,
     InDoubt,
 }
@@ -93,7 +125,8 @@ enum Step {
 
 /// Why a key is not looked at any further.
 pub(super) enum Ended {
-    TooMany,
+    TooManyOpen,
+    Exhausted(Exhausted),
     Impossible(Box<Witness>),
 }
 
@@ -109,7 +142,13 @@ pub(super) struct Witness {
 impl Register {
     pub(super) fn invoke(&mut self, op: &Op, request: Request) {
         if self.ended.is_none() {
-            let call = Call { invoked: Event::of(op), request, fate: Fate::NotKnown, slot: None };
+            let call = Call {
+                invoked: Event::of(op),
+                request,
+                fate: Fate::NotKnown,
+                deadline: 0,
+                slot: None,
+            };
             self.calls.insert(op.index, call);
             self.open.insert(op.process, op.index);
             self.line.push_back(Step::Invoke(op.index));
@@ -119,36 +158,43 @@ impl Register {
     pub(super) fn complete(&mut self, op: &Op) {
         let Some(id) = self.open.remove(&op.process) else { return };
         let Some(call) = self.calls.get_mut(&id) else { return };
+        call.deadline = op.index;
         call.fate = match op.kind {
             OpType::Ok => {
                 self.line.push_back(Step::Complete(id, Event::of(op)));
                 Fate::Ok(value_read(op).filter(|_| matches!(call.request, Request::Read)))
             }
-            OpType::Fail => Fate::Fail,
+            OpType::Fail => {
+                let refusal = Refusal::of(&call.request, op).filter(|_| self.sees_absence);
+                refusal.map_or(Fate::Fail, |refusal| {
+                    self.line.push_back(Step::Complete(id, Event::of(op)));
+                    Fate::Refused(refusal)
+                })
+            }
             OpType::Info | OpType::Invoke => Fate::InDoubt,
         };
     }
 
     /// No more operations: what is still open stays in doubt.
-    pub(super) fn end(&mut self) {
+    pub(super) fn end(&mut self, budget: &mut Budget) {
         let ids: Vec<u64> = std::mem::take(&mut self.open).into_values().collect();
         for id in ids {
             if let Some(call) = self.calls.get_mut(&id) {
                 call.fate = Fate::InDoubt;
             }
         }
-        self.advance();
+        self.advance(budget);
     }
 
     /// Takes steps up to the first operation whose fate is not known.
-    pub(super) fn advance(&mut self) {
+    pub(super) fn advance(&mut self, budget: &mut Budget) {
         while self.ended.is_none()
             && let Some(step) = self.line.pop_front()
         {
             let outcome = match step {
                 Step::Invoke(id) if self.is_open(id) => return self.line.push_front(step),
-                Step::Invoke(id) => self.begin(id),
-                Step::Complete(id, completion) => self.finish(id, completion),
+                Step::Invoke(id) => self.begin(id, budget),
+                Step::Complete(id, completion) => self.finish(id, completion, budget),
             };
             self.ended = outcome.err();
         }
@@ -156,6 +202,7 @@ impl Register {
             // Nothing that comes later changes the verdict.
             self.line = VecDeque::new();
             self.calls = FxHashMap::default();
+            self.search.abandon(budget);
         }
     }
 
@@ -163,17 +210,16 @@ impl Register {
         self.calls.get(&id).is_some_and(|call| matches!(call.fate, Fate::NotKnown))
     }
 
-    fn begin(&mut self, id: u64) -> Result<(), Ended> {
+    fn begin(&mut self, id: u64, budget: &mut Budget) -> Result<(), Ended> {
         let Some(call) = self.calls.get_mut(&id) else { return Ok(()) };
-        let action = self.values.action(&call.request, &call.fate);
+        let action = self.values.action(&call.request, &call.fate, self.sees_absence);
         match (&call.fate, action) {
-            (Fate::Ok(_), Some(action)) => {
-                let slot = self.search.invoke(action).map_err(|_| Ended::TooMany)?;
-                call.slot = Some(slot);
+            (Fate::Ok(_) | Fate::Refused(_), Some(action)) => {
+                call.slot = Some(self.search.invoke(action, call.deadline, budget)?);
             }
             (Fate::Ok(_), None) => {}
             (Fate::InDoubt, Some(action)) => {
-                self.search.doubt(action).map_err(|_| Ended::TooMany)?;
+                self.search.doubt(action, budget)?;
                 self.calls.remove(&id);
             }
             _ => {
@@ -183,11 +229,10 @@ impl Register {
         Ok(())
     }
 
-    fn finish(&mut self, id: u64, completion: Event) -> Result<(), Ended> {
+    fn finish(&mut self, id: u64, completion: Event, budget: &mut Budget) -> Result<(), Ended> {
         let Some(call) = self.calls.remove(&id) else { return Ok(()) };
         if let Some(slot) = call.slot {
-            self.search.complete(slot).map_err(|stop| match stop {
-                Stop::TooMany => Ended::TooMany,
+            self.search.complete(slot, budget).map_err(|stop| match stop {
                 Stop::Impossible(values) => Ended::Impossible(Box::new(Witness {
                     what: call.describe(),
                     invoked: call.invoked,
@@ -195,6 +240,7 @@ impl Register {
                     previous_ok: self.last_ok,
                     possible: values.into_iter().map(|value| self.values.name(value)).collect(),
                 })),
+                other => other.into(),
             })?;
         }
         self.last_ok = Some(completion.index);
@@ -212,10 +258,27 @@ impl Register {
     }
 }
 
+impl From<Stop> for Ended {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Exhausted(exhausted) => Self::Exhausted(exhausted),
+            // Only an operation that returns is impossible.
+            Stop::TooManyOpen | Stop::Impossible(_) => Self::TooManyOpen,
+        }
+    }
+}
+
 impl Call {
-    /// What the client was told, as the end of "p1 …".
+    /// What the client was told, as the middle of "p1 … key 3".
     fn describe(&self) -> String {
         match (&self.request, &self.fate) {
+            (Request::Read, Fate::Refused(_)) => "read, and was told that there is no".to_owned(),
+            (Request::Cas(from, to), Fate::Refused(Refusal::Absent)) => {
+                format!("asked to change {from} to {to}, and was told that there is no")
+            }
+            (Request::Cas(from, to), Fate::Refused(Refusal::Differs)) => {
+                format!("asked to change {from} to {to}, and was told that {from} is not in")
+            }
             (Request::Read, Fate::Ok(Some(value))) => format!("read {value} from"),
             (Request::Write(value), _) => format!("wrote {value} to"),
             (Request::Cas(from, to), _) => format!("changed {from} to {to} in"),
@@ -270,20 +333,18 @@ impl Values {
     }
 
     /// What the call does; `None` if it constrains nothing.
-    fn action(&mut self, request: &Request, fate: &Fate) -> Option<Action> {
-        let value = match fate {
-            Fate::Fail | Fate::NotKnown => return None,
-            Fate::Ok(value) => value.as_ref(),
-            Fate::InDoubt => None,
-        };
-        match request {
-            // A read of null agrees with anything, and so does one in doubt.
-            Request::Read => {
-                let value = value.filter(|value| **value != Element::Null)?;
-                Some(Action::Read(self.id(value)))
+    fn action(&mut self, request: &Request, fate: &Fate, sees_absence: bool) -> Option<Action> {
+        match (request, fate) {
+            (_, Fate::Refused(Refusal::Absent)) => Some(Action::Read(0)),
+            (Request::Cas(from, _), Fate::Refused(Refusal::Differs)) => {
+                Some(Action::Differs(self.id(from)))
             }
-            Request::Write(value) => Some(Action::Write(self.id(value))),
-            Request::Cas(from, to) => Some(Action::Cas(self.id(from), self.id(to))),
+            // A read of null agrees with anything, in the original.
+            (Request::Read, Fate::Ok(Some(Element::Null))) if !sees_absence => None,
+            (Request::Read, Fate::Ok(Some(value))) => Some(Action::Read(self.id(value))),
+            (_, Fate::Fail | Fate::NotKnown) | (Request::Read, _) => None,
+            (Request::Write(value), _) => Some(Action::Write(self.id(value))),
+            (Request::Cas(from, to), _) => Some(Action::Cas(self.id(from), self.id(to))),
         }
     }
 }

@@ -2,26 +2,48 @@
 //! what each of them saw: a search that keeps up with the history.
 //!
 //! Just-in-time linearization (Lowe, "Testing for linearizability", 2017, §4):
-//! the search holds every configuration that explains the history so far, and
-//! lets an operation take effect only when one has to, because it returns. What
-//! keeps the set of configurations small:
+//! the search holds configurations that explain the history so far, and lets an
+//! operation take effect only when one has to, because it returns. What keeps their
+//! number small:
 //!
-//! - An operation that can never change the value takes effect as soon as it
-//!   can; nothing is lost by that. So reads never branch.
-//! - Operations in doubt may take effect at any time or never. Those that do the
-//!   same are interchangeable, so they are counted, and of two configurations
-//!   that agree in everything else the one that used fewer of them wins.
+//! - An operation that can never change the value takes effect as soon as it can.
+//! - A write that is overwritten unseen can stand anywhere before another write. So
+//!   a write makes all writes that are open optional, instead of one configuration
+//!   for each subset of them.
+//! - On the way to the operation that returns, a write follows on another one only
+//!   if somebody needs what was there between them.
+//! - Of operations that do the same, the one that returns first is taken first. Those
+//!   in doubt never return, so they are counted, and taken last.
+//! - A configuration with more left to do and less to do it with than another one of
+//!   the same value is dropped.
+//!
+//! Where they are many all the same, the most promising ones are followed to the end,
+//! and the others kept until those have failed; what was found to lead nowhere is
+//! remembered (Wing and Gong's search as in Lowe, §5). So a history that can be
+//! explained is not searched through, and one that cannot costs no more than if all
+//! were followed at once. Most that cannot are found out earlier: before the others are
+//! tried, the same search is made with updates that are never used up, which has far
+//! fewer configurations and explains whatever can be explained.
 
-use std::collections::{BTreeMap, VecDeque};
+mod configuration;
+mod open;
+
+use std::collections::{BTreeSet, VecDeque};
+
+use self::configuration::{Configuration, Configurations, Mask, reduce};
+use self::open::{Midway, Open};
+use super::budget::{Budget, Exhausted};
 
 /// A register's value, by number. 0 is the value before any write.
 pub(crate) type ValueId = u32;
 
 /// What an operation does to a register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
     /// Saw this value.
     Read(ValueId),
+    /// Saw another value than this.
+    Differs(ValueId),
     /// Set it.
     Write(ValueId),
     /// Set it to the second, if it was the first.
@@ -29,22 +51,17 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    /// The value afterwards; `None` if this cannot happen at `value`.
-    fn apply(self, value: ValueId) -> Option<ValueId> {
-        match self {
-            Action::Read(seen) => (seen == value).then_some(value),
-            Action::Write(new) => Some(new),
-            Action::Cas(from, to) => (from == value).then_some(to),
-        }
-    }
-
     /// Whether it leaves every value as it is.
     fn is_passive(self) -> bool {
         match self {
-            Action::Read(_) => true,
+            Action::Read(_) | Action::Differs(_) => true,
             Action::Write(_) => false,
             Action::Cas(from, to) => from == to,
         }
+    }
+
+    fn is_write(self) -> bool {
+        matches!(self, Action::Write(_))
     }
 }
 
@@ -53,7 +70,7 @@ impl Action {
 pub(crate) struct Slot(u32);
 
 impl Slot {
-    fn bit(self) -> u128 {
+    fn bit(self) -> Mask {
         1 << self.0
     }
 }
@@ -64,212 +81,301 @@ pub(crate) enum Stop {
     /// The operation that returned cannot have happened. The register had one
     /// of these values by then.
     Impossible(Vec<ValueId>),
-    /// More operations at a time, or more configurations, than are followed.
-    TooMany,
+    /// More operations are open at a time than the search has places for.
+    TooManyOpen,
+    /// The budget is used up.
+    Exhausted(Exhausted),
 }
 
-/// More configurations than this are not followed.
-const MOST_CONFIGURATIONS: usize = 100_000;
+impl From<Exhausted> for Stop {
+    fn from(exhausted: Exhausted) -> Self {
+        Self::Exhausted(exhausted)
+    }
+}
 
-/// More comparisons between configurations than this, and so many for each
-/// operation, are not made: a fraction of a second.
-const MOST_COMPARISONS: u64 = 10_000_000;
-const COMPARISONS_AN_OPERATION: u64 = 1_000;
+/// So many configurations are followed at a time by default.
+const FOLLOWED: usize = 32;
 
-/// The value, and a bit for each slot whose operation has taken effect.
-type Key = (ValueId, u128);
+/// What happens, in order of time.
+#[derive(Clone, Copy)]
+enum Step {
+    Invoke(Slot, Action, u64),
+    Doubt(Action),
+    Complete(Slot),
+}
 
-/// How many operations of each kind in doubt have taken effect.
-type Used = Vec<u16>;
-
-/// Every configuration that explains one register's history so far.
+/// Configurations that explain one register's history so far.
 pub(crate) struct Search {
-    /// What runs in each slot.
-    pending: Vec<Option<Action>>,
-    /// Operations in doubt, by kind, and how many of each there are.
-    doubtful: Vec<(Action, u16)>,
-    configurations: Configurations,
-    /// Comparisons made, less those that operations are entitled to.
-    comparisons: u64,
+    /// So many configurations are followed at a time.
+    most: usize,
+    open: Open,
+    followed: Vec<Configuration>,
+    /// What is tried when those that are followed have failed, the latest last.
+    reserves: Vec<Reserve>,
+    /// What has happened since the oldest reserve was set aside.
+    steps: Vec<Step>,
+    /// How many of the steps have been taken by those that are followed.
+    taken: usize,
+    /// What was reached after each of the steps, and led nowhere so far.
+    reached: Vec<Configurations>,
+    /// What can be explained if updates are never used up, since the oldest reserve was
+    /// set aside; and how many of the steps it has taken.
+    relaxation: Option<Box<Search>>,
+    relaxation_taken: usize,
+    /// Values gone through on the way to the present step by those that failed.
+    values: BTreeSet<ValueId>,
+}
+
+/// Configurations that were set aside after some step.
+struct Reserve {
+    taken: usize,
+    open: Open,
+    /// The most promising last.
+    configurations: Vec<Configuration>,
 }
 
 impl Search {
     /// A register that was never written.
     pub(crate) fn new() -> Self {
-        let mut configurations = Configurations::default();
-        configurations.insert((0, 0), Used::new());
-        Self { pending: Vec::new(), doubtful: Vec::new(), configurations, comparisons: 0 }
+        Self::following(FOLLOWED)
     }
 
-    /// An operation that is going to succeed is invoked.
-    pub(crate) fn invoke(&mut self, action: Action) -> Result<Slot, Stop> {
-        let free = self.pending.iter().position(Option::is_none);
-        let slot = free.unwrap_or(self.pending.len());
-        if slot >= u128::BITS as usize {
-            return Err(Stop::TooMany);
+    /// A search that follows so many configurations at a time.
+    fn following(most: usize) -> Self {
+        Self {
+            most,
+            open: Open::default(),
+            followed: vec![Configuration::initial()],
+            reserves: Vec::new(),
+            steps: Vec::new(),
+            taken: 0,
+            reached: Vec::new(),
+            relaxation: None,
+            relaxation_taken: 0,
+            values: BTreeSet::new(),
         }
-        if slot == self.pending.len() {
-            self.pending.push(None);
-        }
-        self.pending[slot] = Some(action);
-        let settled = std::mem::take(&mut self.configurations).into_iter();
-        let settled = settled.map(|(key, used)| (self.settle(key), used));
-        self.configurations = settled.collect();
-        Ok(Slot(slot as u32))
+    }
+
+    /// An operation that is going to return successfully, at this time, is invoked.
+    pub(crate) fn invoke(
+        &mut self,
+        action: Action,
+        deadline: u64,
+        budget: &mut Budget,
+    ) -> Result<Slot, Stop> {
+        let slot = self.open.vacancy().ok_or(Stop::TooManyOpen)?;
+        self.happen(Step::Invoke(slot, action, deadline), budget)?;
+        Ok(slot)
     }
 
     /// An operation is invoked of which nobody will ever know.
-    pub(crate) fn doubt(&mut self, action: Action) -> Result<(), Stop> {
-        if let Some((_, count)) = self.doubtful.iter_mut().find(|(known, _)| *known == action) {
-            *count = count.checked_add(1).ok_or(Stop::TooMany)?;
-            return Ok(());
-        }
-        self.doubtful.push((action, 1));
-        self.configurations.widen(self.doubtful.len());
-        Ok(())
+    pub(crate) fn doubt(&mut self, action: Action, budget: &mut Budget) -> Result<(), Stop> {
+        self.happen(Step::Doubt(action), budget)
     }
 
     /// An operation returns: it has taken effect in every configuration that
     /// remains.
-    pub(crate) fn complete(&mut self, slot: Slot) -> Result<(), Stop> {
-        let bit = slot.bit();
-        let (done, not_done): (Vec<_>, Vec<_>) = std::mem::take(&mut self.configurations)
-            .into_iter()
-            .partition(|((_, done), _)| done & bit != 0);
-        let mut remaining: Configurations = done.into_iter().collect();
-        let values = self.force(bit, not_done, &mut remaining)?;
-        if remaining.is_empty() {
-            return Err(Stop::Impossible(values));
+    pub(crate) fn complete(&mut self, slot: Slot, budget: &mut Budget) -> Result<(), Stop> {
+        budget.grant();
+        self.happen(Step::Complete(slot), budget)
+    }
+
+    /// Gives back what it holds.
+    pub(crate) fn abandon(&mut self, budget: &mut Budget) {
+        let reserved = self.reserves.drain(..).map(|reserve| reserve.configurations.len());
+        let reached = self.reached.drain(..).map(|reached| reached.len());
+        let held = reserved.sum::<usize>() + reached.sum::<usize>() + self.followed.len();
+        budget.release(held);
+        *self = Self::new();
+    }
+
+    fn happen(&mut self, step: Step, budget: &mut Budget) -> Result<(), Stop> {
+        self.steps.push(step);
+        self.values.clear();
+        let mut is_relaxation_asked = false;
+        while let Some(&step) = self.steps.get(self.taken) {
+            match step {
+                Step::Invoke(slot, action, deadline) => self.begin(slot, action, deadline),
+                Step::Doubt(action) => self.open.doubt(action),
+                Step::Complete(slot) => self.end(slot, budget)?,
+            }
+            self.taken += 1;
+            if self.followed.is_empty() {
+                if !std::mem::replace(&mut is_relaxation_asked, true) {
+                    self.ask_relaxation(budget)?;
+                }
+                self.fall_back(budget)?;
+            }
         }
-        self.pending[slot.0 as usize] = None;
-        let cleared =
-            remaining.into_iter().map(|((value, done), used)| ((value, done & !bit), used));
-        self.configurations = cleared.collect();
+        if self.reserves.is_empty() {
+            self.steps.clear();
+            self.taken = 0;
+            self.relaxation = None;
+            budget.release(self.reached.drain(..).map(|reached| reached.len()).sum());
+        }
         Ok(())
     }
 
-    /// Lets operations take effect, in every order, until the one with this bit
-    /// has. Returns the values gone through on the way.
+    fn begin(&mut self, slot: Slot, action: Action, deadline: u64) {
+        self.open.occupy(slot, action, deadline);
+        for configuration in &mut self.followed {
+            self.open.add(slot, configuration);
+        }
+    }
+
+    fn end(&mut self, slot: Slot, budget: &mut Budget) -> Result<(), Stop> {
+        let followed = std::mem::take(&mut self.followed);
+        budget.release(followed.len());
+        let reached = self.force(slot, followed, budget)?;
+        self.open.release(slot);
+        let (mut reached, steps) = reduce(reached);
+        budget.spend(steps)?;
+        if self.reached.is_empty() {
+            self.open.forget_used(&mut reached);
+        }
+        self.follow(reached, self.taken + 1, budget)
+    }
+
+    /// Goes on with the most promising of these, and sets the others aside.
+    fn follow(
+        &mut self,
+        mut all: Vec<Configuration>,
+        taken: usize,
+        budget: &mut Budget,
+    ) -> Result<(), Stop> {
+        if !self.reserves.is_empty() || all.len() > self.most {
+            all = self.remember(all, taken, budget)?;
+        }
+        budget.hold(all.len())?;
+        if all.len() > self.most {
+            if self.reserves.is_empty() && !self.open.is_relaxed() {
+                self.relaxation = Some(Box::new(self.relaxed(&all)));
+                self.relaxation_taken = taken;
+            }
+            let mut rest = all.split_off(self.most);
+            rest.reverse();
+            self.reserves.push(Reserve { taken, open: self.open.clone(), configurations: rest });
+        }
+        self.followed = all;
+        Ok(())
+    }
+
+    /// Those that were not reached at this step before.
+    fn remember(
+        &mut self,
+        mut all: Vec<Configuration>,
+        taken: usize,
+        budget: &mut Budget,
+    ) -> Result<Vec<Configuration>, Stop> {
+        self.reached.resize_with(self.reached.len().max(taken + 1), Configurations::default);
+        let reached = &mut self.reached[taken];
+        let before = reached.steps;
+        all.retain(|configuration| reached.insert(configuration, true));
+        budget.spend(reached.steps - before)?;
+        budget.hold(all.len())?;
+        Ok(all)
+    }
+
+    fn relaxed(&self, all: &[Configuration]) -> Self {
+        Self { open: self.open.relaxed(), followed: all.to_vec(), ..Self::following(self.most) }
+    }
+
+    /// Whether what happened can be explained at all if updates are never used up. If
+    /// not, there is no need to try what was set aside.
+    fn ask_relaxation(&mut self, budget: &mut Budget) -> Result<(), Stop> {
+        let Some(mut relaxation) = self.relaxation.take() else { return Ok(()) };
+        let mut share = budget.share();
+        let mut answer = Ok(());
+        for &step in &self.steps[self.relaxation_taken..] {
+            answer = answer.and_then(|()| relaxation.happen(step, &mut share));
+        }
+        budget.settle(&share);
+        match answer {
+            Ok(()) => {
+                self.relaxation_taken = self.steps.len();
+                self.relaxation = Some(relaxation);
+                Ok(())
+            }
+            Err(Stop::Impossible(values)) => Err(Stop::Impossible(values)),
+            // It is too hard itself.
+            Err(Stop::Exhausted(_) | Stop::TooManyOpen) => Ok(()),
+        }
+    }
+
+    /// Takes some of what was set aside last, where it was.
+    fn fall_back(&mut self, budget: &mut Budget) -> Result<(), Stop> {
+        let Some(reserve) = self.reserves.last_mut() else {
+            return Err(Stop::Impossible(std::mem::take(&mut self.values).into_iter().collect()));
+        };
+        let left = reserve.configurations.len().saturating_sub(self.most);
+        self.followed = reserve.configurations.split_off(left);
+        self.followed.reverse();
+        self.taken = reserve.taken;
+        self.open = reserve.open.clone();
+        if left == 0 {
+            self.reserves.pop();
+        }
+        budget.spend(1)?;
+        Ok(())
+    }
+
+    /// Lets operations take effect, in every order that matters, until the one in
+    /// this slot has.
     fn force(
         &mut self,
-        bit: u128,
-        start: Vec<(Key, Used)>,
-        found: &mut Configurations,
-    ) -> Result<Vec<ValueId>, Stop> {
-        let mut values: Vec<ValueId> = Vec::new();
-        let mut seen = Configurations::default();
-        let mut queue = VecDeque::new();
-        for (key, used) in start {
-            if seen.insert(key, used.clone()) {
-                queue.push_back((key, used));
+        slot: Slot,
+        start: Vec<Configuration>,
+        budget: &mut Budget,
+    ) -> Result<Vec<Configuration>, Stop> {
+        let bit = slot.bit();
+        let (mut found, mut queue) = (Vec::new(), VecDeque::new());
+        let action = self.open.action(slot);
+        for configuration in start {
+            let is_free = configuration.free & bit != 0;
+            if configuration.must & bit == 0 {
+                found.push(without(configuration.clone(), bit));
+                if !is_free {
+                    continue;
+                }
             }
+            queue.push_back(Midway { configuration, may_write: true, last: None });
         }
-        while let Some((key, used)) = queue.pop_front() {
-            values.push(key.0);
-            self.successors(key, &used, |key, used| {
-                if key.1 & bit != 0 {
-                    found.insert(key, used);
-                } else if seen.insert(key, used.clone()) {
-                    queue.push_back((key, used));
+        let mut seen = Configurations::default();
+        let is_last = self.taken + 1 == self.steps.len();
+        if is_last {
+            self.values.extend(queue.iter().map(|midway| midway.configuration.value));
+        }
+        while let Some(midway) = queue.pop_front() {
+            let mut steps = 0;
+            self.open.successors(&midway, |next| {
+                steps += 1;
+                if is_last {
+                    self.values.insert(next.configuration.value);
+                }
+                let is_done = next.configuration.must & bit == 0;
+                if next.last == Some(slot) || is_done && next.configuration.free & bit == 0 {
+                    return found.push(without(next.configuration, bit));
+                }
+                // A write of what is there already. It may come later as well.
+                if is_done && action == Some(Action::Write(next.configuration.value)) {
+                    found.push(without(next.configuration.clone(), bit));
+                }
+                if self.open.leads_on(&next) && seen.insert(&next.configuration, next.may_write) {
+                    queue.push_back(next);
                 }
             });
-            let comparisons = self.comparisons + seen.comparisons + found.comparisons;
-            if seen.count + found.count > MOST_CONFIGURATIONS || comparisons > MOST_COMPARISONS {
-                return Err(Stop::TooMany);
-            }
+            budget.spend(steps + std::mem::take(&mut seen.steps))?;
+            budget.check(found.len() + seen.len())?;
         }
-        self.comparisons += seen.comparisons + found.comparisons;
-        self.comparisons = self.comparisons.saturating_sub(COMPARISONS_AN_OPERATION);
-        values.sort_unstable();
-        values.dedup();
-        Ok(values)
-    }
-
-    /// The configurations after one more operation that changes the value.
-    fn successors(&self, (value, done): Key, used: &Used, mut each: impl FnMut(Key, Used)) {
-        for (slot, action) in self.pending.iter().enumerate() {
-            let bit = Slot(slot as u32).bit();
-            if done & bit == 0
-                && let Some(next) = action.and_then(|action| action.apply(value))
-            {
-                each(self.settle((next, done | bit)), used.clone());
-            }
-        }
-        for (kind, (action, count)) in self.doubtful.iter().enumerate() {
-            match action.apply(value) {
-                Some(next) if next != value && used[kind] < *count => {
-                    let mut used = used.clone();
-                    used[kind] += 1;
-                    each(self.settle((next, done)), used);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Lets everything take effect that can and never changes the value. A write
-    /// of the present value is not among that: it may be needed later.
-    fn settle(&self, (value, mut done): Key) -> Key {
-        for (slot, action) in self.pending.iter().enumerate() {
-            if action.is_some_and(|action| action.is_passive() && action.apply(value).is_some()) {
-                done |= Slot(slot as u32).bit();
-            }
-        }
-        (value, done)
+        Ok(found)
     }
 }
 
-/// A set of configurations in which none is made superfluous by another.
-#[derive(Default)]
-struct Configurations {
-    map: BTreeMap<Key, Vec<Used>>,
-    count: usize,
-    comparisons: u64,
-}
-
-impl Configurations {
-    /// Adds one, unless one that used no more is there; drops those that used
-    /// no less. Whether it was added.
-    fn insert(&mut self, key: Key, used: Used) -> bool {
-        let same = self.map.entry(key).or_default();
-        self.comparisons += 1 + same.len() as u64;
-        if same.iter().any(|other| at_most(other, &used)) {
-            return false;
-        }
-        let before = same.len();
-        same.retain(|other| !at_most(&used, other));
-        same.push(used);
-        self.count = self.count + same.len() - before;
-        true
-    }
-
-    fn widen(&mut self, kinds: usize) {
-        for used in self.map.values_mut().flatten() {
-            used.resize(kinds, 0);
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.map.is_empty()
-    }
-
-    fn into_iter(self) -> impl Iterator<Item = (Key, Used)> {
-        self.map.into_iter().flat_map(|(key, all)| all.into_iter().map(move |used| (key, used)))
-    }
-}
-
-impl FromIterator<(Key, Used)> for Configurations {
-    fn from_iter<I: IntoIterator<Item = (Key, Used)>>(all: I) -> Self {
-        let mut configurations = Self::default();
-        for (key, used) in all {
-            configurations.insert(key, used);
-        }
-        configurations
-    }
-}
-
-fn at_most(a: &Used, b: &Used) -> bool {
-    a.iter().zip(b).all(|(a, b)| a <= b)
+/// The same without an operation that has returned.
+fn without(mut configuration: Configuration, bit: Mask) -> Configuration {
+    configuration.must &= !bit;
+    configuration.free &= !bit;
+    configuration
 }
 
 #[cfg(test)]
