@@ -222,6 +222,12 @@ fn a_message_without_an_end_of_line_is_quoted() {
 }
 
 #[test]
+fn a_line_that_never_ends_does_not_fill_the_memory() {
+    let run = Run::with("endless-line", ECHO).is(INVALID);
+    run.says("bytes without an end of line");
+}
+
+#[test]
 fn a_node_that_prints_nothing_is_told_that_it_may_not_flush() {
     let run = Run::with("no-answer", ECHO).is(INVALID);
     run.says("did not answer `init` within 10 s. It printed nothing.").says("does not flush");

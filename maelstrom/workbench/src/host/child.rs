@@ -360,6 +360,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_log_line_without_end_is_passed_on_in_parts() {
+        let (mut process, _child) = start("head -c 5000000 /dev/zero >&2");
+        let (mut parts, mut buffer) = (Vec::new(), [0; 4096]);
+        while process.logs() {
+            let read = std::future::poll_fn(|cx| {
+                process.poll_stderr(cx, &mut buffer, |line| parts.push(line.len()))
+            });
+            tokio::time::timeout(Duration::from_secs(20), read).await.unwrap().unwrap();
+        }
+        assert_eq!(parts.iter().sum::<usize>(), 5_000_000);
+        assert!(parts.iter().all(|&part| part <= LONGEST_LOG_LINE + buffer.len()), "{parts:?}");
+        std::fs::remove_file(process.log_path()).unwrap();
+    }
+
+    #[tokio::test]
     async fn what_a_pipe_does_not_take_waits_until_it_does() {
         let (mut process, mut child) = start("read line; cat");
         for _ in 0..20 {

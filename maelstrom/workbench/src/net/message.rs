@@ -85,6 +85,10 @@ impl<'a> Line<'a> {
         let mut values = serde_json::Deserializer::from_str(line).into_iter::<Self>();
         let first = values.next().ok_or(LineError::NotJson("there is nothing on it".to_owned()))?;
         let message = first.map_err(|error| classify(&error, line))?;
+        // The decoder also takes a list of the fields' values.
+        if !line.trim_start().starts_with('{') {
+            return Err(LineError::NotAMessage("a message has to be an object".to_owned()));
+        }
         if message.body.get().starts_with('{') {
             Ok(Self { rest: line[values.byte_offset()..].trim_ascii(), ..message })
         } else {
@@ -161,6 +165,7 @@ mod tests {
             "1",
             "null",
             "[]",
+            r#"["n0","n1",{},1]"#,
             r#"{"src":"n0","body":{}}"#,
             r#"{"src":"n0","dest":1,"body":{}}"#,
             r#"{"src":"n0","dest":"n1"}"#,

@@ -24,7 +24,7 @@ pub struct Malformed {
 impl Malformed {
     /// A reply that should have been an `expected` but has `problem`.
     pub fn new(expected: &'static str, problem: impl fmt::Display, body: &RawValue) -> Self {
-        let problem = without_position(problem.to_string());
+        let problem = in_general(problem.to_string());
         Self { expected, problem, body: body.get().to_owned() }
     }
 
@@ -34,13 +34,18 @@ impl Malformed {
     }
 }
 
-/// A decoder's error without its position: the whole body stands beside it, and
-/// the same mistake in another place is the same mistake.
-fn without_position(mut problem: String) -> String {
+/// A decoder's error without its position and without the value that is wrong: the
+/// whole body stands beside it, and the same mistake made twice is the same mistake.
+fn in_general(mut problem: String) -> String {
     if let Some(position) = problem.rfind(" at line 1 column ") {
         problem.truncate(position);
     }
-    problem
+    if let (Some(wrong), Some(expected)) = (problem.find("invalid "), problem.rfind(", expected "))
+        && let Some(value) = problem[wrong..expected].find(['`', '"'])
+    {
+        problem.replace_range((wrong + value).saturating_sub(1)..expected, "");
+    }
+    problem.replace("expected i64", "expected an integer")
 }
 
 /// The named fields of a reply of type `kind`, in the order of `names`.
@@ -159,6 +164,24 @@ mod tests {
             let error = check(body).unwrap_err();
             assert_eq!(error, format!("malformed a_ok reply: {problem}, in {body}"));
         }
+    }
+
+    #[test]
+    fn the_same_mistake_has_the_same_name_whatever_the_value() {
+        let body = RawValue::NULL;
+        let problem = |text: &str| match serde_json::from_str::<Vec<(i64, bool)>>(text) {
+            Ok(_) => panic!("{text} is right"),
+            Err(error) => Malformed::new("a_ok", format_args!("`x`: {error}"), body).problem,
+        };
+        let string = "`x`: invalid type: string, expected an integer";
+        assert_eq!(problem(r#"[["0", true]]"#), string);
+        assert_eq!(problem(r#"[[1, true], ["say \"7\", expected 8", true]]"#), string);
+        assert_eq!(
+            problem("[[1.5, true]]"),
+            "`x`: invalid type: floating point, expected an integer"
+        );
+        assert_eq!(problem("[[1, 3]]"), "`x`: invalid type: integer, expected a boolean");
+        assert_eq!(problem("{}"), "`x`: invalid type: map, expected a sequence");
     }
 
     #[test]

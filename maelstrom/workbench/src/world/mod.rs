@@ -42,7 +42,6 @@ mod script;
 mod threads;
 mod wire;
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -228,13 +227,12 @@ impl World {
             return Ok(());
         }
         self.nodes[node].lines += 1;
-        match String::from_utf8_lossy(line) {
-            Cow::Borrowed(line) => self.message_line(node, line, now, out),
-            Cow::Owned(line) => {
-                self.note_line(Quirk::NotUtf8, node, &line);
-                self.message_line(node, &line, now, out)
-            }
+        if let Ok(line) = std::str::from_utf8(line) {
+            return self.message_line(node, line, now, out);
         }
+        let line = String::from_utf8_lossy(line);
+        self.note_line(Quirk::NotUtf8, node, &line);
+        self.message_line(node, &line, now, out)
     }
 
     fn message_line(

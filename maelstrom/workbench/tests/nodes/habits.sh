@@ -115,6 +115,7 @@ while read -r line; do
     *'"type":"echo"'*)
       case $habit in
         panics-*|half-a-line) die ;;
+        endless-line) cat /dev/zero ;;
         says-hello) echo hello ;;
         sends-a-list) echo '[]' ;;
         relays)
