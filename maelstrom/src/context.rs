@@ -15,8 +15,9 @@ use tokio::time;
 use crate::disk::Disk;
 use crate::error::{CallError, Definite};
 use crate::message::{Message, NodeId, Number, Outgoing, Request};
-use crate::node::{Host, panic_text};
+use crate::node::Host;
 use crate::outbox::Outbox;
+use crate::panics::{Panics, Place};
 use crate::rpc::{self, Backoff, Calls};
 
 /// What is known when a node's state is made: its place in the cluster.
@@ -79,6 +80,12 @@ pub(crate) struct Running<S> {
     pub(crate) calls: Arc<Calls>,
 }
 
+impl<S> Running<S> {
+    pub(crate) fn panics(&self) -> &Panics {
+        &self.setup.host.panics
+    }
+}
+
 /// What a handler gets beside its request, and a task beside nothing: the
 /// node's identity, its state, and the ways to talk to others.
 ///
@@ -97,6 +104,10 @@ impl<S> Clone for Context<S> {
 impl<S> Context<S> {
     pub(crate) fn new(running: Arc<Running<S>>, source: Option<NodeId>) -> Self {
         Self { running, source }
+    }
+
+    pub(crate) fn panics(&self) -> &Panics {
+        self.running.panics()
     }
 
     /// This node's id.
@@ -223,9 +234,10 @@ impl<S> Context<S> {
     /// does. Unlike a task of the runtime's it is dropped with the node, shares
     /// its one thread of control, and stands still with it in a simulation.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let task = AssertUnwindSafe(task).catch_unwind().map(|ended| {
+        let panics = self.panics().clone();
+        let task = AssertUnwindSafe(task).catch_unwind().map(move |ended| {
             if let Err(panic) = ended {
-                tracing::error!("a task panicked: {}", panic_text(&*panic));
+                panics.note(Place::Task, &*panic);
             }
         });
         self.running.outbox.spawn(Box::pin(task));

@@ -66,6 +66,7 @@
 //!   `lin-tso`.
 //! - [`disk`]: files of a node's own, [`Setup::disk`], which a simulator can break.
 //! - [`Error`], [`CallError`]: what a node answers, and what a call saw.
+//! - [`Panic`], [`Panics`]: panics of the node's code, caught, counted and told.
 //!
 //! # What always holds
 //!
@@ -73,6 +74,9 @@
 //!   those of unknown type included. No input ends the process but its end.
 //! - A call that timed out or was dropped leaves nothing behind; late and
 //!   duplicate replies are dropped.
+//! - A panic in a handler, hook, task or anything else of the node's own code ends
+//!   only that; it is counted in [`Stats`] and told in one line on standard error:
+//!   `` panic in handler `send`: text at file:line:column ``, its line breaks escaped.
 //! - Memory is bounded by the requests in flight: a reader that does not read
 //!   makes the node stop reading, too; above 16,384 waiting handlers or 256 MiB
 //!   of their messages, requests are answered `temporarily-unavailable`.
@@ -87,6 +91,7 @@ pub mod kv;
 mod message;
 mod node;
 mod outbox;
+mod panics;
 mod process;
 mod rpc;
 mod run;
@@ -95,6 +100,7 @@ pub use context::{Context, Setup};
 pub use error::{CallError, Definite, Error, ErrorCode, Indefinite};
 pub use message::{Empty, Message, NodeId, Request};
 pub use node::{Host, Node};
+pub use panics::{Panic, Panics};
 pub use process::run;
 pub use rpc::Backoff;
 pub use run::{RunError, Stats};

@@ -2,10 +2,10 @@
 //!
 //! This file only collects; the run loop (`run.rs`) is what makes it live.
 
-use std::any::{Any, TypeId};
+use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::env;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,9 +24,11 @@ use crate::disk::Disk;
 use crate::error::Error;
 use crate::message::{Empty, Envelope, Malformed, Message, NodeId, Number, Outgoing, Request};
 use crate::outbox::{Outbox, Task};
+use crate::panics::{Panics, Place};
 use crate::run::{RunError, Stats, run};
 
-/// What surrounds a node: where its chance comes from, and where its files go.
+/// What surrounds a node: where its chance comes from, and where its files and its
+/// panics go.
 #[derive(Clone, Debug)]
 pub struct Host {
     /// Seeds the node's generators of random numbers.
@@ -36,6 +38,8 @@ pub struct Host {
     pub directory: Option<PathBuf>,
     /// What the node gets for its disk, if that is not its directory.
     pub disk: Option<Disk>,
+    /// Where its panics are counted and told.
+    pub panics: Panics,
 }
 
 impl Host {
@@ -52,14 +56,15 @@ impl Host {
     pub fn process() -> Self {
         let mut seed = [0; 32];
         SysRng.try_fill_bytes(&mut seed).expect("entropy from the operating system");
-        Self { seed, directory: env::var_os("NODE_DIRECTORY").map(PathBuf::from), disk: None }
+        let directory = env::var_os("NODE_DIRECTORY").map(PathBuf::from);
+        Self { seed, directory, disk: None, panics: Panics::default() }
     }
 
     /// The same chance in every run, and no directory: for tests.
     pub fn seeded(seed: u64) -> Self {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        Self { seed: bytes, directory: None, disk: None }
+        Self { seed: bytes, directory: None, disk: None, panics: Panics::default() }
     }
 
     pub(crate) fn rng(&self) -> StdRng {
@@ -183,7 +188,7 @@ impl<S: Send + Sync + 'static> Node<S> {
                     ticks.tick().await;
                     let run = AssertUnwindSafe(async { task(context.clone()).await });
                     if let Err(panic) = run.catch_unwind().await {
-                        tracing::error!("a periodic task panicked: {}", panic_text(&*panic));
+                        context.panics().note(Place::Periodic, &*panic);
                     }
                 }
             })
@@ -247,21 +252,25 @@ where
     Fut: Future<Output = Result<Reply, Error>> + Send + 'static,
 {
     let reply: Arc<str> = format!("{kind}_ok").into();
+    let place = Place::Handler(kind);
     Box::new(move |running, envelope, line| {
-        let request = envelope.decode_body::<R>(line)?;
         let (source, msg_id) = (NodeId::from(&*envelope.src), envelope.body.msg_id);
         let context = Context::new(Arc::clone(running), Some(source.clone()));
-        let started = catch_unwind(AssertUnwindSafe(|| handler(context, request)));
+        let start = || Ok(handler(context, envelope.decode_body::<R>(line)?));
+        let started = running.panics().catch(place, start).map_or_else(
+            |error| Ok(Err(error)),
+            |started: Result<Fut, Malformed>| started.map(Ok),
+        )?;
         let (running, reply) = (Arc::clone(running), Arc::clone(&reply));
         Ok(Box::pin(async move {
-            let ended = match started {
-                Ok(future) => AssertUnwindSafe(future).catch_unwind().await,
-                Err(panic) => Err(panic),
+            let result = match started {
+                Ok(future) => match AssertUnwindSafe(future).catch_unwind().await {
+                    Ok(result) => result,
+                    Err(panic) => Err(running.panics().note(place, &*panic)),
+                },
+                Err(error) => Err(error),
             };
-            let result = ended.unwrap_or_else(|panic| {
-                Err(Error::crash(format_args!("`{kind}` panicked: {}", panic_text(&*panic))))
-            });
-            answer(&running, &source, msg_id, &reply, result);
+            answer(&running, place, &source, msg_id, &reply, result);
         }))
     })
 }
@@ -270,6 +279,7 @@ where
 /// logs errors that are this node's own fault.
 fn answer<S, Reply: Serialize>(
     running: &Running<S>,
+    place: Place<'_>,
     source: &NodeId,
     msg_id: Option<u64>,
     kind: &str,
@@ -281,9 +291,10 @@ fn answer<S, Reply: Serialize>(
         (Ok(reply), Some(msg_id)) => {
             let number = Number::Reply(msg_id);
             let message = Outgoing { kind, number, payload: reply };
-            match running.outbox.push(src, source, &message) {
-                Ok(()) => return,
-                Err(error) => Error::crash(format_args!("the reply has no JSON form: {error}")),
+            match running.panics().catch(place, || running.outbox.push(src, source, &message)) {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => Error::crash(format_args!("the reply has no JSON form: {error}")),
+                Err(error) => error,
             }
         }
         (Err(error), _) => error,
@@ -304,10 +315,4 @@ pub(crate) fn refuse(outbox: &Outbox, src: &str, dest: &str, number: Number<'_>,
     if let Err(error) = outbox.push(src, dest, &message) {
         tracing::error!(%error, "an error could not be written");
     }
-}
-
-/// What a panic says.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no text)")
 }

@@ -17,7 +17,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as Wakeup, Poll, ready};
@@ -35,8 +35,9 @@ use crate::context::{Context, Running, Setup};
 use crate::error::{Definite, Error};
 use crate::io::{Reader, Writer};
 use crate::message::{Empty, Envelope, Header, Init, Number, Outgoing, Salvaged, salvage};
-use crate::node::{Handler, Hook, Host, MakeState, Node, Periodic, panic_text, refuse};
+use crate::node::{Handler, Hook, Host, MakeState, Node, Periodic, refuse};
 use crate::outbox::{Outbox, Task};
+use crate::panics::{Inside, Place};
 use crate::rpc::Calls;
 
 /// Output waiting to be written above which nothing else is done.
@@ -72,6 +73,8 @@ pub struct Stats {
     pub refused: u64,
     /// Replies that no call waited for: late, duplicate, or to nobody.
     pub stray_replies: u64,
+    /// Panics of handlers, hooks, tasks and the rest of the node's own code.
+    pub panics: u64,
 }
 
 pub(crate) async fn run<S, R, W>(
@@ -98,7 +101,12 @@ where
             tracing::debug!("shutting down");
             reader.end();
         }
-        core.poll(&mut reader, &mut writer, cx)
+        let _inside = Inside::enter();
+        let polled = catch_unwind(AssertUnwindSafe(|| core.poll(&mut reader, &mut writer, cx)));
+        polled.unwrap_or_else(|panic| {
+            core.host.panics.note(Place::RunLoop, &*panic);
+            resume_unwind(panic)
+        })
     })
     .await
 }
@@ -190,6 +198,7 @@ impl<S: Send + Sync + 'static> Core<S> {
             }
             ready!(writer.poll_flush(&self.outbox, cx)).map_err(RunError::Output)?;
             if reader.ended() && self.poll_end(cx).is_ready() {
+                self.stats.panics = self.host.panics.count();
                 tracing::debug!(stats = ?self.stats, "end of input");
                 return Poll::Ready(Ok(self.stats));
             }
@@ -349,7 +358,7 @@ impl<S: Send + Sync + 'static> Core<S> {
             }
             Phase::Starting(_) => Err(Error::unavailable("`init` is under way")),
             Phase::Waiting => {
-                self.start(init, envelope);
+                self.start(init, envelope)?;
                 self.poll_start(cx);
                 Ok(())
             }
@@ -357,18 +366,21 @@ impl<S: Send + Sync + 'static> Core<S> {
     }
 
     /// Makes the state, unless a failed `init` has made it, and runs the hooks.
-    fn start(&mut self, init: Init, envelope: &Envelope<'_>) {
+    fn start(&mut self, init: Init, envelope: &Envelope<'_>) -> Result<(), Error> {
         let client = envelope.src.to_string();
         let msg_id = envelope.body.msg_id;
         if let Some(make_state) = self.make_state.take() {
             self.span = tracing::error_span!("node", id = %init.node_id);
             let rng = StdRng::from_rng(&mut self.rng);
             let setup = Setup::new(init.node_id, init.node_ids, self.host.clone(), rng);
-            let state = make_state(&setup);
+            let state = self.host.panics.catch(Place::State, || make_state(&setup))?;
             let (outbox, calls) = (Arc::clone(&self.outbox), Arc::clone(&self.calls));
             self.running = Some(Arc::new(Running { setup, state, outbox, calls }));
         }
-        let Some(running) = self.running.clone() else { return };
+        let Some(running) = self.running.clone() else {
+            return Err(Error::crash("`init` panicked before, and there is no state"));
+        };
+        let panics = self.host.panics.clone();
         let hooks = Arc::clone(&self.hooks);
         let run_hooks = async move {
             let context = Context::new(running, None);
@@ -377,13 +389,12 @@ impl<S: Send + Sync + 'static> Core<S> {
             }
             Ok(())
         };
-        let caught = AssertUnwindSafe(run_hooks).catch_unwind().map(|ended| {
-            ended.unwrap_or_else(|panic| {
-                Err(Error::crash(format_args!("`init` panicked: {}", panic_text(&*panic))))
-            })
-        });
+        let caught = AssertUnwindSafe(run_hooks)
+            .catch_unwind()
+            .map(move |ended| ended.unwrap_or_else(|panic| Err(panics.note(Place::Hook, &*panic))));
         let answered = caught.map(move |result| Started { client, msg_id, result });
         self.phase = Phase::Starting(Box::pin(answered));
+        Ok(())
     }
 
     /// Answers `init`, and from then on serves.

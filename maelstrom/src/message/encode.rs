@@ -24,7 +24,8 @@ pub(crate) enum Number<'a> {
     ReplyAsIs(&'a RawValue),
 }
 
-/// Appends a message as one line to `out`; on an error `out` is as before.
+/// Appends a message as one line to `out`; on an error, and when writing the payload
+/// panics, `out` is as before.
 ///
 /// The payload's fields follow the header's in one object. The payload is
 /// written as the object that it is, and its opening brace replaced: cheaper
@@ -35,12 +36,22 @@ pub(crate) fn encode<P: Serialize>(
     dest: &str,
     message: &Outgoing<'_, P>,
 ) -> serde_json::Result<()> {
-    let start = out.len();
-    let result = encode_parts(out, src, dest, message);
-    if result.is_err() {
-        out.truncate(start);
+    let mut line = Unfinished { keep: out.len(), out };
+    encode_parts(line.out, src, dest, message)?;
+    line.keep = line.out.len();
+    Ok(())
+}
+
+/// Takes back what was appended, unless it is to be kept.
+struct Unfinished<'a> {
+    out: &'a mut Vec<u8>,
+    keep: usize,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.out.truncate(self.keep);
     }
-    result
 }
 
 fn encode_parts<P: Serialize>(
@@ -98,6 +109,21 @@ mod tests {
         assert_eq!(out, b"before\n");
         let message = Outgoing { kind: "x", number: Number::None, payload: [1] };
         assert!(encode(&mut out, "n0", "n1", &message).is_err());
+        assert_eq!(out, b"before\n");
+    }
+
+    #[test]
+    fn a_payload_that_panics_leaves_no_trace() {
+        struct Fuse;
+        impl Serialize for Fuse {
+            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                panic!("burnt")
+            }
+        }
+        let mut out = b"before\n".to_vec();
+        let message = Outgoing { kind: "x", number: Number::None, payload: Fuse };
+        let encode = || encode(&mut out, "n0", "n1", &message);
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(encode)).is_err());
         assert_eq!(out, b"before\n");
     }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use maelstrom::Panics;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
@@ -104,7 +105,8 @@ impl<'a> Feeder<'a> {
     fn start(program: &Program, fuzz: &'a Fuzz) -> Self {
         let mut rng = StdRng::seed_from_u64(fuzz.seed);
         let ready = Arc::default();
-        let host = maelstrom::Host { seed: rng.random(), directory: None, disk: None };
+        let seed = rng.random();
+        let host = maelstrom::Host { seed, directory: None, disk: None, panics: Panics::default() };
         let mut task = Task::start(program, 0, host, &ready);
         let init = r#"{"type":"init","msg_id":0,"node_id":"n0","node_ids":["n0","n1","n2"]}"#;
         task.write(|input| envelope(input, "c0", init));
@@ -141,6 +143,9 @@ impl<'a> Feeder<'a> {
             let ended = self.task.poll(&mut printed);
             self.serve(&printed);
             self.printed.append(&mut printed);
+            if let Some(panic) = self.task.panics().first() {
+                return Err(panic.to_string());
+            }
             ended.map_err(|ended| format!("the node ended with {}", ended.0))?;
         }
         Ok(())

@@ -34,7 +34,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use maelstrom::CallError;
+use maelstrom::{CallError, Panic};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -64,13 +64,20 @@ pub struct Scenario {
 
 /// What was sent and received.
 #[derive(Default)]
-struct Journal(String);
+struct Journal {
+    text: String,
+    panics: Vec<(usize, Panic)>,
+}
 
 impl Observer for Journal {
     fn op(&mut self, _: &Op) {}
 
     fn traffic(&mut self, traffic: &Traffic) {
-        journal_line(&mut self.0, traffic);
+        journal_line(&mut self.text, traffic);
+    }
+
+    fn panic(&mut self, node: usize, _: Duration, panic: &Panic) {
+        self.panics.push((node, panic.clone()));
     }
 }
 
@@ -194,13 +201,16 @@ impl Scenario {
     /// Every message so far as it was sent and received, one a line, with the
     /// virtual time in seconds.
     pub fn journal(&self) -> &str {
-        &self.journal.0
+        &self.journal.text
     }
 
     #[track_caller]
     fn run(&mut self, until: &dyn Fn(&World) -> bool, horizon: Option<Duration>) {
         if let Err(error) = self.host.run(&mut self.journal, until, horizon) {
             panic!("{error}\n{}", self.story());
+        }
+        if let Some((node, panic)) = self.journal.panics.first() {
+            panic!("n{node}: {panic}\n{}", self.story());
         }
     }
 

@@ -29,6 +29,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use maelstrom::Panic;
+
 use crate::checker::{Analysis, Names, Report, Validity};
 use crate::history::Op;
 use crate::host::process::{self, ProcessOptions};
@@ -247,6 +249,13 @@ impl Observer for Watcher<'_> {
         if self.recorded {
             self.history.push_str(crate::history::raw(op).get());
             self.history.push('\n');
+        }
+    }
+
+    fn panic(&mut self, node: usize, at: Duration, panic: &Panic) {
+        self.analysis.panic(node, at, panic);
+        if let Some(observer) = &mut self.observer {
+            observer.panic(node, at, panic);
         }
     }
 

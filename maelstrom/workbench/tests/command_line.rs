@@ -209,6 +209,7 @@ impl Drop for Scratch {
 /// before what it echoes.
 const NODE: &str = r#"#!/bin/sh
 field() { printf '%s' "$line" | sed -n "s/.*\"$1\": *\"\{0,1\}\([^,}\"]*\).*/\1/p"; }
+[ -z "$LOGS" ] || echo "$LOGS" >&2
 while read -r line; do
   src=$(field src) id=$(field msg_id)
   case $line in
@@ -220,15 +221,42 @@ done
 "#;
 
 #[cfg(unix)]
-fn run(scratch: &Scratch, flags: &[&str]) -> Output {
+fn write_node(scratch: &Scratch) {
     use std::os::unix::fs::PermissionsExt as _;
     let node = scratch.0.join("node.sh");
     fs::write(&node, NODE).unwrap();
     fs::set_permissions(&node, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[cfg(unix)]
+fn run(scratch: &Scratch, flags: &[&str]) -> Output {
+    write_node(scratch);
     let fixed = ["test", "-w", "echo", "--bin", "./node.sh", "--node-count", "1"];
     let load = ["--time-limit", "1", "--rate", "20", "--seed", "5"];
     let args = [&fixed[..], &load, flags].concat();
     workbench(&args).current_dir(&scratch.0).output().unwrap()
+}
+
+/// The exit code and the summary of a run in which the node logs this line.
+#[cfg(unix)]
+fn run_logging(line: &str) -> (Option<i32>, String) {
+    let scratch = Scratch::new("logs");
+    write_node(&scratch);
+    let args = ["test", "-w", "echo", "--bin", "./node.sh", "--node-count", "1"];
+    let load = ["--time-limit", "1", "--rate", "20", "--seed", "5"];
+    let mut command = workbench(&[&args[..], &load].concat());
+    let output = command.current_dir(&scratch.0).env("LOGS", line).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+#[cfg(unix)]
+fn a_panic_that_the_library_tells_of_makes_a_run_invalid_and_no_other_text_does() {
+    let (code, text) = run_logging("panic in handler `echo`: out of luck at src/lib.rs:7:9");
+    assert_eq!(code, Some(1), "{text}");
+    assert_says(&text, "panic in handler `echo`: out of luck at src/lib.rs:7:9");
+    let (code, text) = run_logging("panic: runtime error: index out of range [5]");
+    assert_eq!(code, Some(0), "{text}");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! All checks of one test together.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use maelstrom::Panic;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -10,6 +12,7 @@ use super::changes::Changes;
 use super::counter::Counter;
 use super::echo::Echo;
 use super::linearizable::Linearizable;
+use super::panics::NodePanics;
 use super::perf::Perf;
 use super::set_full::SetFull;
 use super::stats::Stats;
@@ -41,6 +44,8 @@ pub fn workload_checker(settings: &Settings, names: Names) -> Box<dyn Checker> {
 pub struct Analysis {
     asked: Asked,
     changes: Changes,
+    panics: NodePanics,
+    compatible: bool,
     parts: Vec<(&'static str, Box<dyn Checker>)>,
 }
 
@@ -54,7 +59,9 @@ impl Analysis {
             ("availability", Box::new(Availability::new(settings.availability, names))),
             ("perf", Box::<Perf>::default()),
         ];
-        Self { asked: Asked::new(settings), changes: Changes::new(settings, names), parts }
+        let (asked, changes) = (Asked::new(settings), Changes::new(settings, names));
+        let (panics, compatible) = (NodePanics::default(), settings.compatible);
+        Self { asked, changes, panics, compatible, parts }
     }
 
     /// Takes the next operation.
@@ -66,6 +73,11 @@ impl Analysis {
         }
     }
 
+    /// Takes a panic of a node, so long after the start.
+    pub fn panic(&mut self, node: usize, at: Duration, panic: &Panic) {
+        self.panics.observe(node, at, panic);
+    }
+
     /// Ends the history.
     pub fn finish(self) -> Report {
         let mut report = Report::default();
@@ -75,6 +87,9 @@ impl Analysis {
         report.changes = self.changes.that_others_need();
         if let Some(workload) = report.parts.get_mut("workload") {
             self.asked.judge(workload);
+        }
+        if let Some(panics) = self.panics.outcome(self.compatible) {
+            report.add("nodes", panics);
         }
         report
     }

@@ -14,6 +14,7 @@ mod element;
 pub mod graph;
 pub mod kafka;
 mod linearizable;
+mod panics;
 mod perf;
 mod quantiles;
 mod reasons;
@@ -28,6 +29,7 @@ pub use self::availability::Availability;
 pub use self::counter::Counter;
 pub use self::echo::Echo;
 pub use self::linearizable::Linearizable;
+pub use self::panics::NodePanics;
 pub use self::perf::Perf;
 
 pub use self::set_full::SetFull;

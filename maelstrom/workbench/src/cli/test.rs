@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use maelstrom::Panic;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use serde_json::{Map, json};
@@ -129,6 +130,10 @@ impl Observer for Watcher {
         self.live.progress(progress);
     }
 
+    fn panic(&mut self, node: usize, at: Duration, panic: &Panic) {
+        self.analysis.panic(node, at, panic);
+    }
+
     fn traffic(&mut self, traffic: &Traffic) {
         let mut line = Vec::new();
         traffic.message.write_line(&mut line);
@@ -175,7 +180,7 @@ fn conclude(
 }
 
 fn only_run(mut report: Report, valid: Validity, kind: &str, text: String) -> Report {
-    report.parts.retain(|name, _| *name == "perf");
+    report.parts.retain(|name, _| ["perf", "nodes"].contains(name));
     let findings = vec![Finding::new(kind, text, Vec::new())];
     report.add("run", Outcome { valid, results: Map::new(), findings, warnings: Vec::new() });
     report

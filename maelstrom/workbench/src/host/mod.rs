@@ -26,6 +26,9 @@ pub(crate) mod task;
 pub mod watchdog;
 
 use std::io::Write as _;
+use std::time::Duration;
+
+use maelstrom::Panic;
 
 pub use error::{NodeFailure, RunError};
 pub(crate) use start::{find_in_path, is_bare_name, is_executable};
@@ -49,6 +52,12 @@ pub trait Observer {
     /// or a journal is asked for.
     fn traffic(&mut self, traffic: &Traffic) {
         let _ = traffic;
+    }
+
+    /// A node panicked, so long after the start. Told by nodes that use this
+    /// workspace's library.
+    fn panic(&mut self, node: usize, at: Duration, panic: &Panic) {
+        let _ = (node, at, panic);
     }
 
     /// A line that a node logged. Only called when the settings say so; unless

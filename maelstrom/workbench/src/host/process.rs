@@ -20,6 +20,7 @@ use std::process::ExitStatus;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use maelstrom::Panic;
 use nix::sys::signal::Signal;
 use tokio::process::Child;
 use tokio::sync::mpsc;
@@ -250,8 +251,13 @@ impl<'a> Host<'a> {
     }
 
     fn read_stderr(&mut self, node: usize, cx: &mut Context<'_>) -> Result<bool, RunError> {
-        let Self { nodes, observer, log_stderr, buffer, .. } = self;
+        let Self { nodes, observer, log_stderr, buffer, began, .. } = self;
         let each = |line: &[u8]| {
+            if line.starts_with(b"panic in ")
+                && let Some(panic) = str::from_utf8(line).ok().and_then(Panic::parse)
+            {
+                observer.panic(node, began.elapsed(), &panic);
+            }
             if *log_stderr {
                 observer.node_log(node, line);
             }

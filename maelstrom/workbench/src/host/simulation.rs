@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use maelstrom::Panics;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::runtime::Runtime;
@@ -193,7 +194,7 @@ impl Stage {
                 self.next_progress = now + PROGRESS;
             }
             if let Some(node) = self.ready.next(cx.waker()) {
-                self.poll_node(node, now)?;
+                self.poll_node(node, now, observer)?;
             } else if horizon.is_some_and(|horizon| now >= horizon) {
                 return Poll::Ready(Ok(()));
             } else {
@@ -208,10 +209,18 @@ impl Stage {
     }
 
     /// Lets a node do what it can do, and takes what it says.
-    fn poll_node(&mut self, node: usize, now: Duration) -> Result<(), RunError> {
+    fn poll_node(
+        &mut self,
+        node: usize,
+        now: Duration,
+        observer: &mut dyn Observer,
+    ) -> Result<(), RunError> {
         self.count_poll(now)?;
         let Some(task) = &mut self.nodes[node] else { return Ok(()) };
         let ended = task.poll(&mut self.printed);
+        for panic in task.panics() {
+            observer.panic(node, now, &panic);
+        }
         let mut printed = std::mem::take(&mut self.printed);
         let mut lines = printed.split(|&byte| byte == b'\n').peekable();
         while let Some(line) = lines.next() {
@@ -272,7 +281,8 @@ impl Stage {
             let what = || format!("create {}", directory.display());
             std::fs::create_dir_all(directory).map_err(RunError::io(what()))?;
         }
-        let host = maelstrom::Host { seed: self.seeds.random(), directory, disk: None };
+        let (seed, panics) = (self.seeds.random(), Panics::default());
+        let host = maelstrom::Host { seed, directory, disk: None, panics };
         self.nodes[node] = Some(Task::start(&self.program, node, host, &self.ready));
         Ok(())
     }

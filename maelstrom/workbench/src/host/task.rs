@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+use maelstrom::{Panic, Panics};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
 /// A life of a node, from its start to its end.
@@ -40,6 +41,8 @@ pub(crate) struct Task {
     output: Output,
     wakeup: Arc<Wakeup>,
     paused: bool,
+    panics: Panics,
+    panics_taken: u64,
 }
 
 /// How a node's life ended, in words.
@@ -51,15 +54,17 @@ impl Task {
     pub(crate) fn start(
         program: &Program,
         node: usize,
-        host: maelstrom::Host,
+        mut host: maelstrom::Host,
         ready: &Arc<Ready>,
     ) -> Self {
+        let panics = Panics::kept();
+        host.panics = panics.clone();
         let (input, output) = (Input::default(), Output::default());
         let life = (program.0)(input.clone(), output.clone(), host);
         let wakeup =
             Arc::new(Wakeup { node, listed: AtomicBool::new(false), ready: ready.clone() });
         wakeup.wake_by_ref();
-        Self { life, input, output, wakeup, paused: false }
+        Self { life, input, output, wakeup, paused: false, panics, panics_taken: 0 }
     }
 
     /// Lets it do what it can do now, and takes what it printed into `printed`.
@@ -82,6 +87,15 @@ impl Task {
             Ok(Poll::Ready(Err(error))) => Err(Ended(error.to_string())),
             Err(_) => Err(Ended("a panic".to_owned())),
         }
+    }
+
+    /// Its panics since the last time.
+    pub(crate) fn panics(&mut self) -> Vec<Panic> {
+        let count = self.panics.count();
+        if std::mem::replace(&mut self.panics_taken, count) == count {
+            return Vec::new();
+        }
+        self.panics.take()
     }
 
     /// Appends to its input.

@@ -11,7 +11,7 @@ use crate::checker::{Finding, Report, Validity};
 use crate::settings::{Availability, SeqKv, Settings};
 
 /// The parts of a report in the order in which their findings matter.
-const PARTS: [&str; 6] = ["run", "workload", "availability", "stats", "limits", "net"];
+const PARTS: [&str; 7] = ["run", "nodes", "workload", "availability", "stats", "limits", "net"];
 
 /// A report made ready to be shown.
 #[derive(Clone, Debug)]
