@@ -81,10 +81,11 @@ impl Pace {
     }
 
     /// How long after a probe the next one comes: soon when it found something,
-    /// later and later when it did not.
+    /// later and later when it did not. In a large cluster pushes are so far apart
+    /// that the shortest wait is longer than what is otherwise the longest.
     pub(crate) fn next_probe(&self, found: bool, last: Duration) -> Duration {
         let shortest = self.push.max(PUSH);
-        if found { shortest } else { (last * 2).clamp(shortest, QUIET_MAX) }
+        if found { shortest } else { (last * 2).min(QUIET_MAX).max(shortest) }
     }
 }
 
@@ -111,5 +112,30 @@ mod tests {
         }
         assert!(pace.patience(0, 1) > before + millis(1500));
         assert!((millis(49)..=millis(50)).contains(&pace.linger()));
+    }
+
+    #[test]
+    fn every_duration_is_defined_in_clusters_of_up_to_a_thousand_nodes() {
+        for (nodes, ack_early) in (1..=1000).flat_map(|nodes| [(nodes, false), (nodes, true)]) {
+            let mut pace = Pace::new(nodes, ack_early);
+            for trip in [0, 1, 100, 10_000, 1_000_000] {
+                pace.took(millis(trip));
+                assert!(pace.linger() >= LINGER && pace.linger() <= LINGER_ACKED);
+                assert!(pace.quiet() >= QUIET && pace.sight >= SIGHT);
+                let shortest = pace.next_probe(true, Duration::ZERO);
+                let mut last = Duration::ZERO;
+                for _ in 0..20 {
+                    let next = pace.next_probe(false, last);
+                    assert!(next >= shortest && next >= last, "{nodes} nodes: {next:?}");
+                    last = next;
+                }
+                assert_eq!(last, shortest.max(QUIET_MAX), "{nodes} nodes");
+            }
+            let lane = nodes / 2;
+            let mut waits: Vec<Duration> = (0..nodes).map(|me| pace.patience(me, lane)).collect();
+            waits.sort_unstable();
+            waits.dedup();
+            assert_eq!(waits.len(), nodes, "each steps in at a time of its own");
+        }
     }
 }
