@@ -3,12 +3,12 @@
 use maelstrom::{Empty, Request};
 use serde::{Deserialize, Serialize};
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Read {
     pub(crate) key: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Found {
     pub(crate) value: u64,
 }
@@ -18,7 +18,7 @@ impl Request for Read {
     type Reply = Found;
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Write {
     pub(crate) key: u64,
     pub(crate) value: u64,
@@ -29,7 +29,7 @@ impl Request for Write {
     type Reply = Empty;
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Cas {
     pub(crate) key: u64,
     pub(crate) from: u64,
