@@ -142,6 +142,7 @@ bench: build ## Compare the node library with a floor: throughput, round trip, m
 bench-checkers: ## Checkers over sizes: time has to grow with the size
 	cargo bench --quiet --package workbench --bench kafka_checker
 	cargo bench --quiet --package workbench --bench linearizable_checker
+	cargo bench --quiet --package workbench --bench txn_checker
 
 .PHONY: bench-log
 bench-log: ## Ten million messages on one key: time and memory for each

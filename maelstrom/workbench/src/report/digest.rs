@@ -36,6 +36,8 @@ pub struct Digest {
     pub findings: Vec<Kind>,
     /// What is odd, by kind.
     pub warnings: Vec<Kind>,
+    /// What this workload cannot show, whatever the verdict.
+    pub not_visible: Option<String>,
 }
 
 /// Findings of one kind.
@@ -127,8 +129,13 @@ impl Digest {
             limits: limits.to_vec(),
             findings: by_kind(all(report, |part| &part.findings)),
             warnings: by_kind(all(report, |part| &part.warnings)),
+            not_visible: not_visible(report),
         }
     }
+}
+
+fn not_visible(report: &Report) -> Option<String> {
+    report.result("workload", "not-visible")?.as_str().map(str::to_owned)
 }
 
 /// Nothing, where nothing was asked: the original calls that 1.

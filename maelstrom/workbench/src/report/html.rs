@@ -28,6 +28,9 @@ pub fn render(digest: &Digest, frame: &Frame, chart: &Chart) -> String {
     numbers(&mut page, digest);
     pictures(&mut page, chart);
     digest.warnings.iter().for_each(|kind| findings(&mut page, kind, "warning"));
+    if let Some(text) = &digest.not_visible {
+        let _ = write!(page, "<h2>Not visible here</h2><p>{}</p>", escape(text));
+    }
     settings(&mut page, frame);
     page.push_str("</main></body></html>\n");
     page

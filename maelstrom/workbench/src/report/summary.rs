@@ -39,6 +39,7 @@ pub fn render(digest: &Digest, frame: &Frame, style: Style) -> String {
     for kind in &digest.warnings {
         page.kind(&format!("{} {}", style.doubtful("warning:"), kind.name), kind);
     }
+    page.not_visible(digest);
     page.footer(frame);
     page.text
 }
@@ -84,6 +85,14 @@ impl Page {
             for part in wrap(line, self.width - INDENT) {
                 self.line(format!("{:INDENT$}{part}", ""));
             }
+        }
+    }
+
+    fn not_visible(&mut self, digest: &Digest) {
+        if let Some(text) = &digest.not_visible {
+            self.line("");
+            self.line(format!("  {}", self.style.faint("not visible here".to_owned())));
+            self.paragraph(text);
         }
     }
 
@@ -207,6 +216,16 @@ mod tests {
 
     use super::*;
     use crate::checker::{Finding, Outcome, Report};
+
+    #[test]
+    fn what_a_workload_cannot_show_is_said() {
+        let mut report = report(0);
+        let workload = report.parts.get_mut("workload").unwrap();
+        workload.results.insert("not-visible".to_owned(), json!("G0 may hide"));
+        let frame = Frame { width: 80, ..Frame::default() };
+        let text = render(&Digest::of(&report, &[]), &frame, Style::PLAIN);
+        assert!(text.contains("not visible here") && text.contains("G0 may hide"), "{text}");
+    }
 
     fn report(findings: usize) -> Report {
         let finding = |number: usize| {

@@ -70,9 +70,9 @@ impl Lists {
         self.roots[k]
     }
 
-    /// The list of `key` that holds these elements.
-    pub(super) fn list(&mut self, key: Name, elements: impl Iterator<Item = Name>) -> List {
-        let mut list = self.empty(key);
+    /// `list` with these elements after its own.
+    pub(super) fn extended(&mut self, list: List, elements: impl Iterator<Item = Name>) -> List {
+        let (mut list, key) = (list, self.key(list));
         for element in elements {
             list = self.append(list, element);
         }
@@ -283,7 +283,9 @@ mod tests {
 
     fn lists(of: &[&[Name]]) -> (Lists, Vec<List>) {
         let mut lists = Lists::default();
-        let numbers = of.iter().map(|elements| lists.list(0, elements.iter().copied())).collect();
+        let root = lists.empty(0);
+        let numbers =
+            of.iter().map(|elements| lists.extended(root, elements.iter().copied())).collect();
         (lists, numbers)
     }
 
@@ -301,7 +303,8 @@ mod tests {
     #[test]
     fn lists_of_different_keys_are_different() {
         let mut lists = Lists::default();
-        assert_ne!(lists.list(0, [1].into_iter()), lists.list(1, [1].into_iter()));
+        let (a, b) = (lists.empty(0), lists.empty(1));
+        assert_ne!(lists.extended(a, [1].into_iter()), lists.extended(b, [1].into_iter()));
         assert_eq!(lists.longest(7), None);
     }
 

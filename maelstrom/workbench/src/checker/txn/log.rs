@@ -125,6 +125,9 @@ pub(super) struct Log {
     pub(super) complaints: Vec<Complaint>,
     pub(super) lists: Lists,
     names: Names,
+    /// Per key the JSON text of its longest list, without the closing bracket, so
+    /// that a list that goes on from there is not decoded again from its start.
+    longest: FxHashMap<Name, (String, List)>,
     mops: Vec<Mop>,
     /// The open transaction of each process, with what it asks for, if that
     /// could be read.
@@ -139,6 +142,7 @@ impl Log {
             complaints: Vec::new(),
             lists: Lists::default(),
             names: Names::new(),
+            longest: FxHashMap::default(),
             mops: Vec::new(),
             open: FxHashMap::default(),
         }
@@ -279,11 +283,42 @@ impl Log {
 
     /// `null` is the empty list: the state of a key before its first append.
     fn decode_list(&mut self, key: Name, json: &str) -> Result<List, String> {
-        let elements: Option<Vec<&RawValue>> = serde_json::from_str(json)
+        let json = json.trim();
+        let (known, rest) = self.known_part(key, json);
+        let elements: Option<Vec<&RawValue>> = serde_json::from_str(&rest)
             .map_err(|_| format!("reads {}, which is no list", abbreviated(json)))?;
+        let start = known.unwrap_or_else(|| self.lists.empty(key));
         let names = &mut self.names;
         let elements = elements.unwrap_or_default();
-        Ok(self.lists.list(key, elements.iter().map(|element| names.number(element.get()))))
+        let numbers = elements.iter().map(|element| names.number(element.get()));
+        let list = self.lists.extended(start, numbers);
+        self.remember(key, json, list);
+        Ok(list)
+    }
+
+    /// The list that this text of a list of `key` goes on from, if it is known, and
+    /// the text of the rest.
+    fn known_part<'a>(&self, key: Name, json: &'a str) -> (Option<List>, Cow<'a, str>) {
+        let known = self.longest.get(&key);
+        let after = known.and_then(|(text, list)| Some((*list, json.strip_prefix(&**text)?)));
+        match after {
+            Some((list, "]")) => (Some(list), Cow::Borrowed("[]")),
+            Some((list, after)) if after.starts_with(',') => {
+                (Some(list), Cow::Owned(format!("[{}", &after[1..])))
+            }
+            _ => (None, Cow::Borrowed(json)),
+        }
+    }
+
+    fn remember(&mut self, key: Name, json: &str, list: List) {
+        let (text, longest) = self.longest.entry(key).or_insert_with(|| (String::new(), list));
+        if self.lists.length(list) > 0
+            && (text.is_empty() || self.lists.length(list) > self.lists.length(*longest))
+        {
+            text.clear();
+            text.push_str(json.strip_suffix(']').unwrap_or_default().trim_end());
+            *longest = list;
+        }
     }
 
     /// Where several longest lists of one key contradict each other, takes the one
@@ -412,6 +447,29 @@ mod tests {
         assert_eq!(log.txn_text(1), r#"[["r",1,null] ["w",1,6]]"#);
         assert_eq!(log.txn(1).fate, Fate::Indeterminate);
         assert!(log.complaints.is_empty());
+    }
+
+    #[test]
+    fn a_list_that_goes_on_from_a_known_one_is_the_same_as_decoded_at_once() {
+        let lists = [
+            "[1,2]",
+            "[1,2,3]",
+            " [ 1,2,3 , 4 ] ",
+            "[1,2,34]",
+            "[[1],[2]]",
+            "[[1],[2],[3]]",
+            "[]",
+            "null",
+            "[1,2]",
+        ];
+        let mut log = Log::new(Kind::Lists);
+        let key = log.names.number("1");
+        for text in lists {
+            let list = log.decode_list(key, text).unwrap();
+            let elements = log.lists.elements(list).into_iter().map(|e| log.json(e));
+            let expected: Option<Vec<Value>> = serde_json::from_str(text).unwrap();
+            assert_eq!(elements.collect::<Vec<_>>(), expected.unwrap_or_default(), "{text}");
+        }
     }
 
     #[test]

@@ -54,11 +54,9 @@ pub(super) fn outcome(
 
 /// What registers never show.
 const NOT_VISIBLE: &str = "\
-    A register does not tell the order of its versions. Which of two writes came first shows where \
-    one transaction read the one and made the other, where everybody reads the same at last, and, \
-    under models that promise an order of processes or of real time, where transactions that saw \
-    them followed each other. Other writes may have interleaved (G0), and other reads may have been \
-    torn, without a trace. txn-list-append shows the order of all writes that are read.";
+    A register does not tell the order of its versions. Writes that interleave (G0) show only where \
+    a transaction read what it overwrote, where all read the same at last, or where the model orders \
+    the transactions that saw them. txn-list-append shows the order of all that is read.";
 
 /// What the original does not look for. That a transaction reads its own future
 /// counts all the same: no order allows it.
