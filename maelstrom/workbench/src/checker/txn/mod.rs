@@ -10,6 +10,8 @@
 //! - `direct`, `list_checks`, `atomicity`, `convergence`: anomalies that need no
 //!   graph.
 //! - `registers`, `appends`, `order`: the dependencies, into a `dependency` graph.
+//! - `inference`: orders of versions of registers that only the order of
+//!   transactions or final reads tell.
 //! - `cycles`: the search, with `hunt`, `naming` and `reach`; `original` is the
 //!   original's search, with `clojure` for its order; `explain` and `picture` show
 //!   what was found.
@@ -77,7 +79,9 @@ use crate::history::Op;
 pub struct Options {
     /// Whether anomalies that the original overlooks count. Without it they are
     /// warnings: reads of what nobody wrote, fractured reads, missed causes,
-    /// answers to another transaction, final reads that differ. With it, too,
+    /// answers to another transaction, final reads that differ, registers that go
+    /// back in an order that the model promises, and what a transaction had
+    /// overwritten itself. With it, too,
     /// indeterminate transactions on registers count as writers.
     pub strict: bool,
     /// Whether to follow the original where its verdict is a habit, not a finding.
