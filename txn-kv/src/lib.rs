@@ -26,7 +26,10 @@
 //! same one fails its `init`. The machine's death, or a power failure, may
 //! lose what was answered in the last seconds (30 by Linux's defaults) on this
 //! node and not passed on yet, unless [`Options::fsync`] is set. Directories must
-//! not be copied, or set back to an earlier state.
+//! not be copied, or set back to an earlier state. A bit that flips is noticed by a
+//! checksum, but what stands behind it is dropped like the end of a write that was cut
+//! short: what was answered and not passed on is lost. A full disk ends a node's
+//! service until it is restarted.
 //!
 //! Without a directory, as under Maelstrom, which never restarts a node, all is
 //! in memory: killing the process loses the transactions that no other node

@@ -10,6 +10,8 @@
 //! Whom a fault concerns is drawn here; carrying it out is the world's, which
 //! knows who is alive.
 
+mod clock;
+mod disk;
 mod partition;
 
 use std::time::Duration;
@@ -19,6 +21,8 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use serde_json::value::RawValue;
 
+pub use clock::{FASTEST, LONGEST_JUMP, SLOWEST, Skew, skews_by_name};
+pub use disk::DiskFault;
 pub use partition::{Partition, by_name};
 
 use crate::history::{null, raw};
@@ -44,11 +48,15 @@ pub enum Fault {
     Reorder,
     /// A third of the links gets ten times slower.
     Slow,
+    /// Nodes' clocks go at rates of their own, and jump ahead.
+    Clock,
+    /// A disk fault that comes and goes.
+    Disk(DiskFault),
 }
 
 impl Fault {
-    /// Every kind.
-    pub const ALL: [Self; 8] = [
+    /// Every kind that needs nothing of a node.
+    pub const OF_NETWORKS_AND_NODES: [Self; 8] = [
         Self::Partition,
         Self::Kill,
         Self::Pause,
@@ -57,6 +65,19 @@ impl Fault {
         Self::Duplicate,
         Self::Reorder,
         Self::Slow,
+    ];
+
+    /// Every kind that `--nemesis` knows: all but those of disks.
+    pub const ALL: [Self; 9] = [
+        Self::Partition,
+        Self::Kill,
+        Self::Pause,
+        Self::OneWay,
+        Self::Loss,
+        Self::Duplicate,
+        Self::Reorder,
+        Self::Slow,
+        Self::Clock,
     ];
 
     /// The name on the command line.
@@ -70,6 +91,8 @@ impl Fault {
             Self::Duplicate => "duplicate",
             Self::Reorder => "reorder",
             Self::Slow => "slow",
+            Self::Clock => "clock",
+            Self::Disk(fault) => fault.name(),
         }
     }
 }
@@ -128,6 +151,17 @@ pub enum Effect {
     Reorder(bool),
     /// Slow down the links that this number picks, or none.
     Slow(Option<u64>),
+    /// Let clocks go otherwise from now on.
+    Clock(Vec<Skew>),
+    /// Let the disks of those of these nodes run full that run.
+    Fill(Vec<usize>),
+    /// Make room on every disk.
+    Free,
+    /// Start a second process in the directories of those of these nodes that are
+    /// ready, and see whether it serves.
+    Twin(Vec<usize>),
+    /// Do nothing, where a fault has no end of its own.
+    Nothing,
 }
 
 /// Which nodes are killed or paused.
@@ -184,10 +218,12 @@ impl Nemesis {
             due: Duration::ZERO,
             in_force: false,
         };
+        let disk = settings.disk.iter().filter(|fault| !fault.strikes_at_kills());
+        let disk: Vec<PlannedFault> = disk.map(|&fault| Fault::Disk(fault).into()).collect();
         Self {
             rng,
             nodes: settings.node_count,
-            schedules: settings.nemesis.iter().map(schedule).collect(),
+            schedules: settings.nemesis.iter().chain(&disk).map(schedule).collect(),
             running: false,
         }
     }
@@ -220,7 +256,7 @@ impl Nemesis {
         Some(if schedule.in_force {
             begin(schedule.fault, *nodes, rng)
         } else {
-            end(schedule.fault)
+            end(schedule.fault, *nodes)
         })
     }
 
@@ -228,10 +264,11 @@ impl Nemesis {
     /// ended whether or not it is in force.
     pub fn stop(&mut self) -> Vec<Action> {
         let running = std::mem::take(&mut self.running);
+        let nodes = self.nodes;
         let schedules = self.schedules.iter_mut().filter(|_| running);
         let ends = schedules.map(|schedule| {
             schedule.in_force = false;
-            end(schedule.fault)
+            end(schedule.fault, nodes)
         });
         ends.collect()
     }
@@ -259,6 +296,19 @@ fn begin(fault: Fault, nodes: usize, rng: &mut StdRng) -> Action {
         Fault::Duplicate => ("start-duplicate", raw(&SHARE), Effect::Duplicate(true)),
         Fault::Reorder => ("start-reorder", raw(&SHARE), Effect::Reorder(true)),
         Fault::Slow => ("start-slow", null(), Effect::Slow(Some(rng.random()))),
+        Fault::Clock => {
+            let (asked, drawn) = draw_targets(nodes, rng);
+            let skews = drawn.into_iter().map(|node| Skew::draw(node, rng)).collect();
+            ("start-clock", asked, Effect::Clock(skews))
+        }
+        Fault::Disk(DiskFault::Locked) => {
+            let (asked, drawn) = draw_targets(nodes, rng);
+            ("start-twin", asked, Effect::Twin(drawn))
+        }
+        Fault::Disk(_) => {
+            let (asked, drawn) = draw_targets(nodes, rng);
+            ("start-full", asked, Effect::Fill(drawn))
+        }
     };
     Action { f, asked, effect }
 }
@@ -269,7 +319,7 @@ fn draw_targets(nodes: usize, rng: &mut StdRng) -> (Box<RawValue>, Vec<usize>) {
     (raw(&targets.name()), drawn)
 }
 
-fn end(fault: Fault) -> Action {
+fn end(fault: Fault, nodes: usize) -> Action {
     let (f, asked, effect) = match fault {
         Fault::Partition => ("stop-partition", null(), Effect::Heal),
         Fault::Kill => ("start", raw("all"), Effect::Start),
@@ -279,6 +329,11 @@ fn end(fault: Fault) -> Action {
         Fault::Duplicate => ("stop-duplicate", null(), Effect::Duplicate(false)),
         Fault::Reorder => ("stop-reorder", null(), Effect::Reorder(false)),
         Fault::Slow => ("stop-slow", null(), Effect::Slow(None)),
+        Fault::Clock => {
+            ("stop-clock", raw("all"), Effect::Clock((0..nodes).map(Skew::none).collect()))
+        }
+        Fault::Disk(DiskFault::Locked) => ("stop-twin", null(), Effect::Nothing),
+        Fault::Disk(_) => ("stop-full", null(), Effect::Free),
     };
     Action { f, asked, effect }
 }
@@ -333,6 +388,7 @@ mod tests {
             ["start-duplicate", "stop-duplicate"],
             ["start-reorder", "stop-reorder"],
             ["start-slow", "stop-slow"],
+            ["start-clock", "stop-clock"],
         ] {
             let own: Vec<&str> = fs.iter().copied().filter(|f| [start, stop].contains(f)).collect();
             assert!(own.len() > 80, "{}", own.len());

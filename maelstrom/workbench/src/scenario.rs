@@ -31,6 +31,7 @@
 //! for the test to expect (a node that breaks the protocol or panics), the
 //! scenario panics, and says the seed and the last messages that were under way.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -42,11 +43,11 @@ use serde_json::value::RawValue;
 use crate::history::Op;
 use crate::host::simulation::{Host, SimulationOptions};
 use crate::host::{Observer, RunError};
-use crate::nemesis::Effect;
+use crate::nemesis::{DiskFault, Effect};
 use crate::net::{Address, Grudge, Header, NetCounts, Traffic};
 use crate::simulation::{Simulation, journal_line};
 use crate::workload::Request;
-use crate::world::World;
+use crate::world::{Command, World};
 
 /// How long [`Scenario::ask`] waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -163,6 +164,32 @@ impl Scenario {
     /// under way to them.
     pub fn kill(&mut self, nodes: &[usize]) {
         self.inflict(Effect::Kill(nodes.to_vec()));
+    }
+
+    /// As [`kill`](Self::kill), and their disks suffer these faults, as far as those
+    /// strike at kills, beside those of the settings.
+    pub fn kill_with(&mut self, nodes: &[usize], faults: &[DiskFault]) {
+        self.kill(nodes);
+        let damage = |node| faults.iter().map(move |&fault| Command::Damage(node, fault));
+        let damages: Vec<Command> = nodes.iter().copied().flat_map(damage).collect();
+        self.host.happen(|_, _, out| out.extend(damages));
+    }
+
+    /// Lets writes to the disks of those of these nodes fail that run, until
+    /// [`free_disks`](Self::free_disks) or their restart.
+    pub fn fill_disks(&mut self, nodes: &[usize]) {
+        self.inflict(Effect::Fill(nodes.to_vec()));
+    }
+
+    /// Makes room on every disk.
+    pub fn free_disks(&mut self) {
+        self.inflict(Effect::Free);
+    }
+
+    /// The files on a node's disk, and their contents. What was done just now has
+    /// been done when time went on ([`run_for`](Self::run_for)).
+    pub fn files(&self, node: usize) -> BTreeMap<String, Vec<u8>> {
+        self.host.disk(node).files()
     }
 
     /// Starts every node that was killed, and waits until it is initialised.

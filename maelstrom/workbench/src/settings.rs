@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::checker::txn::model::Model;
 use crate::links::{Links, LinksError, Neighbours};
-use crate::nemesis::Fault;
+use crate::nemesis::{DiskFault, Fault};
 
 /// The kind of load, and what is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -236,6 +236,8 @@ pub struct Settings {
     /// Mean time between two actions of the nemesis, of each kind of fault that
     /// has none of its own.
     pub nemesis_interval: Duration,
+    /// The faults of nodes' disks, each at most once.
+    pub disk: Vec<DiskFault>,
     /// Availability to be met.
     pub availability: Option<Availability>,
     /// Consistency models to be checked, by their real names.
@@ -264,6 +266,23 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Why these settings can be had in virtual time only, if so.
+    pub fn needs_simulation(&self) -> Option<String> {
+        if let Some(fault) = self.disk.iter().find(|fault| !fault.works_with_processes()) {
+            return Some(format!(
+                "--disk {} does not exist with processes, whose disk cannot be told what to fail \
+                 at or what to forget; it does in virtual time: `simulate test`.",
+                fault.name()
+            ));
+        }
+        let clocks = self.nemesis.iter().any(|planned| planned.fault == Fault::Clock);
+        clocks.then(|| {
+            "--nemesis clock does not exist with processes, which all have the clock of this \
+             machine; it does in virtual time: `simulate test`."
+                .to_owned()
+        })
+    }
+
     /// The command's defaults: five nodes, a client process each, five
     /// operations a second for a minute, no latency and no faults.
     pub fn new(workload: Workload) -> Self {
@@ -279,6 +298,7 @@ impl Settings {
             topology: None,
             nemesis: Vec::new(),
             nemesis_interval: Duration::from_secs(10),
+            disk: Vec::new(),
             availability: None,
             consistency_models: vec![Model::StrictSerializable],
             max_txn_length: 4,

@@ -37,7 +37,7 @@ use crate::host::process::{self, ProcessOptions};
 use crate::host::simulation::{self, SimulationOptions};
 use crate::host::{Observer, Program, RunError, RunStats};
 use crate::links::Links;
-use crate::nemesis::Fault;
+use crate::nemesis::{DiskFault, Fault};
 use crate::net::Traffic;
 use crate::report::net;
 use crate::settings::{Availability, Latency, LatencyDist, SeqKv, Settings, Workload};
@@ -129,6 +129,13 @@ impl Simulation {
         })
     }
 
+    /// Nodes' disks have these faults: those that strike at kills, with the kills of
+    /// [`nemesis`](Self::nemesis); the others, at its interval.
+    #[must_use]
+    pub fn disk(self, faults: &[DiskFault]) -> Self {
+        self.set(|settings| settings.disk = faults.to_vec())
+    }
+
     /// Every operation has to succeed.
     #[must_use]
     pub fn totally_available(self) -> Self {
@@ -142,7 +149,9 @@ impl Simulation {
         self
     }
 
-    /// Gives each node a directory in this one, which survives its restarts.
+    /// Gives each node a real directory in this one, which survives its restarts.
+    /// Its [disk](maelstrom::disk) is there, too, unless the settings ask for disk
+    /// faults; without this it is in memory, and the node has no directory.
     #[must_use]
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());

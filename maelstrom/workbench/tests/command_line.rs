@@ -49,8 +49,8 @@ fn values_that_cannot_be_are_answered_with_what_can() {
     assert_says(&refused_flags(&["--node-count", "0"]), "at least 1");
     assert_says(&refused_flags(&["--availability", "1.5"]), "from 0 to 1");
     assert_says(
-        &refused_flags(&["--nemesis", "clock"]),
-        "there are partition, kill, pause, one-way, loss, duplicate, reorder, slow",
+        &refused_flags(&["--nemesis", "frost"]),
+        "there are partition, kill, pause, one-way, loss, duplicate, reorder, slow, clock",
     );
     assert_says(&refused_flags(&["--topology", "star"]), "tree3, tree4");
     assert_says(&refused_flags(&["--links", "star"]), "a list of links such as n0-n1,n1-n2");
@@ -71,6 +71,16 @@ fn flags_that_do_not_go_together_are_named() {
     assert_says(&links("0-1,1-2,2-3"), "names n3, but there are only 3 nodes");
     let lin_kv = refused_flags(&["-w", "lin-kv", "--concurrency", "1n"]);
     assert_says(&lin_kv, "has to be a multiple of 10, not 5: try --concurrency 2n");
+}
+
+#[test]
+fn faults_that_cannot_be_had_are_refused_with_the_reason() {
+    assert_says(&refused_flags(&["--disk", "rust"]), "lose-unsynced, torn, flip, full, locked");
+    assert_says(&refused_flags(&["--disk", "flip"]), "add kill to --nemesis");
+    for flags in [&["--disk", "full"][..], &["--nemesis", "kill", "--disk", "lose-unsynced"]] {
+        assert_says(&refused_flags(flags), "does not exist with processes, whose disk");
+    }
+    assert_says(&refused_flags(&["--nemesis", "clock"]), "all have the clock of this machine");
 }
 
 #[test]

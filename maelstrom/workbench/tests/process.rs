@@ -12,7 +12,7 @@ use workbench::history::{Op, OpType};
 use workbench::host::process::{ProcessOptions, run};
 use workbench::host::signals::ExitOnInterrupt;
 use workbench::host::{Observer, RunError, RunStats};
-use workbench::nemesis::Fault;
+use workbench::nemesis::{DiskFault, Fault};
 use workbench::net::{Traffic, TrafficEvent};
 use workbench::settings::{Settings, Workload};
 use workbench::world::{FaultKind, Phase, Progress};
@@ -181,6 +181,59 @@ fn a_node_in_python_echoes() {
     let log = fs::read_to_string(scratch.0.join("node-logs/n0.log")).unwrap();
     assert_eq!(log, "this is the third request\n");
     scratch.assert_no_orphans();
+}
+
+/// Settings in which a second process is started every now and then.
+fn with_twins() -> Settings {
+    let mut settings = settings(3.0, 100.0);
+    settings.disk = vec![DiskFault::Locked];
+    settings.nemesis_interval = Duration::from_millis(300);
+    settings
+}
+
+#[test]
+fn a_second_process_in_a_directory_that_is_in_use_may_not_serve() {
+    if !has("python3") {
+        return;
+    }
+    let scratch = Scratch::new("twins");
+    let options = scratch.options("echo.py", "well");
+    let error = run(&with_twins(), &options, &mut Witness::default()).unwrap_err();
+    assert_eq!(error.kind(), "two-processes-on-one-directory");
+    scratch.assert_no_orphans();
+}
+
+#[test]
+fn a_second_process_that_finds_the_directory_locked_and_says_so_is_well() {
+    if !has("python3") {
+        return;
+    }
+    let scratch = Scratch::new("locked");
+    let mut settings = with_twins();
+    settings.nemesis = vec![Fault::Kill.into()];
+    let mut witness = Witness::default();
+    run(&settings, &scratch.options("echo.py", "locks"), &mut witness).unwrap();
+    let twins = witness.ops.iter().filter(|op| op.f == "start-twin" && op.value.get() != "[]");
+    assert!(twins.count() > 0);
+    assert!(
+        scratch.0.join("node-logs/n0-twin.log").exists()
+            || scratch.0.join("node-logs/n1-twin.log").exists()
+    );
+    scratch.assert_no_orphans();
+}
+
+#[test]
+fn what_processes_cannot_have_is_refused() {
+    let scratch = Scratch::new("refused");
+    let mut disk = settings(1.0, 10.0);
+    disk.disk = vec![DiskFault::Full];
+    let mut clock = settings(1.0, 10.0);
+    clock.nemesis = vec![Fault::Clock.into()];
+    for settings in [disk, clock] {
+        let options = scratch.options("echo.py", "well");
+        let error = run(&settings, &options, &mut Witness::default()).unwrap_err();
+        assert!(error.to_string().contains("does not exist with processes"), "{error}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use anyhow::{bail, ensure};
 use broadcast::config::Config;
 use workbench::host::Program;
+use workbench::nemesis::DiskFault;
 use workbench::settings::Workload;
 use workbench::simulation::Finished;
 use workbench::swarm::Subject;
@@ -24,6 +25,7 @@ pub(crate) struct Kind {
 pub(crate) const KINDS: &[Kind] = &[
     Kind {
         subject: Subject {
+            clock: true,
             flags: &["--strict"],
             node_counts: &[1, 2, 5, 25],
             rate: 100,
@@ -45,6 +47,7 @@ pub(crate) const KINDS: &[Kind] = &[
     },
     Kind {
         subject: Subject {
+            clock: true,
             node_counts: &[1, 3],
             rate: 200,
             ..Subject::new("echo", Workload::Echo, |arguments| {
@@ -58,6 +61,7 @@ pub(crate) const KINDS: &[Kind] = &[
     },
     Kind {
         subject: Subject {
+            clock: true,
             flags: &["--strict", "--strict --seq-kv worst"],
             node_counts: &[1, 2, 3, 5, 10],
             rate: 100,
@@ -74,6 +78,7 @@ pub(crate) const KINDS: &[Kind] = &[
     },
     Kind {
         subject: Subject {
+            clock: true,
             node_counts: &[1, 2, 3, 5],
             rate: 200,
             ..Subject::new("kafka-log", Workload::Kafka, |arguments| {
@@ -90,6 +95,7 @@ pub(crate) const KINDS: &[Kind] = &[
     },
     Kind {
         subject: Subject {
+            clock: true,
             flags: &["--strict", "--strict --seq-kv worst"],
             node_counts: &[1, 2, 3, 5, 10],
             rate: 100,
@@ -102,11 +108,24 @@ pub(crate) const KINDS: &[Kind] = &[
     },
     Kind {
         subject: Subject {
+            clock: true,
             flags: &["--consistency-models read-atomic,causal-cerone"],
             node_counts: &[1, 2, 3, 5, 10],
+            arguments: &["", "--fsync"],
+            // Without fsync it does not promise to keep what it answered when the
+            // machine dies, and in no case when the disk returns other bytes.
+            disk: |arguments| match arguments {
+                [] => &[DiskFault::Full, DiskFault::Locked],
+                _ => {
+                    &[DiskFault::LoseUnsynced, DiskFault::Torn, DiskFault::Full, DiskFault::Locked]
+                }
+            },
             rate: 200,
             ..Subject::new("txn-kv", Workload::TxnRwRegister, |arguments| {
-                without_arguments(arguments, || Program::new(txn_kv::node))
+                let fsync = arguments.first().is_some_and(|argument| argument == "--fsync");
+                let options = txn_kv::Options { fsync, ..txn_kv::Options::default() };
+                let rest = if fsync { &arguments[1..] } else { arguments };
+                without_arguments(rest, || Program::new(move || txn_kv::node_with(options)))
             })
         },
         bodies: &[
@@ -117,6 +136,7 @@ pub(crate) const KINDS: &[Kind] = &[
     },
     Kind {
         subject: Subject {
+            clock: true,
             node_counts: &[1, 3, 5],
             rate: 500,
             ..Subject::new("unique-ids", Workload::UniqueIds, |arguments| {

@@ -58,9 +58,7 @@ impl Output {
         }
         let is_recorded = self.history.is_some() || self.journal.is_some();
         let simulation = if is_recorded { simulation.recorded() } else { simulation };
-        let directory = std::env::temp_dir().join(format!("simulate-{}", std::process::id()));
-        let finished = simulation.directory(&directory).run();
-        let _ = std::fs::remove_dir_all(&directory);
+        let finished = simulation.run();
         let files = [(&self.history, &finished.history), (&self.journal, &finished.journal)];
         for (file, text) in files {
             if let Some(file) = file {

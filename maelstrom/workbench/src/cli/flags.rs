@@ -10,6 +10,7 @@ use super::values::{self, Concurrency};
 use crate::checker::txn::model::Model;
 use crate::host::{find_in_path, is_bare_name, is_executable};
 use crate::links::Links;
+use crate::nemesis::{DiskFault, Fault};
 use crate::report::limits::Limit;
 use crate::settings::{
     Availability, CheckBudget, Latency, LatencyDist, PlannedFault, SeqKv, Settings, Topology,
@@ -116,7 +117,9 @@ pub struct SettingsFlags {
     /// Maelstrom. partition, one-way: nodes do not hear others, both ways or one.
     /// kill: nodes lose their memory and start again. pause: nodes stand still. loss,
     /// duplicate, reorder: a fifth of the messages between nodes and services is lost,
-    /// comes twice, comes late. slow: a third of the links gets ten times slower
+    /// comes twice, comes late. slow: a third of the links gets ten times slower.
+    /// clock, in virtual time only: nodes' clocks go up to 20 % too fast or too slow, and
+    /// jump up to 5 s ahead
     #[arg(long, value_name = "FAULTS", value_delimiter = ',', value_parser = values::fault,
           help_heading = "Network and faults")]
     nemesis: Vec<PlannedFault>,
@@ -125,6 +128,16 @@ pub struct SettingsFlags {
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = values::seconds,
           allow_hyphen_values = true, help_heading = "Network and faults")]
     nemesis_interval: Duration,
+
+    /// Disk faults, separated by commas. With the kills of --nemesis kill:
+    /// lose-unsynced (what was not synced is lost, in part), torn (the last write is
+    /// cut short), flip (a random bit is another). By themselves, at the nemesis
+    /// interval: full (writes fail for a while), locked (a second process is started
+    /// in a node's directory, and may not be initialised). lose-unsynced and full need
+    /// a simulated disk (not in Maelstrom)
+    #[arg(long, value_name = "FAULTS", value_delimiter = ',', value_parser = values::disk_fault(),
+          help_heading = "Network and faults")]
+    disk: Vec<DiskFault>,
 
     /// How many operations have to succeed: total, or a fraction from 0 to 1.
     /// Without it, any number will do
@@ -242,6 +255,9 @@ impl TestFlags {
         check_program(&self.bin)?;
         let Self { bin, args, store, test } = self;
         let (settings, limits) = test.settings(seed)?;
+        if let Some(reason) = settings.needs_simulation() {
+            return Err(reason);
+        }
         Ok(Plan { settings, bin, args, store, limits })
     }
 }
@@ -272,6 +288,7 @@ impl SettingsFlags {
             topology: self.topology,
             nemesis: self.nemesis,
             nemesis_interval: self.nemesis_interval,
+            disk: sorted(self.disk),
             availability: self.availability,
             consistency_models: self.consistency_models,
             max_txn_length: self.max_txn_length,
@@ -287,7 +304,26 @@ impl SettingsFlags {
         };
         workload::new(&settings).map_err(|unsupported| unsupported.to_string())?;
         check_limits(&self.limits, settings.workload)?;
+        check_disk(&settings)?;
         Ok((settings, self.limits))
+    }
+}
+
+/// In the order in which they strike, each once.
+fn sorted(mut faults: Vec<DiskFault>) -> Vec<DiskFault> {
+    faults.sort_unstable();
+    faults.dedup();
+    faults
+}
+
+fn check_disk(settings: &Settings) -> Result<(), String> {
+    let kills = settings.nemesis.iter().any(|planned| planned.fault == Fault::Kill);
+    match settings.disk.iter().find(|fault| fault.strikes_at_kills() && !kills) {
+        None => Ok(()),
+        Some(fault) => Err(format!(
+            "--disk {} strikes nodes that are killed, and none is: add kill to --nemesis.",
+            fault.name()
+        )),
     }
 }
 

@@ -94,6 +94,12 @@ impl Line {
         let faults: Vec<String> = settings.nemesis.iter().map(planned).collect();
         if !faults.is_empty() {
             self.flag("--nemesis", &faults.join(","));
+        }
+        let disk: Vec<&str> = settings.disk.iter().map(|fault| fault.name()).collect();
+        if !disk.is_empty() {
+            self.flag("--disk", &disk.join(","));
+        }
+        if !faults.is_empty() || !disk.is_empty() {
             let interval = seconds(settings.nemesis_interval);
             self.flag_unless("--nemesis-interval", &interval, &seconds(defaults.nemesis_interval));
         }
@@ -141,7 +147,7 @@ mod tests {
 
     use super::*;
     use crate::links::Links;
-    use crate::nemesis::Fault;
+    use crate::nemesis::{DiskFault, Fault};
     use crate::settings::{SeqKv, Topology, Workload};
 
     fn plan(settings: Settings) -> Plan {
@@ -171,6 +177,7 @@ mod tests {
                 Fault::Partition.into(),
                 PlannedFault { fault: Fault::Kill, interval: Some(Duration::from_millis(2500)) },
             ],
+            disk: vec![DiskFault::LoseUnsynced, DiskFault::Full],
             availability: Some(Availability::Total),
             seq_kv: SeqKv::Worst,
             links: Links::Pairs(vec![(0, 1), (1, 2)]),
@@ -185,7 +192,7 @@ mod tests {
             plan.command(),
             "workbench test --workload broadcast --bin ./node --node-count 3 --concurrency 6 \
              --rate 0.5 --time-limit 1.5 --seq-kv worst --links n0-n1,n1-n2 \
-             --topology grid --nemesis partition,kill:2.5 \
+             --topology grid --nemesis partition,kill:2.5 --disk lose-unsynced,full \
              --availability total --strict --limits 'msgs-per-op<30' --seed 0 -- --name 'it'\\''s'"
         );
     }

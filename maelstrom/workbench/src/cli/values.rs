@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::nemesis::Fault;
+use crate::nemesis::{DiskFault, Fault};
 use crate::settings::{Availability, LatencyDist, PlannedFault, SeqKv, Topology, Workload};
 
 /// How many client processes there are.
@@ -55,6 +55,10 @@ pub(super) fn latency_dist() -> impl TypedValueParser<Value = LatencyDist> {
 
 pub(super) fn seq_kv() -> impl TypedValueParser<Value = SeqKv> {
     one_of(SeqKv::ALL.map(|kind| (kind.name(), kind)))
+}
+
+pub(super) fn disk_fault() -> impl TypedValueParser<Value = DiskFault> {
+    one_of(DiskFault::ALL.map(|fault| (fault.name(), fault)))
 }
 
 pub(super) fn topology() -> impl TypedValueParser<Value = Topology> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::start;
 use crate::workload::Unsupported;
-use crate::world::NodeFault;
+use crate::world::{FaultKind, NodeFault};
 
 /// Why a run did not go through.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,9 @@ pub enum RunError {
     /// The settings do not go with the workload.
     #[error(transparent)]
     Workload(#[from] Unsupported),
+    /// The settings ask for what this host cannot do.
+    #[error("{0}")]
+    Impossible(String),
     /// A node did something that it may not do. The only variant that is about
     /// the node rather than the bench.
     #[error(transparent)]
@@ -55,10 +58,15 @@ impl RunError {
     /// The class of what went wrong, as findings have it.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Node(_) => "node-failure",
+            Self::Node(failure) => match failure.fault.kind {
+                FaultKind::TwoProcesses => "two-processes-on-one-directory",
+                _ => "node-failure",
+            },
             Self::Livelock { .. } => "livelock",
             Self::Interrupted { .. } => "interrupted",
-            Self::Workload(_) | Self::Start { .. } | Self::Io { .. } => "bench-failure",
+            Self::Workload(_) | Self::Impossible(_) | Self::Start { .. } | Self::Io { .. } => {
+                "bench-failure"
+            }
         }
     }
 

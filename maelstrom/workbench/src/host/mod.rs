@@ -6,6 +6,9 @@
 //!
 //! - [`child`]: one node's process and its pipes.
 //! - [`task`]: one node inside this process.
+//! - [`clocks`]: its clock, if it has one of its own.
+//! - [`disk`]: its disk, in memory.
+//! - [`twin`]: a second process of the same node.
 //! - [`lines`]: bytes to lines.
 //! - [`reasons`]: what a node said before it died.
 //! - [`start`]: why a program cannot be started.
@@ -15,6 +18,8 @@
 
 mod alarm;
 mod child;
+mod clocks;
+pub(crate) mod disk;
 mod error;
 mod lines;
 pub mod process;
@@ -23,6 +28,7 @@ pub mod signals;
 pub mod simulation;
 mod start;
 pub(crate) mod task;
+mod twin;
 pub mod watchdog;
 
 use std::io::Write as _;

@@ -12,6 +12,8 @@
 //!
 //! [`watchdog`]: super::watchdog
 
+mod files;
+
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -22,6 +24,8 @@ use std::time::Duration;
 
 use maelstrom::Panic;
 use nix::sys::signal::Signal;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use tokio::process::Child;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -30,6 +34,7 @@ use super::alarm::Alarm;
 use super::child::{MAX_BACKLOG, NodeProcess, Program};
 use super::signals::Interrupts;
 use super::start::{find_in_path, is_bare_name};
+use super::twin::TwinProcesses;
 use super::watchdog::Watchdog;
 use super::{NodeFailure, Observer, RunError, RunStats};
 use crate::net::Watch;
@@ -80,6 +85,9 @@ pub fn run(
     options: &ProcessOptions,
     observer: &mut dyn Observer,
 ) -> Result<RunStats, RunError> {
+    if let Some(reason) = settings.needs_simulation() {
+        return Err(RunError::Impossible(reason));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -104,6 +112,9 @@ struct Host<'a> {
     nodes: Vec<NodeProcess>,
     exits: mpsc::UnboundedReceiver<Exit>,
     exit_sender: mpsc::UnboundedSender<Exit>,
+    twins: TwinProcesses,
+    /// Breaks files.
+    chance: StdRng,
     interrupts: Interrupts,
     began: Instant,
     alarm: Alarm,
@@ -165,6 +176,8 @@ impl<'a> Host<'a> {
             nodes: Vec::with_capacity(settings.node_count),
             exits,
             exit_sender,
+            twins: TwinProcesses::default(),
+            chance: StdRng::seed_from_u64(settings.seed),
             interrupts: Interrupts::new().map_err(RunError::io("listen to signals"))?,
             began: Instant::now(),
             alarm: Alarm::new().map_err(RunError::io("make a timer"))?,
@@ -210,6 +223,7 @@ impl<'a> Host<'a> {
                 self.observer.progress(&self.world.progress(now));
                 self.next_progress = now + PROGRESS;
             }
+            busy |= self.twins.poll(cx, now, &mut self.buffer)?;
             busy |= self.check_alarm(cx)?;
             if !busy {
                 return Poll::Pending;
@@ -323,7 +337,14 @@ impl<'a> Host<'a> {
                 Command::Record(op) => self.observer.op(&op),
                 Command::Traffic(traffic) => self.observer.traffic(&traffic),
                 Command::Start(node) => self.start(node)?,
-                Command::Kill(node) => self.nodes[node].kill(),
+                Command::Kill(node) => {
+                    self.twins.kill(node);
+                    self.nodes[node].kill();
+                }
+                Command::Damage(node, fault) => self.damage(node, fault)?,
+                // The settings were refused that would ask for it.
+                Command::Fill(..) | Command::Clock(_) => {}
+                Command::Twin(node, init) => self.start_twin(node, &init)?,
                 Command::Pause(node) => self.nodes[node].signal(Signal::SIGSTOP),
                 Command::Resume(node) => self.nodes[node].signal(Signal::SIGCONT),
             }
@@ -334,17 +355,31 @@ impl<'a> Host<'a> {
 
     /// Nodes are started in order, and again when they were killed.
     fn start(&mut self, node: usize) -> Result<(), RunError> {
-        let directory = self.options.work_dir.join(format!("n{node}"));
-        create_dir(&directory)?;
+        create_dir(&self.directory(node))?;
         if let Some(killed) = self.nodes.get(node).filter(|process| !process.ended) {
             killed.await_death();
         }
+        let process = self.launch(node, "", node < self.nodes.len())?;
+        match self.nodes.get_mut(node) {
+            Some(old) => *old = process,
+            None => self.nodes.push(process),
+        }
+        Ok(())
+    }
+
+    /// Starts a process of a node.
+    fn launch(
+        &mut self,
+        node: usize,
+        suffix: &str,
+        is_restart: bool,
+    ) -> Result<NodeProcess, RunError> {
         let program = Program {
             path: &self.program,
             args: &self.options.args,
-            directory: &directory,
-            log: self.options.node_log_dir.join(format!("n{node}.log")),
-            is_restart: node < self.nodes.len(),
+            directory: &self.directory(node),
+            log: self.options.node_log_dir.join(format!("n{node}{suffix}.log")),
+            is_restart,
         };
         let (process, child) = NodeProcess::start(program).map_err(|source| RunError::Start {
             node,
@@ -354,13 +389,8 @@ impl<'a> Host<'a> {
         if let Some(watchdog) = &mut self.watchdog {
             watchdog.watch(process.group()).map_err(RunError::io("tell the watchdog"))?;
         }
-        let exit = tell_of_exit(node, process.group(), child, self.exit_sender.clone());
-        tokio::spawn(exit);
-        match self.nodes.get_mut(node) {
-            Some(old) => *old = process,
-            None => self.nodes.push(process),
-        }
-        Ok(())
+        tokio::spawn(tell_of_exit(node, process.group(), child, self.exit_sender.clone()));
+        Ok(process)
     }
 
     fn write_nodes(&mut self, cx: &mut Context<'_>) -> Result<(), NodeFault> {
@@ -396,6 +426,7 @@ impl<'a> Host<'a> {
     /// Ends all processes: politely after a test that went through, at once after
     /// any other.
     async fn shut_down(&mut self, politely: bool) {
+        self.twins = TwinProcesses::default();
         if politely {
             self.nodes.iter_mut().for_each(NodeProcess::close_stdin);
             self.signal_remaining(Signal::SIGCONT);

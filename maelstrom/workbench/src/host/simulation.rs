@@ -10,7 +10,11 @@
 //!
 //! Tokio's clock has a grain of a millisecond, so that is the finest difference
 //! between two times here; what is due in between happens at the next one.
+//!
+//! With `--nemesis clock` each node has a clock of its own ([`clocks`](super::clocks)),
+//! and time goes on in steps of one grain.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,11 +25,15 @@ use maelstrom::Panics;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::runtime::Runtime;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, advance, sleep_until};
 
+use super::clocks::{Clocks, GRAIN, paused};
+use super::disk::SimulatedDisk;
 use super::task::{Program, Ready, Task};
+use super::twin::Twins;
 use super::{NodeFailure, Observer, RunError, RunStats};
-use crate::net::Watch;
+use crate::nemesis::{Fault, Skew};
+use crate::net::{Message, Watch};
 use crate::settings::Settings;
 use crate::world::{Command, FaultKind, NodeFault, World};
 
@@ -39,7 +47,7 @@ const MAX_POLLS_AN_INSTANT: u64 = 1_000_000;
 #[derive(Clone, Default)]
 pub struct SimulationOptions {
     /// Gets a directory `n0` for each node, which survives its restarts. Without
-    /// it nodes have none, as under the original.
+    /// it, or when disks have faults, nodes have a disk in memory.
     pub directory: Option<PathBuf>,
     /// Whether the observer wants all traffic.
     pub journal: bool,
@@ -81,17 +89,16 @@ impl Host {
         program: &Program,
         options: &SimulationOptions,
     ) -> Result<Self, RunError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .map_err(RunError::io("start tokio's runtime"))?;
+        let runtime = paused().map_err(RunError::io("start tokio's runtime"))?;
+        let clocks = settings.nemesis.iter().any(|planned| planned.fault == Fault::Clock);
+        let clocks = clocks.then(|| Clocks::new(settings.node_count)).transpose();
+        let clocks = clocks.map_err(RunError::io("start nodes' runtimes"))?;
         world.watch(Watch {
             send: options.journal || settings.log_net_send,
             recv: options.journal || settings.log_net_recv,
         });
         let inside = runtime.enter();
-        let stage = Stage::new(world, settings, program.clone(), options.clone());
+        let stage = Stage::new(world, settings, program.clone(), options.clone(), clocks);
         drop(inside);
         Ok(Self { stage, runtime })
     }
@@ -105,6 +112,11 @@ impl Host {
     /// The world around the nodes.
     pub(crate) fn world(&self) -> &World {
         &self.stage.world
+    }
+
+    /// A node's disk.
+    pub(crate) fn disk(&self, node: usize) -> &SimulatedDisk {
+        &self.stage.disks[node]
     }
 
     /// Lets something happen in the world.
@@ -125,7 +137,14 @@ impl Host {
         horizon: Option<Duration>,
     ) -> Result<(), RunError> {
         let Self { stage, runtime } = self;
-        runtime.block_on(std::future::poll_fn(|cx| stage.turn(cx, observer, until, horizon)))
+        loop {
+            let turn = std::future::poll_fn(|cx| stage.turn(cx, observer, until, horizon));
+            if runtime.block_on(turn)?.is_break() {
+                return Ok(());
+            }
+            runtime.block_on(advance(GRAIN));
+            stage.clocks.iter_mut().for_each(Clocks::step);
+        }
     }
 }
 
@@ -134,6 +153,14 @@ struct Stage {
     program: Program,
     options: SimulationOptions,
     nodes: Vec<Option<Task>>,
+    disks: Vec<SimulatedDisk>,
+    /// Whether nodes have these disks rather than real directories.
+    is_disk_simulated: bool,
+    twins: Twins,
+    /// Nodes' own clocks, if they have any.
+    clocks: Option<Clocks>,
+    /// See [`Stage::settle`].
+    is_settled: bool,
     ready: Arc<Ready>,
     /// Seeds the lives of nodes.
     seeds: StdRng,
@@ -153,14 +180,22 @@ impl Stage {
         settings: &Settings,
         program: Program,
         options: SimulationOptions,
+        clocks: Option<Clocks>,
     ) -> Self {
         let (began, mut commands) = (Instant::now(), Vec::new());
         world.start(Duration::ZERO, &mut commands);
+        let count = settings.node_count;
+        let disk = |node| SimulatedDisk::new(node, settings.seed);
         Self {
             world,
             program,
+            is_disk_simulated: options.directory.is_none() || !settings.disk.is_empty(),
             options,
-            nodes: std::iter::repeat_with(|| None).take(settings.node_count).collect(),
+            disks: (0..count).map(disk).collect(),
+            twins: Twins::new(count),
+            clocks,
+            is_settled: false,
+            nodes: std::iter::repeat_with(|| None).take(count).collect(),
             ready: Arc::default(),
             seeds: StdRng::seed_from_u64(settings.seed ^ 0x6e6f_6465_7321),
             began,
@@ -173,32 +208,39 @@ impl Stage {
         }
     }
 
-    /// Does all that can be done at this instant. Ready when the world is as
-    /// wanted, or when it is time and nothing is left to do.
+    /// Does all that can be done at this instant. Breaks when the world is as wanted,
+    /// or when it is time and nothing is left to do. Where nodes have clocks of their
+    /// own it continues when nothing is left to do before time goes on.
     fn turn(
         &mut self,
         cx: &mut Context<'_>,
         observer: &mut dyn Observer,
         until: &dyn Fn(&World) -> bool,
         horizon: Option<Duration>,
-    ) -> Poll<Result<(), RunError>> {
+    ) -> Poll<Result<ControlFlow<()>, RunError>> {
         loop {
             let now = self.began.elapsed();
             self.world.advance(now, &mut self.commands).map_err(explain)?;
             self.carry_out(observer)?;
             if until(&self.world) {
-                return Poll::Ready(Ok(()));
+                return self.settle(cx).map(|()| Ok(ControlFlow::Break(())));
             }
             if now >= self.next_progress {
                 observer.progress(&self.world.progress(now));
                 self.next_progress = now + PROGRESS;
             }
             if let Some(node) = self.ready.next(cx.waker()) {
+                self.is_settled = false;
                 self.poll_node(node, now, observer)?;
             } else if horizon.is_some_and(|horizon| now >= horizon) {
-                return Poll::Ready(Ok(()));
+                return self.settle(cx).map(|()| Ok(ControlFlow::Break(())));
+            } else if self.clocks.is_some() {
+                self.twins.end(now);
+                return self.settle(cx).map(|()| Ok(ControlFlow::Continue(())));
             } else {
-                let events = [self.world.next_event(), horizon, Some(self.next_progress)];
+                self.twins.end(now);
+                let (world, twins) = (self.world.next_event(), self.twins.next_end());
+                let events = [world, twins, horizon, Some(self.next_progress)];
                 let next = events.into_iter().flatten().min().unwrap_or(now);
                 self.alarm.as_mut().reset(self.began + next);
                 if self.alarm.as_mut().poll(cx).is_pending() {
@@ -206,6 +248,16 @@ impl Stage {
                 }
             }
         }
+    }
+
+    /// Ready when the runtime has woken what nodes put off to their next turn. It does
+    /// that when this is pending, and forgets it when the future is over.
+    fn settle(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.is_settled, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Lets a node do what it can do, and takes what it says.
@@ -216,6 +268,10 @@ impl Stage {
         observer: &mut dyn Observer,
     ) -> Result<(), RunError> {
         self.count_poll(now)?;
+        let _inside = self.clocks.as_ref().map(|clocks| clocks.enter(node % self.nodes.len()));
+        if node >= self.nodes.len() {
+            return self.twins.poll(node).map_err(explain);
+        }
         let Some(task) = &mut self.nodes[node] else { return Ok(()) };
         let ended = task.poll(&mut self.printed);
         for panic in task.panics() {
@@ -260,12 +316,25 @@ impl Stage {
                 Command::Record(op) => observer.op(&op),
                 Command::Traffic(traffic) => observer.traffic(&traffic),
                 Command::Start(node) => self.start(node)?,
-                Command::Kill(node) => self.nodes[node] = None,
+                Command::Kill(node) => self.kill(node),
+                Command::Damage(node, fault) => self.disks[node].damage(fault),
+                Command::Fill(node, is_full) => self.disks[node].fill(is_full),
+                Command::Twin(node, init) => self.start_twin(node, &init),
+                Command::Clock(skew) => self.skew(skew)?,
                 Command::Pause(node) => self.pause(node, true),
                 Command::Resume(node) => self.pause(node, false),
             }
         }
         self.commands = commands;
+        Ok(())
+    }
+
+    fn skew(&mut self, skew: Skew) -> Result<(), RunError> {
+        let Some(clocks) = &mut self.clocks else {
+            let reason = "nodes share one clock unless `--nemesis clock` is among the settings";
+            return Err(RunError::Impossible(reason.to_owned()));
+        };
+        clocks.skew(skew);
         Ok(())
     }
 
@@ -275,16 +344,44 @@ impl Stage {
         }
     }
 
+    fn kill(&mut self, node: usize) {
+        self.nodes[node] = None;
+        self.twins.kill(node);
+    }
+
     fn start(&mut self, node: usize) -> Result<(), RunError> {
-        let directory = self.options.directory.as_ref().map(|all| all.join(format!("n{node}")));
-        if let Some(directory) = &directory {
+        if let Some(directory) = self.directory(node) {
             let what = || format!("create {}", directory.display());
-            std::fs::create_dir_all(directory).map_err(RunError::io(what()))?;
+            std::fs::create_dir_all(&directory).map_err(RunError::io(what()))?;
         }
-        let (seed, panics) = (self.seeds.random(), Panics::default());
-        let host = maelstrom::Host { seed, directory, disk: None, panics };
+        self.disks[node].begin_life();
+        let host = self.surroundings(node);
+        let _inside = self.clocks.as_ref().map(|clocks| clocks.enter(node));
         self.nodes[node] = Some(Task::start(&self.program, node, host, &self.ready));
         Ok(())
+    }
+
+    /// A node that keeps nothing on its disk may run as often as it likes.
+    fn start_twin(&mut self, node: usize, init: &Message) {
+        if self.disks[node].is_used() {
+            let (now, host) = (self.began.elapsed(), self.surroundings(node));
+            self.twins.start(node, |number| {
+                let mut task = Task::start(&self.program, number, host, &self.ready);
+                task.write(|input| init.write_line(input));
+                (task, now)
+            });
+        }
+    }
+
+    /// What a process of a node gets.
+    fn surroundings(&mut self, node: usize) -> maelstrom::Host {
+        let disk = self.is_disk_simulated.then(|| self.disks[node].disk());
+        let (seed, directory) = (self.seeds.random(), self.directory(node));
+        maelstrom::Host { seed, directory, disk, panics: Panics::default() }
+    }
+
+    fn directory(&self, node: usize) -> Option<PathBuf> {
+        self.options.directory.as_ref().map(|all| all.join(format!("n{node}")))
     }
 }
 

@@ -40,10 +40,10 @@ pub mod timeline;
 
 use std::fmt;
 use std::ops::{ControlFlow, Range};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::checker::Finding;
 use crate::host::Program;
+use crate::nemesis::DiskFault;
 use crate::settings::{Settings, Workload};
 use crate::simulation::{Finished, Simulation};
 pub use draw::Case;
@@ -65,6 +65,10 @@ pub struct Subject {
     pub node_counts: &'static [usize],
     /// Arguments of the program, one entry of them at a time.
     pub arguments: &'static [&'static str],
+    /// The disk faults that it bears when it runs with these arguments.
+    pub disk: fn(&[String]) -> &'static [DiskFault],
+    /// Whether it bears clocks that go at rates of their own, and jump.
+    pub clock: bool,
     /// Operations a second, at most.
     pub rate: u32,
     /// What is wrong with a run; nothing if it is as promised.
@@ -85,6 +89,8 @@ impl Subject {
             flags: &[""],
             node_counts: &[1, 2, 3, 5],
             arguments: &[""],
+            disk: |_| &[],
+            clock: false,
             rate: 100,
             oracle: oracle::valid,
         }
@@ -92,16 +98,11 @@ impl Subject {
 
     /// Runs a case; what is wrong, if anything is.
     pub fn run(&self, case: &Case) -> Option<Failure> {
-        static RUNS: AtomicU64 = AtomicU64::new(0);
         let program = match (self.program)(&case.arguments) {
             Ok(program) => program,
             Err(error) => return Some(Failure::unusable(self, case.settings.seed, &error)),
         };
-        let name = format!("swarm-{}-{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
-        let directory = std::env::temp_dir().join(name);
-        let simulation = Simulation::with(case.settings.clone(), program);
-        let finished = simulation.directory(&directory).recorded().run();
-        let _ = std::fs::remove_dir_all(&directory);
+        let finished = Simulation::with(case.settings.clone(), program).recorded().run();
         let findings = (self.oracle)(&finished);
         let mode = Mode::of(findings.first()?, &finished.history);
         let (seed, case) = (case.settings.seed, Some(case.clone()));

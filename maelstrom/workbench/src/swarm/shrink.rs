@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::draw::Case;
 use crate::checker::Finding;
 use crate::history::Op;
-use crate::nemesis::Fault;
+use crate::nemesis::{DiskFault, Fault};
 use crate::settings::{LatencyDist, SeqKv, Settings};
 
 /// How many runs are tried.
@@ -85,9 +85,16 @@ fn smaller(case: &Case, step: &Step) -> impl Iterator<Item = Case> + use<> {
 /// draws has a step here.
 fn steps() -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
+    for fault in DiskFault::ALL {
+        steps.push(on_settings(move |settings| settings.disk.retain(|other| *other != fault)));
+    }
     for fault in Fault::ALL {
         steps.push(on_settings(move |settings| {
-            settings.nemesis.retain(|plan| plan.fault != fault);
+            // A fault that strikes at kills needs some.
+            let is_needed = |disk: &DiskFault| fault == Fault::Kill && disk.strikes_at_kills();
+            if !settings.disk.iter().any(is_needed) {
+                settings.nemesis.retain(|plan| plan.fault != fault);
+            }
         }));
     }
     steps.push(Box::new(|case| case.arguments.clear()));

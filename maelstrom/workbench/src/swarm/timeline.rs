@@ -73,8 +73,10 @@ impl Timeline {
         let event = match &*op.f {
             "kill" => Event::Killed(nodes()),
             "start" => Event::Started(nodes()),
-            // They delay values, but do not stop them: see `window_ms`.
-            _ if ["duplicate", "reorder", "slow"].contains(&fault) => return,
+            // They delay values, but do not stop them, or have no part in it.
+            _ if ["duplicate", "reorder", "slow", "clock", "full", "twin"].contains(&fault) => {
+                return;
+            }
             _ if begins && hindrances.insert(fault.to_owned()) => Event::Hindered,
             _ if !begins && hindrances.remove(fault) => Event::Freed,
             _ => return,

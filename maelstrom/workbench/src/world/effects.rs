@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::nodes::{Life, Node};
 use super::{Command, World};
 use crate::history::{null, raw};
-use crate::nemesis::{Action, Effect, by_name};
+use crate::nemesis::{Action, Effect, by_name, skews_by_name};
 use crate::net::{Address, Disorder};
 
 impl World {
@@ -68,6 +68,29 @@ impl World {
             Effect::Duplicate(duplicate) => self.disturb(|disorder| disorder.duplicate = duplicate),
             Effect::Reorder(reorder) => self.disturb(|disorder| disorder.reorder = reorder),
             Effect::Slow(slow) => self.disturb(|disorder| disorder.slow = slow),
+            Effect::Clock(skews) => {
+                let done = skews_by_name(&skews);
+                out.extend(skews.into_iter().map(Command::Clock));
+                done
+            }
+            Effect::Fill(nodes) => {
+                // A node that is being prepared has to answer, and need not be able
+                // to without space.
+                let filled = self.those(nodes, |node| node.life == Life::Ready);
+                out.extend(filled.iter().map(|&node| Command::Fill(node, true)));
+                names(&filled)
+            }
+            Effect::Free => {
+                out.extend(self.every().into_iter().map(|node| Command::Fill(node, false)));
+                null()
+            }
+            Effect::Twin(nodes) => {
+                let able = |node: &Node| node.life == Life::Ready && !node.is_paused;
+                let doubled = self.those(nodes, able);
+                out.extend(doubled.iter().map(|&node| Command::Twin(node, self.twins_init(node))));
+                names(&doubled)
+            }
+            Effect::Nothing => null(),
         }
     }
 

@@ -102,6 +102,13 @@ pub enum FaultKind {
     /// It closed its standard output.
     #[error("closed its standard output before the test ended")]
     ClosedOutput,
+    /// A second process of it took the directory that it uses.
+    #[error(
+        "keeps files and runs, and yet a second process that \
+         was started on the same directory answered `init` with `init_ok`. Each would overwrite \
+         what the other writes; take a lock before using the directory, and refuse `init` without"
+    )]
+    TwoProcesses,
     /// It does not read.
     #[error(
         "does not read its standard input: {bytes} bytes are waiting for it. A node has to go on \

@@ -52,7 +52,7 @@ pub use quirks::{Quirk, Quirks};
 pub use record::Tally;
 
 use crate::history::Op;
-use crate::nemesis::{Fault, Nemesis};
+use crate::nemesis::{DiskFault, Fault, Nemesis, Skew};
 use crate::net::{Address, Line, Message, NetCounts, Network, Traffic, Watch};
 use crate::service::Services;
 use crate::settings::Settings;
@@ -78,6 +78,15 @@ pub enum Command {
     Pause(usize),
     /// Let this node go on that is paused.
     Resume(usize),
+    /// Do this to the disk of this node, which was just killed.
+    Damage(usize, DiskFault),
+    /// Let the disk of this node be full, or no longer.
+    Fill(usize, bool),
+    /// Change how a node's clock goes.
+    Clock(Skew),
+    /// Start a second process in the directory of this node, give it this message
+    /// and see what it answers. It is not on the network.
+    Twin(usize, Message),
     /// Give a message to this node.
     Deliver(usize, Message),
     /// Append to the history.

@@ -57,15 +57,27 @@ impl World {
         self.wire.net.connect(node);
         self.services.begin_life(Address::Node(node), self.wire.net.next_id());
         self.nodes[node] = Node { life: Life::Initialising, ..Node::down() };
+        self.prepare(node, &self.init(node), INIT_TIMEOUT, now);
+    }
+
+    fn init(&self, node: usize) -> Request {
         let names: Vec<String> =
             (0..self.nodes.len()).map(|node| Address::Node(node).to_string()).collect();
-        let request = Request::new("init").with("node_id", &names[node]).with("node_ids", &names);
-        self.prepare(node, &request, INIT_TIMEOUT, now);
+        Request::new("init").with("node_id", &names[node]).with("node_ids", &names)
+    }
+
+    /// The message that initialises a second process of a node, which is not on the
+    /// network.
+    pub(super) fn twins_init(&self, node: usize) -> Message {
+        let (src, dest) = (Address::Client(0), Address::Node(node));
+        Message { id: 0, src, dest, body: self.init(node).body(1) }
     }
 
     /// Kills a node: what is under way to it is lost.
     pub(super) fn kill_node(&mut self, node: usize, out: &mut Vec<Command>) {
         out.push(Command::Kill(node));
+        let faults = self.settings.disk.iter().filter(|fault| fault.strikes_at_kills());
+        out.extend(faults.map(|&fault| Command::Damage(node, fault)));
         self.wire.net.disconnect(node);
         let killed = std::mem::replace(&mut self.nodes[node], Node::down());
         if let Some(connection) = killed.connection {

@@ -3,6 +3,7 @@
 //! One file a kind of broken node. Each test names the number of seeds in which
 //! the bug is found, and what is found.
 
+mod disk;
 mod panics;
 
 use workbench::swarm::{Failure, Subject, Swarm};

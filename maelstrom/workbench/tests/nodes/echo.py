@@ -33,6 +33,15 @@ while line := (time.sleep(1000) if mode == "deaf" else sys.stdin.readline()):
         me = body["node_id"]
         if mode == "hangs-at-init":
             continue
+        if mode == "locks":
+            import fcntl
+
+            directory = os.open(".", os.O_RDONLY)
+            try:
+                fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                send(me, src, reply | {"type": "error", "code": 11, "text": "it is locked"})
+                continue
         if mode == "refuses-init":
             send(me, src, reply | {"type": "error", "code": 13, "text": "no"})
             continue

@@ -82,6 +82,11 @@ impl Stage {
         for command in commands.drain(..) {
             match command {
                 Command::Start(node) => self.note(node, "start"),
+                Command::Damage(node, fault) => self.note(node, fault.name()),
+                Command::Fill(node, true) => self.note(node, "fill"),
+                Command::Fill(node, false) => self.note(node, "free"),
+                Command::Clock(skew) => self.note(skew.node, "clock"),
+                Command::Twin(node, _) => self.note(node, "twin"),
                 Command::Pause(node) => self.note(node, "pause"),
                 Command::Resume(node) => self.note(node, "resume"),
                 Command::Kill(node) => {

@@ -1,0 +1,35 @@
+//! What goes wrong with nodes' files.
+
+use std::path::PathBuf;
+
+use super::Host;
+use crate::host::RunError;
+use crate::host::disk::real as disk;
+use crate::nemesis::DiskFault;
+use crate::net::Message;
+
+impl Host<'_> {
+    /// Where a node runs.
+    pub(super) fn directory(&self, node: usize) -> PathBuf {
+        self.options.work_dir.join(format!("n{node}"))
+    }
+
+    /// Breaks the files of a node that was just killed.
+    pub(super) fn damage(&mut self, node: usize, fault: DiskFault) -> Result<(), RunError> {
+        self.nodes[node].await_death();
+        let directory = self.directory(node);
+        disk::damage(&directory, fault, &mut self.chance)
+            .map_err(RunError::io(format!("break a file in {}", directory.display())))
+    }
+
+    /// A node that keeps no files may run as often as it likes.
+    pub(super) fn start_twin(&mut self, node: usize, init: &Message) -> Result<(), RunError> {
+        if disk::is_empty(&self.directory(node)) || self.twins.has(node) {
+            return Ok(());
+        }
+        let mut process = self.launch(node, "-twin", false)?;
+        process.enqueue(init);
+        self.twins.add(node, process, self.began.elapsed());
+        Ok(())
+    }
+}
