@@ -167,6 +167,32 @@ impl Topology {
     }
 }
 
+/// What clients send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// What the original's do: integers, and texts to be echoed.
+    Integers,
+    /// Every kind of JSON, with its edges: null, both zeros, integers of any length,
+    /// escapes, nesting. No value comes twice where the workload relies on that.
+    Any,
+    /// The same, and every sixteenth value has between 16 kB and a megabyte.
+    Large,
+}
+
+impl Values {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Integers, Self::Any, Self::Large];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Integers => "integers",
+            Self::Any => "any",
+            Self::Large => "large",
+        }
+    }
+}
+
 /// The least that `--availability` asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Availability {
@@ -246,6 +272,8 @@ pub struct Settings {
     pub max_txn_length: usize,
     /// Most writes to one key.
     pub max_writes_per_key: usize,
+    /// What clients send: keys and values of transactions, messages, elements.
+    pub values: Values,
     /// Keys in use at a time; `None` is the workload's default.
     pub key_count: Option<usize>,
     /// Decides everything drawn by the bench.
@@ -303,6 +331,7 @@ impl Settings {
             consistency_models: vec![Model::StrictSerializable],
             max_txn_length: 4,
             max_writes_per_key: 16,
+            values: Values::Integers,
             key_count: None,
             seed: 0,
             strict: false,

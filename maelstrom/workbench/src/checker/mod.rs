@@ -10,7 +10,7 @@ mod availability;
 mod changes;
 mod counter;
 mod echo;
-mod element;
+pub(crate) mod element;
 pub mod graph;
 pub mod kafka;
 mod linearizable;

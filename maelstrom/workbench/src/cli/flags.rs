@@ -14,7 +14,7 @@ use crate::nemesis::{DiskFault, Fault};
 use crate::report::limits::Limit;
 use crate::settings::{
     Availability, CheckBudget, Latency, LatencyDist, PlannedFault, SeqKv, Settings, Topology,
-    Workload,
+    Values, Workload,
 };
 use crate::workload;
 
@@ -177,6 +177,14 @@ pub struct SettingsFlags {
     #[command(flatten)]
     check_budget: BudgetFlags,
 
+    /// What clients send, as elements, messages, keys and values: integers, as in
+    /// Maelstrom; any kind of JSON, with null, both zeros, long integers, escapes and
+    /// nesting; or large, which is any with up to a megabyte now and then (not in
+    /// Maelstrom)
+    #[arg(long, value_name = "KIND", default_value = "integers", value_parser = values::values(),
+          help_heading = "Load")]
+    values: Values,
+
     /// Most operations in one transaction
     #[arg(long, value_name = "INT", default_value = "4", value_parser = values::count,
           help_heading = "Transactions and logs")]
@@ -293,6 +301,7 @@ impl SettingsFlags {
             consistency_models: self.consistency_models,
             max_txn_length: self.max_txn_length,
             max_writes_per_key: self.max_writes_per_key,
+            values: self.values,
             key_count: self.key_count,
             seed: self.seed.unwrap_or(seed),
             strict: self.strict,

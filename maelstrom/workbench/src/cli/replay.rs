@@ -80,6 +80,7 @@ impl Line {
             &seconds(settings.time_limit),
             &seconds(defaults.time_limit),
         );
+        self.flag_unless("--values", &settings.values.name(), &defaults.values.name());
         self.flag_unless("--latency", &settings.latency.mean.as_millis(), &0);
         self.flag_unless("--latency-dist", &settings.latency.dist.name(), &"constant");
         self.flag_unless("--seq-kv", &settings.seq_kv.name(), &"real");
@@ -148,7 +149,7 @@ mod tests {
     use super::*;
     use crate::links::Links;
     use crate::nemesis::{DiskFault, Fault};
-    use crate::settings::{SeqKv, Topology, Workload};
+    use crate::settings::{SeqKv, Topology, Values, Workload};
 
     fn plan(settings: Settings) -> Plan {
         Plan {
@@ -180,6 +181,7 @@ mod tests {
             disk: vec![DiskFault::LoseUnsynced, DiskFault::Full],
             availability: Some(Availability::Total),
             seq_kv: SeqKv::Worst,
+            values: Values::Any,
             links: Links::Pairs(vec![(0, 1), (1, 2)]),
             topology: Some(Topology::Grid),
             strict: true,
@@ -191,7 +193,7 @@ mod tests {
         assert_eq!(
             plan.command(),
             "workbench test --workload broadcast --bin ./node --node-count 3 --concurrency 6 \
-             --rate 0.5 --time-limit 1.5 --seq-kv worst --links n0-n1,n1-n2 \
+             --rate 0.5 --time-limit 1.5 --values any --seq-kv worst --links n0-n1,n1-n2 \
              --topology grid --nemesis partition,kill:2.5 --disk lose-unsynced,full \
              --availability total --strict --limits 'msgs-per-op<30' --seed 0 -- --name 'it'\\''s'"
         );

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::nemesis::{DiskFault, Fault};
-use crate::settings::{Availability, LatencyDist, PlannedFault, SeqKv, Topology, Workload};
+use crate::settings::{Availability, LatencyDist, PlannedFault, SeqKv, Topology, Values, Workload};
 
 /// How many client processes there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,10 @@ pub(super) fn workload() -> impl TypedValueParser<Value = Workload> {
 
 pub(super) fn latency_dist() -> impl TypedValueParser<Value = LatencyDist> {
     one_of(LatencyDist::ALL.map(|dist| (dist.name(), dist)))
+}
+
+pub(super) fn values() -> impl TypedValueParser<Value = Values> {
+    one_of(Values::ALL.map(|values| (values.name(), values)))
 }
 
 pub(super) fn seq_kv() -> impl TypedValueParser<Value = SeqKv> {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::limits::Comparison;
 use crate::checker::{Finding, Report, Validity};
-use crate::settings::{Availability, SeqKv, Settings};
+use crate::settings::{Availability, SeqKv, Settings, Values};
 
 /// The parts of a report in the order in which their findings matter.
 const PARTS: [&str; 7] = ["run", "nodes", "workload", "availability", "stats", "limits", "net"];
@@ -256,6 +256,9 @@ pub fn describe(settings: &Settings) -> Vec<(&'static str, String)> {
     ];
     if !settings.links.is_complete() {
         all.push(("Links", settings.links.to_string()));
+    }
+    if settings.values != Values::Integers {
+        all.push(("Values", settings.values.name().to_owned()));
     }
     if settings.seq_kv == SeqKv::Worst {
         all.push(("seq-kv", "as stale as allowed".to_owned()));

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::checker::element::Element;
 use crate::history::{self, Op, OpType, Process};
 use crate::simulation::Finished;
 
@@ -27,6 +28,11 @@ enum Event {
     /// By one fault more, or one less.
     Hindered,
     Freed,
+}
+
+/// A value as results have it, whatever way it was spelt.
+fn name_of(value: &str) -> String {
+    Element::parse(value).to_value().to_string()
 }
 
 impl Timeline {
@@ -56,7 +62,7 @@ impl Timeline {
                     let thread = process % settings.concurrency as u64;
                     let node = name((thread % settings.node_count as u64) as usize);
                     let acknowledged = Acknowledged { at: op.millis(), index: op.index, node };
-                    timeline.acknowledged.insert(op.value.get().to_owned(), acknowledged);
+                    timeline.acknowledged.insert(name_of(op.value.get()), acknowledged);
                 }
                 Process::Client(_) => {}
             }

@@ -8,12 +8,13 @@ use super::{
     Workload, reply, topology,
 };
 use crate::links::{self, Neighbours};
-use crate::settings::{Settings, Topology};
+use crate::settings::{Settings, Topology, Values};
 
 /// The workload.
 #[derive(Debug)]
 pub(super) struct Broadcast {
     topology: Request,
+    values: Values,
 }
 
 impl Broadcast {
@@ -25,7 +26,8 @@ impl Broadcast {
             (None, Some(linked)) => links::by_name(linked),
             (None, None) => suggested(Topology::Grid),
         };
-        Self { topology: Request::new("topology").with("topology", &neighbours) }
+        let topology = Request::new("topology").with("topology", &neighbours);
+        Self { topology, values: settings.values }
     }
 }
 
@@ -36,11 +38,11 @@ impl Workload for Broadcast {
 
     /// Half broadcasts of 0, 1, 2, …, half reads.
     fn generator(&self) -> Box<dyn Generator> {
-        let mut count = 0_u64;
+        let (values, mut count) = (self.values, 0_u64);
         Box::new(Mixed::new(move |rng| {
             if rng.random() {
                 count += 1;
-                Operation::new("broadcast", &(count - 1))
+                Operation::new("broadcast", &values.json(count - 1))
             } else {
                 Operation::bare("read")
             }

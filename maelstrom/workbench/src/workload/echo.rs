@@ -6,15 +6,23 @@ use serde_json::value::RawValue;
 use super::{
     Client, Errors, Generator, Malformed, Mixed, Operation, Request, Step, Workload, reply,
 };
+use crate::settings::Values;
 
 /// The workload.
 #[derive(Debug)]
-pub(super) struct Echo;
+pub(super) struct Echo(pub(super) Values);
+
+/// How many values there are but the original's.
+const VARIETY: u64 = 1000;
 
 impl Workload for Echo {
     fn generator(&self) -> Box<dyn Generator> {
-        Box::new(Mixed::new(|rng| {
-            Operation::new("echo", &format!("Please echo {}", rng.random_range(0..128)))
+        let values = self.0;
+        Box::new(Mixed::new(move |rng| match values {
+            Values::Integers => {
+                Operation::new("echo", &format!("Please echo {}", rng.random_range(0..128)))
+            }
+            _ => Operation::new("echo", &values.json(rng.random_range(0..VARIETY))),
         }))
     }
 

@@ -7,19 +7,20 @@ use super::{
     Client, EachThread, Errors, Generator, Malformed, Mixed, Operation, Request, Step, Workload,
     reply,
 };
+use crate::settings::Values;
 
 /// The workload.
 #[derive(Debug)]
-pub(super) struct GSet;
+pub(super) struct GSet(pub(super) Values);
 
 impl Workload for GSet {
     /// Half adds of 0, 1, 2, …, half reads.
     fn generator(&self) -> Box<dyn Generator> {
-        let mut count = 0_u64;
+        let (values, mut count) = (self.0, 0_u64);
         Box::new(Mixed::new(move |rng| {
             if rng.random() {
                 count += 1;
-                Operation::new("add", &(count - 1))
+                Operation::new("add", &values.json(count - 1))
             } else {
                 Operation::bare("read")
             }

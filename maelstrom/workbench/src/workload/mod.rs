@@ -19,6 +19,7 @@ mod reply;
 pub(crate) mod topology;
 mod txn;
 mod unique_ids;
+mod values;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -215,13 +216,14 @@ impl Request {
 /// When the other settings do not go with it.
 pub fn new(settings: &Settings) -> Result<Box<dyn Workload>, Unsupported> {
     let neighbours = settings.neighbours()?;
+    check_values(settings)?;
     Ok(match settings.workload {
         settings::Workload::Broadcast => {
             Box::new(broadcast::Broadcast::new(settings, neighbours.as_ref()))
         }
-        settings::Workload::Echo => Box::new(echo::Echo),
+        settings::Workload::Echo => Box::new(echo::Echo(settings.values)),
         settings::Workload::GCounter => Box::new(counter::Counter::GROW_ONLY),
-        settings::Workload::GSet => Box::new(g_set::GSet),
+        settings::Workload::GSet => Box::new(g_set::GSet(settings.values)),
         settings::Workload::Kafka => Box::new(kafka::Kafka::new(settings)),
         settings::Workload::LinKv => Box::new(lin_kv::LinKv::new(settings)?),
         settings::Workload::PnCounter => Box::new(counter::Counter::BOTH_WAYS),
@@ -231,12 +233,33 @@ pub fn new(settings: &Settings) -> Result<Box<dyn Workload>, Unsupported> {
     })
 }
 
+/// Whether clients of the workload can send such values.
+fn check_values(settings: &Settings) -> Result<(), Unsupported> {
+    use settings::Workload::{GCounter, LinKv, PnCounter, UniqueIds};
+    let Settings { workload, values, .. } = *settings;
+    let only_numbers = matches!(workload, GCounter | LinKv | PnCounter | UniqueIds);
+    if only_numbers && values != settings::Values::Integers {
+        return Err(Unsupported::Values { workload });
+    }
+    Ok(())
+}
+
 /// Settings that cannot be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// The link set is none of so many nodes.
     #[error(transparent)]
     Links(#[from] LinksError),
+    /// Clients of this workload send numbers, or nothing.
+    #[error(
+        "{} has no values but integers: --values goes with broadcast, echo, g-set, kafka, \
+         txn-list-append and txn-rw-register",
+        .workload.name()
+    )]
+    Values {
+        /// The workload.
+        workload: settings::Workload,
+    },
     /// The client processes cannot be divided into the groups it works with.
     #[error(
         "{} gives each key to a group of {group} client processes (two a node), so the concurrency \

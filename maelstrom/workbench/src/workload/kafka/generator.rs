@@ -85,7 +85,8 @@ impl SendsAndPolls {
         match access {
             Access::Read { .. } => poll(),
             Access::Write { key, value } => {
-                Operation::new("send", &[("send", key.to_string(), value)])
+                let message = self.accesses.value(key, value);
+                Operation::new("send", &[("send", key.to_string(), message)])
             }
         }
     }

@@ -11,8 +11,10 @@
 
 use rand::RngExt as _;
 use rand::rngs::StdRng;
+use serde_json::value::RawValue;
 
-use crate::settings::Settings;
+use crate::history::raw;
+use crate::settings::{Settings, Values};
 
 /// Keys in use at a time, unless the settings say otherwise.
 const KEY_COUNT: usize = 10;
@@ -50,7 +52,12 @@ pub(in crate::workload) struct Accesses {
     pool: Vec<Slot>,
     next_key: u64,
     max_writes_per_key: u64,
+    values: Values,
 }
+
+/// By how much the values of a key are further on than those of the one before it,
+/// unless they are integers.
+const STRIDE: u64 = 7;
 
 #[derive(Clone, Debug)]
 struct Slot {
@@ -61,7 +68,8 @@ struct Slot {
 impl Accesses {
     /// The pool that the settings want.
     pub(in crate::workload) fn of(settings: &Settings) -> Self {
-        Self::new(settings.key_count.unwrap_or(KEY_COUNT), settings.max_writes_per_key)
+        let keys = settings.key_count.unwrap_or(KEY_COUNT);
+        Self { values: settings.values, ..Self::new(keys, settings.max_writes_per_key) }
     }
 
     /// A pool of keys 0, 1, 2, …, at least of one.
@@ -71,6 +79,24 @@ impl Accesses {
             pool: (0..keys).map(Slot::new).collect(),
             next_key: keys,
             max_writes_per_key: max_writes_per_key as u64,
+            values: Values::Integers,
+        }
+    }
+
+    /// The name of a key on the wire; it is never null.
+    pub(in crate::workload) fn key(&self, key: u64) -> Box<RawValue> {
+        match self.values {
+            Values::Integers => raw(&key),
+            // Large keys would stand in every read as well.
+            Values::Any | Values::Large => Values::Any.json(key + 1),
+        }
+    }
+
+    /// A value that was drawn for a key, on the wire; the first is 1, and none is null.
+    pub(in crate::workload) fn value(&self, key: u64, value: u64) -> Box<RawValue> {
+        match self.values {
+            Values::Integers => raw(&value),
+            values => values.json(key * STRIDE + value),
         }
     }
 

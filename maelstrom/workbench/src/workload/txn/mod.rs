@@ -75,17 +75,22 @@ impl Workload for Txn {
     }
 }
 
+/// What is done, to which key, and with which value.
+type MicroOp = (&'static str, Box<RawValue>, Option<Box<RawValue>>);
+
 fn transaction(
     accesses: &mut Accesses,
     length: usize,
     write: &'static str,
     rng: &mut StdRng,
-) -> Vec<(&'static str, u64, Option<u64>)> {
-    let micro_op = |access| match access {
-        Access::Read { key } => ("r", key, None),
-        Access::Write { key, value } => (write, key, Some(value)),
+) -> Vec<MicroOp> {
+    let mut micro_op = || match accesses.draw(rng) {
+        Access::Read { key } => ("r", accesses.key(key), None),
+        Access::Write { key, value } => {
+            (write, accesses.key(key), Some(accesses.value(key, value)))
+        }
     };
-    (0..length).map(|_| micro_op(accesses.draw(rng))).collect()
+    (0..length).map(|_| micro_op()).collect()
 }
 
 struct TxnClient(Shape);
