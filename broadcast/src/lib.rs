@@ -20,7 +20,10 @@
 //! `topology` names, so that message has to name some nodes with a link each. At
 //! 100 ms a hop, in chains, rings, grids, trees and random sets of links of up to 25
 //! nodes, a value is everywhere within 10 s of the start, and within 10 s later on,
-//! half of them within 2 s (`tests/scenarios.rs`). It costs messages: a node that is
+//! half of them within 2 s (`tests/scenarios.rs`). After partitions, pauses and other
+//! faults, which leave fewer ways still, one run in ten had not caught up 10 s later
+//! among 25 nodes at 100 ms, one in a hundred among 5 nodes or at 50 ms; nothing is
+//! lost. It costs messages: a node that is
 //! not where it belongs in the preferred tree goes on looking for that place, every
 //! 8 s in the end, and the tree may be as deep as the network is wide. A period of 0
 //! has no tree: values that have no straight link wait until two nodes compare what

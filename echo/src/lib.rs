@@ -2,7 +2,8 @@
 //!
 //! The payload is never decoded: it is passed on as the text that came, so any
 //! JSON comes back unchanged, integers beyond 64 bits, floats with trailing
-//! zeros and nesting of any depth included.
+//! zeros and nesting of any depth included. Nodes never talk to each other, so any
+//! network will do.
 
 use maelstrom::{Context, Error, Node, Request};
 use serde::{Deserialize, Serialize};

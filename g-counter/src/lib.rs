@@ -29,6 +29,14 @@
 //!   whatever the load ([`gossip`](Gossip)), and from the service where gossip
 //!   does not get through. Nothing is sent when there is nothing new.
 //!
+//! # It needs a complete network
+//!
+//! Every node needs a link to `n0` and `n1`, the two hubs of the gossip. No add is lost
+//! or counted twice without; but a node that has no link to a hub learns of others'
+//! adds from the service alone, as during a partition. That takes longer the more nodes
+//! there are (more than 10 s among 95 of them), and a `seq-kv` that is as stale as
+//! allowed may never show them.
+//!
 //! # Why no acknowledged add is lost or counted twice
 //!
 //! 1. Every value that is written to a key contains the incarnation and the

@@ -88,6 +88,12 @@
 //! shown older by what probing takes, and a node that is down makes it older by
 //! about a second.
 //!
+//! *It goes on without links.* Nodes tell each other what is new to save reads, and
+//! nothing depends on it: in a network that is not complete what has no link is read
+//! from the service, as during a partition. It costs messages: 47 for each operation
+//! in a chain of 10 nodes. They also grow with the square of the number of nodes, with
+//! all links as well: 86 for each of 10 operations a second among 20 nodes, 160 among 40.
+//!
 //! # What it is made of
 //!
 //! Lanes of one's own, so that nobody competes for a place in the order, are

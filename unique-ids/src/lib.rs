@@ -19,6 +19,8 @@
 //! So two ids differ in the node, or in the incarnation, or in the count. The
 //! parts cannot run into each other: incarnation and count contain no hyphen.
 //!
+//! Nodes never talk to each other, so any network will do, complete or not.
+//!
 //! [UUID]: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-4
 
 use std::sync::atomic::{AtomicU64, Ordering};

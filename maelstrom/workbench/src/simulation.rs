@@ -233,6 +233,7 @@ impl Simulation {
         }
         Finished {
             settings: self.settings.clone(),
+            arguments: Vec::new(),
             report,
             ended,
             history: watcher.history,
@@ -293,6 +294,8 @@ pub(crate) fn journal_line(journal: &mut String, traffic: &Traffic) {
 pub struct Finished {
     /// What was asked for.
     pub settings: Settings,
+    /// The arguments of the program, if a swarm drew any.
+    pub arguments: Vec<String>,
     /// What the checks conclude.
     pub report: Report,
     /// Whether it went through to its end.

@@ -9,7 +9,7 @@ use workbench::simulation::Finished;
 use workbench::swarm::Subject;
 use workbench::swarm::oracle::answered_in_the_end;
 
-use crate::oracle::in_memory;
+use crate::oracle;
 
 /// A node of this workspace.
 #[derive(Clone, Copy)]
@@ -28,8 +28,22 @@ pub(crate) const KINDS: &[Kind] = &[
             clock: true,
             flags: &["--strict"],
             node_counts: &[1, 2, 5, 25],
+            most_nodes: 100,
+            // Without rounds, what has no straight link waits for comparisons.
+            links: |arguments| !arguments.iter().any(|argument| argument == "--period-ms=0"),
+            values: true,
+            arguments: &[
+                "",
+                "",
+                "",
+                "--period-ms=0",
+                "--period-ms=30",
+                "--period-ms=1450",
+                "--fan-out=2",
+                "--fan-out=3 --period-ms=100",
+            ],
             rate: 100,
-            oracle: in_memory,
+            oracle: oracle::broadcast,
             ..Subject::new("broadcast", Workload::Broadcast, |arguments| {
                 let config = Config::parse(arguments.to_vec(), |_| None)?;
                 Ok(Program::new(move || broadcast::node_with(config.clone())))
@@ -49,6 +63,9 @@ pub(crate) const KINDS: &[Kind] = &[
         subject: Subject {
             clock: true,
             node_counts: &[1, 3],
+            most_nodes: 100,
+            links: |_| true,
+            values: true,
             rate: 200,
             ..Subject::new("echo", Workload::Echo, |arguments| {
                 without_arguments(arguments, || Program::new(echo::node))
@@ -64,6 +81,7 @@ pub(crate) const KINDS: &[Kind] = &[
             clock: true,
             flags: &["--strict", "--strict --seq-kv worst"],
             node_counts: &[1, 2, 3, 5, 10],
+            most_nodes: 100,
             rate: 100,
             oracle: answered_in_the_end,
             ..Subject::new("g-counter", Workload::GCounter, |arguments| {
@@ -80,6 +98,12 @@ pub(crate) const KINDS: &[Kind] = &[
         subject: Subject {
             clock: true,
             node_counts: &[1, 2, 3, 5],
+            // Its messages grow with the square of the number of nodes.
+            most_nodes: 40,
+            links: |_| true,
+            values: true,
+            arguments: &["", "", "", "--ack-early"],
+            oracle: oracle::log,
             rate: 200,
             ..Subject::new("kafka-log", Workload::Kafka, |arguments| {
                 let options = kafka_log::Options::parse(arguments.iter().cloned())?;
@@ -98,6 +122,7 @@ pub(crate) const KINDS: &[Kind] = &[
             clock: true,
             flags: &["--strict", "--strict --seq-kv worst"],
             node_counts: &[1, 2, 3, 5, 10],
+            most_nodes: 100,
             rate: 100,
             oracle: answered_in_the_end,
             ..Subject::new("pn-counter", Workload::PnCounter, |arguments| {
@@ -120,6 +145,9 @@ pub(crate) const KINDS: &[Kind] = &[
                     &[DiskFault::LoseUnsynced, DiskFault::Torn, DiskFault::Full, DiskFault::Locked]
                 }
             },
+            most_nodes: 100,
+            links: |_| true,
+            values: true,
             rate: 200,
             ..Subject::new("txn-kv", Workload::TxnRwRegister, |arguments| {
                 let fsync = arguments.first().is_some_and(|argument| argument == "--fsync");
@@ -138,6 +166,8 @@ pub(crate) const KINDS: &[Kind] = &[
         subject: Subject {
             clock: true,
             node_counts: &[1, 3, 5],
+            most_nodes: 100,
+            links: |_| true,
             rate: 500,
             ..Subject::new("unique-ids", Workload::UniqueIds, |arguments| {
                 without_arguments(arguments, || Program::new(unique_ids::node))

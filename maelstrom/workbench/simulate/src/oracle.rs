@@ -1,10 +1,10 @@
 //! What runs of this workspace's nodes have to show where the general oracles
 //! ask too much.
 
+use broadcast::config::Config;
 use serde_json::Value;
 use workbench::checker::Finding;
 use workbench::nemesis::Fault;
-use workbench::settings::Settings;
 use workbench::simulation::Finished;
 use workbench::swarm::oracle::{valid, valid_except};
 use workbench::swarm::timeline::Timeline;
@@ -14,21 +14,52 @@ use workbench::swarm::timeline::Timeline;
 /// dead parent is noticed, and a round again.
 const WINDOW_MS: f64 = 2000.0;
 
+/// How much longer it is without rounds, where what got lost is found when nodes
+/// compare what they have.
+const DIRECT_MS: f64 = 4000.0;
+
+/// How much longer it is for the period that the node was given: three rounds.
+fn period_ms(arguments: &[String]) -> f64 {
+    match Config::parse(arguments.iter().cloned(), |_| None) {
+        Ok(config) if config.period.is_zero() => DIRECT_MS,
+        Ok(Config { period, .. }) => {
+            3.0 * period.saturating_sub(Config::default().period).as_secs_f64() * 1e3
+        }
+        Err(_) => 0.0,
+    }
+}
+
 /// [`WINDOW_MS`] with what the network adds: eight latencies, on links that may be
 /// ten times slower than the others, of messages that may be a second late.
-fn window_ms(settings: &Settings) -> f64 {
+fn window_ms(finished: &Finished) -> f64 {
+    let settings = &finished.settings;
     let has = |fault| settings.nemesis.iter().any(|planned| planned.fault == fault);
     let latency = settings.latency.mean.as_secs_f64() * 1e3;
     let slowest = if has(Fault::Slow) { 10.0 * latency } else { latency };
-    WINDOW_MS + 8.0 * slowest + if has(Fault::Reorder) { 1000.0 } else { 0.0 }
+    let late = if has(Fault::Reorder) { 1000.0 } else { 0.0 };
+    WINDOW_MS + 8.0 * slowest + late + period_ms(&finished.arguments)
 }
+
+/// As [`in_memory`], but in a network that is not complete, values may take longer than
+/// the recovery phase after faults, as the node's documentation says. Without faults
+/// they may not.
+pub(crate) fn broadcast(finished: &Finished) -> Vec<Finding> {
+    let settings = &finished.settings;
+    let may_be_late = !settings.links.is_complete() && !settings.nemesis.is_empty();
+    let mut findings = in_memory(finished);
+    findings.retain(|finding| !(may_be_late && LATE.contains(&&*finding.kind)));
+    findings
+}
+
+/// How it shows that values have not arrived yet.
+const LATE: [&str; 3] = ["lost", "missing-at-end", "reads-differ"];
 
 /// As [`valid`], but a node that keeps values in memory may lose what it
 /// acknowledged when it is killed before it could pass them on. A value is excused
 /// when, at some time, all were dead who certainly had it: the node that
 /// acknowledged it, and those that were up for [`window_ms`] after that without any
 /// cut, loss or pause. One that was never acknowledged is excused in any case.
-pub(crate) fn in_memory(finished: &Finished) -> Vec<Finding> {
+fn in_memory(finished: &Finished) -> Vec<Finding> {
     let kills = finished.settings.nemesis.iter().any(|planned| planned.fault == Fault::Kill);
     let workload = finished.report.parts.get("workload").filter(|_| kills);
     let Some(workload) = workload else { return valid(finished) };
@@ -50,10 +81,25 @@ fn unexcused(finished: &Finished) -> Option<Finding> {
         Ok(timeline) => timeline,
         Err(problem) => return Some(Finding::new("unreadable", problem, Vec::new())),
     };
-    let window = window_ms(&finished.settings);
+    let window = window_ms(finished);
     let mut values: Vec<String> = lost.iter().map(Value::to_string).collect();
     values.retain(|value| !timeline.excuses(value, window));
     let acknowledged = values.iter().filter_map(|value| timeline.acknowledgement(value)).collect();
     let text = format!("lost without excuse: {}", values.join(", "));
     (!values.is_empty()).then(|| Finding::new("lost", text, acknowledged))
 }
+
+/// As [`valid`], but a log that answers before the service has a message may lose
+/// those of the last moments when a node is killed, and give their offsets out again.
+pub(crate) fn log(finished: &Finished) -> Vec<Finding> {
+    let kills = finished.settings.nemesis.iter().any(|planned| planned.fault == Fault::Kill);
+    let is_early = finished.arguments.iter().any(|argument| argument == "--ack-early");
+    let mut findings = valid(finished);
+    findings.retain(|finding| !(kills && is_early && FORGOTTEN.contains(&&*finding.kind)));
+    findings
+}
+
+/// How it shows that acknowledged messages were forgotten: they are nowhere, polls go
+/// past them, and others have their offsets.
+const FORGOTTEN: [&str; 5] =
+    ["lost-write", "unseen", "inconsistent-offsets", "int-poll-skip", "poll-skip"];

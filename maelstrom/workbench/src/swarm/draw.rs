@@ -1,5 +1,7 @@
 //! The scenario of a seed: a pure function of the seed and the subject.
 
+use std::time::Duration;
+
 use clap::Parser;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -7,8 +9,9 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::Subject;
 use crate::cli::SettingsFlags;
+use crate::links::Links;
 use crate::nemesis::{DiskFault, Fault};
-use crate::settings::{Settings, Workload};
+use crate::settings::{LatencyDist, Settings, Values, Workload};
 
 /// What is run: everything that a seed decides before a run begins.
 #[derive(Clone, Debug)]
@@ -25,6 +28,15 @@ struct TestCommand {
     flags: SettingsFlags,
 }
 
+/// One run in so many is of a cluster larger than usual.
+const LARGE_CLUSTERS: u32 = 20;
+/// One run in so many has large values.
+const LARGE_VALUES: u32 = 30;
+/// The most nodes that have clocks of their own.
+const MOST_CLOCKS: usize = 25;
+/// One run in so many is in a network that is not complete.
+const INCOMPLETE: u32 = 4;
+
 /// What a seed asks for, within what a node promises to bear. With `arguments`
 /// none are drawn.
 ///
@@ -34,12 +46,24 @@ struct TestCommand {
 pub fn case(seed: u64, subject: &Subject, arguments: &[String]) -> anyhow::Result<Case> {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut settings = settings(&mut rng, seed, subject)?;
-    // Drawn last, so that what else a seed asks for stays as it is.
     let drawn = subject.arguments.choose(&mut rng).copied().unwrap_or_default();
     let arguments = match arguments {
         [] => drawn.split_whitespace().map(str::to_owned).collect(),
         given => given.to_vec(),
     };
+    if (subject.links)(&arguments) && rng.random_ratio(1, INCOMPLETE) {
+        settings.links = links(&mut rng);
+        // In half of them nothing else is wrong, for what may be asked of a node then.
+        if rng.random() {
+            settings.nemesis.clear();
+        }
+    }
+    if subject.values {
+        settings.values = values(&mut rng);
+    }
+    if settings.values == Values::Large {
+        (settings.rate, settings.time_limit) = (settings.rate.min(5.0), Duration::from_secs(5));
+    }
     draw_local_faults(&mut rng, subject, &arguments, &mut settings);
     Ok(Case { settings, arguments })
 }
@@ -56,26 +80,20 @@ fn draw_local_faults(
     let strikes = |fault: &DiskFault| kills || !fault.strikes_at_kills();
     settings.disk = disk.filter(strikes).filter(|_| rng.random()).collect();
     // Each clock costs as much as a small run, so these are few.
-    if subject.clock && rng.random_ratio(1, 8) {
+    let is_small = settings.node_count <= MOST_CLOCKS;
+    if subject.clock && is_small && rng.random_ratio(1, 8) {
         settings.nemesis.push(Fault::Clock.into());
     }
 }
 
 fn settings(rng: &mut StdRng, seed: u64, subject: &Subject) -> anyhow::Result<Settings> {
     let flags = subject.flags.choose(rng).copied().unwrap_or_default();
-    let nodes = subject.node_counts.choose(rng).copied().unwrap_or(1);
+    let Size { nodes, clients_a_node, rate, seconds } = size(rng, subject);
     let latency = [0, 1, 10, 50, 100].choose(rng).copied().unwrap_or(0);
-    let dist = ["constant", "uniform", "exponential"].choose(rng).copied().unwrap_or("constant");
-    // lin-kv needs two clients for each key, and keys are shared by nobody else.
-    let clients = match (rng.random_range(1..3), subject.workload) {
-        (_, Workload::LinKv) => 2,
-        (drawn, _) => drawn,
-    };
+    let dist = LatencyDist::ALL.choose(rng).copied().unwrap_or(LatencyDist::Constant).name();
     let mut words = format!(
-        "swarm {flags} --node-count {nodes} --concurrency {clients}n --rate {} --time-limit {} \
-         --latency {latency} --latency-dist {dist}",
-        rng.random_range(5..subject.rate.max(6)),
-        rng.random_range(5..15),
+        "swarm {flags} --node-count {nodes} --concurrency {clients_a_node}n --rate {rate} \
+         --time-limit {seconds} --latency {latency} --latency-dist {dist}",
     );
     let faults: Vec<&str> = Fault::OF_NETWORKS_AND_NODES
         .map(Fault::name)
@@ -89,4 +107,99 @@ fn settings(rng: &mut StdRng, seed: u64, subject: &Subject) -> anyhow::Result<Se
     let command = TestCommand::try_parse_from(words.split_whitespace())?;
     let settings = command.flags.or_workload(subject.workload).settings(seed);
     Ok(settings.map_err(anyhow::Error::msg)?.0)
+}
+
+/// How much there is to do.
+struct Size {
+    nodes: usize,
+    clients_a_node: usize,
+    rate: u32,
+    seconds: u64,
+}
+
+/// Usually a small cluster under load; now and then a large one, under a load that
+/// makes it cost no more.
+fn size(rng: &mut StdRng, subject: &Subject) -> Size {
+    let usual = subject.node_counts.choose(rng).copied().unwrap_or(1);
+    let least = subject.node_counts.iter().copied().max().unwrap_or(1) + 1;
+    if least <= subject.most_nodes && rng.random_ratio(1, LARGE_CLUSTERS) {
+        let nodes = rng.random_range(least..=subject.most_nodes);
+        let (rate, seconds) = (rng.random_range(5..20), rng.random_range(2..6));
+        return Size { nodes, clients_a_node: 1, rate, seconds };
+    }
+    let clients_a_node = match subject.workload {
+        // Each key is a group's, of two client processes a node.
+        Workload::LinKv => 2,
+        _ => rng.random_range(1..3),
+    };
+    let rate = rng.random_range(5..subject.rate.max(6));
+    Size { nodes: usual, clients_a_node, rate, seconds: rng.random_range(5..15) }
+}
+
+fn links(rng: &mut StdRng) -> Links {
+    match rng.random_range(0..8) {
+        0 => Links::Chain,
+        1 => Links::Ring,
+        2 => Links::Tree,
+        3 => Links::Grid,
+        _ => Links::Random(rng.random_range(0..1000)),
+    }
+}
+
+fn values(rng: &mut StdRng) -> Values {
+    match rng.random_range(0..LARGE_VALUES) {
+        0 => Values::Large,
+        half if half <= LARGE_VALUES / 2 => Values::Any,
+        _ => Values::Integers,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::host::Program;
+
+    fn drawn(subject: &Subject) -> Vec<Case> {
+        (0..1000).map(|seed| case(seed, subject, &[]).unwrap()).collect()
+    }
+
+    fn subject() -> Subject {
+        Subject {
+            most_nodes: 100,
+            arguments: &["", "--straight"],
+            links: |arguments| arguments.is_empty(),
+            values: true,
+            ..Subject::new("a node", Workload::Broadcast, |_| Ok(Program::new(echo::node)))
+        }
+    }
+
+    #[test]
+    fn sizes_are_small_mostly_and_of_every_order() {
+        let cases = drawn(&subject());
+        let count = |is: fn(&Case) -> bool| cases.iter().filter(|case| is(case)).count();
+        assert!((20..80).contains(&count(|case| case.settings.node_count > 5)));
+        assert!(count(|case| case.settings.node_count > 50) > 10);
+        assert!((15..60).contains(&count(|case| case.settings.values == Values::Large)));
+        assert!((300..600).contains(&count(|case| case.settings.values == Values::Any)));
+        let work = |case: &Case| case.settings.rate * case.settings.time_limit.as_secs_f64();
+        let large = |case: &&Case| case.settings.node_count > 5;
+        assert!(cases.iter().filter(large).all(|case| work(case) <= 100.0));
+    }
+
+    #[test]
+    fn links_are_drawn_where_the_node_says_that_it_can_do_without_the_others() {
+        let cases = drawn(&subject());
+        let all: BTreeSet<String> =
+            cases.iter().map(|case| case.settings.links.to_string()).collect();
+        assert!(all.len() > 50 && all.contains("chain") && all.contains("complete"), "{all:?}");
+        let straight = |case: &&Case| !case.arguments.is_empty();
+        assert!(cases.iter().filter(straight).all(|case| case.settings.links.is_complete()));
+        let complete = Subject { links: |_| false, values: false, ..subject() };
+        let usual = |case: &Case| {
+            case.settings.links.is_complete() && case.settings.values == Values::Integers
+        };
+        assert!(drawn(&complete).iter().all(usual));
+    }
 }

@@ -63,6 +63,13 @@ pub struct Subject {
     pub flags: &'static [&'static str],
     /// How many nodes there may be.
     pub node_counts: &'static [usize],
+    /// How many nodes there may be now and then, under little load.
+    pub most_nodes: usize,
+    /// Whether the node, with these arguments, is to do what it promises in networks
+    /// that are not complete, too.
+    pub links: fn(&[String]) -> bool,
+    /// Whether clients may send any JSON: see [`Values`](crate::settings::Values).
+    pub values: bool,
     /// Arguments of the program, one entry of them at a time.
     pub arguments: &'static [&'static str],
     /// The disk faults that it bears when it runs with these arguments.
@@ -76,7 +83,8 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// A node of which only its verdict is asked, in clusters of one to five nodes.
+    /// A node of which only its verdict is asked, in clusters of one to five nodes that
+    /// all have links to each other, with the values of the original.
     pub const fn new(
         name: &'static str,
         workload: Workload,
@@ -88,6 +96,9 @@ impl Subject {
             workload,
             flags: &[""],
             node_counts: &[1, 2, 3, 5],
+            most_nodes: 5,
+            links: |_| false,
+            values: false,
             arguments: &[""],
             disk: |_| &[],
             clock: false,
@@ -102,7 +113,8 @@ impl Subject {
             Ok(program) => program,
             Err(error) => return Some(Failure::unusable(self, case.settings.seed, &error)),
         };
-        let finished = Simulation::with(case.settings.clone(), program).recorded().run();
+        let mut finished = Simulation::with(case.settings.clone(), program).recorded().run();
+        finished.arguments.clone_from(&case.arguments);
         let findings = (self.oracle)(&finished);
         let mode = Mode::of(findings.first()?, &finished.history);
         let (seed, case) = (case.settings.seed, Some(case.clone()));

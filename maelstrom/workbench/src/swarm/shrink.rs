@@ -11,13 +11,16 @@ use std::time::Duration;
 use super::draw::Case;
 use crate::checker::Finding;
 use crate::history::Op;
+use crate::links::Links;
 use crate::nemesis::{DiskFault, Fault};
-use crate::settings::{LatencyDist, SeqKv, Settings};
+use crate::settings::{LatencyDist, SeqKv, Settings, Values};
 
 /// How many runs are tried.
 const PATIENCE: usize = 600;
 /// How many seeds are tried with each smaller case.
 const SEEDS: u64 = 10;
+/// How many links are tried to be left out.
+const LINKS: usize = 10;
 
 /// In which way a run failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,9 +106,25 @@ fn steps() -> Vec<Step> {
             if nodes < settings.node_count {
                 let clients_a_node = settings.concurrency.div_ceil(settings.node_count);
                 (settings.node_count, settings.concurrency) = (nodes, nodes * clients_a_node);
+                keep_links(settings);
             }
         }));
     }
+    steps.push(on_settings(|settings| settings.links = Links::Complete));
+    for shape in [Links::Chain, Links::Tree] {
+        steps.push(on_settings(move |settings| {
+            if matches!(settings.links, Links::Ring | Links::Grid | Links::Random(_)) {
+                settings.links = shape.clone();
+            }
+        }));
+    }
+    steps.extend((0..LINKS).map(|link| on_settings(move |settings| without(settings, link))));
+    steps.push(on_settings(|settings| settings.values = Values::Integers));
+    steps.push(on_settings(|settings| {
+        if settings.values == Values::Large {
+            settings.values = Values::Any;
+        }
+    }));
     steps.push(on_settings(|settings| settings.concurrency = settings.node_count));
     steps.push(on_settings(|settings| settings.latency.mean = Duration::ZERO));
     steps.push(on_settings(|settings| settings.latency.dist = LatencyDist::Constant));
@@ -113,6 +132,31 @@ fn steps() -> Vec<Step> {
     steps.push(on_settings(|settings| settings.time_limit = halved(settings.time_limit)));
     steps.push(on_settings(|settings| settings.rate = (settings.rate / 2.0).ceil()));
     steps
+}
+
+/// Of listed links those of nodes that are still there; all, if those that are left
+/// connect no longer what they have to.
+fn keep_links(settings: &mut Settings) {
+    if let Links::Pairs(pairs) = &mut settings.links {
+        pairs.retain(|&(a, b)| a.max(b) < settings.node_count);
+    }
+    if settings.neighbours().is_err() {
+        settings.links = Links::Complete;
+    }
+}
+
+/// Leaves out a link that the nodes can do without and stay connected.
+fn without(settings: &mut Settings, link: usize) {
+    let nodes = settings.node_count;
+    let mut pairs = settings.links.pairs(nodes);
+    if settings.links.is_complete() || pairs.len() <= link {
+        return;
+    }
+    pairs.remove(link);
+    let links = Links::Pairs(pairs);
+    if links.neighbours(nodes).is_ok() {
+        settings.links = links;
+    }
 }
 
 fn on_settings(change: impl Fn(&mut Settings) + 'static) -> Step {
@@ -146,6 +190,27 @@ mod tests {
         settings.time_limit = Duration::from_secs(16);
         settings.nemesis = Fault::ALL.map(Into::into).to_vec();
         Case { settings, arguments: vec!["--fan-out=2".to_owned()] }
+    }
+
+    #[test]
+    fn links_and_values_get_as_simple_as_the_failure_allows() {
+        let mut case = big();
+        case.settings.links = Links::Random(7);
+        case.settings.values = Values::Large;
+        let has_no_triangle = |Case { settings, .. }: &Case| {
+            !settings.links.is_complete() && settings.values != Values::Integers
+        };
+        let smallest = shrink(&case, has_no_triangle).settings;
+        assert_eq!((smallest.links, smallest.values), (Links::Chain, Values::Any));
+        case.settings.links = Links::Random(7);
+        let unlike_any_shape = |Case { settings, .. }: &Case| {
+            let pairs = settings.links.pairs(settings.node_count);
+            settings.node_count == 25 && !pairs.contains(&(0, 1)) && !pairs.contains(&(0, 2))
+        };
+        assert!(unlike_any_shape(&case), "or the test shows nothing");
+        let smallest = shrink(&case, unlike_any_shape).settings;
+        assert!(smallest.links.pairs(25).len() < Links::Random(7).pairs(25).len());
+        assert!(smallest.neighbours().is_ok());
     }
 
     #[test]

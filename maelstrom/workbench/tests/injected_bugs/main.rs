@@ -4,6 +4,7 @@
 //! the bug is found, and what is found.
 
 mod disk;
+mod links;
 mod panics;
 
 use workbench::swarm::{Failure, Subject, Swarm};
