@@ -23,7 +23,7 @@
 //! half of them within 2 s (`tests/scenarios.rs`). After partitions, pauses and other
 //! faults, which leave fewer ways still, one run in ten had not caught up 10 s later
 //! among 25 nodes at 100 ms, one in a hundred among 5 nodes or at 50 ms; nothing is
-//! lost. It costs messages: a node that is
+//! lost. With longer periods all of it takes longer, in proportion. It costs messages: a node that is
 //! not where it belongs in the preferred tree goes on looking for that place, every
 //! 8 s in the end, and the tree may be as deep as the network is wide. A period of 0
 //! has no tree: values that have no straight link wait until two nodes compare what
