@@ -30,6 +30,8 @@ fn read(scene: &mut Scenario, node: usize) -> Vec<u64> {
 #[test]
 fn both_sides_of_a_cut_go_on_and_learn_of_each_other_when_it_heals() {
     let mut scene = cluster(5);
+    // Whoever has never been heard of is waited for longer.
+    scene.run_for(SECOND);
     scene.cut(&[0, 1], &[2, 3, 4]);
     broadcast(&mut scene, 1, 1);
     broadcast(&mut scene, 4, 4);

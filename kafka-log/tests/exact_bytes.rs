@@ -28,6 +28,8 @@ impl Peer {
         let body = json!({"type": "init", "msg_id": 1, "node_id": "n0", "node_ids": nodes});
         peer.send("c0", &body).await;
         assert_eq!(peer.reply().await, json!({"type": "init_ok", "in_reply_to": 1}));
+        // Whatever comes after `init` shows that the service can be talked to.
+        peer.send("lin-kv", &json!({"type": "read_ok", "in_reply_to": 0})).await;
         peer
     }
 

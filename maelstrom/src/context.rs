@@ -154,6 +154,14 @@ impl<S> Context<S> {
 
     /// Sends a message that wants no answer. It may get lost.
     ///
+    /// What is for other nodes or for services is held back at first: until a
+    /// message other than `init` has come after `init`, or two seconds after it.
+    /// Maelstrom sets nodes up in parallel; a message to one that it does not know
+    /// yet ends the sender's output for good. Clients begin when all nodes are
+    /// set up, so their first request shows that everybody is there. Replies, and
+    /// messages to clients, go out at once; the order of messages to one
+    /// destination is kept.
+    ///
     /// # Panics
     ///
     /// When the message has no JSON form, or is neither struct nor map.
@@ -168,7 +176,8 @@ impl<S> Context<S> {
     /// Sends a request and waits up to `timeout` for the answer.
     ///
     /// Dropping the future gives the call up; its reply is ignored then, as is
-    /// one that comes too late.
+    /// one that comes too late. Time for which the request is held back (see
+    /// [`Context::send`]) does not count.
     ///
     /// # Errors
     ///

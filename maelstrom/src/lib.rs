@@ -77,6 +77,8 @@
 //! - A panic in a handler, hook, task or anything else of the node's own code ends
 //!   only that; it is counted in [`Stats`] and told in one line on standard error:
 //!   `` panic in handler `send`: text at file:line:column ``, its line breaks escaped.
+//! - Nothing goes to other nodes or services before all of them can be there; see
+//!   [`Context::send`].
 //! - Memory is bounded by the requests in flight: a reader that does not read
 //!   makes the node stop reading, too; above 16,384 waiting handlers or 256 MiB
 //!   of their messages, requests are answered `temporarily-unavailable`.

@@ -152,9 +152,16 @@ impl<S: Send + Sync + 'static> Node<S> {
     }
 
     /// Runs `hook` after the state was made and before `init` is answered.
-    /// Hooks run in the order in which they were added. It may call services
-    /// and other nodes; requests that come meanwhile are answered
-    /// `temporarily-unavailable`. What it fails with is the answer to `init`.
+    /// Hooks run in the order in which they were added. Requests that come
+    /// meanwhile are answered `temporarily-unavailable`. What a hook fails with is
+    /// the answer to `init`.
+    ///
+    /// A hook may call services and other nodes, but what it sends them is held
+    /// back (see [`Context::send`]), normally for two seconds, since the clients
+    /// whose requests would end the hold wait for `init_ok`. A hook that awaits
+    /// such a call makes the start that much longer; let it
+    /// [`spawn`](Context::spawn) a task for the call, which goes out when the
+    /// clients come.
     #[must_use]
     pub fn on_init<F, Fut>(mut self, hook: F) -> Self
     where

@@ -4,32 +4,57 @@
 //! costs one write. The run loop polls every handler and task of the node
 //! itself and looks here afterwards; only what comes from elsewhere (a thread,
 //! a task that the handler gave to the runtime) has to wake it.
+//!
+//! At first, until [`Outbox::release`], requests and one-way messages to other
+//! nodes and to services are held: Maelstrom sets nodes up in parallel, and a
+//! message to a name that it has not registered yet ends the sender's output for
+//! good. Replies are not held, for whoever sent a message exists, nor is anything
+//! for a client.
 
+use std::convert::Infallible;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
+use tokio::sync::oneshot;
 
-use crate::message::{Outgoing, encode};
+use crate::message::{Number, Outgoing, encode};
 
 /// A task of the node itself, dropped with the node.
 pub(crate) type Task = BoxFuture<'static, ()>;
 
-#[derive(Default)]
 pub(crate) struct Outbox(Mutex<Contents>);
 
 #[derive(Default)]
 struct Contents {
     lines: Vec<u8>,
+    /// `None` once everybody may be talked to.
+    held: Option<Held>,
     tasks: Vec<Task>,
     /// Set by the run loop when it goes to sleep, taken by the first who puts
     /// something in.
     sleeper: Option<Waker>,
 }
 
+/// What is for others than clients, before they may be talked to.
+#[derive(Default)]
+struct Held {
+    lines: Vec<u8>,
+    /// Dropped at the release, which those who wait for it notice.
+    calls: Vec<oneshot::Sender<Infallible>>,
+}
+
+/// Ends when the request that it belongs to leaves.
+pub(crate) type Release = oneshot::Receiver<Infallible>;
+
 impl Outbox {
+    /// An empty outbox that holds what is for other nodes and services.
+    pub(crate) fn holding() -> Self {
+        Self(Mutex::new(Contents { held: Some(Held::default()), ..Contents::default() }))
+    }
+
     /// Adds a message; an error leaves the outbox as it was.
     pub(crate) fn push<P: Serialize>(
         &self,
@@ -37,10 +62,35 @@ impl Outbox {
         dest: &str,
         message: &Outgoing<'_, P>,
     ) -> serde_json::Result<()> {
+        self.lock().add(src, dest, message)
+    }
+
+    /// As [`Outbox::push`]; what comes back ends when the message leaves, if it is
+    /// held until then.
+    pub(crate) fn push_request<P: Serialize>(
+        &self,
+        src: &str,
+        dest: &str,
+        message: &Outgoing<'_, P>,
+    ) -> serde_json::Result<Option<Release>> {
         let mut contents = self.lock();
-        encode(&mut contents.lines, src, dest, message)?;
-        contents.wake();
-        Ok(())
+        contents.add(src, dest, message)?;
+        Ok(contents.hold(dest, message.number).map(Held::until_released))
+    }
+
+    /// Lets go what is held, in the order in which it was added, and holds
+    /// nothing from now on.
+    pub(crate) fn release(&self) {
+        let mut contents = self.lock();
+        if let Some(mut held) = contents.held.take() {
+            contents.lines.append(&mut held.lines);
+            contents.wake();
+        }
+    }
+
+    /// How many bytes are held.
+    pub(crate) fn held(&self) -> usize {
+        self.lock().held.as_ref().map_or(0, |held| held.lines.len())
     }
 
     /// Adds a task.
@@ -50,7 +100,7 @@ impl Outbox {
         contents.wake();
     }
 
-    /// How many bytes wait.
+    /// How many bytes wait to be written.
     pub(crate) fn len(&self) -> usize {
         self.lock().lines.len()
     }
@@ -96,9 +146,42 @@ impl Outbox {
 }
 
 impl Contents {
+    fn add<P: Serialize>(
+        &mut self,
+        src: &str,
+        dest: &str,
+        message: &Outgoing<'_, P>,
+    ) -> serde_json::Result<()> {
+        let lines = match self.hold(dest, message.number) {
+            Some(held) => &mut held.lines,
+            None => &mut self.lines,
+        };
+        encode(lines, src, dest, message)?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Where such a message is held, if it is.
+    fn hold(&mut self, dest: &str, number: Number<'_>) -> Option<&mut Held> {
+        self.held.as_mut().filter(|_| !number.is_reply() && !is_client(dest))
+    }
+
     fn wake(&mut self) {
         if let Some(sleeper) = self.sleeper.take() {
             sleeper.wake();
         }
     }
+}
+
+impl Held {
+    fn until_released(&mut self) -> Release {
+        let (sender, release) = oneshot::channel();
+        self.calls.push(sender);
+        release
+    }
+}
+
+/// A client is whoever has a name that begins like this, by Maelstrom's definition.
+fn is_client(name: &str) -> bool {
+    name.starts_with('c')
 }

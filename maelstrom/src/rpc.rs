@@ -141,9 +141,13 @@ where
 {
     let mut slot = calls.open(dest)?;
     let message = Outgoing { kind: R::TYPE, number: Number::Request(slot.id), payload: request };
-    outbox
-        .push(src, dest, &message)
+    let release = outbox
+        .push_request(src, dest, &message)
         .unwrap_or_else(|error| panic!("a {} request has no JSON form: {error}", R::TYPE));
+    if let Some(release) = release {
+        // Nobody can answer before the request leaves. It ends with an error, always.
+        let _ = release.await;
+    }
     match time::timeout(timeout, &mut slot.reply).await {
         Ok(Ok(line)) => decode_reply::<R>(dest, &line),
         Ok(Err(_closed)) => Err(CallError::Closed),

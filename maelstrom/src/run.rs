@@ -13,6 +13,11 @@
 //!
 //! Always: no input ends the loop except its end; every request that has a
 //! `msg_id` and a sender is answered exactly once, by its handler or here.
+//!
+//! What is for other nodes and for services leaves only when all of them are
+//! surely there (see `outbox.rs`): when a message other than `init` has come after
+//! it, since clients begin when every node is set up and other nodes hold back
+//! likewise; or [`HOLD`] after `init`; or at the end of input.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -46,6 +51,12 @@ const HIGH_WATER: usize = 64 * 1024;
 /// the bytes of their messages above which they are.
 const MAX_WAITING: usize = 16 * 1024;
 const MAX_WAITING_BYTES: usize = 256 * 1024 * 1024;
+/// How long after `init` others are not talked to, unless a message shows earlier
+/// that they are there. Maelstrom was seen to take 266 ms to register 25 nodes.
+const HOLD: Duration = Duration::from_secs(2);
+/// Held output above which handlers and tasks are not polled: the bound of what a
+/// node can say in that time.
+const MAX_HELD: usize = 16 * 1024 * 1024;
 /// How long handlers may go on after the end of input.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -144,6 +155,8 @@ struct Core<S> {
     waiting: FuturesUnordered<BoxFuture<'static, usize>>,
     waiting_bytes: usize,
     background: FuturesUnordered<Task>,
+    /// From `init` on, as long as others are not talked to: when that ends.
+    hold: Option<Pin<Box<Sleep>>>,
     /// When handlers still waiting after the end of input are given up.
     deadline: Option<Pin<Box<Sleep>>>,
     span: tracing::Span,
@@ -161,13 +174,14 @@ impl<S: Send + Sync + 'static> Core<S> {
             periodic: node.periodic,
             host,
             rng,
-            outbox: Arc::default(),
+            outbox: Arc::new(Outbox::holding()),
             calls: Arc::new(Calls::new(first_id)),
             phase: Phase::Waiting,
             running: None,
             waiting: FuturesUnordered::new(),
             waiting_bytes: 0,
             background: FuturesUnordered::new(),
+            hold: None,
             deadline: None,
             span: tracing::Span::none(),
             stats: Stats::default(),
@@ -188,6 +202,7 @@ impl<S: Send + Sync + 'static> Core<S> {
             if self.outbox.len() >= HIGH_WATER {
                 ready!(writer.poll_write(&self.outbox, cx)).map_err(RunError::Output)?;
             }
+            self.poll_hold(cx);
             self.poll_tasks(cx);
             if !reader.ended() {
                 let lines = reader.poll_lines(cx, |line, cx| self.line(line, cx));
@@ -208,8 +223,29 @@ impl<S: Send + Sync + 'static> Core<S> {
         }
     }
 
+    fn poll_hold(&mut self, cx: &mut Wakeup<'_>) {
+        if let Some(hold) = &mut self.hold
+            && hold.as_mut().poll(cx).is_ready()
+        {
+            self.release();
+        }
+    }
+
+    fn holds_too_much(&self) -> bool {
+        self.hold.is_some() && self.outbox.held() >= MAX_HELD
+    }
+
+    fn release(&mut self) {
+        self.hold = None;
+        self.outbox.release();
+    }
+
     /// Polls what waits until all of it waits for something else.
     fn poll_tasks(&mut self, cx: &mut Wakeup<'_>) {
+        if self.holds_too_much() {
+            self.background.extend(self.outbox.take_tasks());
+            return;
+        }
         self.poll_start(cx);
         while let Poll::Ready(Some(bytes)) = self.waiting.poll_next_unpin(cx) {
             self.waiting_bytes -= bytes;
@@ -237,6 +273,7 @@ impl<S: Send + Sync + 'static> Core<S> {
     fn poll_end(&mut self, cx: &mut Wakeup<'_>) -> Poll<()> {
         if self.deadline.is_none() {
             self.calls.close();
+            self.release();
         }
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(GRACE)));
         if self.waiting.is_empty() && self.outbox.len() == 0 {
@@ -264,6 +301,9 @@ impl<S: Send + Sync + 'static> Core<S> {
             Ok(envelope) => envelope,
             Err(error) => return self.malformed(line, &error),
         };
+        if self.hold.is_some() && envelope.body.kind != "init" {
+            self.release();
+        }
         if let Some(id) = envelope.body.in_reply_to {
             if !self.calls.resolve(id, &envelope.src, line) {
                 self.stats.stray_replies += 1;
@@ -376,6 +416,7 @@ impl<S: Send + Sync + 'static> Core<S> {
             let state = self.host.panics.catch(Place::State, || make_state(&setup))?;
             let (outbox, calls) = (Arc::clone(&self.outbox), Arc::clone(&self.calls));
             self.running = Some(Arc::new(Running { setup, state, outbox, calls }));
+            self.hold = Some(Box::pin(sleep(HOLD)));
         }
         let Some(running) = self.running.clone() else {
             return Err(Error::crash("`init` panicked before, and there is no state"));

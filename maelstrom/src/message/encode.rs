@@ -24,6 +24,13 @@ pub(crate) enum Number<'a> {
     ReplyAsIs(&'a RawValue),
 }
 
+impl Number<'_> {
+    /// Whether it makes a message an answer.
+    pub(crate) fn is_reply(self) -> bool {
+        matches!(self, Self::Reply(_) | Self::ReplyAsIs(_))
+    }
+}
+
 /// Appends a message as one line to `out`; on an error, and when writing the payload
 /// panics, `out` is as before.
 ///

@@ -61,15 +61,21 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// One that was initialised.
     pub async fn start<S: Send + Sync + 'static>(node: Node<S>) -> Self {
+        let mut peer = Self::connect(node);
+        peer.send(INIT).await;
+        assert_eq!(peer.line().await, INIT_OK);
+        peer
+    }
+
+    /// One that was not sent anything.
+    pub fn connect<S: Send + Sync + 'static>(node: Node<S>) -> Self {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         let (read, write) = tokio::io::split(theirs);
         tokio::spawn(node.run(BufReader::new(read), write, Host::seeded(1)));
         let (read, writer) = tokio::io::split(ours);
-        let mut peer = Self { lines: BufReader::new(read).lines(), writer };
-        peer.send(INIT).await;
-        assert_eq!(peer.line().await, INIT_OK);
-        peer
+        Self { lines: BufReader::new(read).lines(), writer }
     }
 
     pub async fn send(&mut self, line: &str) {
