@@ -13,6 +13,8 @@ SEED ?=
 SEEDS ?= 1000
 NODES ?=
 KEEP_GOING ?=
+# How many starts `make starts` tries.
+STARTS ?= 2000
 # How long `make fuzz` runs, in seconds.
 SECONDS ?= 600
 
@@ -88,6 +90,10 @@ sim-%: build ## One challenge in virtual time, for instance sim-3c SEED=7
 .PHONY: swarm
 swarm: build ## SEEDS seeds over NODES (all) and faults, on all cores
 	@$(SIMULATE) swarm --shrink --seeds $(SEEDS) $(if $(SEED),--first $(SEED)) $(if $(KEEP_GOING),--keep-going) $(NODES)
+
+.PHONY: starts
+starts: build ## STARTS starts of 1 to 100 nodes: whether one sends to a name not there yet
+	@$(SIMULATE) starts --seeds $(STARTS) $(NODES)
 
 .PHONY: scale
 scale: build ## Broadcast with 5 to 1,000 nodes: messages and latency

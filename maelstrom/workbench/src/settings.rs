@@ -242,6 +242,9 @@ pub struct Settings {
     pub workload: Workload,
     /// Number of nodes, at least 1.
     pub node_count: usize,
+    /// The longest time between the starts of the first and the last node, to whole
+    /// milliseconds. Zero starts all at once.
+    pub start_spread: Duration,
     /// Number of client processes, at least 1.
     pub concurrency: usize,
     /// Operations a second of all clients together; 0 means none.
@@ -317,6 +320,7 @@ impl Settings {
         Self {
             workload,
             node_count: 5,
+            start_spread: Duration::from_millis(500),
             concurrency: 5,
             rate: 5.0,
             time_limit: Duration::from_secs(60),

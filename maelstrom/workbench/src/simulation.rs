@@ -86,6 +86,13 @@ impl Simulation {
         self.set(|settings| settings.rate = rate)
     }
 
+    /// Starts the nodes within so many milliseconds, in a seeded order; 0 starts all
+    /// at once. A node that sends to one which is not there yet breaks the protocol.
+    #[must_use]
+    pub fn start_spread(self, millis: u64) -> Self {
+        self.set(|settings| settings.start_spread = Duration::from_millis(millis))
+    }
+
     /// Operations for so many virtual seconds.
     #[must_use]
     pub fn seconds(self, seconds: u64) -> Self {

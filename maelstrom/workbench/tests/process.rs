@@ -317,6 +317,23 @@ fn sending_to_nobody_is_a_fault() {
 }
 
 #[test]
+fn sending_to_a_node_before_it_is_there_is_a_fault() {
+    if !has("python3") {
+        return;
+    }
+    let mut faults = (0..5).filter_map(|seed| {
+        let scratch = Scratch::new("greets");
+        let options = scratch.options("echo.py", "greets");
+        let mut settings = Settings { seed, ..settings(0.2, 100.0) };
+        settings.start_spread = Duration::from_secs(2);
+        run(&settings, &options, &mut Witness::default()).err()
+    });
+    let Some(RunError::Node(failure)) = faults.next() else { panic!("no fault") };
+    let FaultKind::TooEarly { line, .. } = &failure.fault.kind else { panic!("{failure:?}") };
+    assert!(line.text.contains("hello"));
+}
+
+#[test]
 fn refusing_init_is_a_fault() {
     let Some((FaultKind::Unwilling { request, body, .. }, _)) = fault_of("refuses-init") else {
         return;

@@ -5,6 +5,7 @@
 //! - [`single`]: one test, with its log, history and journal on request.
 //! - [`challenges`]: the challenges in a row, and their table.
 //! - [`swarm`]: many seeds over challenges and faults, on all cores.
+//! - [`starts`]: many starts of every node, and whether one sends too early.
 //! - [`scale`]: broadcast in clusters of growing size.
 //! - [`oracle`]: what a run under faults has to show.
 //! - [`losses`]: what kills cost a node that keeps values in memory.
@@ -27,6 +28,7 @@ mod noise;
 mod oracle;
 mod scale;
 mod single;
+mod starts;
 mod swarm;
 
 use std::io::Write as _;
@@ -50,6 +52,9 @@ enum Command {
     Challenge(challenges::Flags),
     /// Run many seeds over challenges and faults, on all cores
     Swarm(swarm::Flags),
+    /// Start nodes many times, and look whether one sends to a name that is not there
+    /// yet
+    Starts(starts::Flags),
     /// Measure broadcast in clusters of growing size
     Scale(scale::Flags),
     /// Measure what broadcast loses when nodes are killed
@@ -70,6 +75,7 @@ fn main() -> ExitCode {
         Command::Test(flags) => single::run(*flags),
         Command::Challenge(flags) => challenges::run(&flags),
         Command::Swarm(flags) => swarm::run(&flags),
+        Command::Starts(flags) => starts::run(&flags),
         Command::Scale(flags) => scale::run(&flags),
         Command::Losses(flags) => losses::run(&flags),
         Command::Excess(flags) => excess::run(&flags),

@@ -51,6 +51,14 @@ pub struct SettingsFlags {
           help_heading = "What is tested")]
     node_count: usize,
 
+    /// How long after the first node the last one is started, at most, in milliseconds.
+    /// Maelstrom starts nodes in no certain order, and ends the output of one that sends
+    /// to a name which is not there yet; so does this. 0 starts all at once (not in
+    /// Maelstrom)
+    #[arg(long, value_name = "MILLIS", default_value = "500", value_parser = values::millis,
+          allow_hyphen_values = true, help_heading = "Network and faults")]
+    start_spread: Duration,
+
     /// How many clients work at a time: a number, or a multiple of the number of
     /// nodes with an n behind it
     #[arg(
@@ -287,6 +295,7 @@ impl SettingsFlags {
         let settings = Settings {
             workload: self.workload.unwrap_or(Workload::LinKv),
             node_count: self.node_count,
+            start_spread: self.start_spread,
             concurrency: self.concurrency.resolve(self.node_count),
             rate: self.rate,
             time_limit: self.time_limit,

@@ -81,6 +81,8 @@ impl Line {
             &seconds(defaults.time_limit),
         );
         self.flag_unless("--values", &settings.values.name(), &defaults.values.name());
+        let (spread, default) = (settings.start_spread, defaults.start_spread);
+        self.flag_unless("--start-spread", &spread.as_millis(), &default.as_millis());
         self.flag_unless("--latency", &settings.latency.mean.as_millis(), &0);
         self.flag_unless("--latency-dist", &settings.latency.dist.name(), &"constant");
         self.flag_unless("--seq-kv", &settings.seq_kv.name(), &"real");
@@ -180,6 +182,7 @@ mod tests {
             ],
             disk: vec![DiskFault::LoseUnsynced, DiskFault::Full],
             availability: Some(Availability::Total),
+            start_spread: Duration::ZERO,
             seq_kv: SeqKv::Worst,
             values: Values::Any,
             links: Links::Pairs(vec![(0, 1), (1, 2)]),
@@ -193,7 +196,8 @@ mod tests {
         assert_eq!(
             plan.command(),
             "workbench test --workload broadcast --bin ./node --node-count 3 --concurrency 6 \
-             --rate 0.5 --time-limit 1.5 --values any --seq-kv worst --links n0-n1,n1-n2 \
+             --rate 0.5 --time-limit 1.5 --values any --start-spread 0 --seq-kv worst \
+             --links n0-n1,n1-n2 \
              --topology grid --nemesis partition,kill:2.5 --disk lose-unsynced,full \
              --availability total --strict --limits 'msgs-per-op<30' --seed 0 -- --name 'it'\\''s'"
         );

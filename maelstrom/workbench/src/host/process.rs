@@ -109,7 +109,8 @@ struct Host<'a> {
     observer: &'a mut dyn Observer,
     log_stderr: bool,
     program: PathBuf,
-    nodes: Vec<NodeProcess>,
+    /// Those that were started.
+    nodes: Vec<Option<NodeProcess>>,
     exits: mpsc::UnboundedReceiver<Exit>,
     exit_sender: mpsc::UnboundedSender<Exit>,
     twins: TwinProcesses,
@@ -173,7 +174,7 @@ impl<'a> Host<'a> {
             observer,
             log_stderr: settings.log_stderr,
             program: resolve(&options.bin),
-            nodes: Vec::with_capacity(settings.node_count),
+            nodes: std::iter::repeat_with(|| None).take(settings.node_count).collect(),
             exits,
             exit_sender,
             twins: TwinProcesses::default(),
@@ -198,6 +199,7 @@ impl<'a> Host<'a> {
         self.observer.progress(&self.world.progress(self.began.elapsed()));
         let tally = self.world.progress(self.began.elapsed()).tally;
         for (node, process) in self.nodes.iter().enumerate() {
+            let Some(process) = process else { continue };
             self.world.end_of_output(node, process.lines.rest());
         }
         let quirks = self.world.quirks().clone();
@@ -250,7 +252,7 @@ impl<'a> Host<'a> {
 
     fn read_stdout(&mut self, node: usize, cx: &mut Context<'_>) -> Result<bool, Stop> {
         let Self { nodes, world, commands, buffer, began, .. } = self;
-        let process = &mut nodes[node];
+        let Some(process) = &mut nodes[node] else { return Ok(false) };
         let Poll::Ready(chunk) = process.poll_stdout(cx, buffer) else { return Ok(false) };
         let now = began.elapsed();
         process.lines.feed(chunk, |line| world.node_line(node, line, now, commands))?;
@@ -276,7 +278,8 @@ impl<'a> Host<'a> {
                 observer.node_log(node, line);
             }
         };
-        match nodes[node].poll_stderr(cx, buffer, each) {
+        let Some(process) = &mut nodes[node] else { return Ok(false) };
+        match process.poll_stderr(cx, buffer, each) {
             Poll::Ready(result) => {
                 result.map_err(RunError::io("write a node's log"))?;
                 Ok(true)
@@ -310,10 +313,7 @@ impl<'a> Host<'a> {
         if let Some(watchdog) = &mut self.watchdog {
             watchdog.forget(group);
         }
-        let process = &mut self.nodes[node];
-        if process.group() != group {
-            return None;
-        }
+        let process = self.nodes[node].as_mut().filter(|process| process.group() == group)?;
         process.ended = true;
         // The group's number stays taken as long as it has members, and it has to
         // have some for this to reach anybody.
@@ -333,37 +333,39 @@ impl<'a> Host<'a> {
         let mut commands = std::mem::take(&mut self.commands);
         for command in commands.drain(..) {
             match command {
-                Command::Deliver(node, message) => self.nodes[node].enqueue(&message),
+                Command::Deliver(node, message) => self.with(node, |node| node.enqueue(&message)),
                 Command::Record(op) => self.observer.op(&op),
                 Command::Traffic(traffic) => self.observer.traffic(&traffic),
                 Command::Start(node) => self.start(node)?,
                 Command::Kill(node) => {
                     self.twins.kill(node);
-                    self.nodes[node].kill();
+                    self.with(node, NodeProcess::kill);
                 }
                 Command::Damage(node, fault) => self.damage(node, fault)?,
                 // The settings were refused that would ask for it.
                 Command::Fill(..) | Command::Clock(_) => {}
                 Command::Twin(node, init) => self.start_twin(node, &init)?,
-                Command::Pause(node) => self.nodes[node].signal(Signal::SIGSTOP),
-                Command::Resume(node) => self.nodes[node].signal(Signal::SIGCONT),
+                Command::Pause(node) => self.with(node, |node| node.signal(Signal::SIGSTOP)),
+                Command::Resume(node) => self.with(node, |node| node.signal(Signal::SIGCONT)),
             }
         }
         self.commands = commands;
         Ok(())
     }
 
-    /// Nodes are started in order, and again when they were killed.
+    fn with(&mut self, node: usize, act: impl FnOnce(&mut NodeProcess)) {
+        if let Some(process) = &mut self.nodes[node] {
+            act(process);
+        }
+    }
+
+    /// Starts a node, for the first time or after it was killed.
     fn start(&mut self, node: usize) -> Result<(), RunError> {
         create_dir(&self.directory(node))?;
-        if let Some(killed) = self.nodes.get(node).filter(|process| !process.ended) {
+        if let Some(killed) = self.nodes[node].as_ref().filter(|process| !process.ended) {
             killed.await_death();
         }
-        let process = self.launch(node, "", node < self.nodes.len())?;
-        match self.nodes.get_mut(node) {
-            Some(old) => *old = process,
-            None => self.nodes.push(process),
-        }
+        self.nodes[node] = Some(self.launch(node, "", self.nodes[node].is_some())?);
         Ok(())
     }
 
@@ -395,6 +397,7 @@ impl<'a> Host<'a> {
 
     fn write_nodes(&mut self, cx: &mut Context<'_>) -> Result<(), NodeFault> {
         for (node, process) in self.nodes.iter_mut().enumerate() {
+            let Some(process) = process else { continue };
             process.poll_write(cx);
             let bytes = process.backlog();
             if bytes > MAX_BACKLOG {
@@ -428,7 +431,7 @@ impl<'a> Host<'a> {
     async fn shut_down(&mut self, politely: bool) {
         self.twins = TwinProcesses::default();
         if politely {
-            self.nodes.iter_mut().for_each(NodeProcess::close_stdin);
+            self.nodes.iter_mut().flatten().for_each(NodeProcess::close_stdin);
             self.signal_remaining(Signal::SIGCONT);
             self.await_ends(GRACE, false).await;
             self.signal_remaining(Signal::SIGTERM);
@@ -441,6 +444,7 @@ impl<'a> Host<'a> {
     fn signal_remaining(&self, signal: Signal) {
         self.nodes
             .iter()
+            .flatten()
             .filter(|process| !process.ended)
             .for_each(|process| process.signal(signal));
     }
@@ -457,11 +461,13 @@ impl<'a> Host<'a> {
             self.exited(exit);
         }
         for node in 0..self.nodes.len() {
-            while self.nodes[node].poll_stdout(cx, &mut self.buffer).is_ready() {}
+            if let Some(process) = &mut self.nodes[node] {
+                while process.poll_stdout(cx, &mut self.buffer).is_ready() {}
+            }
             while let Poll::Ready(Ok(true)) = self.drain_stderr(node, cx) {}
         }
         let is_over = |process: &NodeProcess| process.ended && !(and_logs && process.logs());
-        if self.nodes.iter().all(is_over) { Poll::Ready(()) } else { Poll::Pending }
+        if self.nodes.iter().flatten().all(is_over) { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn drain_stderr(&mut self, node: usize, cx: &mut Context<'_>) -> Poll<Result<bool, RunError>> {
@@ -474,7 +480,7 @@ impl<'a> Host<'a> {
     /// A watchdog that is let go without a farewell looks after what would not
     /// end.
     fn dismiss_watchdog(&mut self) {
-        let all_ended = self.nodes.iter().all(|process| process.ended);
+        let all_ended = self.nodes.iter().flatten().all(|process| process.ended);
         if let Some(watchdog) = self.watchdog.take().filter(|_| all_ended) {
             watchdog.farewell();
         }
@@ -485,12 +491,12 @@ impl<'a> Host<'a> {
         match stop {
             Stop::Error(error) => error,
             Stop::Fault(fault) => {
-                let process = &self.nodes[fault.node];
+                let process = self.nodes[fault.node].as_ref();
                 RunError::Node(Box::new(NodeFailure {
-                    hint: hint(&fault.kind, process),
-                    reasons: process.reasons(),
-                    stderr: process.tail(),
-                    log: process.log_path().to_owned(),
+                    hint: process.and_then(|process| hint(&fault.kind, process)),
+                    reasons: process.map(NodeProcess::reasons).unwrap_or_default(),
+                    stderr: process.map(NodeProcess::tail).unwrap_or_default(),
+                    log: process.map(|process| process.log_path().to_owned()).unwrap_or_default(),
                     fault,
                 }))
             }

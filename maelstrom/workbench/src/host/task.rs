@@ -32,6 +32,23 @@ impl Program {
     pub fn new<S: Send + Sync + 'static>(node: impl Fn() -> maelstrom::Node<S> + 'static) -> Self {
         Self(Rc::new(move |input, output, host| Box::pin(node().run(input, output, host))))
     }
+
+    /// A program of any other make: `run` reads messages from the first, one a line,
+    /// writes to the second, and does not end.
+    pub fn raw<F>(
+        run: impl Fn(Pin<Box<dyn AsyncBufRead>>, Pin<Box<dyn AsyncWrite>>) -> F + 'static,
+    ) -> Self
+    where
+        F: Future<Output = io::Result<()>> + 'static,
+    {
+        Self(Rc::new(move |input, output, _| {
+            let life = run(Box::pin(input), Box::pin(output));
+            Box::pin(async {
+                life.await.map_err(maelstrom::RunError::Input)?;
+                Ok(maelstrom::Stats::default())
+            })
+        }))
+    }
 }
 
 /// A node.

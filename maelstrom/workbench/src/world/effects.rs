@@ -37,7 +37,7 @@ impl World {
                 raw("network-healed")
             }
             Effect::Kill(nodes) => {
-                let killed = self.those(nodes, |node| node.life != Life::Down);
+                let killed = self.those(nodes, |node| node.life.is_up());
                 killed.iter().for_each(|&node| self.kill_node(node, out));
                 names(&killed)
             }

@@ -63,6 +63,20 @@ pub enum FaultKind {
         /// The name it used.
         dest: String,
     },
+    /// It sent to somebody who does not exist yet.
+    #[error(
+        "printed {line}, which is for {dest:?}, before that name existed. Maelstrom sets nodes up \
+         in parallel, each in its own time, and the services with n0. Such a message ends a \
+         node's output there for good: what it prints later, its `init_ok` included, is never \
+         read, and the test ends with 255, `Expected node … to respond to an init message`. A \
+         node may talk to others as soon as something other than `init` has come"
+    )]
+    TooEarly {
+        /// What it printed.
+        line: Printed,
+        /// The name it used.
+        dest: String,
+    },
     /// It let a request before the test proper time out.
     #[error("did not answer `{request}` within {seconds} s{}", .instead.as_deref().unwrap_or_default())]
     Silent {

@@ -19,6 +19,7 @@
 //! that are due, replies that are overdue, operations and faults that are due.
 //!
 //! - [`phases`]: how they follow each other.
+//! - [`starts`]: when nodes are started for the first time.
 //! - [`nodes`]: starting nodes and preparing them.
 //! - [`effects`]: carrying out faults.
 //! - [`messages`]: from nodes and services, to whom they are for.
@@ -39,6 +40,7 @@ mod phases;
 mod quirks;
 mod record;
 mod script;
+mod starts;
 mod threads;
 mod wire;
 
@@ -58,9 +60,10 @@ use crate::service::Services;
 use crate::settings::Settings;
 use crate::workload::{self, Unsupported, Workload};
 use load::Load;
-use nodes::{Life, Node};
+use nodes::Node;
 use record::Recorder;
 use script::Script;
+use starts::Starts;
 use threads::{Ended, Threads};
 use wire::{Owner, Presence, Wire};
 
@@ -132,6 +135,7 @@ pub struct World {
     wire: Wire,
     services: Services,
     nodes: Vec<Node>,
+    starts: Starts,
     threads: Threads,
     load: Load,
     nemesis: Nemesis,
@@ -145,6 +149,7 @@ pub struct World {
 /// Kinds of event, in the order in which those of the same time happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
+    Start,
     Message,
     Alarm,
     Fault,
@@ -164,7 +169,7 @@ impl World {
         let mut seeds = StdRng::seed_from_u64(settings.seed);
         let mut stream = || StdRng::seed_from_u64(seeds.next_u64());
         let (load, latency, nemesis, mut services) = (stream(), stream(), stream(), stream());
-        let disorder = stream();
+        let (disorder, starts) = (stream(), stream());
         let nodes = settings.node_count;
         let mut net = Network::new(nodes, settings.latency, latency, disorder);
         net.restrict(settings.neighbours()?);
@@ -172,7 +177,8 @@ impl World {
             workload: workload::new(settings)?,
             wire: Wire::new(net),
             services: Services::new(&mut services, settings.seq_kv),
-            nodes: std::iter::repeat_with(Node::down).take(nodes).collect(),
+            nodes: std::iter::repeat_with(Node::absent).take(nodes).collect(),
+            starts: Starts::draw(nodes, settings.start_spread, starts),
             threads: Threads::new(settings.concurrency, nodes),
             load: Load::none(load),
             nemesis: Nemesis::new(settings, nemesis),
@@ -190,11 +196,6 @@ impl World {
         self.wire.net.watch(watch);
     }
 
-    /// Starts and initialises all nodes.
-    pub fn start(&mut self, now: Duration, out: &mut Vec<Command>) {
-        (0..self.settings.node_count).for_each(|node| self.start_node(node, now, out));
-    }
-
     /// When [`advance`](Self::advance) has something to do.
     pub fn next_event(&self) -> Option<Duration> {
         self.agenda().map(|(time, _)| time)
@@ -208,6 +209,7 @@ impl World {
     pub fn advance(&mut self, now: Duration, out: &mut Vec<Command>) -> Result<(), NodeFault> {
         while let Some((_, event)) = self.agenda().filter(|&(time, _)| time <= now) {
             match event {
+                Event::Start => self.start_next(now, out),
                 Event::Message => self.deliver(now, out)?,
                 Event::Alarm => self.check_deadline(now, out)?,
                 Event::Fault => self.let_nemesis_act(now, out),
@@ -232,7 +234,7 @@ impl World {
         now: Duration,
         out: &mut Vec<Command>,
     ) -> Result<(), NodeFault> {
-        if self.nodes[node].life == Life::Down {
+        if !self.nodes[node].life.is_up() {
             return Ok(());
         }
         self.nodes[node].lines += 1;
@@ -268,6 +270,10 @@ impl World {
         let body = message.body;
         match Address::parse(&message.dest) {
             Some(dest) if self.wire.net.has(dest) => {
+                if !self.is_registered(dest) {
+                    let dest = dest.to_string();
+                    return Err(FaultKind::TooEarly { line: printed(), dest }.of(node));
+                }
                 self.nodes[node].is_heard |= dest != Address::Node(node);
                 let message = self.wire.net.register(src, dest, body.to_owned(), now);
                 self.wire.net.post(message, now);
@@ -288,7 +294,9 @@ impl World {
     fn is_registered(&self, address: Address) -> bool {
         match address {
             Address::Client(id) => matches!(self.wire.presence(id), Presence::Open(_)),
-            Address::Node(_) | Address::Service(_) => self.wire.net.has(address),
+            Address::Node(_) | Address::Service(_) => {
+                self.wire.net.has(address) && self.was_started(address)
+            }
         }
     }
 
@@ -363,6 +371,7 @@ impl World {
     fn agenda(&self) -> Option<(Duration, Event)> {
         let recovered = (self.phase == Phase::Recovery).then_some(self.recovered_at);
         [
+            (self.starts.due(), Event::Start),
             (self.wire.net.next_due(), Event::Message),
             (self.wire.next_alarm(), Event::Alarm),
             (self.next_fault(), Event::Fault),

@@ -33,7 +33,9 @@ pub(super) struct Node {
 /// Where a node stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Life {
-    /// It does not run.
+    /// It was never started, and nobody knows its name.
+    Absent,
+    /// It does not run any more.
     Down,
     /// It was asked to initialise.
     Initialising,
@@ -43,10 +45,22 @@ pub(super) enum Life {
     Ready,
 }
 
+impl Life {
+    /// Whether there is a process.
+    pub(super) fn is_up(self) -> bool {
+        !matches!(self, Self::Absent | Self::Down)
+    }
+}
+
 impl Node {
     /// A node that was not started yet.
-    pub(super) fn down() -> Self {
-        Self { life: Life::Down, is_paused: false, connection: None, is_heard: false, lines: 0 }
+    pub(super) fn absent() -> Self {
+        Self { life: Life::Absent, is_paused: false, connection: None, is_heard: false, lines: 0 }
+    }
+
+    /// A node that was killed.
+    fn down() -> Self {
+        Self { life: Life::Down, ..Self::absent() }
     }
 }
 
@@ -56,7 +70,7 @@ impl World {
         out.push(Command::Start(node));
         self.wire.net.connect(node);
         self.services.begin_life(Address::Node(node), self.wire.net.next_id());
-        self.nodes[node] = Node { life: Life::Initialising, ..Node::down() };
+        self.nodes[node] = Node { life: Life::Initialising, ..Node::absent() };
         self.prepare(node, &self.init(node), INIT_TIMEOUT, now);
     }
 

@@ -28,7 +28,7 @@ else:
 while line := (time.sleep(1000) if mode == "deaf" else sys.stdin.readline()):
     message = json.loads(line)
     src, body = message["src"], message["body"]
-    reply = {"in_reply_to": body["msg_id"]}
+    reply = {"in_reply_to": body.get("msg_id")}
     if body["type"] == "init":
         me = body["node_id"]
         if mode == "hangs-at-init":
@@ -45,7 +45,12 @@ while line := (time.sleep(1000) if mode == "deaf" else sys.stdin.readline()):
         if mode == "refuses-init":
             send(me, src, reply | {"type": "error", "code": 13, "text": "no"})
             continue
+        if mode == "greets":
+            for other in body["node_ids"]:
+                send(me, other, {"type": "hello", "msg_id": 1})
         send(me, src, reply | {"type": "init_ok"})
+        continue
+    if body["type"] in ("hello", "error"):
         continue
     sent += 1
     if sent == 3:

@@ -16,7 +16,9 @@ impl Host<'_> {
 
     /// Breaks the files of a node that was just killed.
     pub(super) fn damage(&mut self, node: usize, fault: DiskFault) -> Result<(), RunError> {
-        self.nodes[node].await_death();
+        if let Some(killed) = &self.nodes[node] {
+            killed.await_death();
+        }
         let directory = self.directory(node);
         disk::damage(&directory, fault, &mut self.chance)
             .map_err(RunError::io(format!("break a file in {}", directory.display())))

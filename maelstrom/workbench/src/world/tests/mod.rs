@@ -4,6 +4,7 @@ mod faults;
 mod outages;
 mod phases;
 mod processes;
+mod starts;
 
 use std::collections::VecDeque;
 
@@ -174,6 +175,7 @@ fn settings(workload: settings::Workload) -> Settings {
     settings.rate = 100.0;
     settings.time_limit = Duration::from_secs(10);
     settings.seed = 1;
+    settings.start_spread = Duration::ZERO;
     settings
 }
 
