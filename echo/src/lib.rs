@@ -4,6 +4,9 @@
 //! JSON comes back unchanged, integers beyond 64 bits, floats with trailing
 //! zeros and nesting of any depth included. Nodes never talk to each other, so any
 //! network will do.
+//!
+//! A node that was killed answers again within a second of its start. It sends nothing
+//! but answers.
 
 use maelstrom::{Context, Error, Node, Request};
 use serde::{Deserialize, Serialize};

@@ -21,6 +21,9 @@
 //!
 //! Nodes never talk to each other, so any network will do, complete or not.
 //!
+//! A node that was killed answers again within a second of its start. It sends nothing
+//! but answers.
+//!
 //! [UUID]: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-4
 
 use std::sync::atomic::{AtomicU64, Ordering};

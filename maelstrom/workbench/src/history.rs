@@ -120,6 +120,10 @@ pub struct Op {
     /// Whether this belongs to the reads after the recovery phase.
     #[serde(rename = "final?", default, skip_serializing_if = "is_false")]
     pub is_final: bool,
+    /// Whether this probes a node, so long after the last fault: see
+    /// [`Promise`](crate::settings::Promise).
+    #[serde(rename = "probe?", default, skip_serializing_if = "is_false")]
+    pub is_probe: bool,
     /// Of kafka's `assign`: whether the client rewinds to the first offsets
     /// instead of going on from the committed ones.
     #[serde(rename = "seek-to-beginning?", default, skip_serializing_if = "is_false")]
@@ -153,6 +157,7 @@ impl Op {
             value,
             error: None,
             is_final: false,
+            is_probe: false,
             seek_to_beginning: false,
             unseen: None,
             poll_ms: None,

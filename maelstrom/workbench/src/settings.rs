@@ -235,6 +235,16 @@ impl Default for CheckBudget {
     }
 }
 
+/// What holds once all faults are over: how soon, and how quietly.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Promise {
+    /// How long after the last fault everything is as promised.
+    pub within: Duration,
+    /// The most messages a second between nodes and services while no client asks for
+    /// anything, if that is bounded.
+    pub idle_messages: Option<f64>,
+}
+
 /// The settings of one test.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -269,6 +279,9 @@ pub struct Settings {
     pub disk: Vec<DiskFault>,
     /// Availability to be met.
     pub availability: Option<Availability>,
+    /// What is to hold after the last fault, if that is to be checked. Then clients
+    /// probe their nodes before the recovery phase.
+    pub promise: Option<Promise>,
     /// Consistency models to be checked, by their real names.
     pub consistency_models: Vec<Model>,
     /// Most operations in one transaction.
@@ -332,6 +345,7 @@ impl Settings {
             nemesis_interval: Duration::from_secs(10),
             disk: Vec::new(),
             availability: None,
+            promise: None,
             consistency_models: vec![Model::StrictSerializable],
             max_txn_length: 4,
             max_writes_per_key: 16,

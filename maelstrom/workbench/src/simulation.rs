@@ -39,7 +39,7 @@ use crate::host::{Observer, Program, RunError, RunStats};
 use crate::links::Links;
 use crate::nemesis::{DiskFault, Fault};
 use crate::net::Traffic;
-use crate::report::net;
+use crate::report::{net, quiescence};
 use crate::settings::{Availability, Latency, LatencyDist, SeqKv, Settings, Workload};
 
 /// A test that can be run in virtual time.
@@ -237,6 +237,9 @@ impl Simulation {
         if let Ok(stats) = &ended {
             let outcome = net::outcome(stats, &report.changes, self.settings.strict);
             report.add("net", outcome);
+            if let (Some(idle), Some(promise)) = (&stats.idle, self.settings.promise) {
+                report.add("quiescence", quiescence::outcome(idle, promise));
+            }
         }
         Finished {
             settings: self.settings.clone(),

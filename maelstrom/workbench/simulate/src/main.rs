@@ -7,7 +7,8 @@
 //! - [`swarm`]: many seeds over challenges and faults, on all cores.
 //! - [`starts`]: many starts of every node, and whether one sends too early.
 //! - [`scale`]: broadcast in clusters of growing size.
-//! - [`oracle`]: what a run under faults has to show.
+//! - [`oracle`]: what a run under faults has to show; [`promises`]: how soon and how
+//!   quietly after the last fault.
 //! - [`losses`]: what kills cost a node that keeps values in memory.
 //! - [`excess`]: how much later than by flooding values arrive under partitions.
 //! - [`frontier`]: messages against latency over the range of broadcast's setting.
@@ -26,6 +27,7 @@ mod losses;
 mod nodes;
 mod noise;
 mod oracle;
+mod promises;
 mod scale;
 mod single;
 mod starts;

@@ -9,7 +9,7 @@ use workbench::simulation::Finished;
 use workbench::swarm::Subject;
 use workbench::swarm::oracle::answered_in_the_end;
 
-use crate::oracle;
+use crate::{oracle, promises};
 
 /// A node of this workspace.
 #[derive(Clone, Copy)]
@@ -49,6 +49,7 @@ pub(crate) const KINDS: &[Kind] = &[
             ],
             rate: 100,
             oracle: oracle::broadcast,
+            promise: promises::broadcast,
             ..Subject::new("broadcast", Workload::Broadcast, |arguments| {
                 let config = Config::parse(arguments.to_vec(), |_| None)?;
                 Ok(Program::new(move || broadcast::node_with(config.clone())))
@@ -72,6 +73,7 @@ pub(crate) const KINDS: &[Kind] = &[
             links: |_| true,
             values: true,
             rate: 200,
+            promise: promises::alone,
             ..Subject::new("echo", Workload::Echo, |arguments| {
                 without_arguments(arguments, || Program::new(echo::node))
             })
@@ -89,6 +91,7 @@ pub(crate) const KINDS: &[Kind] = &[
             most_nodes: 100,
             rate: 100,
             oracle: answered_in_the_end,
+            promise: promises::counter,
             ..Subject::new("g-counter", Workload::GCounter, |arguments| {
                 without_arguments(arguments, || Program::new(g_counter::node))
             })
@@ -110,6 +113,7 @@ pub(crate) const KINDS: &[Kind] = &[
             arguments: &["", "", "", "--ack-early"],
             oracle: oracle::log,
             rate: 200,
+            promise: promises::kafka_log,
             ..Subject::new("kafka-log", Workload::Kafka, |arguments| {
                 let options = kafka_log::Options::parse(arguments.iter().cloned())?;
                 Ok(Program::new(move || kafka_log::node(options)))
@@ -130,6 +134,7 @@ pub(crate) const KINDS: &[Kind] = &[
             most_nodes: 100,
             rate: 100,
             oracle: answered_in_the_end,
+            promise: promises::counter,
             ..Subject::new("pn-counter", Workload::PnCounter, |arguments| {
                 without_arguments(arguments, || Program::new(g_counter::pn_node))
             })
@@ -154,6 +159,7 @@ pub(crate) const KINDS: &[Kind] = &[
             links: |_| true,
             values: true,
             rate: 200,
+            promise: promises::txn_kv,
             ..Subject::new("txn-kv", Workload::TxnRwRegister, |arguments| {
                 let fsync = arguments.first().is_some_and(|argument| argument == "--fsync");
                 let options = txn_kv::Options { fsync, ..txn_kv::Options::default() };
@@ -174,6 +180,7 @@ pub(crate) const KINDS: &[Kind] = &[
             most_nodes: 100,
             links: |_| true,
             rate: 500,
+            promise: promises::alone,
             ..Subject::new("unique-ids", Workload::UniqueIds, |arguments| {
                 without_arguments(arguments, || Program::new(unique_ids::node))
             })

@@ -15,12 +15,13 @@ use super::linearizable::Linearizable;
 use super::panics::NodePanics;
 use super::perf::Perf;
 use super::set_full::SetFull;
+use super::settling::Settling;
 use super::stats::Stats;
 use super::unique_ids::UniqueIds;
 use super::witness::{Event, Names};
 use super::{Checker, Finding, Outcome, Validity, txn};
 use crate::history::Op;
-use crate::settings::{Settings, Workload};
+use crate::settings::{Promise, Settings, Workload};
 
 /// The checker of a workload.
 pub fn workload_checker(settings: &Settings, names: Names) -> Box<dyn Checker> {
@@ -53,12 +54,15 @@ impl Analysis {
     /// The checks that these settings ask for.
     pub fn new(settings: &Settings, names: Names) -> Self {
         let workload = workload_checker(settings, names);
-        let parts: Vec<(_, Box<dyn Checker>)> = vec![
+        let mut parts: Vec<(_, Box<dyn Checker>)> = vec![
             ("workload", workload),
             ("stats", Box::<Stats>::default()),
             ("availability", Box::new(Availability::new(settings.availability, names))),
             ("perf", Box::<Perf>::default()),
         ];
+        if let Some(Promise { within, .. }) = settings.promise {
+            parts.push(("settling", Box::new(Settling::new(settings.workload, within, names))));
+        }
         let (asked, changes) = (Asked::new(settings), Changes::new(settings, names));
         let (panics, compatible) = (NodePanics::default(), settings.compatible);
         Self { asked, changes, panics, compatible, parts }

@@ -19,6 +19,7 @@ mod perf;
 mod quantiles;
 mod reasons;
 mod set_full;
+mod settling;
 mod stats;
 pub mod txn;
 mod unique_ids;

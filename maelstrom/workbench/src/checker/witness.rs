@@ -43,6 +43,14 @@ impl Names {
         }
     }
 
+    /// The number of the client thread that a process runs on, where known.
+    pub(crate) fn thread(&self, process: Process) -> Option<u64> {
+        match (process, self.cluster) {
+            (Process::Client(number), Some(cluster)) => Some(number % cluster.concurrency),
+            _ => None,
+        }
+    }
+
     /// The number of the node that a process talks to, where known: a client that
     /// was left in doubt goes on as its old number plus the concurrency, on the same
     /// node.

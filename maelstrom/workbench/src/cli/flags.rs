@@ -13,8 +13,8 @@ use crate::links::Links;
 use crate::nemesis::{DiskFault, Fault};
 use crate::report::limits::Limit;
 use crate::settings::{
-    Availability, CheckBudget, Latency, LatencyDist, PlannedFault, SeqKv, Settings, Topology,
-    Values, Workload,
+    Availability, CheckBudget, Latency, LatencyDist, PlannedFault, Promise, SeqKv, Settings,
+    Topology, Values, Workload,
 };
 use crate::workload;
 
@@ -152,6 +152,19 @@ pub struct SettingsFlags {
     #[arg(long, value_name = "EXPECTED", value_parser = values::availability,
           allow_hyphen_values = true, help_heading = "What is judged")]
     availability: Option<Availability>,
+
+    /// After the last fault and so many milliseconds, each client performs one operation
+    /// more, which has to succeed and to show all that was acknowledged; otherwise nodes
+    /// settle late (not in Maelstrom)
+    #[arg(long, value_name = "MILLIS", value_parser = values::millis,
+          allow_hyphen_values = true, help_heading = "What is judged")]
+    settle_within: Option<Duration>,
+
+    /// Most messages a second between nodes and services in the ten seconds after that,
+    /// in which no client asks for anything (not in Maelstrom)
+    #[arg(long, value_name = "RATE", value_parser = values::rate, requires = "settle_within",
+          allow_hyphen_values = true, help_heading = "What is judged")]
+    idle_messages: Option<f64>,
 
     /// Consistency models that transactions have to meet, separated by commas
     #[arg(
@@ -307,6 +320,9 @@ impl SettingsFlags {
             nemesis_interval: self.nemesis_interval,
             disk: sorted(self.disk),
             availability: self.availability,
+            promise: self
+                .settle_within
+                .map(|within| Promise { within, idle_messages: self.idle_messages }),
             consistency_models: self.consistency_models,
             max_txn_length: self.max_txn_length,
             max_writes_per_key: self.max_writes_per_key,

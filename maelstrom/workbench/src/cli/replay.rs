@@ -6,7 +6,7 @@ use std::fmt::Display;
 use super::flags::Plan;
 use super::values::show_seconds;
 use crate::checker::txn::model::Model;
-use crate::settings::{Availability, PlannedFault, Settings};
+use crate::settings::{Availability, PlannedFault, Promise, Settings};
 
 impl Plan {
     /// The command that runs this test again, with the same seed. Flags that
@@ -106,6 +106,12 @@ impl Line {
             let interval = seconds(settings.nemesis_interval);
             self.flag_unless("--nemesis-interval", &interval, &seconds(defaults.nemesis_interval));
         }
+        if let Some(Promise { within, idle_messages }) = settings.promise {
+            self.flag("--settle-within", &within.as_millis());
+            if let Some(rate) = idle_messages {
+                self.flag("--idle-messages", &rate);
+            }
+        }
         match settings.availability {
             Some(Availability::Total) => self.flag("--availability", &"total"),
             Some(Availability::Fraction(fraction)) => self.flag("--availability", &fraction),
@@ -183,6 +189,7 @@ mod tests {
             disk: vec![DiskFault::LoseUnsynced, DiskFault::Full],
             availability: Some(Availability::Total),
             start_spread: Duration::ZERO,
+            promise: Some(Promise { within: Duration::from_secs(2), idle_messages: Some(4.5) }),
             seq_kv: SeqKv::Worst,
             values: Values::Any,
             links: Links::Pairs(vec![(0, 1), (1, 2)]),
@@ -199,7 +206,7 @@ mod tests {
              --rate 0.5 --time-limit 1.5 --values any --start-spread 0 --seq-kv worst \
              --links n0-n1,n1-n2 \
              --topology grid --nemesis partition,kill:2.5 --disk lose-unsynced,full \
-             --availability total --strict --limits 'msgs-per-op<30' --seed 0 -- --name 'it'\\''s'"
+             --settle-within 2000 --idle-messages 4.5 --availability total --strict --limits 'msgs-per-op<30' --seed 0 -- --name 'it'\\''s'"
         );
     }
 }

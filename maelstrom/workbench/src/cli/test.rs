@@ -24,7 +24,7 @@ use crate::report::digest::{self, Digest};
 use crate::report::live::Live;
 use crate::report::store::{HistoryWriter, Store};
 use crate::report::style::Style;
-use crate::report::{html, limits, net, summary};
+use crate::report::{html, limits, net, quiescence, summary};
 use crate::settings::{Availability, PlannedFault, Settings, Workload};
 use crate::world::Progress;
 
@@ -162,6 +162,9 @@ fn conclude(
         Ok(stats) => {
             let outcome = net::outcome(&stats, &report.changes, plan.settings.strict);
             report.add("net", outcome);
+            if let (Some(idle), Some(promise)) = (&stats.idle, plan.settings.promise) {
+                report.add("quiescence", quiescence::outcome(idle, promise));
+            }
             if !plan.limits.is_empty() {
                 let comparisons = limits::compare(&plan.limits, &report);
                 report.add("limits", limits::outcome(&comparisons));

@@ -42,7 +42,7 @@ pub use task::Program;
 
 use crate::history::Op;
 use crate::net::{NetCounts, Traffic};
-use crate::world::{Progress, Quirks, Tally};
+use crate::world::{Idle, Progress, Quirks, Tally};
 
 /// Watches a test while it runs.
 pub trait Observer {
@@ -85,4 +85,6 @@ pub struct RunStats {
     pub silent: Vec<usize>,
     /// What nodes did that is odd but no fault.
     pub quirks: Quirks,
+    /// What nodes said in idle time, if the settings state a promise.
+    pub idle: Option<Idle>,
 }

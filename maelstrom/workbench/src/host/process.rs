@@ -204,7 +204,8 @@ impl<'a> Host<'a> {
         }
         let quirks = self.world.quirks().clone();
         let silent = self.world.silent_nodes();
-        Ok(RunStats { net: self.world.net_counts(), tally, silent, quirks })
+        let idle = self.world.idle();
+        Ok(RunStats { net: self.world.net_counts(), tally, silent, quirks, idle })
     }
 
     /// Does what can be done now. Ready when the test is over.

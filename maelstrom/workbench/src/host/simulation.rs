@@ -71,7 +71,8 @@ pub fn run(
     observer.progress(&progress);
     let quirks = host.world().quirks().clone();
     let silent = host.world().silent_nodes();
-    Ok(RunStats { net: host.world().net_counts(), tally: progress.tally, silent, quirks })
+    let idle = host.world().idle();
+    Ok(RunStats { net: host.world().net_counts(), tally: progress.tally, silent, quirks, idle })
 }
 
 /// Nodes and the world around them, with the runtime whose clock they share.

@@ -102,6 +102,8 @@ fn line(progress: &Progress, rate: f64) -> String {
         Phase::Init => return "  starting nodes".to_owned(),
         Phase::Setup => return "  preparing nodes".to_owned(),
         Phase::Main => "running",
+        Phase::Settling => "waiting for nodes to settle",
+        Phase::Probing => "probing",
         Phase::Recovery => "waiting for recovery",
         Phase::Final => "final operations",
         Phase::Finished => "done",

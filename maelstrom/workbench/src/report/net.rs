@@ -76,6 +76,7 @@ mod tests {
             net,
             tally: Tally { invoked, ..Tally::default() },
             silent: Vec::new(),
+            idle: None,
             quirks: Quirks::default(),
         };
         let results = outcome(&stats(20), &BTreeMap::new(), true).results;
@@ -96,6 +97,7 @@ mod tests {
             net: NetCounts::default(),
             tally: Tally::default(),
             silent: Vec::new(),
+            idle: None,
             quirks,
         };
         let lenient = outcome(&stats, &BTreeMap::new(), false);

@@ -65,7 +65,9 @@ pub fn case(seed: u64, subject: &Subject, arguments: &[String]) -> anyhow::Resul
         (settings.rate, settings.time_limit) = (settings.rate.min(5.0), Duration::from_secs(5));
     }
     draw_local_faults(&mut rng, subject, &arguments, &mut settings);
-    Ok(Case { settings, arguments })
+    let mut case = Case { settings, arguments };
+    case.settings.promise = (subject.promise)(&case);
+    Ok(case)
 }
 
 /// Faults of disks and clocks, in some runs, as far as the node bears them.

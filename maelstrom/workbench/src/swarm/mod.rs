@@ -44,7 +44,7 @@ use std::ops::{ControlFlow, Range};
 use crate::checker::Finding;
 use crate::host::Program;
 use crate::nemesis::DiskFault;
-use crate::settings::{Settings, Workload};
+use crate::settings::{Promise, Settings, Workload};
 use crate::simulation::{Finished, Simulation};
 pub use draw::Case;
 pub use shrink::{Mode, shrink};
@@ -78,6 +78,8 @@ pub struct Subject {
     pub clock: bool,
     /// Operations a second, at most.
     pub rate: u32,
+    /// What holds after the last fault; nothing where the node promises nothing.
+    pub promise: fn(&Case) -> Option<Promise>,
     /// What is wrong with a run; nothing if it is as promised.
     pub oracle: fn(&Finished) -> Vec<Finding>,
 }
@@ -103,6 +105,7 @@ impl Subject {
             disk: |_| &[],
             clock: false,
             rate: 100,
+            promise: |_| None,
             oracle: oracle::valid,
         }
     }
@@ -214,7 +217,11 @@ impl Failure {
         let Some(case) = &self.case else { return self.clone() };
         let mut smallest = self.clone();
         shrink(case, |smaller| {
-            let failure = self.subject.run(smaller).filter(|failure| failure.mode == self.mode);
+            let mut smaller = smaller.clone();
+            if smaller.settings.promise.is_some() {
+                smaller.settings.promise = (self.subject.promise)(&smaller);
+            }
+            let failure = self.subject.run(&smaller).filter(|failure| failure.mode == self.mode);
             let fails = failure.is_some();
             if let Some(failure) = failure {
                 smallest = failure;

@@ -101,6 +101,7 @@ fn steps() -> Vec<Step> {
         }));
     }
     steps.push(Box::new(|case| case.arguments.clear()));
+    steps.push(on_settings(|settings| settings.promise = None));
     for nodes in [1, 2, 3, 5, 10] {
         steps.push(on_settings(move |settings| {
             if nodes < settings.node_count {

@@ -53,6 +53,10 @@ impl Workload for Broadcast {
         Some(Box::new(EachThread::once(Operation::bare("read").marked_final())))
     }
 
+    fn probe(&self) -> Operation {
+        Operation::bare("read")
+    }
+
     fn client(&self) -> Box<dyn Client> {
         Box::new(BroadcastClient)
     }

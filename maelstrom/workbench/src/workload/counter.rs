@@ -46,6 +46,10 @@ impl Workload for Counter {
         Some(Box::new(EachThread::once(Operation::bare("read").marked_final())))
     }
 
+    fn probe(&self) -> Operation {
+        Operation::bare("read")
+    }
+
     fn client(&self) -> Box<dyn Client> {
         Box::new(CounterClient)
     }

@@ -26,6 +26,10 @@ impl Workload for Echo {
         }))
     }
 
+    fn probe(&self) -> Operation {
+        Operation::new("echo", "Please echo this")
+    }
+
     fn client(&self) -> Box<dyn Client> {
         Box::new(EchoClient)
     }

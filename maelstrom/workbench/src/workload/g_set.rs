@@ -32,6 +32,10 @@ impl Workload for GSet {
         Some(Box::new(EachThread::once(Operation::bare("read"))))
     }
 
+    fn probe(&self) -> Operation {
+        Operation::bare("read")
+    }
+
     fn client(&self) -> Box<dyn Client> {
         Box::new(GSetClient)
     }

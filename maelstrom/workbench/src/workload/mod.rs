@@ -51,6 +51,10 @@ pub trait Workload {
         None
     }
 
+    /// What each client asks of its node soon after the last fault, if the settings
+    /// state a promise: a read of everything, where the workload has one.
+    fn probe(&self) -> Operation;
+
     /// A client with a fresh connection.
     fn client(&self) -> Box<dyn Client>;
 
@@ -126,6 +130,8 @@ pub struct Operation {
     pub value: Box<RawValue>,
     /// Whether it is a read after the recovery phase that the history marks.
     pub is_final: bool,
+    /// Whether it probes a node after the last fault.
+    pub is_probe: bool,
     /// See [`Op::seek_to_beginning`](crate::history::Op::seek_to_beginning).
     pub seek_to_beginning: bool,
     /// See [`Op::unseen`](crate::history::Op::unseen).
@@ -146,6 +152,7 @@ impl Operation {
             f,
             value: null(),
             is_final: false,
+            is_probe: false,
             seek_to_beginning: false,
             unseen: None,
             poll_ms: None,

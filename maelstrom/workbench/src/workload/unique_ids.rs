@@ -15,6 +15,10 @@ impl Workload for UniqueIds {
         Box::new(Mixed::new(|_| Operation::bare("generate")))
     }
 
+    fn probe(&self) -> Operation {
+        Operation::bare("generate")
+    }
+
     fn client(&self) -> Box<dyn Client> {
         Box::new(UniqueIdsClient)
     }

@@ -40,6 +40,7 @@ impl World {
             return self.hand_to_client(id, request.dest, request.src, &body, now, out);
         }
         let reply = self.wire.net.register(request.dest, request.src, body, now);
+        self.count_if_idle(&reply);
         self.wire.net.post(reply, now);
         Ok(())
     }

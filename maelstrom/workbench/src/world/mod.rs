@@ -26,6 +26,7 @@
 //! - [`wire`]: clients' connections, requests and timeouts.
 //! - [`threads`]: client processes and their operations.
 //! - [`load`]: when the next operation is due.
+//! - [`idle`]: what is said when there is nothing to do.
 //! - [`record`]: the history.
 //! - [`script`]: being driven from outside, step by step, instead.
 //! - [`fault`]: what a node may not do, which is quite another thing.
@@ -33,6 +34,7 @@
 
 mod effects;
 mod fault;
+mod idle;
 mod load;
 mod messages;
 mod nodes;
@@ -50,6 +52,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 pub use fault::{FaultKind, NodeFault, Printed};
+pub use idle::Idle;
 pub use quirks::{Quirk, Quirks};
 pub use record::Tally;
 
@@ -107,7 +110,11 @@ pub enum Phase {
     Setup,
     /// Operations and faults.
     Main,
-    /// Faults are over; nodes have time to recover.
+    /// Faults are over; nodes have as long as they promise to settle.
+    Settling,
+    /// Clients look whether they have.
+    Probing,
+    /// Nodes have time to recover.
     Recovery,
     /// The last operations.
     Final,
@@ -141,7 +148,8 @@ pub struct World {
     nemesis: Nemesis,
     recorder: Recorder,
     phase: Phase,
-    recovered_at: Duration,
+    waits_until: Duration,
+    idle: Idle,
     /// Only of a world that is driven from outside.
     script: Option<Script>,
 }
@@ -154,7 +162,7 @@ enum Event {
     Alarm,
     Fault,
     Operation,
-    Recovered,
+    Waited,
 }
 
 impl World {
@@ -184,7 +192,8 @@ impl World {
             nemesis: Nemesis::new(settings, nemesis),
             recorder: Recorder::default(),
             phase: Phase::Init,
-            recovered_at: Duration::ZERO,
+            waits_until: Duration::ZERO,
+            idle: Idle::default(),
             script: None,
             settings: settings.clone(),
         })
@@ -214,7 +223,7 @@ impl World {
                 Event::Alarm => self.check_deadline(now, out)?,
                 Event::Fault => self.let_nemesis_act(now, out),
                 Event::Operation => self.operate(now, out),
-                Event::Recovered => self.begin_final(now),
+                Event::Waited => self.end_waiting(now),
             }
         }
         out.extend(self.wire.net.traffic().map(Command::Traffic));
@@ -276,6 +285,7 @@ impl World {
                 }
                 self.nodes[node].is_heard |= dest != Address::Node(node);
                 let message = self.wire.net.register(src, dest, body.to_owned(), now);
+                self.count_if_idle(&message);
                 self.wire.net.post(message, now);
                 Ok(())
             }
@@ -369,14 +379,15 @@ impl World {
 
     /// The next event and its time; of several at one time, the first kind.
     fn agenda(&self) -> Option<(Duration, Event)> {
-        let recovered = (self.phase == Phase::Recovery).then_some(self.recovered_at);
+        let waits = matches!(self.phase, Phase::Settling | Phase::Recovery);
+        let waited = waits.then_some(self.waits_until);
         [
             (self.starts.due(), Event::Start),
             (self.wire.net.next_due(), Event::Message),
             (self.wire.next_alarm(), Event::Alarm),
             (self.next_fault(), Event::Fault),
             (self.load.due(), Event::Operation),
-            (recovered, Event::Recovered),
+            (waited, Event::Waited),
         ]
         .into_iter()
         .filter_map(|(time, event)| Some((time?, event)))

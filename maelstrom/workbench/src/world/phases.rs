@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{Command, Phase, RECOVERY, World};
-use crate::settings::Settings;
+use crate::settings::{Promise, Settings};
+use crate::workload::{EachThread, Operation};
 
 impl World {
     /// The phases of preparation are over when every node is ready.
@@ -36,22 +37,52 @@ impl World {
             return;
         }
         match self.phase {
-            Phase::Main if self.workload.final_generator().is_some() => {
-                for action in self.nemesis.stop() {
-                    self.carry_out(action, now, out);
-                }
-                self.phase = Phase::Recovery;
-                self.recovered_at = now + RECOVERY;
-            }
-            Phase::Main | Phase::Final => self.phase = Phase::Finished,
-            Phase::Init | Phase::Setup | Phase::Recovery | Phase::Finished => {}
+            Phase::Main => self.begin_end(now, out),
+            Phase::Probing => self.wait(Phase::Recovery, now + RECOVERY),
+            Phase::Final => self.phase = Phase::Finished,
+            Phase::Init | Phase::Setup | Phase::Settling | Phase::Recovery | Phase::Finished => {}
         }
     }
 
-    pub(super) fn begin_final(&mut self, now: Duration) {
-        self.phase = Phase::Final;
-        if let Some(generator) = self.workload.final_generator() {
-            self.load.start_unpaced(generator, now);
+    /// Ends all faults; a workload whose end is not looked at ends with them in force.
+    fn begin_end(&mut self, now: Duration, out: &mut Vec<Command>) {
+        let promise = self.settings.promise;
+        if promise.is_none() && self.workload.final_generator().is_none() {
+            self.phase = Phase::Finished;
+            return;
+        }
+        for action in self.nemesis.stop() {
+            self.carry_out(action, now, out);
+        }
+        match promise {
+            Some(Promise { within, .. }) => self.wait(Phase::Settling, now + within),
+            None => self.wait(Phase::Recovery, now + RECOVERY),
+        }
+    }
+
+    fn wait(&mut self, phase: Phase, until: Duration) {
+        self.phase = phase;
+        self.waits_until = until;
+    }
+
+    /// What a phase of waiting is followed by.
+    pub(super) fn end_waiting(&mut self, now: Duration) {
+        if self.phase == Phase::Settling {
+            self.phase = Phase::Probing;
+            let probe = Operation { is_probe: true, ..self.workload.probe() };
+            self.load.start_unpaced(Box::new(EachThread::once(probe)), now);
+        } else {
+            self.begin_final(now);
+        }
+    }
+
+    fn begin_final(&mut self, now: Duration) {
+        match self.workload.final_generator() {
+            Some(generator) => {
+                self.phase = Phase::Final;
+                self.load.start_unpaced(generator, now);
+            }
+            None => self.phase = Phase::Finished,
         }
     }
 }

@@ -81,6 +81,7 @@ impl Recorder {
         let f = Cow::Borrowed(operation.f);
         let mut op = self.op(kind, Process::Client(process), f, operation.value.clone(), now);
         op.is_final = operation.is_final;
+        op.is_probe = operation.is_probe;
         op.seek_to_beginning = operation.seek_to_beginning;
         op.unseen.clone_from(&operation.unseen);
         op.poll_ms = operation.poll_ms;

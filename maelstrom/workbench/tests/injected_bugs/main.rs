@@ -6,6 +6,7 @@
 mod disk;
 mod links;
 mod panics;
+mod settling;
 
 use workbench::swarm::{Failure, Subject, Swarm};
 

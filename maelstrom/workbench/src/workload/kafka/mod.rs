@@ -24,7 +24,7 @@ use self::final_polls::FinalPolls;
 use self::generator::SendsAndPolls;
 use self::offsets::Highest;
 use super::txn::Accesses;
-use super::{Client, Errors, Generator, Workload};
+use super::{Client, Errors, Generator, Operation, Workload};
 use crate::settings::Settings;
 
 /// The workload.
@@ -54,6 +54,10 @@ impl Workload for Kafka {
 
     fn final_generator(&self) -> Option<Box<dyn Generator>> {
         Some(Box::new(FinalPolls::new(&self.highest.borrow(), self.concurrency)))
+    }
+
+    fn probe(&self) -> Operation {
+        Operation::new("poll", &[["poll"]])
     }
 
     fn client(&self) -> Box<dyn Client> {

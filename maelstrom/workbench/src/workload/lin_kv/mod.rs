@@ -49,6 +49,10 @@ impl Workload for LinKv {
         Box::new(Groups::new(self.groups, self.readers))
     }
 
+    fn probe(&self) -> Operation {
+        Operation::new("read", &(0, ()))
+    }
+
     fn client(&self) -> Box<dyn Client> {
         Box::new(LinKvClient)
     }

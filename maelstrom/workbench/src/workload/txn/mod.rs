@@ -62,6 +62,10 @@ impl Workload for Txn {
         }))
     }
 
+    fn probe(&self) -> Operation {
+        Operation::new("txn", &[("r", 0, ())])
+    }
+
     fn client(&self) -> Box<dyn Client> {
         Box::new(TxnClient(self.shape))
     }
