@@ -127,7 +127,9 @@ fn size(rng: &mut StdRng, subject: &Subject) -> Size {
     if least <= subject.most_nodes && rng.random_ratio(1, LARGE_CLUSTERS) {
         let nodes = rng.random_range(least..=subject.most_nodes);
         let (rate, seconds) = (rng.random_range(5..20), rng.random_range(2..6));
-        return Size { nodes, clients_a_node: 1, rate, seconds };
+        // Of lin-kv each key is a group's, of two client processes a node.
+        let clients_a_node = if subject.workload == Workload::LinKv { 2 } else { 1 };
+        return Size { nodes, clients_a_node, rate, seconds };
     }
     let clients_a_node = match subject.workload {
         // Each key is a group's, of two client processes a node.

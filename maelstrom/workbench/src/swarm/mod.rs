@@ -98,7 +98,7 @@ impl Subject {
             workload,
             flags: &[""],
             node_counts: &[1, 2, 3, 5],
-            most_nodes: 5,
+            most_nodes: 0,
             links: |_| false,
             values: false,
             arguments: &[""],
