@@ -138,8 +138,12 @@ pub fn node_with(config: Config) -> Node<Shell> {
         .handle(broadcast)
         .handle(read)
         .handle(topology)
-        .receive(async |context, spread| shell::receive(&context, wire::Message::Spread(spread)))
-        .receive(async |context, digest| shell::receive(&context, wire::Message::Digest(digest)))
+        .receive_from_nodes(async |context, spread| {
+            shell::receive(&context, wire::Message::Spread(spread))
+        })
+        .receive_from_nodes(async |context, digest| {
+            shell::receive(&context, wire::Message::Digest(digest))
+        })
 }
 
 async fn broadcast(context: Context<Shell>, request: Broadcast) -> Result<Empty, Error> {

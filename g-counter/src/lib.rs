@@ -159,7 +159,7 @@ fn common() -> Node<Shell> {
             shell::drive(&context, Counter::start);
             Ok(())
         })
-        .receive(async |context: Context<Shell>, gossip: Gossip| {
+        .receive_from_nodes(async |context: Context<Shell>, gossip: Gossip| {
             let from = context.source().clone();
             shell::drive(&context, |counter, now| counter.received(&from, gossip, now));
         })

@@ -37,7 +37,7 @@ pub fn node(options: Options) -> Node<Server> {
         .handle(poll)
         .handle(commit_offsets)
         .handle(list_committed_offsets)
-        .receive(segments)
+        .receive_from_nodes(segments)
 }
 
 /// A node's state.

@@ -101,7 +101,7 @@ mod run;
 pub use context::{Context, Setup};
 pub use error::{CallError, Definite, Error, ErrorCode, Indefinite};
 pub use message::{Empty, Message, NodeId, Request};
-pub use node::{Host, Node};
+pub use node::{Host, Node, Senders};
 pub use panics::{Panic, Panics};
 pub use process::run;
 pub use rpc::Backoff;

@@ -77,6 +77,21 @@ pub(crate) type MakeState<S> = Box<dyn FnOnce(&Setup) -> S + Send>;
 /// returns what is left to do, the answer included.
 pub(crate) type Handler<S> =
     Box<dyn Fn(&Arc<Running<S>>, &Envelope<'_>, &str) -> Result<Task, Malformed> + Send>;
+/// A handler, and whose messages it gets.
+pub(crate) struct Registered<S> {
+    pub(crate) senders: Senders,
+    pub(crate) handler: Handler<S>,
+}
+
+/// Whose messages of a type a node takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Senders {
+    /// Everybody's: the type is a part of what clients may ask for.
+    Anyone,
+    /// Only those of the cluster's nodes.
+    Nodes,
+}
+
 pub(crate) type Hook<S> =
     Box<dyn Fn(Context<S>) -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
 pub(crate) type Periodic<S> = Box<dyn FnOnce(Context<S>) -> Task + Send>;
@@ -91,7 +106,7 @@ pub(crate) type Periodic<S> = Box<dyn FnOnce(Context<S>) -> Task + Send>;
 /// See the [crate's front page](crate) for a complete example.
 pub struct Node<S> {
     pub(crate) make_state: MakeState<S>,
-    pub(crate) handlers: BTreeMap<&'static str, Handler<S>>,
+    pub(crate) handlers: BTreeMap<&'static str, Registered<S>>,
     pub(crate) hooks: Vec<Hook<S>>,
     pub(crate) periodic: Vec<Periodic<S>>,
 }
@@ -125,9 +140,30 @@ impl<S: Send + Sync + 'static> Node<S> {
         F: Fn(Context<S>, R) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R::Reply, Error>> + Send + 'static,
     {
-        let is_unit = TypeId::of::<R::Reply>() == TypeId::of::<()>();
-        assert!(!is_unit, "a reply without fields is `Empty`, not `()`: see `{}`", R::TYPE);
-        self.register(R::TYPE, erase(R::TYPE, handler))
+        self.register(R::TYPE, Senders::Anyone, erase_request::<S, R, F, Fut>(handler))
+    }
+
+    /// As [`Node::handle`], for requests of the cluster's nodes alone, this one
+    /// included.
+    ///
+    /// Whatever else sends a request of this type, a client or a service, is refused
+    /// `not-supported`, and the handler never learns of it. Everything that only
+    /// nodes say to one another belongs here: clients share the network with nodes,
+    /// and a client that can send what a peer sends can plant what nobody wrote. A
+    /// sender is who its message says it is, as everywhere in Maelstrom.
+    ///
+    /// # Panics
+    ///
+    /// As [`Node::handle`].
+    #[must_use]
+    pub fn handle_from_nodes<R, F, Fut>(self, handler: F) -> Self
+    where
+        R: Request + DeserializeOwned + Send + 'static,
+        R::Reply: Serialize + Send + 'static,
+        F: Fn(Context<S>, R) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R::Reply, Error>> + Send + 'static,
+    {
+        self.register(R::TYPE, Senders::Nodes, erase_request::<S, R, F, Fut>(handler))
     }
 
     /// Takes messages of type `M`, which want no answer. One that has a
@@ -143,12 +179,29 @@ impl<S: Send + Sync + 'static> Node<S> {
         F: Fn(Context<S>, M) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.register(
-            M::TYPE,
-            erase(M::TYPE, move |context, message| {
-                handler(context, message).map(|()| Ok(Empty {}))
-            }),
-        )
+        self.register(M::TYPE, Senders::Anyone, erase_message::<S, M, F, Fut>(handler))
+    }
+
+    /// As [`Node::receive`], for messages of the cluster's nodes alone; see
+    /// [`Node::handle_from_nodes`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Node::receive`].
+    #[must_use]
+    pub fn receive_from_nodes<M, F, Fut>(self, handler: F) -> Self
+    where
+        M: Message + DeserializeOwned + Send + 'static,
+        F: Fn(Context<S>, M) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.register(M::TYPE, Senders::Nodes, erase_message::<S, M, F, Fut>(handler))
+    }
+
+    /// The types of the messages that this node has handlers for, in order, each with
+    /// whose messages it takes; `init` apart, which every node takes.
+    pub fn message_types(&self) -> impl Iterator<Item = (&'static str, Senders)> {
+        self.handlers.iter().map(|(&kind, registered)| (kind, registered.senders))
     }
 
     /// Runs `hook` after the state was made and before `init` is answered.
@@ -241,12 +294,37 @@ impl<S: Send + Sync + 'static> Node<S> {
         run(self, input, output, host, shutdown).await
     }
 
-    fn register(mut self, kind: &'static str, handler: Handler<S>) -> Self {
+    fn register(mut self, kind: &'static str, senders: Senders, handler: Handler<S>) -> Self {
         assert!(kind != "init", "`init` is the run loop's own; see Node::new and Node::on_init");
-        let former = self.handlers.insert(kind, handler);
+        let former = self.handlers.insert(kind, Registered { senders, handler });
         assert!(former.is_none(), "two handlers for messages of type `{kind}`");
         self
     }
+}
+
+/// Erases the types of a handler of requests.
+fn erase_request<S, R, F, Fut>(handler: F) -> Handler<S>
+where
+    S: Send + Sync + 'static,
+    R: Request + DeserializeOwned,
+    R::Reply: Serialize + Send + 'static,
+    F: Fn(Context<S>, R) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<R::Reply, Error>> + Send + 'static,
+{
+    let is_unit = TypeId::of::<R::Reply>() == TypeId::of::<()>();
+    assert!(!is_unit, "a reply without fields is `Empty`, not `()`: see `{}`", R::TYPE);
+    erase(R::TYPE, handler)
+}
+
+/// Erases the types of a handler of messages that want no answer.
+fn erase_message<S, M, F, Fut>(handler: F) -> Handler<S>
+where
+    S: Send + Sync + 'static,
+    M: Message + DeserializeOwned,
+    F: Fn(Context<S>, M) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    erase(M::TYPE, move |context, message| handler(context, message).map(|()| Ok(Empty {})))
 }
 
 /// Erases a handler's types.

@@ -40,7 +40,7 @@ use crate::context::{Context, Running, Setup};
 use crate::error::{Definite, Error};
 use crate::io::{Reader, Writer};
 use crate::message::{Empty, Envelope, Header, Init, Number, Outgoing, Salvaged, salvage};
-use crate::node::{Handler, Hook, Host, MakeState, Node, Periodic, refuse};
+use crate::node::{Hook, Host, MakeState, Node, Periodic, Registered, Senders, refuse};
 use crate::outbox::{Outbox, Task};
 use crate::panics::{Inside, Place};
 use crate::rpc::Calls;
@@ -79,8 +79,9 @@ pub struct Stats {
     pub received: u64,
     /// Lines that are no messages of the protocol.
     pub malformed: u64,
-    /// Messages for another node, and requests that nobody here handles, came
-    /// before `init`, or found too many others waiting.
+    /// Messages for another node, and requests that nobody here handles, that are
+    /// between nodes and came from elsewhere, came before `init`, or found too many
+    /// others waiting.
     pub refused: u64,
     /// Replies that no call waited for: late, duplicate, or to nobody.
     pub stray_replies: u64,
@@ -141,7 +142,7 @@ struct Started {
 
 struct Core<S> {
     make_state: Option<MakeState<S>>,
-    handlers: BTreeMap<&'static str, Handler<S>>,
+    handlers: BTreeMap<&'static str, Registered<S>>,
     hooks: Arc<Vec<Hook<S>>>,
     periodic: Vec<Periodic<S>>,
     host: Host,
@@ -329,9 +330,10 @@ impl<S: Send + Sync + 'static> Core<S> {
         };
         check_dest(running, envelope)?;
         let kind = &*envelope.body.kind;
-        let handler = self.handlers.get(kind).ok_or_else(|| {
+        let Registered { senders, handler } = self.handlers.get(kind).ok_or_else(|| {
             Error::new(Definite::NotSupported, format_args!("no handler for `{kind}`"))
         })?;
+        check_sender(running, *senders, envelope)?;
         let full = self.waiting.len() >= MAX_WAITING || self.waiting_bytes >= MAX_WAITING_BYTES;
         if full {
             return Err(Error::unavailable("too many requests are waiting here"));
@@ -479,6 +481,21 @@ fn check_dest<S>(running: &Running<S>, envelope: &Envelope<'_>) -> Result<(), Er
     }
     let text = format_args!("this is {id}, not {}", envelope.dest);
     Err(Error::new(Definite::NodeNotFound, text))
+}
+
+/// What is between nodes must come from one of them.
+fn check_sender<S>(
+    running: &Running<S>,
+    senders: Senders,
+    envelope: &Envelope<'_>,
+) -> Result<(), Error> {
+    let is_node = || running.setup.node_ids().iter().any(|id| *id == *envelope.src);
+    if senders == Senders::Anyone || is_node() {
+        return Ok(());
+    }
+    let Envelope { src, body: Header { kind, .. }, .. } = envelope;
+    let text = format_args!("`{kind}` is between nodes, and {src} is none of the cluster's");
+    Err(Error::new(Definite::NotSupported, text))
 }
 
 /// A repeated `init` must say the same as the first.

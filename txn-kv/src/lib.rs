@@ -135,9 +135,9 @@ pub fn node_with(options: Options) -> Node<Store> {
     Node::new(move |setup| Store::new(setup, options))
         .on_init(open)
         .handle(txn)
-        .receive(|context, message: Replicate| receive(context, Any::Replicate(message)))
-        .receive(|context, message: Fetch| receive(context, Any::Fetch(message)))
-        .receive(|context, message: Page| receive(context, Any::Page(message)))
+        .receive_from_nodes(|context, message: Replicate| receive(context, Any::Replicate(message)))
+        .receive_from_nodes(|context, message: Fetch| receive(context, Any::Fetch(message)))
+        .receive_from_nodes(|context, message: Page| receive(context, Any::Page(message)))
         .every(options.interval, tick)
 }
 
