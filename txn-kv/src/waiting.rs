@@ -4,6 +4,7 @@
 //! before it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,11 +39,12 @@ impl Waiting {
         if self.bytes >= MAX_BYTES {
             return;
         }
-        let bytes = commit.bytes();
         let commits = self.origins.entry(origin.clone()).or_default();
-        if commits.by_time.insert(commit.time, commit).is_none() {
+        // Another one of the same time can only be the same: the first stays, counted.
+        if let Entry::Vacant(place) = commits.by_time.entry(commit.time) {
+            self.bytes += commit.bytes();
+            place.insert(commit);
             commits.touched = now;
-            self.bytes += bytes;
         }
     }
 
@@ -98,6 +100,9 @@ mod tests {
         for (previous, time) in [(2, 5), (1, 2), (1, 2)] {
             waiting.insert(&origin, commit(previous, time), Duration::ZERO);
         }
+        // One that claims a time that is taken.
+        let other = Commit { writes: Vec::new(), ..(*commit(1, 2)).clone() };
+        waiting.insert(&origin, Arc::new(other), Duration::ZERO);
         assert!(waiting.pop(&database, Duration::ZERO).is_none(), "1 is not there");
         database.apply(&origin, &commit(0, 1));
         for time in [2, 5] {
