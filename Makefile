@@ -120,7 +120,7 @@ determinism: build ## The same seed twice in processes of their own, byte for by
 	@$(SIMULATE) determinism
 
 .PHONY: fuzz
-fuzz: build ## Noise between valid requests, for SECONDS seconds a node
+fuzz: build ## Noise between valid requests and an intruder, for SECONDS seconds a node
 	@$(SIMULATE) fuzz --seconds $(SECONDS)
 
 ## Quality

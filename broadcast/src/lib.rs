@@ -139,10 +139,10 @@ pub fn node_with(config: Config) -> Node<Shell> {
         .handle(read)
         .handle(topology)
         .receive_from_nodes(async |context, spread| {
-            shell::receive(&context, wire::Message::Spread(spread))
+            shell::receive(&context, wire::Message::Spread(spread));
         })
         .receive_from_nodes(async |context, digest| {
-            shell::receive(&context, wire::Message::Digest(digest))
+            shell::receive(&context, wire::Message::Digest(digest));
         })
 }
 

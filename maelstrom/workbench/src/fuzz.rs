@@ -2,12 +2,21 @@
 //! answering.
 //!
 //! Rounds of random lines (raw bytes, JSON that is no message, messages with a
-//! piece cut out, doubled or flipped, numbers beyond 64 bits, nesting) are fed to
-//! a node in this process, each round ending with a valid request. The reply has
-//! to come, once, before the next round; between rounds virtual time goes on, so
-//! that the node's timers run too. Services answer at once; there are no other
+//! piece cut out, doubled or flipped, numbers beyond 64 bits, nesting, right messages
+//! with other values or without a field) are fed to a node in this process, each round
+//! ending with a valid request. The reply has to come, once, before the next round;
+//! between rounds virtual time goes on, so that the node's timers run too. Services
+//! answer at once, at times after somebody else did in their place; there are no other
 //! nodes. The seed decides everything.
+//!
+//! The messages are of every type that the node takes, as it was told them by clients,
+//! services and other nodes in a test under faults; here they come from clients,
+//! services and strangers, and with even seeds from other nodes, too. Nodes that lie may
+//! bring a node to refuse for want of data that fit together (error 11), but to nothing
+//! else. Whether clients can plant or destroy anything is a question to a cluster: see
+//! [`Simulation::intruder`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
@@ -15,22 +24,29 @@ use std::time::Duration;
 
 use maelstrom::Panics;
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom as _;
+use rand::seq::{IndexedRandom as _, IteratorRandom as _};
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
+use serde_json::Value;
 
-use crate::host::Program;
+use crate::alter;
+use crate::history::Op;
 use crate::host::task::{Ready, Task};
-use crate::net::{Address, Line, Message};
+use crate::host::{Observer, Program};
+use crate::nemesis::Fault;
+use crate::net::{Address, Line, Message, Traffic, TrafficEvent};
 use crate::service::Services;
-use crate::settings::SeqKv;
+use crate::settings::{SeqKv, Settings, Workload};
+use crate::simulation::Simulation;
 
 /// What is fed to a node.
 #[derive(Clone, Debug)]
 pub struct Fuzz {
     /// Decides the noise.
     pub seed: u64,
+    /// The request that ends each round, without `msg_id`: one that always succeeds.
+    pub request: String,
     /// Bodies of messages that the node knows, without `msg_id`: noise is made of
-    /// them. The first is the request that ends each round.
+    /// them.
     pub bodies: Vec<String>,
 }
 
@@ -58,8 +74,53 @@ impl std::error::Error for Failure {}
 const FIRST_ID: u64 = 1 << 40;
 /// How many bytes of noise a line may have, mostly.
 const LINE: usize = 200;
+/// How many nodes there are, or seem to be.
+const NODES: usize = 3;
+/// How many different messages of a type are recorded.
+const RECORDED: usize = 32;
+/// How many values of a right message change at most.
+const CHANGES: usize = 3;
+/// Who may have sent a line: a client, services, nobody who takes part; and nodes.
+const SENDERS: [&str; 9] = ["c1", "n3", "x", "", "lin-kv", "seq-kv", "n0", "n1", "n2"];
+/// So many of them are never asked for anything.
+const UNASKED: usize = 4;
+/// So many of them are no nodes.
+const OTHERS: usize = 6;
 
 impl Fuzz {
+    /// Noise made of every type of message that the node takes, as far as it is told
+    /// them under this workload.
+    ///
+    /// # Panics
+    ///
+    /// When the node does not bear that test.
+    pub fn recorded(program: &Program, workload: Workload, request: &str, seed: u64) -> Self {
+        let mut recording = Recording::default();
+        let faults = [Fault::Kill, Fault::Partition, Fault::Loss];
+        let simulation = Simulation::with(Settings::new(workload), program.clone())
+            .nodes(NODES)
+            .rate(50.0)
+            .seconds(8)
+            .latency(10)
+            .nemesis(&faults, 1.0)
+            .seed(seed);
+        if let Err(error) = simulation.run_observed(&mut recording).ended {
+            panic!("no messages could be recorded: {error}");
+        }
+        recording.add(request);
+        for (kind, _) in program.message_types() {
+            let bare = || vec![format!(r#"{{"type":"{kind}"}}"#)];
+            recording.bodies.entry(kind.to_owned()).or_insert_with(bare);
+        }
+        let bodies = recording.bodies.into_values().flatten().collect();
+        Self { seed, request: request.to_owned(), bodies }
+    }
+
+    /// Whether other nodes make noise, too.
+    fn has_lying_nodes(&self) -> bool {
+        self.seed.is_multiple_of(2)
+    }
+
     /// Feeds a node so many rounds; `more` is asked before each whether to go on.
     ///
     /// # Errors
@@ -92,6 +153,35 @@ impl Fuzz {
     }
 }
 
+/// The bodies that nodes were sent, by type.
+#[derive(Default)]
+struct Recording {
+    bodies: BTreeMap<String, Vec<String>>,
+}
+
+impl Recording {
+    fn add(&mut self, body: &str) {
+        let Some(mut body) = alter::parse(body) else { return };
+        body.remove("msg_id");
+        let kind = body.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let bodies = self.bodies.entry(kind).or_default();
+        let body = alter::text(body);
+        if bodies.len() < RECORDED && !bodies.contains(&body) {
+            bodies.push(body);
+        }
+    }
+}
+
+impl Observer for Recording {
+    fn op(&mut self, _: &Op) {}
+
+    fn traffic(&mut self, Traffic { event, message, .. }: &Traffic) {
+        if *event == TrafficEvent::Recv && matches!(message.dest, Address::Node(_)) {
+            self.add(message.body.get());
+        }
+    }
+}
+
 struct Feeder<'a> {
     fuzz: &'a Fuzz,
     rng: StdRng,
@@ -121,7 +211,7 @@ impl<'a> Feeder<'a> {
             noise.push(b'\n');
         }
         let id = FIRST_ID + round;
-        let request = with_id(&self.fuzz.bodies[0], id);
+        let request = with_id(&self.fuzz.request, id);
         self.task.write(|input| {
             input.extend_from_slice(&noise);
             envelope(input, "c1", &request);
@@ -158,9 +248,20 @@ impl<'a> Feeder<'a> {
             let Some(dest @ Address::Service(name)) = Address::parse(&dest) else { continue };
             let message = Message { id: 0, src: Address::Node(0), dest, body: body.to_owned() };
             if let Some(body) = self.services.handle(name, &message) {
+                self.forge(body.get());
                 self.task.write(|input| envelope(input, name.as_str(), body.get()));
             }
         }
+    }
+
+    /// Somebody who was not asked answers first, now and then.
+    fn forge(&mut self, reply: &str) {
+        let Some(mut body) = alter::parse(reply).filter(|_| self.rng.random_ratio(1, 4)) else {
+            return;
+        };
+        alter::alter(&mut body, CHANGES, &mut self.rng);
+        let liar = SENDERS[..UNASKED].choose(&mut self.rng).copied().unwrap_or("x");
+        self.task.write(|input| envelope(input, liar, &alter::text(body)));
     }
 
     /// Whether the request was answered, once, and not with an error.
@@ -173,6 +274,11 @@ impl<'a> Feeder<'a> {
         });
         match (replies.next(), replies.next()) {
             (Some(reply), None) if !reply.contains(r#""type":"error""#) => Ok(()),
+            (Some(reply), None)
+                if self.fuzz.has_lying_nodes() && reply.contains(r#""code":11,"#) =>
+            {
+                Ok(())
+            }
             (Some(reply), None) => Err(format!("a valid request was refused: {reply}")),
             (Some(_), Some(_)) => Err("a valid request was answered twice".to_owned()),
             (None, _) => Err("a valid request was not answered".to_owned()),
@@ -181,10 +287,11 @@ impl<'a> Feeder<'a> {
 
     /// A line of noise, which may hold line breaks.
     fn noise(&mut self, line: &mut Vec<u8>) {
-        match self.rng.random_range(0..6) {
+        match self.rng.random_range(0..9) {
             0 => self.bytes(line),
             1 => self.json(line, 0),
             2 => self.nested(line),
+            3..6 => self.altered(line),
             _ => self.mutated(line),
         }
     }
@@ -250,6 +357,21 @@ impl<'a> Feeder<'a> {
         }
     }
 
+    /// A message that the node knows, with other values, or without a field.
+    fn altered(&mut self, line: &mut Vec<u8>) {
+        let known = self.fuzz.bodies.choose(&mut self.rng).and_then(|body| alter::parse(body));
+        let mut body = known.unwrap_or_default();
+        alter::alter(&mut body, CHANGES, &mut self.rng);
+        if self.rng.random_ratio(1, 8) {
+            let key = body.keys().choose(&mut self.rng).cloned().unwrap_or_default();
+            body.remove(&key);
+        }
+        if self.rng.random() {
+            body.insert("msg_id".to_owned(), Value::from(self.rng.random_range(0..1000)));
+        }
+        envelope(line, self.sender(), &alter::text(body));
+    }
+
     /// A message that the node knows, with something wrong, or not.
     fn mutated(&mut self, line: &mut Vec<u8>) {
         let body = self.fuzz.bodies.choose(&mut self.rng).cloned().unwrap_or_default();
@@ -263,9 +385,10 @@ impl<'a> Feeder<'a> {
         line.append(&mut message);
     }
 
-    /// A client or a peer.
+    /// Anybody.
     fn sender(&mut self) -> &'static str {
-        ["c1", "n1", "n2"].choose(&mut self.rng).copied().unwrap_or("c1")
+        let count = if self.fuzz.has_lying_nodes() { SENDERS.len() } else { OTHERS };
+        SENDERS[..count].choose(&mut self.rng).copied().unwrap_or("c1")
     }
 
     fn mutate(&mut self, message: &mut Vec<u8>) {

@@ -19,6 +19,7 @@
 //! - [`report`]: what people see of a test, and the store.
 //! - [`cli`]: the command line.
 
+mod alter;
 pub mod challenge;
 pub mod checker;
 pub mod cli;

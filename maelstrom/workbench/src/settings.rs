@@ -277,6 +277,8 @@ pub struct Settings {
     pub nemesis_interval: Duration,
     /// The faults of nodes' disks, each at most once.
     pub disk: Vec<DiskFault>,
+    /// Whether a client says what only nodes have to say to one another.
+    pub intruder: bool,
     /// Availability to be met.
     pub availability: Option<Availability>,
     /// What is to hold after the last fault, if that is to be checked. Then clients
@@ -344,6 +346,7 @@ impl Settings {
             nemesis: Vec::new(),
             nemesis_interval: Duration::from_secs(10),
             disk: Vec::new(),
+            intruder: false,
             availability: None,
             promise: None,
             consistency_models: vec![Model::StrictSerializable],

@@ -143,6 +143,12 @@ impl Simulation {
         self.set(|settings| settings.disk = faults.to_vec())
     }
 
+    /// A client says what only nodes have to say to one another, and forges replies.
+    #[must_use]
+    pub fn intruder(self) -> Self {
+        self.set(|settings| settings.intruder = true)
+    }
+
     /// Every operation has to succeed.
     #[must_use]
     pub fn totally_available(self) -> Self {

@@ -16,9 +16,10 @@ use crate::{oracle, promises};
 pub(crate) struct Kind {
     /// What a swarm has to know of it.
     pub(crate) subject: Subject,
-    /// Bodies that noise is made of; the first is a request that is always
-    /// answered with success.
-    pub(crate) bodies: &'static [&'static str],
+    /// The body of a request that always succeeds.
+    pub(crate) request: &'static str,
+    /// Bodies of messages that a short test does not show.
+    pub(crate) rare: &'static [&'static str],
 }
 
 /// All of them. Each bears every fault, in any combination.
@@ -50,20 +51,14 @@ pub(crate) const KINDS: &[Kind] = &[
             rate: 100,
             oracle: oracle::broadcast,
             promise: promises::broadcast,
+            intruder: true,
             ..Subject::new("broadcast", Workload::Broadcast, |arguments| {
                 let config = Config::parse(arguments.to_vec(), |_| None)?;
                 Ok(Program::new(move || broadcast::node_with(config.clone())))
             })
         },
-        bodies: &[
-            r#"{"type":"read"}"#,
-            r#"{"type":"broadcast","message":{"a":[1,"two",null]}}"#,
-            r#"{"type":"broadcast","message":7}"#,
-            r#"{"type":"topology","topology":{"n0":["n1"]}}"#,
-            r#"{"type":"spread","answer":{"nonce":3506511938},"path":[0,2]}"#,
-            r#"{"type":"spread","runs":[[1,1006948173632174,0,[4]]],"up":{"epoch":202799346,"since":0,"upto":4}}"#,
-            r#"{"type":"digest","nonce":3506511938,"path":[0]}"#,
-        ],
+        request: r#"{"type":"read"}"#,
+        rare: &[],
     },
     Kind {
         subject: Subject {
@@ -74,14 +69,13 @@ pub(crate) const KINDS: &[Kind] = &[
             values: true,
             rate: 200,
             promise: promises::alone,
+            intruder: true,
             ..Subject::new("echo", Workload::Echo, |arguments| {
                 without_arguments(arguments, || Program::new(echo::node))
             })
         },
-        bodies: &[
-            r#"{"type":"echo","echo":{"a":[1,"two",null]}}"#,
-            r#"{"type":"echo_ok","in_reply_to":1,"echo":1}"#,
-        ],
+        request: r#"{"type":"echo","echo":{"a":[1,"two",null]}}"#,
+        rare: &[],
     },
     Kind {
         subject: Subject {
@@ -92,15 +86,13 @@ pub(crate) const KINDS: &[Kind] = &[
             rate: 100,
             oracle: answered_in_the_end,
             promise: promises::counter,
+            intruder: true,
             ..Subject::new("g-counter", Workload::GCounter, |arguments| {
                 without_arguments(arguments, || Program::new(g_counter::node))
             })
         },
-        bodies: &[
-            r#"{"type":"read"}"#,
-            r#"{"type":"add","delta":3}"#,
-            r#"{"type":"add","delta":-1}"#,
-        ],
+        request: r#"{"type":"read"}"#,
+        rare: &[],
     },
     Kind {
         subject: Subject {
@@ -114,17 +106,14 @@ pub(crate) const KINDS: &[Kind] = &[
             oracle: oracle::log,
             rate: 200,
             promise: promises::kafka_log,
+            intruder: true,
             ..Subject::new("kafka-log", Workload::Kafka, |arguments| {
                 let options = kafka_log::Options::parse(arguments.iter().cloned())?;
                 Ok(Program::new(move || kafka_log::node(options)))
             })
         },
-        bodies: &[
-            r#"{"type":"list_committed_offsets","keys":["a"]}"#,
-            r#"{"type":"send","key":"a","msg":[1]}"#,
-            r#"{"type":"poll","offsets":{"a":0}}"#,
-            r#"{"type":"commit_offsets","offsets":{"a":3}}"#,
-        ],
+        request: r#"{"type":"list_committed_offsets","keys":["a"]}"#,
+        rare: &[],
     },
     Kind {
         subject: Subject {
@@ -135,11 +124,13 @@ pub(crate) const KINDS: &[Kind] = &[
             rate: 100,
             oracle: answered_in_the_end,
             promise: promises::counter,
+            intruder: true,
             ..Subject::new("pn-counter", Workload::PnCounter, |arguments| {
                 without_arguments(arguments, || Program::new(g_counter::pn_node))
             })
         },
-        bodies: &[r#"{"type":"read"}"#, r#"{"type":"add","delta":-3}"#],
+        request: r#"{"type":"read"}"#,
+        rare: &[],
     },
     Kind {
         subject: Subject {
@@ -160,6 +151,7 @@ pub(crate) const KINDS: &[Kind] = &[
             values: true,
             rate: 200,
             promise: promises::txn_kv,
+            intruder: true,
             ..Subject::new("txn-kv", Workload::TxnRwRegister, |arguments| {
                 let fsync = arguments.first().is_some_and(|argument| argument == "--fsync");
                 let options = txn_kv::Options { fsync, ..txn_kv::Options::default() };
@@ -167,10 +159,11 @@ pub(crate) const KINDS: &[Kind] = &[
                 without_arguments(rest, || Program::new(move || txn_kv::node_with(options)))
             })
         },
-        bodies: &[
-            r#"{"type":"txn","txn":[["r",1,null],["w",1,[2]]]}"#,
-            r#"{"type":"txn","txn":[["x",1,null]]}"#,
-            r#"{"type":"txn","txn":[]}"#,
+        request: r#"{"type":"txn","txn":[["r",1,null],["w",1,[2]]]}"#,
+        // Of a node that was away for longer than others keep transactions.
+        rare: &[
+            r#"{"type":"fetch","snapshot":7,"have":{"n1-000000000001":3},"pages":[0,1]}"#,
+            r#"{"type":"page","snapshot":7,"base":{},"upto":{"n1-000000000001":3},"page":0,"pages":1,"versions":[[1,2,3,"n1-000000000001"]]}"#,
         ],
     },
     Kind {
@@ -181,11 +174,13 @@ pub(crate) const KINDS: &[Kind] = &[
             links: |_| true,
             rate: 500,
             promise: promises::alone,
+            intruder: true,
             ..Subject::new("unique-ids", Workload::UniqueIds, |arguments| {
                 without_arguments(arguments, || Program::new(unique_ids::node))
             })
         },
-        bodies: &[r#"{"type":"generate"}"#],
+        request: r#"{"type":"generate"}"#,
+        rare: &[],
     },
 ];
 

@@ -1,12 +1,16 @@
-//! Noise between valid requests, for as long as one likes.
+//! Noise for as long as one likes: between valid requests to one node, and from a
+//! client in a cluster.
 
 use std::time::Duration;
 
 use clap::Args;
 use workbench::fuzz::Fuzz;
+use workbench::host::Program;
+use workbench::swarm::{Case, draw};
 
 use crate::nodes::{KINDS, Kind};
 use crate::print;
+use crate::single::replay;
 
 /// What the command line of `simulate fuzz` says.
 #[derive(Args, Debug)]
@@ -25,7 +29,14 @@ pub(crate) struct Flags {
 }
 
 /// A node is started anew, with a new seed, after so many rounds.
-const BATCH: u64 = 10_000;
+const BATCH: u64 = 2_000;
+
+/// What a node was fed.
+#[derive(Default)]
+struct Fed {
+    rounds: u64,
+    clusters: u64,
+}
 
 #[expect(clippy::disallowed_methods, reason = "real seconds are what was asked for")]
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
@@ -33,26 +44,135 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     let nodes = if flags.nodes.is_empty() { &all } else { &flags.nodes };
     let mut is_well = true;
     for node in nodes {
-        let program = node.program(&[])?;
         let until = std::time::Instant::now() + Duration::from_secs(flags.seconds);
-        let (mut rounds, mut seed, mut failure) = (0, flags.seed, None);
-        while failure.is_none() && std::time::Instant::now() < until {
-            let bodies = node.bodies.iter().map(|&body| body.to_owned()).collect();
-            let more = |round| round < BATCH && std::time::Instant::now() < until;
-            failure = Fuzz { seed, bodies }
-                .run(&program, |round| {
-                    rounds += u64::from(more(round));
-                    more(round)
-                })
-                .err();
+        let is_time = || std::time::Instant::now() < until;
+        let (mut fed, mut seed, mut failure) = (Fed::default(), flags.seed, None);
+        while failure.is_none() && is_time() {
+            failure = intrude(node, seed)?;
+            fed.clusters += 1;
+            if failure.is_none() {
+                failure = feed(node, seed, &mut fed, |round| round < BATCH && is_time())?;
+            }
             seed += 1;
         }
-        let verdict = match &failure {
-            None => "every valid request was answered".to_owned(),
-            Some(failure) => format!("seed {}: {failure}", seed - 1),
-        };
-        print(&format!("{}: {rounds} rounds of noise: {verdict}\n", node.subject.name));
+        let Fed { rounds, clusters } = fed;
+        let name = node.subject.name;
+        let verdict = failure.as_deref().unwrap_or("nothing came of it");
+        let fed = format!("{rounds} rounds of noise, {clusters} clusters with an intruder");
+        print(&format!("{name}: {fed}: {verdict}\n"));
         is_well &= failure.is_none();
     }
     Ok(is_well)
+}
+
+/// Feeds one node noise between valid requests; what went wrong, if anything did.
+fn feed(
+    node: &Kind,
+    seed: u64,
+    fed: &mut Fed,
+    more: impl Fn(u64) -> bool,
+) -> anyhow::Result<Option<String>> {
+    let program = node.program(&[])?;
+    let ended = noise(node, &program, seed).run(&program, |round| {
+        fed.rounds += u64::from(more(round));
+        more(round)
+    });
+    Ok(ended.err().map(|failure| format!("seed {seed}: {failure}")))
+}
+
+/// All that a node knows.
+fn noise(node: &Kind, program: &Program, seed: u64) -> Fuzz {
+    let mut fuzz = Fuzz::recorded(program, node.subject.workload, node.request, seed);
+    fuzz.bodies.extend(node.rare.iter().map(|&body| body.to_owned()));
+    fuzz
+}
+
+/// Runs a seed's scenario of a swarm with an intruder.
+fn intrude(node: &Kind, seed: u64) -> anyhow::Result<Option<String>> {
+    let mut case = draw::case(seed, &node.subject, &[])?;
+    case.settings.intruder = true;
+    Ok(node.subject.run(&case).map(|failure| {
+        let Case { settings, arguments } = &case;
+        format!("{failure}\nto run again: {}", replay(node.subject.name, settings, arguments))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use maelstrom::Senders;
+    use workbench::settings::Workload;
+
+    use super::*;
+
+    /// How many rounds each node is fed here, with each seed.
+    const ROUNDS: u64 = 2_000;
+
+    /// What goes wrong with each node under these seeds.
+    fn failures(
+        seeds: std::ops::Range<u64>,
+        run: impl Fn(&Kind, u64) -> anyhow::Result<Option<String>>,
+    ) -> Vec<String> {
+        let all = KINDS.iter().flat_map(|node| seeds.clone().map(move |seed| (node, seed)));
+        let named = |(node, seed): (&Kind, u64)| {
+            let failure = run(node, seed).unwrap()?;
+            Some(format!("{}: {failure}", node.subject.name))
+        };
+        all.filter_map(named).collect()
+    }
+
+    #[test]
+    fn noise_between_valid_requests_changes_nothing() {
+        let feed =
+            |node: &Kind, seed| feed(node, seed, &mut Fed::default(), |round| round < ROUNDS);
+        let failures = failures(0..2, feed);
+        assert!(failures.is_empty(), "{}", failures.join("\n"));
+    }
+
+    #[test]
+    fn it_is_made_of_every_type_of_message_that_the_node_takes() {
+        let without_fields = ["read", "generate"];
+        for node in KINDS {
+            let program = node.program(&[]).unwrap();
+            let fuzz = noise(node, &program, 1);
+            for (kind, _) in program.message_types() {
+                let kind_only = format!(r#""type":"{kind}""#);
+                let has_more = |body: &String| {
+                    let more = body.len() > kind_only.len() + 2;
+                    body.contains(&kind_only) && (more || without_fields.contains(&kind))
+                };
+                let name = node.subject.name;
+                assert!(fuzz.bodies.iter().any(has_more), "{name} was never told `{kind}`");
+            }
+        }
+    }
+
+    #[test]
+    fn clients_are_heard_in_what_workloads_ask_for_and_in_nothing_else() {
+        for node in KINDS {
+            let open: Vec<&str> = node
+                .program(&[])
+                .unwrap()
+                .message_types()
+                .into_iter()
+                .filter(|(_, senders)| *senders == Senders::Anyone)
+                .map(|(kind, _)| kind)
+                .collect();
+            let asked: &[&str] = match node.subject.workload {
+                Workload::Broadcast => &["broadcast", "read", "topology"],
+                Workload::Echo => &["echo"],
+                Workload::GCounter | Workload::PnCounter => &["add", "read"],
+                Workload::Kafka => &["commit_offsets", "list_committed_offsets", "poll", "send"],
+                Workload::TxnRwRegister => &["txn"],
+                Workload::UniqueIds => &["generate"],
+                other => panic!("no node is for {}", other.name()),
+            };
+            assert_eq!(open, asked, "{}", node.subject.name);
+        }
+    }
+
+    #[test]
+    fn no_client_can_plant_or_destroy_anything() {
+        let failures = failures(0..4, intrude);
+        assert!(failures.is_empty(), "{}", failures.join("\n"));
+    }
 }

@@ -147,6 +147,12 @@ pub struct SettingsFlags {
           help_heading = "Network and faults")]
     disk: Vec<DiskFault>,
 
+    /// Add a client that says to nodes what only nodes and services have to say: it
+    /// repeats their messages, with other values, and forges replies. The verdict has to
+    /// be as without it (not in Maelstrom)
+    #[arg(long, help_heading = "Network and faults")]
+    intruder: bool,
+
     /// How many operations have to succeed: total, or a fraction from 0 to 1.
     /// Without it, any number will do
     #[arg(long, value_name = "EXPECTED", value_parser = values::availability,
@@ -319,6 +325,7 @@ impl SettingsFlags {
             nemesis: self.nemesis,
             nemesis_interval: self.nemesis_interval,
             disk: sorted(self.disk),
+            intruder: self.intruder,
             availability: self.availability,
             promise: self
                 .settle_within

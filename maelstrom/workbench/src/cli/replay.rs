@@ -112,6 +112,7 @@ impl Line {
                 self.flag("--idle-messages", &rate);
             }
         }
+        self.switch("--intruder", settings.intruder);
         match settings.availability {
             Some(Availability::Total) => self.flag("--availability", &"total"),
             Some(Availability::Fraction(fraction)) => self.flag("--availability", &fraction),
@@ -187,6 +188,7 @@ mod tests {
                 PlannedFault { fault: Fault::Kill, interval: Some(Duration::from_millis(2500)) },
             ],
             disk: vec![DiskFault::LoseUnsynced, DiskFault::Full],
+            intruder: true,
             availability: Some(Availability::Total),
             start_spread: Duration::ZERO,
             promise: Some(Promise { within: Duration::from_secs(2), idle_messages: Some(4.5) }),
@@ -206,7 +208,7 @@ mod tests {
              --rate 0.5 --time-limit 1.5 --values any --start-spread 0 --seq-kv worst \
              --links n0-n1,n1-n2 \
              --topology grid --nemesis partition,kill:2.5 --disk lose-unsynced,full \
-             --settle-within 2000 --idle-messages 4.5 --availability total --strict --limits 'msgs-per-op<30' --seed 0 -- --name 'it'\\''s'"
+             --settle-within 2000 --idle-messages 4.5 --intruder --availability total --strict --limits 'msgs-per-op<30' --seed 0 -- --name 'it'\\''s'"
         );
     }
 }

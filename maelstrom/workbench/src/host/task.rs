@@ -15,22 +15,37 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use maelstrom::{Panic, Panics};
+use maelstrom::{Panic, Panics, Senders};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
 /// A life of a node, from its start to its end.
 pub(crate) type Life = Pin<Box<dyn Future<Output = Result<maelstrom::Stats, maelstrom::RunError>>>>;
 
+type Types = dyn Fn() -> Vec<(&'static str, Senders)>;
 type Start = dyn Fn(Input, Output, maelstrom::Host) -> Life;
 
 /// What a node runs: makes a new life whenever it is started.
 #[derive(Clone)]
-pub struct Program(Rc<Start>);
+pub struct Program {
+    start: Rc<Start>,
+    types: Rc<Types>,
+}
 
 impl Program {
     /// The program that `node` describes, usually a crate's `node` function.
     pub fn new<S: Send + Sync + 'static>(node: impl Fn() -> maelstrom::Node<S> + 'static) -> Self {
-        Self(Rc::new(move |input, output, host| Box::pin(node().run(input, output, host))))
+        let node = Rc::new(node);
+        let describe = Rc::clone(&node);
+        Self {
+            start: Rc::new(move |input, output, host| Box::pin(node().run(input, output, host))),
+            types: Rc::new(move || describe().message_types().collect()),
+        }
+    }
+
+    /// The types of the messages that it takes, and whose, as far as it says so: see
+    /// [`maelstrom::Node::message_types`].
+    pub fn message_types(&self) -> Vec<(&'static str, Senders)> {
+        (self.types)()
     }
 
     /// A program of any other make: `run` reads messages from the first, one a line,
@@ -41,13 +56,14 @@ impl Program {
     where
         F: Future<Output = io::Result<()>> + 'static,
     {
-        Self(Rc::new(move |input, output, _| {
+        let start = move |input, output, _| -> Life {
             let life = run(Box::pin(input), Box::pin(output));
             Box::pin(async {
                 life.await.map_err(maelstrom::RunError::Input)?;
                 Ok(maelstrom::Stats::default())
             })
-        }))
+        };
+        Self { start: Rc::new(start), types: Rc::new(Vec::new) }
     }
 }
 
@@ -77,7 +93,7 @@ impl Task {
         let panics = Panics::kept();
         host.panics = panics.clone();
         let (input, output) = (Input::default(), Output::default());
-        let life = (program.0)(input.clone(), output.clone(), host);
+        let life = (program.start)(input.clone(), output.clone(), host);
         let wakeup =
             Arc::new(Wakeup { node, listed: AtomicBool::new(false), ready: ready.clone() });
         wakeup.wake_by_ref();

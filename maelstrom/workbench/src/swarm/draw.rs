@@ -65,6 +65,7 @@ pub fn case(seed: u64, subject: &Subject, arguments: &[String]) -> anyhow::Resul
         (settings.rate, settings.time_limit) = (settings.rate.min(5.0), Duration::from_secs(5));
     }
     draw_local_faults(&mut rng, subject, &arguments, &mut settings);
+    settings.intruder |= subject.intruder && rng.random();
     let mut case = Case { settings, arguments };
     case.settings.promise = (subject.promise)(&case);
     Ok(case)

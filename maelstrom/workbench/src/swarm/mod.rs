@@ -76,6 +76,9 @@ pub struct Subject {
     pub disk: fn(&[String]) -> &'static [DiskFault],
     /// Whether it bears clocks that go at rates of their own, and jump.
     pub clock: bool,
+    /// Whether every other run has a client that says what only nodes have to say to
+    /// one another: see [`Settings::intruder`].
+    pub intruder: bool,
     /// Operations a second, at most.
     pub rate: u32,
     /// What holds after the last fault; nothing where the node promises nothing.
@@ -104,6 +107,7 @@ impl Subject {
             arguments: &[""],
             disk: |_| &[],
             clock: false,
+            intruder: false,
             rate: 100,
             promise: |_| None,
             oracle: oracle::valid,

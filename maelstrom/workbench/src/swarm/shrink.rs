@@ -100,6 +100,7 @@ fn steps() -> Vec<Step> {
             }
         }));
     }
+    steps.push(on_settings(|settings| settings.intruder = false));
     steps.push(Box::new(|case| case.arguments.clear()));
     steps.push(on_settings(|settings| settings.promise = None));
     for nodes in [1, 2, 3, 5, 10] {

@@ -17,6 +17,7 @@ impl World {
         out: &mut Vec<Command>,
     ) -> Result<(), NodeFault> {
         let Some(message) = self.wire.net.receive(now) else { return Ok(()) };
+        self.overhear(&message, now);
         match message.dest {
             Address::Node(node) => out.push(Command::Deliver(node, message)),
             Address::Service(name) => {
@@ -75,6 +76,10 @@ impl World {
                 self.hand_to_script(number, message, now);
                 Ok(())
             }
+            Owner::Intruder => {
+                self.wire.net.received(&message, now);
+                Ok(())
+            }
         }
     }
 
@@ -101,7 +106,7 @@ impl World {
                 self.check_script(number, now);
                 Ok(())
             }
-            None => Ok(()),
+            Some(Owner::Intruder) | None => Ok(()),
         }
     }
 

@@ -27,6 +27,7 @@
 //! - [`threads`]: client processes and their operations.
 //! - [`load`]: when the next operation is due.
 //! - [`idle`]: what is said when there is nothing to do.
+//! - [`intruder`]: a client that says what only nodes have to say.
 //! - [`record`]: the history.
 //! - [`script`]: being driven from outside, step by step, instead.
 //! - [`fault`]: what a node may not do, which is quite another thing.
@@ -35,6 +36,7 @@
 mod effects;
 mod fault;
 mod idle;
+mod intruder;
 mod load;
 mod messages;
 mod nodes;
@@ -62,6 +64,7 @@ use crate::net::{Address, Line, Message, NetCounts, Network, Traffic, Watch};
 use crate::service::Services;
 use crate::settings::Settings;
 use crate::workload::{self, Unsupported, Workload};
+use intruder::Intruder;
 use load::Load;
 use nodes::Node;
 use record::Recorder;
@@ -147,6 +150,7 @@ pub struct World {
     load: Load,
     nemesis: Nemesis,
     recorder: Recorder,
+    intruder: Option<Intruder>,
     phase: Phase,
     waits_until: Duration,
     idle: Idle,
@@ -181,9 +185,11 @@ impl World {
         let nodes = settings.node_count;
         let mut net = Network::new(nodes, settings.latency, latency, disorder);
         net.restrict(settings.neighbours()?);
+        let mut wire = Wire::new(net);
         Ok(Self {
             workload: workload::new(settings)?,
-            wire: Wire::new(net),
+            intruder: Intruder::new(settings, &mut wire),
+            wire,
             services: Services::new(&mut services, settings.seq_kv),
             nodes: std::iter::repeat_with(Node::absent).take(nodes).collect(),
             starts: Starts::draw(nodes, settings.start_spread, starts),

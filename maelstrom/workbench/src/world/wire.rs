@@ -36,6 +36,8 @@ pub(super) enum Owner {
     Thread(usize),
     /// Whoever made the request of this number from outside.
     Script(u64),
+    /// The intruder, who waits for nothing.
+    Intruder,
 }
 
 /// Whether there is or was a client.
@@ -62,6 +64,13 @@ pub(super) struct Connection {
 struct Awaited {
     msg_id: u64,
     deadline: Duration,
+}
+
+impl Connection {
+    /// Whose name its messages bear.
+    pub(super) fn address(&self) -> Address {
+        Address::Client(self.id)
+    }
 }
 
 impl Wire {

@@ -4,6 +4,7 @@
 //! the bug is found, and what is found.
 
 mod disk;
+mod intruder;
 mod links;
 mod panics;
 mod settling;
