@@ -71,8 +71,9 @@ impl State {
     }
 }
 
-/// Sends everything to everybody every 300 ms; a late node every 12 s instead. One that
-/// chatters answers what it gets with what it has, for ever.
+/// Sends everything to everybody every 300 ms; a late node every 12 s instead, and one
+/// that never settles every hour. One that chatters answers what it gets with what it has,
+/// for ever.
 fn node(chatters: bool, period: u64) -> Node<State> {
     Node::new(|_| State::default())
         .handle(async |_: Context<State>, _: Topology| Ok(Empty {}))
@@ -121,7 +122,11 @@ const SUBJECT: Subject = Subject {
     oracle: liveness,
     ..Subject::new("gossip", Workload::Broadcast, |arguments| {
         let argument = arguments.first().cloned().unwrap_or_default();
-        let period = if argument == "late" { 12_000 } else { 300 };
+        let period = match argument.as_str() {
+            "late" => 12_000,
+            "never" => 3_600_000,
+            _ => 300,
+        };
         Ok(Program::new(move || node(argument == "chatters", period)))
     })
 };
@@ -138,6 +143,15 @@ fn a_node_that_settles_late_is_found_in_20_seeds() {
     let text = &failure.findings[0].text;
     assert!(text.contains("s after the last fault the read of p"), "{text}");
     assert!(text.contains(" lacked ") && text.contains("acknowledged by p"), "{text}");
+    assert_eq!(failure.shrunk().mode, failure.mode);
+}
+
+#[test]
+fn a_node_that_never_settles_is_found_in_20_seeds_and_told_from_a_late_one() {
+    let failure = found(&Subject { arguments: &["never"], ..SUBJECT }, 20);
+    assert_eq!(failure.mode.kind, "never-settles", "{failure}");
+    assert!(failure.findings[0].text.contains("; after the recovery it lacked "), "{failure}");
+    // One of the other kind is no smaller form of it.
     assert_eq!(failure.shrunk().mode, failure.mode);
 }
 
