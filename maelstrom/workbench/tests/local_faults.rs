@@ -107,7 +107,9 @@ fn node() -> Node<State> {
 }
 
 fn scene() -> Scenario {
-    Simulation::new(Workload::Echo, node).nodes(3).nemesis(&[Fault::Clock], 1.0).scenario()
+    // All clocks begin at once, so that they can be compared.
+    let simulation = Simulation::new(Workload::Echo, node).nodes(3).start_spread(0);
+    simulation.nemesis(&[Fault::Clock], 1.0).scenario()
 }
 
 fn skew(scene: &mut Scenario, node: usize, rate: u32, jump: Duration) {
