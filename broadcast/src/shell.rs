@@ -5,7 +5,7 @@
 //! is never locked across an `await`.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use maelstrom::{Context, NodeId, Setup};
@@ -26,7 +26,8 @@ pub struct Shell {
     machine: Mutex<Broadcaster>,
     /// The node ids, sorted: a node's rank is its index.
     ranks: Vec<NodeId>,
-    started: Instant,
+    /// When the machine was started: by the first event.
+    started: OnceLock<Instant>,
     /// The machine may want to be woken earlier than it did.
     replanned: Notify,
     bugs: Bugs,
@@ -41,8 +42,9 @@ impl Shell {
         ranks.dedup();
         let me = ranks.binary_search(setup.id()).unwrap_or_default();
         let machine = Broadcaster::new(me, ranks.len(), config, setup.rng());
-        let (started, replanned) = (Instant::now(), Notify::new());
-        Self { machine: Mutex::new(machine), ranks, started, replanned, bugs: config.bugs }
+        let machine = Mutex::new(machine);
+        let (started, replanned) = (OnceLock::new(), Notify::new());
+        Self { machine, ranks, started, replanned, bugs: config.bugs }
     }
 
     /// All values as one JSON array.
@@ -55,11 +57,16 @@ impl Shell {
     }
 }
 
-/// Begins the node's life, and has it woken from then on.
+/// Starts the machine when others can be talked to, and has it woken from then on.
+/// Earlier, it would take the time for which its messages are held back for theirs.
 pub(crate) fn start(context: &Context<Shell>) {
-    event(context, Broadcaster::start);
     let sleeper = context.clone();
-    context.spawn(async move { keep_time(&sleeper).await });
+    context.spawn(async move {
+        sleeper.cluster_started().await;
+        event(&sleeper, |_, _| ());
+        let started = sleeper.state().started.get_or_init(Instant::now);
+        keep_time(&sleeper, *started).await;
+    });
 }
 
 /// A client says which nodes are near.
@@ -103,8 +110,13 @@ pub(crate) fn receive(context: &Context<Shell>, message: Message) {
 fn event<T>(context: &Context<Shell>, happen: impl FnOnce(&mut Broadcaster, Duration) -> T) -> T {
     let shell = context.state();
     let mut machine = shell.machine();
+    let started = shell.started.get_or_init(|| {
+        machine.start(Duration::ZERO);
+        Instant::now()
+    });
+    let now = started.elapsed();
     let planned = machine.wake();
-    let result = happen(&mut machine, shell.started.elapsed());
+    let result = happen(&mut machine, now);
     if machine.wake().is_some_and(|wake| planned.is_none_or(|planned| wake < planned)) {
         shell.replanned.notify_one();
     }
@@ -124,12 +136,12 @@ fn send(context: &Context<Shell>, to: Rank, message: &Message) {
 
 /// Wakes the machine whenever it wants to be, but no more often than timers can
 /// tell apart.
-async fn keep_time(context: &Context<Shell>) {
+async fn keep_time(context: &Context<Shell>, started: Instant) {
     let shell = context.state();
-    let mut earliest = shell.started;
+    let mut earliest = started;
     loop {
         let wake = shell.machine().wake();
-        match wake.map(|wake| earliest.max(shell.started + wake)) {
+        match wake.map(|wake| earliest.max(started + wake)) {
             Some(at) if at > Instant::now() => {
                 // Either way, look again.
                 let _ = timeout_at(at, shell.replanned.notified()).await;

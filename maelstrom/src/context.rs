@@ -173,6 +173,16 @@ impl<S> Context<S> {
             .unwrap_or_else(|error| panic!("a {} message has no JSON form: {error}", M::TYPE));
     }
 
+    /// Waits until all nodes of the cluster were set up, as far as this one can know:
+    /// until what is for others is no longer held back, see [`Context::send`]. For
+    /// tasks that measure how long others take, or that send again and again.
+    pub async fn cluster_started(&self) {
+        if let Some(release) = self.running.outbox.until_released() {
+            // It ends with an error, always.
+            let _ = release.await;
+        }
+    }
+
     /// Sends a request and waits up to `timeout` for the answer.
     ///
     /// Dropping the future gives the call up; its reply is ignored then, as is

@@ -46,7 +46,7 @@ struct Held {
     calls: Vec<oneshot::Sender<Infallible>>,
 }
 
-/// Ends when the request that it belongs to leaves.
+/// Ends, with an error, when nothing is held any more.
 pub(crate) type Release = oneshot::Receiver<Infallible>;
 
 impl Outbox {
@@ -66,7 +66,7 @@ impl Outbox {
     }
 
     /// As [`Outbox::push`]; what comes back ends when the message leaves, if it is
-    /// held until then.
+    /// held.
     pub(crate) fn push_request<P: Serialize>(
         &self,
         src: &str,
@@ -76,6 +76,11 @@ impl Outbox {
         let mut contents = self.lock();
         contents.add(src, dest, message)?;
         Ok(contents.hold(dest, message.number).map(Held::until_released))
+    }
+
+    /// What ends with the hold, if there is one.
+    pub(crate) fn until_released(&self) -> Option<Release> {
+        self.lock().held.as_mut().map(Held::until_released)
     }
 
     /// Lets go what is held, in the order in which it was added, and holds

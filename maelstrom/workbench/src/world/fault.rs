@@ -67,9 +67,9 @@ pub enum FaultKind {
     #[error(
         "printed {line}, which is for {dest:?}, before that name existed. Maelstrom sets nodes up \
          in parallel, each in its own time, and the services with n0. Such a message ends a \
-         node's output there for good: what it prints later, its `init_ok` included, is never \
-         read, and the test ends with 255, `Expected node … to respond to an init message`. A \
-         node may talk to others as soon as something other than `init` has come"
+         node's output there for good: what it prints later is never read. Without its `init_ok` \
+         the test ends with 255, `Expected node … to respond to an init message`; after it, every \
+         request to the node times out. A node may talk to others as soon as something other than `init` has come"
     )]
     TooEarly {
         /// What it printed.
