@@ -19,6 +19,8 @@
 //! it, since clients begin when every node is set up and other nodes hold back
 //! likewise; or [`HOLD`] after `init`; or at the end of input.
 
+mod init;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io;
@@ -31,15 +33,15 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
+use rand::RngExt;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use tokio::io::{AsyncBufRead, AsyncWrite};
 use tokio::time::{Sleep, sleep};
 
-use crate::context::{Context, Running, Setup};
+use crate::context::Running;
 use crate::error::{Definite, Error};
 use crate::io::{Reader, Writer};
-use crate::message::{Empty, Envelope, Header, Init, Number, Outgoing, Salvaged, salvage};
+use crate::message::{Envelope, Header, Number, Salvaged, salvage};
 use crate::node::{Hook, Host, MakeState, Node, Periodic, Registered, Senders, refuse};
 use crate::outbox::{Outbox, Task};
 use crate::panics::{Inside, Place};
@@ -373,104 +375,6 @@ impl<S: Send + Sync + 'static> Core<S> {
             refuse(&self.outbox, own, &src, Number::ReplyAsIs(&msg_id), &error);
         }
     }
-
-    /// Starts the node, or answers an `init` that came twice.
-    fn init(
-        &mut self,
-        envelope: &Envelope<'_>,
-        line: &str,
-        cx: &mut Wakeup<'_>,
-    ) -> Result<(), Error> {
-        let init: Init = envelope
-            .decode_body(line)
-            .map_err(|error| Error::malformed(format_args!("`init`: {error}")))?;
-        if !init.node_ids.contains(&init.node_id) {
-            let text = format_args!("`init`: `node_ids` lacks `node_id` {}", init.node_id);
-            return Err(Error::malformed(text));
-        }
-        if let Some(running) = &self.running {
-            check_same(running, &init)?;
-        }
-        match self.phase {
-            Phase::Serving => {
-                if let Some(running) = &self.running {
-                    init_ok(running, &envelope.src, envelope.body.msg_id);
-                }
-                Ok(())
-            }
-            Phase::Starting(_) => Err(Error::unavailable("`init` is under way")),
-            Phase::Waiting => {
-                self.start(init, envelope)?;
-                self.poll_start(cx);
-                Ok(())
-            }
-        }
-    }
-
-    /// Makes the state, unless a failed `init` has made it, and runs the hooks.
-    fn start(&mut self, init: Init, envelope: &Envelope<'_>) -> Result<(), Error> {
-        let client = envelope.src.to_string();
-        let msg_id = envelope.body.msg_id;
-        if let Some(make_state) = self.make_state.take() {
-            self.span = tracing::error_span!("node", id = %init.node_id);
-            let rng = StdRng::from_rng(&mut self.rng);
-            let setup = Setup::new(init.node_id, init.node_ids, self.host.clone(), rng);
-            let state = self.host.panics.catch(Place::State, || make_state(&setup))?;
-            let (outbox, calls) = (Arc::clone(&self.outbox), Arc::clone(&self.calls));
-            self.running = Some(Arc::new(Running { setup, state, outbox, calls }));
-            self.hold = Some(Box::pin(sleep(HOLD)));
-        }
-        let Some(running) = self.running.clone() else {
-            return Err(Error::crash("`init` panicked before, and there is no state"));
-        };
-        let panics = self.host.panics.clone();
-        let hooks = Arc::clone(&self.hooks);
-        let run_hooks = async move {
-            let context = Context::new(running, None);
-            for hook in &*hooks {
-                hook(context.clone()).await?;
-            }
-            Ok(())
-        };
-        let caught = AssertUnwindSafe(run_hooks)
-            .catch_unwind()
-            .map(move |ended| ended.unwrap_or_else(|panic| Err(panics.note(Place::Hook, &*panic))));
-        let answered = caught.map(move |result| Started { client, msg_id, result });
-        self.phase = Phase::Starting(Box::pin(answered));
-        Ok(())
-    }
-
-    /// Answers `init`, and from then on serves.
-    fn started(&mut self, Started { client, msg_id, result }: Started) {
-        let Some(running) = &self.running else { return };
-        match result {
-            Ok(()) => {
-                init_ok(running, &client, msg_id);
-                self.phase = Phase::Serving;
-                for periodic in self.periodic.drain(..) {
-                    self.background.push(periodic(Context::new(Arc::clone(running), None)));
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "`init` failed");
-                self.phase = Phase::Waiting;
-                if let Some(msg_id) = msg_id {
-                    let number = Number::Reply(msg_id);
-                    refuse(&self.outbox, running.setup.id(), &client, number, &error);
-                }
-            }
-        }
-    }
-}
-
-fn init_ok<S>(running: &Running<S>, client: &str, msg_id: Option<u64>) {
-    if let Some(msg_id) = msg_id {
-        let message =
-            Outgoing { kind: "init_ok", number: Number::Reply(msg_id), payload: Empty {} };
-        if let Err(error) = running.outbox.push(running.setup.id(), client, &message) {
-            tracing::error!(%error, "`init_ok` could not be written");
-        }
-    }
 }
 
 /// A message must be for this node.
@@ -496,14 +400,4 @@ fn check_sender<S>(
     let Envelope { src, body: Header { kind, .. }, .. } = envelope;
     let text = format_args!("`{kind}` is between nodes, and {src} is none of the cluster's");
     Err(Error::new(Definite::NotSupported, text))
-}
-
-/// A repeated `init` must say the same as the first.
-fn check_same<S>(running: &Running<S>, init: &Init) -> Result<(), Error> {
-    let setup = &running.setup;
-    if *setup.id() == init.node_id && setup.node_ids() == init.node_ids {
-        return Ok(());
-    }
-    let text = format_args!("`init`: this is {} already, in another cluster", setup.id());
-    Err(Error::new(Definite::PreconditionFailed, text))
 }
