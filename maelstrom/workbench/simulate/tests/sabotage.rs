@@ -19,9 +19,16 @@ fn found(node: &str, bug: &str) -> (String, String) {
     (said.clone(), replay.to_owned())
 }
 
-fn is_found_and_repeats(node: &str, bug: &str, finding: &str) {
+/// What shows that a broadcast value is not everywhere; which of them comes first
+/// depends on who reads last.
+const LOSSES: &[&str] = &["lost", "missing-at-end", "never-settles"];
+/// What shows that a message of the log is gone, or hidden for a while.
+const GAPS: &[&str] = &["unseen", "lost-write", "int-poll-skip", "poll-skip"];
+
+fn is_found_and_repeats(node: &str, bug: &str, kinds: &[&str]) {
     let (said, replay) = found(node, bug);
-    assert!(said.contains(finding), "{bug}: {said}");
+    let is_shown = |kind: &&str| said.lines().any(|line| line.starts_with(&format!("{kind}: ")));
+    assert!(kinds.iter().any(is_shown), "{bug}: {said}");
     let features = format!("--features {node}/sabotage -- ");
     let (_, words) = replay.split_once(&features).expect("a build with the bug");
     let words: Vec<&str> = words.split_whitespace().collect();
@@ -31,37 +38,37 @@ fn is_found_and_repeats(node: &str, bug: &str, finding: &str) {
 
 #[test]
 fn a_broadcast_answered_before_its_value_is_stored_is_found() {
-    is_found_and_repeats("broadcast", "early-answer", "lost");
+    is_found_and_repeats("broadcast", "early-answer", LOSSES);
 }
 
 #[test]
 fn a_repair_that_skips_the_last_value_is_found() {
-    is_found_and_repeats("broadcast", "skip-last", "lost");
+    is_found_and_repeats("broadcast", "skip-last", LOSSES);
 }
 
 #[test]
 fn a_retry_that_gives_up_is_found() {
-    is_found_and_repeats("broadcast", "give-up", "lost");
+    is_found_and_repeats("broadcast", "give-up", LOSSES);
 }
 
 #[test]
 fn registers_of_the_log_that_can_be_overwritten_are_found() {
-    is_found_and_repeats("kafka-log", "overwrite", "unseen: ");
+    is_found_and_repeats("kafka-log", "overwrite", GAPS);
 }
 
 #[test]
 fn a_message_acknowledged_before_it_is_written_is_found() {
-    is_found_and_repeats("kafka-log", "answer-unwritten", "Key ");
+    is_found_and_repeats("kafka-log", "answer-unwritten", GAPS);
 }
 
 #[test]
 fn segments_written_anew_after_a_restart_are_found() {
-    is_found_and_repeats("kafka-log", "reuse-indexes", "skip");
+    is_found_and_repeats("kafka-log", "reuse-indexes", GAPS);
 }
 
 #[test]
 fn a_replica_that_skips_segments_is_found() {
-    is_found_and_repeats("kafka-log", "skip-segments", "skip");
+    is_found_and_repeats("kafka-log", "skip-segments", GAPS);
 }
 
 #[test]
