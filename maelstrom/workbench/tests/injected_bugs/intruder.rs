@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use maelstrom::{Context, Empty, Error, Message, Node, Request};
+use maelstrom::{Context, Empty, Error, Message, Node};
 use serde::{Deserialize, Serialize};
 use workbench::checker::Finding;
 use workbench::host::Program;
@@ -13,38 +13,8 @@ use workbench::settings::Workload;
 use workbench::simulation::Finished;
 use workbench::swarm::{Subject, oracle};
 
+use crate::wire::{Broadcast, Messages, Read, Topology};
 use crate::{found, passes};
-
-#[derive(Serialize, Deserialize)]
-struct Broadcast {
-    message: u64,
-}
-
-impl Request for Broadcast {
-    const TYPE: &'static str = "broadcast";
-    type Reply = Empty;
-}
-
-#[derive(Serialize, Deserialize)]
-struct Topology {}
-
-impl Request for Topology {
-    const TYPE: &'static str = "topology";
-    type Reply = Empty;
-}
-
-#[derive(Serialize, Deserialize)]
-struct Read {}
-
-#[derive(Serialize, Deserialize)]
-struct Messages {
-    messages: BTreeSet<u64>,
-}
-
-impl Request for Read {
-    const TYPE: &'static str = "read";
-    type Reply = Messages;
-}
 
 /// All values of a node, for another one.
 #[derive(Serialize, Deserialize)]

@@ -9,48 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use maelstrom::{Context, Empty, Error, Message, Node, NodeId, Request};
+use maelstrom::{Context, Empty, Error, Message, Node, NodeId};
 use serde::{Deserialize, Serialize};
 use workbench::host::Program;
 use workbench::settings::Workload;
 use workbench::swarm::Subject;
 
-use super::{found, passes};
+use crate::wire::{Broadcast, Messages, Read, Topology};
+use crate::{found, passes};
 
 const REPEAT: Duration = Duration::from_millis(500);
-
-#[derive(Serialize, Deserialize)]
-struct Broadcast {
-    message: u64,
-}
-
-impl Request for Broadcast {
-    const TYPE: &'static str = "broadcast";
-    type Reply = Empty;
-}
-
-#[derive(Serialize, Deserialize)]
-struct Read {}
-
-#[derive(Serialize, Deserialize)]
-struct Messages {
-    messages: BTreeSet<u64>,
-}
-
-impl Request for Read {
-    const TYPE: &'static str = "read";
-    type Reply = Messages;
-}
-
-#[derive(Serialize, Deserialize)]
-struct Topology {
-    topology: BTreeMap<String, BTreeSet<String>>,
-}
-
-impl Request for Topology {
-    const TYPE: &'static str = "topology";
-    type Reply = Empty;
-}
 
 #[derive(Serialize, Deserialize)]
 struct Tell {

@@ -8,6 +8,7 @@ mod intruder;
 mod links;
 mod panics;
 mod settling;
+mod wire;
 
 use workbench::swarm::{Failure, Subject, Swarm};
 
