@@ -68,6 +68,16 @@ impl World {
             Effect::Duplicate(duplicate) => self.disturb(|disorder| disorder.duplicate = duplicate),
             Effect::Reorder(reorder) => self.disturb(|disorder| disorder.reorder = reorder),
             Effect::Slow(slow) => self.disturb(|disorder| disorder.slow = slow),
+            Effect::Clock(_) | Effect::Fill(_) | Effect::Free | Effect::Twin(_) => {
+                self.upset_machine(effect, out)
+            }
+            Effect::Nothing => null(),
+        }
+    }
+
+    /// Effects on the machine that a node runs on: its clock, its disk, its directory.
+    fn upset_machine(&self, effect: Effect, out: &mut Vec<Command>) -> Box<RawValue> {
+        match effect {
             Effect::Clock(skews) => {
                 let done = skews_by_name(&skews);
                 out.extend(skews.into_iter().map(Command::Clock));
@@ -90,7 +100,7 @@ impl World {
                 out.extend(doubled.iter().map(|&node| Command::Twin(node, self.twins_init(node))));
                 names(&doubled)
             }
-            Effect::Nothing => null(),
+            _ => null(),
         }
     }
 
