@@ -4,10 +4,10 @@
 //! and its reply. At the challenge's 1,000 operations a second, of which half
 //! are sends, from two clients on each of two nodes, segments that are written at
 //! once hold one message each and cost one message an operation. A client sends
-//! every 4 ms or so, so within the [linger](LINGER) another one comes along in
-//! half of all cases, which makes two messages out of three; the pushes between
-//! nodes add a twenty-fifth. Sends take 2 to 5 ms then, and four clients still
-//! get their 1,000 operations.
+//! every 8 ms or so, so within the [linger](LINGER) the other one comes along in
+//! most cases, which makes 0.57 messages; the pushes between nodes add 0.04. Sends
+//! take 2 ms on average and 8 at most then, without latency, and four clients still
+//! get their 1,000 operations. With twice the linger they would not.
 
 use std::time::Duration;
 
@@ -16,8 +16,9 @@ const fn millis(millis: u64) -> Duration {
 }
 
 /// How long a request waits for others to share its segment, at least.
-const LINGER: Duration = millis(4);
-/// The same where nobody waits for the segment: ten segments and as many pushes
+const LINGER: Duration = millis(8);
+/// The most that a request waits for others; and how long it does where no client
+/// waits for the segment: ten segments and as many pushes
 /// a second and node are 0.06 messages an operation.
 const LINGER_ACKED: Duration = millis(100);
 /// How far apart pushes are, by peer: a node sends twenty a second.
@@ -59,6 +60,13 @@ impl Pace {
     /// to the service is long, a quarter of it more does not matter.
     pub(crate) fn linger(&self) -> Duration {
         self.linger.max((self.trip / 4).min(LINGER_ACKED))
+    }
+
+    /// How long what waited behind a segment waits for the clients that it answered:
+    /// what they send next may be on its way for as long as a message between nodes,
+    /// behind which it may have to wait.
+    pub(crate) fn rejoin(&self) -> Duration {
+        (self.trip / 2).min(LINGER_ACKED)
     }
 
     /// A segment was settled in this time.
@@ -121,6 +129,7 @@ mod tests {
             for trip in [0, 1, 100, 10_000, 1_000_000] {
                 pace.took(millis(trip));
                 assert!(pace.linger() >= LINGER && pace.linger() <= LINGER_ACKED);
+                assert!(pace.rejoin() <= LINGER_ACKED);
                 assert!(pace.quiet() >= QUIET && pace.sight >= SIGHT);
                 let shortest = pace.next_probe(true, Duration::ZERO);
                 let mut last = Duration::ZERO;

@@ -8,6 +8,11 @@
 //! a request in it, and when its first request has waited for the *linger* time
 //! in any case.
 //!
+//! Clients that were just answered come again within moments. What waited behind
+//! their segment waits a *rejoin* time more for them: otherwise two groups of
+//! clients take turns for good, each waits out the other's segment, and every
+//! request takes twice as long as its segment.
+//!
 //! [dewitt]: https://doi.org/10.1145/602259.602261
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,6 +73,8 @@ pub(crate) struct Queue {
     clients: BTreeSet<NodeId>,
     active: BTreeMap<NodeId, Time>,
     forgot_at: Time,
+    /// When requests of a segment were last answered.
+    answered: Time,
 }
 
 impl Queue {
@@ -91,6 +98,12 @@ impl Queue {
             self.forgot_at = now;
             self.active.retain(|_, heard| *heard + ACTIVE > now);
         }
+    }
+
+    /// A client that had a request here is answered, and may come again.
+    pub(crate) fn answered(&mut self, now: Time, client: &NodeId) {
+        self.answered = now;
+        self.heard_from(now, client);
     }
 
     /// Appends a request.
@@ -121,12 +134,14 @@ impl Queue {
     }
 
     /// When the requests have waited enough.
-    pub(crate) fn due(&self, linger: Duration) -> Option<Time> {
+    pub(crate) fn due(&self, linger: Duration, rejoin: Duration) -> Option<Time> {
         let last = self.entries.last()?;
         let enough = self.entries.len() >= ENOUGH || self.bytes >= ENOUGH_BYTES;
         // Clients that were answered already may come again.
-        let complete = last.ticket.is_some() && self.clients.len() >= self.active.len();
-        Some(if enough || complete { self.opened } else { self.opened + linger })
+        let complete =
+            last.ticket.is_some() && self.active.keys().all(|client| self.clients.contains(client));
+        let waited = (self.opened + linger).max(self.answered + rejoin);
+        Some(if enough || complete { self.opened } else { waited })
     }
 
     /// Takes all requests.
@@ -147,6 +162,7 @@ mod tests {
     use super::*;
 
     const LINGER: Duration = Duration::from_millis(4);
+    const REJOIN: Duration = Duration::from_millis(3);
 
     fn at(millis: u64) -> Time {
         Duration::from_millis(millis)
@@ -161,10 +177,10 @@ mod tests {
     #[test]
     fn a_lone_client_does_not_wait_for_anybody() {
         let mut queue = Queue::default();
-        assert_eq!(queue.due(LINGER), None);
+        assert_eq!(queue.due(LINGER, REJOIN), None);
         queue.heard_from(at(1000), &"c1".into());
         queue.push(at(1000), send(1, "c1"));
-        assert_eq!(queue.due(LINGER), Some(at(1000)));
+        assert_eq!(queue.due(LINGER, REJOIN), Some(at(1000)));
     }
 
     #[test]
@@ -173,10 +189,22 @@ mod tests {
         queue.heard_from(at(990), &"c2".into());
         queue.heard_from(at(1000), &"c1".into());
         queue.push(at(1000), send(1, "c1"));
-        assert_eq!(queue.due(LINGER), Some(at(1004)));
+        assert_eq!(queue.due(LINGER, REJOIN), Some(at(1004)));
         queue.heard_from(at(1001), &"c2".into());
         queue.push(at(1001), send(2, "c2"));
-        assert_eq!(queue.due(LINGER), Some(at(1000)), "nobody else can come");
+        assert_eq!(queue.due(LINGER, REJOIN), Some(at(1000)), "nobody else can come");
+    }
+
+    #[test]
+    fn what_waited_behind_a_segment_waits_for_the_clients_that_it_answered() {
+        let mut queue = Queue::default();
+        queue.heard_from(at(1000), &"c2".into());
+        queue.push(at(1000), send(1, "c2"));
+        queue.answered(at(1200), &"c1".into());
+        assert_eq!(queue.due(LINGER, REJOIN), Some(at(1203)), "c1 may come, c2 is here");
+        queue.heard_from(at(1202), &"c1".into());
+        queue.push(at(1202), send(2, "c1"));
+        assert_eq!(queue.due(LINGER, REJOIN), Some(at(1000)), "nobody else can come");
     }
 
     #[test]
@@ -184,7 +212,7 @@ mod tests {
         let mut queue = Queue::default();
         queue.heard_from(at(1000), &"c1".into());
         queue.push(at(1000), Entry { ticket: None, ..send(1, "c1") });
-        assert_eq!(queue.due(LINGER), Some(at(1004)));
+        assert_eq!(queue.due(LINGER, REJOIN), Some(at(1004)));
     }
 
     #[test]
@@ -193,7 +221,7 @@ mod tests {
         queue.heard_from(at(900), &"c2".into());
         queue.heard_from(at(1000), &"c1".into());
         queue.push(at(1000), send(1, "c1"));
-        assert_eq!(queue.due(LINGER), Some(at(1000)));
+        assert_eq!(queue.due(LINGER, REJOIN), Some(at(1000)));
     }
 
     #[test]

@@ -35,17 +35,52 @@ fn a_lone_node_answers_within_milliseconds() {
     let run = available(challenge(1, Options::default())).run();
     run.assert_valid();
     assert!(run.msgs_per_op() <= 0.7, "{}", run.msgs_per_op());
-    assert!(latency(&run.report, "send", "1") <= 5.0);
+    assert!(latency(&run.report, "send", "1") <= 8.0);
 }
 
 #[test]
 fn two_nodes_answer_within_milliseconds_for_less_than_a_message_each() {
     let run = available(challenge(2, Options::default())).run();
     run.assert_valid();
-    assert!(run.msgs_per_op() <= 0.8, "{}", run.msgs_per_op());
-    assert!(latency(&run.report, "send", "0.5") <= 5.0);
-    assert!(latency(&run.report, "send", "0.99") <= 50.0);
+    assert!(run.msgs_per_op() <= 0.64, "{}", run.msgs_per_op());
+    assert!(latency(&run.report, "send", "1") <= 8.0);
     assert!(latency(&run.report, "poll", "0.5") < 2.0);
+}
+
+#[test]
+fn clients_of_one_node_share_segments_whatever_the_seed() {
+    let worst = |latency: u64, measure: &dyn Fn(&Finished) -> f64| {
+        let figures = (1..=5).map(|seed| {
+            let run = challenge(2, Options::default()).latency(latency).seed(seed).recorded().run();
+            run.assert_valid();
+            measure(&run)
+        });
+        figures.fold(0.0, f64::max)
+    };
+    let messages = worst(0, &Finished::msgs_per_op);
+    let mean = worst(100, &mean_send);
+    eprintln!("5b, worst of five seeds: {messages:.2} messages an operation without latency;");
+    eprintln!("at 100 ms a send takes {mean:.0} ms on average");
+    assert!(messages <= 0.64, "{messages} messages an operation");
+    assert!(mean <= 230.0, "a send takes {mean} ms at 100 ms of latency");
+}
+
+/// How long a send that succeeded took on average, in ms.
+fn mean_send(run: &Finished) -> f64 {
+    let (mut begun, mut took) = (BTreeMap::new(), Vec::new());
+    for line in run.history.lines() {
+        let op: Op = serde_json::from_str(line).expect("an operation");
+        match op.process {
+            Process::Client(client) if op.f == "send" && op.is_invocation() => {
+                begun.insert(client, op.millis());
+            }
+            Process::Client(client) if op.f == "send" && op.kind == OpType::Ok => {
+                took.extend(begun.remove(&client).map(|begun| op.millis() - begun));
+            }
+            _ => {}
+        }
+    }
+    took.iter().sum::<f64>() / took.len() as f64
 }
 
 #[test]
@@ -90,6 +125,6 @@ fn sends_go_on_at_every_node_while_partitions_separate_them() {
         let sends = sends(&run);
         assert_eq!(sends.len(), 5, "{sends:?}");
         assert!(sends.values().all(|&(ok, all)| ok == all && all > 100), "{sends:?}");
-        assert!(latency(&run.report, "send", "1") <= 10.0, "no slower than without partitions");
+        assert!(latency(&run.report, "send", "1") <= 14.0, "no slower than without partitions");
     }
 }

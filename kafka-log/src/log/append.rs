@@ -23,7 +23,10 @@ impl Log {
         }
         let due = match self.phase {
             Phase::Claiming => Some(now),
-            Phase::Serving => self.queue.due(self.pace.linger()).or_else(|| self.sight_due()),
+            Phase::Serving => {
+                let due = self.queue.due(self.pace.linger(), self.pace.rejoin());
+                due.or_else(|| self.sight_due())
+            }
             Phase::Recovering | Phase::Broken => None,
         };
         if let Some(at) = due
@@ -88,6 +91,9 @@ impl Log {
                 self.phase = Phase::Serving;
             }
             for (entry, answer) in flight.entries {
+                if entry.ticket.is_some() {
+                    self.queue.answered(now, &entry.client);
+                }
                 self.answer(entry.ticket, answer);
             }
         } else {
