@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::sabotage::Bugs;
+use crate::injected_bugs::Bugs;
 
 /// How a node trades messages for latency.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Config {
     pub period: Duration,
     /// The most children that a node has in the preferred tree.
     pub fan_out: usize,
-    /// `--sabotage`: what was put in on purpose.
+    /// `--inject`: what was put in on purpose.
     pub bugs: Bugs,
 }
 
@@ -78,20 +78,17 @@ impl Config {
         }
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
+            if let Some(bugs) = Bugs::parse(&argument) {
+                config.bugs = bugs;
+                continue;
+            }
             let (name, value) = match argument.split_once('=') {
                 Some((name, value)) => (name, Some(value.to_owned())),
                 None => (&*argument, None),
             };
-            let mut value = || value.clone().or_else(|| arguments.next());
-            if name == "--sabotage"
-                && let Some(bugs) = value().and_then(|name| Bugs::named(&name))
-            {
-                config.bugs = bugs;
-                continue;
-            }
             let knob = [&PERIOD, &FAN_OUT].into_iter().find(|knob| knob.argument == name);
             let knob = knob.ok_or_else(|| ConfigError::Unknown(argument.clone()))?;
-            let value = value();
+            let value = value.or_else(|| arguments.next());
             let value = value.ok_or(ConfigError::Missing(knob.argument))?;
             config.set(knob, knob.argument, &value)?;
         }

@@ -16,8 +16,8 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
+use crate::injected_bugs::{Bug, Bugs};
 use crate::rtt::Rtt;
-use crate::sabotage::{Bugs, Sabotage};
 use crate::store::{Prefixes, Store};
 use crate::wire::{Count, Digest, Message, Rank, Run, Spread};
 
@@ -222,7 +222,7 @@ impl Core {
     /// What a node lacks that has these prefixes, and whether there is more.
     pub(crate) fn delta(&self, have: &[Count]) -> (Vec<Run>, bool) {
         let (mut runs, more) = self.store.delta(have, None);
-        if self.bugs.has(Sabotage::SkipLast)
+        if self.bugs.has(Bug::SkipLast)
             && let Some(Run(_, _, _, values)) = runs.last_mut()
         {
             values.pop();

@@ -46,18 +46,18 @@
 //! - `store`: what a node knows: logs, version vectors, the journal; `seen`: the
 //!   set that clients read; [`canonical`]: when two JSON texts are one value.
 //! - `layout`: the tree that nodes prefer; `link`, `rtt`: one end of a link.
-//! - [`sabotage`]: bugs to be put in on purpose.
+//! - [`injected_bugs`]: bugs to be put in on purpose.
 //! - [`wire`]: what nodes say to each other. [`config`]: what can be set.
 
 pub mod canonical;
 pub mod config;
 mod core;
 mod direct;
+pub mod injected_bugs;
 mod layout;
 mod link;
 pub mod machine;
 mod rtt;
-pub mod sabotage;
 mod seen;
 mod shell;
 mod store;

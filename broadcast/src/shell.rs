@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::config::Config;
+use crate::injected_bugs::{Bug, Bugs};
 use crate::machine::Broadcaster;
-use crate::sabotage::{Bugs, Sabotage};
 use crate::wire::{Message, Rank, Value};
 
 /// The granularity of timers.
@@ -84,7 +84,7 @@ pub(crate) fn suggest(context: &Context<Shell>, topology: &RawValue) {
 
 /// A client has a value.
 pub(crate) fn broadcast(context: &Context<Shell>, value: Value) {
-    if context.state().bugs.has(Sabotage::EarlyAnswer) {
+    if context.state().bugs.has(Bug::EarlyAnswer) {
         let later = context.clone();
         context.spawn(async move {
             sleep(Duration::from_secs(5)).await;

@@ -42,6 +42,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::counter::{Answer, Command, Refusal};
+use crate::injected_bugs::{Bug, Bugs};
 use crate::share::Share;
 
 /// How long a request waits for its answer at least. (With less, the long tail
@@ -106,20 +107,8 @@ pub(crate) struct Ledger<T> {
     asked: Instant,
     /// How long the last answer took.
     round_trip: Duration,
-    #[cfg(test)]
-    pub(crate) bug: Option<Bug>,
-}
-
-/// Mistakes that tests make on purpose, to see them caught.
-#[cfg(test)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bug {
-    /// Adds are acknowledged when their write is sent.
-    EarlyAcknowledgement,
-    /// A write without an answer is made anew on top of what was found.
-    RecomputedRetry,
-    /// A life begins with what a read of its key shows, compared with nothing.
-    BlindFence,
+    /// What was put in on purpose.
+    pub(crate) bugs: Bugs,
 }
 
 impl<T> Ledger<T> {
@@ -133,15 +122,13 @@ impl<T> Ledger<T> {
             failures: 0,
             asked: now,
             round_trip: Duration::ZERO,
-            #[cfg(test)]
-            bug: None,
+            bugs: Bugs::default(),
         }
     }
 
     /// Begins this life, with the guess that there was none before.
     pub(crate) fn start(&mut self, now: Instant, out: &mut Vec<Command<T>>) {
-        #[cfg(test)]
-        if self.bug == Some(Bug::BlindFence) {
+        if self.bugs.has(Bug::BlindFence) {
             let from = Share::UNWRITTEN;
             self.phase = Phase::Checking(Step { from, to: from.fenced(self.nonce) });
             return out.push(Command::Check(self.pace(now)));
@@ -180,8 +167,7 @@ impl<T> Ledger<T> {
             return acknowledge(counted, out);
         }
         self.in_flight = counted;
-        #[cfg(test)]
-        if self.bug == Some(Bug::EarlyAcknowledgement) {
+        if self.bugs.has(Bug::EarlyAcknowledgement) {
             acknowledge(mem::take(&mut self.in_flight), out);
         }
         self.write(Step { from, to: from.advanced(sum) }, now, out);
@@ -216,8 +202,7 @@ impl<T> Ledger<T> {
         self.measure(answer.is_ok(), now);
         self.failures += 1;
         let found = answer.unwrap_or(step.from);
-        #[cfg(test)]
-        if self.bug == Some(Bug::RecomputedRetry) && !step.is_fence() {
+        if self.bugs.has(Bug::RecomputedRetry) && !step.is_fence() {
             let to = found.advanced(found.sum + (step.to.sum - step.from.sum));
             self.write(Step { from: found, to }, now, out);
             return None;

@@ -91,6 +91,7 @@
 
 mod counter;
 mod gossip;
+pub mod injected_bugs;
 mod ledger;
 mod lookup;
 mod share;
@@ -101,6 +102,8 @@ mod trial;
 
 use maelstrom::{Context, Definite, Empty, Error, Node, Request};
 use serde::{Deserialize, Serialize};
+
+use crate::injected_bugs::Bugs;
 
 pub use counter::{Answer, Command, Counter, Refusal};
 pub use gossip::{Gossip, PERIOD};
@@ -138,7 +141,12 @@ impl Request for Read {
 
 /// The node of challenge 4, a grow-only counter.
 pub fn node() -> Node<Shell> {
-    common().handle(async |context, Add { delta }| {
+    node_with(Bugs::default())
+}
+
+/// The same, with bugs on purpose.
+pub fn node_with(bugs: Bugs) -> Node<Shell> {
+    common(bugs).handle(async |context, Add { delta }| {
         if delta < 0 {
             let text = format_args!("`delta` is {delta}, but this counter only grows");
             return Err(Error::malformed(text));
@@ -150,11 +158,16 @@ pub fn node() -> Node<Shell> {
 /// A node of the workload `pn-counter`, which takes negative deltas as well: a
 /// share may be any sum, since it is not the larger but the later that counts.
 pub fn pn_node() -> Node<Shell> {
-    common().handle(async |context, Add { delta }| add(context, delta).await)
+    pn_node_with(Bugs::default())
 }
 
-fn common() -> Node<Shell> {
-    Node::new(Shell::new)
+/// The same, with bugs on purpose.
+pub fn pn_node_with(bugs: Bugs) -> Node<Shell> {
+    common(bugs).handle(async |context, Add { delta }| add(context, delta).await)
+}
+
+fn common(bugs: Bugs) -> Node<Shell> {
+    Node::new(move |setup| Shell::new(setup, bugs))
         .on_init(async |context| {
             shell::drive(&context, Counter::start);
             Ok(())

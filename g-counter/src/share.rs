@@ -51,6 +51,11 @@ impl Share {
         Self { incarnation: self.incarnation.saturating_add(1), nonce, sequence: 0, ..self }
     }
 
+    /// Whether it is the first of its life.
+    pub(crate) fn is_fence(self) -> bool {
+        self.sequence == 0
+    }
+
     /// The next share of the same life.
     #[must_use]
     pub(crate) fn advanced(self, sum: i64) -> Self {

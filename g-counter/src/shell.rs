@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::{self, Instant};
 
 use crate::counter::{Answer, Command, Counter, Refusal};
+use crate::injected_bugs::{Bug, Bugs};
 use crate::ledger::{NoAnswer, Pace};
 use crate::share::Share;
 
@@ -28,7 +29,10 @@ type Commands = Vec<Command<Client>>;
 type Report<V> = fn(&mut Counter<Client>, Result<V, NoAnswer>, Instant) -> Commands;
 
 /// The state of a node: its counter.
-pub struct Shell(Mutex<Contents>);
+pub struct Shell {
+    contents: Mutex<Contents>,
+    bugs: Bugs,
+}
 
 struct Contents {
     counter: Counter<Client>,
@@ -37,14 +41,18 @@ struct Contents {
 }
 
 impl Shell {
-    pub(crate) fn new(setup: &Setup) -> Self {
-        let nonce = setup.rng().random_range(0..NONCES);
-        let counter = Counter::new(setup.id(), setup.node_ids(), nonce, Instant::now());
-        Self(Mutex::new(Contents { counter, alarm: None }))
+    pub(crate) fn new(setup: &Setup, bugs: Bugs) -> Self {
+        let nonce = match setup.rng().random_range(0..NONCES) {
+            _ if bugs.has(Bug::SameNonce) => 7,
+            nonce => nonce,
+        };
+        let mut counter = Counter::new(setup.id(), setup.node_ids(), nonce, Instant::now());
+        counter.ledger.bugs = bugs;
+        Self { contents: Mutex::new(Contents { counter, alarm: None }), bugs }
     }
 
     fn lock(&self) -> MutexGuard<'_, Contents> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -89,6 +97,10 @@ fn carry_out(context: &Context<Shell>, command: Command<Client>) {
 
 async fn write(context: Context<Shell>, from: Share, to: Share, pace: Pace) {
     let service = paced(&context, pace).await;
+    if context.state().bugs.has(Bug::BlindFence) && to.is_fence() {
+        let answer = service.write(&key(context.id()), &to).await.map(|()| true);
+        return report(&context, answer, Counter::written);
+    }
     // The service runs on its newest state whatever changes that state, and a
     // key that an old state lacks would be created: so this is never refused
     // because some old state has no such key yet.

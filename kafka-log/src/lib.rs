@@ -148,6 +148,7 @@
 //! [mencius]: https://www.usenix.org/conference/osdi-08/mencius-building-efficient-replicated-state-machines-wans
 
 mod archive;
+mod injected_bugs;
 mod log;
 mod options;
 mod pace;
@@ -163,6 +164,7 @@ mod server;
 mod silence;
 mod wire;
 
-pub use options::{HELP, Options, OptionsError, Sabotage};
+pub use injected_bugs::{Bug, Bugs};
+pub use options::{HELP, Options, OptionsError};
 pub use server::{Server, node};
 pub use wire::{CommitOffsets, CommittedOffsets, ListCommittedOffsets, Poll, Polled, Send, Sent};

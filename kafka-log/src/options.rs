@@ -1,5 +1,7 @@
 //! What the node can be told on its command line.
 
+use crate::injected_bugs::Bugs;
+
 /// How the node is to behave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -15,43 +17,8 @@ pub struct Options {
     /// down or cut off from the service, messages that it has not seen are shown
     /// nowhere.
     pub ack_early: bool,
-    /// A bug that was put in on purpose.
-    #[cfg(feature = "sabotage")]
-    pub sabotage: Option<Sabotage>,
-}
-
-#[cfg(feature = "sabotage")]
-impl Sabotage {
-    /// The bug of that name: `overwrite`, `answer-unwritten`, ….
-    fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "overwrite" => Self::Overwrite,
-            "answer-unwritten" => Self::AnswerUnwritten,
-            "reuse-indexes" => Self::ReuseIndexes,
-            "skip-segments" => Self::SkipSegments,
-            "show-unstable" => Self::ShowUnstable,
-            "refuse-commits" => Self::RefuseCommits,
-            _ => return None,
-        })
-    }
-}
-
-/// Bugs that a test must find. They can only be put in with the crate's feature
-/// `sabotage`, which nothing but tests asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sabotage {
-    /// Registers are overwritten instead of written once.
-    Overwrite,
-    /// Messages are acknowledged when they are sent to the service.
-    AnswerUnwritten,
-    /// A node that starts again does not read its own lane, and writes over it.
-    ReuseIndexes,
-    /// Segments of which no push came are taken to be empty.
-    SkipSegments,
-    /// Messages are shown before it is certain that none comes below them.
-    ShowUnstable,
-    /// A commit that was not written is refused for certain.
-    RefuseCommits,
+    /// `--inject`: what was put in on purpose.
+    pub bugs: Bugs,
 }
 
 /// An argument that is none of the node's.
@@ -87,28 +54,11 @@ impl Options {
         for argument in arguments {
             match argument.as_str() {
                 "--ack-early" => options.ack_early = true,
-                #[cfg(feature = "sabotage")]
-                _ if let Some(bug) =
-                    argument.strip_prefix("--sabotage=").and_then(Sabotage::named) =>
-                {
-                    options.sabotage = Some(bug);
-                }
+                _ if let Some(bugs) = Bugs::parse(&argument) => options.bugs = bugs,
                 _ => return Err(OptionsError(argument)),
             }
         }
         Ok(options)
-    }
-
-    /// Whether this bug was put in.
-    #[cfg(feature = "sabotage")]
-    pub(crate) fn has(&self, bug: Sabotage) -> bool {
-        self.sabotage == Some(bug)
-    }
-
-    /// Whether this bug was put in.
-    #[cfg(not(feature = "sabotage"))]
-    pub(crate) fn has(&self, _: Sabotage) -> bool {
-        false
     }
 }
 

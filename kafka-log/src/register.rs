@@ -62,7 +62,7 @@ pub(crate) async fn settle<S>(
     }
 }
 
-/// The bug [`Sabotage::Overwrite`](crate::Sabotage::Overwrite): writes the
+/// The bug [`Bug::Overwrite`](crate::Bug::Overwrite): writes the
 /// register, whatever it says.
 pub(crate) async fn overwrite<S>(
     context: &Context<S>,

@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, VecDeque};
 use rustc_hash::FxHashMap;
 use serde_json::value::RawValue;
 
-use crate::options::{Options, Sabotage};
+use crate::injected_bugs::Bug;
+use crate::options::Options;
 use crate::pages::Pages;
 use crate::segment::Segment;
 
@@ -228,7 +229,7 @@ impl Replica {
         if from >= until {
             return;
         }
-        let hasty = self.options.has(Sabotage::ShowUnstable);
+        let hasty = self.options.bugs.has(Bug::ShowUnstable);
         let writer = &self.lanes[by];
         let first = writer.applied - writer.tops.len() as u64;
         for index in from..until {

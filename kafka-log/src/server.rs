@@ -18,8 +18,9 @@ use rand::RngExt;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{self, Instant};
 
+use crate::injected_bugs::Bug;
 use crate::log::{Answer, Command, Log, Refused, Register, Ticket, Time};
-use crate::options::{Options, Sabotage};
+use crate::options::Options;
 use crate::push::Segments;
 use crate::wire::{
     CommitOffsets, CommittedOffsets, ListCommittedOffsets, Poll, Polled, Send, Sent,
@@ -128,7 +129,7 @@ async fn commit_offsets(context: Context<Server>, request: CommitOffsets) -> Res
 
 /// The same error, without the certainty that nothing happened: a poll did.
 fn in_doubt(options: Options, error: Error) -> Error {
-    if !error.code().is_definite() || options.has(Sabotage::RefuseCommits) {
+    if !error.code().is_definite() || options.bugs.has(Bug::RefuseCommits) {
         return error;
     }
     Error::timeout(format_args!("not committed, but what was polled is with you: {}", error.text()))
@@ -240,7 +241,7 @@ async fn read(context: Context<Server>, register: Register) {
 async fn settle(context: Context<Server>, register: Register, proposal: Arc<str>) {
     let key = register.to_string();
     let options = context.state().options;
-    let settled = if options.has(Sabotage::Overwrite) || options.has(Sabotage::ReuseIndexes) {
+    let settled = if options.bugs.has(Bug::Overwrite) || options.bugs.has(Bug::ReuseIndexes) {
         register::overwrite(&context, &key, &proposal).await
     } else {
         register::settle(&context, &key, &proposal).await

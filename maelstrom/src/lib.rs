@@ -67,6 +67,7 @@
 //! - [`disk`]: files of a node's own, [`Setup::disk`], which a simulator can break.
 //! - [`Error`], [`CallError`]: what a node answers, and what a call saw.
 //! - [`Panic`], [`Panics`]: panics of the node's code, caught, counted and told.
+//! - [`injected_bugs!`]: bugs on purpose, to see whether tests find them.
 //!
 //! # What always holds
 //!
@@ -88,6 +89,7 @@
 mod context;
 pub mod disk;
 mod error;
+mod injected_bugs;
 mod io;
 pub mod kv;
 mod message;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bugs::{Bug, Bugs};
+use crate::injected_bugs::{Bug, Bugs};
 use crate::journal::{Batch, Commit, Journal};
 use crate::json::{Key, Value};
 use crate::vector::{Origin, Stamp, Time, Vector};

@@ -57,8 +57,8 @@
 //! each other one; what is read is older. Measured at 100 ms a hop: up to 0.3 s behind
 //! in a complete network, 1 s in a chain of 5 nodes, 3.5 s in chains and trees of 20.
 
-pub mod bugs;
 pub mod database;
+pub mod injected_bugs;
 pub mod journal;
 pub mod json;
 mod log;
@@ -82,8 +82,8 @@ use serde::{Deserialize, Serialize};
 use tokio::task;
 use tokio::time::Instant;
 
-use crate::bugs::Bugs;
 use crate::database::{Database, MAX_JOURNAL_BYTES, Record};
+use crate::injected_bugs::Bugs;
 use crate::log::Log;
 use crate::message::{Any, Fetch, Page, Replicate};
 use crate::replica::Replica;
@@ -111,7 +111,7 @@ pub struct Options {
     pub interval: Duration,
     /// Whether a transaction is answered only when the disk has it.
     pub fsync: bool,
-    /// A fault put in on purpose.
+    /// What was put in on purpose.
     pub bugs: Bugs,
 }
 

@@ -19,8 +19,8 @@ use anyhow::{Context, ensure};
 use maelstrom::disk::{Disk, File};
 use serde::{Deserialize, Serialize};
 
-use crate::bugs::Bugs;
 use crate::database::{Database, MAX_JOURNAL_BYTES, Record};
+use crate::injected_bugs::Bugs;
 use crate::vector::Origin;
 
 const NAME: &str = "txn-kv.log";

@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use maelstrom::NodeId;
 
-use crate::bugs::{Bug, Bugs};
 use crate::database::Database;
+use crate::injected_bugs::{Bug, Bugs};
 use crate::journal::Batch;
 use crate::message::Replicate;
 use crate::vector::{Origin, Vector};

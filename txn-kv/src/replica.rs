@@ -68,8 +68,8 @@ use std::time::Duration;
 
 use maelstrom::NodeId;
 
-use crate::bugs::{Bug, Bugs};
 use crate::database::Database;
+use crate::injected_bugs::{Bug, Bugs};
 use crate::journal::{Batch, Commit};
 use crate::message::{Any, Fetch, Page, Replicate};
 use crate::peer::{Peer, View};

@@ -84,7 +84,7 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bugs::Bugs;
+    use crate::injected_bugs::Bugs;
     use crate::json::{Key, Value};
     use crate::vector::Vector;
 

@@ -13,7 +13,7 @@ use super::seek::Offer;
 use super::uplink::Uplink;
 use super::{Standing, Tree};
 use crate::core::{Ask, Purpose};
-use crate::sabotage::Sabotage;
+use crate::injected_bugs::Bug;
 use crate::wire::{Answer, Count, Digest, Down, Rank, Spread};
 
 impl Tree {
@@ -213,7 +213,7 @@ impl Tree {
     /// The parent does not answer. A node that has just started gives it time
     /// to start, too; otherwise it is lost.
     fn on_silence(&mut self, now: Duration) {
-        if self.core.bugs.has(Sabotage::GiveUp) {
+        if self.core.bugs.has(Bug::GiveUp) {
             return;
         }
         if !self.core.rtt.is_unknown() {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use workbench::settings::SeqKv;
 
-use super::world::{Mutation, Weather, World};
+use super::world::{Weather, World};
 use super::{Fault, SECOND, Schedule, acknowledged, heal, judge};
+use crate::injected_bugs::Bugs;
 
 fn calm(nodes: usize, rate: f64, length: Duration) -> Schedule {
     Schedule { nodes, rate, largest: 4, length, faults: Vec::new(), interval: SECOND }
@@ -13,7 +14,7 @@ fn calm(nodes: usize, rate: f64, length: Duration) -> Schedule {
 
 fn world(nodes: usize, latency: Duration) -> World {
     let weather = Weather { latency, ..Weather::fair() };
-    World::new(1, nodes, weather, Mutation::None)
+    World::new(1, nodes, weather, Bugs::default())
 }
 
 fn messages_per_request(world: &World) -> f64 {
@@ -42,7 +43,7 @@ fn convergence(world: &mut World) -> Duration {
 #[test]
 fn the_challenge_costs_at_most_0_8_messages_per_request_and_answers_all() {
     for seed in 0..10 {
-        let mut world = World::new(seed, 3, Weather::fair(), Mutation::None);
+        let mut world = World::new(seed, 3, Weather::fair(), Bugs::default());
         let challenge = Schedule {
             faults: vec![Fault::Partition],
             interval: 10 * SECOND,
@@ -96,7 +97,7 @@ fn with_all_adds_known_nothing_is_sent() {
 fn what_a_dead_or_cut_off_node_added_comes_from_the_service() {
     for seq_kv in SeqKv::ALL {
         let weather = Weather { seq_kv, ..Weather::fair() };
-        let mut world = World::new(1, 4, weather, Mutation::None);
+        let mut world = World::new(1, 4, weather, Bugs::default());
         world.run_until(5 * SECOND);
         // Nobody hears anybody, and the node that adds is dead for long.
         world.cut = (0..4).flat_map(|a| (0..4).map(move |b| (a, b))).collect();

@@ -19,9 +19,9 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use workbench::settings::SeqKv;
 
-use self::world::{Asked, Mutation, Weather, World};
+use self::world::{Asked, Weather, World};
 use crate::counter::Answer;
-use crate::ledger::Bug;
+use crate::injected_bugs::{Bug, Bugs};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -182,7 +182,7 @@ fn reads_contain_what_was_acknowledged(world: &World) -> Result<(), Flaw> {
 }
 
 /// A world and what is to happen in it, as the seed has it.
-fn storm(seed: u64, mutation: Mutation) -> (World, Schedule) {
+fn storm(seed: u64, bugs: Bugs) -> (World, Schedule) {
     let mut rng = StdRng::seed_from_u64(seed);
     let nodes = rng.random_range(1..=6);
     let weather = Weather {
@@ -198,12 +198,12 @@ fn storm(seed: u64, mutation: Mutation) -> (World, Schedule) {
     let interval = SECOND.mul_f64(rng.random_range(0.1..4.0));
     let schedule =
         Schedule { nodes, rate: 10.0, largest: 1_000, length: 20 * SECOND, faults, interval };
-    (World::new(seed, nodes, weather, mutation), schedule)
+    (World::new(seed, nodes, weather, bugs), schedule)
 }
 
 /// Runs a seed's schedule, heals, and judges.
-fn trial(seed: u64, mutation: Mutation) -> Result<(), Flaw> {
-    let (mut world, schedule) = storm(seed, mutation);
+fn trial(seed: u64, bugs: Bugs) -> Result<(), Flaw> {
+    let (mut world, schedule) = storm(seed, bugs);
     schedule.run(&mut world);
     heal(&mut world);
     world.run_until(world.now + 20 * SECOND);
@@ -216,7 +216,7 @@ fn trial(seed: u64, mutation: Mutation) -> Result<(), Flaw> {
 #[test]
 fn whatever_happens_all_nodes_end_with_one_sum_of_what_was_acknowledged() {
     for seed in 0..300 {
-        assert_eq!(trial(seed, Mutation::None), Ok(()), "seed {seed}");
+        assert_eq!(trial(seed, Bugs::default()), Ok(()), "seed {seed}");
     }
 }
 
@@ -230,7 +230,7 @@ fn a_network_that_never_gets_better_delays_but_loses_nothing() {
             loss: 0.2,
             doubling: 0.2,
         };
-        let mut world = World::new(seed, 4, weather, Mutation::None);
+        let mut world = World::new(seed, 4, weather, Bugs::default());
         let (length, interval) = (30 * SECOND, SECOND);
         let faults = Vec::new();
         let schedule = Schedule { nodes: 4, rate: 10.0, largest: 1_000, length, faults, interval };
@@ -242,27 +242,27 @@ fn a_network_that_never_gets_better_delays_but_loses_nothing() {
 }
 
 /// Asserts that such nodes are seen to end with a wrong sum, within so many seeds.
-fn assert_caught(mutation: Mutation, seeds: u64) {
-    let is_wrong = |seed| matches!(trial(seed, mutation), Err(Flaw::WrongSum { .. }));
-    assert!((0..seeds).any(is_wrong), "{mutation:?} passes {seeds} seeds");
+fn assert_caught(bug: Bug, seeds: u64) {
+    let is_wrong = |seed| matches!(trial(seed, Bugs::only(bug)), Err(Flaw::WrongSum { .. }));
+    assert!((0..seeds).any(is_wrong), "{bug:?} passes {seeds} seeds");
 }
 
 #[test]
 fn an_acknowledgement_before_the_write_is_caught() {
-    assert_caught(Mutation::Ledger(Bug::EarlyAcknowledgement), 20);
+    assert_caught(Bug::EarlyAcknowledgement, 20);
 }
 
 #[test]
 fn a_write_made_anew_after_a_timeout_is_caught() {
-    assert_caught(Mutation::Ledger(Bug::RecomputedRetry), 20);
+    assert_caught(Bug::RecomputedRetry, 20);
 }
 
 #[test]
 fn a_life_that_begins_with_a_stale_read_is_caught() {
-    assert_caught(Mutation::Ledger(Bug::BlindFence), 20);
+    assert_caught(Bug::BlindFence, 20);
 }
 
 #[test]
 fn lives_that_cannot_be_told_apart_are_caught() {
-    assert_caught(Mutation::SameNonce, 100);
+    assert_caught(Bug::SameNonce, 100);
 }

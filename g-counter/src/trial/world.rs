@@ -12,18 +12,9 @@ use workbench::settings::SeqKv;
 use super::service::{Caller, Service};
 use crate::counter::{Answer, Command, Counter};
 use crate::gossip::Gossip;
-use crate::ledger::{Bug, NoAnswer, Pace};
+use crate::injected_bugs::{Bug, Bugs};
+use crate::ledger::{NoAnswer, Pace};
 use crate::share::Share;
-
-/// What is different from the node as it should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mutation {
-    None,
-    /// In the ledger.
-    Ledger(Bug),
-    /// All lives draw the same nonce.
-    SameNonce,
-}
 
 /// What the network and the service do.
 #[derive(Clone, Debug)]
@@ -114,7 +105,7 @@ pub(super) struct World {
     /// Who does not hear whom: (sender, receiver).
     pub(super) cut: BTreeSet<(usize, usize)>,
     epoch: Instant,
-    mutation: Mutation,
+    bugs: Bugs,
     service: Service,
     processes: Vec<Process>,
     queue: BTreeMap<(Duration, u64), Event>,
@@ -122,7 +113,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(seed: u64, nodes: usize, weather: Weather, mutation: Mutation) -> Self {
+    pub(super) fn new(seed: u64, nodes: usize, weather: Weather, bugs: Bugs) -> Self {
         let mut names: Vec<NodeId> = (0..nodes).map(|i| format!("n{i}").into()).collect();
         names.sort();
         let mut rng = StdRng::seed_from_u64(seed);
@@ -133,7 +124,7 @@ impl World {
             messages: 0,
             cut: BTreeSet::new(),
             epoch: Instant::now(),
-            mutation,
+            bugs,
             service: Service::new(weather.seq_kv, &mut rng),
             rng,
             processes: (0..nodes).map(|_| Process::default()).collect(),
@@ -149,11 +140,9 @@ impl World {
 
     /// Kills a node, unless it is dead, and starts it with empty memory.
     pub(super) fn restart(&mut self, node: usize) {
-        let nonce = if self.mutation == Mutation::SameNonce { 7 } else { self.rng.random() };
+        let nonce = if self.bugs.has(Bug::SameNonce) { 7 } else { self.rng.random() };
         let mut counter = Counter::new(&self.names[node], &self.names, nonce, self.instant());
-        if let Mutation::Ledger(bug) = self.mutation {
-            counter.ledger.bug = Some(bug);
-        }
+        counter.ledger.bugs = self.bugs;
         self.kill(node);
         self.service.begin_life(node, self.count);
         let process = &mut self.processes[node];
@@ -294,9 +283,7 @@ impl World {
         let caller = Caller { node: self.index(&from.0), request: call };
         let (own, service) = (&from.0, &mut self.service);
         let response = match *request {
-            Request::Write { to, .. }
-                if self.mutation == Mutation::Ledger(Bug::BlindFence) && to.sequence == 0 =>
-            {
+            Request::Write { to, .. } if self.bugs.has(Bug::BlindFence) && to.is_fence() => {
                 service.write(caller, own, to);
                 Response::Written(true)
             }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::{Answer, Command, Flight, Log, Phase, Register, Time};
-use crate::options::Sabotage;
+use crate::injected_bugs::Bug;
 use crate::queue::{Entry, Work};
 use crate::segment::{Chunk, Segment};
 
@@ -63,7 +63,7 @@ impl Log {
         if let Some(text) = self.encoded(segment.encode()) {
             let register = Register::Segment(self.me, index);
             self.commands.push(Command::Settle(register, Arc::clone(&text)));
-            if self.options.has(Sabotage::AnswerUnwritten) {
+            if self.options.bugs.has(Bug::AnswerUnwritten) {
                 for (entry, answer) in &mut entries {
                     self.answer(entry.ticket.take(), *answer);
                 }

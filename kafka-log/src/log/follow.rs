@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Command, Log, Phase, Register, Time};
-use crate::options::Sabotage;
+use crate::injected_bugs::Bug;
 use crate::push::Segments;
 use crate::segment::{Chunk, Segment};
 
@@ -56,13 +56,13 @@ impl Log {
             self.archive.add(index, text);
         }
         for (other, source) in self.sources.iter_mut().enumerate() {
-            if other != self.me || !self.options.has(Sabotage::ReuseIndexes) {
+            if other != self.me || !self.options.bugs.has(Bug::ReuseIndexes) {
                 source.segments.expect(segment.seen[other]);
             }
         }
     }
 
-    /// The bug [`Sabotage::SkipSegments`]: a gap is filled with nothing.
+    /// The bug [`Bug::SkipSegments`]: a gap is filled with nothing.
     pub(super) fn receive_carelessly(&mut self, push: Segments) {
         let Segments { lane, first, texts } = push;
         let mut seen = self.replica.applied();
@@ -100,7 +100,7 @@ impl Log {
     /// Whether all is applied that was written before this life began.
     fn is_recovered(&self) -> bool {
         self.sources.iter().enumerate().all(|(lane, source)| {
-            let overlooked = lane == self.me && self.options.has(Sabotage::ReuseIndexes);
+            let overlooked = lane == self.me && self.options.bugs.has(Bug::ReuseIndexes);
             overlooked || source.segments.is_recovered()
         })
     }

@@ -32,7 +32,8 @@ use maelstrom::NodeId;
 use serde_json::value::RawValue;
 
 use crate::archive::Archive;
-use crate::options::{Options, Sabotage};
+use crate::injected_bugs::Bug;
+use crate::options::Options;
 use crate::pace::Pace;
 use crate::push::{Pushes, Segments};
 use crate::queue::{Entry, Queue, Work};
@@ -157,7 +158,7 @@ impl Log {
     pub(crate) fn new(me: usize, lanes: usize, life: String, options: Options) -> Self {
         let mut sources: Vec<Source> = (0..lanes).map(|_| Source::default()).collect();
         for (lane, source) in sources.iter_mut().enumerate() {
-            if lane != me || !options.has(Sabotage::ReuseIndexes) {
+            if lane != me || !options.bugs.has(Bug::ReuseIndexes) {
                 source.chunks.probe();
             }
         }
@@ -291,7 +292,7 @@ impl Log {
         let Some(source) = self.sources.get_mut(push.lane) else { return };
         source.silence.broken(now, &self.pace);
         let Some(end) = push.first.checked_add(push.texts.len() as u64) else { return };
-        if self.options.has(Sabotage::SkipSegments) {
+        if self.options.bugs.has(Bug::SkipSegments) {
             return self.receive_carelessly(push);
         }
         source.segments.expect(end);

@@ -11,7 +11,7 @@ mod promises;
 use std::env;
 use std::ops::Range;
 
-use kafka_log::{Options, Sabotage};
+use kafka_log::{Bug, Bugs, Options};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -114,9 +114,9 @@ fn is_found_out(options: Options, scenario: impl Fn(u64, Options) -> Simulation)
     panic!("{options:?} was not found out");
 }
 
-fn broken(sabotage: Sabotage) -> Options {
+fn broken(bug: Bug) -> Options {
     let mut options = Options::default();
-    options.sabotage = Some(sabotage);
+    options.bugs = Bugs::only(bug);
     options
 }
 
@@ -138,31 +138,31 @@ fn long_loss(seed: u64, options: Options) -> Simulation {
 
 #[test]
 fn registers_that_can_be_overwritten_are_found_out() {
-    is_found_out(broken(Sabotage::Overwrite), all_faults);
+    is_found_out(broken(Bug::Overwrite), all_faults);
 }
 
 #[test]
 fn acknowledgements_before_the_write_are_found_out() {
-    is_found_out(broken(Sabotage::AnswerUnwritten), all_faults);
+    is_found_out(broken(Bug::AnswerUnwritten), all_faults);
     is_found_out(early(), all_faults);
 }
 
 #[test]
 fn indexes_reused_after_a_restart_are_found_out() {
-    is_found_out(broken(Sabotage::ReuseIndexes), all_faults);
+    is_found_out(broken(Bug::ReuseIndexes), all_faults);
 }
 
 #[test]
 fn replicas_that_skip_segments_are_found_out() {
-    is_found_out(broken(Sabotage::SkipSegments), all_faults);
+    is_found_out(broken(Bug::SkipSegments), all_faults);
 }
 
 #[test]
 fn messages_shown_before_they_are_stable_are_found_out() {
-    is_found_out(broken(Sabotage::ShowUnstable), all_faults);
+    is_found_out(broken(Bug::ShowUnstable), all_faults);
 }
 
 #[test]
 fn commits_that_are_refused_for_certain_are_found_out() {
-    is_found_out(broken(Sabotage::RefuseCommits), long_loss);
+    is_found_out(broken(Bug::RefuseCommits), long_loss);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::oracle;
 use super::world::{Settings, World};
-use crate::bugs::{Bug, Bugs};
+use crate::injected_bugs::{Bug, Bugs};
 
 const MS: Duration = Duration::from_millis(1);
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::oracle;
 use super::world::{Settings, World};
-use crate::bugs::{Bug, Bugs};
 use crate::database::MAX_JOURNAL_BYTES;
+use crate::injected_bugs::{Bug, Bugs};
 
 const MS: Duration = Duration::from_millis(1);
 /// How long it may take until all is as it should be.

@@ -11,8 +11,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::oracle::Seen;
-use crate::bugs::Bugs;
 use crate::database::{Database, MAX_JOURNAL_BYTES, Record};
+use crate::injected_bugs::Bugs;
 use crate::json::Key;
 use crate::message::Any;
 use crate::replica::Replica;

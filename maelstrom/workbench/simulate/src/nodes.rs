@@ -2,6 +2,9 @@
 
 use anyhow::{bail, ensure};
 use broadcast::config::Config;
+use g_counter::Shell;
+use g_counter::injected_bugs::Bugs;
+use maelstrom::Node;
 use workbench::host::Program;
 use workbench::nemesis::DiskFault;
 use workbench::settings::Workload;
@@ -88,7 +91,7 @@ pub(crate) const KINDS: &[Kind] = &[
             promise: promises::counter,
             intruder: true,
             ..Subject::new("g-counter", Workload::GCounter, |arguments| {
-                without_arguments(arguments, || Program::new(g_counter::node))
+                counter(arguments, g_counter::node_with)
             })
         },
         request: r#"{"type":"read"}"#,
@@ -126,7 +129,7 @@ pub(crate) const KINDS: &[Kind] = &[
             promise: promises::counter,
             intruder: true,
             ..Subject::new("pn-counter", Workload::PnCounter, |arguments| {
-                without_arguments(arguments, || Program::new(g_counter::pn_node))
+                counter(arguments, g_counter::pn_node_with)
             })
         },
         request: r#"{"type":"read"}"#,
@@ -153,10 +156,15 @@ pub(crate) const KINDS: &[Kind] = &[
             promise: promises::txn_kv,
             intruder: true,
             ..Subject::new("txn-kv", Workload::TxnRwRegister, |arguments| {
-                let fsync = arguments.first().is_some_and(|argument| argument == "--fsync");
-                let options = txn_kv::Options { fsync, ..txn_kv::Options::default() };
-                let rest = if fsync { &arguments[1..] } else { arguments };
-                without_arguments(rest, || Program::new(move || txn_kv::node_with(options)))
+                let mut options = txn_kv::Options::default();
+                for argument in arguments {
+                    match txn_kv::injected_bugs::Bugs::parse(argument) {
+                        Some(bugs) => options.bugs = bugs,
+                        None if argument == "--fsync" => options.fsync = true,
+                        None => bail!("this node takes --fsync, not {argument:?}"),
+                    }
+                }
+                Ok(Program::new(move || txn_kv::node_with(options)))
             })
         },
         request: r#"{"type":"txn","txn":[["r",1,null],["w",1,[2]]]}"#,
@@ -183,6 +191,13 @@ pub(crate) const KINDS: &[Kind] = &[
         rare: &[],
     },
 ];
+
+/// A counter, with the bug that its argument names, if it has one.
+fn counter(arguments: &[String], node: fn(Bugs) -> Node<Shell>) -> anyhow::Result<Program> {
+    let bugs = arguments.first().and_then(|argument| Bugs::parse(argument));
+    let rest = if bugs.is_some() { &arguments[1..] } else { arguments };
+    without_arguments(rest, || Program::new(move || node(bugs.unwrap_or_default())))
+}
 
 fn without_arguments(
     arguments: &[String],

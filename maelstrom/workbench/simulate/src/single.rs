@@ -110,8 +110,10 @@ pub(crate) fn show(
 
 /// The command that runs a test again.
 pub(crate) fn replay(name: &str, settings: &Settings, arguments: &[String]) -> String {
-    let has_bug = arguments.iter().any(|argument| argument.starts_with("--sabotage"));
-    let features = if has_bug { format!(" --features {name}/sabotage") } else { String::new() };
+    let has_bug = arguments.iter().any(|argument| argument.starts_with("--inject="));
+    let package = if name == "pn-counter" { "g-counter" } else { name };
+    let features =
+        if has_bug { format!(" --features {package}/injected-bugs") } else { String::new() };
     let mut words = vec![workbench::cli::settings_flags(settings)];
     if !arguments.is_empty() {
         words.push("--".to_owned());

@@ -1,0 +1,16 @@
+//! Bugs that can be put into a node on purpose, to see whether tests find them.
+
+maelstrom::injected_bugs! {
+    /// Registers are overwritten instead of written once.
+    Overwrite = "overwrite",
+    /// Messages are acknowledged when they are sent to the service.
+    AnswerUnwritten = "answer-unwritten",
+    /// A node that starts again does not read its own lane, and writes over it.
+    ReuseIndexes = "reuse-indexes",
+    /// Segments of which no push came are taken to be empty.
+    SkipSegments = "skip-segments",
+    /// Messages are shown before it is certain that none comes below them.
+    ShowUnstable = "show-unstable",
+    /// A commit that was not written is refused for certain.
+    RefuseCommits = "refuse-commits",
+}
