@@ -12,9 +12,9 @@
 //!   billion times, the chance that any two of its lives drew the same would be
 //!   below 10⁻¹⁹ (n²/2 pairs in 2¹²² values).
 //! - *count*: how many ids this life of the node made before, in hexadecimal.
-//!   Within a life no id repeats, at any rate: the counter has 64 bits, five
-//!   centuries at a billion ids a millisecond… and no two requests share a
-//!   count, as taking one is atomic.
+//!   No two requests share a count, as taking one is atomic, and the counter has
+//!   64 bits: a life that makes a billion ids a second has enough for five
+//!   centuries.
 //!
 //! So two ids differ in the node, or in the incarnation, or in the count. The
 //! parts cannot run into each other: incarnation and count contain no hyphen.
@@ -77,5 +77,35 @@ impl Ids {
     fn next(&self) -> String {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         format!("{}{count:x}", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counter_suffices_for_five_centuries_at_a_billion_ids_a_second() {
+        let bits = AtomicU64::new(0).into_inner().leading_zeros();
+        let counts = 2_f64.powi(i32::try_from(bits).unwrap());
+        let years = counts / 1e9 / (365.25 * 86_400.0);
+        assert!((500.0..600.0).contains(&years), "{years} years");
+    }
+
+    #[test]
+    fn a_billion_restarts_draw_the_same_incarnation_with_a_chance_below_one_in_ten_to_the_19() {
+        let [low, high] = [0, u128::MAX].map(|random: u128| {
+            Builder::from_random_bytes(random.to_be_bytes()).into_uuid().as_u128()
+        });
+        let drawn = (low ^ high).count_ones();
+        assert_eq!(drawn, 122, "bits that are drawn");
+        let pairs = 1e9 * 1e9 / 2.0;
+        assert!(pairs / 2_f64.powi(122) < 1e-19);
+    }
+
+    #[test]
+    fn counts_are_hexadecimal_and_none_comes_twice_up_to_the_last() {
+        let ids = Ids { prefix: "n1-0-".to_owned(), count: AtomicU64::new(u64::MAX - 1) };
+        assert_eq!([ids.next(), ids.next()], ["n1-0-fffffffffffffffe", "n1-0-ffffffffffffffff"]);
     }
 }
