@@ -62,6 +62,9 @@ const MAX_HELD: usize = 16 * 1024 * 1024;
 /// How long handlers may go on after the end of input.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Some programs begin their output with it. It means nothing in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// What ended a node other than the end of its input.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -289,6 +292,7 @@ impl<S: Send + Sync + 'static> Core<S> {
 
     /// Handles one line; `false` when enough output waits for now.
     fn line(&mut self, line: &[u8], cx: &mut Wakeup<'_>) -> bool {
+        let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
         if !line.trim_ascii().is_empty() {
             self.stats.received += 1;
             match str::from_utf8(line) {

@@ -230,6 +230,42 @@ async fn nesting_ten_thousand_deep_comes_back() {
 }
 
 #[tokio::test]
+async fn half_a_surrogate_pair_in_a_key_is_answered_and_in_a_payload_comes_back() {
+    check(
+        r#"{"src":"c1","dest":"n0","body":{"type":"echo","msg_id":1,"echo":"\udc00"}}"#,
+        r#"{"src":"n0","dest":"c1","body":{"type":"echo_ok","in_reply_to":1,"echo":"\udc00"}}"#,
+    )
+    .await;
+    check(
+        r#"{"\ud800":1,"src":"c1","dest":"n0","body":{"type":"echo","msg_id":1,"echo":1}}"#,
+        r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":1,"code":12,"text":"unexpected end of hex escape at line 1 column 9"}}"#,
+    )
+    .await;
+    check(
+        r#"{"src":"c1","dest":"n0","body":{"type":"frobnicate","\udfff":1,"msg_id":1}}"#,
+        r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":1,"code":12,"text":"body.?: lone leading surrogate in hex escape at line 1 column 59"}}"#,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_is_skipped() {
+    let (output, stats) =
+        serve(node(), format!("\u{feff}{INIT}\n\u{feff}\n{PING}\n").as_bytes()).await;
+    assert_eq!(output, format!("{INIT_OK}\n{PONG}\n"));
+    assert_eq!((stats.received, stats.malformed), (2, 0));
+}
+
+#[tokio::test]
+async fn two_values_on_a_line_are_one_malformed_message() {
+    check(
+        format!("{PING}{PING}"),
+        r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":9,"code":12,"text":"more than one JSON value"}}"#,
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_message_for_another_node_is_refused() {
     check(
         r#"{"src":"c1","dest":"n5","body":{"type":"echo","msg_id":1,"echo":1}}"#,

@@ -1,12 +1,13 @@
 //! What can be read of a malformed line: whom to tell so.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess};
 use serde_json::value::RawValue;
 
-use super::decode::{Text, from_object};
+use super::decode::from_object;
 
 from_object!(Addressing, "a JSON object", visit_addressing);
 from_object!(Numbering, "a JSON object", visit_numbering);
@@ -18,6 +19,29 @@ pub(crate) struct Salvaged {
     pub(crate) dest: Option<String>,
     /// As it came: it may be no integer at all, or one beyond 64 bits.
     pub(crate) msg_id: Box<RawValue>,
+}
+
+/// The key of a field, as bytes: JSON can write a key that is no Unicode (an escape of
+/// half a surrogate pair), and whoever sent it wants an answer all the same.
+struct Key<'a>(Cow<'a, [u8]>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Key<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+            fn visit_borrowed_bytes<E: de::Error>(self, key: &'de [u8]) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Borrowed(key)))
+            }
+            fn visit_bytes<E: de::Error>(self, key: &[u8]) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Owned(key.to_owned())))
+            }
+        }
+        deserializer.deserialize_bytes(Visitor)
+    }
 }
 
 struct Addressing<'a> {
@@ -33,11 +57,11 @@ struct Numbering<'a> {
 
 fn visit_addressing<'de, A: MapAccess<'de>>(mut map: A) -> Result<Addressing<'de>, A::Error> {
     let mut found = Addressing { src: None, dest: None, body: None };
-    while let Some((Text(key), value)) = map.next_entry()? {
+    while let Some((Key(key), value)) = map.next_entry()? {
         match &*key {
-            "src" => found.src = Some(value),
-            "dest" => found.dest = Some(value),
-            "body" => found.body = Some(value),
+            b"src" => found.src = Some(value),
+            b"dest" => found.dest = Some(value),
+            b"body" => found.body = Some(value),
             _ => {}
         }
     }
@@ -46,20 +70,21 @@ fn visit_addressing<'de, A: MapAccess<'de>>(mut map: A) -> Result<Addressing<'de
 
 fn visit_numbering<'de, A: MapAccess<'de>>(mut map: A) -> Result<Numbering<'de>, A::Error> {
     let mut found = Numbering { msg_id: None, in_reply_to: None };
-    while let Some((Text(key), value)) = map.next_entry()? {
+    while let Some((Key(key), value)) = map.next_entry()? {
         match &*key {
-            "msg_id" => found.msg_id = Some(value),
-            "in_reply_to" => found.in_reply_to = Some(value),
+            b"msg_id" => found.msg_id = Some(value),
+            b"in_reply_to" => found.in_reply_to = Some(value),
             _ => {}
         }
     }
     Ok(found)
 }
 
-/// Finds out whom a malformed line wants an answer for: it must be a JSON
+/// Finds out whom a malformed line wants an answer for: it must begin with a JSON
 /// object with a sender and a body that has a `msg_id` and is no reply.
 pub(crate) fn salvage(line: &str) -> Option<Salvaged> {
-    let addressing: Addressing<'_> = serde_json::from_str(line).ok()?;
+    let mut values = serde_json::Deserializer::from_str(line);
+    let addressing = Addressing::deserialize(&mut values).ok()?;
     let text = |raw: &RawValue| serde_json::from_str::<String>(raw.get()).ok();
     let numbering: Numbering<'_> = serde_json::from_str(addressing.body?.get()).ok()?;
     let present = |raw: &&RawValue| raw.get() != "null";
