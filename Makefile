@@ -144,6 +144,10 @@ fix: ## Mend formatting and what clippy can mend
 bench: build ## Compare the node library with a floor: throughput, round trip, memory
 	ECHO=$(CURDIR)/target/release/echo cargo bench --quiet --package echo --bench speed
 
+.PHONY: bench-calls
+bench-calls: ## A million calls that time out together: processor time
+	cargo bench --quiet --package maelstrom --bench calls
+
 .PHONY: bench-checkers
 bench-checkers: ## Checkers over sizes: time has to grow with the size
 	cargo bench --quiet --package workbench --bench kafka_checker

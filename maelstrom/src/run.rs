@@ -36,6 +36,7 @@ use futures_util::{FutureExt, StreamExt};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::io::{AsyncBufRead, AsyncWrite};
+use tokio::task::unconstrained;
 use tokio::time::{Sleep, sleep};
 
 use crate::context::Running;
@@ -110,7 +111,9 @@ where
     let mut writer = Writer::new(output);
     let mut core = Core::new(node, host);
     let mut shutdown = pin!(shutdown.fuse());
-    std::future::poll_fn(move |cx| {
+    // Tokio lets a task do so many things and has it wait then. What runs here are many
+    // tasks: each of them would find that out for itself, again and again.
+    unconstrained(std::future::poll_fn(move |cx| {
         let span = core.span.clone();
         let _entered = span.enter();
         core.outbox.awake();
@@ -124,7 +127,7 @@ where
             core.host.panics.note(Place::RunLoop, &*panic);
             resume_unwind(panic)
         })
-    })
+    }))
     .await
 }
 

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -241,6 +242,54 @@ async fn a_million_calls_that_time_out_leave_memory_flat() {
     let memory = done.memory.lock().unwrap();
     let grown = memory[9].saturating_sub(memory[0]);
     assert!(grown < 2048, "grew by {grown} KiB over 900,000 calls: {memory:?}");
+}
+
+/// Calls that are made together, each in a task of its own or all in one handler, and
+/// time out together; how often they were polled.
+async fn polls_of(calls: usize, each_in_a_task: bool) -> usize {
+    let polls = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&polls);
+    let node = Node::new(|_| ()).handle(move |context: Context<()>, _: Go| {
+        let polls = Arc::clone(&counter);
+        async move {
+            let call = || {
+                let (context, polls) = (context.clone(), Arc::clone(&polls));
+                let call = async move {
+                    let ended = context.call(&"n1".into(), &Add { delta: 1 }, SECOND).await;
+                    assert!(matches!(ended, Err(CallError::Timeout { .. })), "{ended:?}");
+                };
+                let mut call = Box::pin(call);
+                std::future::poll_fn(move |cx| {
+                    polls.fetch_add(1, Ordering::Relaxed);
+                    call.as_mut().poll(cx)
+                })
+            };
+            if each_in_a_task {
+                (0..calls).for_each(|_| context.spawn(call()));
+                tokio::time::sleep(2 * SECOND).await;
+            } else {
+                join_all((0..calls).map(|_| call())).await;
+            }
+            Ok(Went { saw: "timeouts".to_owned() })
+        }
+    });
+    let mut peer = Peer::start(node).await;
+    peer.send(r#"{"src":"c1","dest":"n0","body":{"type":"go","msg_id":5}}"#).await;
+    for _ in 0..calls {
+        peer.line().await;
+    }
+    assert_eq!(peer.saw().await, "timeouts");
+    polls.load(Ordering::Relaxed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_call_costs_does_not_grow_with_the_number_of_those_that_end_with_it() {
+    for each_in_a_task in [true, false] {
+        for calls in [1_000, 10_000] {
+            let polls = polls_of(calls, each_in_a_task).await;
+            assert_eq!(polls, 2 * calls, "{calls} calls, each in a task: {each_in_a_task}");
+        }
+    }
 }
 
 #[derive(Default)]
