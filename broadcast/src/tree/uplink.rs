@@ -146,10 +146,15 @@ impl Uplink {
         if ack.upto < self.acked || ack.upto > self.sent {
             return;
         }
+        let has_advanced = ack.upto > self.acked;
         self.acked = ack.upto;
         if self.acked < self.sent {
-            // The rest is on its way, or lost: a new uplink's time for it.
-            self.confirm_by = self.confirm_by.map(|_| now + self.patience());
+            // The rest is on its way, or lost: a new uplink's time for it. Only progress
+            // counts: if an uplink was lost, those that follow it are answered with the
+            // same position for as long as there are any.
+            if has_advanced {
+                self.confirm_by = self.confirm_by.map(|_| now + self.patience());
+            }
             return;
         }
         self.confirm_by = None;
@@ -293,6 +298,19 @@ mod tests {
         let mean = link.rtt.mean().unwrap();
         assert!(mean >= 199 * MS && mean <= 201 * MS, "{mean:?}");
         assert_eq!(link.doubt_at(), Some(link.promise));
+    }
+
+    #[test]
+    fn a_lost_uplink_is_a_reason_for_doubt_however_many_follow_it() {
+        let mut link = link();
+        link.on_sent(4, 1085 * MS, true);
+        let doubt = link.confirm_by.unwrap();
+        for round in 1..20_u32 {
+            let now = (1085 + 300 * round) * MS;
+            link.on_sent(4 + round as usize, now, true);
+            link.on_down(&down(Some(300), Some(Ack { upto: 0, held: 15 })), now + 215 * MS);
+        }
+        assert_eq!(link.confirm_by, Some(doubt));
     }
 
     #[test]

@@ -266,6 +266,32 @@ fn one_way_cuts_stop_only_that_way() {
     }
 }
 
+/// A node sends up what one child told it, and that gets lost; then the other child keeps
+/// it busy for a minute. Which offsets catch an uplink that carries nothing else depends
+/// on the rounds.
+#[test]
+fn a_lost_uplink_is_repaired_while_its_senders_other_children_keep_sending() {
+    let config = Config { fan_out: 2, ..config(340) };
+    for offset in (0..340).step_by(20) {
+        let mut net = Net::new(7, config.clone(), Links::perfect(100 * MS), 1);
+        let sent = 8 * S + offset * MS;
+        for i in 0..2_000 {
+            let at = S + 30 * MS * i;
+            if at + 150 * MS < sent || at > sent + 250 * MS {
+                net.client(at, 4, u64::from(i));
+            }
+        }
+        net.client(sent, 3, 1_000_000);
+        net.cut(sent + 380 * MS, [(1, 0)].into());
+        net.cut(sent + 460 * MS, Cut::new());
+        net.run_until(70 * S);
+        let reached = &net.fates[&1_000_000].reached;
+        assert_eq!(reached.len(), 7, "offset {offset}");
+        let late = *reached.values().max().unwrap() - sent;
+        assert!(late < 3 * S, "offset {offset}: {late:?}");
+    }
+}
+
 #[test]
 fn a_paused_hub_delays_little() {
     for seed in seeds(3) {

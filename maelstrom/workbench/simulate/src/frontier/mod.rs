@@ -39,6 +39,10 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "NUM", default_value = "5")]
     seeds: u64,
 
+    /// Measure these periods in ms instead of the usual ones
+    #[arg(long, value_name = "MS", value_delimiter = ',')]
+    periods: Vec<u64>,
+
     /// Draw the figures into this file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
