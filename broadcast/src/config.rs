@@ -20,7 +20,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { period: Duration::from_millis(340), fan_out: 32, bugs: Bugs::default() }
+        Self { period: Duration::from_millis(380), fan_out: 32, bugs: Bugs::default() }
     }
 }
 

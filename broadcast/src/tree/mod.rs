@@ -81,9 +81,9 @@
 //! depth d. A value waits up to T for a slot, and travels d·L up and d·L down:
 //! at most T + 2dL and a margin, T/2 less on average. Each round costs N − 1
 //! downlinks and an uplink from each child that has news, so about
-//! (N − 1)(2 − e^(−λT))/T messages a second: with N = 25, λ = 2, T = 0.34 s, that
-//! is 105 messages for the 100 operations (half of them reads) of a second, and
-//! at most 555 ms at L = 100 ms. Idle: N − 1 messages each [`LONGEST_PROMISE`].
+//! (N − 1)(2 − e^(−λT))/T messages a second: with N = 25, λ = 2, T = 0.38 s, that
+//! is 97 messages for the 100 operations (half of them reads) of a second, and
+//! at most 620 ms at L = 100 ms. Idle: N − 1 messages each [`LONGEST_PROMISE`].
 //!
 //! A parent that dies under load is missed after T, doubted for a round trip,
 //! and replaced after another: T + 4L and slack, a second or so; while there is

@@ -7,7 +7,9 @@ use broadcast::config::Config;
 use crate::net::{Links, MS, Net, quantile};
 use crate::seeds;
 
-/// What challenge 3d measures, with reads taken to be as many as broadcasts.
+/// The load of challenge 3d, with reads taken to be as many as broadcasts. Latencies are
+/// those from client to last node, which are longer than what the challenge's checker
+/// sees between two reads.
 struct Measured {
     messages_per_operation: f64,
     median: Duration,
@@ -46,19 +48,19 @@ fn measure(period: Duration, seed: u64) -> Measured {
 fn the_default_takes_few_messages_and_little_time() {
     for seed in seeds(3) {
         let measured = measure(Config::default().period, seed);
-        assert!(measured.messages_per_operation <= 1.25);
-        assert!(measured.median < 400 * MS);
-        assert!(measured.longest < 590 * MS);
+        assert!(measured.messages_per_operation <= 1.12);
+        assert!(measured.median < 420 * MS);
+        assert!(measured.longest <= 620 * MS);
     }
 }
 
 #[test]
 fn a_longer_period_takes_fewer_messages() {
     for seed in seeds(2) {
-        let measured = measure(1450 * MS, seed);
-        assert!(measured.messages_per_operation <= 0.40);
-        assert!(measured.median < 1000 * MS);
-        assert!(measured.longest < 1800 * MS);
+        let measured = measure(1700 * MS, seed);
+        assert!(measured.messages_per_operation <= 0.35);
+        assert!(measured.median < 1100 * MS);
+        assert!(measured.longest <= 1940 * MS);
     }
 }
 
@@ -73,7 +75,7 @@ fn without_a_period_everything_is_one_hop_away() {
 
 #[test]
 fn any_latency_works_without_being_told() {
-    for (latency, longest) in [(0, 370), (10, 390), (500, 1500), (2000, 6500)] {
+    for (latency, longest) in [(0, 410), (10, 430), (500, 1540), (2000, 6540)] {
         for seed in seeds(1) {
             let mut net = Net::new(25, Config::default(), Links::perfect(latency * MS), seed);
             net.load(Duration::from_secs(20), Duration::from_secs(30), 50.0);

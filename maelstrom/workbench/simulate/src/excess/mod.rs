@@ -36,7 +36,7 @@ use flood::Flood;
 use trace::{Fate, Trace};
 
 /// What a value takes at most that sets out in vain and then once more, with a
-/// period of 340 ms and a latency of 100 ms: until the parent is missed and
+/// period of 380 ms and a latency of 100 ms: until the parent is missed and
 /// replaced (T + 4L), and a round (T + 2L), and some slack.
 const REACTION: Duration = Duration::from_millis(1500);
 /// What times differ by because of the clock's grain, in microseconds.
