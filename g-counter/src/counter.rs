@@ -23,6 +23,7 @@ use maelstrom::NodeId;
 use tokio::time::Instant;
 
 use crate::gossip::{Gossip, Links};
+use crate::integer::Integer;
 use crate::ledger::{Ledger, NoAnswer, Pace};
 use crate::lookup::Lookups;
 use crate::share::Share;
@@ -53,12 +54,12 @@ pub enum Command<T> {
 }
 
 /// What a client is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The add is in the service.
     Added,
     /// The counter's value.
-    Value(i64),
+    Value(Integer),
     /// No.
     Refused(Refusal),
 }
@@ -66,9 +67,6 @@ pub enum Answer {
 /// Why a client is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The add did not happen, or the value cannot be said.
-    #[error("the sum is outside the 64-bit integers, -2^63 to 2^63 - 1")]
-    OutOfRange,
     /// The add did not happen.
     #[error("the node is shutting down; nothing was added")]
     Closing,
@@ -115,10 +113,10 @@ impl<T> Counter<T> {
     }
 
     /// A client adds. It is answered when its add is in the service.
-    pub fn add(&mut self, client: T, delta: i64, now: Instant) -> Vec<Command<T>> {
+    pub fn add(&mut self, client: T, delta: Integer, now: Instant) -> Vec<Command<T>> {
         self.ledger.add(client, delta);
         let mut out = Vec::new();
-        self.flush(now, &mut out);
+        self.ledger.flush(now, &mut out);
         out
     }
 
@@ -144,7 +142,7 @@ impl<T> Counter<T> {
     }
 
     /// [`Command::Check`] was answered: what the key is,
-    /// [`Share::UNWRITTEN`] if there is none.
+    /// [`Share::unwritten`] if there is none.
     pub fn checked(&mut self, answer: Result<Share, NoAnswer>, now: Instant) -> Vec<Command<T>> {
         let mut out = Vec::new();
         if let Some(share) = self.ledger.found(answer, now, &mut out) {
@@ -199,24 +197,19 @@ impl<T> Counter<T> {
 
     /// This node's share is known to be in the service.
     fn confirmed(&mut self, share: Share, now: Instant, out: &mut Vec<Command<T>>) {
-        self.table.learn(&self.own, share, None);
         if share.sequence == 0 {
             self.links.begin(share.incarnation);
         }
+        self.table.learn(&self.own, share, None);
         let value = self.value();
-        out.extend(mem::take(&mut self.readers).into_iter().map(|to| Command::Answer(to, value)));
-        self.flush(now, out);
+        let answered = |to| Command::Answer(to, value.clone());
+        out.extend(mem::take(&mut self.readers).into_iter().map(answered));
+        self.ledger.flush(now, out);
         out.append(&mut self.tick(now));
     }
 
-    fn flush(&mut self, now: Instant, out: &mut Vec<Command<T>>) {
-        let own = self.table.share(&self.own).sum;
-        self.ledger.flush(self.table.total() - i128::from(own), now, out);
-    }
-
     fn value(&self) -> Answer {
-        let value = i64::try_from(self.table.total());
-        value.map_or(Answer::Refused(Refusal::OutOfRange), Answer::Value)
+        Answer::Value(self.table.total().clone())
     }
 }
 
@@ -236,7 +229,8 @@ mod tests {
         let mut counter = Counter::<()>::new(&own, &[own.clone(), other.clone()], 7, now);
         counter.start(now);
         counter.written(Ok(false), now);
-        let share = |sequence, sum| Share { incarnation: 1, nonce: 9, sequence, sum };
+        let share =
+            |sequence, sum| Share { incarnation: 1, nonce: 9, sequence, sum: i64::into(sum) };
         let gossip = Gossip {
             incarnation: 1,
             version: 1,
@@ -247,7 +241,7 @@ mod tests {
         };
         counter.received(&other, gossip, now);
         let commands = counter.checked(Ok(share(2, 20)), now);
-        let [Command::Write { from, .. }, ..] = commands[..] else { panic!("{commands:?}") };
-        assert_eq!(from, share(2, 20));
+        let [Command::Write { from, .. }, ..] = &commands[..] else { panic!("{commands:?}") };
+        assert_eq!(*from, share(2, 20));
     }
 }

@@ -146,8 +146,8 @@ impl Links {
             table.forget_holder(from);
         }
         let holder = present.is_some().then_some(from);
-        for (origin, &share) in &gossip.shares {
-            table.learn(origin, share, holder);
+        for (origin, share) in &gossip.shares {
+            table.learn(origin, share.clone(), holder);
         }
         if let Some(link) = present {
             link.hear(gossip, self.incarnation, table.version());
@@ -207,8 +207,10 @@ impl Link {
     }
 
     fn speak(&mut self, to: &NodeId, incarnation: u64, now: Instant, table: &Table) -> Gossip {
-        let shares: BTreeMap<NodeId, Share> =
-            table.news_for(to, self.acked).map(|(origin, share)| (origin.clone(), share)).collect();
+        let shares: BTreeMap<NodeId, Share> = table
+            .news_for(to, self.acked)
+            .map(|(origin, share)| (origin.clone(), share.clone()))
+            .collect();
         self.owes = false;
         self.sent = Some(now);
         // An acknowledgement alone is not answered.

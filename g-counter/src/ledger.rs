@@ -43,6 +43,7 @@ use tokio::time::Instant;
 
 use crate::counter::{Answer, Command, Refusal};
 use crate::injected_bugs::{Bug, Bugs};
+use crate::integer::Integer;
 use crate::share::Share;
 
 /// How long a request waits for its answer at least. (With less, the long tail
@@ -70,19 +71,19 @@ pub struct Pace {
 pub struct NoAnswer;
 
 /// A change of the key.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Step {
     from: Share,
     to: Share,
 }
 
 impl Step {
-    fn is_fence(self) -> bool {
+    fn is_fence(&self) -> bool {
         self.to.incarnation != self.from.incarnation
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Phase {
     Idle,
     Writing(Step),
@@ -100,7 +101,7 @@ pub(crate) struct Ledger<T> {
     /// The adds that the present step contains.
     in_flight: Vec<T>,
     /// The adds that the next one will contain.
-    gathered: Vec<(T, i64)>,
+    gathered: Vec<(T, Integer)>,
     /// Answers in a row that were of no use.
     failures: u32,
     /// When the request under way was made.
@@ -129,39 +130,32 @@ impl<T> Ledger<T> {
     /// Begins this life, with the guess that there was none before.
     pub(crate) fn start(&mut self, now: Instant, out: &mut Vec<Command<T>>) {
         if self.bugs.has(Bug::BlindFence) {
-            let from = Share::UNWRITTEN;
-            self.phase = Phase::Checking(Step { from, to: from.fenced(self.nonce) });
+            let from = Share::unwritten();
+            self.phase = Phase::Checking(Step { to: from.fenced(self.nonce), from });
             return out.push(Command::Check(self.pace(now)));
         }
-        self.fence(Share::UNWRITTEN, now, out);
+        self.fence(Share::unwritten(), now, out);
     }
 
     /// What certainly is in the service; nothing before the fence.
-    pub(crate) fn confirmed(&self) -> Option<Share> {
-        self.confirmed
+    pub(crate) fn confirmed(&self) -> Option<&Share> {
+        self.confirmed.as_ref()
     }
 
     /// Counts an add in with the next write.
-    pub(crate) fn add(&mut self, ticket: T, delta: i64) {
+    pub(crate) fn add(&mut self, ticket: T, delta: Integer) {
         self.gathered.push((ticket, delta));
     }
 
-    /// Writes what was gathered, unless a write is under way. `others` is the
-    /// sum of all other shares.
-    ///
-    /// Refuses what would take the share or the whole out of range. What
-    /// changes nothing is safe without a write.
-    pub(crate) fn flush(&mut self, others: i128, now: Instant, out: &mut Vec<Command<T>>) {
-        let (Phase::Idle, Some(from)) = (self.phase, self.confirmed) else { return };
-        let (mut sum, mut counted) = (from.sum, Vec::new());
+    /// Writes what was gathered, unless a write is under way. What changes nothing is
+    /// safe without one.
+    pub(crate) fn flush(&mut self, now: Instant, out: &mut Vec<Command<T>>) {
+        let (Phase::Idle, Some(from)) = (&self.phase, &self.confirmed) else { return };
+        let from = from.clone();
+        let (mut sum, mut counted) = (from.sum.clone(), Vec::new());
         for (ticket, delta) in mem::take(&mut self.gathered) {
-            match sum.checked_add(delta).filter(|&sum| in_range(others, sum)) {
-                Some(more) => {
-                    sum = more;
-                    counted.push(ticket);
-                }
-                None => out.push(Command::Answer(ticket, Answer::Refused(Refusal::OutOfRange))),
-            }
+            sum += &delta;
+            counted.push(ticket);
         }
         if sum == from.sum {
             return acknowledge(counted, out);
@@ -170,7 +164,7 @@ impl<T> Ledger<T> {
         if self.bugs.has(Bug::EarlyAcknowledgement) {
             acknowledge(mem::take(&mut self.in_flight), out);
         }
-        self.write(Step { from, to: from.advanced(sum) }, now, out);
+        self.write(Step { to: from.advanced(sum), from }, now, out);
     }
 
     /// Takes the answer to a compare-and-set; returns what is newly confirmed.
@@ -180,7 +174,7 @@ impl<T> Ledger<T> {
         now: Instant,
         out: &mut Vec<Command<T>>,
     ) -> Option<Share> {
-        let Phase::Writing(step) = self.phase else { return None };
+        let Phase::Writing(step) = self.phase.clone() else { return None };
         self.measure(answer.is_ok(), now);
         if answer == Ok(true) {
             return Some(self.confirm(step.to, out));
@@ -198,12 +192,15 @@ impl<T> Ledger<T> {
         now: Instant,
         out: &mut Vec<Command<T>>,
     ) -> Option<Share> {
-        let Phase::Checking(step) = self.phase else { return None };
+        let Phase::Checking(step) = self.phase.clone() else { return None };
         self.measure(answer.is_ok(), now);
         self.failures += 1;
-        let found = answer.unwrap_or(step.from);
+        let found = answer.unwrap_or_else(|_| step.from.clone());
         if self.bugs.has(Bug::RecomputedRetry) && !step.is_fence() {
-            let to = found.advanced(found.sum + (step.to.sum - step.from.sum));
+            let mut sum = found.sum.clone();
+            sum += &step.to.sum;
+            sum -= &step.from.sum;
+            let to = found.advanced(sum);
             self.write(Step { from: found, to }, now, out);
             return None;
         }
@@ -231,18 +228,18 @@ impl<T> Ledger<T> {
     }
 
     fn fence(&mut self, from: Share, now: Instant, out: &mut Vec<Command<T>>) {
-        self.write(Step { from, to: from.fenced(self.nonce) }, now, out);
+        self.write(Step { to: from.fenced(self.nonce), from }, now, out);
     }
 
     fn write(&mut self, step: Step, now: Instant, out: &mut Vec<Command<T>>) {
-        self.phase = Phase::Writing(step);
+        self.phase = Phase::Writing(step.clone());
         let Step { from, to } = step;
         out.push(Command::Write { from, to, pace: self.pace(now) });
     }
 
     fn confirm(&mut self, share: Share, out: &mut Vec<Command<T>>) -> Share {
         self.phase = Phase::Idle;
-        self.confirmed = Some(share);
+        self.confirmed = Some(share.clone());
         self.failures = 0;
         acknowledge(mem::take(&mut self.in_flight), out);
         share
@@ -276,11 +273,6 @@ impl<T> Ledger<T> {
         self.asked = now + pause;
         Pace { pause, patience: patience.min(LONGEST_PATIENCE) }
     }
-}
-
-/// Whether the whole counter stays within 64 bits.
-fn in_range(others: i128, sum: i64) -> bool {
-    i64::try_from(others + i128::from(sum)).is_ok()
 }
 
 fn acknowledge<T>(tickets: Vec<T>, out: &mut Vec<Command<T>>) {

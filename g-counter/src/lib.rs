@@ -83,15 +83,15 @@
 //!   taken over, which takes one round trip for a node's first life and three
 //!   for a later one, wait for it instead of being refused: a refusal would
 //!   count against availability, and clients wait for seconds.
-//! - Shares and counter are signed 64-bit integers, which is what the test
-//!   reads. An add that would take either out of range is refused
-//!   (`precondition-failed`); a read while concurrent adds have taken it out of
-//!   range is refused likewise. Nothing wraps.
+//! - Sums are integers of any size, in memory, between nodes, in the service and in
+//!   answers: no add is refused for where it leads, and nothing wraps. A single delta
+//!   has at most a thousand digits ([`MAX_DIGITS`]); a longer one is malformed.
 //! - An add of 0 needs no write.
 
 mod counter;
 mod gossip;
 pub mod injected_bugs;
+mod integer;
 mod ledger;
 mod lookup;
 mod share;
@@ -100,13 +100,14 @@ mod table;
 #[cfg(test)]
 mod trial;
 
-use maelstrom::{Context, Definite, Empty, Error, Node, Request};
+use maelstrom::{Context, Empty, Error, Node, Request};
 use serde::{Deserialize, Serialize};
 
 use crate::injected_bugs::Bugs;
 
 pub use counter::{Answer, Command, Counter, Refusal};
 pub use gossip::{Gossip, PERIOD};
+pub use integer::{Integer, MAX_DIGITS};
 pub use ledger::{NoAnswer, Pace};
 pub use share::Share;
 pub use shell::Shell;
@@ -114,8 +115,9 @@ pub use shell::Shell;
 /// `{"type":"add","delta":…}`, answered `{"type":"add_ok"}`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Add {
-    /// What to add.
-    pub delta: i64,
+    /// What to add, of at most [`MAX_DIGITS`] digits.
+    #[serde(deserialize_with = "integer::delta")]
+    pub delta: Integer,
 }
 
 impl Request for Add {
@@ -131,7 +133,7 @@ pub struct Read {}
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ReadOk {
     /// The counter, as far as this node knows.
-    pub value: i64,
+    pub value: Integer,
 }
 
 impl Request for Read {
@@ -147,7 +149,7 @@ pub fn node() -> Node<Shell> {
 /// The same, with bugs on purpose.
 pub fn node_with(bugs: Bugs) -> Node<Shell> {
     common(bugs).handle(async |context, Add { delta }| {
-        if delta < 0 {
+        if delta.is_negative() {
             let text = format_args!("`delta` is {delta}, but this counter only grows");
             return Err(Error::malformed(text));
         }
@@ -179,7 +181,7 @@ fn common(bugs: Bugs) -> Node<Shell> {
         .handle(read)
 }
 
-async fn add(context: Context<Shell>, delta: i64) -> Result<Empty, Error> {
+async fn add(context: Context<Shell>, delta: Integer) -> Result<Empty, Error> {
     let answer = shell::ask(&context, |counter, client, now| counter.add(client, delta, now));
     match answer.await {
         Answer::Added => Ok(Empty {}),
@@ -198,7 +200,6 @@ async fn read(context: Context<Shell>, _: Read) -> Result<ReadOk, Error> {
 
 fn refused(why: Refusal) -> Error {
     match why {
-        Refusal::OutOfRange => Error::new(Definite::PreconditionFailed, why),
         Refusal::Closing => Error::unavailable(why),
         Refusal::Unknown => Error::crash(why),
     }

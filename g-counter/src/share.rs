@@ -12,10 +12,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::integer::Integer;
+
 /// What one node has counted. On the wire: `[incarnation, nonce, sequence,
 /// sum]`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "(u64, u64, u64, i64)", into = "(u64, u64, u64, i64)")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u64, u64, Integer)", into = "(u64, u64, u64, Integer)")]
 pub struct Share {
     /// Which life of the node wrote it, counting from 1.
     pub incarnation: u64,
@@ -26,16 +28,18 @@ pub struct Share {
     /// How many writes that life had made before.
     pub sequence: u64,
     /// The sum of the deltas.
-    pub sum: i64,
+    pub sum: Integer,
 }
 
 impl Share {
     /// What a key holds that nobody has written. It is never written itself, so
     /// a compare-and-set from it can succeed only by creating the key.
-    pub const UNWRITTEN: Self = Self { incarnation: 0, nonce: 0, sequence: 0, sum: 0 };
+    pub fn unwritten() -> Self {
+        Self::default()
+    }
 
     /// Its place among all shares of the same node.
-    pub fn rank(self) -> (u64, u64) {
+    pub fn rank(&self) -> (u64, u64) {
         (self.incarnation, self.sequence)
     }
 
@@ -47,29 +51,30 @@ impl Share {
 
     /// The same sum, taken over by the next life.
     #[must_use]
-    pub(crate) fn fenced(self, nonce: u64) -> Self {
-        Self { incarnation: self.incarnation.saturating_add(1), nonce, sequence: 0, ..self }
+    pub(crate) fn fenced(&self, nonce: u64) -> Self {
+        let incarnation = self.incarnation.saturating_add(1);
+        Self { incarnation, nonce, sequence: 0, sum: self.sum.clone() }
     }
 
     /// Whether it is the first of its life.
-    pub(crate) fn is_fence(self) -> bool {
+    pub(crate) fn is_fence(&self) -> bool {
         self.sequence == 0
     }
 
     /// The next share of the same life.
     #[must_use]
-    pub(crate) fn advanced(self, sum: i64) -> Self {
-        Self { sequence: self.sequence.saturating_add(1), sum, ..self }
+    pub(crate) fn advanced(&self, sum: Integer) -> Self {
+        Self { sequence: self.sequence.saturating_add(1), sum, ..*self }
     }
 }
 
-impl From<(u64, u64, u64, i64)> for Share {
-    fn from((incarnation, nonce, sequence, sum): (u64, u64, u64, i64)) -> Self {
+impl From<(u64, u64, u64, Integer)> for Share {
+    fn from((incarnation, nonce, sequence, sum): (u64, u64, u64, Integer)) -> Self {
         Self { incarnation, nonce, sequence, sum }
     }
 }
 
-impl From<Share> for (u64, u64, u64, i64) {
+impl From<Share> for (u64, u64, u64, Integer) {
     fn from(share: Share) -> Self {
         (share.incarnation, share.nonce, share.sequence, share.sum)
     }
@@ -81,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_share_is_an_array_on_the_wire() {
-        let share = Share { incarnation: 2, nonce: 77, sequence: 3, sum: -4 };
+        let share = Share { incarnation: 2, nonce: 77, sequence: 3, sum: (-4).into() };
         let json = serde_json::to_string(&share).unwrap();
         assert_eq!(json, "[2,77,3,-4]");
         assert_eq!(serde_json::from_str::<Share>(&json).unwrap(), share);
@@ -89,11 +94,11 @@ mod tests {
 
     #[test]
     fn a_fence_outranks_everything_of_the_life_before() {
-        let before = Share { incarnation: 1, nonce: 5, sequence: 900, sum: 12 };
+        let before = Share { incarnation: 1, nonce: 5, sequence: 900, sum: 12.into() };
         let fence = before.fenced(6);
-        assert_eq!(fence.sum, 12);
-        assert_eq!(before.join(fence), fence);
-        assert_eq!(fence.join(before), fence);
-        assert_eq!(fence.join(fence.advanced(13)).sum, 13);
+        assert_eq!(fence.sum, 12.into());
+        assert_eq!(before.clone().join(fence.clone()), fence);
+        assert_eq!(fence.clone().join(before), fence);
+        assert_eq!(fence.clone().join(fence.advanced(13.into())).sum, 13.into());
     }
 }

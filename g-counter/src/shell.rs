@@ -111,7 +111,7 @@ async fn write(context: Context<Shell>, from: Share, to: Share, pace: Pace) {
 async fn check(context: Context<Shell>, pace: Pace) {
     let service = paced(&context, pace).await;
     let answer = service.read::<Share>(&key(context.id())).await;
-    let answer = answer.map(|share| share.unwrap_or(Share::UNWRITTEN));
+    let answer = answer.map(|share| share.unwrap_or_else(Share::unwritten));
     report(&context, answer, Counter::checked);
 }
 

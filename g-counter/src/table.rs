@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use maelstrom::NodeId;
 
+use crate::integer::Integer;
 use crate::share::Share;
 
 /// The shares that this node knows of.
@@ -22,7 +23,7 @@ pub(crate) struct Table {
     /// Who was changed by which version; of each node, the last.
     changes: BTreeMap<u64, NodeId>,
     version: u64,
-    total: i128,
+    total: Integer,
 }
 
 #[derive(Debug)]
@@ -34,9 +35,9 @@ struct Entry {
 }
 
 impl Table {
-    /// The sum of all shares. (2⁶⁴ shares of 64 bits fit.)
-    pub(crate) fn total(&self) -> i128 {
-        self.total
+    /// The sum of all shares.
+    pub(crate) fn total(&self) -> &Integer {
+        &self.total
     }
 
     /// How many changes there were.
@@ -46,7 +47,7 @@ impl Table {
 
     /// A node's share, as far as is known.
     pub(crate) fn share(&self, origin: &NodeId) -> Share {
-        self.entries.get(origin).map_or(Share::UNWRITTEN, |entry| entry.share)
+        self.entries.get(origin).map_or_else(Share::unwritten, |entry| entry.share.clone())
     }
 
     /// Takes in a share that was in the service, and who told of it; returns
@@ -62,7 +63,8 @@ impl Table {
             return false;
         }
         self.version += 1;
-        self.total += i128::from(share.sum) - i128::from(known.sum);
+        self.total += &share.sum;
+        self.total -= &known.sum;
         let holders = from.cloned().into_iter().collect();
         let entry = Entry { share, version: self.version, holders };
         if let Some(former) = self.entries.insert(origin.clone(), entry) {
@@ -84,11 +86,11 @@ impl Table {
         &'a self,
         neighbour: &'a NodeId,
         version: u64,
-    ) -> impl Iterator<Item = (&'a NodeId, Share)> {
+    ) -> impl Iterator<Item = (&'a NodeId, &'a Share)> {
         let changed = self.changes.range(version.saturating_add(1)..);
         changed.filter_map(move |(_, origin)| {
             let entry = self.entries.get(origin)?;
-            (!entry.holders.contains(neighbour)).then_some((origin, entry.share))
+            (!entry.holders.contains(neighbour)).then_some((origin, &entry.share))
         })
     }
 }
@@ -98,13 +100,13 @@ mod tests {
     use super::*;
 
     fn share(incarnation: u64, sequence: u64, sum: i64) -> Share {
-        Share { incarnation, nonce: incarnation, sequence, sum }
+        Share { incarnation, nonce: incarnation, sequence, sum: sum.into() }
     }
 
-    fn news(table: &Table, neighbour: &str, version: u64) -> Vec<(String, i64)> {
+    fn news(table: &Table, neighbour: &str, version: u64) -> Vec<(String, String)> {
         let neighbour = NodeId::from(neighbour);
         let news = table.news_for(&neighbour, version);
-        news.map(|(origin, share)| (origin.to_string(), share.sum)).collect()
+        news.map(|(origin, share)| (origin.to_string(), share.sum.to_string())).collect()
     }
 
     #[test]
@@ -113,9 +115,9 @@ mod tests {
         assert!(table.learn(&"n1".into(), share(2, 0, 5), None));
         assert!(!table.learn(&"n1".into(), share(1, 9, 50), None));
         assert!(!table.learn(&"n1".into(), share(2, 0, 5), None));
-        assert_eq!((table.total(), table.version()), (5, 1));
+        assert_eq!((table.total(), table.version()), (&5.into(), 1));
         assert!(table.learn(&"n1".into(), share(2, 1, 3), None));
-        assert_eq!((table.total(), table.version()), (3, 2));
+        assert_eq!((table.total(), table.version()), (&3.into(), 2));
     }
 
     #[test]
@@ -124,8 +126,8 @@ mod tests {
         table.learn(&"n1".into(), share(1, 0, 1), None);
         table.learn(&"n2".into(), share(1, 0, 2), None);
         table.learn(&"n1".into(), share(1, 1, 3), None);
-        assert_eq!(news(&table, "n3", 0), [("n2".into(), 2), ("n1".into(), 3)]);
-        assert_eq!(news(&table, "n3", 2), [("n1".into(), 3)]);
+        assert_eq!(news(&table, "n3", 0), [("n2".into(), "2".into()), ("n1".into(), "3".into())]);
+        assert_eq!(news(&table, "n3", 2), [("n1".into(), "3".into())]);
         assert_eq!(news(&table, "n3", 3), []);
     }
 
@@ -135,12 +137,12 @@ mod tests {
         let (n1, n2) = (NodeId::from("n1"), NodeId::from("n2"));
         table.learn(&n1, share(1, 0, 1), Some(&n1));
         assert_eq!(news(&table, "n1", 0), []);
-        assert_eq!(news(&table, "n2", 0), [("n1".into(), 1)]);
+        assert_eq!(news(&table, "n2", 0), [("n1".into(), "1".into())]);
         table.learn(&n1, share(1, 0, 1), Some(&n2));
         assert_eq!(news(&table, "n2", 0), []);
         table.forget_holder(&n2);
-        assert_eq!(news(&table, "n2", 0), [("n1".into(), 1)]);
+        assert_eq!(news(&table, "n2", 0), [("n1".into(), "1".into())]);
         table.learn(&n1, share(1, 1, 4), Some(&n2));
-        assert_eq!(news(&table, "n1", 0), [("n1".into(), 4)]);
+        assert_eq!(news(&table, "n1", 0), [("n1".into(), "4".into())]);
     }
 }

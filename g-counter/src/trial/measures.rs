@@ -25,7 +25,7 @@ fn messages_per_request(world: &World) -> f64 {
 fn median_add(world: &World) -> Duration {
     let adds = world.asked.iter().filter(|asked| asked.added());
     let mut times: Vec<Duration> =
-        adds.filter_map(|asked| asked.answer.map(|(at, _)| at - asked.at)).collect();
+        adds.filter_map(|asked| asked.answer.as_ref().map(|(at, _)| *at - asked.at)).collect();
     times.sort();
     times[times.len() / 2]
 }

@@ -19,8 +19,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use workbench::settings::SeqKv;
 
-use self::world::{Asked, Weather, World};
-use crate::counter::Answer;
+use self::world::{Asked, Weather, World, value_of};
 use crate::injected_bugs::{Bug, Bugs};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -170,8 +169,10 @@ fn reads_contain_what_was_acknowledged(world: &World) -> Result<(), Flaw> {
     for node in 0..world.names.len() {
         let asked: Vec<&Asked> = world.asked.iter().filter(|asked| asked.node == node).collect();
         for asked_read in &asked {
-            let Some((_, Answer::Value(read))) = asked_read.answer else { continue };
-            let before = |add: &&&Asked| add.answer.is_some_and(|(at, _)| at < asked_read.at);
+            let answer = asked_read.answer.as_ref();
+            let Some(read) = answer.and_then(|(_, answer)| value_of(answer)) else { continue };
+            let before =
+                |add: &&&Asked| add.answer.as_ref().is_some_and(|(at, _)| *at < asked_read.at);
             let acknowledged = acknowledged(asked.iter().filter(before).copied());
             if read < acknowledged {
                 return Err(Flaw::WentBack { node, read, acknowledged });

@@ -36,14 +36,14 @@ impl Service {
     }
 
     /// Whether it changed the key to `to`, from `from` or from nothing.
-    pub(super) fn cas(&mut self, caller: Caller, key: &NodeId, from: Share, to: Share) -> bool {
+    pub(super) fn cas(&mut self, caller: Caller, key: &NodeId, from: &Share, to: &Share) -> bool {
         let body = json!({
             "type": "cas", "key": key, "from": from, "to": to, "create_if_not_exists": true,
         });
         self.ask(caller, &body)["type"] == "cas_ok"
     }
 
-    pub(super) fn write(&mut self, caller: Caller, key: &NodeId, to: Share) {
+    pub(super) fn write(&mut self, caller: Caller, key: &NodeId, to: &Share) {
         self.ask(caller, &json!({"type": "write", "key": key, "value": to}));
     }
 

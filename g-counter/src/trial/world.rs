@@ -48,7 +48,7 @@ enum Request {
     Look(NodeId),
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Response {
     Written(bool),
     Read(Option<Share>),
@@ -79,7 +79,7 @@ struct Process {
 }
 
 /// What became of a client's request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) node: usize,
     /// `None` for a read.
@@ -91,6 +91,14 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn added(&self) -> bool {
         matches!(self.answer, Some((_, Answer::Added)))
+    }
+}
+
+/// What was read; deltas are small here, so that it is as well.
+pub(super) fn value_of(answer: &Answer) -> Option<i64> {
+    match answer {
+        Answer::Value(value) => value.to_string().parse().ok(),
+        _ => None,
     }
 }
 
@@ -166,7 +174,7 @@ impl World {
 
     pub(super) fn add(&mut self, node: usize, delta: i64) {
         let client = self.client(node, Some(delta));
-        self.event(node, |counter, now| counter.add(client, delta, now));
+        self.event(node, |counter, now| counter.add(client, delta.into(), now));
     }
 
     pub(super) fn read(&mut self, node: usize) -> usize {
@@ -184,10 +192,7 @@ impl World {
 
     fn read_now(&mut self, node: usize) -> Option<i64> {
         let client = self.read(node);
-        match self.asked[client].answer {
-            Some((_, Answer::Value(value))) => Some(value),
-            _ => None,
-        }
+        self.asked[client].answer.as_ref().and_then(|(_, answer)| value_of(answer))
     }
 
     /// Lets everything happen up to `time`.
@@ -240,10 +245,10 @@ impl World {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Ask { from, call, request } => self.serve(from, call, &request),
-            Event::Reply { ref to, call, response } => {
+            Event::Reply { ref to, call, ref response } => {
                 let node = self.index(&to.0);
                 if !self.postponed(node, &event) {
-                    self.answered(node, call, Some(response));
+                    self.answered(node, call, Some(response.clone()));
                 }
             }
             Event::Timeout { ref to, call } => {
@@ -282,7 +287,7 @@ impl World {
     fn serve(&mut self, from: Life, call: u64, request: &Request) {
         let caller = Caller { node: self.index(&from.0), request: call };
         let (own, service) = (&from.0, &mut self.service);
-        let response = match *request {
+        let response = match request {
             Request::Write { to, .. } if self.bugs.has(Bug::BlindFence) && to.is_fence() => {
                 service.write(caller, own, to);
                 Response::Written(true)
@@ -291,7 +296,7 @@ impl World {
                 Response::Written(service.cas(caller, own, expected, to))
             }
             Request::Check => Response::Read(service.read(caller, own)),
-            Request::Look(ref node) => Response::Read(service.read(caller, node)),
+            Request::Look(node) => Response::Read(service.read(caller, node)),
         };
         self.send(&Event::Reply { to: from, call, response });
     }
@@ -310,7 +315,7 @@ impl World {
         self.event(node, |counter, now| match (request, found) {
             (Request::Write { .. }, _) => counter.written(Err(NoAnswer), now),
             (Request::Check, found) => {
-                counter.checked(found.map(|share| share.unwrap_or(Share::UNWRITTEN)), now)
+                counter.checked(found.map(|share| share.unwrap_or_else(Share::unwritten)), now)
             }
             (Request::Look(other), Ok(Some(share))) => counter.looked_up(&other, share, now),
             (Request::Look(_), _) => Vec::new(),
