@@ -18,6 +18,13 @@
 //! period, two latencies for each level of the tree, and a margin of 15 to 40 ms: 620 ms
 //! with the default.
 //!
+//! Where latencies vary, the limits of challenge 3d hold less, and a node learns from each
+//! link how early it has to send there. With the same load and a mean of 100 ms, the default
+//! takes 1.14 messages an operation, a median of 413 ms and at most 1.0 s if latencies are
+//! uniform, and 1.35, 441 ms and 1.3 s if they are exponential. With 300 ms the median is
+//! within the limit, with both; the maximum is only with a period of 0 and uniform latencies
+//! (197 ms). With exponential ones nothing keeps it: one hop alone takes longer now and then.
+//!
 //! # After a fault
 //!
 //! With the defaults, and all nodes linked to each other, every node reads all that was

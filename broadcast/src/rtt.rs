@@ -3,7 +3,8 @@
 //! The estimator is TCP's, [RFC 6298] section 2, with its gains of 1/8 and 1/4
 //! and its doubling of the timeout while nothing is answered (section 5.5). The
 //! deviation begins at an eighth of the first sample, not a half: a timeout that
-//! comes too early costs little here. Samples after the first count for twice the
+//! comes too early costs little here; but until there were [`FEW`] samples, no timeout is
+//! shorter than the first one, for one sample says nothing of how much they differ. Samples after the first count for twice the
 //! timeout at most, so that one pause of seconds does not slow everything down afterwards; a
 //! network that is slow indeed is believed after some answers.
 //!
@@ -16,6 +17,8 @@ use std::time::Duration;
 const INITIAL: Duration = Duration::from_millis(300);
 /// How often that is doubled: a round trip may take seconds.
 const FIRST_DOUBLINGS: u32 = 4;
+/// So many samples are too few to trust.
+const FEW: u32 = 5;
 /// Added to every timeout: what a busy machine takes to get to a message.
 const SLACK: Duration = Duration::from_millis(30);
 /// No timeout is shorter: a process may have to wait for its turn.
@@ -31,6 +34,7 @@ const DOUBLINGS: u32 = 2;
 pub(crate) struct Rtt {
     mean: Option<Duration>,
     deviation: Duration,
+    samples: u32,
     timeouts: u32,
     /// Whether the others have started, for certain.
     expects_answers: bool,
@@ -42,6 +46,7 @@ impl Rtt {
     pub(crate) fn sample(&mut self, took: Duration) {
         let took = if self.mean.is_some() { self.credible(took) } else { took };
         self.timeouts = 0;
+        self.samples = (self.samples + 1).min(FEW);
         match self.mean {
             None => {
                 self.deviation = took / 8;
@@ -84,6 +89,11 @@ impl Rtt {
         self.mean
     }
 
+    /// The mean deviation.
+    pub(crate) fn deviation(&self) -> Duration {
+        self.deviation
+    }
+
     /// How far off the mean an answer may well be.
     pub(crate) fn jitter(&self) -> Duration {
         if self.mean.is_some() { self.deviation * 4 } else { Duration::ZERO }
@@ -96,7 +106,8 @@ impl Rtt {
 
     /// The same if the last answers came in time.
     pub(crate) fn usual_timeout(&self) -> Duration {
-        self.mean.map_or(INITIAL, |mean| mean + self.jitter() + SLACK).max(SHORTEST)
+        let shortest = if self.samples < FEW { INITIAL } else { SHORTEST };
+        self.mean.map_or(INITIAL, |mean| mean + self.jitter() + SLACK).max(shortest)
     }
 }
 

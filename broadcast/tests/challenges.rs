@@ -6,7 +6,7 @@ use std::time::Duration;
 use broadcast::config::Config;
 use broadcast::{node, node_with};
 use workbench::nemesis::Fault;
-use workbench::settings::Workload;
+use workbench::settings::{LatencyDist, Workload};
 use workbench::simulation::{Finished, Simulation};
 
 fn challenge(nodes: usize) -> Simulation {
@@ -68,6 +68,21 @@ fn the_default_is_within_the_limits_of_3d_with_a_margin() {
         assert!(finished.msgs_per_op() <= 1.10);
         assert!(finished.stable_latency("0.5") < 400.0);
         assert!(finished.stable_latency("1") <= 525.0);
+    }
+}
+
+/// What varies from message to message is not taken for a fault: rounds go on as usual.
+#[test]
+fn latencies_that_vary_cost_little() {
+    for (dist, most) in [(LatencyDist::Uniform, 1.20), (LatencyDist::Exponential, 1.45)] {
+        for seed in 0..3 {
+            let run = Simulation::new(Workload::Broadcast, node).nodes(25).rate(100.0).seconds(20);
+            let finished =
+                run.latency(100).set(|settings| settings.latency.dist = dist).seed(seed).run();
+            finished.assert_valid();
+            let messages = finished.msgs_per_op();
+            assert!(messages <= most, "{dist:?}, seed {seed}: {messages}");
+        }
     }
 }
 

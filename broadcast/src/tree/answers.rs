@@ -90,6 +90,7 @@ impl Tree {
         path: Vec<Rank>,
     ) {
         let Some((ask, is_in_time)) = self.core.answered(now, from, answer.nonce) else { return };
+        self.hear_answer(now, from, ask.asked);
         self.give_back(from, answer);
         if answer.more {
             let lacking = self.core.store.lacking(answer.have.iter().copied());
@@ -186,7 +187,7 @@ impl Tree {
         let uplink = Uplink::new(ask.peer, path.clone(), nonce, ask.position, now, period);
         self.standing = Standing::Child(Box::new(uplink));
         self.core.forget(Purpose::Join);
-        self.on_unrest(now);
+        self.on_other_parent(now);
         self.on_joined(now, nonce, ask, down, path);
         if let Some(former) = former.filter(|&former| former != ask.peer) {
             self.leave(former);
@@ -217,7 +218,7 @@ impl Tree {
             return;
         }
         if !self.core.rtt.is_unknown() {
-            self.detach(now);
+            self.give_up_on_parent(now);
             return;
         }
         self.core.rtt.timed_out();

@@ -263,7 +263,9 @@ impl Tree {
                 if down.epoch == 0 && uplink.confirmed {
                     self.rejoin(now);
                 } else if down.epoch == uplink.epoch && uplink.confirmed {
-                    uplink.on_down(down, now);
+                    if let Some(took) = uplink.on_down(down, now) {
+                        self.core.rtt.sample(took);
+                    }
                     let own = self.core.store.fingerprint();
                     let differs = down.print.is_some_and(|print| print != own);
                     if differs && uplink.is_settled() {
@@ -373,7 +375,7 @@ impl Tree {
         let Standing::Child(uplink) = &mut self.standing else { return };
         if uplink.is_overdue(now) {
             if self.unrest.is_at(now) {
-                self.detach(now);
+                self.give_up_on_parent(now);
                 return;
             }
             uplink.in_doubt = true;

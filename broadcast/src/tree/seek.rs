@@ -122,15 +122,33 @@ impl Tree {
         self.review(now);
     }
 
-    /// The parent is lost: seeks another one.
+    /// The parent cannot be one any more: seeks another one.
     pub(super) fn detach(&mut self, now: Duration) {
+        if self.had_parent() {
+            self.on_unrest(now);
+        }
+        self.seek(now);
+    }
+
+    /// The parent is silent: seeks another one.
+    pub(super) fn give_up_on_parent(&mut self, now: Duration) {
+        if let Standing::Child(uplink) = &self.standing
+            && uplink.was_confirmed()
+        {
+            self.suspect(now, uplink.peer);
+        }
+        self.seek(now);
+    }
+
+    fn had_parent(&self) -> bool {
+        matches!(&self.standing, Standing::Child(uplink) if uplink.was_confirmed())
+    }
+
+    fn seek(&mut self, now: Duration) {
         let suspect = match &self.standing {
             Standing::Child(uplink) => Some(uplink.peer),
             _ => None,
         };
-        if matches!(&self.standing, Standing::Child(uplink) if uplink.was_confirmed()) {
-            self.on_unrest(now);
-        }
         self.core.forget(Purpose::Join);
         self.core.forget(Purpose::Switch);
         if self.sought.is_some_and(|sought| sought + self.core.period > now) {

@@ -142,6 +142,40 @@ fn whoever_loses_its_parent_tells_of_unrest_and_who_passes_it_on_tells_of_less()
     assert!(left > 6_000 && left < 7_000, "{left}");
 }
 
+/// [`child`], whose parent is silent from 1 s on; and its question to that parent.
+fn child_of_a_silent_parent() -> (Tree, u64) {
+    let (mut tree, _) = child();
+    tree.give_up_on_parent(1000 * MS);
+    tree.run_due(1000 * MS);
+    let nonce = tree.core.outbox.iter().find_map(|(to, message)| match message {
+        Message::Digest(digest) if *to == 0 => Some(digest.nonce),
+        _ => None,
+    });
+    (tree, nonce.expect("the parent is asked, too"))
+}
+
+#[test]
+fn a_parent_that_was_only_slow_leaves_no_unrest() {
+    let (mut tree, nonce) = child_of_a_silent_parent();
+    assert!(tree.unrest.is_at(1000 * MS));
+    let answer = Answer { nonce, more: false, have: vec![], lacking: false, full: false };
+    let spread = Spread { answer: Some(answer), path: vec![0], ..Spread::default() };
+    tree.receive(2100 * MS, 0, Message::Spread(spread));
+    assert!(!tree.unrest.is_at(2100 * MS));
+    assert!(told(&tree).iter().all(|&left| left == 0), "{:?}", told(&tree));
+}
+
+#[test]
+fn a_parent_that_stays_silent_is_told_of_after_some_timeouts() {
+    let (mut tree, _) = child_of_a_silent_parent();
+    assert!(told(&tree).iter().all(|&left| left == 0), "{:?}", told(&tree));
+    tree.core.outbox.clear();
+    tree.broadcast(2300 * MS, value("1"));
+    tree.deny(2);
+    tree.run_due(2300 * MS);
+    assert!(told(&tree).iter().all(|&left| left == 10_700), "{:?}", told(&tree));
+}
+
 #[test]
 fn a_node_that_never_had_a_parent_takes_the_network_for_steady() {
     let mut tree = Tree::new(Core::new(1, 3, 340 * MS, StdRng::seed_from_u64(1)), 32);

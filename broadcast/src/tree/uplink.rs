@@ -15,11 +15,9 @@ use crate::link::Heard;
 use crate::rtt::Rtt;
 use crate::wire::{Ack, Down, Rank};
 
-/// By how much an uplink should be early. It covers the granularity of timers
+/// By how much an uplink should be early at least. It covers the granularity of timers
 /// and a busy machine.
 const MARGIN: Duration = Duration::from_millis(15);
-/// More than this would cost more than missing a round now and then.
-const MOST_MARGIN: Duration = Duration::from_millis(40);
 /// How much later than promised a downlink may come, jitter aside.
 const SLACK: Duration = Duration::from_millis(50);
 
@@ -123,28 +121,26 @@ impl Uplink {
         self.rtt.mean().is_some()
     }
 
-    /// A downlink of this link came.
-    pub(super) fn on_down(&mut self, down: &Down, now: Duration) {
+    /// A downlink of this link came. Returns the round-trip time, if it tells.
+    pub(super) fn on_down(&mut self, down: &Down, now: Duration) -> Option<Duration> {
         self.heard.note(down.since, down.upto);
         self.gap_since = self.heard.has_gap().then(|| self.gap_since.unwrap_or(now));
-        if let Some(ack) = down.ack {
-            self.on_ack(ack, now);
-        }
+        let took = down.ack.and_then(|ack| self.on_ack(ack, now));
         self.steady = down.due.is_some() && now - self.heard_at <= self.period * 3 / 2;
         self.keep(down, now);
+        took
     }
 
     fn keep(&mut self, down: &Down, now: Duration) {
         self.heard_at = now;
         self.promise = now + Duration::from_millis(down.next) + self.slack();
-        let margin = self.rtt.jitter().clamp(MARGIN, MOST_MARGIN);
-        let lead = self.rtt.mean().unwrap_or_default() + margin;
+        let lead = self.rtt.mean().unwrap_or_default() + self.margin();
         self.slot = down.due.map(|due| (now + Duration::from_millis(due)).saturating_sub(lead));
     }
 
-    fn on_ack(&mut self, ack: Ack, now: Duration) {
+    fn on_ack(&mut self, ack: Ack, now: Duration) -> Option<Duration> {
         if ack.upto < self.acked || ack.upto > self.sent {
-            return;
+            return None;
         }
         let has_advanced = ack.upto > self.acked;
         self.acked = ack.upto;
@@ -155,13 +151,13 @@ impl Uplink {
             if has_advanced {
                 self.confirm_by = self.confirm_by.map(|_| now + self.patience());
             }
-            return;
+            return None;
         }
         self.confirm_by = None;
-        if let Some(sent_at) = self.sent_at.take() {
-            let held = Duration::from_millis(ack.held);
-            self.rtt.sample((now - sent_at).saturating_sub(held));
-        }
+        let held = Duration::from_millis(ack.held);
+        let took = (now - self.sent_at.take()?).saturating_sub(held);
+        self.rtt.sample(took);
+        Some(took)
     }
 
     /// All up to this position is sent, or need not be.
@@ -227,6 +223,16 @@ impl Uplink {
     /// Whether the parent broke a promise, or did not confirm in time.
     pub(super) fn is_overdue(&self, now: Duration) -> bool {
         self.promise <= now || self.confirm_by.is_some_and(|by| by <= now)
+    }
+
+    /// By how much an uplink should be early. Each that comes late waits for another
+    /// period, and each millisecond of margin delays all. With a tail of latencies that
+    /// falls exponentially, the two add up to the least at the deviation times the logarithm
+    /// of their ratio, about.
+    fn margin(&self) -> Duration {
+        let deviation = self.rtt.deviation();
+        let ratio = self.period.as_secs_f64() / (2.5 * deviation.as_secs_f64());
+        MARGIN.max(deviation.mul_f64(ratio.ln().clamp(0.0, 10.0)))
     }
 
     /// How much later than promised a message may come.

@@ -16,6 +16,7 @@ use broadcast::config::Config;
 use clap::Args;
 use workbench::challenge::Challenge;
 use workbench::report::style::Style;
+use workbench::settings::LatencyDist;
 use workbench::simulation::Simulation;
 use workbench::swarm::parallel;
 
@@ -31,6 +32,9 @@ const PERIODS: &[u64] =
     &[50, 75, 100, 150, 200, 250, 300, 340, 500, 600, 700, 850, 1000, 1200, 1450];
 /// The periods that take 3d's and 3e's limits for what they allow.
 const ENDS: [u64; 2] = [450, 1700];
+
+/// The periods, beside the default, that are measured with latencies that vary, too.
+const VARYING: [u64; 2] = [0, 300];
 
 /// What the command line of `simulate frontier` says.
 #[derive(Args, Debug)]
@@ -72,14 +76,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     periods.extend(chosen);
     periods.sort_unstable();
     periods.dedup();
-    let runs = parallel::over(0..periods.len() as u64 * flags.seeds, |run| {
-        let period = periods[(run / flags.seeds) as usize];
-        measure(period, run % flags.seeds).with_context(|| format!("--period-ms {period}"))
-    });
-    let runs: Vec<Figures> = runs.into_iter().collect::<anyhow::Result<_>>()?;
-    let seeds = runs.chunks(usize::try_from(flags.seeds)?);
-    let setting = |(&period, runs)| Setting { period, figures: worst(runs) };
-    let settings: Vec<Setting> = periods.iter().zip(seeds).map(setting).collect();
+    let settings = over(&periods, LatencyDist::Constant, flags.seeds)?;
     if let Some(file) = &flags.svg {
         let picture = picture::draw(&settings, default);
         std::fs::write(file, picture)
@@ -87,13 +84,30 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     }
     let bars = bars(&settings, default);
     print(&render(&settings, default));
+    for dist in [LatencyDist::Uniform, LatencyDist::Exponential] {
+        let settings = over(&[VARYING[0], VARYING[1], default], dist, flags.seeds)?;
+        print(&format!("latencies that vary, {dist:?}\n{}", table(&settings, default)));
+    }
     print(&bars::render(&bars, Style::of(&std::io::stdout())));
     Ok(bars.iter().all(Bar::is_kept))
 }
 
-fn measure(period: u64, seed: u64) -> anyhow::Result<Figures> {
+/// Measures each of these periods with each seed.
+fn over(periods: &[u64], dist: LatencyDist, seeds: u64) -> anyhow::Result<Vec<Setting>> {
+    let runs = parallel::over(0..periods.len() as u64 * seeds, |run| {
+        let period = periods[(run / seeds) as usize];
+        measure(period, dist, run % seeds).with_context(|| format!("--period-ms {period}"))
+    });
+    let runs: Vec<Figures> = runs.into_iter().collect::<anyhow::Result<_>>()?;
+    let runs = runs.chunks(usize::try_from(seeds)?);
+    let setting = |(&period, runs)| Setting { period, figures: worst(runs) };
+    Ok(periods.iter().zip(runs).map(setting).collect())
+}
+
+fn measure(period: u64, dist: LatencyDist, seed: u64) -> anyhow::Result<Figures> {
     let challenge = Challenge::find(CHALLENGE).context("no such challenge")?;
-    let (settings, _) = settings(challenge, seed)?;
+    let (mut settings, _) = settings(challenge, seed)?;
+    settings.latency.dist = dist;
     let node = Kind::find(challenge.node).map_err(anyhow::Error::msg)?;
     let program = node.program(&["--period-ms".to_owned(), period.to_string()])?;
     let finished = Simulation::with(settings, program).run();
@@ -139,6 +153,16 @@ fn bars(settings: &[Setting], default: u64) -> Vec<Bar> {
 }
 
 fn render(settings: &[Setting], default: u64) -> String {
+    let mut text = table(settings, default);
+    text.push_str("published\n");
+    for Figures { messages, median, max } in published::PUBLISHED {
+        let _ = writeln!(text, "{messages:>24.2}  {median:>9.0}  {max:>6.0}");
+    }
+    text.push('\n');
+    text
+}
+
+fn table(settings: &[Setting], default: u64) -> String {
     let mut text = String::from("--period-ms  msgs-per-op  median ms  max ms  limits\n");
     for Setting { period, figures } in settings {
         let Figures { messages, median, max } = figures;
@@ -152,10 +176,6 @@ fn render(settings: &[Setting], default: u64) -> String {
             text,
             "{period:>11}  {messages:>11.2}  {median:>9.0}  {max:>6.0}  {limits}{is_default}"
         );
-    }
-    text.push_str("\npublished\n");
-    for Figures { messages, median, max } in published::PUBLISHED {
-        let _ = writeln!(text, "{messages:>24.2}  {median:>9.0}  {max:>6.0}");
     }
     text.push('\n');
     text
