@@ -7,6 +7,10 @@
 //! - The store has for each key the version with the greatest stamp among all
 //!   of these transactions, whatever the order in which they came.
 //! - A method is one step: nobody sees a part of a transaction.
+//! - `covered` is at most `have`, and what is up to it is in the past of some other
+//!   transaction that is here. So a transaction that depends on the rest, the
+//!   *frontier*, depends on all of it; the frontier is short, however many incarnations
+//!   there have been.
 //!
 //! Nothing here knows of other nodes, of time or of files. The same methods
 //! serve while running and when a log is replayed.
@@ -76,6 +80,9 @@ pub struct Database {
     store: BTreeMap<Key, (Stamp, Value)>,
     journal: Journal,
     have: Vector,
+    /// What transactions that took effect here are known to depend on. Less than that
+    /// costs bytes, no more.
+    covered: Vector,
     /// What this node's own transactions are known to depend on. Less than that
     /// costs bytes, no more.
     seen: Vector,
@@ -91,6 +98,7 @@ impl Database {
             store: BTreeMap::new(),
             journal: Journal::default(),
             have: Vector::default(),
+            covered: Vector::default(),
             seen: Vector::default(),
             max_journal_bytes,
             bugs,
@@ -107,6 +115,12 @@ impl Database {
         &self.have
     }
 
+    /// The last transactions of those origins whose last nothing else here is known to
+    /// depend on: whoever has these has everything that is here.
+    pub fn frontier(&self) -> Vector {
+        self.have.beyond(&self.covered)
+    }
+
     /// The transactions that are kept for others.
     pub fn journal(&self) -> &Journal {
         &self.journal
@@ -120,8 +134,9 @@ impl Database {
     pub fn commit(&mut self, origin: &Origin, writes: BTreeMap<Key, Value>) -> Arc<Commit> {
         let previous = self.have.get(origin);
         let clock = if self.bugs.has(Bug::DeafClock) { previous } else { self.have.latest() };
-        let after = self.have.news(&self.seen, origin);
-        self.seen.merge(&after);
+        let news = self.have.beyond(&self.seen);
+        self.seen.merge(&news);
+        let after = news.beyond(&self.covered).without(origin);
         let writes = writes.into_iter().collect();
         let commit = Arc::new(Commit { time: clock + 1, previous, after, writes });
         self.take_effect(origin, &commit, usize::MAX);
@@ -150,6 +165,7 @@ impl Database {
     /// but for [`Bug::TwoSteps`].
     fn take_effect(&mut self, origin: &Origin, commit: &Arc<Commit>, count: usize) {
         self.have.raise(origin, commit.time);
+        self.covered.merge(&commit.after);
         self.journal.push(origin, Arc::clone(commit));
         let stamp = Stamp { time: commit.time, origin: self.have.intern(origin) };
         for (key, value) in commit.writes.iter().take(count) {
@@ -179,15 +195,16 @@ impl Database {
     }
 
     /// Lets all transactions up to `upto` take effect, all at once, by the
-    /// versions that they left behind where another node has them all. The
-    /// versions of transactions that are here already may be missing.
-    pub fn install(&mut self, versions: &[Version], upto: &Vector) {
+    /// versions that they left behind where another node has them all, with this
+    /// frontier. The versions of transactions that are here already may be missing.
+    pub fn install(&mut self, versions: &[Version], upto: &Vector, frontier: &Vector) {
         for (origin, time) in upto.iter() {
             if time > self.have.get(origin) {
                 self.journal.skip(origin, time);
             }
         }
         self.have.merge(upto);
+        self.covered.merge(&upto.beyond(frontier));
         self.put(versions);
     }
 

@@ -11,4 +11,6 @@ maelstrom::injected_bugs! {
     DeafClock = "deaf-clock",
     /// A batch that was not acknowledged in time is taken for delivered.
     ForgetUnacknowledged = "forget-unacknowledged",
+    /// A peer's question is answered with what is new alone, whoever asks.
+    PartialAnswer = "partial-answer",
 }

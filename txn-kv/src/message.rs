@@ -16,8 +16,14 @@ use crate::vector::{MAX_TIME, Origin, Vector};
 pub struct Replicate {
     /// The sender's life.
     pub origin: Origin,
-    /// What it has.
+    /// What it has: all of it in an answer to whoever has `seen` nothing, and where the receiver lacks what is kept as
+    /// versions only. Else what is new since what the receiver is known to know.
     pub have: Vector,
+    /// The number of this message among those of its sender.
+    pub number: u64,
+    /// The number of the last message that the sender has taken from the receiver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<u64>,
     /// Transactions, of each origin without gaps.
     #[serde(default, skip_serializing_if = "Batch::is_empty")]
     pub commits: Batch,
@@ -60,6 +66,8 @@ pub struct Page {
     pub base: Vector,
     /// What one has with it.
     pub upto: Vector,
+    /// The sender's frontier then, see [`Database`](crate::database::Database).
+    pub frontier: Vector,
     /// The page's number, from 0.
     pub page: u32,
     /// How many there are.

@@ -10,6 +10,14 @@
 //!   acknowledged in time, it is taken back to `has`, and nothing but questions
 //!   is sent until the peer is heard again.
 //!
+//! - `told` is what the peer knows that this node has. Nobody forgets what it has, so
+//!   each entry that reached the peer is true for good, in whatever order they come;
+//!   only what is not in `told` has to be told. An entry is in it when the peer has
+//!   taken a message with it. The answer to a question by which the peer comes to
+//!   believe this life tells everything, and it takes nothing before: so a new life of
+//!   the peer, or one after a restart, that takes what is new since `told` has been
+//!   told `told` by an answer.
+//!
 //! A peer is told something when there is something for it, when it waits for
 //! an acknowledgement, or when it seems to lack something. When it has said
 //! that it has everything, both sides are silent.
@@ -36,6 +44,9 @@ const MAX_PROBE: Duration = Duration::from_secs(1);
 /// For how long to pass on other nodes' transactions to a peer that was found
 /// to lack some, before seeing whether it gets them otherwise again.
 const RELAY_FOR: Duration = Duration::from_secs(5);
+/// What a message tells of its sender is acknowledged if it has more entries than this,
+/// though nothing else may be to be said: or the next message would repeat it.
+const LONG: usize = 32;
 /// About how many bytes of transactions go into one message.
 const MAX_BATCH_BYTES: usize = 256 << 10;
 
@@ -57,6 +68,14 @@ pub(crate) struct Peer {
     life: Option<Origin>,
     has: Vector,
     sent: Vector,
+    told: Vector,
+    /// A message with news of what this node has, of which is not known whether the peer
+    /// took it; and its number.
+    telling: Option<(u64, Vector)>,
+    /// The number of the last message to the peer.
+    number: u64,
+    /// The number of the last message that was taken from the life that is believed.
+    taken: Option<u64>,
     flight: Option<Flight>,
     /// Whether something was sent again and that is not acknowledged yet: which
     /// of the two an acknowledgement is for cannot be told (Karn's algorithm).
@@ -74,6 +93,8 @@ pub(crate) struct Peer {
     probe: Duration,
     /// What the peer asked with.
     answer: Option<u64>,
+    /// Whether the peer believed no life of this node when it asked.
+    is_unknown: bool,
     /// Whether it waits for an acknowledgement or an answer.
     reply: bool,
     relay_until: Duration,
@@ -97,6 +118,10 @@ impl Peer {
             life: None,
             has: Vector::default(),
             sent: Vector::default(),
+            told: Vector::default(),
+            telling: None,
+            number: 0,
+            taken: None,
             flight: None,
             resent: false,
             patience: MIN_PATIENCE,
@@ -106,6 +131,7 @@ impl Peer {
             ask_after: Duration::ZERO,
             probe: MIN_PROBE,
             answer: None,
+            is_unknown: false,
             reply: false,
             relay_until: Duration::ZERO,
             bugs,
@@ -129,6 +155,7 @@ impl Peer {
         self.probe = MIN_PROBE;
         if let Some(question) = message.ask {
             self.answer = Some(question);
+            self.is_unknown = message.seen.is_none();
             self.reply = true;
         }
         self.reply |= !message.commits.is_empty();
@@ -144,14 +171,31 @@ impl Peer {
         } else {
             if self.life.take().is_some() {
                 self.ask_after = view.now;
+                // The next question is another one, whose answer tells everything.
+                (self.taken, self.question) = (None, None);
             }
             return;
         }
+        self.taken = Some(message.number);
+        self.reply |= message.have.len() > LONG;
+        self.note_told(message.seen);
         if answered {
             self.question = None;
         }
         self.land(view.now);
         self.notice_lag(view);
+    }
+
+    /// The peer has taken the message of that number. Each message tells all that is not
+    /// in `told`, so a later one tells what an earlier one did.
+    fn note_told(&mut self, seen: Option<u64>) {
+        let number = self.number;
+        let is_taken = |&mut (first, _): &mut (u64, Vector)| {
+            seen.is_some_and(|seen| (first..=number).contains(&seen))
+        };
+        if let Some((_, have)) = self.telling.take_if(is_taken) {
+            self.told.merge(&have);
+        }
     }
 
     /// Ends the flight when it is acknowledged, and learns how long that took.
@@ -194,7 +238,7 @@ impl Peer {
     pub(crate) fn turn(
         &mut self,
         view: &View<'_>,
-        draw: impl FnOnce() -> u64,
+        mut draw: impl FnMut() -> u64,
     ) -> Option<Replicate> {
         self.expire(view.now);
         let reachable = self.life.is_some() && !self.silent;
@@ -205,14 +249,37 @@ impl Peer {
         if commits.is_empty() && !asks && !self.reply {
             return None;
         }
-        let ask = asks.then(|| self.ask(view.now, draw));
+        let ask = asks.then(|| self.ask(view.now, &mut draw));
         if !commits.is_empty() {
             self.depart(view.now, &commits);
         }
         self.reply = false;
         let answer = self.answer.take();
-        let have = view.database.have().clone();
-        Some(Replicate { origin: view.own.clone(), have, commits, ask, answer, pruned })
+        self.number = draw();
+        let have = self.tell(view.database.have(), self.tells_everything(answer, pruned));
+        let (origin, number, seen) = (view.own.clone(), self.number, self.taken);
+        Some(Replicate { origin, have, number, seen, commits, ask, answer, pruned })
+    }
+
+    fn tells_everything(&self, answer: Option<u64>, pruned: bool) -> bool {
+        let is_first = answer.is_some() && self.is_unknown;
+        is_first && !self.bugs.has(Bug::PartialAnswer) || pruned
+    }
+
+    /// What the message of the present number says that this node has. A question to
+    /// somebody who may not be there says nothing of it.
+    fn tell(&mut self, have: &Vector, everything: bool) -> Vector {
+        let is_heard = self.life.is_some() && !self.silent;
+        if !everything && !is_heard {
+            // Or to have taken this message would mean to have taken what is told.
+            self.telling = None;
+            return Vector::default();
+        }
+        let news = if everything { have.clone() } else { have.beyond(&self.told) };
+        if self.telling.is_none() && !news.is_empty() {
+            self.telling = Some((self.number, news.clone()));
+        }
+        news
     }
 
     /// Transactions for the peer: normally this node's own, since it gets the

@@ -51,7 +51,10 @@
 //! nodes have is forgotten, except for each key's last version. Whoever lacks
 //! something forgotten (its disk is lost, or it was away for too long) is sent
 //! the versions instead; see `snapshot.rs`. Vectors keep one entry for each life
-//! that ever committed something; nothing else grows with history.
+//! that ever committed something, some 30 bytes in memory, in a snapshot and where a
+//! log begins anew; nothing else grows with history. Messages do not: they tell what is
+//! new in a vector since what the receiver knows, and a transaction names as its past
+//! the frontier of what its node had, which stands for the rest.
 //!
 //! This is Bayou's anti-entropy ([Petersen et al., 1997][bayou]), pushed ahead of
 //! acknowledgements, with the dependencies of causal broadcast where Bayou needs
@@ -239,9 +242,9 @@ impl Replica {
         }
         let Some(incoming) = &mut self.incoming else { return };
         incoming.take(from, page, now);
-        if let Some((versions, upto)) = incoming.complete() {
+        if let Some((versions, upto, frontier)) = incoming.complete() {
             self.incoming = None;
-            self.database.install(&versions, &upto);
+            self.database.install(&versions, &upto, &frontier);
             self.changes.snapshot = true;
             self.settle(now);
         }
@@ -255,7 +258,7 @@ impl Replica {
         self.forget();
         self.waiting.expire(now);
         let patience = self.peers.iter().map(Peer::patience).max().unwrap_or_default();
-        let others = || self.database.have().news(&Vector::default(), &self.origin);
+        let others = || self.database.have().clone().without(&self.origin);
         self.aged.turn(others, patience, now);
         self.outgoing.retain(|(_, snapshot)| !snapshot.is_over(now));
         self.incoming.take_if(|incoming| incoming.is_over(now));

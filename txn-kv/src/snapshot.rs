@@ -31,6 +31,7 @@ pub(crate) struct Outgoing {
     id: u64,
     base: Vector,
     upto: Vector,
+    frontier: Vector,
     /// At least one: an empty snapshot has an empty page.
     pages: Vec<Vec<Version>>,
     used: Duration,
@@ -43,7 +44,8 @@ impl Outgoing {
         if pages.is_empty() {
             pages.push(Vec::new());
         }
-        Self { id, base: base.clone(), upto: database.have().clone(), pages, used: now }
+        let (upto, frontier) = (database.have().clone(), database.frontier());
+        Self { id, base: base.clone(), upto, frontier, pages, used: now }
     }
 
     /// Whether this serves the request: it names this snapshot, or wants one of
@@ -71,6 +73,7 @@ impl Outgoing {
             snapshot: self.id,
             base: self.base.clone(),
             upto: self.upto.clone(),
+            frontier: self.frontier.clone(),
             page: number,
             pages: u32::try_from(self.pages.len()).ok()?,
             versions: self.pages.get(number as usize)?.clone(),
@@ -98,6 +101,7 @@ struct Chosen {
     id: u64,
     pages: u32,
     upto: Vector,
+    frontier: Vector,
 }
 
 impl Incoming {
@@ -142,8 +146,11 @@ impl Incoming {
         if *from != self.from || !self.have.covers(&page.base) {
             return;
         }
-        let Page { snapshot: id, pages, ref upto, .. } = page;
-        let chosen = self.chosen.get_or_insert_with(|| Chosen { id, pages, upto: upto.clone() });
+        let Page { snapshot: id, pages, ref upto, ref frontier, .. } = page;
+        let chosen = self.chosen.get_or_insert_with(|| {
+            let (upto, frontier) = (upto.clone(), frontier.clone());
+            Chosen { id, pages, upto, frontier }
+        });
         let belongs = id == chosen.id && page.page < chosen.pages;
         if belongs && self.came.insert(page.page, page.versions).is_none() {
             self.progress = now;
@@ -154,9 +161,10 @@ impl Incoming {
         }
     }
 
-    /// The versions, and what one has with them, when all pages are here.
-    pub(crate) fn complete(&mut self) -> Option<(Vec<Version>, Vector)> {
+    /// The versions, what one has with them, and its frontier, when all pages are here.
+    pub(crate) fn complete(&mut self) -> Option<(Vec<Version>, Vector, Vector)> {
         let chosen = self.chosen.take_if(|chosen| self.came.len() == chosen.pages as usize)?;
-        Some((self.came.values().flatten().cloned().collect(), chosen.upto))
+        let versions = self.came.values().flatten().cloned().collect();
+        Some((versions, chosen.upto, chosen.frontier))
     }
 }

@@ -78,13 +78,18 @@ impl Vector {
         }
     }
 
-    /// The origins, but this one, with a time that `other` does not have, and
-    /// that time.
+    /// The origins with a time that `other` does not have, and that time.
     #[must_use]
-    pub fn news(&self, other: &Vector, except: &Origin) -> Vector {
-        let news =
-            self.0.iter().filter(|&(origin, &time)| time > other.get(origin) && origin != except);
+    pub fn beyond(&self, other: &Vector) -> Vector {
+        let news = self.0.iter().filter(|&(origin, &time)| time > other.get(origin));
         Vector(news.map(|(origin, &time)| (origin.clone(), time)).collect())
+    }
+
+    /// The same without this origin.
+    #[must_use]
+    pub fn without(mut self, origin: &Origin) -> Vector {
+        self.0.remove(origin);
+        self
     }
 
     /// Raises every origin's time to that of `other`.

@@ -87,7 +87,7 @@ async fn any_json_can_be_key_and_value() {
 
 #[tokio::test]
 async fn messages_of_nodes_from_clients_are_ignored() {
-    let junk = r#"{"src":"c1","dest":"n0","body":{"type":"replicate","origin":"n1-1","have":{"n1-1":9},"commits":{"n1-1":[{"t":1,"p":0,"w":[[1,666]]}]}}}"#;
+    let junk = r#"{"src":"c1","dest":"n0","body":{"type":"replicate","origin":"n1-1","have":{"n1-1":9},"number":1,"commits":{"n1-1":[{"t":1,"p":0,"w":[[1,666]]}]}}}"#;
     let read = r#"{"src":"c1","dest":"n0","body":{"type":"txn","msg_id":2,"txn":[["r",1,null]]}}"#;
     let mut output = Vec::new();
     let input = [INIT, junk, read].join("\n");

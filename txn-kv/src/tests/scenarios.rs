@@ -226,3 +226,58 @@ fn a_message_of_a_life_that_is_over_does_not_make_a_node_be_taken_for_filled() {
     assert_eq!(read(&mut world, 1, 1), Some(1));
     world.check_end().unwrap();
 }
+
+/// Kills nodes without a disk, `kills` times in turn; each comes back, and commits.
+fn kill_often(world: &mut World, kills: u64) {
+    for kill in 0..kills {
+        let node = (kill % 5) as usize;
+        write(world, (node + 1) % 5, kill % 7, 2 * kill);
+        world.kill(node);
+        world.run(100 * MS);
+        world.start(node);
+        world.run(700 * MS);
+        write(world, node, kill % 7, 2 * kill + 1);
+        world.run(100 * MS);
+    }
+}
+
+/// The largest message because of one write at a node, and how many bytes all come to.
+fn cost_of_a_write(world: &mut World, node: usize) -> (usize, u64) {
+    let before = world.bytes;
+    world.largest = 0;
+    write(world, node, 1, 10_000 + before);
+    world.run(3000 * MS);
+    (world.largest, world.bytes - before)
+}
+
+#[test]
+fn after_many_kills_messages_are_as_small_as_before() {
+    let mut world = world(Settings { durable: false, ..Settings::calm(1, 5) });
+    kill_often(&mut world, 400);
+    assert!(world.replica(0).database().have().len() > 400);
+    world.run(5000 * MS);
+    for node in 0..5 {
+        let (largest, all) = cost_of_a_write(&mut world, node);
+        assert!(largest < 300 && all < 6_000, "{largest} bytes, {all} in all");
+    }
+    // And so is what a new incarnation writes first, once it is filled.
+    world.kill(2);
+    world.start(2);
+    world.run(5000 * MS);
+    let (largest, all) = cost_of_a_write(&mut world, 2);
+    assert!(largest < 500 && all < 6_000, "{largest} bytes, {all} in all");
+    world.check_end().unwrap();
+}
+
+#[test]
+fn nor_are_they_larger_while_a_node_is_gone_for_good() {
+    let mut world = world(Settings { durable: false, ..Settings::calm(1, 6) });
+    world.kill(5);
+    kill_often(&mut world, 60);
+    world.run(5000 * MS);
+    let (largest, _) = cost_of_a_write(&mut world, 1);
+    assert!(largest < 500, "{largest} bytes");
+    world.start(5);
+    world.run(Duration::from_secs(10));
+    world.check_end().unwrap();
+}

@@ -138,3 +138,10 @@ fn a_batch_that_is_dropped_when_its_acknowledgement_is_lost_is_found() {
     println!("found with {found} seeds of 30");
     assert!(found > 0);
 }
+
+#[test]
+fn an_answer_without_what_the_former_incarnation_knew_is_found() {
+    let found = found(Bug::PartialAnswer, 30);
+    println!("found with {found} seeds of 30");
+    assert!(found > 0);
+}

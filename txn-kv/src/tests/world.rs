@@ -98,6 +98,8 @@ pub(super) struct World {
     values: u64,
     pub(super) messages: u64,
     pub(super) bytes: u64,
+    /// Of the largest message since this was set to 0.
+    pub(super) largest: usize,
 }
 
 impl World {
@@ -127,6 +129,7 @@ impl World {
             values: 0,
             messages: 0,
             bytes: 0,
+            largest: 0,
         };
         for node in 0..world.settings.nodes {
             world.start(node);
@@ -259,6 +262,7 @@ impl World {
             let json = serde_json::to_string(&message).unwrap();
             self.messages += 1;
             self.bytes += json.len() as u64;
+            self.largest = self.largest.max(json.len());
             if self.chance(self.settings.loss) {
                 continue;
             }

@@ -171,7 +171,7 @@ pub(crate) const KINDS: &[Kind] = &[
         // Of a node that was away for longer than others keep transactions.
         rare: &[
             r#"{"type":"fetch","snapshot":7,"have":{"n1-000000000001":3},"pages":[0,1]}"#,
-            r#"{"type":"page","snapshot":7,"base":{},"upto":{"n1-000000000001":3},"page":0,"pages":1,"versions":[[1,2,3,"n1-000000000001"]]}"#,
+            r#"{"type":"page","snapshot":7,"base":{},"upto":{"n1-000000000001":3},"frontier":{},"page":0,"pages":1,"versions":[[1,2,3,"n1-000000000001"]]}"#,
         ],
     },
     Kind {
