@@ -13,4 +13,8 @@ maelstrom::injected_bugs! {
     ShowUnstable = "show-unstable",
     /// A commit that was not written is refused for certain.
     RefuseCommits = "refuse-commits",
+    /// A snapshot sends its readers on to behind segments that it does not have.
+    SnapshotAhead = "snapshot-ahead",
+    /// A snapshot names parts that were never written.
+    SkipParts = "skip-parts",
 }

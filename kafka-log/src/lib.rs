@@ -7,7 +7,7 @@
 //! in a register of its own, which is written once and never changes. A segment
 //! holds what clients sent to the node within a few milliseconds: messages for any
 //! keys, and offsets to commit. It also says how many segments of each lane its
-//! writer had *seen*. That is all there is in the service; there is no leader, no
+//! writer had *seen*. That is all that counts in the service; there is no leader, no
 //! lease, no clock, and nothing that two busy nodes compete for.
 //!
 //! ```text
@@ -32,6 +32,8 @@
 //!   to append but whose lane is waited for appends an empty segment.
 //! - *Step in.* When a lane is waited for and does not move, because its owner is
 //!   down or slow, anybody may append an empty segment to it.
+//! - *Remember.* Now and then a node writes a *snapshot*: all that is stable, and from
+//!   where each lane is to be read on. A node that starts begins with the last one.
 //!
 //! # Why it holds
 //!
@@ -67,8 +69,10 @@
 //! *It is so for all, and for good.* The argument speaks of what is in the
 //! service, not of who knows it: what one replica has shown no other can
 //! contradict. A replica only ever learns more. A node that starts again first
-//! reads every lane to its end; as the service is linearizable, that is all that
-//! its former life knew, so it shows no less than that did.
+//! reads every lane to its end, from the last snapshot on; as the service is
+//! linearizable, that is all that its former life knew, so it shows no less than that
+//! did. Of a snapshot only what is shown is taken for granted, and that is a prefix for
+//! everybody; `log/snapshots.rs` has the argument.
 //!
 //! *What is acknowledged survives*, because it stands in a register. Commits ride
 //! in segments too, are acknowledged like messages, and merge by taking the higher
@@ -93,6 +97,15 @@
 //! from the service, as during a partition. It costs messages: 47 for each operation
 //! in a chain of 10 nodes. They also grow with the square of the number of nodes, with
 //! all links as well: 86 for each of 10 operations a second among 20 nodes, 160 among 40.
+//!
+//! *A restart costs what is new.* It reads the last snapshot's index, which has some
+//! thirty bytes for each key and a few more for each 256 KiB of its messages or each
+//! snapshot in which it got some, and the segments since: 1,024 at
+//! most (`--snapshot-every`), a quarter more for each node that is down before the one
+//! that writes snapshots, or as many bytes of them as the index has. Messages are read
+//! when a client polls for them. After ten million messages on a key a node serves
+//! within 2 s; `cargo bench -p kafka-log --bench long_log` measures it. Nothing is ever
+//! removed from the service.
 //!
 //! # After a fault
 //!
@@ -122,7 +135,8 @@
 //! - `replica.rs`, `pages.rs`: what lanes come to, and messages in memory.
 //! - `queue.rs`, `pace.rs`: which requests share a segment; how fast all goes.
 //! - `sequence.rs`, `silence.rs`: reading lanes, and when.
-//! - `push.rs`, `archive.rs`: telling peers, and chunks for whoever starts again.
+//! - `push.rs`: telling peers.
+//! - `snapshot.rs`: what snapshots look like.
 //! - `register.rs`: registers made of `lin-kv`.
 //!
 //! # Example
@@ -147,7 +161,6 @@
 //! [lamport]: https://doi.org/10.1145/359545.359563
 //! [mencius]: https://www.usenix.org/conference/osdi-08/mencius-building-efficient-replicated-state-machines-wans
 
-mod archive;
 mod injected_bugs;
 mod log;
 mod options;
@@ -162,6 +175,7 @@ mod segment;
 mod sequence;
 mod server;
 mod silence;
+mod snapshot;
 mod wire;
 
 pub use injected_bugs::{Bug, Bugs};

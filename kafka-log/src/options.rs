@@ -3,7 +3,7 @@
 use crate::injected_bugs::Bugs;
 
 /// How the node is to behave.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
     /// `--ack-early`: answer a send as soon as its offset is decided, before the
@@ -17,13 +17,22 @@ pub struct Options {
     /// down or cut off from the service, messages that it has not seen are shown
     /// nowhere.
     pub ack_early: bool,
+    /// `--snapshot-every=N`: how many segments, of all lanes together, make the next
+    /// snapshot due. A restart reads about so many at most.
+    pub snapshot_every: u64,
     /// `--inject`: what was put in on purpose.
     pub bugs: Bugs,
 }
 
+impl Default for Options {
+    fn default() -> Self {
+        Self { ack_early: false, snapshot_every: 1024, bugs: Bugs::default() }
+    }
+}
+
 /// An argument that is none of the node's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown argument `{0}`: there is `--ack-early`")]
+#[error("unknown argument `{0}`: there are `--ack-early` and `--snapshot-every=N`, N at least 1")]
 pub struct OptionsError(String);
 
 /// What `--help` prints.
@@ -31,7 +40,7 @@ pub const HELP: &str = "\
 A Maelstrom node for challenges 5a to 5c: speaks the protocol on standard input
 and output, and keeps the log in lin-kv.
 
-Usage: kafka-log [--ack-early]
+Usage: kafka-log [--ack-early] [--snapshot-every=N]
 
   --ack-early  Answer a send as soon as its offset is decided, before lin-kv has
                it: sends take no time, and cost a tenth of the messages. The
@@ -40,6 +49,9 @@ Usage: kafka-log [--ack-early]
                again. And nobody can step in for a silent node: while one is down
                or cut off from lin-kv, new messages are shown nowhere.
                Give it to all nodes or to none.
+  --snapshot-every=N
+               Write a snapshot after N segments, 1024 unless given. A node that
+               starts reads the last snapshot, and the segments since.
   --help       Print this
 ";
 
@@ -54,6 +66,12 @@ impl Options {
         for argument in arguments {
             match argument.as_str() {
                 "--ack-early" => options.ack_early = true,
+                _ if let Some(every) = argument
+                    .strip_prefix("--snapshot-every=")
+                    .and_then(|every| every.parse().ok().filter(|&every| every > 0)) =>
+                {
+                    options.snapshot_every = every;
+                }
                 _ if let Some(bugs) = Bugs::parse(&argument) => options.bugs = bugs,
                 _ => return Err(OptionsError(argument)),
             }
@@ -71,7 +89,10 @@ mod tests {
         let parse = |arguments: &[&str]| Options::parse(arguments.iter().map(|&a| a.to_owned()));
         assert_eq!(parse(&[]), Ok(Options::default()));
         assert!(parse(&["--ack-early"]).unwrap().ack_early);
-        let error = parse(&["--ack-late"]).unwrap_err();
-        assert_eq!(error.to_string(), "unknown argument `--ack-late`: there is `--ack-early`");
+        assert_eq!(parse(&["--snapshot-every=7"]).unwrap().snapshot_every, 7);
+        for unknown in ["--ack-late", "--snapshot-every=0", "--snapshot-every=many"] {
+            let error = parse(&[unknown]).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("unknown argument `{unknown}`: there are ")));
+        }
     }
 }

@@ -10,16 +10,34 @@
 //! Pages are large, because what stays for good would otherwise lie scattered among
 //! what comes and goes, and the allocator would get slower with every page.
 //!
-//! Always: offsets rise strictly; no page but the open one is empty.
+//! Messages that a snapshot has need not be in memory: of a log that was restored from
+//! one, its parts are read when somebody asks for them, and stay then. They are the log's
+//! beginning; what came since stands in pages.
+//!
+//! Always: offsets rise strictly; no page but the open one is empty; what is in `stored`
+//! and what is in pages overlap or touch, so that together they have every message.
+
+use std::collections::BTreeMap;
+
+use crate::snapshot::{Part, Stored};
 
 /// A page is full with so many messages …
 const PAGE_MESSAGES: usize = 8192;
 /// … or so many bytes, whichever comes first.
 const PAGE_BYTES: usize = 256 * 1024;
 
+/// How many parts are read ahead for a poll: a page of it is about as large.
+const AHEAD: usize = 4;
+
 /// Messages in the order of their offsets.
 #[derive(Debug, Default)]
 pub(crate) struct Pages {
+    /// Which parts of snapshots have the messages up to which offset.
+    stored: Vec<Stored>,
+    /// So many of them have what no page has.
+    cold: usize,
+    /// What was read of those.
+    loaded: BTreeMap<usize, FullPage>,
     full: Vec<FullPage>,
     open: OpenPage,
 }
@@ -36,6 +54,57 @@ struct Page<O, E, T> {
 }
 
 impl Pages {
+    /// Of a log whose messages are in these parts.
+    pub(crate) fn restored(stored: Vec<Stored>) -> Self {
+        Self { cold: stored.len(), stored, ..Self::default() }
+    }
+
+    /// Which parts of snapshots have messages of this log.
+    pub(crate) fn stored(&self) -> &[Stored] {
+        &self.stored
+    }
+
+    /// The first offset above those that parts have.
+    pub(crate) fn stored_end(&self) -> u64 {
+        self.stored.last().map_or(0, |stored| stored.1 + 1)
+    }
+
+    /// This part has what comes after the other parts, too.
+    pub(crate) fn store(&mut self, stored: Stored) {
+        if stored.1 >= self.stored_end() {
+            self.stored.push(stored);
+        }
+    }
+
+    /// Parts that have to be read before all messages from `offset` on can be, the first
+    /// few of them.
+    pub(crate) fn missing(&self, offset: u64) -> impl Iterator<Item = Part> {
+        let is_loaded = self.loaded.len() == self.cold;
+        let first = if is_loaded { self.cold } else { self.skipped(offset) };
+        let missing = (first..self.cold).filter(|n| !self.loaded.contains_key(n));
+        missing.take(AHEAD).map(|n| self.stored[n].0)
+    }
+
+    /// This part has these messages.
+    pub(crate) fn load(&mut self, part: Part, messages: &[(u64, &str)]) {
+        let cold = self.stored[..self.cold].iter().enumerate();
+        let places: Vec<usize> = cold.filter(|(_, at)| at.0 == part).map(|(n, _)| n).collect();
+        for n in places {
+            let from = n.checked_sub(1).map_or(0, |before| self.stored[before].1 + 1);
+            let mut page = OpenPage::default();
+            for &(offset, text) in messages {
+                if (from..=self.stored[n].1).contains(&offset) {
+                    page.push(offset, text);
+                }
+            }
+            self.loaded.insert(n, page.seal());
+        }
+    }
+
+    fn skipped(&self, offset: u64) -> usize {
+        self.stored[..self.cold].partition_point(|stored| stored.1 < offset)
+    }
+
     /// Appends a message, whose offset must be above all others.
     pub(crate) fn push(&mut self, offset: u64, text: &str) {
         debug_assert!(self.last().is_none_or(|last| last < offset), "offsets rise");
@@ -45,8 +114,15 @@ impl Pages {
         }
     }
 
-    /// The messages from `offset` on.
+    /// The messages from `offset` on, up to the first [missing](Self::missing) part.
     pub(crate) fn from(&self, offset: u64) -> impl Iterator<Item = (u64, &str)> {
+        let cold = (self.skipped(offset)..self.cold).map_while(|n| self.loaded.get(&n));
+        let is_whole = self.missing(offset).next().is_none();
+        let resident = is_whole.then(|| self.resident(offset));
+        cold.flat_map(move |page| page.from(offset)).chain(resident.into_iter().flatten())
+    }
+
+    fn resident(&self, offset: u64) -> impl Iterator<Item = (u64, &str)> {
         let skipped = self.full.partition_point(|page| page.last() < Some(offset));
         let full = self.full.get(skipped..).unwrap_or_default();
         full.iter().flat_map(move |page| page.from(offset)).chain(self.open.from(offset))
@@ -54,7 +130,8 @@ impl Pages {
 
     /// The highest offset.
     pub(crate) fn last(&self) -> Option<u64> {
-        self.open.last().or_else(|| self.full.last().and_then(Page::last))
+        let cold = || self.cold.checked_sub(1).map(|last| self.stored[last].1);
+        self.open.last().or_else(|| self.full.last().and_then(Page::last)).or_else(cold)
     }
 }
 
@@ -127,6 +204,31 @@ mod tests {
         assert_eq!(pages.from(last + 1).count(), 0);
         assert!(pages.from(0).map(|(offset, _)| offset).eq((0..=last).step_by(3)));
         assert_eq!(pages.last(), Some(last));
+    }
+
+    #[test]
+    fn a_restored_log_has_its_messages_once_their_parts_are_read() {
+        let parts = [Part(9, 0), Part(9, 4), Part(3, 1)];
+        let mut pages =
+            Pages::restored(vec![Stored(parts[0], 5), Stored(parts[1], 7), Stored(parts[2], 10)]);
+        assert_eq!(pages.last(), Some(10));
+        pages.push(12, "12");
+        let offsets = |pages: &Pages, from| -> Vec<u64> {
+            pages.from(from).map(|(offset, _)| offset).collect()
+        };
+        assert_eq!(offsets(&pages, 11), [12], "needs no part");
+        assert_eq!(offsets(&pages, 8), [] as [u64; 0], "10 is missing, and 12 comes after it");
+        assert!(pages.missing(0).eq(parts));
+        assert!(pages.missing(6).eq(parts[1..].iter().copied()));
+        // A part may repeat what another has: two nodes wrote it.
+        pages.load(parts[2], &[(5, "5"), (6, "6"), (8, "8"), (10, "10")]);
+        assert_eq!(offsets(&pages, 8), [8, 10, 12]);
+        assert_eq!(offsets(&pages, 6), [] as [u64; 0]);
+        pages.load(parts[0], &[(1, "1"), (5, "5")]);
+        assert_eq!(offsets(&pages, 0), [1, 5]);
+        pages.load(parts[1], &[(6, "6"), (7, "7")]);
+        assert_eq!(offsets(&pages, 0), [1, 5, 6, 7, 8, 10, 12]);
+        assert_eq!(pages.missing(0).count(), 0);
     }
 
     #[test]

@@ -10,42 +10,94 @@ use std::fmt::Write as _;
 use serde_json::value::RawValue;
 
 use crate::replica::Replica;
+use crate::snapshot::Part;
 
 /// A page has at most so many bytes, unless its only message alone has more.
 const BYTES: usize = 1024 * 1024;
+/// So many parts are read at a time for one poll, about.
+const PARTS: usize = 16;
 
 /// The messages that may be shown from these offsets on, as many as fit. Keys
 /// are filled one after another, so a client that goes on from where each key
 /// ended gets to see them all.
+///
+/// If some of them are in parts of snapshots that were not read yet: those parts.
 pub(crate) fn page(
     replica: &Replica,
     offsets: &BTreeMap<String, u64>,
-) -> serde_json::Result<Box<RawValue>> {
-    let mut page = String::from("{");
-    let mut entry = String::new();
-    'full: for (key, &offset) in offsets {
-        let mut is_open = false;
-        for (offset, message) in replica.stable(key, offset) {
+) -> serde_json::Result<Result<Box<RawValue>, Vec<Part>>> {
+    let mut page = Page::new(BYTES);
+    let mut missing = Vec::new();
+    for (key, &offset) in offsets {
+        let fits = page.fill(key, replica.stable(key, offset))?;
+        if !fits || missing.len() >= PARTS {
+            break;
+        }
+        missing.extend(replica.missing(key, offset));
+    }
+    if missing.is_empty() { RawValue::from_string(page.finish()).map(Ok) } else { Ok(Err(missing)) }
+}
+
+/// `{"k1":[[0,…],[1,…]],"k2":[[7,…]]}`, as it grows.
+#[derive(Debug)]
+pub(crate) struct Page {
+    text: String,
+    limit: usize,
+    /// The last offset of the key that was filled last.
+    last: Option<u64>,
+}
+
+impl Page {
+    /// With at most so many bytes, unless its only message alone has more.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { text: String::from("{"), limit, last: None }
+    }
+
+    /// Adds messages of one more key; whether all did fit.
+    pub(crate) fn fill<'a>(
+        &mut self,
+        key: &str,
+        messages: impl Iterator<Item = (u64, &'a str)>,
+    ) -> serde_json::Result<bool> {
+        let mut entry = String::new();
+        let mut fits = true;
+        self.last = None;
+        for (offset, message) in messages {
             entry.clear();
-            if !is_open {
-                entry += if page.len() > 1 { "," } else { "" };
+            if self.last.is_none() {
+                entry += if self.is_empty() { "" } else { "," };
                 entry += &serde_json::to_string(key)?;
                 entry += ":[";
             }
-            let comma = if is_open { "," } else { "" };
+            let comma = if self.last.is_none() { "" } else { "," };
             // Writing to a string does not fail.
             let _ = write!(entry, "{comma}[{offset},{message}]");
-            if page.len() > 1 && page.len() + entry.len() > BYTES {
-                page += if is_open { "]" } else { "" };
-                break 'full;
+            fits = self.is_empty() || self.text.len() + entry.len() <= self.limit;
+            if !fits {
+                break;
             }
-            page += &entry;
-            is_open = true;
+            self.text += &entry;
+            self.last = Some(offset);
         }
-        page += if is_open { "]" } else { "" };
+        self.text += if self.last.is_none() { "" } else { "]" };
+        Ok(fits)
     }
-    page.push('}');
-    RawValue::from_string(page)
+
+    /// The last offset of the key that was filled last, if anything of it did fit.
+    pub(crate) fn last(&self) -> Option<u64> {
+        self.last
+    }
+
+    /// Whether there is nothing on it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.len() == 1
+    }
+
+    /// The page as it is on the wire.
+    pub(crate) fn finish(mut self) -> String {
+        self.text.push('}');
+        self.text
+    }
 }
 
 #[cfg(test)]
@@ -69,7 +121,7 @@ mod tests {
 
     fn poll(replica: &Replica, offsets: &[(&str, u64)]) -> String {
         let offsets = offsets.iter().map(|&(key, offset)| (key.to_owned(), offset)).collect();
-        page(replica, &offsets).unwrap().get().to_owned()
+        page(replica, &offsets).unwrap().unwrap().get().to_owned()
     }
 
     #[test]

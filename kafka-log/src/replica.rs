@@ -7,10 +7,16 @@
 //! and lane: whatever is yet to come in that lane for that key has an offset at
 //! or above it. A message below the bounds of all lanes is stable.
 //!
+//! A replica can be restored from a [snapshot](crate::snapshot): then it has the stable
+//! messages and the committed offsets of the one that wrote it, and goes on with each
+//! lane's first segment that some lane had not seen. Segments that it applies again say
+//! of what the snapshot has only what is known; the rest was not stable.
+//!
 //! Always: what is stable stays so; a key's stable messages are all that will
 //! ever exist below its lowest bound; committed offsets only rise.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use serde_json::value::RawValue;
@@ -18,7 +24,9 @@ use serde_json::value::RawValue;
 use crate::injected_bugs::Bug;
 use crate::options::Options;
 use crate::pages::Pages;
+use crate::poll::Page;
 use crate::segment::Segment;
+use crate::snapshot::{Head, Messages, Part, Record, Stored};
 
 /// A segment that breaks the protocol: nothing after it can be trusted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,9 +58,8 @@ pub(crate) struct Replica {
     options: Options,
     lanes: Vec<Lane>,
     /// Where a key stands in `logs`.
-    keys: FxHashMap<Box<str>, usize>,
+    keys: FxHashMap<Arc<str>, usize>,
     logs: Vec<KeyLog>,
-    committed: FxHashMap<Box<str>, u64>,
 }
 
 #[derive(Debug)]
@@ -70,11 +77,18 @@ struct Lane {
     tops: VecDeque<Box<[(usize, u64)]>>,
     /// See [`Segment::exclusive`].
     exclusive: bool,
+    /// Segments before this one may repeat what the snapshot has.
+    restored: u64,
 }
 
-/// The messages of one key.
+/// One key.
 #[derive(Debug)]
 struct KeyLog {
+    name: Arc<str>,
+    /// The offset up to which clients have processed it.
+    committed: Option<u64>,
+    /// What the snapshot has is below.
+    floor: u64,
     /// Above every offset that is known or given out.
     top: u64,
     /// By lane: what is yet to come in it has offsets from here on.
@@ -94,13 +108,94 @@ impl Replica {
             with_messages: 0,
             tops: VecDeque::new(),
             exclusive: false,
+            restored: 0,
         };
         Self {
             options,
             lanes: (0..lanes).map(|_| lane()).collect(),
             keys: FxHashMap::default(),
             logs: Vec::new(),
-            committed: FxHashMap::default(),
+        }
+    }
+
+    /// What a snapshot says lanes come to, its records yet to be [taken](Self::restore).
+    pub(crate) fn restored(head: &Head, options: Options) -> Self {
+        let mut replica = Self::new(head.from.len(), options);
+        for (lane, (&from, &until)) in head.from.iter().zip(&head.until).enumerate() {
+            replica.lanes[lane].applied = from;
+            replica.lanes[lane].restored = until;
+            for other in &mut replica.lanes {
+                other.accounted[lane] = from;
+            }
+        }
+        replica
+    }
+
+    /// Takes a record of the snapshot.
+    pub(crate) fn restore(&mut self, Record(name, committed, stored): &Record<'_>) {
+        let key = self.key(name);
+        let log = &mut self.logs[key];
+        log.committed = *committed;
+        log.stable = Pages::restored(stored.to_vec());
+        log.floor = log.stable.stored_end();
+        log.top = log.floor;
+        log.bounds.fill(log.floor);
+    }
+
+    /// Takes from a snapshot that somebody else wrote which parts there are.
+    pub(crate) fn adopt(&mut self, Record(name, _, stored): &Record<'_>) {
+        let key = self.key(name);
+        stored.iter().for_each(|&stored| self.logs[key].stable.store(stored));
+    }
+
+    /// By lane, the first segment whose messages are not all stable, or whose successors
+    /// cannot be understood without it. What stands below is in a snapshot that is made
+    /// of what is stable now or later.
+    pub(crate) fn cut(&self) -> Vec<u64> {
+        let cut = |lane: &Lane| {
+            (lane.applied - lane.tops.len() as u64).min(lane.applied.saturating_sub(1))
+        };
+        self.lanes.iter().map(cut).collect()
+    }
+
+    /// How many keys there are.
+    pub(crate) fn keys(&self) -> usize {
+        self.logs.len()
+    }
+
+    /// Puts messages of key number `key` on a page that are stable and in no part yet;
+    /// whether all did fit.
+    pub(crate) fn fill(&self, key: usize, page: &mut Page) -> serde_json::Result<bool> {
+        let log = &self.logs[key];
+        page.fill(&log.name, log.stable.from(log.stable.stored_end()))
+    }
+
+    /// Key number `key` has messages up to this offset in this part.
+    pub(crate) fn store(&mut self, key: usize, part: Part, last: u64) {
+        self.logs[key].stable.store(Stored(part, last));
+    }
+
+    /// What a snapshot says of key number `key`; none if there is nothing to say.
+    pub(crate) fn record(&self, key: usize) -> Option<Record<'_>> {
+        let KeyLog { name, committed, stable, .. } = &self.logs[key];
+        let is_known = committed.is_some() || !stable.stored().is_empty();
+        is_known.then(|| Record((&**name).into(), *committed, stable.stored().into()))
+    }
+
+    /// Parts that have to be read before a key's stable messages from `offset` on can be.
+    pub(crate) fn missing(&self, key: &str, offset: u64) -> impl Iterator<Item = Part> {
+        let log = self.keys.get(key).map(|&key| &self.logs[key]);
+        log.into_iter().flat_map(move |log| log.stable.missing(offset))
+    }
+
+    /// A part has these messages.
+    pub(crate) fn load(&mut self, part: Part, messages: &Messages<'_>) {
+        for (key, messages) in messages {
+            if let Some(&key) = self.keys.get(&**key) {
+                let messages: Vec<(u64, &str)> =
+                    messages.iter().map(|&(offset, text)| (offset, text.get())).collect();
+                self.logs[key].stable.load(part, &messages);
+            }
         }
     }
 
@@ -140,7 +235,7 @@ impl Replica {
 
     /// The offset up to which clients have processed this key.
     pub(crate) fn committed(&self, key: &str) -> Option<u64> {
-        self.committed.get(key).copied()
+        self.keys.get(key).and_then(|&key| self.logs[key].committed)
     }
 
     /// The stable messages of a key, from `offset` on.
@@ -156,10 +251,12 @@ impl Replica {
     /// When it cannot be that; nothing of it is taken in then.
     pub(crate) fn apply(&mut self, lane: usize, segment: &Segment<'_>) -> Result<(), Corrupt> {
         self.check(lane, segment)?;
+        let is_repeated = self.lanes[lane].applied < self.lanes[lane].restored;
         let mut tops = Vec::with_capacity(segment.sends.len());
         for (key, messages) in &segment.sends {
             let key = self.key(key);
-            tops.extend(self.logs[key].receive(messages).map(|top| (key, top)));
+            let floor = if is_repeated { self.logs[key].floor } else { 0 };
+            tops.extend(self.logs[key].receive(messages, floor).map(|top| (key, top)));
         }
         for (key, &offset) in &segment.commits {
             self.commit(key, offset);
@@ -191,8 +288,12 @@ impl Replica {
             return Err(Corrupt::Seen);
         }
         for (key, messages) in &segment.sends {
-            let known = self.keys.get(&**key).map_or(0, |&key| self.logs[key].bounds[lane]);
-            let mut bound = known;
+            let log = self.keys.get(&**key).map(|&key| &self.logs[key]);
+            let known = log.map_or(0, |log| log.bounds[lane]);
+            // What the snapshot has may be lower, and come again.
+            let is_repeated = state.applied < state.restored;
+            let mut bound =
+                if log.is_some_and(|log| is_repeated && known == log.floor) { 0 } else { known };
             for &(offset, _) in messages {
                 if offset < bound || offset % lanes as u64 != lane as u64 {
                     return Err(Corrupt::Offset { key: key.to_string(), offset });
@@ -207,18 +308,17 @@ impl Replica {
         if let Some(&key) = self.keys.get(name) {
             return key;
         }
-        let key = self.logs.len();
-        self.keys.insert(name.into(), key);
-        self.logs.push(KeyLog::new(self.lanes.len()));
+        let (key, name) = (self.logs.len(), Arc::from(name));
+        self.keys.insert(Arc::clone(&name), key);
+        self.logs.push(KeyLog::new(name, self.lanes.len()));
         key
     }
 
     /// Clients have processed this key up to this offset.
     pub(crate) fn commit(&mut self, key: &str, offset: u64) {
-        match self.committed.get_mut(key) {
-            Some(committed) => *committed = offset.max(*committed),
-            None => drop(self.committed.insert(key.into(), offset)),
-        }
+        let key = self.key(key);
+        let committed = &mut self.logs[key].committed;
+        *committed = Some(committed.map_or(offset, |known| known.max(offset)));
     }
 
     /// Raises the bounds of lane `of` above all that it has seen of lane `by`,
@@ -253,8 +353,11 @@ impl Replica {
 }
 
 impl KeyLog {
-    fn new(lanes: usize) -> Self {
+    fn new(name: Arc<str>, lanes: usize) -> Self {
         Self {
+            name,
+            committed: None,
+            floor: 0,
             top: 0,
             bounds: vec![0; lanes].into(),
             unstable: BTreeMap::new(),
@@ -262,9 +365,9 @@ impl KeyLog {
         }
     }
 
-    /// Takes in messages and returns the first offset above them.
-    fn receive(&mut self, messages: &[(u64, &RawValue)]) -> Option<u64> {
-        for (offset, text) in messages {
+    /// Takes in messages from `floor` on, and returns the first offset above all.
+    fn receive(&mut self, messages: &[(u64, &RawValue)], floor: u64) -> Option<u64> {
+        for (offset, text) in messages.iter().filter(|(offset, _)| *offset >= floor) {
             self.unstable.insert(*offset, text.get().into());
         }
         let top = messages.last()?.0 + 1;

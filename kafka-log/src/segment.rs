@@ -1,4 +1,4 @@
-//! What stands in a register: a segment of a lane, or a chunk of segments.
+//! What stands in the register of a segment.
 //!
 //! A register's value is a JSON *string* whose content is JSON again. A service
 //! may read and rewrite the JSON that it stores (`1.50` becomes `1.5`, and of two
@@ -38,30 +38,7 @@ pub(crate) struct Segment<'a> {
     pub(crate) commits: BTreeMap<Cow<'a, str>, u64>,
 }
 
-/// A run of segments of one lane, so that reading a long lane takes few reads.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Chunk<'a> {
-    /// The index of the first of them.
-    pub(crate) first: u64,
-    /// Their texts.
-    #[serde(borrow)]
-    pub(crate) segments: Vec<Cow<'a, str>>,
-}
-
 impl<'a> Segment<'a> {
-    /// Reads a register's content.
-    pub(crate) fn decode(text: &'a str) -> serde_json::Result<Self> {
-        serde_json::from_str(text)
-    }
-
-    /// The register's content.
-    pub(crate) fn encode(&self) -> serde_json::Result<String> {
-        serde_json::to_string(self)
-    }
-}
-
-impl<'a> Chunk<'a> {
     /// Reads a register's content.
     pub(crate) fn decode(text: &'a str) -> serde_json::Result<Self> {
         serde_json::from_str(text)

@@ -34,6 +34,11 @@ pub(crate) struct Sequence {
 }
 
 impl Sequence {
+    /// Of registers of which those before `next` need not be read.
+    pub(crate) fn starting_at(next: u64) -> Self {
+        Self { next, known: next, ..Self::default() }
+    }
+
     /// The first register whose text was not handed on: how many were.
     pub(crate) fn next(&self) -> u64 {
         self.next
@@ -49,11 +54,6 @@ impl Sequence {
     /// empty had nothing behind it.
     pub(crate) fn is_recovered(&self) -> bool {
         self.empty.is_some_and(|empty| self.next >= empty)
-    }
-
-    /// Whether it was ever found out where the sequence ended then.
-    pub(crate) fn has_met_its_end(&self) -> bool {
-        self.empty.is_some()
     }
 
     /// All registers below `len` are written.

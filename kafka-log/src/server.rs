@@ -22,10 +22,10 @@ use crate::injected_bugs::Bug;
 use crate::log::{Answer, Command, Log, Refused, Register, Ticket, Time};
 use crate::options::Options;
 use crate::push::Segments;
+use crate::register;
 use crate::wire::{
     CommitOffsets, CommittedOffsets, ListCommittedOffsets, Poll, Polled, Send, Sent,
 };
-use crate::{poll, register};
 
 /// How long a request waits for what it needs. Clients wait for five seconds.
 const WAIT: Duration = Duration::from_millis(4500);
@@ -137,11 +137,22 @@ fn in_doubt(options: Options, error: Error) -> Error {
 
 async fn poll(context: Context<Server>, request: Poll) -> Result<Polled, Error> {
     let server = context.state();
-    recovered(server, Instant::now() + WAIT).await?;
-    let mut desk = server.desk();
-    desk.log.heard_from(server.begun.elapsed(), context.source());
-    let msgs = poll::page(desk.log.replica(), &request.offsets).map_err(Error::crash)?;
-    Ok(Polled { msgs })
+    let deadline = Instant::now() + WAIT;
+    recovered(server, deadline).await?;
+    loop {
+        let changed = server.changed.notified();
+        let page = {
+            let mut desk = server.desk();
+            desk.log.heard_from(server.begun.elapsed(), context.source());
+            desk.log.poll(&request.offsets).map_err(Error::crash)?
+        };
+        if let Some(msgs) = page {
+            return Ok(Polled { msgs });
+        }
+        act(&context, |_, _| ());
+        let reading = |_| Error::unavailable("these messages are yet to be read from lin-kv");
+        time::timeout_at(deadline, changed).await.map_err(reading)?;
+    }
 }
 
 async fn list_committed_offsets(
@@ -197,12 +208,14 @@ fn act<R>(context: &Context<Server>, event: impl FnOnce(&mut Log, Time) -> R) ->
     let mut desk = server.desk();
     let now = server.begun.elapsed();
     let (wake, serving) = (desk.log.wake(), desk.log.is_serving());
+    let loaded = desk.log.loaded();
     let result = event(&mut desk.log, now);
     for command in desk.log.pump(now) {
         carry_out(context, &mut desk, command);
     }
     let earlier = desk.log.wake().is_some_and(|at| wake.is_none_or(|wake| at < wake));
-    if earlier || serving != desk.log.is_serving() || desk.alarm.is_some() {
+    let is_news = serving != desk.log.is_serving() || loaded != desk.log.loaded();
+    if earlier || is_news || desk.alarm.is_some() {
         server.changed.notify_waiters();
     }
     result
@@ -229,6 +242,7 @@ fn carry_out(context: &Context<Server>, desk: &mut Desk, command: Command) {
             tracing::error!("{alarm}");
             desk.alarm = Some(alarm);
         }
+        Command::Warn(warning) => tracing::error!("{warning}"),
     }
 }
 

@@ -36,7 +36,7 @@ impl Peer {
     /// A node on its own, which has found its lane empty.
     async fn alone() -> Self {
         let mut peer = Self::start(&["n0"]).await;
-        for key in ["chunk/0/0", "segment/0/0"] {
+        for key in ["snapshot/0", "segment/0/0"] {
             peer.find_nothing(key).await;
         }
         peer
@@ -211,7 +211,7 @@ async fn requests_wait_until_a_node_has_read_what_there_is() {
     let mut peer = Peer::start(&["n0"]).await;
     peer.send("c1", &json!({"type": "poll", "msg_id": 2, "offsets": {"k1": 0}})).await;
     peer.send("c2", &json!({"type": "list_committed_offsets", "msg_id": 3, "keys": ["k1"]})).await;
-    peer.find_nothing("chunk/0/0").await;
+    peer.find_nothing("snapshot/0").await;
     let read = peer.asked().await;
     let former = r#"{"by":"n0-1-1","seen":[1],"sends":{"k1":[[0,"former"]]},"commits":{"k1":0}}"#;
     peer.answer(&read, json!({"type": "read_ok", "value": former})).await;

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::{Answer, Command, Flight, Log, Phase, Register, Time};
 use crate::injected_bugs::Bug;
 use crate::queue::{Entry, Work};
-use crate::segment::{Chunk, Segment};
+use crate::segment::Segment;
 
 impl Log {
     /// Appends to the own lane what has waited enough.
@@ -112,22 +112,6 @@ impl Log {
         {
             let push = self.pushes.take(now, self.me);
             self.commands.push(Command::Push(push));
-        }
-    }
-
-    pub(super) fn archive(&mut self) {
-        let chunk = self.archive.write().map(|(index, chunk)| (index, chunk.encode()));
-        if let Some((index, text)) = chunk
-            && let Some(text) = self.encoded(text)
-        {
-            self.commands.push(Command::Settle(Register::Chunk(self.me, index), text));
-        }
-    }
-
-    pub(super) fn archived(&mut self, index: u64, text: &str) {
-        match Chunk::decode(text) {
-            Ok(chunk) => self.archive.settled(index, &chunk),
-            Err(error) => self.broken(Register::Chunk(self.me, index), &error),
         }
     }
 }

@@ -10,31 +10,12 @@ use std::sync::Arc;
 use super::{Command, Log, Phase, Register, Time};
 use crate::injected_bugs::Bug;
 use crate::push::Segments;
-use crate::segment::{Chunk, Segment};
+use crate::segment::Segment;
 
 impl Log {
     /// Applies what has come, in each lane's order.
     pub(super) fn catch_up(&mut self) {
         for lane in 0..self.sources.len() {
-            while let Some((index, text)) = self.sources[lane].chunks.pop() {
-                self.unpack(lane, index, &text);
-            }
-            while let Some((index, text)) = self.sources[lane].segments.pop() {
-                self.apply(lane, index, &text);
-            }
-        }
-    }
-
-    fn unpack(&mut self, lane: usize, index: u64, text: &str) {
-        let chunk = match Chunk::decode(text) {
-            Ok(chunk) => chunk,
-            Err(error) => return self.broken(Register::Chunk(lane, index), &error),
-        };
-        if lane == self.me {
-            self.archive.settled(index, &chunk);
-        }
-        for (index, text) in (chunk.first..).zip(chunk.segments) {
-            self.sources[lane].segments.learn(index, text.into());
             while let Some((index, text)) = self.sources[lane].segments.pop() {
                 self.apply(lane, index, &text);
             }
@@ -52,9 +33,7 @@ impl Log {
         if let Err(error) = self.replica.apply(lane, &segment) {
             return self.broken(Register::Segment(lane, index), &error);
         }
-        if lane == self.me {
-            self.archive.add(index, text);
-        }
+        self.snapshots.grew(text.len());
         for (other, source) in self.sources.iter_mut().enumerate() {
             if other != self.me || !self.options.bugs.has(Bug::ReuseIndexes) {
                 source.segments.expect(segment.seen[other]);
@@ -84,13 +63,16 @@ impl Log {
         self.commands.push(Command::Alarm(alarm));
     }
 
-    pub(super) fn begin_to_serve(&mut self) {
-        for source in &mut self.sources {
-            let begun = source.segments.has_met_its_end() || source.segments.is_probing();
-            if self.phase == Phase::Recovering && source.chunks.is_recovered() && !begun {
+    /// Looks for the ends of all lanes, from where they are to be read on.
+    pub(super) fn follow_lanes(&mut self) {
+        for (lane, source) in self.sources.iter_mut().enumerate() {
+            if lane != self.me || !self.options.bugs.has(Bug::ReuseIndexes) {
                 source.segments.probe();
             }
         }
+    }
+
+    pub(super) fn begin_to_serve(&mut self) {
         if self.phase == Phase::Recovering && self.is_recovered() {
             self.pushes.begin(self.sources[self.me].segments.next());
             self.phase = if self.options.ack_early { Phase::Claiming } else { Phase::Serving };
@@ -99,10 +81,11 @@ impl Log {
 
     /// Whether all is applied that was written before this life began.
     fn is_recovered(&self) -> bool {
-        self.sources.iter().enumerate().all(|(lane, source)| {
-            let overlooked = lane == self.me && self.options.bugs.has(Bug::ReuseIndexes);
-            overlooked || source.segments.is_recovered()
-        })
+        !self.snapshots.is_beginning()
+            && self.sources.iter().enumerate().all(|(lane, source)| {
+                let overlooked = lane == self.me && self.options.bugs.has(Bug::ReuseIndexes);
+                overlooked || source.segments.is_recovered()
+            })
     }
 
     /// Notes which lanes messages wait for.
@@ -130,15 +113,14 @@ impl Log {
         }
     }
 
-    /// Reads what is missing; of a lane with chunks, those first.
+    /// Reads what is missing.
     pub(super) fn read(&mut self) {
+        if self.snapshots.is_beginning() {
+            return;
+        }
         for (lane, source) in self.sources.iter_mut().enumerate() {
-            let chunks = source.chunks.reads().into_iter().map(|n| Register::Chunk(lane, n));
-            self.commands.extend(chunks.map(Command::Read));
-            if source.chunks.is_recovered() {
-                let segments = source.segments.reads().into_iter();
-                self.commands.extend(segments.map(|n| Command::Read(Register::Segment(lane, n))));
-            }
+            let segments = source.segments.reads().into_iter();
+            self.commands.extend(segments.map(|n| Command::Read(Register::Segment(lane, n))));
         }
     }
 

@@ -13,16 +13,18 @@
 //!
 //! - [`follow`]: reading the lanes, and stepping in for their owners.
 //! - [`append`]: the own lane.
+//! - [`snapshots`]: what a node begins with, and what it leaves for those after it.
 //!
 //! Time is that since the node's life began. After every event the host calls
 //! [`Log::pump`], carries out the commands, and calls it again at [`Log::wake`].
 
 mod append;
 mod follow;
+mod snapshots;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
@@ -31,15 +33,17 @@ use std::time::Duration;
 use maelstrom::NodeId;
 use serde_json::value::RawValue;
 
-use crate::archive::Archive;
+use self::snapshots::Snapshots;
 use crate::injected_bugs::Bug;
 use crate::options::Options;
 use crate::pace::Pace;
+use crate::poll;
 use crate::push::{Pushes, Segments};
 use crate::queue::{Entry, Queue, Work};
 use crate::replica::Replica;
 use crate::sequence::Sequence;
 use crate::silence::Silence;
+use crate::snapshot::Part;
 
 /// Since the node's life began.
 pub(crate) type Time = Duration;
@@ -52,8 +56,10 @@ pub(crate) type Ticket = u64;
 pub(crate) enum Register {
     /// The segment of this lane with this index.
     Segment(usize, u64),
-    /// The chunk of this lane with this index.
-    Chunk(usize, u64),
+    /// The head of the snapshot with this index.
+    Snapshot(u64),
+    /// What snapshots are made of.
+    Part(Part),
 }
 
 /// The register's key in the service.
@@ -61,7 +67,8 @@ impl fmt::Display for Register {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Register::Segment(lane, index) => write!(f, "segment/{lane}/{index}"),
-            Register::Chunk(lane, index) => write!(f, "chunk/{lane}/{index}"),
+            Register::Snapshot(index) => write!(f, "snapshot/{index}"),
+            Register::Part(Part(life, index)) => write!(f, "part/{life:016x}/{index}"),
         }
     }
 }
@@ -78,8 +85,10 @@ pub(crate) enum Command {
     Push(Segments),
     /// Answer the request that this ticket stands for.
     Answer(Ticket, Answer),
-    /// Tell a person.
+    /// Tell a person that this node refuses to go on.
     Alarm(String),
+    /// Tell a person of something that it can do without.
+    Warn(String),
 }
 
 /// The answer to a request that was appended.
@@ -113,7 +122,6 @@ enum Phase {
 /// A lane, as this node reads it.
 #[derive(Debug, Default)]
 struct Source {
-    chunks: Sequence,
     segments: Sequence,
     silence: Silence,
     /// This node is settling a segment of it, though it is not its owner.
@@ -148,7 +156,11 @@ pub(crate) struct Log {
     count: u64,
     tickets: Ticket,
     pushes: Pushes,
-    archive: Archive,
+    snapshots: Snapshots,
+    /// Parts of snapshots that are being read for polls.
+    fetching: BTreeSet<Part>,
+    /// How many were.
+    loaded: u64,
     commands: Vec<Command>,
     wake: Option<Time>,
 }
@@ -156,13 +168,9 @@ pub(crate) struct Log {
 impl Log {
     /// The log of node `me` of so many, in a life that begins now.
     pub(crate) fn new(me: usize, lanes: usize, life: String, options: Options) -> Self {
-        let mut sources: Vec<Source> = (0..lanes).map(|_| Source::default()).collect();
-        for (lane, source) in sources.iter_mut().enumerate() {
-            if lane != me || !options.bugs.has(Bug::ReuseIndexes) {
-                source.chunks.probe();
-            }
-        }
-        Self {
+        let sources = (0..lanes).map(|_| Source::default()).collect();
+        let snapshots = Snapshots::new(&life);
+        let mut log = Self {
             me,
             options,
             life,
@@ -175,11 +183,15 @@ impl Log {
             count: 0,
             tickets: 0,
             pushes: Pushes::default(),
-            archive: Archive::default(),
+            snapshots,
+            fetching: BTreeSet::new(),
+            loaded: 0,
             commands: Vec::new(),
             wake: None,
             pace: Pace::new(lanes, options.ack_early),
-        }
+        };
+        log.seek();
+        log
     }
 
     /// Whether the node has caught up with all that was there when its life
@@ -259,6 +271,29 @@ impl Log {
         false
     }
 
+    /// A page of the messages that may be shown, from these offsets on; none when some
+    /// of them have to be read first, which begins then.
+    pub(crate) fn poll(
+        &mut self,
+        offsets: &BTreeMap<String, u64>,
+    ) -> serde_json::Result<Option<Box<RawValue>>> {
+        let missing = match poll::page(&self.replica, offsets)? {
+            Ok(page) => return Ok(Some(page)),
+            Err(missing) => missing,
+        };
+        for part in missing {
+            if self.fetching.insert(part) {
+                self.commands.push(Command::Read(Register::Part(part)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many parts were read for polls.
+    pub(crate) fn loaded(&self) -> u64 {
+        self.loaded
+    }
+
     /// The messages that may be shown, by key, from these offsets on.
     pub(crate) fn replica(&self) -> &Replica {
         &self.replica
@@ -268,14 +303,16 @@ impl Log {
     pub(crate) fn found(&mut self, register: Register, text: Option<Arc<str>>) {
         match register {
             Register::Segment(lane, index) => self.sources[lane].segments.answer(index, text),
-            Register::Chunk(lane, index) => self.sources[lane].chunks.answer(index, text),
+            Register::Snapshot(index) => self.found_snapshot(index, text),
+            Register::Part(part) => self.found_part(part, text),
         }
     }
 
     /// A register says this for good.
     pub(crate) fn settled(&mut self, now: Time, register: Register, text: &Arc<str>) {
         match register {
-            Register::Chunk(_, index) => self.archived(index, text),
+            Register::Snapshot(index) => self.proposed(index, text),
+            Register::Part(part) => self.wrote_part(part, text),
             Register::Segment(lane, index) => {
                 self.sources[lane].segments.learn(index, Arc::clone(text));
                 if lane == self.me {
@@ -315,7 +352,7 @@ impl Log {
         if self.is_serving() {
             self.fill(now);
             self.push(now);
-            self.archive();
+            self.snapshot();
         }
         mem::take(&mut self.commands)
     }

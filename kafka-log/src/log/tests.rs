@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::segment::Segment;
+use crate::snapshot::Head;
 
 /// Nodes, the registers, and who is down or cut off.
 struct Cluster {
@@ -16,6 +17,8 @@ struct Cluster {
     /// Proposals are not answered.
     stuck: bool,
     answers: BTreeMap<(usize, Ticket), Answer>,
+    /// So many parts and heads of snapshots are written yet.
+    writes_left: Option<usize>,
     reads: usize,
     pushes: usize,
     settled: usize,
@@ -32,6 +35,7 @@ impl Cluster {
             cut: false,
             stuck: false,
             answers: BTreeMap::new(),
+            writes_left: None,
             reads: 0,
             pushes: 0,
             settled: 0,
@@ -66,7 +70,12 @@ impl Cluster {
                 self.reads += 1;
                 self.logs[node].found(register, self.registers.get(&register).cloned());
             }
+            Command::Settle(Register::Part(_) | Register::Snapshot(_), _)
+                if self.writes_left == Some(0) => {}
             Command::Settle(register, text) => {
+                if !matches!(register, Register::Segment(..)) {
+                    self.writes_left = self.writes_left.map(|left| left - 1);
+                }
                 self.settled += 1;
                 if !self.stuck {
                     let stands = self.registers.entry(register).or_insert(text).clone();
@@ -85,6 +94,7 @@ impl Cluster {
                 self.answers.insert((node, ticket), answer);
             }
             Command::Alarm(alarm) => panic!("n{node}: {alarm}"),
+            Command::Warn(_) => {}
         }
     }
 
@@ -101,6 +111,25 @@ impl Cluster {
         messages.map(|(offset, text)| (offset, text.to_owned())).collect()
     }
 
+    /// What a client gets.
+    fn poll(&mut self, node: usize, key: &str, from: u64) -> String {
+        let offsets = BTreeMap::from([(key.to_owned(), from)]);
+        loop {
+            if let Some(page) = self.logs[node].poll(&offsets).unwrap() {
+                return page.get().to_owned();
+            }
+            assert!(self.pump(node), "nothing is read");
+        }
+    }
+
+    fn poll_all(&mut self, node: usize, key: &str) -> Vec<(u64, String)> {
+        let page = self.poll(node, key, 0);
+        let mut keys: BTreeMap<String, Vec<(u64, Box<RawValue>)>> =
+            serde_json::from_str(&page).unwrap();
+        let messages = keys.remove(key).unwrap_or_default().into_iter();
+        messages.map(|(offset, text)| (offset, text.get().to_owned())).collect()
+    }
+
     fn restart(&mut self, node: usize) {
         let nodes = self.logs.len();
         let options = self.logs[node].options;
@@ -108,6 +137,11 @@ impl Cluster {
         self.logs[node] = Log::new(node, nodes, life, options);
         self.down[node] = false;
     }
+}
+
+/// With a snapshot after so many segments.
+fn every(snapshot_every: u64) -> Options {
+    Options { snapshot_every, ..Options::default() }
 }
 
 fn early() -> Options {
@@ -246,38 +280,123 @@ fn commits_that_are_no_news_are_not_written() {
 
 #[test]
 fn a_node_that_starts_again_reads_a_long_log_in_few_reads() {
-    let mut cluster = Cluster::new(2, Options::default());
+    let mut cluster = Cluster::new(2, every(100));
     for message in 0..5000 {
-        cluster.send(0, "k", message);
+        cluster.send(0, ["k", "l"][message as usize % 2], message);
         cluster.run(1);
     }
+    cluster.send(1, "once", 7);
     cluster.run(200);
-    assert!(cluster.registers.len() > 5000);
-    let shown = cluster.shown(0, "k");
-    assert_eq!(shown.len(), 5000);
+    let (shown, other) = (cluster.shown(0, "k"), cluster.shown(0, "l"));
+    let heads = |cluster: &Cluster| {
+        let is_head = |register: &&Register| matches!(register, Register::Snapshot(_));
+        cluster.registers.keys().filter(is_head).count()
+    };
+    assert!((20..60).contains(&heads(&cluster)), "{} snapshots", heads(&cluster));
+    assert_eq!(shown.len(), 2500);
     for node in 0..2 {
         cluster.reads = 0;
         cluster.restart(node);
         cluster.run(0);
         assert!(cluster.logs[node].is_serving());
-        assert_eq!(cluster.shown(node, "k"), shown, "n{node} shows no less than before");
-        assert!(cluster.reads < 700, "{} reads", cluster.reads);
+        assert!(cluster.reads < 250, "{} reads", cluster.reads);
+        let page = cluster.poll(node, "k", 4900);
+        assert!(page.starts_with(r#"{"k":[[4900,4900],[4902,4902],"#), "{page}");
+        let reads = cluster.reads;
+        assert_eq!(cluster.poll_all(node, "k"), shown, "n{node} shows no less than before");
+        assert_eq!(cluster.poll_all(node, "l"), other);
+        assert_eq!(cluster.poll_all(node, "once").len(), 1);
+        assert!(reads < 260 && cluster.reads < 400, "{reads}, then {} reads", cluster.reads);
     }
 }
 
 #[test]
-fn a_node_that_starts_reads_chunks_before_the_segments_that_peers_tell_of() {
-    let mut log = Log::new(0, 2, "n0-0".to_owned(), Options::default());
-    log.receive(Time::ZERO, Segments { lane: 1, first: 5000, texts: vec!["later".into()] });
-    let is_chunk = |command: &Command| matches!(command, Command::Read(Register::Chunk(_, 0)));
-    let commands = log.pump(Time::ZERO);
-    assert!(commands.len() == 2 && commands.iter().all(is_chunk), "{commands:?}");
+fn another_node_goes_on_with_snapshots_when_their_writer_is_down() {
+    let mut cluster = Cluster::new(3, every(50));
+    let send = |cluster: &mut Cluster, node: usize, count: u64| {
+        for message in 0..count {
+            cluster.send(node, "k", message);
+            cluster.run(5);
+        }
+        cluster.run(3000);
+    };
+    send(&mut cluster, 1, 300);
+    let written = |cluster: &Cluster| {
+        let registers = cluster.registers.iter();
+        let parts = registers.filter(|(register, _)| matches!(register, Register::Part(_)));
+        parts.map(|(_, text)| text.len()).sum::<usize>()
+    };
+    let last = |cluster: &Cluster| -> Head {
+        let registers = cluster.registers.iter();
+        let mut heads = registers.filter(|(register, _)| matches!(register, Register::Snapshot(_)));
+        serde_json::from_str(heads.next_back().expect("a snapshot").1).unwrap()
+    };
+    let (first, before) = (last(&cluster), written(&cluster));
+    let other = (first.writer + 1) % 3;
+    cluster.down[first.writer] = true;
+    send(&mut cluster, other, 300);
+    let second = last(&cluster);
+    assert_ne!(second.writer, first.writer);
+    assert!(written(&cluster) < 3 * before, "it does not write again what is written");
+    let shown = cluster.shown(other, "k");
+    cluster.restart(first.writer);
+    cluster.run(1000);
+    assert_eq!(cluster.poll_all(first.writer, "k"), shown);
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_read_is_passed_over() {
+    for broken in ["head", "index", "all"] {
+        let mut cluster = Cluster::new(1, every(10));
+        for message in 0..100 {
+            cluster.send(0, "k", message);
+            cluster.run(5);
+        }
+        let mut heads: Vec<Register> = cluster.registers.keys().copied().collect();
+        heads.retain(|register| matches!(register, Register::Snapshot(_)));
+        assert!(heads.len() > 5);
+        let newest = cluster.registers[heads.last().unwrap()].clone();
+        let newest: Head = serde_json::from_str(&newest).unwrap();
+        match broken {
+            "head" => drop(cluster.registers.insert(*heads.last().unwrap(), "{}".into())),
+            "index" => drop(cluster.registers.remove(&Register::Part(newest.index[0]))),
+            _ => heads.iter().for_each(|&head| {
+                cluster.registers.insert(head, "no head".into());
+            }),
+        }
+        cluster.restart(0);
+        cluster.run(100);
+        assert_eq!(cluster.poll_all(0, "k").len(), 100, "{broken}");
+    }
+}
+
+/// Writers are killed between any two writes, and old and new lives write side by side.
+#[test]
+fn a_snapshot_is_whole_whenever_its_writer_dies() {
+    for until in 0..40 {
+        let mut cluster = Cluster::new(2, every(5));
+        cluster.writes_left = Some(until);
+        for message in 0..30 {
+            cluster.send(0, ["a", "b", "c"][message as usize % 3], message);
+            cluster.run(40);
+        }
+        cluster.writes_left = None;
+        for node in 0..2 {
+            cluster.restart(node);
+        }
+        cluster.run(3000);
+        for key in ["a", "b", "c"] {
+            let shown = cluster.poll_all(0, key);
+            assert_eq!(shown, cluster.poll_all(1, key), "{until}");
+            assert!(shown.len() == 10, "{until}: {shown:?}");
+        }
+    }
 }
 
 #[test]
 fn a_value_that_is_no_segment_stops_the_node_and_says_so() {
     let mut log = Log::new(0, 1, "n0-0".to_owned(), Options::default());
-    log.found(Register::Chunk(0, 0), None);
+    log.found(Register::Snapshot(0), None);
     log.found(Register::Segment(0, 0), Some("{}".into()));
     let commands = log.pump(Time::ZERO);
     let alarms: Vec<&String> = commands

@@ -28,8 +28,11 @@ fn seeds(usual: u64) -> Range<u64> {
 }
 
 /// Half of these faults, on two, three or five nodes. Every eighth seed is long and
-/// busy, so that lanes grow beyond their first chunk.
-fn hardship(seed: u64, options: Options, faults: &[Fault]) -> Simulation {
+/// busy, every other one has a snapshot after a few segments.
+fn hardship(seed: u64, mut options: Options, faults: &[Fault]) -> Simulation {
+    if seed % 2 == 1 {
+        options.snapshot_every = 20;
+    }
     let mut rng = StdRng::seed_from_u64(seed);
     let nodes = [2, 3, 5][seed as usize % 3];
     let (rate, seconds) = if seed % 8 == 7 { (600.0, 10) } else { (60.0, 12) };
@@ -70,14 +73,14 @@ fn check(run: &Simulation) -> Finished {
 
 #[test]
 fn nothing_goes_wrong_whatever_goes_wrong() {
-    let (mut polled, mut chunks) = (0, 0);
+    let (mut polled, mut snapshots) = (0, 0);
     for seed in seeds(32) {
         let run = check(&all_faults(seed, Options::default()));
         polled += run.journal.matches(r#""type":"poll_ok","#).count();
-        chunks += run.journal.matches(r#","key":"chunk/0/0","from""#).count();
+        snapshots += run.journal.matches(r#","key":"snapshot/0","from""#).count();
     }
-    eprintln!("{polled} lines of answered polls, {chunks} of chunks");
-    assert!(polled > 0 && (chunks > 0 || seeds(32).count() < 32));
+    eprintln!("{polled} lines of answered polls, {snapshots} of snapshots");
+    assert!(polled > 0 && (snapshots > 0 || seeds(32).count() < 32));
 }
 
 #[test]
@@ -160,6 +163,12 @@ fn replicas_that_skip_segments_are_found_out() {
 #[test]
 fn messages_shown_before_they_are_stable_are_found_out() {
     is_found_out(broken(Bug::ShowUnstable), all_faults);
+}
+
+#[test]
+fn snapshots_that_claim_more_than_they_have_are_found_out() {
+    is_found_out(broken(Bug::SnapshotAhead), all_faults);
+    is_found_out(broken(Bug::SkipParts), all_faults);
 }
 
 #[test]

@@ -12,10 +12,12 @@ struct Injected {
     bug: &'static str,
     seeds: u32,
     findings: &'static [&'static str],
+    /// An argument that brings out the code that has it.
+    with: &'static str,
 }
 
 const fn injected(bug: &'static str, seeds: u32, findings: &'static [&'static str]) -> Injected {
-    Injected { bug, seeds, findings }
+    Injected { bug, seeds, findings, with: "" }
 }
 
 /// What shows that a broadcast value is not everywhere; which of them comes first
@@ -37,6 +39,8 @@ const KAFKA_LOG: &[Injected] = &[
     injected("reuse-indexes", 200, GAPS),
     injected("skip-segments", 200, GAPS),
     injected("show-unstable", 200, GAPS),
+    Injected { with: "--snapshot-every=10", ..injected("snapshot-ahead", 500, GAPS) },
+    Injected { with: "--snapshot-every=10", ..injected("skip-parts", 500, GAPS) },
 ];
 
 const G_COUNTER: &[Injected] = &[
@@ -61,9 +65,11 @@ fn are_found<B>(node: &str, injected: &[Injected], all: &[(&str, B)]) {
     }
 }
 
-fn is_found_and_repeats(node: &str, Injected { bug, seeds, findings }: &Injected) {
-    let inject = format!("--inject={bug}");
-    let output = simulate(&["swarm", node, "--seeds", &seeds.to_string(), "--", &inject]);
+fn is_found_and_repeats(node: &str, Injected { bug, seeds, findings, with }: &Injected) {
+    let (seeds, inject) = (seeds.to_string(), format!("--inject={bug}"));
+    let arguments = ["swarm", node, "--seeds", &seeds, "--", &inject, with];
+    let count = arguments.len() - usize::from(with.is_empty());
+    let output = simulate(&arguments[..count]);
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{bug} was not found in {seeds} seeds: {said}");
     let shows = |finding: &&str| said.lines().any(|line| line.starts_with(*finding));
