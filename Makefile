@@ -103,6 +103,10 @@ scale: build ## Broadcast with 5 to 1,000 nodes: messages and latency
 frontier: build ## Broadcast's messages against latency: table, bars, broadcast/frontier.svg
 	@$(SIMULATE) frontier --svg broadcast/frontier.svg
 
+.PHONY: sparse
+sparse: build ## Broadcast where few nodes have a link to each other: table, bars
+	@$(SIMULATE) sparse
+
 .PHONY: excess
 excess: build ## Broadcast under partitions against flooding, 100 seeds
 	@$(SIMULATE) excess

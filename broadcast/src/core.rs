@@ -14,9 +14,10 @@ use std::time::Duration;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
+use rand::seq::IndexedRandom as _;
 
 use crate::injected_bugs::{Bug, Bugs};
+use crate::peers::Peers;
 use crate::rtt::Rtt;
 use crate::store::{Prefixes, Store};
 use crate::wire::{Count, Digest, Message, Rank, Run, Spread};
@@ -25,8 +26,8 @@ use crate::wire::{Count, Digest, Message, Rank, Run, Spread};
 const MEMORY: Duration = Duration::from_secs(10);
 /// How often a want is asked for.
 const TRIES: u32 = 8;
-/// How many nodes count as those that can be reached, most likely.
-const ACQUAINTANCES: usize = 2;
+/// From how many of those that can be reached, most likely, one is chosen.
+const LIKELY: usize = 2;
 /// How long a value waits for those before it until it goes its own way.
 const ORPHANED: Duration = Duration::from_secs(3);
 
@@ -56,6 +57,8 @@ pub(crate) struct Ask {
     pub(crate) deadline: Duration,
     /// The end of the journal when it was asked.
     pub(crate) position: usize,
+    /// Whether to ask again when it is overdue: the other one was heard of since.
+    pub(crate) again: bool,
     overdue: bool,
 }
 
@@ -94,14 +97,8 @@ pub(crate) struct Core {
     pub(crate) bugs: Bugs,
     /// Messages to be sent.
     pub(crate) outbox: Vec<(Rank, Message)>,
-    /// When each node was last heard of.
-    heard: Vec<Option<Duration>>,
-    /// Whose turn it is to be tried: the last first.
-    turns: Vec<Rank>,
-    /// The same among those that were heard of or suggested.
-    known_turns: Vec<Rank>,
-    /// Whether the last one tried was of those.
-    is_turn_of_known: bool,
+    /// What it knows of the others.
+    pub(crate) peers: Peers,
     nonce: u64,
     asks: BTreeMap<u64, Ask>,
     wants: BTreeMap<Rank, Want>,
@@ -125,10 +122,7 @@ impl Core {
             rtt: Rtt::default(),
             bugs: Bugs::default(),
             outbox: Vec::new(),
-            heard: vec![None; nodes],
-            turns: Vec::new(),
-            known_turns: Vec::new(),
-            is_turn_of_known: false,
+            peers: Peers::new(me, nodes),
             nonce,
             asks: BTreeMap::new(),
             wants: BTreeMap::new(),
@@ -152,10 +146,12 @@ impl Core {
         self.nonce += 1;
         let (asked, deadline) = (now, now + self.rtt.timeout());
         let position = self.store.position();
-        self.asks
-            .insert(self.nonce, Ask { peer, purpose, asked, deadline, position, overdue: false });
+        let (again, overdue) = (false, false);
+        let ask = Ask { peer, purpose, asked, deadline, position, again, overdue };
+        self.asks.insert(self.nonce, ask);
         let digest = Digest { nonce: self.nonce, have: self.store.counts(), ..digest };
         self.outbox.push((peer, Message::Digest(digest)));
+        self.peers.note_question(peer);
         self.nonce
     }
 
@@ -173,13 +169,33 @@ impl Core {
         Some((ask, !ask.overdue))
     }
 
-    /// Whether this node was asked for this so lately that the answer may well
-    /// be on its way. However patient others have made this node, a question
-    /// that got lost must not keep it from asking one whom it hears again.
-    pub(crate) fn is_asking(&self, purpose: Purpose, peer: Rank, now: Duration) -> bool {
+    /// The question for this that this node was asked so lately that the answer may well
+    /// be on its way, however patient others have made this one.
+    fn lately_asked(&mut self, purpose: Purpose, peer: Rank, now: Duration) -> Option<&mut Ask> {
         let usual = self.rtt.usual_timeout();
-        let is_open = |ask: &Ask| !ask.overdue && ask.asked + usual > now;
-        self.asks.values().any(|ask| ask.purpose == purpose && ask.peer == peer && is_open(ask))
+        let is_it = |ask: &&mut Ask| ask.purpose == purpose && ask.peer == peer && !ask.overdue;
+        let mut asks = self.asks.values_mut().filter(is_it);
+        asks.find(|ask| ask.asked + usual > now)
+    }
+
+    /// Whether an answer may well be on its way.
+    pub(crate) fn is_asking(&mut self, purpose: Purpose, peer: Rank, now: Duration) -> bool {
+        self.lately_asked(purpose, peer, now).is_some()
+    }
+
+    /// The same of a node that was just heard of. A question may have got lost while it was
+    /// out of reach: if it does not answer as soon as usual, it is asked again.
+    pub(crate) fn is_asking_who_was_heard(
+        &mut self,
+        purpose: Purpose,
+        peer: Rank,
+        now: Duration,
+    ) -> bool {
+        let usual = self.rtt.usual_timeout();
+        let Some(ask) = self.lately_asked(purpose, peer, now) else { return false };
+        ask.again = true;
+        ask.deadline = ask.deadline.min(ask.asked + usual);
+        true
     }
 
     /// Marks a question as one whose answer does not matter any more.
@@ -273,54 +289,30 @@ impl Core {
         due
     }
 
-    /// Takes note that a node is there.
-    pub(crate) fn hear(&mut self, now: Duration, from: Rank) {
-        self.heard[from] = Some(now);
-    }
-
     /// Takes note of nodes that are said to be near, and that all have started.
     pub(crate) fn suggest(&mut self, near: &[Rank]) {
         self.rtt.expect_answers();
-        for &rank in near.iter().filter(|&&rank| rank != self.me) {
-            self.heard[rank].get_or_insert(Duration::ZERO);
-        }
+        self.peers.suggest(near);
     }
 
-    /// A node other than this one, in random order. Every second time it is the next
-    /// of all; in between, of those that were ever heard of or suggested, for in a
-    /// network that is not complete there may never be an answer from any other.
+    /// A node other than this one, in random order.
     pub(crate) fn anybody(&mut self) -> Option<Rank> {
-        self.is_turn_of_known = !self.is_turn_of_known;
-        if self.is_turn_of_known && self.known_turns.is_empty() {
-            let is_known = |rank: &Rank| self.heard[*rank].is_some();
-            self.known_turns = (0..self.nodes).filter(is_known).collect();
-            self.known_turns.shuffle(&mut self.rng);
-        }
-        if let Some(known) = self.known_turns.pop_if(|_| self.is_turn_of_known) {
-            return Some(known);
-        }
-        if self.turns.is_empty() {
-            self.turns = (0..self.nodes).filter(|&rank| rank != self.me).collect();
-            self.turns.shuffle(&mut self.rng);
-        }
-        self.turns.pop()
+        self.peers.anybody(&mut self.rng)
     }
 
-    /// Some of the nodes that can be reached, most likely: those that were
-    /// heard of last, in random order.
-    pub(crate) fn reachable(&mut self, amount: usize) -> Vec<Rank> {
-        let heard = self.heard.iter().enumerate();
-        let mut last: Vec<_> = heard.filter_map(|(rank, at)| Some(((*at)?, rank))).collect();
-        last.sort_unstable_by(|a, b| b.cmp(a));
-        last.truncate(ACQUAINTANCES);
-        let (chosen, _) = last.partial_shuffle(&mut self.rng, amount);
-        chosen.iter().map(|&(_, rank)| rank).collect()
+    /// One of these, at random.
+    pub(crate) fn any_of(&mut self, ranks: &[Rank]) -> Option<Rank> {
+        ranks.choose(&mut self.rng).copied()
     }
 
-    /// Whom to compare knowledge with: one that can be reached, most likely,
-    /// and one in turn that may not.
-    pub(crate) fn partners(&mut self) -> Vec<Rank> {
-        let mut partners = self.reachable(1);
+    /// Whom to compare knowledge with: one that can be reached, most likely, from
+    /// another tree than that root's if one is known, and one in turn that may not.
+    pub(crate) fn partners(&mut self, root: Option<Rank>) -> Vec<Rank> {
+        let mut likely = root.map_or_else(Vec::new, |root| self.peers.elsewhere(root, LIKELY));
+        if likely.is_empty() {
+            likely = self.peers.reachable(LIKELY);
+        }
+        let mut partners: Vec<Rank> = self.any_of(&likely).into_iter().collect();
         partners.extend(self.anybody());
         partners.dedup();
         partners

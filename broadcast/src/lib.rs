@@ -57,7 +57,8 @@
 //! - `core`: what both share: questions, answers, what is known to be missing.
 //! - `store`: what a node knows: logs, version vectors, the journal; `seen`: the
 //!   set that clients read; [`canonical`]: when two JSON texts are one value.
-//! - `layout`: the tree that nodes prefer; `link`, `rtt`: one end of a link.
+//! - `layout`: the tree that nodes prefer; `peers`: whom to ask; `link`, `rtt`: one end
+//!   of a link.
 //! - [`injected_bugs`]: bugs to be put in on purpose.
 //! - [`wire`]: what nodes say to each other. [`config`]: what can be set.
 
@@ -69,6 +70,7 @@ pub mod injected_bugs;
 mod layout;
 mod link;
 pub mod machine;
+mod peers;
 mod rtt;
 mod seen;
 mod shell;

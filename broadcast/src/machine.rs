@@ -78,7 +78,7 @@ impl Broadcaster {
     ) -> Result<(), Malformed> {
         let core = self.core();
         message.check(core.me, from, core.nodes)?;
-        core.hear(now, from);
+        core.peers.hear(now, from);
         match &mut self.0 {
             Way::Tree(tree) => tree.receive(now, from, message),
             Way::Direct(direct) => direct.receive(now, from, message),

@@ -54,9 +54,10 @@ pub struct Spread {
     /// The sender's path in its tree, root first, itself last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path: Vec<Rank>,
-    /// The sender has another parent: stop sending it downlinks.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub leave: bool,
+    /// The sender has another parent: no more downlinks on the link of this epoch. Zero
+    /// is no link's.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub leave: u64,
     /// For so many more milliseconds the sender takes the network for unsteady.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unrest: u64,

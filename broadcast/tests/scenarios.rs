@@ -91,11 +91,11 @@ fn a_pause_outlasts_a_question_that_nobody_answers() {
     assert_eq!(read(&mut scene, 0), [1, 2], "{}", scene.journal());
 }
 
-/// How long a value takes from one node to all, to a tenth of a second.
-fn until_everywhere(scene: &mut Scenario, nodes: usize, from: usize, value: u64) -> Duration {
+/// How long a value takes from one node to these, to a tenth of a second.
+fn until_at(scene: &mut Scenario, nodes: &[usize], from: usize, value: u64) -> Duration {
     let began = scene.now();
     broadcast(scene, from, value);
-    while (0..nodes).any(|node| !read(scene, node).contains(&value)) {
+    while nodes.iter().any(|&node| !read(scene, node).contains(&value)) {
         scene.run_for(SECOND / 10);
         assert!(scene.now() - began < 60 * SECOND, "{value} is stuck\n{}", scene.journal());
     }
@@ -115,13 +115,13 @@ fn in_a_network_that_is_not_complete_values_are_everywhere_within_the_bound() {
                 .links(links.clone())
                 .seed(7)
                 .scenario();
-            let first = until_everywhere(&mut scene, nodes, nodes - 1, 0);
+            let first = until_at(&mut scene, &all(nodes), nodes - 1, 0);
             late.extend((first >= BOUND).then(|| format!("{links} of {nodes}: {first:?}")));
             assert!(first < BOUND + 5 * SECOND, "{late:?}");
             scene.run_for(2 * BOUND);
             for value in 1..4 {
                 let from = usize::try_from(value).unwrap() * nodes / 4;
-                took.push(until_everywhere(&mut scene, nodes, from, value));
+                took.push(until_at(&mut scene, &all(nodes), from, value));
                 assert!(took.last() < Some(&BOUND), "{links} of {nodes}: {took:?} from n{from}");
             }
         }
@@ -130,4 +130,61 @@ fn in_a_network_that_is_not_complete_values_are_everywhere_within_the_bound() {
     took.sort_unstable();
     let median = took[took.len() / 2];
     assert!(median < 2 * SECOND, "half of the values took {median:?} or more");
+}
+
+fn all(nodes: usize) -> Vec<usize> {
+    (0..nodes).collect()
+}
+
+/// All nodes but this one.
+fn others(nodes: usize, node: usize) -> Vec<usize> {
+    (0..nodes).filter(|&other| other != node).collect()
+}
+
+#[test]
+fn a_root_that_is_out_of_reach_at_the_start_costs_the_others_two_seconds_at_most() {
+    for nodes in [3, 5, 25] {
+        let mut scene = cluster(nodes);
+        let rest = others(nodes, 0);
+        scene.cut(&[0], &rest);
+        let took = until_at(&mut scene, &rest, nodes - 1, 1);
+        assert!(took <= 2 * SECOND, "{nodes} nodes: {took:?}");
+        scene.heal();
+        let took = until_at(&mut scene, &all(nodes), 0, 2);
+        assert!(took <= 2 * SECOND, "{nodes} nodes: {took:?} when the root was back");
+    }
+}
+
+#[test]
+fn a_node_that_restarts_while_its_parent_is_out_of_reach_has_another_one_in_two_seconds() {
+    for nodes in [3, 5, 25] {
+        let mut scene = cluster(nodes);
+        scene.run_for(SECOND);
+        let rest = others(nodes, 0);
+        scene.cut(&[0], &rest);
+        scene.run_for(4 * SECOND);
+        scene.kill(&[nodes - 1]);
+        scene.restart();
+        let took = until_at(&mut scene, &rest, nodes - 1, 1);
+        assert!(took <= 2 * SECOND, "{nodes} nodes: {took:?}");
+    }
+}
+
+/// A parent sends downlinks to its children of the preferred tree whether it knows of
+/// them or not, so that they join as soon as they hear it.
+#[test]
+fn a_node_that_never_reached_its_parent_joins_when_it_hears_it() {
+    for alone in [SECOND / 5, SECOND, 3 * SECOND, 8 * SECOND] {
+        let mut scene = cluster(2);
+        scene.run_for(SECOND);
+        scene.cut(&[0], &[1]);
+        scene.kill(&[1]);
+        scene.restart();
+        scene.run_for(alone);
+        scene.heal();
+        let took = until_at(&mut scene, &[0, 1], 0, 1);
+        assert!(took <= SECOND / 2, "after {alone:?} alone: {took:?}");
+        let took = until_at(&mut scene, &[0, 1], 1, 2);
+        assert!(took <= SECOND, "after {alone:?} alone: {took:?} the other way");
+    }
 }

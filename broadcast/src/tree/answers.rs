@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use super::rounds::millis;
-use super::seek::Offer;
+use super::seek::{Offer, PROBED, Scope};
 use super::uplink::Uplink;
 use super::{Standing, Tree};
 use crate::core::{Ask, Purpose};
@@ -125,6 +125,8 @@ impl Tree {
                     seek.waiting = seek.waiting.saturating_sub(1);
                 }
                 seek.offers.push(offer);
+                // Before there was any answer, nobody knew how long they take.
+                seek.until = seek.until.min(seek.asked + self.core.rtt.timeout());
             }
             _ => self.consider(now, offer.peer, &offer.path),
         }
@@ -176,11 +178,11 @@ impl Tree {
             return;
         }
         if !self.is_better(&path) {
-            self.leave(ask.peer);
+            self.leave(ask.peer, nonce);
             return;
         }
         let former = match &self.standing {
-            Standing::Child(uplink) => Some(uplink.peer),
+            Standing::Child(uplink) => Some((uplink.peer, uplink.epoch)),
             _ => None,
         };
         let period = self.core.period;
@@ -189,8 +191,8 @@ impl Tree {
         self.core.forget(Purpose::Join);
         self.on_other_parent(now);
         self.on_joined(now, nonce, ask, down, path);
-        if let Some(former) = former.filter(|&former| former != ask.peer) {
-            self.leave(former);
+        if let Some((former, epoch)) = former.filter(|&(former, _)| former != ask.peer) {
+            self.leave(former, epoch);
         }
     }
 
@@ -199,8 +201,11 @@ impl Tree {
         for (nonce, ask) in self.core.overdue(now) {
             let is_join =
                 matches!(&self.standing, Standing::Child(uplink) if uplink.epoch == nonce);
-            if ask.purpose == Purpose::Join && is_join {
-                self.on_silence(now);
+            match ask.purpose {
+                Purpose::Join if is_join && ask.again => self.join_again(now),
+                Purpose::Join if is_join => self.on_silence(now),
+                Purpose::Switch if ask.again => self.switch_to(now, ask.peer),
+                _ => {}
             }
         }
         for peer in self.core.due_wants(now) {
@@ -211,8 +216,9 @@ impl Tree {
         }
     }
 
-    /// The parent does not answer. A node that has just started gives it time
-    /// to start, too; otherwise it is lost.
+    /// The parent does not answer: it is lost. Before there was any answer at all, it may
+    /// just be far away: it is asked again, together with those who can be reached,
+    /// most likely.
     fn on_silence(&mut self, now: Duration) {
         if self.core.bugs.has(Bug::GiveUp) {
             return;
@@ -222,6 +228,8 @@ impl Tree {
             return;
         }
         self.core.rtt.timed_out();
-        self.join_again(now);
+        let near = self.core.peers.reachable(PROBED);
+        let scope = if near.is_empty() { Scope::Wide } else { Scope::Near };
+        self.seek(now, scope);
     }
 }

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::rounds::LONGEST_PROMISE;
 use crate::link::Heard;
 use crate::wire::{Ack, Rank, Up};
 
@@ -27,14 +28,42 @@ pub(super) struct Child {
     unconfirmed: Option<Duration>,
     /// Whether this is a child in the preferred tree.
     preferred: bool,
+    /// How long to wait until it is called once more, while it has not joined.
+    pause: Duration,
 }
 
 impl Child {
+    /// A child of the preferred tree that has not joined.
+    fn absent(pause: Duration) -> Self {
+        let heard = Heard::default();
+        Self {
+            epoch: 0,
+            sent: 0,
+            promised: pause,
+            heard,
+            unconfirmed: None,
+            preferred: true,
+            pause,
+        }
+    }
+
     /// The confirmation that the child is owed, which counts as given now.
     pub(super) fn confirm(&mut self, now: Duration) -> Option<Ack> {
         let came = self.unconfirmed.take()?;
         let held = (now - came).as_millis();
         Some(Ack { upto: self.heard.upto(), held: u64::try_from(held).unwrap_or(u64::MAX) })
+    }
+
+    /// Whether it ever joined.
+    pub(super) fn has_joined(&self) -> bool {
+        self.epoch != 0
+    }
+
+    /// A downlink leaves; by then comes the next one. Nothing is promised to a child
+    /// that has not joined: it may be out of reach for good, and is called now and then.
+    pub(super) fn promise(&mut self, now: Duration, promised: Duration) {
+        self.promised = if self.has_joined() { promised } else { now + self.pause };
+        self.pause = (2 * self.pause).min(LONGEST_PROMISE.max(self.pause));
     }
 
     /// Whether the child is owed a confirmation.
@@ -59,13 +88,10 @@ pub(super) enum Verdict {
 pub(super) struct Children(BTreeMap<Rank, Child>);
 
 impl Children {
-    /// The children of the preferred tree.
-    pub(super) fn preferred(ranks: impl Iterator<Item = Rank>, promised: Duration) -> Self {
-        let child = |rank| {
-            let heard = Heard::default();
-            (rank, Child { epoch: 0, sent: 0, promised, heard, unconfirmed: None, preferred: true })
-        };
-        Self(ranks.map(child).collect())
+    /// The children of the preferred tree. Those that have not joined a period after the
+    /// start are called.
+    pub(super) fn preferred(ranks: impl Iterator<Item = Rank>, period: Duration) -> Self {
+        Self(ranks.map(|rank| (rank, Child::absent(period))).collect())
     }
 
     /// A child joins, or joins once more. It was sent everything up to `sent`,
@@ -79,13 +105,14 @@ impl Children {
         promised: Duration,
     ) {
         let preferred = self.0.get(&peer).is_some_and(|child| child.preferred);
-        let heard = Heard::from(heard);
-        self.0.insert(peer, Child { epoch, sent, promised, heard, unconfirmed: None, preferred });
+        let (heard, pause) = (Heard::from(heard), Duration::ZERO);
+        let child = Child { epoch, sent, promised, heard, unconfirmed: None, preferred, pause };
+        self.0.insert(peer, child);
     }
 
-    /// A child has another parent now.
-    pub(super) fn leave(&mut self, peer: Rank) {
-        if self.0.get(&peer).is_some_and(|child| !child.preferred) {
+    /// A child has another parent now, unless it joined once more since.
+    pub(super) fn leave(&mut self, peer: Rank, epoch: u64) {
+        if self.0.get(&peer).is_some_and(|child| child.epoch == epoch && !child.preferred) {
             self.0.remove(&peer);
         }
     }
@@ -151,14 +178,42 @@ mod tests {
         assert_eq!(children.on_up(2, up, NOW), Verdict::Stranger);
         children.join(2, 9, 0, 0, NOW);
         assert_eq!(children.on_up(2, up, NOW), Verdict::Owed);
-        children.leave(2);
+        children.leave(2, 9);
         assert_eq!(children.on_up(2, up, NOW), Verdict::Stranger);
     }
 
     #[test]
     fn a_child_of_the_preferred_tree_cannot_leave() {
         let mut children = Children::preferred([1].into_iter(), NOW);
-        children.leave(1);
+        children.leave(1, 0);
         assert_eq!(children.len(), 1);
+    }
+
+    #[test]
+    fn a_farewell_that_comes_late_does_not_end_the_next_link() {
+        let mut children = Children::preferred(std::iter::empty(), NOW);
+        children.join(2, 7, 0, 0, NOW);
+        children.join(2, 9, 0, 0, NOW);
+        children.leave(2, 7);
+        assert_eq!(children.len(), 1);
+        children.leave(2, 9);
+        assert!(children.is_empty());
+    }
+
+    #[test]
+    fn a_child_that_does_not_come_is_called_less_and_less_often() {
+        let mut children = Children::preferred([1].into_iter(), NOW);
+        let child = children.get_mut(1).unwrap();
+        let calls: Vec<u64> = (0..1000)
+            .filter(|&tenth| {
+                let now = Duration::from_millis(100 * tenth);
+                let is_called = child.promised <= now;
+                if is_called {
+                    child.promise(now, now + NOW);
+                }
+                is_called
+            })
+            .collect();
+        assert!(calls.len() > 12 && calls.len() < 17, "{calls:?}");
     }
 }

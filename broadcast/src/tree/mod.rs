@@ -192,12 +192,15 @@ impl Tree {
     }
 
     pub(crate) fn receive(&mut self, now: Duration, from: Rank, message: Message) {
+        self.join_if_unconfirmed(now, from);
         match message {
             Message::Spread(spread) => {
+                self.core.peers.note_root(from, &spread.path);
                 self.hear_of_unrest(now, spread.unrest);
                 self.on_spread(now, from, spread);
             }
             Message::Digest(digest) => {
+                self.core.peers.note_root(from, &digest.path);
                 self.hear_of_unrest(now, digest.unrest);
                 self.on_digest(now, from, &digest);
             }
@@ -212,9 +215,7 @@ impl Tree {
         if let Some(up) = spread.up {
             self.on_up(now, from, up);
         }
-        if spread.leave {
-            self.children.leave(from);
-        }
+        self.children.leave(from, spread.leave);
         match (spread.answer, spread.down) {
             (Some(answer), down) => self.on_answer(now, from, &answer, down.as_ref(), spread.path),
             (None, Some(down)) => self.on_down(now, from, &down, spread.path),
@@ -275,7 +276,7 @@ impl Tree {
                     self.forward(now);
                 }
             }
-            Standing::Child(_) if down.epoch != 0 && !is_home => self.leave(from),
+            Standing::Child(_) if down.epoch != 0 && !is_home => self.leave(from, down.epoch),
             _ => self.consider(now, from, &path),
         }
     }
@@ -395,9 +396,20 @@ impl Tree {
         }
     }
 
-    fn leave(&mut self, parent: Rank) {
+    /// A parent that is heard of before it confirmed the link may not know of it: the
+    /// question was lost, or asked in vain while it was out of reach.
+    fn join_if_unconfirmed(&mut self, now: Duration, from: Rank) {
+        let Standing::Child(uplink) = &self.standing else { return };
+        let is_unconfirmed = uplink.peer == from && !uplink.confirmed;
+        if is_unconfirmed && !self.core.is_asking_who_was_heard(Purpose::Join, from, now) {
+            self.join_again(now);
+        }
+    }
+
+    /// Ends one link to a parent. Another one may have been asked for since.
+    fn leave(&mut self, parent: Rank, epoch: u64) {
         let path = self.path();
-        self.core.send(parent, Spread { leave: true, path, ..Spread::default() });
+        self.core.send(parent, Spread { leave: epoch, path, ..Spread::default() });
     }
 
     /// Asks a node what it has, for one purpose or another.

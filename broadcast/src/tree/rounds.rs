@@ -87,11 +87,16 @@ impl Tree {
         for peer in peers {
             let store = &self.core.store;
             let Some(child) = self.children.get_mut(peer) else { continue };
-            let has_news = store.has_news(child.sent, peer);
-            if !(has_news || child.is_owed() || is_new_path || child.promised <= renew) {
+            let is_due = if child.has_joined() {
+                let has_news = store.has_news(child.sent, peer);
+                has_news || child.is_owed() || is_new_path || child.promised <= renew
+            } else {
+                child.promised <= now
+            };
+            if !is_due {
                 continue;
             }
-            child.promised = promised;
+            child.promise(now, promised);
             let (epoch, mut ack) = (child.epoch, child.confirm(now));
             let next = millis(promised.saturating_sub(now));
             loop {

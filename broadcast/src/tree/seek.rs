@@ -21,11 +21,27 @@ const SIBLINGS: usize = 5;
 const STRANGERS: usize = 2;
 /// How many of those that can be reached, most likely.
 const ACQUAINTANCES: usize = 2;
+/// How many of those are asked when the preferred parent does not answer a node that
+/// has just started.
+pub(super) const PROBED: usize = 3;
+/// Who sought a parent so lately, or a period ago, and lost another one does without.
+const PAUSE: Duration = Duration::from_millis(340);
+
+/// Whom a search asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// The parent that does not answer, and a few nodes near.
+    Near,
+    /// Everybody who may be of help.
+    Wide,
+}
 
 /// A search for a parent.
 #[derive(Debug)]
 pub(super) struct Seek {
-    until: Duration,
+    scope: Scope,
+    pub(super) asked: Duration,
+    pub(super) until: Duration,
     /// How many answers are still to come.
     pub(super) waiting: usize,
     pub(super) offers: Vec<Offer>,
@@ -55,15 +71,9 @@ impl Tree {
     /// What this node tells others about where it stands.
     pub(super) fn offer(&self) -> Vec<Rank> {
         match &self.standing {
-            Standing::Child(uplink) if !uplink.in_doubt && self.is_sure(uplink) => self.path(),
+            Standing::Child(uplink) if uplink.confirmed && !uplink.in_doubt => self.path(),
             _ => vec![self.core.me],
         }
-    }
-
-    /// Whether the parent has confirmed the link, or is the preferred one of a
-    /// node that has just started.
-    fn is_sure(&self, uplink: &Uplink) -> bool {
-        uplink.confirmed || self.sought.is_none()
     }
 
     pub(super) fn is_acceptable(&self, path: &[Rank]) -> bool {
@@ -72,7 +82,11 @@ impl Tree {
 
     /// Changes to the parent that `from` would be, if that is better.
     pub(super) fn consider(&mut self, now: Duration, from: Rank, path: &[Rank]) {
-        if path.last() != Some(&from) || !self.is_better(path) {
+        if path.last() != Some(&from) {
+            return;
+        }
+        self.ask_newcomer(now, from, path);
+        if !self.is_better(path) {
             return;
         }
         match &mut self.standing {
@@ -82,6 +96,23 @@ impl Tree {
                 self.review(now);
             }
             _ => self.switch_to(now, from),
+        }
+    }
+
+    /// Somebody comes into reach while this node seeks a parent. If a question to it was
+    /// under way before that, the search is over soon, for the next one to ask again.
+    fn ask_newcomer(&mut self, now: Duration, from: Rank, path: &[Rank]) {
+        if !self.is_acceptable(path) {
+            return;
+        }
+        let is_asked = self.core.is_asking(Purpose::Seek, from, now);
+        let soon = now + self.core.rtt.usual_timeout();
+        let Standing::Seeking(seek) = &mut self.standing else { return };
+        if is_asked {
+            seek.until = seek.until.min(soon);
+        } else {
+            seek.waiting += 1;
+            self.ask(now, from, Purpose::Seek);
         }
     }
 
@@ -100,7 +131,7 @@ impl Tree {
     }
 
     pub(super) fn switch_to(&mut self, now: Duration, peer: Rank) {
-        if !self.core.is_asking(Purpose::Switch, peer, now) {
+        if !self.core.is_asking_who_was_heard(Purpose::Switch, peer, now) {
             self.ask(now, peer, Purpose::Switch);
         }
     }
@@ -127,7 +158,7 @@ impl Tree {
         if self.had_parent() {
             self.on_unrest(now);
         }
-        self.seek(now);
+        self.lose_parent(now);
     }
 
     /// The parent is silent: seeks another one.
@@ -137,46 +168,65 @@ impl Tree {
         {
             self.suspect(now, uplink.peer);
         }
-        self.seek(now);
+        self.lose_parent(now);
     }
 
     fn had_parent(&self) -> bool {
         matches!(&self.standing, Standing::Child(uplink) if uplink.was_confirmed())
     }
 
-    fn seek(&mut self, now: Duration) {
-        let suspect = match &self.standing {
-            Standing::Child(uplink) => Some(uplink.peer),
-            _ => None,
-        };
-        self.core.forget(Purpose::Join);
-        self.core.forget(Purpose::Switch);
-        if self.sought.is_some_and(|sought| sought + self.core.period > now) {
+    fn lose_parent(&mut self, now: Duration) {
+        if self.sought.is_some_and(|sought| sought + self.core.period.min(PAUSE) > now) {
             self.become_root(now);
             return;
         }
         self.sought = Some(now);
-        let until = now + self.core.rtt.timeout();
-        let mut candidates = self.candidates();
+        self.seek(now, Scope::Wide);
+    }
+
+    /// Asks several nodes at once for a parent, the one among them that was lost.
+    pub(super) fn seek(&mut self, now: Duration, scope: Scope) {
+        let suspect = match &self.standing {
+            Standing::Child(uplink) => Some(uplink.peer),
+            Standing::Seeking(seek) => seek.suspect,
+            Standing::Root => None,
+        };
+        self.core.forget(Purpose::Join);
+        self.core.forget(Purpose::Switch);
+        let mut candidates = match scope {
+            Scope::Near => self.core.peers.reachable(PROBED).into_iter().collect(),
+            Scope::Wide => self.candidates(),
+        };
         candidates.extend(suspect);
+        // A node that has just started has no reason yet to give its parent up.
+        let suspect = suspect.filter(|_| scope == Scope::Wide);
         // Whoever was silent so long need not be waited for.
         let waiting = candidates.iter().filter(|&&peer| Some(peer) != suspect).count();
-        self.standing = Standing::Seeking(Seek { until, waiting, offers: Vec::new(), suspect });
+        let until = now + self.core.rtt.timeout();
+        let offers = Vec::new();
+        self.standing =
+            Standing::Seeking(Seek { scope, asked: now, until, waiting, offers, suspect });
         for peer in candidates {
             self.ask(now, peer, Purpose::Seek);
         }
     }
 
-    /// Whom to ask for a parent.
+    /// Whom to ask for a parent: those that belong near this node in the preferred tree
+    /// unless they left the last questions unanswered, then as many more of those
+    /// that can be reached, and some at random.
     fn candidates(&mut self) -> BTreeSet<Rank> {
         let me = self.core.me;
-        let mut candidates: BTreeSet<Rank> = self.layout.path(me).into_iter().collect();
-        candidates.extend(self.siblings().filter(|&rank| rank != me).take(SIBLINGS));
-        candidates.extend(self.core.reachable(ACQUAINTANCES));
+        let siblings = self.siblings().filter(|&rank| rank != me).take(SIBLINGS);
+        let mut candidates: BTreeSet<Rank> =
+            self.layout.path(me).into_iter().chain(siblings).collect();
+        candidates.remove(&me);
+        let all = candidates.len();
+        candidates.retain(|&rank| !self.core.peers.is_silent(rank));
+        let silent = all - candidates.len();
+        candidates.extend(self.core.peers.reachable(ACQUAINTANCES + silent));
         for _ in 0..STRANGERS {
             candidates.extend(self.core.anybody());
         }
-        candidates.remove(&me);
         candidates
     }
 
@@ -188,7 +238,9 @@ impl Tree {
     pub(super) fn choose(&mut self, now: Duration) {
         let Standing::Seeking(seek) = &mut self.standing else { return };
         let offers = std::mem::take(&mut seek.offers);
-        if offers.is_empty() {
+        let scope = seek.scope;
+        let is_unanswered = offers.is_empty();
+        if is_unanswered {
             self.core.rtt.timed_out();
         }
         let best = offers.into_iter().filter(|offer| self.is_acceptable(&offer.path)).min_by_key(
@@ -199,6 +251,11 @@ impl Tree {
         );
         match best {
             Some(offer) => self.attach(now, offer.peer, offer.path),
+            // As long as nobody ever answered, everybody may just be far away.
+            None if scope == Scope::Near || is_unanswered && self.core.rtt.is_unknown() => {
+                self.sought = Some(now);
+                self.seek(now, Scope::Wide);
+            }
             None => {
                 self.announce(now);
                 self.become_root(now);

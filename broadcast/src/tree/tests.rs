@@ -97,6 +97,20 @@ fn a_node_makes_sure_of_its_root_before_it_tempts_another_one_away() {
 }
 
 #[test]
+fn a_node_that_has_just_started_offers_no_path_that_nobody_confirmed() {
+    let mut tree = Tree::new(Core::new(1, 3, 340 * MS, StdRng::seed_from_u64(1)), 32);
+    tree.start(MS);
+    tree.core.outbox.clear();
+    tree.receive(
+        5 * MS,
+        2,
+        Message::Digest(Digest { nonce: 7, path: vec![2], ..Digest::default() }),
+    );
+    let sent = std::mem::take(&mut tree.core.outbox);
+    assert!(matches!(&sent[..], [(2, Message::Spread(spread))] if spread.path == [1]), "{sent:?}");
+}
+
+#[test]
 fn a_silent_parent_is_replaced_and_asked_whether_it_is_back() {
     let (mut tree, _) = child();
     while !tree.is_root() {

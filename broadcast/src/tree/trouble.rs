@@ -60,7 +60,7 @@ impl Tree {
     /// Tells others of a better root, so that trees become one quickly even
     /// where few links are left.
     fn spread_the_word(&mut self, now: Duration) {
-        for peer in self.core.reachable(LISTENERS) {
+        for peer in self.core.peers.reachable(LISTENERS) {
             self.ask(now, peer, Purpose::Compare);
         }
     }
@@ -80,17 +80,18 @@ impl Tree {
         if compares {
             trouble.compare_at = (trouble.root != 0).then_some(next);
         }
-        let compares = compares && trouble.root != 0;
+        let root = trouble.root;
+        let compares = compares && root != 0;
         let returns = is_due(trouble.return_at);
         if returns {
             trouble.return_at = Some(next);
         }
-        let partners = if compares { self.core.partners() } else { Vec::new() };
+        let partners = if compares { self.core.partners(Some(root)) } else { Vec::new() };
         for peer in partners.into_iter().filter(|&peer| Some(peer) != parent) {
             self.ask(now, peer, Purpose::Compare);
         }
-        if returns && parent != Some(home) {
-            self.switch_to(now, home);
+        if returns && parent != Some(home) && !self.core.is_asking(Purpose::Switch, home, now) {
+            self.ask(now, home, Purpose::Switch);
         }
     }
 }

@@ -7,6 +7,7 @@
 //! - [`swarm`]: many seeds over challenges and faults, on all cores.
 //! - [`starts`]: many starts of every node, and whether one sends too early.
 //! - [`scale`]: broadcast in clusters of growing size.
+//! - [`sparse`]: broadcast where few nodes have a link to each other.
 //! - [`oracle`]: what a run under faults has to show; [`promises`]: how soon and how
 //!   quietly after the last fault.
 //! - [`losses`]: what kills cost a node that keeps values in memory.
@@ -30,6 +31,7 @@ mod oracle;
 mod promises;
 mod scale;
 mod single;
+mod sparse;
 mod starts;
 mod swarm;
 
@@ -59,6 +61,8 @@ enum Command {
     Starts(starts::Flags),
     /// Measure broadcast in clusters of growing size
     Scale(scale::Flags),
+    /// Measure broadcast where few nodes have a link to each other
+    Sparse(sparse::Flags),
     /// Measure what broadcast loses when nodes are killed
     Losses(losses::Flags),
     /// Compare broadcast under partitions with flooding, over many seeds
@@ -79,6 +83,7 @@ fn main() -> ExitCode {
         Command::Swarm(flags) => swarm::run(&flags),
         Command::Starts(flags) => starts::run(&flags),
         Command::Scale(flags) => scale::run(&flags),
+        Command::Sparse(flags) => sparse::run(&flags),
         Command::Losses(flags) => losses::run(&flags),
         Command::Excess(flags) => excess::run(&flags),
         Command::Frontier(flags) => frontier::run(&flags),
