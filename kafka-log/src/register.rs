@@ -19,6 +19,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use maelstrom::{CallError, Context};
+use serde_json::value::RawValue;
 use tokio::time::{self, Instant};
 
 /// How long after the first attempt the second is made; further ones come later
@@ -36,7 +37,15 @@ pub(crate) async fn read<S>(
     context: &Context<S>,
     key: &str,
 ) -> Result<Option<Arc<str>>, CallError> {
-    persist(key, || async { context.lin_kv().timeout(GIVE_UP).read(key).await }).await
+    let read = || async { context.lin_kv().timeout(GIVE_UP).read::<Box<RawValue>>(key).await };
+    Ok(persist(key, read).await?.and_then(|value| text(&value)))
+}
+
+/// The text of a register. A value that no node writes is its own text, which says
+/// nothing to nodes; [`NOTHING`] is overwritten like a register that is not there.
+fn text(value: &RawValue) -> Option<Arc<str>> {
+    let text: Arc<str> = serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().into());
+    (&*text != NOTHING).then_some(text)
 }
 
 /// Writes the register unless it is written, and returns what it says then, for

@@ -223,6 +223,28 @@ async fn requests_wait_until_a_node_has_read_what_there_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn values_that_no_node_wrote_are_passed_over() {
+    for value in [json!(5), json!(null), json!({"by": 1}), json!("no segment")] {
+        let mut peer = Peer::start(&["n0"]).await;
+        for key in ["snapshot/0", "segment/0/0"] {
+            let read = peer.asked().await;
+            assert_eq!(read["key"], key);
+            let error = json!({"type": "error", "code": 20, "text": "none"});
+            let found = json!({"type": "read_ok", "value": value});
+            peer.answer(&read, if key == "snapshot/0" { error } else { found }).await;
+        }
+        for key in ["segment/0/1", "segment/0/2"] {
+            peer.find_nothing(key).await;
+        }
+        peer.send("c1", &send(2, &json!(1))).await;
+        let cas = peer.asked().await;
+        assert_eq!(cas["key"], "segment/0/1");
+        peer.answer(&cas, json!({"type": "cas_ok"})).await;
+        assert_eq!(peer.reply().await["type"], "send_ok", "after {value}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn offsets_that_are_no_offsets_are_malformed() {
     let mut peer = Peer::alone().await;
     peer.send("c1", &json!({"type": "poll", "msg_id": 2, "offsets": {"k1": -1}})).await;

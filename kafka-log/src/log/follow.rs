@@ -3,6 +3,13 @@
 //!
 //! Always: a lane's segments are applied in order, without a gap; a lane is filled
 //! only when all is applied that its last segment had seen.
+//!
+//! *Whom to believe.* The service says what a register says. Nodes tell each other to save
+//! reads, and what they say is taken if it can be true: if it is a segment that may follow
+//! what is known. If not, the register is read. Should what is read contradict what was
+//! taken before, the node begins again from the service, and takes nothing from peers any
+//! more. A register whose value is no segment at all is passed over, by everybody in the
+//! same way: whatever it said before is lost, and the lane goes on behind it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,29 +17,66 @@ use std::sync::Arc;
 use super::{Command, Log, Phase, Register, Time};
 use crate::injected_bugs::Bug;
 use crate::push::Segments;
+use crate::replica::Replica;
 use crate::segment::Segment;
+use crate::sequence::Text;
 
 impl Log {
     /// Applies what has come, in each lane's order.
     pub(super) fn catch_up(&mut self) {
         for lane in 0..self.sources.len() {
-            while let Some((index, text)) = self.sources[lane].segments.pop() {
+            while self.phase != Phase::Broken
+                && let Some((index, text)) = self.sources[lane].segments.pop()
+            {
                 self.apply(lane, index, &text);
             }
         }
     }
 
-    fn apply(&mut self, lane: usize, index: u64, text: &Arc<str>) {
-        if self.phase == Phase::Broken {
-            return;
+    /// Applies a text, unless it is none.
+    fn apply(&mut self, lane: usize, index: u64, Text { text, is_certain }: &Text) {
+        let register = Register::Segment(lane, index);
+        match Segment::decode(text) {
+            Ok(segment) => match self.replica.apply(lane, &segment) {
+                Ok(()) => self.applied(text, &segment),
+                Err(_) if !is_certain => self.reject(lane, index),
+                Err(error) => self.mistrust(register, &error),
+            },
+            Err(_) if !is_certain => self.reject(lane, index),
+            Err(error) => {
+                let warning = format!("{register} in lin-kv is passed over, as it is: {error}");
+                self.commands.push(Command::Warn(warning));
+                self.replica.pass(lane);
+            }
         }
-        let segment = match Segment::decode(text) {
-            Ok(segment) => segment,
-            Err(error) => return self.broken(Register::Segment(lane, index), &error),
-        };
-        if let Err(error) = self.replica.apply(lane, &segment) {
-            return self.broken(Register::Segment(lane, index), &error);
+    }
+
+    /// A peer's text cannot be what the service has: that is read.
+    fn reject(&mut self, lane: usize, index: u64) {
+        let register = Register::Segment(lane, index);
+        self.commands.push(Command::Warn(format!("a peer is wrong about {register}")));
+        self.sources[lane].segments.reject(index);
+    }
+
+    /// What the service says contradicts what was applied before. If any of that came
+    /// from peers it is forgotten, and this life takes no more from them; if all of it
+    /// came from the service, nothing is left to rely on. Nor is it with `--ack-early`:
+    /// what was promised must not be forgotten.
+    fn mistrust(&mut self, register: Register, error: &dyn fmt::Display) {
+        if self.is_wary || self.options.ack_early {
+            return self.broken(register, error);
         }
+        let warning = format!("{register} in lin-kv contradicts what peers said: {error}");
+        self.commands.push(Command::Warn(warning));
+        self.is_wary = true;
+        self.phase = Phase::Recovering;
+        self.replica = Replica::new(self.sources.len(), self.options);
+        self.sources.iter_mut().for_each(|source| source.segments.begin_warily());
+        self.snapshots.begin_again();
+        self.seek();
+    }
+
+    fn applied(&mut self, text: &Arc<str>, segment: &Segment<'_>) {
         self.snapshots.grew(text.len());
         for (other, source) in self.sources.iter_mut().enumerate() {
             if other != self.me || !self.options.bugs.has(Bug::ReuseIndexes) {

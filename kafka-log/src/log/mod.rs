@@ -156,6 +156,8 @@ pub(crate) struct Log {
     count: u64,
     tickets: Ticket,
     pushes: Pushes,
+    /// A peer was wrong; see [`follow`].
+    is_wary: bool,
     snapshots: Snapshots,
     /// Parts of snapshots that are being read for polls.
     fetching: BTreeSet<Part>,
@@ -183,6 +185,7 @@ impl Log {
             count: 0,
             tickets: 0,
             pushes: Pushes::default(),
+            is_wary: false,
             snapshots,
             fetching: BTreeSet::new(),
             loaded: 0,
@@ -314,7 +317,7 @@ impl Log {
             Register::Snapshot(index) => self.proposed(index, text),
             Register::Part(part) => self.wrote_part(part, text),
             Register::Segment(lane, index) => {
-                self.sources[lane].segments.learn(index, Arc::clone(text));
+                self.sources[lane].segments.settle(index, Arc::clone(text));
                 if lane == self.me {
                     self.landed(now, index, text);
                 } else {
@@ -333,7 +336,7 @@ impl Log {
             return self.receive_carelessly(push);
         }
         source.segments.expect(end);
-        for (index, text) in (push.first..).zip(push.texts) {
+        for (index, text) in (push.first..end).zip(push.texts) {
             source.segments.learn(index, text);
         }
     }
