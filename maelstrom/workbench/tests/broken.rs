@@ -6,6 +6,7 @@ use maelstrom::{Context, Empty, Error, Message, Node, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use workbench::checker::{Finding, Validity};
+use workbench::nemesis::Fault;
 use workbench::settings::Workload;
 use workbench::simulation::{Finished, Simulation};
 
@@ -216,6 +217,23 @@ fn nodes_that_never_exchange_a_message_are_a_warning_and_strictly_wrong() {
 fn one_node_has_nobody_to_exchange_messages_with() {
     assert_eq!(told(&run_echoed_transactions(1, true), "no-exchange"), []);
     assert_eq!(told(&run(Flaw::None, true), "no-exchange"), []);
+}
+
+#[test]
+fn a_node_that_was_killed_has_been_heard_all_the_same() {
+    let quiet = |seed| {
+        Simulation::new(Workload::Broadcast, || flooding(Flaw::None))
+            .nodes(2)
+            .rate(1.0)
+            .seconds(10)
+            .nemesis(&[Fault::Kill], 2.0)
+            .seed(seed)
+            .run()
+    };
+    for seed in 0..20 {
+        let finished = quiet(seed);
+        assert_eq!(told(&finished, "no-exchange"), [], "seed {seed}: {finished}");
+    }
 }
 
 #[test]

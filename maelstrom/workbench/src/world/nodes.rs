@@ -58,9 +58,9 @@ impl Node {
         Self { life: Life::Absent, is_paused: false, connection: None, is_heard: false, lines: 0 }
     }
 
-    /// A node that was killed.
-    fn down() -> Self {
-        Self { life: Life::Down, ..Self::absent() }
+    /// The same node, when a process of it begins or ends.
+    fn reborn(&self, life: Life) -> Self {
+        Self { life, is_heard: self.is_heard, ..Self::absent() }
     }
 }
 
@@ -70,7 +70,7 @@ impl World {
         out.push(Command::Start(node));
         self.wire.net.connect(node);
         self.services.begin_life(Address::Node(node), self.wire.net.next_id());
-        self.nodes[node] = Node { life: Life::Initialising, ..Node::absent() };
+        self.nodes[node] = self.nodes[node].reborn(Life::Initialising);
         self.prepare(node, &self.init(node), INIT_TIMEOUT, now);
     }
 
@@ -93,7 +93,8 @@ impl World {
         let faults = self.settings.disk.iter().filter(|fault| fault.strikes_at_kills());
         out.extend(faults.map(|&fault| Command::Damage(node, fault)));
         self.wire.net.disconnect(node);
-        let killed = std::mem::replace(&mut self.nodes[node], Node::down());
+        let down = self.nodes[node].reborn(Life::Down);
+        let killed = std::mem::replace(&mut self.nodes[node], down);
         if let Some(connection) = killed.connection {
             self.wire.close(connection);
         }
