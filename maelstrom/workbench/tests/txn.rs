@@ -578,6 +578,33 @@ fn what_the_original_overlooks_is_a_warning_and_counts_only_if_strict() {
 }
 
 #[test]
+fn a_process_must_see_all_that_happened_before() {
+    let history = |read: &str| {
+        let written = History::new().alone(0, "w x 1").alone(1, "r x 1, w x 2").alone(1, "w y 3");
+        written.alone(2, "r y 3").alone(2, read)
+    };
+    let anomaly = "causality-violation-process";
+    for older in ["r x 1", "r x -"] {
+        assert_told_and_wrong_if_strict(&history(older), "causal", anomaly);
+        assert_clean(&history(older).registers(&[model("causal-cerone")], STRICT));
+    }
+    assert_clean(&history("r x 2").registers(&[model("causal")], STRICT));
+    // A write that nothing puts before the reader, or after what it read, may be missed.
+    let apart = History::new().together(&["w x 1", "w x 2"]).alone(2, "r x 2").alone(3, "r x 1");
+    assert_clean(&apart.registers(&[model("causal")], STRICT));
+    let own = History::new().alone(0, "w x 1").alone(1, "r x 1, w x 2").alone(1, "r x 1");
+    assert_told_and_wrong_if_strict(&own, "causal", anomaly);
+    let failed = History::new().alone(0, "w x 1").begin(1, "w x 2").fail(1).alone(1, "r x 1");
+    assert_clean(&failed.registers(&[model("causal")], STRICT));
+    let lists = |read: &str| {
+        let appended = History::new().alone(0, "append x 1").alone(0, "append x 2");
+        appended.alone(0, "append y 3").alone(1, "r y [3]").alone(1, read).alone(2, "r x [1,2]")
+    };
+    assert_shows_among(&lists("r x [1]").lists(&[model("causal")], STRICT), anomaly);
+    assert_clean(&lists("r x [1,2]").lists(&[model("causal")], STRICT));
+}
+
+#[test]
 fn views_that_no_anomaly_spoils_are_clean_if_strict() {
     let together = History::new().together(&["w x 1, w y 1", "r x 1, r y 1", "r x -, r y -"]);
     assert_clean(&together.registers(&[model("causal-cerone")], STRICT));

@@ -145,16 +145,17 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind {
         subject: Subject {
             clock: true,
-            flags: &["--consistency-models read-atomic,causal-cerone"],
+            flags: &["--strict --consistency-models read-atomic,causal"],
             node_counts: &[1, 2, 3, 5, 10],
             arguments: &["", "--fsync"],
             // Without fsync it does not promise to keep what it answered when the
             // machine dies, and in no case when the disk returns other bytes.
-            disk: |arguments| match arguments {
-                [] => &[DiskFault::Full, DiskFault::Locked],
-                _ => {
-                    &[DiskFault::LoseUnsynced, DiskFault::Torn, DiskFault::Full, DiskFault::Locked]
-                }
+            disk: |arguments| {
+                const FULL: &[DiskFault] = &[DiskFault::Full, DiskFault::Locked];
+                const ALL: &[DiskFault] =
+                    &[DiskFault::LoseUnsynced, DiskFault::Torn, DiskFault::Full, DiskFault::Locked];
+                let is_synced = arguments.iter().any(|argument| argument == "--fsync");
+                if is_synced { ALL } else { FULL }
             },
             most_nodes: 100,
             links: |_| true,

@@ -27,6 +27,10 @@ const LOSSES: &[&str] = &["lost", "missing-at-end", "never-settles"];
 const GAPS: &[&str] = &["panic", "unseen", "lost-write", "int-poll-skip", "poll-skip"];
 /// What shows that a counter is wrong.
 const SUMS: &[&str] = &["wrong-sum", "reads-differ", "never-settles"];
+/// What shows that transactions are not atomic, not causal, or not everywhere.
+const ANOMALIES: &[&str] =
+    &["fractured-read", "OTV", "causality-violation", "divergent-final-read", "never-settles"];
+
 const BROADCAST: &[Injected] = &[
     injected("early-answer", 200, LOSSES),
     injected("skip-last", 200, LOSSES),
@@ -50,8 +54,14 @@ const G_COUNTER: &[Injected] = &[
     injected("same-nonce", 500, SUMS),
 ];
 
+const TXN_KV: &[Injected] = &[
+    injected("two-steps", 200, ANOMALIES),
+    injected("out-of-order", 500, ANOMALIES),
+    injected("deaf-clock", 200, ANOMALIES),
+];
+
 /// Bugs that the crate's own tests find, in schedules that the swarm does not draw.
-const FOUND_ELSEWHERE: &[&str] = &["refuse-commits"];
+const FOUND_ELSEWHERE: &[&str] = &["refuse-commits", "forget-unacknowledged"];
 
 /// Asserts that the swarm finds a node's bugs, each within its seeds, and that what it
 /// prints repeats the failure.
@@ -93,6 +103,11 @@ fn the_bugs_of_the_log_are_found() {
 #[test]
 fn the_bugs_of_the_counter_are_found() {
     are_found("g-counter", G_COUNTER, g_counter::injected_bugs::Bug::ALL);
+}
+
+#[test]
+fn the_bugs_of_transactions_are_found() {
+    are_found("txn-kv", TXN_KV, txn_kv::injected_bugs::Bug::ALL);
 }
 
 #[test]

@@ -93,6 +93,9 @@ pub enum Anomaly {
     FracturedRead,
     /// A transaction saw an effect but missed one of its causes.
     CausalityViolation,
+    /// A transaction missed an effect of one that happened before it, by the order of
+    /// processes and of reads.
+    SessionCausalityViolation,
     /// After everything came to rest, reads still differ.
     DivergentFinalRead,
     /// The load wrote one value to one key twice, so that a read of it does not
@@ -152,6 +155,8 @@ impl Anomaly {
             Self::G1a | Self::G1b | Self::IncompatibleOrder | Self::DirtyUpdate => {
                 Some((Class::G1c, Scope::Data))
             }
+            // Without the order of processes it may be none.
+            Self::SessionCausalityViolation => Some((Class::GSingle, Scope::Process)),
             Self::Otv | Self::FracturedRead | Self::CausalityViolation => {
                 Some((Class::GSingle, Scope::Data))
             }
@@ -210,6 +215,7 @@ impl fmt::Display for Anomaly {
             Self::Otv => "OTV",
             Self::FracturedRead => "fractured-read",
             Self::CausalityViolation => "causality-violation",
+            Self::SessionCausalityViolation => "causality-violation-process",
             Self::DivergentFinalRead => "divergent-final-read",
             Self::DuplicateWrite => "duplicate-write",
             Self::EmptyTransactionGraph => "empty-transaction-graph",

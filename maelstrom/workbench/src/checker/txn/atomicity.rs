@@ -63,7 +63,7 @@ fn check_reader(
 
 impl Versions<'_> {
     /// Who made the state that was read.
-    fn writer(&self, log: &Log, (key, value): (Name, u32)) -> Option<Txn> {
+    pub(super) fn writer(&self, log: &Log, (key, value): (Name, u32)) -> Option<Txn> {
         match self {
             Self::Registers(registers) => registers.writer((key, value)),
             Self::Lists(writes, _) => {
@@ -74,7 +74,7 @@ impl Versions<'_> {
     }
 
     /// Of each version of a register, the one that its writer had read.
-    fn predecessors(&self) -> FxHashMap<Version, Name> {
+    pub(super) fn predecessors(&self) -> FxHashMap<Version, Name> {
         match self {
             Self::Lists(..) => FxHashMap::default(),
             Self::Registers(registers) => {
@@ -85,7 +85,7 @@ impl Versions<'_> {
     }
 
     /// Whether what was read is known to be from before `new` was written.
-    fn is_older(
+    pub(super) fn is_older(
         &self,
         log: &Log,
         before: &FxHashMap<Version, Name>,

@@ -7,8 +7,8 @@
 //!
 //! - `log`: the history as transactions; `names` and `lists` number their values.
 //! - `writes`: who wrote which version.
-//! - `direct`, `list_checks`, `atomicity`, `convergence`: anomalies that need no
-//!   graph.
+//! - `direct`, `list_checks`, `atomicity`, `causality`, `convergence`: anomalies that
+//!   need no search for cycles.
 //! - `registers`, `appends`, `order`: the dependencies, into a `dependency` graph.
 //! - `inference`: orders of versions of registers that only the order of
 //!   transactions or final reads tell.
@@ -33,6 +33,7 @@ pub mod anomaly;
 mod appends;
 mod atomicity;
 mod cases;
+mod causality;
 mod clojure;
 mod convergence;
 mod cycles;
@@ -122,14 +123,23 @@ impl TxnChecker {
             Kind::Registers => {
                 let registers = Registers::of(&self.log, writes, self.options, cases);
                 registers.add_dependencies(graph);
-                atomicity::check(&self.log, &Versions::Registers(&registers), cases);
+                self.add_unseen(&Versions::Registers(&registers), cases);
             }
             Kind::Lists => {
                 let order = VersionOrder::of(&self.log);
                 let with_own_reads = self.options.compatible;
                 appends::add_dependencies(&self.log, writes, &order, with_own_reads, graph);
-                atomicity::check(&self.log, &Versions::Lists(writes, &order), cases);
+                self.add_unseen(&Versions::Lists(writes, &order), cases);
             }
+        }
+    }
+
+    /// What transactions missed of others that they should have seen.
+    fn add_unseen(&self, versions: &Versions<'_>, cases: &mut Casebook) {
+        atomicity::check(&self.log, versions, cases);
+        // Of the stronger models the search for cycles finds as much.
+        if self.models.contains(&Model::Causal) {
+            causality::check(&self.log, versions, cases);
         }
     }
 

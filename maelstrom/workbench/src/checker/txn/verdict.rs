@@ -66,6 +66,7 @@ fn is_overlooked(kind: Kind, options: Options, anomaly: Anomaly) -> bool {
         | Anomaly::Otv
         | Anomaly::FracturedRead
         | Anomaly::CausalityViolation
+        | Anomaly::SessionCausalityViolation
         | Anomaly::DivergentFinalRead
         | Anomaly::ReplyMismatch => true,
         // Of lists, the original breaks down over the first.
