@@ -19,7 +19,7 @@ use crate::wire::{Answer, Count, Digest, Down, Rank, Spread};
 impl Tree {
     pub(super) fn on_digest(&mut self, now: Duration, from: Rank, digest: &Digest) {
         self.make_sure(now, from, &digest.path);
-        let path = self.offer();
+        let path = self.answer_path(from);
         let (runs, more) = self.core.delta(&digest.have);
         let lacking = self.core.store.lacking(digest.have.iter().copied());
         let asks_back = self.want(now, from, lacking);
@@ -42,6 +42,20 @@ impl Tree {
         let due = if is_wanted { now + 2 * patience } else { now + patience };
         self.core.want(from, lacking, due);
         !is_wanted
+    }
+
+    /// The path that a question is answered with. A child of this node knows it already: as
+    /// long as this node is in doubt, it is told none, and so keeps the one that it has
+    /// until it hears more.
+    fn answer_path(&mut self, from: Rank) -> Vec<Rank> {
+        if let Standing::Child(uplink) = &mut self.standing
+            && uplink.in_doubt
+            && self.children.has_joined(from)
+        {
+            uplink.add_doubter(from);
+            return Vec::new();
+        }
+        self.offer()
     }
 
     /// Takes a node as a child, unless it is above this one.
@@ -73,8 +87,8 @@ impl Tree {
             uplink.in_doubt = true;
             uplink.doubters.clear();
         }
-        if uplink.in_doubt && !uplink.doubters.contains(&from) {
-            uplink.doubters.push(from);
+        if uplink.in_doubt {
+            uplink.add_doubter(from);
         }
         if starts {
             self.rejoin(now);
@@ -141,7 +155,8 @@ impl Tree {
         down: Option<&Down>,
         path: Vec<Rank>,
     ) {
-        let is_acceptable = self.is_acceptable(&path);
+        let is_in_doubt = path.is_empty();
+        let is_acceptable = is_in_doubt || self.is_acceptable(&path);
         let Standing::Child(uplink) = &mut self.standing else { return };
         if uplink.epoch != nonce || uplink.peer != ask.peer {
             return;
@@ -150,17 +165,29 @@ impl Tree {
             self.detach(now);
             return;
         };
-        uplink.path = path;
         let took = self.core.rtt.credible(now - ask.asked);
         uplink.confirm(down, took, now);
+        if is_in_doubt {
+            uplink.in_doubt = true;
+        } else {
+            uplink.path = path;
+        }
         if self.core.store.has_news(uplink.sent, ask.peer) {
             uplink.pending.get_or_insert(now);
         }
-        let doubters = std::mem::take(&mut uplink.doubters);
         self.review(now);
         self.forward(now);
+        self.reassure();
+    }
+
+    /// Tells those who asked this node while it was in doubt.
+    pub(super) fn reassure(&mut self) {
         let path = self.path();
-        for doubter in doubters {
+        let Standing::Child(uplink) = &mut self.standing else { return };
+        if uplink.in_doubt {
+            return;
+        }
+        for doubter in std::mem::take(&mut uplink.doubters) {
             self.core.send(doubter, Spread { path: path.clone(), ..Spread::default() });
         }
     }

@@ -130,6 +130,11 @@ impl Children {
         }
     }
 
+    /// Whether that node has joined this one.
+    pub(super) fn has_joined(&self, peer: Rank) -> bool {
+        self.0.get(&peer).is_some_and(Child::has_joined)
+    }
+
     pub(super) fn get_mut(&mut self, peer: Rank) -> Option<&mut Child> {
         self.0.get_mut(&peer)
     }

@@ -288,7 +288,9 @@ impl Tree {
             self.detach(now);
         } else if let Standing::Child(uplink) = &mut self.standing {
             uplink.path = path;
+            uplink.in_doubt = false;
             self.review(now);
+            self.reassure();
         }
     }
 

@@ -86,16 +86,18 @@ impl Tree {
             return;
         }
         self.ask_newcomer(now, from, path);
-        if !self.is_better(path) {
-            return;
-        }
-        match &mut self.standing {
-            // It is the parent already: there is nothing to change but its path.
-            Standing::Child(uplink) if uplink.peer == from => {
-                uplink.path = path.to_vec();
-                self.review(now);
+        let is_better = self.is_better(path);
+        if let Standing::Child(uplink) = &self.standing
+            && uplink.peer == from
+        {
+            // It is the parent already: there is nothing to change but its path. What it
+            // says of itself alone while it is in doubt is no news.
+            let is_sure_again = uplink.in_doubt && uplink.confirmed && path.len() > 1;
+            if is_better || is_sure_again {
+                self.on_path(now, path.to_vec());
             }
-            _ => self.switch_to(now, from),
+        } else if is_better {
+            self.switch_to(now, from);
         }
     }
 

@@ -96,6 +96,57 @@ fn a_node_makes_sure_of_its_root_before_it_tempts_another_one_away() {
     assert!(matches!(&sent[..], [(2, Message::Spread(spread))] if spread.path == [0, 1]));
 }
 
+/// The path in all messages to that node.
+fn path_told(tree: &mut Tree, to: Rank) -> Vec<Rank> {
+    let sent = std::mem::take(&mut tree.core.outbox);
+    let told = sent.into_iter().filter(|(rank, _)| *rank == to).map(|(_, message)| match message {
+        Message::Spread(spread) => spread.path,
+        Message::Digest(digest) => digest.path,
+    });
+    let mut told: Vec<_> = told.collect();
+    told.dedup();
+    assert_eq!(told.len(), 1, "{told:?}");
+    told.concat()
+}
+
+#[test]
+fn a_parent_in_doubt_says_so_to_its_child_and_tells_it_when_it_is_sure() {
+    let (mut tree, _) = child();
+    let joins = |nonce| Digest { nonce, path: vec![2], join: Some(0), ..Digest::default() };
+    tree.receive(20 * MS, 2, Message::Digest(joins(1)));
+    assert_eq!(path_told(&mut tree, 2), [0, 1]);
+    let Standing::Child(uplink) = &mut tree.standing else { panic!("a child") };
+    uplink.in_doubt = true;
+    tree.receive(30 * MS, 2, Message::Digest(joins(2)));
+    assert!(path_told(&mut tree, 2).is_empty());
+    tree.join_again(40 * MS);
+    let nonce = tree.core.outbox.iter().find_map(|(_, message)| match message {
+        Message::Digest(digest) => Some(digest.nonce),
+        Message::Spread(_) => None,
+    });
+    tree.core.outbox.clear();
+    let nonce = nonce.expect("a question");
+    let answer = Answer { nonce, more: false, have: vec![], lacking: false, full: false };
+    let spread = Spread { answer: Some(answer), ..down(nonce, None) };
+    tree.receive(50 * MS, 0, Message::Spread(spread));
+    assert_eq!(path_told(&mut tree, 2), [0, 1]);
+}
+
+/// Also where its own rank is lower than the parent's, which then would be no root for it.
+#[test]
+fn a_child_keeps_its_path_and_offers_none_while_its_parent_is_in_doubt() {
+    let (mut tree, _) = child();
+    tree.attach(20 * MS, 2, vec![0, 2]);
+    let Some((2, Message::Digest(digest))) = tree.core.outbox.pop() else { panic!("it joins") };
+    let nonce = digest.nonce;
+    let answer = Answer { nonce, more: false, have: vec![], lacking: false, full: false };
+    let in_doubt = Spread { answer: Some(answer), path: vec![], ..down(nonce, None) };
+    tree.receive(30 * MS, 2, Message::Spread(in_doubt));
+    assert_eq!((tree.path(), tree.offer()), (vec![0, 2, 1], vec![1]));
+    tree.receive(40 * MS, 2, Message::Spread(Spread { path: vec![0, 2], ..Spread::default() }));
+    assert_eq!(tree.offer(), [0, 2, 1]);
+}
+
 #[test]
 fn a_node_that_has_just_started_offers_no_path_that_nobody_confirmed() {
     let mut tree = Tree::new(Core::new(1, 3, 340 * MS, StdRng::seed_from_u64(1)), 32);

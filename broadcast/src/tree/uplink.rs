@@ -116,6 +116,13 @@ impl Uplink {
         self.keep(down, now);
     }
 
+    /// A node asked while this one was in doubt.
+    pub(super) fn add_doubter(&mut self, peer: Rank) {
+        if !self.doubters.contains(&peer) {
+            self.doubters.push(peer);
+        }
+    }
+
     /// Whether the parent ever answered.
     pub(super) fn was_confirmed(&self) -> bool {
         self.rtt.mean().is_some()
