@@ -1,11 +1,9 @@
 //! What a handler sees: who asks, the node's state, and ways to send and call.
 
-use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::Serialize;
@@ -14,6 +12,7 @@ use tokio::time;
 
 use crate::disk::Disk;
 use crate::error::{CallError, Definite};
+use crate::job::Job;
 use crate::message::{Message, NodeId, Number, Outgoing, Request};
 use crate::node::Host;
 use crate::outbox::Outbox;
@@ -93,17 +92,26 @@ impl<S> Running<S> {
 pub struct Context<S> {
     running: Arc<Running<S>>,
     source: Option<NodeId>,
+    /// Of the message that is being handled.
+    bytes: usize,
 }
 
 impl<S> Clone for Context<S> {
     fn clone(&self) -> Self {
-        Self { running: Arc::clone(&self.running), source: self.source.clone() }
+        let Self { running, source, bytes } = self;
+        Self { running: Arc::clone(running), source: source.clone(), bytes: *bytes }
     }
 }
 
 impl<S> Context<S> {
-    pub(crate) fn new(running: Arc<Running<S>>, source: Option<NodeId>) -> Self {
-        Self { running, source }
+    /// For what handles no message.
+    pub(crate) fn new(running: Arc<Running<S>>) -> Self {
+        Self { running, source: None, bytes: 0 }
+    }
+
+    /// For the handler of a message of so many bytes.
+    pub(crate) fn of(running: Arc<Running<S>>, source: NodeId, bytes: usize) -> Self {
+        Self { running, source: Some(source), bytes }
     }
 
     pub(crate) fn panics(&self) -> &Panics {
@@ -252,13 +260,13 @@ impl<S> Context<S> {
     /// Runs a task as a part of this node: it lives until it ends or the node
     /// does. Unlike a task of the runtime's it is dropped with the node, shares
     /// its one thread of control, and stands still with it in a simulation.
+    ///
+    /// Tasks count as waiting handlers do, those of a handler with the bytes of its
+    /// message: above 16,384 of both, or 256 MiB, requests are answered
+    /// `temporarily-unavailable`. Nothing bounds tasks that other tasks start.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let panics = self.panics().clone();
-        let task = AssertUnwindSafe(task).catch_unwind().map(move |ended| {
-            if let Err(panic) = ended {
-                panics.note(Place::Task, &*panic);
-            }
-        });
-        self.running.outbox.spawn(Box::pin(task));
+        let job = Job::new(Box::pin(task), self.bytes, Place::Task, panics);
+        self.running.outbox.spawn(job);
     }
 }

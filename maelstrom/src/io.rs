@@ -1,5 +1,5 @@
 //! Reading and writing lines: no copy of a line that arrived whole, no limit to
-//! its length, one write for a burst.
+//! its length, one write for a burst that is over within a turn (see `run/turn.rs`).
 
 use std::io;
 use std::mem;
@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufRead, AsyncWrite};
 use crate::outbox::Outbox;
 
 /// A buffer that had to grow beyond this is given back after use.
-const KEEP: usize = 1024 * 1024;
+pub(crate) const KEEP: usize = 1024 * 1024;
 
 /// Lines in.
 pub(crate) struct Reader<R> {

@@ -75,14 +75,21 @@
 //!   those of unknown type included. No input ends the process but its end.
 //! - A call that timed out or was dropped leaves nothing behind; late and
 //!   duplicate replies are dropped.
-//! - A panic in a handler, hook, task or anything else of the node's own code ends
-//!   only that; it is counted in [`Stats`] and told in one line on standard error:
+//! - A panic in a handler, hook, task or anything else of the node's own code, dropping
+//!   it included, ends only that; it is counted in [`Stats`] and told in one line on standard error:
 //!   `` panic in handler `send`: text at file:line:column ``, its line breaks escaped.
 //! - Nothing goes to other nodes or services before all of them can be there; see
 //!   [`Context::send`].
 //! - Memory is bounded by the requests in flight: a reader that does not read
-//!   makes the node stop reading, too; above 16,384 waiting handlers or 256 MiB
-//!   of their messages, requests are answered `temporarily-unavailable`.
+//!   makes the node stop reading, too; above 16,384 waiting handlers and tasks or
+//!   256 MiB of the messages that they are about, requests are answered
+//!   `temporarily-unavailable`. A line may be of any length; a long one takes about
+//!   twice its length, and what its handler makes of it beyond a copy.
+//! - An answer that is there is written within some milliseconds, whatever else there
+//!   is to do, unless a single step of a handler or task takes longer: nothing
+//!   interrupts that.
+//! - The end of input ends the node, and so does SIGTERM in a process: handlers and
+//!   output have five seconds from then on.
 //! - Time comes from [`tokio::time`] and chance from the node's seeded
 //!   generator, so that the same seed gives the same bytes in a simulation.
 
@@ -91,6 +98,7 @@ pub mod disk;
 mod error;
 mod injected_bugs;
 mod io;
+mod job;
 pub mod kv;
 mod message;
 mod node;

@@ -22,6 +22,31 @@ pub(crate) use decode::{Envelope, Header, Malformed};
 pub(crate) use encode::{Number, Outgoing, encode};
 pub(crate) use salvage::{Salvaged, salvage};
 
+/// The most characters of somebody else's text that are repeated in an error or a log.
+const BRIEF: usize = 500;
+
+/// The beginning of a text.
+pub(crate) fn brief(text: impl fmt::Display) -> String {
+    struct Beginning(String, usize);
+
+    impl fmt::Write for Beginning {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            let Self(beginning, left) = self;
+            let end = text.char_indices().nth(*left).map(|(end, _)| end);
+            let kept = &text[..end.unwrap_or(text.len())];
+            beginning.push_str(kept);
+            *left -= kept.chars().count();
+            end.map_or(Ok(()), |_| Err(fmt::Error))
+        }
+    }
+
+    let mut beginning = Beginning(String::new(), BRIEF);
+    if fmt::write(&mut beginning, format_args!("{text}")).is_err() {
+        beginning.0.push('…');
+    }
+    beginning.0
+}
+
 /// A message that wants no answer.
 ///
 /// ```

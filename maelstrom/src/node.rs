@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,7 +77,9 @@ pub(crate) type MakeState<S> = Box<dyn FnOnce(&Setup) -> S + Send>;
 /// A handler, its types erased: decodes the body of a line, starts on it, and
 /// returns what is left to do, the answer included.
 pub(crate) type Handler<S> =
-    Box<dyn Fn(&Arc<Running<S>>, &Envelope<'_>, &str) -> Result<Task, Malformed> + Send>;
+    Box<dyn Fn(&Arc<Running<S>>, &Envelope<'_>, &str) -> Result<Started, Malformed> + Send>;
+/// What is left to do, and for panics, in what.
+pub(crate) type Started = (Place<'static>, Task);
 /// A handler, and whose messages it gets.
 pub(crate) struct Registered<S> {
     pub(crate) senders: Senders,
@@ -248,7 +251,7 @@ impl<S: Send + Sync + 'static> Node<S> {
                     ticks.tick().await;
                     let run = AssertUnwindSafe(async { task(context.clone()).await });
                     if let Err(panic) = run.catch_unwind().await {
-                        context.panics().note(Place::Periodic, &*panic);
+                        context.panics().caught(Place::Periodic, panic);
                     }
                 }
             })
@@ -259,7 +262,9 @@ impl<S: Send + Sync + 'static> Node<S> {
 
     /// Runs the node: messages come from `input`, one JSON object a line, and
     /// go to `output`. It ends when the input does; handlers that are still
-    /// running then have five seconds to finish.
+    /// running then, and output that is not taken, have five seconds. (While output
+    /// is not taken, no input is read, so what ends the node is the end of what was
+    /// read before.)
     ///
     /// The whole node is this one future: nothing of it runs while it is not
     /// polled, and dropping it ends the node at once.
@@ -340,23 +345,27 @@ where
     let place = Place::Handler(kind);
     Box::new(move |running, envelope, line| {
         let (source, msg_id) = (NodeId::from(&*envelope.src), envelope.body.msg_id);
-        let context = Context::new(Arc::clone(running), Some(source.clone()));
+        let context = Context::of(Arc::clone(running), source.clone(), line.len());
         let start = || Ok(handler(context, envelope.decode_body::<R>(line)?));
         let started = running.panics().catch(place, start).map_or_else(
             |error| Ok(Err(error)),
             |started: Result<Fut, Malformed>| started.map(Ok),
         )?;
         let (running, reply) = (Arc::clone(running), Arc::clone(&reply));
-        Ok(Box::pin(async move {
-            let result = match started {
-                Ok(future) => match AssertUnwindSafe(future).catch_unwind().await {
-                    Ok(result) => result,
-                    Err(panic) => Err(running.panics().note(place, &*panic)),
-                },
-                Err(error) => Err(error),
-            };
-            answer(&running, place, &source, msg_id, &reply, result);
-        }))
+        let task: Task = Box::pin(async move {
+            let answer = |result| answer(&running, place, &source, msg_id, &reply, result);
+            match started {
+                // It is dropped after the answer: that is its code, and may panic.
+                Ok(future) => {
+                    let mut future = pin!(AssertUnwindSafe(future).catch_unwind());
+                    let ended = future.as_mut().await;
+                    let caught = |panic| Err(running.panics().caught(place, panic));
+                    answer(ended.unwrap_or_else(caught));
+                }
+                Err(error) => answer(Err(error)),
+            }
+        });
+        Ok((place, task))
     })
 }
 

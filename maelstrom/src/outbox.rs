@@ -20,10 +20,16 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use crate::job::Job;
 use crate::message::{Number, Outgoing, encode};
 
 /// A task of the node itself, dropped with the node.
 pub(crate) type Task = BoxFuture<'static, ()>;
+
+/// Output waiting to be written above which nothing else is done.
+const HIGH_WATER: usize = 64 * 1024;
+/// Tasks waiting to be started above which nothing else is done.
+const MANY_TASKS: usize = 1024;
 
 pub(crate) struct Outbox(Mutex<Contents>);
 
@@ -32,7 +38,7 @@ struct Contents {
     lines: Vec<u8>,
     /// `None` once everybody may be talked to.
     held: Option<Held>,
-    tasks: Vec<Task>,
+    tasks: Vec<Job>,
     /// Set by the run loop when it goes to sleep, taken by the first who puts
     /// something in.
     sleeper: Option<Waker>,
@@ -99,7 +105,7 @@ impl Outbox {
     }
 
     /// Adds a task.
-    pub(crate) fn spawn(&self, task: Task) {
+    pub(crate) fn spawn(&self, task: Job) {
         let mut contents = self.lock();
         contents.tasks.push(task);
         contents.wake();
@@ -108,6 +114,17 @@ impl Outbox {
     /// How many bytes wait to be written.
     pub(crate) fn len(&self) -> usize {
         self.lock().lines.len()
+    }
+
+    /// Whether so much waits to be written that this comes first.
+    pub(crate) fn is_high(&self) -> bool {
+        self.len() >= HIGH_WATER
+    }
+
+    /// Whether so much waits here that it comes before more input.
+    pub(crate) fn is_full(&self) -> bool {
+        let contents = self.lock();
+        contents.lines.len() >= HIGH_WATER || contents.tasks.len() >= MANY_TASKS
     }
 
     /// Exchanges the waiting lines for an empty buffer.
@@ -122,7 +139,7 @@ impl Outbox {
     }
 
     /// Takes the waiting tasks.
-    pub(crate) fn take_tasks(&self) -> Vec<Task> {
+    pub(crate) fn take_tasks(&self) -> Vec<Job> {
         mem::take(&mut self.lock().tasks)
     }
 

@@ -111,7 +111,17 @@ impl Panics {
 
     /// Runs a piece of a node's code; a panic becomes an error for the client.
     pub(crate) fn catch<T>(&self, place: Place<'_>, code: impl FnOnce() -> T) -> Result<T, Error> {
-        catch_unwind(AssertUnwindSafe(code)).map_err(|panic| self.note(place, &*panic))
+        catch_unwind(AssertUnwindSafe(code)).map_err(|panic| self.caught(place, panic))
+    }
+
+    /// Counts a panic that was caught, tells of it, and drops it.
+    pub(crate) fn caught(&self, place: Place<'_>, panic: Box<dyn Any + Send>) -> Error {
+        let error = self.note(place, &*panic);
+        // What was thrown is the author's, too, and may panic when it is dropped.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            std::mem::forget(again);
+        }
+        error
     }
 
     /// Counts a panic that was caught, and tells of it.

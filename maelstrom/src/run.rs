@@ -1,18 +1,21 @@
 //! The run loop: reads lines, starts handlers, polls them, writes what they
 //! say.
 //!
-//! One future does it all, and always in this order: (1) when too much output
-//! waits, write, and do nothing else until it is written; (2) poll handlers and
+//! One future does it all, in turns, and always in this order: (1) when too much
+//! output waits, write, and do nothing else until it is written; (2) poll handlers and
 //! tasks; (3) handle the lines that have arrived; (4) when nothing is left to
-//! do, flush and sleep. So a burst costs few system calls, a lone message
-//! leaves at once, and a reader that does not read slows the node down instead
-//! of filling its memory.
+//! do, or the turn has taken some milliseconds (`turn.rs`), flush and let the runtime
+//! go on. So a burst costs few system calls, a lone message leaves at once, no answer
+//! waits for long, and a reader that does not read slows the node down instead of
+//! filling its memory.
 //!
-//! A handler is polled once as soon as it is made. Most end there; only those
-//! that wait for something are kept.
+//! A handler is polled once as soon as it is made (that of a very long line as soon as
+//! the line is gone from memory). Most end there; only those that wait for something
+//! are kept (`jobs.rs`).
 //!
-//! Always: no input ends the loop except its end; every request that has a
-//! `msg_id` and a sender is answered exactly once, by its handler or here.
+//! The end of input, and a shutdown, give handlers and output [`GRACE`] to finish: no
+//! handler and no reader keeps the node longer. What the input still holds is not read
+//! while output waits, so its end shows only after that.
 //!
 //! What is for other nodes and for services leaves only when all of them are
 //! surely there (see `outbox.rs`): when a message other than `init` has come after
@@ -20,51 +23,45 @@
 //! likewise; or [`HOLD`] after `init`; or at the end of input.
 
 mod init;
+mod jobs;
+mod lines;
+mod turn;
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::io;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as Wakeup, Poll, ready};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::io::{AsyncBufRead, AsyncWrite};
 use tokio::task::unconstrained;
 use tokio::time::{Sleep, sleep};
 
+use self::jobs::Jobs;
+use self::turn::Turn;
 use crate::context::Running;
-use crate::error::{Definite, Error};
+use crate::error::Error;
 use crate::io::{Reader, Writer};
-use crate::message::{Envelope, Header, Number, Salvaged, salvage};
-use crate::node::{Hook, Host, MakeState, Node, Periodic, Registered, Senders, refuse};
-use crate::outbox::{Outbox, Task};
+use crate::node::{Hook, Host, MakeState, Node, Periodic, Registered};
+use crate::outbox::Outbox;
 use crate::panics::{Inside, Place};
 use crate::rpc::Calls;
 
-/// Output waiting to be written above which nothing else is done.
-const HIGH_WATER: usize = 64 * 1024;
-/// Handlers waiting for something above which requests are turned away, and
-/// the bytes of their messages above which they are.
-const MAX_WAITING: usize = 16 * 1024;
-const MAX_WAITING_BYTES: usize = 256 * 1024 * 1024;
 /// How long after `init` others are not talked to, unless a message shows earlier
 /// that they are there. Maelstrom was seen to take 266 ms to register 25 nodes.
 const HOLD: Duration = Duration::from_secs(2);
 /// Held output above which handlers and tasks are not polled: the bound of what a
 /// node can say in that time.
 const MAX_HELD: usize = 16 * 1024 * 1024;
-/// How long handlers may go on after the end of input.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// Some programs begin their output with it. It means nothing in UTF-8.
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+/// How long handlers may go on, and output may be taken, after the end of input.
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
 /// What ended a node other than the end of its input.
 #[derive(Debug, thiserror::Error)]
@@ -160,14 +157,12 @@ struct Core<S> {
     phase: Phase,
     /// From the first `init` on.
     running: Option<Arc<Running<S>>>,
-    /// Handlers that wait for something; each ends with its message's size.
-    waiting: FuturesUnordered<BoxFuture<'static, usize>>,
-    waiting_bytes: usize,
-    background: FuturesUnordered<Task>,
+    jobs: Jobs,
+    turn: Turn,
     /// From `init` on, as long as others are not talked to: when that ends.
     hold: Option<Pin<Box<Sleep>>>,
-    /// When handlers still waiting after the end of input are given up.
-    deadline: Option<Pin<Box<Sleep>>>,
+    /// From the end of input on: when handlers and output are given up.
+    grace: Option<Pin<Box<Sleep>>>,
     span: tracing::Span,
     stats: Stats,
 }
@@ -187,16 +182,16 @@ impl<S: Send + Sync + 'static> Core<S> {
             calls: Arc::new(Calls::new(first_id)),
             phase: Phase::Waiting,
             running: None,
-            waiting: FuturesUnordered::new(),
-            waiting_bytes: 0,
-            background: FuturesUnordered::new(),
+            jobs: Jobs::default(),
+            turn: Turn::default(),
             hold: None,
-            deadline: None,
+            grace: None,
             span: tracing::Span::none(),
             stats: Stats::default(),
         }
     }
 
+    /// One turn.
     fn poll<R, W>(
         &mut self,
         reader: &mut Reader<R>,
@@ -207,25 +202,41 @@ impl<S: Send + Sync + 'static> Core<S> {
         R: AsyncBufRead + Unpin,
         W: AsyncWrite + Unpin,
     {
+        self.turn = Turn::default();
+        let mut yields = false;
         loop {
-            if self.outbox.len() >= HIGH_WATER {
+            if reader.ended() && self.poll_grace(cx).is_ready() {
+                return Poll::Ready(Ok(self.end()));
+            }
+            if self.outbox.is_high() {
                 ready!(writer.poll_write(&self.outbox, cx)).map_err(RunError::Output)?;
             }
             self.poll_hold(cx);
-            self.poll_tasks(cx);
+            self.poll_jobs(cx);
+            if self.turn.is_over() {
+                // What has arrived gets as much time, and no more in this turn.
+                yields = true;
+                self.turn = Turn::default();
+            }
             if !reader.ended() {
                 let lines = reader.poll_lines(cx, |line, cx| self.line(line, cx));
+                yields |= self.turn.is_over();
                 if let Poll::Ready(result) = lines {
                     result.map_err(RunError::Input)?;
-                    continue;
+                    if !yields {
+                        continue;
+                    }
                 }
             }
-            ready!(writer.poll_flush(&self.outbox, cx)).map_err(RunError::Output)?;
-            if reader.ended() && self.poll_end(cx).is_ready() {
-                self.stats.panics = self.host.panics.count();
-                tracing::debug!(stats = ?self.stats, "end of input");
-                return Poll::Ready(Ok(self.stats));
+            let flushed = writer.poll_flush(&self.outbox, cx).map_err(RunError::Output)?;
+            if self.grace.is_some() && flushed.is_ready() && self.jobs.handlers() == 0 {
+                return Poll::Ready(Ok(self.end()));
             }
+            if yields {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            ready!(flushed);
             if self.outbox.sleep(cx.waker()) {
                 return Poll::Pending;
             }
@@ -249,24 +260,14 @@ impl<S: Send + Sync + 'static> Core<S> {
         self.outbox.release();
     }
 
-    /// Polls what waits until all of it waits for something else.
-    fn poll_tasks(&mut self, cx: &mut Wakeup<'_>) {
+    /// Polls what waits until all of it waits for something else, or the turn is over.
+    fn poll_jobs(&mut self, cx: &mut Wakeup<'_>) {
         if self.holds_too_much() {
-            self.background.extend(self.outbox.take_tasks());
+            self.jobs.take_tasks(&self.outbox);
             return;
         }
         self.poll_start(cx);
-        while let Poll::Ready(Some(bytes)) = self.waiting.poll_next_unpin(cx) {
-            self.waiting_bytes -= bytes;
-        }
-        loop {
-            self.background.extend(self.outbox.take_tasks());
-            match self.background.poll_next_unpin(cx) {
-                Poll::Ready(Some(())) => {}
-                _ if self.outbox.has_tasks() => {}
-                _ => break,
-            }
-        }
+        self.jobs.poll(&self.outbox, &mut self.turn, cx);
     }
 
     fn poll_start(&mut self, cx: &mut Wakeup<'_>) {
@@ -277,134 +278,40 @@ impl<S: Send + Sync + 'static> Core<S> {
         }
     }
 
-    /// After the end of input: ready when no handler is left, or their time is
-    /// over. Replies cannot come any more, so calls end at once.
-    fn poll_end(&mut self, cx: &mut Wakeup<'_>) -> Poll<()> {
-        if self.deadline.is_none() {
+    /// After the end of input: ready when the time of handlers and of output is over.
+    /// Replies cannot come any more, so calls end at once.
+    fn poll_grace(&mut self, cx: &mut Wakeup<'_>) -> Poll<()> {
+        if self.grace.is_none() {
             self.calls.close();
             self.release();
         }
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(GRACE)));
-        if self.waiting.is_empty() && self.outbox.len() == 0 {
-            return Poll::Ready(());
-        }
-        ready!(deadline.as_mut().poll(cx));
-        tracing::warn!(handlers = self.waiting.len(), "gave up handlers at the end of input");
+        let grace = self.grace.get_or_insert_with(|| Box::pin(sleep(GRACE)));
+        ready!(grace.as_mut().poll(cx));
+        let handlers = self.jobs.handlers();
+        tracing::warn!(handlers, "gave up handlers and output at the end of input");
         Poll::Ready(())
     }
+}
 
-    /// Handles one line; `false` when enough output waits for now.
-    fn line(&mut self, line: &[u8], cx: &mut Wakeup<'_>) -> bool {
-        let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
-        if !line.trim_ascii().is_empty() {
-            self.stats.received += 1;
-            match str::from_utf8(line) {
-                Ok(text) => self.text(text, cx),
-                Err(error) => self.malformed(&String::from_utf8_lossy(line), &error),
-            }
-        }
-        self.outbox.len() < HIGH_WATER
-    }
-
-    fn text(&mut self, line: &str, cx: &mut Wakeup<'_>) {
-        let envelope = match Envelope::read(line) {
-            Ok(envelope) => envelope,
-            Err(error) => return self.malformed(line, &error),
-        };
-        if self.hold.is_some() && envelope.body.kind != "init" {
-            self.release();
-        }
-        if let Some(id) = envelope.body.in_reply_to {
-            if !self.calls.resolve(id, &envelope.src, line) {
-                self.stats.stray_replies += 1;
-                tracing::debug!(src = %envelope.src, id, "a reply that no call waits for");
-            }
-        } else if let Err(error) = self.message(&envelope, line, cx) {
-            self.refuse(&envelope, &error);
-        }
-    }
-
-    /// Starts what the message asks for; an error is to be answered.
-    fn message(
-        &mut self,
-        envelope: &Envelope<'_>,
-        line: &str,
-        cx: &mut Wakeup<'_>,
-    ) -> Result<(), Error> {
-        if envelope.body.kind == "init" {
-            return self.init(envelope, line, cx);
-        }
-        let (Some(running), Phase::Serving) = (&self.running, &self.phase) else {
-            return Err(Error::unavailable("this node has not been initialised yet"));
-        };
-        check_dest(running, envelope)?;
-        let kind = &*envelope.body.kind;
-        let Registered { senders, handler } = self.handlers.get(kind).ok_or_else(|| {
-            Error::new(Definite::NotSupported, format_args!("no handler for `{kind}`"))
-        })?;
-        check_sender(running, *senders, envelope)?;
-        let full = self.waiting.len() >= MAX_WAITING || self.waiting_bytes >= MAX_WAITING_BYTES;
-        if full {
-            return Err(Error::unavailable("too many requests are waiting here"));
-        }
-        let mut task = handler(running, envelope, line)
-            .map_err(|error| Error::malformed(format_args!("`{kind}`: {error}")))?;
-        if task.as_mut().poll(cx).is_pending() {
-            let bytes = line.len();
-            self.waiting_bytes += bytes;
-            self.waiting.push(task.map(move |()| bytes).boxed());
-        }
-        Ok(())
-    }
-
-    /// Answers a message with an error, or logs it when no answer is wanted.
-    fn refuse(&mut self, envelope: &Envelope<'_>, error: &Error) {
-        self.stats.refused += 1;
-        let Envelope { src, body: Header { kind, msg_id, .. }, .. } = envelope;
-        tracing::warn!(%src, %kind, %error, "refused");
-        if let Some(msg_id) = msg_id {
-            let own = self.running.as_ref().map_or(&*envelope.dest, |running| running.setup.id());
-            refuse(&self.outbox, own, src, Number::Reply(*msg_id), error);
-        }
-    }
-
-    /// Answers a line that is no message of the protocol if it can be made out
-    /// who wants an answer, and logs it.
-    fn malformed(&mut self, line: &str, problem: &dyn Display) {
-        self.stats.malformed += 1;
-        let beginning: String = line.chars().take(200).collect();
-        tracing::warn!(%problem, line = %beginning, "no message");
-        let Some(Salvaged { src, dest, msg_id }) = salvage(line) else { return };
-        let running = self.running.as_ref().map(|running| running.setup.id().as_str());
-        let Some(own) = running.or(dest.as_deref()) else { return };
-        if !src.contains(char::REPLACEMENT_CHARACTER) {
-            let error = Error::malformed(problem);
-            refuse(&self.outbox, own, &src, Number::ReplyAsIs(&msg_id), &error);
-        }
+impl<S> Core<S> {
+    /// Drops all that is the author's. A panic of its own ends nothing else, and counts.
+    fn end(&mut self) -> Stats {
+        drop((mem::take(&mut self.jobs), self.outbox.take_tasks()));
+        let phase = mem::replace(&mut self.phase, Phase::Waiting);
+        let panics = &self.host.panics;
+        let _ = panics.catch(Place::Hook, || drop(phase));
+        let node = (self.make_state.take(), mem::take(&mut self.handlers), self.running.take());
+        let _ = panics.catch(Place::State, || drop(node));
+        let hooks = (mem::take(&mut self.hooks), mem::take(&mut self.periodic));
+        let _ = panics.catch(Place::Hook, || drop(hooks));
+        self.stats.panics = panics.count();
+        self.stats
     }
 }
 
-/// A message must be for this node.
-fn check_dest<S>(running: &Running<S>, envelope: &Envelope<'_>) -> Result<(), Error> {
-    let id = running.setup.id();
-    if *id == *envelope.dest {
-        return Ok(());
+impl<S> Drop for Core<S> {
+    fn drop(&mut self) {
+        let _inside = Inside::enter();
+        self.end();
     }
-    let text = format_args!("this is {id}, not {}", envelope.dest);
-    Err(Error::new(Definite::NodeNotFound, text))
-}
-
-/// What is between nodes must come from one of them.
-fn check_sender<S>(
-    running: &Running<S>,
-    senders: Senders,
-    envelope: &Envelope<'_>,
-) -> Result<(), Error> {
-    let is_node = || running.setup.node_ids().iter().any(|id| *id == *envelope.src);
-    if senders == Senders::Anyone || is_node() {
-        return Ok(());
-    }
-    let Envelope { src, body: Header { kind, .. }, .. } = envelope;
-    let text = format_args!("`{kind}` is between nodes, and {src} is none of the cluster's");
-    Err(Error::new(Definite::NotSupported, text))
 }

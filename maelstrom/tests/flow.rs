@@ -83,7 +83,7 @@ impl AsyncWrite for Counted {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_burst_is_written_at_once_and_in_order() {
     let requests: Vec<String> = (0..100).map(echo).collect();
     let input = format!("{INIT}\n{}\n", requests.join("\n"));
@@ -212,6 +212,19 @@ async fn too_many_waiting_requests_are_turned_away() {
     let served = output.lines().filter(|line| line.contains("wait_ok")).count();
     assert_eq!((served, refused), (16_384, 616));
     assert_eq!(stats.refused, 616);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_that_handlers_leave_behind_count_as_they_do() {
+    let node = Node::new(|_| ()).handle(async |context: Context<()>, Wait { millis }: Wait| {
+        context.spawn(sleep(Duration::from_millis(millis)));
+        Ok(Empty {})
+    });
+    let requests: Vec<String> = (0..20_000).map(|number| wait(number, 1000)).collect();
+    let input = format!("{INIT}\n{}", requests.join("\n"));
+    let (_, stats) = serve(node, input.as_bytes()).await;
+    // The node looks at its tasks after every thousand or so.
+    assert!((20_000 - 16_384 - 1024..=20_000 - 16_384).contains(&stats.refused), "{stats:?}");
 }
 
 #[tokio::test(start_paused = true)]

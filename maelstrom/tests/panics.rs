@@ -1,11 +1,14 @@
 //! Panics in any part of a node: caught, counted, told; the node goes on.
 
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use maelstrom::{Context, Empty, Error, Host, Message, Node, Panic, Panics, Request};
 use serde::de::Deserializer;
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncWriteExt as _, BufReader};
 
 /// A request whose fields decide where the node panics.
 #[derive(Clone, Copy, Serialize, Deserialize, PartialEq)]
@@ -52,6 +55,14 @@ impl Request for Ask {
     type Reply = Fuse;
 }
 
+/// A message whose handler never ends.
+#[derive(Deserialize)]
+struct Stay {}
+
+impl Message for Stay {
+    const TYPE: &'static str = "stay";
+}
+
 fn handle(context: Context<()>, Ask(at): Ask) -> impl Future<Output = Result<Fuse, Error>> {
     assert!(at != Where::Call, "at the call");
     async move {
@@ -70,7 +81,7 @@ fn handle(context: Context<()>, Ask(at): Ask) -> impl Future<Output = Result<Fus
 const INIT: &str = r#"{"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0"]}}"#;
 
 /// What a node answers to these lines, and its panics.
-async fn run(node: Node<()>, lines: &[String]) -> (String, Vec<Panic>) {
+async fn run<S: Send + Sync + 'static>(node: Node<S>, lines: &[String]) -> (String, Vec<Panic>) {
     let (panics, mut output) = (Panics::kept(), Vec::new());
     let host = Host { panics: panics.clone(), ..Host::seeded(1) };
     let input = lines.join("\n");
@@ -136,4 +147,97 @@ async fn a_state_that_cannot_be_made_is_told_and_every_init_is_refused() {
     let answers: Vec<&str> = output.lines().collect();
     assert!(answers[0].contains(r#""code":13,"text":"`init` panicked: stateless""#), "{output}");
     assert!(answers[1].contains(r#""code":13"#), "{output}");
+}
+
+/// Panics when it is dropped.
+struct Rude(&'static str);
+
+impl Drop for Rude {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("{}", self.0);
+        }
+    }
+}
+
+/// A future that is ready when it is first polled, and panics when it is dropped.
+struct Ends(#[expect(dead_code, reason = "it is dropped")] Rude);
+
+impl Future for Ends {
+    type Output = ();
+    fn poll(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+}
+
+/// As [`Ends`], but it has a reply to give.
+struct Answers(#[expect(dead_code, reason = "it is dropped")] Rude);
+
+impl Future for Answers {
+    type Output = Result<Fuse, Error>;
+    fn poll(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(Ok(Fuse(false)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_panics_when_it_is_dropped_the_node_ends_in_order() {
+    let node = Node::new(|_| Rude("state"))
+        .handle(|context: Context<Rude>, Ask(at): Ask| {
+            match at {
+                // One task that ends, one that is dropped with the node.
+                Where::Task => {
+                    context.spawn(Ends(Rude("task")));
+                    let waits = Rude("waiting task");
+                    context.spawn(async move {
+                        std::future::pending::<()>().await;
+                        drop(waits);
+                    });
+                }
+                Where::Poll => std::panic::panic_any(Rude("what was thrown")),
+                _ => {}
+            }
+            Answers(Rude("handler"))
+        })
+        .receive(async |_: Context<Rude>, _: Stay| {
+            let _rude = Rude("waiting handler");
+            std::future::pending::<()>().await;
+        });
+    let stay = r#"{"src":"c1","dest":"n0","body":{"type":"stay"}}"#.to_owned();
+    let lines = [INIT.to_owned(), stay, ask("task", 2), ask("poll", 3), ask("nowhere", 4)];
+    let (output, told) = run(node, &lines).await;
+    let told: Vec<(&str, &str)> =
+        told.iter().map(|panic| (panic.place.as_str(), panic.text.as_str())).collect();
+    let expected = [
+        ("handler `ask`", "handler"),
+        ("handler `ask`", "(no text)"),
+        ("task", "task"),
+        // The last line has no end, and waits for that of the input.
+        ("handler `ask`", "handler"),
+        ("handler `stay`", "waiting handler"),
+        ("task", "waiting task"),
+        ("state", "state"),
+    ];
+    assert_eq!(told, expected);
+    let answers: Vec<&str> = output.lines().skip(1).collect();
+    assert_eq!(answers.len(), 3, "{output}");
+    assert!(answers[0].contains(r#""type":"ask_ok","in_reply_to":2"#), "{output}");
+    assert!(answers[1].contains(r#""in_reply_to":3,"code":13"#), "{output}");
+    assert!(answers[2].contains(r#""type":"ask_ok","in_reply_to":4"#), "{output}");
+}
+
+#[tokio::test]
+async fn a_node_that_is_dropped_drops_what_panics() {
+    let panics = Panics::kept();
+    let host = Host { panics: panics.clone(), ..Host::seeded(1) };
+    let node = Node::new(|_| Rude("state")).on_init(async |_: Context<Rude>| {
+        let _rude = Rude("hook");
+        std::future::pending().await
+    });
+    let (mut ours, theirs) = tokio::io::duplex(1 << 16);
+    ours.write_all(format!("{INIT}\n").as_bytes()).await.unwrap();
+    let running = node.run(BufReader::new(theirs), tokio::io::sink(), host);
+    assert!(tokio::time::timeout(Duration::from_millis(50), running).await.is_err());
+    let told: Vec<String> = panics.take().into_iter().map(|panic| panic.place).collect();
+    assert_eq!(told, ["hook", "state"]);
 }

@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::brief;
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, MapAccess};
 
@@ -25,7 +26,7 @@ pub(crate) struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     /// Reads a line.
     pub(crate) fn read(line: &'a str) -> Result<Self, Malformed> {
-        serde_json::from_str(line).map_err(|_| Malformed::explain::<Self>(line))
+        serde_json::from_str(line).map_err(|error| Malformed::explain::<Self>(error, line))
     }
 
     /// Decodes the body of `line`, which this is the envelope of.
@@ -35,7 +36,7 @@ impl<'a> Envelope<'a> {
             Some(start) => {
                 let body = &line[start..];
                 let decoded = T::deserialize(&mut serde_json::Deserializer::from_str(body));
-                decoded.map_err(|_| Malformed::explain::<T>(body))
+                decoded.map_err(|error| Malformed::explain::<T>(error, body))
             }
             None => {
                 #[derive(Deserialize)]
@@ -44,7 +45,7 @@ impl<'a> Envelope<'a> {
                     body: T,
                 }
                 let decoded = serde_json::from_str::<Line<T>>(line).map(|line| line.body);
-                decoded.map_err(|_| Malformed::explain::<Line<T>>(line))
+                decoded.map_err(|error| Malformed::explain::<Line<T>>(error, line))
             }
         }
     }
@@ -66,10 +67,12 @@ pub(crate) struct Malformed(String);
 impl Malformed {
     /// Decodes once more, keeping track of the path to what is wrong: too slow
     /// for every message, just right for a malformed one.
-    fn explain<'a, T: Deserialize<'a>>(text: &'a str) -> Self {
+    fn explain<'a, T: Deserialize<'a>>(error: serde_json::Error, text: &'a str) -> Self {
+        // It may quote the whole message, and so may the next one.
+        drop(error);
         let mut decoder = serde_json::Deserializer::from_str(text);
         match serde_path_to_error::deserialize::<_, T>(&mut decoder) {
-            Err(error) => Self(error.to_string()),
+            Err(error) => Self(brief(&error)),
             Ok(_) => Self("more than one JSON value".to_owned()),
         }
     }

@@ -14,11 +14,11 @@ from_object!(Numbering, "a JSON object", visit_numbering);
 
 /// Where to send the refusal of a line that is no proper message.
 #[derive(Debug)]
-pub(crate) struct Salvaged {
+pub(crate) struct Salvaged<'a> {
     pub(crate) src: String,
     pub(crate) dest: Option<String>,
     /// As it came: it may be no integer at all, or one beyond 64 bits.
-    pub(crate) msg_id: Box<RawValue>,
+    pub(crate) msg_id: &'a RawValue,
 }
 
 /// The key of a field, as bytes: JSON can write a key that is no Unicode (an escape of
@@ -82,7 +82,7 @@ fn visit_numbering<'de, A: MapAccess<'de>>(mut map: A) -> Result<Numbering<'de>,
 
 /// Finds out whom a malformed line wants an answer for: it must begin with a JSON
 /// object with a sender and a body that has a `msg_id` and is no reply.
-pub(crate) fn salvage(line: &str) -> Option<Salvaged> {
+pub(crate) fn salvage(line: &str) -> Option<Salvaged<'_>> {
     let mut values = serde_json::Deserializer::from_str(line);
     let addressing = Addressing::deserialize(&mut values).ok()?;
     let text = |raw: &RawValue| serde_json::from_str::<String>(raw.get()).ok();
@@ -94,7 +94,7 @@ pub(crate) fn salvage(line: &str) -> Option<Salvaged> {
     Some(Salvaged {
         src: addressing.src.and_then(text)?,
         dest: addressing.dest.and_then(text),
-        msg_id: numbering.msg_id.filter(present)?.to_owned(),
+        msg_id: numbering.msg_id.filter(present)?,
     })
 }
 

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use super::{Core, HOLD, Phase, Started};
 use crate::context::{Context, Running, Setup};
 use crate::error::{Definite, Error};
+use crate::job::Job;
 use crate::message::{Empty, Envelope, Init, Number, Outgoing};
 use crate::node::refuse;
 use crate::panics::Place;
@@ -69,7 +70,7 @@ impl<S: Send + Sync + 'static> Core<S> {
         let panics = self.host.panics.clone();
         let hooks = Arc::clone(&self.hooks);
         let run_hooks = async move {
-            let context = Context::new(running, None);
+            let context = Context::new(running);
             for hook in &*hooks {
                 hook(context.clone()).await?;
             }
@@ -77,7 +78,7 @@ impl<S: Send + Sync + 'static> Core<S> {
         };
         let caught = AssertUnwindSafe(run_hooks)
             .catch_unwind()
-            .map(move |ended| ended.unwrap_or_else(|panic| Err(panics.note(Place::Hook, &*panic))));
+            .map(move |ended| ended.unwrap_or_else(|panic| Err(panics.caught(Place::Hook, panic))));
         let answered = caught.map(move |result| Started { client, msg_id, result });
         self.phase = Phase::Starting(Box::pin(answered));
         Ok(())
@@ -91,7 +92,9 @@ impl<S: Send + Sync + 'static> Core<S> {
                 init_ok(running, &client, msg_id);
                 self.phase = Phase::Serving;
                 for periodic in self.periodic.drain(..) {
-                    self.background.push(periodic(Context::new(Arc::clone(running), None)));
+                    let task = periodic(Context::new(Arc::clone(running)));
+                    let panics = self.host.panics.clone();
+                    self.jobs.add_task(Job::new(task, 0, Place::Periodic, panics));
                 }
             }
             Err(error) => {

@@ -82,6 +82,11 @@ impl Peer {
         self.writer.write_all(format!("{line}\n").as_bytes()).await.unwrap();
     }
 
+    /// Whether its output has ended.
+    pub async fn ended(&mut self) -> bool {
+        self.lines.next_line().await.unwrap().is_none()
+    }
+
     pub async fn line(&mut self) -> String {
         self.lines.next_line().await.unwrap().expect("a line")
     }
