@@ -5,11 +5,13 @@
 //! are sends, from two clients on each of two nodes, segments that are written at
 //! once hold one message each and cost one message an operation. A client sends
 //! every 8 ms or so, so within the [linger](LINGER) the other one comes along in
-//! most cases, which makes 0.57 messages; the pushes between nodes add 0.04. Sends
+//! most cases, which makes 0.58 messages; what nodes tell each other adds 0.04. Sends
 //! take 2 ms on average and 8 at most then, without latency, and four clients still
 //! get their 1,000 operations. With twice the linger they would not.
 
 use std::time::Duration;
+
+use crate::tree;
 
 const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -18,17 +20,24 @@ const fn millis(millis: u64) -> Duration {
 /// How long a request waits for others to share its segment, at least.
 const LINGER: Duration = millis(8);
 /// The most that a request waits for others; and how long it does where no client
-/// waits for the segment: ten segments and as many pushes
+/// waits for the segment: ten segments and as many announcements
 /// a second and node are 0.06 messages an operation.
 const LINGER_ACKED: Duration = millis(100);
-/// How far apart pushes are, by peer: a node sends twenty a second.
-const PUSH: Duration = millis(50);
-/// How long a lane that others wait for waits for requests of its own.
+/// How long news may wait on their way through the tree, all edges together; and how
+/// far apart announcements to a neighbour are in any case, and at most.
+const WAY: Duration = millis(150);
+const PUSH_MIN: Duration = millis(20);
+const PUSH_MAX: Duration = millis(50);
+/// How long a lane that others wait for waits for requests of its own, where the tree
+/// has one level or two, and where it has more.
 const SIGHT: Duration = millis(25);
-/// How long a peer is silent before its lane is looked after.
-const QUIET: Duration = millis(500);
-/// How far apart these looks are at most, while there is nothing to be found.
-const QUIET_MAX: Duration = millis(2000);
+const SIGHT_DEEP: Duration = millis(40);
+/// After so long without news a neighbour is told what this node has.
+const BEAT: Duration = millis(1000);
+/// How far apart looks into the service are while a neighbour is silent: at least and,
+/// while there is nothing to be found, at most.
+const PROBE: Duration = millis(50);
+const PROBE_MAX: Duration = millis(1000);
 /// How long others wait for a lane before they step in for its owner.
 const PATIENCE: Duration = millis(1000);
 const PATIENCE_MAX: Duration = millis(8000);
@@ -39,8 +48,10 @@ pub(crate) struct Pace {
     /// How many nodes there are.
     nodes: usize,
     linger: Duration,
-    /// How far apart pushes are.
-    pub(crate) push: Duration,
+    /// The most edges between two nodes.
+    span: u32,
+    /// How far apart announcements to a neighbour are.
+    push: Duration,
     /// How long this node waits before it says that it has seen something.
     pub(crate) sight: Duration,
     /// A segment's way to the service and back, smoothed.
@@ -51,9 +62,21 @@ impl Pace {
     /// Of a node in a cluster of this size.
     pub(crate) fn new(nodes: usize, ack_early: bool) -> Self {
         let linger = if ack_early { LINGER_ACKED } else { LINGER };
-        let peers = u32::try_from(nodes.saturating_sub(1)).unwrap_or(u32::MAX);
-        let push = PUSH.saturating_mul(peers);
-        Self { nodes, linger, push, sight: SIGHT.max(linger), trip: Duration::ZERO }
+        let span = tree::span(nodes);
+        let push = (WAY / span.max(1)).clamp(PUSH_MIN, PUSH_MAX);
+        let sight = if span > 2 { SIGHT_DEEP } else { SIGHT };
+        Self { nodes, linger, span, push, sight: sight.max(linger), trip: Duration::ZERO }
+    }
+
+    /// How far apart announcements to a neighbour are: where messages take long, a
+    /// quarter of a round trip more does not matter.
+    pub(crate) fn push(&self) -> Duration {
+        self.push.max((self.trip / 4).min(LINGER_ACKED))
+    }
+
+    /// How long after the last one a neighbour is told what this node has.
+    pub(crate) fn beat(&self) -> Duration {
+        BEAT.max(self.push())
     }
 
     /// How long a request waits for others to share its segment: where the way
@@ -74,26 +97,37 @@ impl Pace {
         self.trip = (self.trip * 7 + trip) / 8;
     }
 
+    /// How long it takes at most, where nothing is wrong, until all lanes have seen a
+    /// message and everybody knows: there and back through the tree, and a segment.
+    pub(crate) fn round(&self) -> Duration {
+        let way = (self.push() + self.trip / 2).saturating_mul(self.span);
+        way * 2 + self.sight + self.linger() + self.trip * 2 + PROBE
+    }
+
+    /// How long a neighbour that was asked may take to answer.
+    pub(crate) fn answer(&self) -> Duration {
+        PROBE * 2 + self.trip * 2
+    }
+
+    /// After how long a neighbour that says nothing is not relied on any more.
+    pub(crate) fn quiet(&self) -> Duration {
+        self.beat() + self.beat() / 4 + self.answer()
+    }
+
     /// How long node `me` waits for the owner of `lane` before it fills it. The
     /// nodes after the owner step in one after another.
     pub(crate) fn patience(&self, me: usize, lane: usize) -> Duration {
         let rank = (me + self.nodes - lane - 1) % self.nodes;
         let rank = u32::try_from(rank).unwrap_or(u32::MAX);
-        let turn = (PATIENCE + self.push + self.trip * 8).min(PATIENCE_MAX);
+        let turn = (PATIENCE + self.round() + self.trip * 4).min(PATIENCE_MAX);
         turn + (turn / 4).saturating_mul(rank)
     }
 
-    /// How long after a peer was last heard its lane is probed.
-    pub(crate) fn quiet(&self) -> Duration {
-        QUIET + self.push
-    }
-
-    /// How long after a probe the next one comes: soon when it found something,
-    /// later and later when it did not. In a large cluster pushes are so far apart
-    /// that the shortest wait is longer than what is otherwise the longest.
+    /// How long after a question, or a look into the service, the next one comes: soon
+    /// when it found something, later and later when it did not.
     pub(crate) fn next_probe(&self, found: bool, last: Duration) -> Duration {
-        let shortest = self.push.max(PUSH);
-        if found { shortest } else { (last * 2).min(QUIET_MAX).max(shortest) }
+        let shortest = self.push().max(PROBE);
+        if found { shortest } else { (last * 2).clamp(shortest, PROBE_MAX.max(shortest)) }
     }
 }
 
@@ -118,8 +152,20 @@ mod tests {
         for _ in 0..100 {
             pace.took(millis(200));
         }
-        assert!(pace.patience(0, 1) > before + millis(1500));
+        assert!(pace.patience(0, 1) > before + millis(1200));
         assert!((millis(49)..=millis(50)).contains(&pace.linger()));
+    }
+
+    #[test]
+    fn news_wait_no_longer_where_the_tree_is_deeper_until_it_has_a_thousand_nodes() {
+        for nodes in 2..=1000 {
+            let pace = Pace::new(nodes, false);
+            assert!(pace.push * pace.span <= WAY.max(PUSH_MIN * 8), "{nodes} nodes");
+        }
+        assert_eq!(
+            [2, 9, 25, 100].map(|nodes| Pace::new(nodes, false).push.as_millis()),
+            [50, 50, 37, 25]
+        );
     }
 
     #[test]
@@ -130,7 +176,9 @@ mod tests {
                 pace.took(millis(trip));
                 assert!(pace.linger() >= LINGER && pace.linger() <= LINGER_ACKED);
                 assert!(pace.rejoin() <= LINGER_ACKED);
-                assert!(pace.quiet() >= QUIET && pace.sight >= SIGHT);
+                assert!(pace.push() >= PUSH_MIN && pace.push() <= LINGER_ACKED);
+                assert!(pace.sight >= SIGHT && pace.quiet() > pace.beat());
+                assert!(pace.round() > pace.push() && pace.patience(0, 1 % nodes) >= PATIENCE);
                 let shortest = pace.next_probe(true, Duration::ZERO);
                 let mut last = Duration::ZERO;
                 for _ in 0..20 {
@@ -138,7 +186,7 @@ mod tests {
                     assert!(next >= shortest && next >= last, "{nodes} nodes: {next:?}");
                     last = next;
                 }
-                assert_eq!(last, shortest.max(QUIET_MAX), "{nodes} nodes");
+                assert_eq!(last, PROBE_MAX, "{nodes} nodes");
             }
             let lane = nodes / 2;
             let mut waits: Vec<Duration> = (0..nodes).map(|me| pace.patience(me, lane)).collect();

@@ -60,6 +60,8 @@ pub(crate) struct Replica {
     /// Where a key stands in `logs`.
     keys: FxHashMap<Arc<str>, usize>,
     logs: Vec<KeyLog>,
+    /// How many segments were applied since tops were last forgotten.
+    unforgotten: usize,
 }
 
 #[derive(Debug)]
@@ -115,6 +117,7 @@ impl Replica {
             lanes: (0..lanes).map(|_| lane()).collect(),
             keys: FxHashMap::default(),
             logs: Vec::new(),
+            unforgotten: 0,
         }
     }
 
@@ -350,8 +353,14 @@ impl Replica {
         self.lanes[of].accounted[by] = until;
     }
 
-    /// Drops what all lanes have seen.
+    /// Drops what all lanes have seen. Looking for it costs the square of the number of
+    /// lanes, so that is done once in so many segments.
     fn forget_tops(&mut self) {
+        self.unforgotten += 1;
+        if self.unforgotten < self.lanes.len() {
+            return;
+        }
+        self.unforgotten = 0;
         for lane in 0..self.lanes.len() {
             let accounted = self.lanes.iter().map(|other| other.accounted[lane]).min();
             let state = &mut self.lanes[lane];

@@ -13,15 +13,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use maelstrom::{Context, Empty, Error, Node, Setup};
+use maelstrom::{Context, Empty, Error, Node, NodeId, Setup};
 use rand::RngExt;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{self, Instant};
 
+use crate::announce::Segments;
 use crate::injected_bugs::Bug;
 use crate::log::{Answer, Command, Log, Refused, Register, Ticket, Time};
 use crate::options::Options;
-use crate::push::Segments;
 use crate::register;
 use crate::wire::{
     CommitOffsets, CommittedOffsets, ListCommittedOffsets, Poll, Polled, Send, Sent,
@@ -45,6 +45,8 @@ pub fn node(options: Options) -> Node<Server> {
 pub struct Server {
     desk: Mutex<Desk>,
     begun: Instant,
+    /// All nodes, in the order of their lanes.
+    nodes: Vec<NodeId>,
     /// The log wants to be woken earlier than it did, or has begun to serve.
     changed: Notify,
     options: Options,
@@ -61,14 +63,15 @@ struct Desk {
 
 impl Server {
     fn new(setup: &Setup, options: Options) -> Self {
-        let mut ids: Vec<_> = setup.node_ids().iter().collect();
-        ids.sort();
-        let me = ids.iter().position(|&id| id == setup.id()).unwrap_or_default();
+        let mut nodes = setup.node_ids().to_vec();
+        nodes.sort();
+        let me = nodes.iter().position(|id| id == setup.id()).unwrap_or_default();
         let life = format!("{}-{:016x}", setup.id(), setup.rng().random::<u64>());
-        let log = Log::new(me, ids.len(), life, options);
+        let log = Log::new(me, nodes.len(), life, options);
         Self {
             desk: Mutex::new(Desk { log, waiting: BTreeMap::new(), alarm: None }),
             begun: Instant::now(),
+            nodes,
             changed: Notify::new(),
             options,
         }
@@ -166,8 +169,11 @@ async fn list_committed_offsets(
     Ok(CommittedOffsets { offsets: request.keys.into_iter().filter_map(committed).collect() })
 }
 
-async fn segments(context: Context<Server>, push: Segments) {
-    act(&context, |log, now| log.receive(now, push));
+async fn segments(context: Context<Server>, message: Segments) {
+    // In the order of lanes, which is no node's own.
+    if let Ok(from) = context.state().nodes.binary_search(context.source()) {
+        act(&context, |log, now| log.receive(now, from, message));
+    }
 }
 
 /// Has something appended and waits until it is; `None` when there was nothing
@@ -227,10 +233,8 @@ fn carry_out(context: &Context<Server>, desk: &mut Desk, command: Command) {
         Command::Settle(register, text) => {
             context.spawn(settle(context.clone(), register, text));
         }
-        Command::Push(push) => {
-            for peer in context.peers() {
-                context.send(peer, &push);
-            }
+        Command::Announce(node, message) => {
+            context.send(&context.state().nodes[node], &message);
         }
         Command::Answer(ticket, answer) => {
             if let Some(waiting) = desk.waiting.remove(&ticket) {

@@ -1,60 +1,23 @@
-//! How long a lane has been silent, and how long others have waited for it.
+//! Two clocks: how long a lane has been waited for, and when to look in the service
+//! for what nobody tells.
 //!
-//! Two clocks. The first runs when no push of the lane's comes: it may be that
-//! there is nothing to tell, or that pushes get lost, so the lane's next register
-//! is probed now and then, often while that brings something and seldom while it
-//! does not. The second runs while messages wait for the lane to have seen them
-//! and it does not move.
+//! A lane is waited for while messages wait for it to have seen them and it does not
+//! move. Registers are probed while the neighbour that would tell of them is silent:
+//! often while that brings something, and seldom while it does not.
 
 use std::time::Duration;
 
 use crate::log::Time;
 use crate::pace::Pace;
 
-/// The two clocks of one lane.
+/// Since when one lane is waited for.
 #[derive(Debug, Default)]
-pub(crate) struct Silence {
-    /// When the lane's next register is to be read; none while that happens.
-    probe_at: Option<Time>,
-    pause: Duration,
-    /// Where the lane ended when the probe under way began.
-    probed_from: Option<u64>,
-    /// Since when the lane is waited for, and where it ended then.
+pub(crate) struct Waiting {
+    /// Since when, and where the lane ended then.
     waiting: Option<(Time, u64)>,
 }
 
-impl Silence {
-    /// A push came.
-    pub(crate) fn broken(&mut self, now: Time, pace: &Pace) {
-        self.pause = Duration::ZERO;
-        self.probe_at = Some(now + pace.quiet());
-    }
-
-    /// When to probe the lane, which ends at `next`; none while that happens.
-    pub(crate) fn probe_at(
-        &mut self,
-        now: Time,
-        probing: bool,
-        next: u64,
-        pace: &Pace,
-    ) -> Option<Time> {
-        if probing {
-            return None;
-        }
-        if let Some(from) = self.probed_from.take() {
-            self.pause = pace.next_probe(next > from, self.pause);
-            let at = now + self.pause;
-            self.probe_at = Some(self.probe_at.map_or(at, |pushed| pushed.max(at)));
-        }
-        Some(*self.probe_at.get_or_insert(now + pace.quiet()))
-    }
-
-    /// The lane, which ends at `next`, is being probed.
-    pub(crate) fn probing(&mut self, next: u64) {
-        self.probe_at = None;
-        self.probed_from = Some(next);
-    }
-
+impl Waiting {
     /// Whether messages wait for the lane, which ends at `next`, to have seen
     /// them.
     pub(crate) fn waits(&mut self, now: Time, waiting: bool, next: u64) {
@@ -66,8 +29,40 @@ impl Silence {
     }
 
     /// Since when they wait while the lane does not move.
-    pub(crate) fn waited_since(&self) -> Option<Time> {
+    pub(crate) fn since(&self) -> Option<Time> {
         self.waiting.map(|(since, _)| since)
+    }
+}
+
+/// When the lanes behind a silent neighbour are to be probed.
+#[derive(Debug, Default)]
+pub(crate) struct Probes {
+    at: Time,
+    pause: Duration,
+    /// The lanes of the round under way, and where they ended when it began.
+    lanes: Vec<(usize, u64)>,
+}
+
+impl Probes {
+    /// The lanes that are being probed.
+    pub(crate) fn under_way(&self) -> impl Iterator<Item = usize> {
+        self.lanes.iter().map(|&(lane, _)| lane)
+    }
+
+    /// When the next round is due. `next` says where a lane ends; the round under way
+    /// is over.
+    pub(crate) fn due(&mut self, now: Time, next: impl Fn(usize) -> u64, pace: &Pace) -> Time {
+        if !self.lanes.is_empty() {
+            let found = self.lanes.drain(..).any(|(lane, from)| next(lane) > from);
+            self.pause = pace.next_probe(found, self.pause);
+            self.at = now + self.pause;
+        }
+        self.at
+    }
+
+    /// These lanes are being probed.
+    pub(crate) fn begin(&mut self, lanes: Vec<(usize, u64)>) {
+        self.lanes = lanes;
     }
 }
 
@@ -82,32 +77,28 @@ mod tests {
     #[test]
     fn probes_become_rare_while_they_find_nothing() {
         let pace = Pace::new(2, false);
-        let mut silence = Silence::default();
+        let mut probes = Probes::default();
         let mut now = at(1000);
         let mut pauses = Vec::new();
-        for _ in 0..9 {
-            let due = silence.probe_at(now, false, 7, &pace).unwrap();
+        for _ in 0..7 {
+            probes.begin(vec![(1, 7), (2, 3)]);
+            let due = probes.due(now, |lane| [0, 7, 3][lane], &pace);
+            assert_eq!(probes.due(now + at(5), |_| 0, &pace), due, "nothing is under way");
             pauses.push((due - now).as_millis());
             now = due;
-            silence.probing(7);
-            assert_eq!(silence.probe_at(now, true, 7, &pace), None, "while it is under way");
         }
-        assert_eq!(pauses, [550, 50, 100, 200, 400, 800, 1600, 2000, 2000]);
-        assert_eq!(
-            silence.probe_at(now, false, 9, &pace),
-            Some(now + at(50)),
-            "it found something"
-        );
-        silence.broken(now, &pace);
-        assert_eq!(silence.probe_at(now, false, 9, &pace), Some(now + pace.quiet()));
+        assert_eq!(pauses, [50, 100, 200, 400, 800, 1000, 1000]);
+        probes.begin(vec![(1, 7), (2, 3)]);
+        let due = probes.due(now, |lane| [0, 7, 4][lane], &pace);
+        assert_eq!(due, now + at(50), "it found something");
     }
 
     #[test]
     fn a_lane_is_waited_for_since_it_last_moved() {
-        let mut silence = Silence::default();
+        let mut lane = Waiting::default();
         let mut since = |now, waiting, next| {
-            silence.waits(at(now), waiting, next);
-            silence.waited_since()
+            lane.waits(at(now), waiting, next);
+            lane.since()
         };
         assert_eq!(since(1, false, 5), None);
         assert_eq!(since(2, true, 5), Some(at(2)));

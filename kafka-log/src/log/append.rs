@@ -39,7 +39,7 @@ impl Log {
     /// When to append an empty segment because messages wait for this lane to
     /// have seen them, and nothing else is to be appended.
     fn sight_due(&self) -> Option<Time> {
-        self.sources[self.me].silence.waited_since().map(|since| since + self.pace.sight)
+        self.sources[self.me].waiting.since().map(|since| since + self.pace.sight)
     }
 
     /// Proposes all that waits as the own lane's next segment.
@@ -86,7 +86,6 @@ impl Log {
         let Some(flight) = self.flight.take_if(|flight| flight.index == index) else { return };
         self.pace.took(now.saturating_sub(flight.since));
         if flight.text == *text {
-            self.pushes.add(index, text);
             if self.phase == Phase::Claiming {
                 self.phase = Phase::Serving;
             }
@@ -102,16 +101,6 @@ impl Log {
             let keep = |entry: &Entry| entry.ticket.is_some() || self.options.ack_early;
             let entries = flight.entries.into_iter().map(|(entry, _)| entry);
             self.queue.put_back(now, entries.filter(keep).collect());
-        }
-    }
-
-    pub(super) fn push(&mut self, now: Time) {
-        if self.sources.len() > 1
-            && let Some(at) = self.pushes.due(&self.pace)
-            && self.is_due(now, at)
-        {
-            let push = self.pushes.take(now, self.me);
-            self.commands.push(Command::Push(push));
         }
     }
 }

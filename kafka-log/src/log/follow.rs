@@ -12,11 +12,12 @@
 //! same way: whatever it said before is lost, and the lane goes on behind it.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 
 use super::{Command, Log, Phase, Register, Time};
+use crate::announce::Run;
 use crate::injected_bugs::Bug;
-use crate::push::Segments;
 use crate::replica::Replica;
 use crate::segment::Segment;
 use crate::sequence::Text;
@@ -38,7 +39,7 @@ impl Log {
         let register = Register::Segment(lane, index);
         match Segment::decode(text) {
             Ok(segment) => match self.replica.apply(lane, &segment) {
-                Ok(()) => self.applied(text, &segment),
+                Ok(()) => self.applied(lane, index, text, &segment),
                 Err(_) if !is_certain => self.reject(lane, index),
                 Err(error) => self.mistrust(register, &error),
             },
@@ -47,6 +48,7 @@ impl Log {
                 let warning = format!("{register} in lin-kv is passed over, as it is: {error}");
                 self.commands.push(Command::Warn(warning));
                 self.replica.pass(lane);
+                self.is_stale = true;
             }
         }
     }
@@ -76,8 +78,10 @@ impl Log {
         self.seek();
     }
 
-    fn applied(&mut self, text: &Arc<str>, segment: &Segment<'_>) {
+    fn applied(&mut self, lane: usize, index: u64, text: &Arc<str>, segment: &Segment<'_>) {
         self.snapshots.grew(text.len());
+        self.is_stale = true;
+        self.spread(lane, index, text);
         for (other, source) in self.sources.iter_mut().enumerate() {
             if other != self.me || !self.options.bugs.has(Bug::ReuseIndexes) {
                 source.segments.expect(segment.seen[other]);
@@ -85,9 +89,20 @@ impl Log {
         }
     }
 
+    /// Neighbours are to be told of this segment, unless it is older than this life.
+    fn spread(&mut self, lane: usize, index: u64, text: &Arc<str>) {
+        if !self.is_serving() || self.neighbours.is_empty() {
+            return;
+        }
+        self.recent[lane].add(index, text);
+        for neighbour in &mut self.neighbours {
+            neighbour.news(lane, index + 1);
+        }
+    }
+
     /// The bug [`Bug::SkipSegments`]: a gap is filled with nothing.
-    pub(super) fn receive_carelessly(&mut self, push: Segments) {
-        let Segments { lane, first, texts } = push;
+    pub(super) fn learn_carelessly(&mut self, run: Run) {
+        let Run { lane, first, texts } = run;
         let mut seen = self.replica.applied();
         for index in seen[lane]..first {
             seen[lane] = index + 1;
@@ -116,9 +131,10 @@ impl Log {
         }
     }
 
-    pub(super) fn begin_to_serve(&mut self) {
+    pub(super) fn begin_to_serve(&mut self, now: Time) {
         if self.phase == Phase::Recovering && self.is_recovered() {
-            self.pushes.begin(self.sources[self.me].segments.next());
+            let applied = self.replica.applied();
+            self.neighbours.iter_mut().for_each(|neighbour| neighbour.begin(now, &applied));
             self.phase = if self.options.ack_early { Phase::Claiming } else { Phase::Serving };
         }
     }
@@ -134,26 +150,12 @@ impl Log {
 
     /// Notes which lanes messages wait for.
     pub(super) fn watch(&mut self, now: Time) {
+        if !mem::take(&mut self.is_stale) {
+            return;
+        }
         for (lane, source) in self.sources.iter_mut().enumerate() {
             let waiting = self.replica.waits_for(lane);
-            source.silence.waits(now, waiting, source.segments.next());
-        }
-    }
-
-    /// Looks for segments of lanes that nobody has told of for a while.
-    pub(super) fn probe(&mut self, now: Time) {
-        for lane in 0..self.sources.len() {
-            if lane == self.me {
-                continue;
-            }
-            let source = &mut self.sources[lane];
-            let (probing, next) = (source.segments.is_probing(), source.segments.next());
-            if let Some(at) = source.silence.probe_at(now, probing, next, &self.pace)
-                && self.is_due(now, at)
-            {
-                self.sources[lane].silence.probing(next);
-                self.sources[lane].segments.probe();
-            }
+            source.waiting.waits(now, waiting, source.segments.next());
         }
     }
 
@@ -178,7 +180,7 @@ impl Log {
                 && source.segments.is_caught_up()
                 && !self.replica.is_exclusive(lane)
                 && self.replica.may_append(lane);
-            let (since, next) = (source.silence.waited_since(), source.segments.next());
+            let (since, next) = (source.waiting.since(), source.segments.next());
             if let Some(since) = since.filter(|_| may)
                 && self.is_due(now, since + self.pace.patience(self.me, lane))
             {

@@ -14,6 +14,7 @@
 //! - [`follow`]: reading the lanes, and stepping in for their owners.
 //! - [`append`]: the own lane.
 //! - [`snapshots`]: what a node begins with, and what it leaves for those after it.
+//! - [`spread`]: telling neighbours, and what to do when they are silent.
 //!
 //! Time is that since the node's life began. After every event the host calls
 //! [`Log::pump`], carries out the commands, and calls it again at [`Log::wake`].
@@ -21,6 +22,7 @@
 mod append;
 mod follow;
 mod snapshots;
+mod spread;
 #[cfg(test)]
 mod tests;
 
@@ -34,16 +36,17 @@ use maelstrom::NodeId;
 use serde_json::value::RawValue;
 
 use self::snapshots::Snapshots;
-use crate::injected_bugs::Bug;
+use crate::announce::{Recent, Segments};
+use crate::neighbour::Neighbour;
 use crate::options::Options;
 use crate::pace::Pace;
 use crate::poll;
-use crate::push::{Pushes, Segments};
 use crate::queue::{Entry, Queue, Work};
 use crate::replica::Replica;
 use crate::sequence::Sequence;
-use crate::silence::Silence;
+use crate::silence::Waiting;
 use crate::snapshot::Part;
+use crate::tree;
 
 /// Since the node's life began.
 pub(crate) type Time = Duration;
@@ -81,8 +84,8 @@ pub(crate) enum Command {
     /// Write a register unless it is written, and report what it says then, for
     /// good, with [`Log::settled`].
     Settle(Register, Arc<str>),
-    /// Send this to all peers.
-    Push(Segments),
+    /// Send this to a node.
+    Announce(usize, Segments),
     /// Answer the request that this ticket stands for.
     Answer(Ticket, Answer),
     /// Tell a person that this node refuses to go on.
@@ -123,7 +126,7 @@ enum Phase {
 #[derive(Debug, Default)]
 struct Source {
     segments: Sequence,
-    silence: Silence,
+    waiting: Waiting,
     /// This node is settling a segment of it, though it is not its owner.
     filling: bool,
 }
@@ -155,7 +158,11 @@ pub(crate) struct Log {
     /// How many segments this life has made up.
     count: u64,
     tickets: Ticket,
-    pushes: Pushes,
+    neighbours: Vec<Neighbour>,
+    /// By lane, what some neighbour is yet to be told of.
+    recent: Vec<Recent>,
+    /// Something was applied since it was last noted which lanes are waited for.
+    is_stale: bool,
     /// A peer was wrong; see [`follow`].
     is_wary: bool,
     snapshots: Snapshots,
@@ -184,7 +191,12 @@ impl Log {
             flight: None,
             count: 0,
             tickets: 0,
-            pushes: Pushes::default(),
+            neighbours: tree::neighbours(me, lanes)
+                .into_iter()
+                .map(|(node, lanes)| Neighbour::new(node, lanes))
+                .collect(),
+            recent: (0..lanes).map(|_| Recent::default()).collect(),
+            is_stale: true,
             is_wary: false,
             snapshots,
             fetching: BTreeSet::new(),
@@ -327,25 +339,11 @@ impl Log {
         }
     }
 
-    /// A peer says what a lane's segments say.
-    pub(crate) fn receive(&mut self, now: Time, push: Segments) {
-        let Some(source) = self.sources.get_mut(push.lane) else { return };
-        source.silence.broken(now, &self.pace);
-        let Some(end) = push.first.checked_add(push.texts.len() as u64) else { return };
-        if self.options.bugs.has(Bug::SkipSegments) {
-            return self.receive_carelessly(push);
-        }
-        source.segments.expect(end);
-        for (index, text) in (push.first..end).zip(push.texts) {
-            source.segments.learn(index, text);
-        }
-    }
-
     /// Does what is to be done by now.
     pub(crate) fn pump(&mut self, now: Time) -> Vec<Command> {
         self.wake = None;
         self.catch_up();
-        self.begin_to_serve();
+        self.begin_to_serve(now);
         self.watch(now);
         if self.is_serving() {
             self.probe(now);
@@ -354,7 +352,7 @@ impl Log {
         self.append(now);
         if self.is_serving() {
             self.fill(now);
-            self.push(now);
+            self.announce(now);
             self.snapshot();
         }
         mem::take(&mut self.commands)

@@ -1,8 +1,11 @@
 //! A few nodes and a service that answers at once, by hand.
 
-use std::collections::BTreeMap;
+mod spread;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::announce::Run;
 use crate::segment::Segment;
 use crate::snapshot::Head;
 
@@ -12,15 +15,17 @@ struct Cluster {
     registers: BTreeMap<Register, Arc<str>>,
     now: Time,
     down: Vec<bool>,
-    /// Pushes get lost.
+    /// Announcements get lost.
     cut: bool,
+    /// Those from one node to another do.
+    severed: BTreeSet<(usize, usize)>,
     /// Proposals are not answered.
     stuck: bool,
     answers: BTreeMap<(usize, Ticket), Answer>,
     /// So many parts and heads of snapshots are written yet.
     writes_left: Option<usize>,
     reads: usize,
-    pushes: usize,
+    announced: usize,
     settled: usize,
 }
 
@@ -33,11 +38,12 @@ impl Cluster {
             now: Time::ZERO,
             down: vec![false; nodes],
             cut: false,
+            severed: BTreeSet::new(),
             stuck: false,
             answers: BTreeMap::new(),
             writes_left: None,
             reads: 0,
-            pushes: 0,
+            announced: 0,
             settled: 0,
         };
         cluster.run(0);
@@ -82,12 +88,10 @@ impl Cluster {
                     self.logs[node].settled(self.now, register, &stands);
                 }
             }
-            Command::Push(push) => {
-                self.pushes += 1;
-                for peer in (0..self.logs.len()).filter(|&peer| peer != node) {
-                    if !self.cut && !self.down[peer] {
-                        self.logs[peer].receive(self.now, push.clone());
-                    }
+            Command::Announce(peer, message) => {
+                self.announced += 1;
+                if !self.cut && !self.down[peer] && !self.severed.contains(&(node, peer)) {
+                    self.logs[peer].receive(self.now, node, message);
                 }
             }
             Command::Answer(ticket, answer) => {
@@ -395,12 +399,13 @@ fn a_snapshot_is_whole_whenever_its_writer_dies() {
 
 /// What a peer says of lane 1.
 fn said(first: u64, texts: &[&str]) -> Segments {
-    Segments { lane: 1, first, texts: texts.iter().map(|&text| text.into()).collect() }
+    let texts = texts.iter().map(|&text| text.into()).collect();
+    Segments { runs: vec![Run { lane: 1, first, texts }], ..Segments::default() }
 }
 
 fn hears(cluster: &mut Cluster, node: usize, segments: Segments) {
     let now = cluster.now;
-    cluster.logs[node].receive(now, segments);
+    cluster.logs[node].receive(now, 1, segments);
 }
 
 #[test]

@@ -101,8 +101,7 @@ pub(crate) const KINDS: &[Kind] = &[
         subject: Subject {
             clock: true,
             node_counts: &[1, 2, 3, 5],
-            // Its messages grow with the square of the number of nodes.
-            most_nodes: 40,
+            most_nodes: 100,
             links: |_| true,
             values: true,
             arguments: &[

@@ -29,7 +29,7 @@ pub(crate) fn counter(case: &Case) -> Option<Promise> {
 }
 
 pub(crate) fn kafka_log(case: &Case) -> Option<Promise> {
-    usually(case, 5, 3.0 * nodes(case) * nodes(case))
+    usually(case, 5, 4.0 * nodes(case))
 }
 
 /// A full disk ends a node's service until it is started again.

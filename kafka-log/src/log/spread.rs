@@ -1,0 +1,128 @@
+//! Telling neighbours, listening to them, and looking after what is behind those that
+//! are silent.
+
+use super::{Command, Log, Time};
+use crate::announce::{Run, Segments};
+use crate::injected_bugs::Bug;
+
+impl Log {
+    /// A peer says what it has.
+    pub(crate) fn receive(&mut self, now: Time, from: usize, message: Segments) {
+        let neighbour = self.neighbours.iter().position(|neighbour| neighbour.node == from);
+        for run in message.runs {
+            if let Some(end) = run.end().filter(|_| run.lane < self.sources.len()) {
+                self.known_to(neighbour, run.lane, end);
+                self.learn(run, end);
+            }
+        }
+        if message.have.len() == self.sources.len() {
+            self.compare(neighbour, &message.have);
+        }
+        if let Some(neighbour) = neighbour.filter(|_| self.is_serving()) {
+            self.neighbours[neighbour].spoke(now);
+            if message.ask {
+                self.tell(now, neighbour, true, false);
+            }
+        }
+    }
+
+    fn known_to(&mut self, neighbour: Option<usize>, lane: usize, end: u64) {
+        if let Some(neighbour) = neighbour.filter(|_| self.is_serving()) {
+            self.neighbours[neighbour].knows(lane, end);
+        }
+    }
+
+    fn learn(&mut self, run: Run, end: u64) {
+        if self.options.bugs.has(Bug::SkipSegments) {
+            return self.learn_carelessly(run);
+        }
+        let source = &mut self.sources[run.lane];
+        source.segments.expect(end);
+        for (index, text) in (run.first..end).zip(run.texts) {
+            source.segments.learn(index, text);
+        }
+    }
+
+    /// Holds what a peer has against what it was told, and against what there is here.
+    fn compare(&mut self, neighbour: Option<usize>, have: &[u64]) {
+        let applied = self.replica.applied();
+        for (lane, &end) in have.iter().enumerate() {
+            self.sources[lane].segments.expect(end);
+            if let Some(neighbour) = neighbour.filter(|_| self.is_serving()) {
+                self.neighbours[neighbour].has(lane, end, applied[lane]);
+            }
+        }
+    }
+
+    /// Tells neighbours what is new, and asks those that news ought to come from.
+    pub(super) fn announce(&mut self, now: Time) {
+        for neighbour in 0..self.neighbours.len() {
+            let since = self.waited_since(neighbour);
+            let asks = self.neighbours[neighbour].ask_at(since, &self.pace);
+            let asks = asks.is_some_and(|at| self.is_due(now, at));
+            let due = self.neighbours[neighbour].due(&self.pace);
+            if self.is_due(now, due) || asks {
+                self.tell(now, neighbour, asks, asks);
+            }
+        }
+    }
+
+    /// Since when the lane behind a neighbour is waited for that has been for longest.
+    fn waited_since(&self, neighbour: usize) -> Option<Time> {
+        let lanes = self.neighbours[neighbour].lanes().iter();
+        lanes.filter_map(|&lane| self.sources[lane].waiting.since()).min()
+    }
+
+    fn tell(&mut self, now: Time, neighbour: usize, all: bool, ask: bool) {
+        let applied = self.replica.applied();
+        let message = self.neighbours[neighbour].tell(now, &self.recent, &applied, all);
+        if ask {
+            self.neighbours[neighbour].ask(now, &self.pace);
+        }
+        for (lane, recent) in self.recent.iter_mut().enumerate() {
+            let told = self.neighbours.iter().map(|neighbour| neighbour.told(lane)).min();
+            recent.forget(told.unwrap_or(u64::MAX));
+        }
+        let node = self.neighbours[neighbour].node;
+        self.commands.push(Command::Announce(node, Segments { ask, ..message }));
+    }
+
+    /// Looks in the service for segments of the lanes behind neighbours that are
+    /// silent: of those that are waited for, and of one more in turn. As whoever sees a
+    /// message says so in its lane, any lane tells of what others have seen.
+    pub(super) fn probe(&mut self, now: Time) {
+        for neighbour in 0..self.neighbours.len() {
+            let silent_at = self.neighbours[neighbour].silent_at(&self.pace);
+            if !self.is_due(now, silent_at) || self.is_probing(neighbour) {
+                continue;
+            }
+            let (sources, pace) = (&self.sources, &self.pace);
+            let next = |lane: usize| sources[lane].segments.next();
+            let due = self.neighbours[neighbour].probes().due(now, next, pace);
+            if self.is_due(now, due) {
+                self.probe_behind(neighbour);
+            }
+        }
+    }
+
+    fn is_probing(&mut self, neighbour: usize) -> bool {
+        let sources = &self.sources;
+        let mut lanes = self.neighbours[neighbour].probes().under_way();
+        lanes.any(|lane| sources[lane].segments.is_probing())
+    }
+
+    fn probe_behind(&mut self, neighbour: usize) {
+        let turn = self.neighbours[neighbour].turn();
+        let lanes = self.neighbours[neighbour].lanes().iter().copied();
+        let is_wanted =
+            |&lane: &usize| lane == turn || self.sources[lane].waiting.since().is_some();
+        let lanes: Vec<usize> = lanes.filter(is_wanted).collect();
+        let probed = lanes.into_iter().map(|lane| {
+            let segments = &mut self.sources[lane].segments;
+            segments.probe();
+            (lane, segments.next())
+        });
+        let probed = probed.collect();
+        self.neighbours[neighbour].probes().begin(probed);
+    }
+}
