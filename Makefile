@@ -116,7 +116,7 @@ hub-killed: ## Broadcast's hub killed at any moment, 200 seeds: how long until a
 	BROADCAST_SEEDS=200 cargo test --release --quiet --package broadcast --test simulation a_killed_hub -- --nocapture
 
 .PHONY: losses
-losses: build ## What broadcast loses of what it acknowledged, when nodes are killed
+losses: build ## What broadcast loses when nodes are killed, and whether the rest is everywhere
 	@$(SIMULATE) losses
 
 .PHONY: determinism

@@ -1,5 +1,6 @@
 //! What kills cost a node that keeps values in memory: how many acknowledged
-//! values are lost, and for how long a value is in danger.
+//! values are nowhere in the end, for how long a value is in danger, and whether what a
+//! live node held for longer was on every live node.
 
 use anyhow::ensure;
 use clap::Args;
@@ -11,7 +12,7 @@ use workbench::swarm::parallel;
 use workbench::swarm::timeline::Timeline;
 
 use crate::nodes::Kind;
-use crate::print;
+use crate::{oracle, print};
 
 /// What the command line of `simulate losses` says.
 #[derive(Args, Debug)]
@@ -29,40 +30,56 @@ pub(crate) struct Flags {
 const INTERVAL: f64 = 2.0;
 
 /// What a cluster lost.
+#[derive(Default)]
 struct Losses {
     acknowledged: usize,
-    /// For each value that was lost, though not everybody was dead who could have
-    /// had it, the time that it would have needed to be everywhere, in ms.
+    /// How many acknowledged values nobody has in the end.
+    lost: usize,
+    /// For each of those that could have been saved, since not everybody was dead who
+    /// could have had it, the time that it would have needed to be everywhere, in ms.
     windows: Vec<f64>,
+    /// Values that were not where they had to be, a line for each run with any.
+    misplaced: Vec<String>,
 }
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     print(&format!(
         "{} runs of 20 s, 100 operations a second (half of them broadcasts); some nodes are killed \
-         every 4 s or so\nand start again, with nothing in memory, 2 s later or so. Lost: without \
-         what nobody\nalive could have known.\n\n\
-         nodes  latency  acknowledged    lost  window, ms: median     max\n",
+         every 4 s or so\nand start again, with nothing in memory, 2 s later or so.\n\
+         lost: acknowledged, and nowhere in the end\n\
+         avoidable: those that somebody who lived could have known; the window is how long that \
+         took\n\n\
+         nodes  latency  acknowledged     lost  avoidable  window, ms: median     max\n",
         flags.seeds
     ));
+    let mut misplaced = Vec::new();
     for (nodes, latency) in [(5, 0), (5, 100), (25, 0), (25, 100)] {
-        let Losses { acknowledged, windows } = measure(flags, nodes, latency)?;
+        let losses = measure(flags, nodes, latency)?;
+        let (acknowledged, windows) = (losses.acknowledged, losses.windows);
+        misplaced.extend(losses.misplaced);
         let quantile = |q: f64| windows.get(((windows.len().max(1) - 1) as f64 * q) as usize);
         let [median, most] = [0.5, 1.0].map(|q| quantile(q).copied().unwrap_or_default());
-        let share = 100.0 * windows.len() as f64 / acknowledged as f64;
+        let share = |values: usize| 100.0 * values as f64 / acknowledged as f64;
+        let (lost, avoidable) = (share(losses.lost), share(windows.len()));
         print(&format!(
-            "{nodes:>5}  {latency:>4} ms  {acknowledged:>12}  {share:>4.1} %  {median:>18.0}  {most:>6.0}\n"
+            "{nodes:>5}  {latency:>4} ms  {acknowledged:>12}  {lost:>5.1} %  {avoidable:>7.1} %  \
+             {median:>18.0}  {most:>6.0}\n"
         ));
     }
-    Ok(true)
+    print(&format!("\nruns in which a value was not where it had to be: {}\n", misplaced.len()));
+    misplaced.iter().for_each(|line| print(&format!("{line}\n")));
+    Ok(misplaced.is_empty())
 }
 
 fn measure(flags: &Flags, nodes: usize, latency: u64) -> anyhow::Result<Losses> {
     let runs = parallel::over(0..flags.seeds, |seed| one_run(flags, nodes, latency, seed));
-    let mut all = Losses { acknowledged: 0, windows: Vec::new() };
+    let mut all = Losses::default();
     for run in runs {
-        let Losses { acknowledged, windows } = run?;
-        all.acknowledged += acknowledged;
-        all.windows.extend(windows);
+        let run = run?;
+        all.acknowledged += run.acknowledged;
+        all.lost += run.lost;
+        all.windows.extend(run.windows);
+        all.misplaced.extend(run.misplaced);
     }
     all.windows.sort_unstable_by(f64::total_cmp);
     Ok(all)
@@ -82,9 +99,15 @@ fn one_run(flags: &Flags, nodes: usize, latency: u64, seed: u64) -> anyhow::Resu
     ensure!(finished.ended.is_ok(), "seed {seed} did not go through: {finished}");
     let timeline = Timeline::read(&finished).map_err(anyhow::Error::msg)?;
     let lost = finished.report.result("workload", "lost").and_then(Value::as_array);
-    let lost = lost.into_iter().flatten().map(Value::to_string);
-    let windows = lost.filter_map(|value| least_window(&timeline, &value)).collect();
-    Ok(Losses { acknowledged: timeline.acknowledged(), windows })
+    let mut lost: Vec<String> = lost.into_iter().flatten().map(Value::to_string).collect();
+    lost.retain(|value| timeline.acknowledgement(value).is_some());
+    let windows = lost.iter().filter_map(|value| least_window(&timeline, value)).collect();
+    let misplaced = oracle::not_everywhere(&finished, &timeline);
+    let misplaced = misplaced.map(|finding| {
+        format!("{nodes} nodes, latency {latency} ms, seed {seed}: {}", finding.text)
+    });
+    let (acknowledged, misplaced) = (timeline.acknowledged(), misplaced.into_iter().collect());
+    Ok(Losses { acknowledged, lost: lost.len(), windows, misplaced })
 }
 
 /// The least window, in ms, that excuses a loss; nothing if any does.

@@ -7,6 +7,7 @@ use workbench::checker::Finding;
 use workbench::nemesis::Fault;
 use workbench::simulation::Finished;
 use workbench::swarm::oracle::{valid, valid_except};
+use workbench::swarm::sightings::{self, Missing};
 use workbench::swarm::timeline::Timeline;
 
 /// How long a broadcast value has to be on its way before the death of nodes
@@ -67,20 +68,35 @@ fn in_memory(finished: &Finished) -> Vec<Finding> {
         return valid(finished);
     }
     let mut findings = valid_except(finished, "workload");
-    findings.extend(unexcused(finished));
+    match Timeline::read(finished) {
+        Ok(timeline) => {
+            findings.extend(unexcused(finished, &timeline));
+        }
+        Err(problem) => findings.push(Finding::new("unreadable", problem, Vec::new())),
+    }
     findings
 }
 
-/// The values that were lost without excuse.
-fn unexcused(finished: &Finished) -> Option<Finding> {
-    let lost = finished.report.result("workload", "lost").and_then(Value::as_array)?;
-    if lost.is_empty() {
+/// The values that a live node held for the window and that were not on all that were up.
+/// In a network that is not complete they may take longer.
+pub(crate) fn not_everywhere(finished: &Finished, timeline: &Timeline) -> Option<Finding> {
+    if !finished.settings.links.is_complete() {
         return None;
     }
-    let timeline = match Timeline::read(finished) {
-        Ok(timeline) => timeline,
+    let missing = match sightings::missing(finished, timeline, window_ms(finished)) {
+        Ok(missing) => missing,
         Err(problem) => return Some(Finding::new("unreadable", problem, Vec::new())),
     };
+    let name = |missing: &Missing| format!("{} at {}", missing.value, missing.node);
+    let named: Vec<String> = missing.iter().map(name).collect();
+    let text = format!("held by a live node for the window, and not shown: {}", named.join(", "));
+    let operations = missing.iter().flat_map(|missing| missing.operations).collect();
+    (!missing.is_empty()).then(|| Finding::new("not-everywhere", text, operations))
+}
+
+/// The values that were lost without excuse.
+fn unexcused(finished: &Finished, timeline: &Timeline) -> Option<Finding> {
+    let lost = finished.report.result("workload", "lost").and_then(Value::as_array)?;
     let window = window_ms(finished);
     let mut values: Vec<String> = lost.iter().map(Value::to_string).collect();
     values.retain(|value| !timeline.excuses(value, window));

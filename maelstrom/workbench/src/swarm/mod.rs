@@ -33,9 +33,11 @@
 //! - [`parallel`]: seeds on all cores.
 
 pub mod draw;
+mod holders;
 pub mod oracle;
 pub mod parallel;
 pub mod shrink;
+pub mod sightings;
 pub mod timeline;
 
 use std::fmt;

@@ -3,35 +3,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::holders::{Event, Holders};
 use crate::checker::element::Element;
 use crate::history::{self, Op, OpType, Process};
+use crate::settings::Settings;
 use crate::simulation::Finished;
 
 /// What happened to broadcast values, nodes and network, and when, in ms.
 pub struct Timeline {
-    nodes: BTreeSet<String>,
+    pub(super) nodes: BTreeSet<String>,
     /// By value.
-    acknowledged: BTreeMap<String, Acknowledged>,
-    events: Vec<(f64, Event)>,
+    pub(super) acknowledged: BTreeMap<String, Acknowledged>,
+    pub(super) events: Vec<(f64, Event)>,
 }
 
 /// When a value was acknowledged, by which operation, and by which node.
-struct Acknowledged {
-    at: f64,
-    index: u64,
-    node: String,
+pub(super) struct Acknowledged {
+    pub(super) at: f64,
+    pub(super) index: u64,
+    pub(super) node: String,
 }
 
-enum Event {
-    Killed(BTreeSet<String>),
-    Started(BTreeSet<String>),
-    /// By one fault more, or one less.
-    Hindered,
-    Freed,
+/// The node that a client process talks to.
+pub(super) fn node_of(process: u64, settings: &Settings) -> String {
+    let thread = process % settings.concurrency as u64;
+    format!("n{}", thread % settings.node_count as u64)
 }
 
 /// A value as results have it, whatever way it was spelt.
-fn name_of(value: &str) -> String {
+pub(super) fn name_of(value: &str) -> String {
     Element::parse(value).to_value().to_string()
 }
 
@@ -43,8 +43,7 @@ impl Timeline {
     /// When its history cannot be read.
     pub fn read(run: &Finished) -> Result<Self, String> {
         let settings = &run.settings;
-        let name = |node| format!("n{node}");
-        let nodes = (0..settings.node_count).map(name).collect();
+        let nodes = (0..settings.node_count).map(|node| format!("n{node}")).collect();
         let mut timeline = Self { nodes, acknowledged: BTreeMap::new(), events: Vec::new() };
         let ops = history::read(run.history.as_bytes()).map_err(|error| error.to_string())?;
         let (mut asked, mut hindrances) = (false, BTreeSet::new());
@@ -59,8 +58,7 @@ impl Timeline {
                     }
                 }
                 Process::Client(process) if op.kind == OpType::Ok && op.f == "broadcast" => {
-                    let thread = process % settings.concurrency as u64;
-                    let node = name((thread % settings.node_count as u64) as usize);
+                    let node = node_of(process, settings);
                     let acknowledged = Acknowledged { at: op.millis(), index: op.index, node };
                     timeline.acknowledged.insert(name_of(op.value.get()), acknowledged);
                 }
@@ -99,15 +97,14 @@ impl Timeline {
         };
         let (before, after): (Vec<_>, Vec<_>) =
             self.events.iter().partition(|(at, _)| at < acknowledged);
-        let mut spread = Spread { hindrances: 0, alive: BTreeMap::new(), window };
-        spread.alive = self.nodes.iter().map(|node| (node.as_str(), f64::INFINITY)).collect();
+        let mut holders = Holders::among(self.nodes.iter().map(String::as_str), window);
         for (at, event) in before {
-            spread.apply(*at, event);
+            holders.apply(*at, event);
         }
-        spread.begin(*acknowledged, node);
+        holders.note(*acknowledged, node);
         after.into_iter().any(|(at, event)| {
-            spread.apply(*at, event);
-            !spread.is_known(*at)
+            holders.apply(*at, event);
+            !holders.is_anywhere()
         })
     }
 
@@ -119,56 +116,5 @@ impl Timeline {
     /// How many values were acknowledged.
     pub fn acknowledged(&self) -> usize {
         self.acknowledged.len()
-    }
-}
-
-/// How a value spreads, at the slowest.
-struct Spread<'a> {
-    hindrances: usize,
-    /// The nodes that are up, and when each has the value.
-    alive: BTreeMap<&'a str, f64>,
-    window: f64,
-}
-
-impl<'a> Spread<'a> {
-    fn begin(&mut self, now: f64, first: &str) {
-        let everywhere = self.everywhere(now);
-        for (node, known) in &mut self.alive {
-            *known = if *node == first { now } else { everywhere };
-        }
-    }
-
-    fn apply(&mut self, now: f64, event: &'a Event) {
-        match event {
-            Event::Killed(nodes) => self.alive.retain(|&node, _| !nodes.contains(node)),
-            Event::Started(nodes) => {
-                let known = self.everywhere(now);
-                self.alive.extend(nodes.iter().map(|node| (node.as_str(), known)));
-            }
-            Event::Hindered => {
-                self.hindrances += 1;
-                self.put_off(now);
-            }
-            Event::Freed => {
-                self.hindrances -= 1;
-                self.put_off(now);
-            }
-        }
-    }
-
-    /// When those have it that do not have it yet.
-    fn everywhere(&self, now: f64) -> f64 {
-        if self.hindrances == 0 { now + self.window } else { f64::INFINITY }
-    }
-
-    fn put_off(&mut self, now: f64) {
-        let everywhere = self.everywhere(now);
-        for known in self.alive.values_mut().filter(|known| **known > now) {
-            *known = everywhere;
-        }
-    }
-
-    fn is_known(&self, now: f64) -> bool {
-        self.alive.values().any(|&known| known <= now)
     }
 }
