@@ -231,7 +231,8 @@ impl<S> Context<S> {
     /// # Errors
     ///
     /// As [`Context::call`], except that neither a timeout nor an answer
-    /// `temporarily-unavailable` ends it.
+    /// `temporarily-unavailable` ends it. [`CallError::Repeated`] when a definite error
+    /// is answered after a timeout: an earlier attempt may have happened.
     pub async fn call_until_answered<R>(
         &self,
         dest: &NodeId,
@@ -244,13 +245,17 @@ impl<S> Context<S> {
     {
         let unavailable = Some(Definite::TemporarilyUnavailable.into());
         let mut steps = backoff.steps();
+        let mut in_doubt = false;
         loop {
             let patience = steps.next().unwrap_or(backoff.longest);
             match self.call(dest, request, patience).await {
-                Err(CallError::Timeout { .. }) => {}
+                Err(CallError::Timeout { .. }) => in_doubt = true,
                 Err(error) if error.code() == unavailable => {
                     let pause = patience.mul_f64(self.rng().random_range(0.5..1.0));
                     time::sleep(pause).await;
+                }
+                Err(error) if in_doubt && error.is_definite() => {
+                    return Err(CallError::Repeated(Box::new(error)));
                 }
                 answer => return answer,
             }

@@ -261,18 +261,23 @@ pub enum CallError {
         /// What is wrong with the answer.
         problem: String,
     },
+    /// The last of several attempts was answered a definite error, which says nothing
+    /// about the ones before it that were not answered.
+    #[error("an earlier attempt was not answered, and the last one: {0}")]
+    Repeated(#[source] Box<CallError>),
 }
 
 impl CallError {
     /// Whether the request certainly did not happen at the other side.
     pub fn is_definite(&self) -> bool {
-        self.code().is_some_and(ErrorCode::is_definite)
+        matches!(self, CallError::Remote { error, .. } if error.code().is_definite())
     }
 
     /// The code that the other side answered, if it did.
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
             CallError::Remote { error, .. } => Some(error.code()),
+            CallError::Repeated(last) => last.code(),
             _ => None,
         }
     }

@@ -101,7 +101,8 @@ pub type LwwKv<S> = Kv<S, Lww>;
 /// [`Context::seq_kv`] or [`Context::lww_kv`].
 ///
 /// Keys and values are anything that has a JSON form. A missing key is `None`
-/// and a lost race is `false`; errors are what nobody hoped for.
+/// and a lost race is `false`; an error means that the outcome is unknown or that the
+/// service refused, which [`CallError::is_definite`] tells apart.
 pub struct Kv<S, K> {
     context: Context<S>,
     service: NodeId,

@@ -217,7 +217,9 @@ impl<S: Send + Sync + 'static> Node<S> {
     /// whose requests would end the hold wait for `init_ok`. A hook that awaits
     /// such a call makes the start that much longer; let it
     /// [`spawn`](Context::spawn) a task for the call, which goes out when the
-    /// clients come.
+    /// clients come. Above all a hook must not await another node's answer: requests of
+    /// nodes are turned away as well until the hooks are done, so nodes that wait for
+    /// each other there would wait for ever.
     #[must_use]
     pub fn on_init<F, Fut>(mut self, hook: F) -> Self
     where

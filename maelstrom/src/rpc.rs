@@ -22,10 +22,14 @@ use crate::error::{CallError, Error};
 use crate::message::{Envelope, NodeId, Number, Outgoing, Request};
 use crate::outbox::Outbox;
 
+/// The shortest time between two attempts at something.
+pub(crate) const SHORTEST: Duration = Duration::from_millis(10);
+
 /// How often and how patiently [`Context::call_until_answered`] asks.
 ///
 /// The first attempt waits `first` for its answer, each further one twice as
-/// long, up to `longest`. There is no limit to the number of attempts: to have
+/// long, up to `longest`; none waits less than 10 ms, lest a backoff of nothing be a
+/// flood. There is no limit to the number of attempts: to have
 /// one, put [`tokio::time::timeout`] around the call.
 ///
 /// [`Context::call_until_answered`]: crate::Context::call_until_answered
@@ -47,8 +51,9 @@ impl Default for Backoff {
 impl Backoff {
     /// The attempts' patience: `first`, doubled, doubled again, … `longest`.
     pub(crate) fn steps(self) -> impl Iterator<Item = Duration> {
-        let double = move |step: &Duration| Some((*step * 2).min(self.longest));
-        std::iter::successors(Some(self.first.min(self.longest)), double)
+        let longest = self.longest.max(SHORTEST);
+        let double = move |step: &Duration| Some(step.saturating_mul(2).min(longest));
+        std::iter::successors(Some(self.first.clamp(SHORTEST, longest)), double)
     }
 }
 
@@ -184,6 +189,19 @@ mod tests {
             Backoff { first: Duration::from_millis(100), longest: Duration::from_millis(350) };
         let steps: Vec<u128> = backoff.steps().take(4).map(|step| step.as_millis()).collect();
         assert_eq!(steps, [100, 200, 350, 350]);
+    }
+
+    #[test]
+    fn attempts_wait_ten_milliseconds_at_least_whatever_was_asked_for() {
+        let steps = |first, longest| -> Vec<Duration> {
+            Backoff { first, longest }.steps().take(4).collect()
+        };
+        assert_eq!(steps(Duration::ZERO, Duration::ZERO), [SHORTEST; 4]);
+        assert_eq!(
+            steps(Duration::ZERO, 3 * SHORTEST),
+            [SHORTEST, 2 * SHORTEST, 3 * SHORTEST, 3 * SHORTEST]
+        );
+        assert_eq!(steps(Duration::MAX, Duration::MAX), [Duration::MAX; 4]);
     }
 
     #[test]

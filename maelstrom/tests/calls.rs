@@ -215,6 +215,32 @@ async fn calling_until_answered_survives_silence_and_unavailability() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_definite_error_after_an_attempt_without_answer_is_not_definite() {
+    async fn persist(context: Context<()>, _: Go) -> Result<Went, Error> {
+        let backoff = Backoff { first: SECOND, longest: SECOND };
+        let asked = context.call_until_answered(&"n1".into(), &Add { delta: 1 }, backoff).await;
+        let error = asked.expect_err("nobody says that it was done");
+        Ok(Went { saw: format!("{:?} {}", error.code(), error.is_definite()) })
+    }
+    let abort = |call: &str| {
+        let number = call.split_once(r#""msg_id":"#).unwrap().1.split(',').next().unwrap();
+        format!(
+            r#"{{"src":"n1","dest":"n0","body":{{"type":"error","in_reply_to":{number},"code":14}}}}"#
+        )
+    };
+    let mut peer = Peer::start(Node::new(|_| ()).handle(persist)).await;
+    for is_definite in [true, false] {
+        peer.send(r#"{"src":"c1","dest":"n0","body":{"type":"go","msg_id":5}}"#).await;
+        if !is_definite {
+            peer.line().await;
+        }
+        let call = peer.line().await;
+        peer.send(&abort(&call)).await;
+        assert_eq!(peer.saw().await, format!("Some(Definite(Abort)) {is_definite}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_million_calls_that_time_out_leave_memory_flat() {
     /// A thousand calls at a time, a thousand times; memory after each tenth.
     async fn million(context: Context<Arc<Done>>, _: Go) -> Result<Went, Error> {

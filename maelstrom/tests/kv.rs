@@ -47,6 +47,14 @@ async fn go(context: Context<()>, Go { what }: Go) -> Result<Went, Error> {
             let increment = |value: Option<&u64>| value.copied().unwrap_or(0) + 1;
             format!("{:?}", lin.update_stamped("key", increment).await?)
         }
+        "stamped" => {
+            let increment = |value: Option<&u64>| value.copied().unwrap_or(0) + 1;
+            match lin.update_stamped("key", increment).await {
+                Ok(value) => format!("{value:?}"),
+                Err(UpdateError::NotDone(error)) => format!("not done: {error}"),
+                Err(UpdateError::Unknown(error)) => format!("unknown: {error}"),
+            }
+        }
         other => return Err(Error::malformed(other)),
     };
     Ok(Went { saw })
@@ -182,6 +190,27 @@ async fn stamped_cas(peer: &mut Peer) -> Value {
     assert_eq!((&cas["type"], &cas["create_if_not_exists"]), (&json!("cas"), &json!(true)));
     assert_eq!(cas["to"]["value"], 1);
     cas
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stamped_update_that_is_refused_says_whether_an_earlier_cas_may_have_happened() {
+    let busy = json!({"type": "error", "code": 11, "text": "busy"});
+    let mut peer = Peer::start(Node::new(|_| ()).handle(go)).await;
+    peer.send(r#"{"src":"c1","dest":"n0","body":{"type":"go","msg_id":1,"what":"stamped"}}"#).await;
+    let read = request(&mut peer).await;
+    answer(&mut peer, &read, busy.clone()).await;
+    let saw = request(&mut peer).await["body"]["saw"].take();
+    assert_eq!(saw, "not done: lin-kv answered temporarily-unavailable (11): busy");
+
+    peer.send(r#"{"src":"c1","dest":"n0","body":{"type":"go","msg_id":1,"what":"stamped"}}"#).await;
+    let read = request(&mut peer).await;
+    answer(&mut peer, &read, json!({"type": "error", "code": 20, "text": "not found"})).await;
+    let cas = request(&mut peer).await;
+    assert_eq!(cas["body"]["type"], "cas", "stays without an answer");
+    let read = request(&mut peer).await;
+    answer(&mut peer, &read, busy).await;
+    let saw = request(&mut peer).await["body"]["saw"].take();
+    assert_eq!(saw, "unknown: lin-kv answered temporarily-unavailable (11): busy");
 }
 
 #[tokio::test(start_paused = true)]

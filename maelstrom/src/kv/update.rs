@@ -10,9 +10,11 @@ use std::collections::BTreeMap;
 use rand::RngExt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::time;
 
 use super::{Kv, Ordered};
-use crate::error::CallError;
+use crate::error::{CallError, Error};
+use crate::rpc::SHORTEST;
 
 impl<S, K: Ordered> Kv<S, K> {
     /// Reads, modifies and writes: sets `key` to what `modify` makes of its
@@ -60,37 +62,53 @@ impl<S, K: Ordered> Kv<S, K> {
     /// # Errors
     ///
     /// What the service answers other than a lost race, or that the node is
-    /// shutting down.
+    /// shutting down: [`UpdateError::Unknown`] once a cas may have happened, whatever
+    /// was answered after that.
     pub async fn update_stamped<V: Serialize + DeserializeOwned>(
         &self,
         key: &(impl Serialize + ?Sized),
         mut modify: impl FnMut(Option<&V>) -> V,
-    ) -> Result<V, CallError> {
+    ) -> Result<V, UpdateError> {
         let node = self.context.id().clone();
         let stamp: u64 = self.context.rng().random_range(0..1 << 53);
+        // Whether a cas may have happened that nobody answered, or may yet.
+        let mut in_doubt = false;
         loop {
             let current: Option<Stamped<V>> = match self.read(key).await {
-                Err(CallError::Timeout { .. }) => continue,
-                read => read?,
-            };
-            if let Some(Stamped { value, stamps }) = current {
-                if stamps.get(&*node) == Some(&stamp) {
+                Err(CallError::Timeout { .. }) => {
+                    self.pause().await;
+                    continue;
+                }
+                Ok(Some(Stamped { value, stamps })) if stamps.get(&*node) == Some(&stamp) => {
                     return Ok(value);
                 }
-                let mut new = stamps.clone();
-                new.insert(node.to_string(), stamp);
-                let new = Stamped { value: modify(Some(&value)), stamps: new };
-                let current = Stamped { value, stamps };
-                if tried(self.replace(key, Some(&current), &new).await)? {
-                    return Ok(new.value);
+                read => read.map_err(|error| UpdateError::after(error, in_doubt))?,
+            };
+            let mut stamps = current.as_ref().map_or_else(BTreeMap::new, |c| c.stamps.clone());
+            stamps.insert(node.to_string(), stamp);
+            let value = modify(current.as_ref().map(|current| &current.value));
+            let new = Stamped { value, stamps };
+            match self.replace(key, current.as_ref(), &new).await {
+                Ok(true) => return Ok(new.value),
+                // Where requests are delivered twice, a race that was lost may have
+                // been lost to the first copy. The next read tells, as after a timeout.
+                Ok(false) => in_doubt = true,
+                Err(CallError::Timeout { .. }) => {
+                    in_doubt = true;
+                    self.pause().await;
                 }
-            } else {
-                let stamps = BTreeMap::from([(node.to_string(), stamp)]);
-                let new = Stamped { value: modify(None), stamps };
-                if tried(self.replace(key, None, &new).await)? {
-                    return Ok(new.value);
+                Err(error) => {
+                    let in_doubt = in_doubt || !error.is_definite();
+                    return Err(UpdateError::after(error, in_doubt));
                 }
             }
+        }
+    }
+
+    /// Keeps attempts apart where the client's patience does not.
+    async fn pause(&self) {
+        if self.timeout < SHORTEST {
+            time::sleep(SHORTEST - self.timeout).await;
         }
     }
 
@@ -114,7 +132,7 @@ impl<S, K: Ordered> Kv<S, K> {
     }
 }
 
-/// Why [`Kv::update`] ended without a new value.
+/// Why [`Kv::update`] or [`Kv::update_stamped`] ended without a new value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UpdateError {
     /// Nothing was written and nothing will be.
@@ -125,18 +143,25 @@ pub enum UpdateError {
     Unknown(#[source] CallError),
 }
 
+impl UpdateError {
+    fn after(error: CallError, in_doubt: bool) -> Self {
+        if in_doubt { Self::Unknown(error) } else { Self::NotDone(error) }
+    }
+}
+
+/// Always indefinite, as the error of a call is: what failed there is a part of what
+/// was asked here.
+impl From<UpdateError> for Error {
+    fn from(error: UpdateError) -> Self {
+        let (UpdateError::NotDone(error) | UpdateError::Unknown(error)) = error;
+        error.into()
+    }
+}
+
 /// A value with the stamp of each node's last update, as it stands in the
 /// service.
 #[derive(Serialize, Deserialize)]
 struct Stamped<V> {
     value: V,
     stamps: BTreeMap<String, u64>,
-}
-
-/// A timeout is as good as a lost race where the next read tells.
-fn tried(result: Result<bool, CallError>) -> Result<bool, CallError> {
-    match result {
-        Err(CallError::Timeout { .. }) => Ok(false),
-        result => result,
-    }
 }
