@@ -119,6 +119,14 @@ hub-killed: ## Broadcast's hub killed at any moment, 200 seeds: how long until a
 losses: build ## What broadcast loses when nodes are killed, and whether the rest is everywhere
 	@$(SIMULATE) losses
 
+.PHONY: figures figures-write
+figures: build ## Every figure of the documentation: in virtual time, compared; then this machine's
+	@$(SIMULATE) figures --check
+	@echo 'Of this machine (the bars hold everywhere):'
+	@$(MAKE) --no-print-directory bench bench-calls bench-log
+figures-write: build ## The same in virtual time, written into the documentation
+	@$(SIMULATE) figures --write
+
 .PHONY: determinism
 determinism: build ## The same seed twice in processes of their own, byte for byte
 	@$(SIMULATE) determinism

@@ -4,50 +4,61 @@
 //! background; a read answers what has arrived. How values spread is set by one
 //! number, the period of the rounds ([`Config`]):
 //!
-//! | period | way | messages an operation | longest latency, ms |
-//! | --- | --- | --- | --- |
-//! | 380 ms (default) | tree | 1.09 | 512 |
-//! | 450 ms | tree | 0.97 | 581 |
-//! | 1700 ms | tree | 0.33 | 1835 |
-//! | 0 | direct | 12.3 | 99 |
+//! <!-- figures: frontier -->
+//! | setting | messages an operation | median, ms | longest, ms |
+//! | --- | ---: | ---: | ---: |
+//! | `--period-ms 380` (the default: 3d, with a margin) | 1.09 | 263 | 512 |
+//! | `--period-ms 450` (the limits of 3d) | 0.97 | 311 | 581 |
+//! | `--period-ms 1700` (the limits of 3e) | 0.33 | 966 | 1835 |
+//! | `--period-ms 0` (no rounds: every value straight to everybody) | 12.28 | 83 | 99 |
+//! <!-- /figures -->
 //!
 //! (25 nodes, a constant latency of 100 ms, 100 operations a second, half of them
-//! reads; the worst of five seeds, as `make frontier` measures it: from the
-//! acknowledgement to the last read that does not show the value, so what happens
-//! between two reads does not count.) From client to the last node it takes at most the
-//! period, two latencies for each level of the tree, and a margin of 15 to 40 ms: 620 ms
-//! with the default.
+//! reads; the worst of five seeds. Times are those from the acknowledgement to the last
+//! read that does not show the value, so what happens between two reads does not count.)
+//! From client to the last node it takes at most the period, two latencies for each
+//! level of the tree, and a margin of 15 to 40 ms: 620 ms with the default. Where
+//! latencies vary about the same mean, it takes more of both:
 //!
-//! Where latencies vary, the limits of challenge 3d hold less, and a node learns from each
-//! link how early it has to send there. With the same load and a mean of 100 ms, the default
-//! takes 1.14 messages an operation, a median of 413 ms and at most 1.0 s if latencies are
-//! uniform, and 1.35, 441 ms and 1.3 s if they are exponential. With 300 ms the median is
-//! within the limit, with both; the maximum is only with a period of 0 and uniform latencies
-//! (197 ms). With exponential ones nothing keeps it: one hop alone takes longer now and then.
+//! <!-- figures: jitter -->
+//! | latencies | messages an operation | median, ms | longest, ms |
+//! | --- | ---: | ---: | ---: |
+//! | constant | 1.09 | 263 | 512 |
+//! | uniform | 1.71 | 409 | 981 |
+//! | exponential | 2.42 | 192 | 1300 |
+//! <!-- /figures -->
+//!
+//! A node learns from each link how early it has to send there. The limits of challenge
+//! 3d are for constant latencies: with exponential ones no setting keeps its maximum, as
+//! one hop alone takes longer now and then.
 //!
 //! # After a fault
 //!
+//! <!-- figures: promise-broadcast -->
 //! With the defaults, and all nodes linked to each other, every node reads all that was
 //! acknowledged and not lost 10 s and 20 mean latencies after the last fault. When
-//! nobody broadcasts, nodes then send 2 messages a second and node at most.
-//! The bound is wide: it covers every mix of the bench's faults, and most runs need a
-//! fraction of it. The swarm checks it.
+//! clients ask for nothing, N nodes send at most 2 N messages a second then, those to
+//! and from services included. The swarm checks both.
+//! <!-- /figures -->
 //!
 //! # Networks that are not complete
 //!
 //! Values reach every node to which some way leads, through others if need be; a
 //! tree forms along the links that there are. Nodes ask first the neighbours that
 //! `topology` names, so that message has to name some nodes with a link each. At
-//! 100 ms a hop, in chains, rings, grids, trees and random sets of links of up to 25
-//! nodes, a value is everywhere within 10 s of the start (13 s in one start of 300), and
-//! within 10 s later on, half of them within 2 s (`tests/scenarios.rs`). After
-//! partitions, pauses and other faults, which leave fewer ways still, one run in six had
-//! not caught up 10 s later among 25 nodes at 100 ms, one in a hundred among 5 nodes or
-//! at 50 ms; nothing is lost. With longer periods all of it takes longer, in proportion.
-//! It costs messages: a node that is not where it belongs in the preferred tree goes on looking for that place, every
-//! 8 s in the end, and the tree may be as deep as the network is wide. A period of 0
-//! has no tree: values that have no straight link wait until two nodes compare what
-//! they have, up to 4 s for each hop, and up to N/5 s among N > 20 nodes.
+//! 100 ms a hop, with the first value sent when all have just started:
+//!
+//! <!-- figures: sparse -->
+//! <!-- /figures -->
+//!
+//! Partitions, pauses and other faults leave fewer ways still, and take longer than the
+//! promise above; nothing is lost. With longer periods all of it takes longer, in
+//! proportion. It costs messages: a node that is not where it belongs in the preferred
+//! tree goes on looking for that place, every 8 s in the end. A period of 0 has no tree:
+//! values that have no straight link wait until two nodes compare what they have.
+//!
+//! <!-- figures: sparse-direct -->
+//! <!-- /figures -->
 //!
 //! # Map
 //!

@@ -39,12 +39,12 @@
 //!
 //! # After a fault
 //!
-//! With the defaults, and all nodes linked to each other:
-//! Every read shows all that was acknowledged 10 s and 20 mean latencies after the last
-//! fault. When nobody adds, there are 4 messages a second and node then, those to and
-//! from the service included.
-//! The bound is wide: it covers every mix of the bench's faults, and most runs need a
-//! fraction of it. The swarm checks it.
+//! <!-- figures: promise-counter -->
+//! With the defaults, and all nodes linked to each other, every read shows all that was
+//! acknowledged 10 s and 20 mean latencies after the last fault. When clients ask for
+//! nothing, N nodes send at most 4 N messages a second then, those to and from services
+//! included. The swarm checks both.
+//! <!-- /figures -->
 //!
 //! # Why no acknowledged add is lost or counted twice
 //!

@@ -120,12 +120,12 @@
 //!
 //! # After a fault
 //!
-//! With the defaults, and all nodes linked to each other:
-//! Every node serves its clients again 5 s and 20 mean latencies after the last fault.
-//! When nobody asks for anything, N nodes send at most 4 N messages a second then, those
-//! to and from the service included.
-//! The bound is wide: it covers every mix of the bench's faults, and most runs need a
-//! fraction of it. The swarm checks it.
+//! <!-- figures: promise-kafka-log -->
+//! With the defaults, and all nodes linked to each other, every node serves its clients
+//! again 5 s and 20 mean latencies after the last fault. When clients ask for nothing,
+//! N nodes send at most 4 N messages a second then, those to and from services
+//! included. The swarm checks both.
+//! <!-- /figures -->
 //!
 //! # What it is made of
 //!

@@ -12,17 +12,23 @@
 //!   billion times, the chance that any two of its lives drew the same would be
 //!   below 10⁻¹⁹ (n²/2 pairs in 2¹²² values).
 //! - *count*: how many ids this life of the node made before, in hexadecimal.
-//!   No two requests share a count, as taking one is atomic, and the counter has
-//!   64 bits: a life that makes a billion ids a second has enough for five
-//!   centuries.
+//!   No two requests share a count, as taking one is atomic.
+//!   <!-- figures: ids -->
+//!   The counter has 64 bits: a life that makes a billion ids a second has enough for
+//!   585 years.
+//!   <!-- /figures -->
 //!
 //! So two ids differ in the node, or in the incarnation, or in the count. The
 //! parts cannot run into each other: incarnation and count contain no hyphen.
 //!
 //! Nodes never talk to each other, so any network will do, complete or not.
 //!
-//! A node that was killed answers again within a second of its start. It sends nothing
-//! but answers.
+//! <!-- figures: promise-unique-ids -->
+//! With the defaults, and all nodes linked to each other, every node serves its clients
+//! again 1 s after the last fault. When clients ask for nothing, N nodes send at most
+//! no messages a second then, those to and from services included. The swarm checks
+//! both.
+//! <!-- /figures -->
 //!
 //! [UUID]: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-4
 

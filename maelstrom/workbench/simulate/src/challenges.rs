@@ -1,5 +1,6 @@
 //! The challenges in virtual time.
 
+use anyhow::ensure;
 use clap::{Args, Parser};
 use workbench::challenge::{CHALLENGES, Challenge};
 use workbench::cli::SettingsFlags;
@@ -9,6 +10,7 @@ use workbench::report::table::{self, Row};
 use workbench::settings::Settings;
 use workbench::simulation::Simulation;
 
+use crate::figures;
 use crate::nodes::Kind;
 use crate::print;
 use crate::single::{self, Output};
@@ -82,4 +84,28 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     }
     print(&table::render(&rows, Style::of(&std::io::stdout())));
     Ok(rows.iter().all(Row::is_solved))
+}
+
+/// All challenges with seed 0, as a table.
+pub(crate) fn table() -> anyhow::Result<String> {
+    let mut rows = Vec::new();
+    for challenge in CHALLENGES {
+        let node = Kind::find(challenge.node).map_err(anyhow::Error::msg)?;
+        let (settings, _) = settings(challenge, 0)?;
+        let finished = Simulation::with(settings, node.program(&[])?).run();
+        let row = Row::of(challenge, &finished.report);
+        ensure!(row.is_solved(), "challenge {} is not solved: {finished}", challenge.id);
+        let number = |value: Option<f64>| value.unwrap_or(f64::NAN);
+        let [median, p99, max] = row.latencies.map(number);
+        rows.push(format!(
+            "{} | {} | {:.2} | {median:.0} / {p99:.0} / {max:.0} | {}",
+            challenge.id,
+            node.subject.name,
+            number(row.msgs_per_op),
+            challenge.limits.replace(',', ", ").replace('<', " < ")
+        ));
+    }
+    let head = "challenge | node | messages an operation | latency, ms: median / p99 / longest | \
+                limits";
+    Ok(figures::table(head, rows))
 }

@@ -12,19 +12,24 @@ use workbench::swarm::parallel;
 use workbench::swarm::timeline::Timeline;
 
 use crate::nodes::Kind;
-use crate::{oracle, print};
+use crate::{figures, oracle, print};
 
 /// What the command line of `simulate losses` says.
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
     /// How many seeds
-    #[arg(long, value_name = "NUM", default_value = "100")]
+    #[arg(long, value_name = "NUM", default_value_t = SEEDS)]
     seeds: u64,
 
     /// Arguments of the broadcast program, after `--`
     #[arg(last = true, value_name = "NODE ARGS")]
     arguments: Vec<String>,
 }
+
+/// How many seeds, unless told otherwise.
+const SEEDS: u64 = 100;
+const HEAD: &str = "nodes | latency, ms | lost of what was acknowledged | of which somebody who \
+                    lived could have known, of all | after so many ms: median / longest";
 
 /// Mean time between a kill and a restart, and a restart and a kill, in seconds.
 const INTERVAL: f64 = 2.0;
@@ -43,16 +48,28 @@ struct Losses {
 }
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
+    let (table, misplaced) = rows(flags)?;
     print(&format!(
         "{} runs of 20 s, 100 operations a second (half of them broadcasts); some nodes are killed \
-         every 4 s or so\nand start again, with nothing in memory, 2 s later or so.\n\
-         lost: acknowledged, and nowhere in the end\n\
-         avoidable: those that somebody who lived could have known; the window is how long that \
-         took\n\n\
-         nodes  latency  acknowledged     lost  avoidable  window, ms: median     max\n",
-        flags.seeds
+         every 4 s or so\nand start again, with nothing in memory, 2 s later or so.\n\n{table}\n\n\
+         runs in which a value was not where it had to be: {}\n",
+        flags.seeds,
+        misplaced.len()
     ));
-    let mut misplaced = Vec::new();
+    misplaced.iter().for_each(|line| print(&format!("{line}\n")));
+    Ok(misplaced.is_empty())
+}
+
+/// What is lost with the defaults, as a table.
+pub(crate) fn table() -> anyhow::Result<String> {
+    let (table, misplaced) = rows(&Flags { seeds: SEEDS, arguments: Vec::new() })?;
+    ensure!(misplaced.is_empty(), "{}", misplaced.join("\n"));
+    Ok(table)
+}
+
+/// The table, and the runs in which a value was not where it had to be.
+fn rows(flags: &Flags) -> anyhow::Result<(String, Vec<String>)> {
+    let (mut rows, mut misplaced) = (Vec::new(), Vec::new());
     for (nodes, latency) in [(5, 0), (5, 100), (25, 0), (25, 100)] {
         let losses = measure(flags, nodes, latency)?;
         let (acknowledged, windows) = (losses.acknowledged, losses.windows);
@@ -61,14 +78,11 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
         let [median, most] = [0.5, 1.0].map(|q| quantile(q).copied().unwrap_or_default());
         let share = |values: usize| 100.0 * values as f64 / acknowledged as f64;
         let (lost, avoidable) = (share(losses.lost), share(windows.len()));
-        print(&format!(
-            "{nodes:>5}  {latency:>4} ms  {acknowledged:>12}  {lost:>5.1} %  {avoidable:>7.1} %  \
-             {median:>18.0}  {most:>6.0}\n"
+        rows.push(format!(
+            "{nodes} | {latency} | {lost:.1} % | {avoidable:.1} % | {median:.0} / {most:.0}"
         ));
     }
-    print(&format!("\nruns in which a value was not where it had to be: {}\n", misplaced.len()));
-    misplaced.iter().for_each(|line| print(&format!("{line}\n")));
-    Ok(misplaced.is_empty())
+    Ok((figures::table(HEAD, rows), misplaced))
 }
 
 fn measure(flags: &Flags, nodes: usize, latency: u64) -> anyhow::Result<Losses> {

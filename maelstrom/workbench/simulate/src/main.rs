@@ -13,6 +13,7 @@
 //! - [`losses`]: what kills cost a node that keeps values in memory.
 //! - [`excess`]: how much later than by flooding values arrive under partitions.
 //! - [`frontier`]: messages against latency over the range of broadcast's setting.
+//! - [`figures`]: all that the documentation claims, measured again.
 //! - [`bars`]: what is bounded.
 //! - [`noise`]: noise between valid requests.
 //! - [`determinism`]: the same seed in two processes.
@@ -23,6 +24,7 @@ mod challenges;
 mod clock;
 mod determinism;
 mod excess;
+mod figures;
 mod frontier;
 mod losses;
 mod nodes;
@@ -69,6 +71,8 @@ enum Command {
     Excess(excess::Flags),
     /// Measure broadcast over the range of its setting, and draw the picture
     Frontier(frontier::Flags),
+    /// Measure every figure of the documentation again, and compare
+    Figures(figures::Flags),
     /// Feed nodes noise between valid requests
     Fuzz(noise::Flags),
     /// Run every challenge twice with the same seed, in processes of their own,
@@ -87,6 +91,7 @@ fn main() -> ExitCode {
         Command::Losses(flags) => losses::run(&flags),
         Command::Excess(flags) => excess::run(&flags),
         Command::Frontier(flags) => frontier::run(&flags),
+        Command::Figures(flags) => figures::run(&flags),
         Command::Fuzz(flags) => noise::run(&flags),
         Command::Determinism(flags) => determinism::run(&flags),
     };

@@ -1,6 +1,7 @@
 //! How soon after the last fault this workspace's nodes are as promised, and how
-//! quiet they are then. Each crate's documentation says the same in words. The
-//! bounds are wide: they hold over a thousand seeds, and most runs are far below.
+//! quiet they are then. The crates' documentation says the same in the sentence that
+//! [`Kept::sentence`] makes. The bounds are wide: they hold over a thousand seeds, and most
+//! runs are far below.
 
 use std::time::Duration;
 
@@ -8,41 +9,123 @@ use workbench::nemesis::DiskFault;
 use workbench::settings::Promise;
 use workbench::swarm::Case;
 
-/// So many seconds and latencies after the last fault, and so many messages a second.
-fn after(case: &Case, seconds: u64, latencies: u32, idle: f64) -> Option<Promise> {
-    let within = Duration::from_secs(seconds) + case.settings.latency.mean * latencies;
-    Some(Promise { within, idle_messages: Some(idle) })
+/// What a node promises for the time after the last fault.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept {
+    /// What holds.
+    what: &'static str,
+    /// So many seconds …
+    seconds: u64,
+    /// … and mean latencies after the last fault.
+    latencies: u32,
+    /// The most messages a second among so many nodes when there is nothing to do.
+    idle: fn(f64) -> f64,
+    /// The same in words, for N nodes.
+    idle_words: &'static str,
 }
 
-/// The same in complete networks and with the defaults alone.
-fn usually(case: &Case, seconds: u64, idle: f64) -> Option<Promise> {
-    let is_usual = case.arguments.is_empty() && case.settings.links.is_complete();
-    after(case, seconds, 20, idle).filter(|_| is_usual)
+/// Of broadcast.
+pub(crate) const BROADCAST: Kept = Kept {
+    what: "every node reads all that was acknowledged and not lost",
+    seconds: 10,
+    latencies: 20,
+    idle: |nodes| 2.0 * nodes,
+    idle_words: "at most 2 N",
+};
+
+/// Of the counters.
+pub(crate) const COUNTER: Kept = Kept {
+    what: "every read shows all that was acknowledged",
+    seconds: 10,
+    latencies: 20,
+    idle: |nodes| 4.0 * nodes,
+    idle_words: "at most 4 N",
+};
+
+/// Of kafka-log.
+pub(crate) const KAFKA_LOG: Kept = Kept {
+    what: "every node serves its clients again",
+    seconds: 5,
+    latencies: 20,
+    idle: |nodes| 4.0 * nodes,
+    idle_words: "at most 4 N",
+};
+
+/// Of txn-kv.
+pub(crate) const TXN_KV: Kept = Kept {
+    what: "every node whose disk is not full serves its clients again",
+    seconds: 5,
+    latencies: 20,
+    idle: |nodes| 4.0 * nodes,
+    idle_words: "at most 4 N",
+};
+
+/// Of a node that needs nobody: it is back as soon as it is started, and says nothing.
+pub(crate) const ALONE: Kept = Kept {
+    what: "every node serves its clients again",
+    seconds: 1,
+    latencies: 0,
+    idle: |_| 0.0,
+    idle_words: "no",
+};
+
+impl Kept {
+    /// The promise in words.
+    pub(crate) fn sentence(&self) -> String {
+        let Self { what, idle_words, .. } = self;
+        format!(
+            "With the defaults, and all nodes linked to each other, {what} {} after the last \
+             fault. When clients ask for nothing, N nodes send {idle_words} messages a \
+             second then, those to and from services included. The swarm checks both.",
+            self.within_words()
+        )
+    }
+
+    /// How soon it holds, in words.
+    pub(crate) fn within_words(&self) -> String {
+        match self.latencies {
+            0 => format!("{} s", self.seconds),
+            latencies => format!("{} s and {latencies} mean latencies", self.seconds),
+        }
+    }
+
+    /// The most messages a second among N nodes, in words.
+    pub(crate) fn idle_words(&self) -> &'static str {
+        self.idle_words
+    }
+
+    /// The promise for a case.
+    fn of(&self, case: &Case) -> Promise {
+        let latencies = case.settings.latency.mean * self.latencies;
+        let within = Duration::from_secs(self.seconds) + latencies;
+        Promise { within, idle_messages: Some((self.idle)(case.settings.node_count as f64)) }
+    }
+
+    /// The same in complete networks and with the defaults alone.
+    fn usually(&self, case: &Case) -> Option<Promise> {
+        let is_usual = case.arguments.is_empty() && case.settings.links.is_complete();
+        is_usual.then(|| self.of(case))
+    }
 }
 
 pub(crate) fn broadcast(case: &Case) -> Option<Promise> {
-    usually(case, 10, 2.0 * nodes(case))
+    BROADCAST.usually(case)
 }
 
 pub(crate) fn counter(case: &Case) -> Option<Promise> {
-    usually(case, 10, 4.0 * nodes(case))
+    COUNTER.usually(case)
 }
 
 pub(crate) fn kafka_log(case: &Case) -> Option<Promise> {
-    usually(case, 5, 4.0 * nodes(case))
+    KAFKA_LOG.usually(case)
 }
 
 /// A full disk ends a node's service until it is started again.
 pub(crate) fn txn_kv(case: &Case) -> Option<Promise> {
     let is_full = case.settings.disk.contains(&DiskFault::Full);
-    usually(case, 5, 4.0 * nodes(case)).filter(|_| !is_full)
+    TXN_KV.usually(case).filter(|_| !is_full)
 }
 
-/// A node that needs nobody is back as soon as it is started, and says nothing.
 pub(crate) fn alone(case: &Case) -> Option<Promise> {
-    after(case, 1, 0, 0.0)
-}
-
-fn nodes(case: &Case) -> f64 {
-    case.settings.node_count as f64
+    Some(ALONE.of(case))
 }

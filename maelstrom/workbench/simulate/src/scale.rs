@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use anyhow::ensure;
 use clap::Args;
 use workbench::checker::Validity;
 use workbench::report::style::Style;
@@ -9,6 +10,7 @@ use workbench::settings::{Settings, Workload};
 use workbench::simulation::{Finished, Simulation};
 
 use crate::bars::{self, Bar};
+use crate::figures::table;
 use crate::nodes::Kind;
 use crate::print;
 
@@ -17,23 +19,31 @@ use crate::print;
 const IDLE: u64 = 60;
 const RECOVERY: u64 = 10;
 
+/// The load, unless told otherwise.
+const NODES: [usize; 5] = [5, 25, 100, 300, 1000];
+const RATE: f64 = 400.0;
+const LATENCY: u64 = 100;
+const SECONDS: u64 = 20;
+const HEAD: &str = "nodes | values | messages a value | messages a value and node | stable latency, \
+                    ms: median / p99 / longest";
+
 /// What the command line of `simulate scale` says.
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
     /// How many nodes
-    #[arg(value_name = "NUM", default_values_t = [5, 25, 100, 300, 1000])]
+    #[arg(value_name = "NUM", default_values_t = NODES)]
     nodes: Vec<usize>,
 
     /// Operations a second; every other one is a broadcast
-    #[arg(long, value_name = "RATE", default_value = "400")]
+    #[arg(long, value_name = "RATE", default_value_t = RATE)]
     rate: f64,
 
     /// One-way latency, in milliseconds
-    #[arg(long, value_name = "MILLIS", default_value = "100")]
+    #[arg(long, value_name = "MILLIS", default_value_t = LATENCY)]
     latency: u64,
 
     /// For how many virtual seconds
-    #[arg(long, value_name = "SECONDS", default_value = "20")]
+    #[arg(long, value_name = "SECONDS", default_value_t = SECONDS)]
     seconds: u64,
 
     /// Arguments of the broadcast program, after `--`
@@ -43,27 +53,58 @@ pub(crate) struct Flags {
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     print(&format!(
-        "{} operations a second (every other one a broadcast) for {} s, {} ms a hop\n\n\
-         | nodes | values | messages a value | messages a value and node | stable latency, ms: \
-         median / p99 / max |\n| ---: | ---: | ---: | ---: | ---: |\n",
-        flags.rate, flags.seconds, flags.latency
+        "{} operations a second (every other one a broadcast) for {} s, {} ms a hop\n\n{}\n",
+        flags.rate,
+        flags.seconds,
+        flags.latency,
+        table(HEAD, [])
     ));
     let mut is_well = true;
     for &nodes in &flags.nodes {
         say_live(&format!("{nodes} nodes …"));
-        let finished = cluster(&flags.arguments)?
-            .nodes(nodes)
-            .rate(flags.rate)
-            .seconds(flags.seconds)
-            .latency(flags.latency)
-            .run();
+        let finished = loaded(flags, nodes)?.run();
         say_live("");
         is_well &= finished.valid() == Validity::Valid;
-        print(&row(nodes, &finished));
+        print(&format!("| {} |\n", row(nodes, &finished)));
     }
     let bars = extremes()?;
     print(&format!("\n{}", bars::render(&bars, Style::of(&std::io::stdout()))));
     Ok(is_well && bars.iter().all(Bar::is_kept))
+}
+
+/// The usual load on clusters of each size, as a table.
+pub(crate) fn sizes() -> anyhow::Result<String> {
+    let flags = Flags {
+        nodes: NODES.to_vec(),
+        rate: RATE,
+        latency: LATENCY,
+        seconds: SECONDS,
+        arguments: Vec::new(),
+    };
+    let rows = NODES.map(|nodes| {
+        let finished = loaded(&flags, nodes)?.run();
+        ensure!(finished.valid() == Validity::Valid, "{finished}");
+        Ok(row(nodes, &finished))
+    });
+    Ok(table(HEAD, rows.into_iter().collect::<anyhow::Result<Vec<_>>>()?))
+}
+
+/// The extremes, in a sentence.
+pub(crate) fn sparse_and_idle() -> anyhow::Result<String> {
+    let [messages, latency, idle] = extremes()?;
+    Ok(format!(
+        "Among a thousand nodes that have one value a round, a value takes {:.2} messages for \
+         each node, and at most {:.1} s. 25 nodes that have nothing to do send {:.1} messages a \
+         second.",
+        messages.found,
+        latency.found / 1e3,
+        idle.found
+    ))
+}
+
+fn loaded(flags: &Flags, nodes: usize) -> anyhow::Result<Simulation> {
+    let cluster = cluster(&flags.arguments)?.nodes(nodes);
+    Ok(cluster.rate(flags.rate).seconds(flags.seconds).latency(flags.latency))
 }
 
 /// A thousand nodes with one value in each round, and 25 with nothing to do.
@@ -96,12 +137,12 @@ fn values(finished: &Finished) -> Option<f64> {
 
 fn row(nodes: usize, finished: &Finished) -> String {
     let (Ok(stats), Some(values)) = (&finished.ended, values(finished)) else {
-        return format!("{finished}\n");
+        return finished.to_string();
     };
     let each = stats.net.servers.msg_count as f64 / values;
     let [median, p99, most] = ["0.5", "0.99", "1"].map(|q| finished.stable_latency(q));
     let a_node = each / nodes as f64;
-    format!("| {nodes} | {values} | {each:.1} | {a_node:.3} | {median} / {p99} / {most} |\n")
+    format!("{nodes} | {values} | {each:.1} | {a_node:.3} | {median} / {p99} / {most}")
 }
 
 /// Replaces the line on a terminal; elsewhere nobody waits for it.

@@ -19,6 +19,7 @@ use workbench::simulation::Simulation;
 use workbench::swarm::parallel;
 
 use crate::bars::{self, Bar, worst};
+use crate::figures;
 use crate::nodes::Kind;
 use crate::print;
 
@@ -33,17 +34,27 @@ const LONGEST: Duration = Duration::from_secs(60);
 const SETTLED: Duration = Duration::from_secs(20);
 /// How many values, from different nodes, a settled cluster spreads.
 const VALUES: u64 = 8;
+/// How many sets of links of each random kind, unless told otherwise.
+const SEEDS: u64 = 24;
+const HEAD: &str = "links | nodes | first value, ms | later ones, ms: median / longest | idle \
+                    messages a second";
 
 /// What the command line of `simulate sparse` says.
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
     /// How many sets of links of each random kind
-    #[arg(long, value_name = "NUM", default_value = "24")]
+    #[arg(long, value_name = "NUM", default_value_t = SEEDS)]
     seeds: u64,
 
     /// Arguments of the broadcast program, after `--`
     #[arg(last = true, value_name = "NODE ARGS")]
     arguments: Vec<String>,
+}
+
+impl Default for Flags {
+    fn default() -> Self {
+        Self { seeds: SEEDS, arguments: Vec::new() }
+    }
 }
 
 /// What was measured of one cluster, or the worst of several.
@@ -75,30 +86,61 @@ impl Measures {
 }
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
-    print(&format!(
-        "{LATENCY} ms a hop; the worst of each row\n\n| links | nodes | first value, ms | later \
-         ones, ms: median / longest | idle messages a second |\n\
-         | --- | ---: | ---: | ---: | ---: |\n",
-    ));
-    for links in [Links::Chain, Links::Ring, Links::Tree, Links::Grid] {
-        for nodes in [5, 12, 25] {
-            let name = links.to_string();
-            print(&row(&name, nodes, &measure(&flags.arguments, nodes, &links, 0)?));
-        }
-    }
     let random = random(flags)?;
-    for (name, measures) in &random {
-        print(&row(name, 25, measures));
-    }
+    let table = rows(flags, &random)?;
+    print(&format!("{LATENCY} ms a hop; the worst of each row\n\n{table}\n"));
     let bars = bounds(flags, &random)?;
     print(&format!("\n{}", bars::render(&bars, Style::of(&std::io::stdout()))));
     Ok(bars.iter().all(Bar::is_kept))
 }
 
+/// With the defaults, as a table.
+pub(crate) fn table() -> anyhow::Result<String> {
+    let flags = Flags::default();
+    rows(&flags, &random(&flags)?)
+}
+
+/// How long the first value takes when the root cannot be reached, in a sentence.
+pub(crate) fn without_root() -> anyhow::Result<String> {
+    let [few, many] =
+        [worst_rootless(&Flags::default(), 5)?, worst_rootless(&Flags::default(), 25)?];
+    Ok(format!(
+        "When the root cannot be reached from the start, a value is at all others within {:.1} s \
+         among 5 nodes and {:.1} s among 25, at {LATENCY} ms a hop (the worst of {SEEDS} seeds).",
+        few / 1e3,
+        many / 1e3
+    ))
+}
+
+/// How long values take without rounds, in a sentence.
+pub(crate) fn direct() -> anyhow::Result<String> {
+    let arguments = ["--period-ms", "0"].map(str::to_owned);
+    let longest = parallel::over(0..2, |number| {
+        let nodes = [12, 25][number as usize];
+        Ok(measure(&arguments, nodes, &Links::Chain, 0)?.quantile(1.0))
+    });
+    let longest = longest.into_iter().collect::<anyhow::Result<Vec<f64>>>()?;
+    Ok(format!(
+        "With `--period-ms 0` a value takes up to {:.0} s in a chain of 12 and {:.0} s in one of 25.",
+        longest[0] / 1e3,
+        longest[1] / 1e3
+    ))
+}
+
+fn rows(flags: &Flags, random: &[(&str, Measures)]) -> anyhow::Result<String> {
+    let fixed = [Links::Chain, Links::Ring, Links::Tree, Links::Grid];
+    let mut rows = Vec::new();
+    for (links, nodes) in fixed.iter().flat_map(|links| [5, 12, 25].map(|nodes| (links, nodes))) {
+        rows.push(row(&links.to_string(), nodes, &measure(&flags.arguments, nodes, links, 0)?));
+    }
+    rows.extend(random.iter().map(|(name, measures)| row(name, 25, measures)));
+    Ok(figures::table(HEAD, rows))
+}
+
 fn row(name: &str, nodes: usize, measures: &Measures) -> String {
     let Measures { first, idle, .. } = measures;
     let (median, longest) = (measures.quantile(0.5), measures.quantile(1.0));
-    format!("| {name} | {nodes} | {first} | {median} / {longest} | {idle:.1} |\n")
+    format!("{name} | {nodes} | {first} | {median} / {longest} | {idle:.1}")
 }
 
 /// What the node promises.
@@ -116,11 +158,15 @@ fn bounds(flags: &Flags, random: &[(&str, Measures)]) -> anyhow::Result<Vec<Bar>
         bars.push(bar(&format!("25 nodes, {name}: idle, messages/s"), measures.idle, 15.0));
     }
     for nodes in [5, 25] {
-        let seeds = parallel::over(0..flags.seeds, |seed| rootless(&flags.arguments, nodes, seed));
-        let took = worst(seeds.into_iter().collect::<anyhow::Result<Vec<_>>>()?);
+        let took = worst_rootless(flags, nodes)?;
         bars.push(bar(&format!("{nodes} nodes, no root at the start, ms"), took, 3000.0));
     }
     Ok(bars)
+}
+
+fn worst_rootless(flags: &Flags, nodes: usize) -> anyhow::Result<f64> {
+    let seeds = parallel::over(0..flags.seeds, |seed| rootless(&flags.arguments, nodes, seed));
+    Ok(worst(seeds.into_iter().collect::<anyhow::Result<Vec<_>>>()?))
 }
 
 /// Of 25 nodes with links that a seed decides, over all seeds.

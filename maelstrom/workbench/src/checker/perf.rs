@@ -52,12 +52,13 @@ impl Checker for Perf {
     }
 }
 
-/// The number of operations, and quantiles of their latencies in milliseconds.
+/// The number of operations, and mean and quantiles of their latencies in milliseconds.
 fn summary(histogram: &Histogram) -> Value {
     let mut summary = Map::from_iter([("count".to_owned(), json!(histogram.count()))]);
+    let millis = |nanos: Option<u64>| json!(nanos.map(|nanos| (nanos as f64 / 1e3).round() / 1e3));
+    summary.insert("mean".to_owned(), millis(histogram.mean()));
     for point in POINTS {
-        let millis = histogram.quantile(point).map(|nanos| (nanos as f64 / 1e3).round() / 1e3);
-        summary.insert(point.to_string(), json!(millis));
+        summary.insert(point.to_string(), millis(histogram.quantile(point)));
     }
     Value::Object(summary)
 }

@@ -24,6 +24,7 @@ const PRECISION: u32 = 7;
 pub(crate) struct Histogram {
     buckets: Vec<u64>,
     count: u64,
+    sum: u128,
     max: u64,
 }
 
@@ -35,11 +36,17 @@ impl Histogram {
         }
         self.buckets[bucket] += 1;
         self.count += 1;
+        self.sum += u128::from(value);
         self.max = self.max.max(value);
     }
 
     pub(crate) fn count(&self) -> u64 {
         self.count
+    }
+
+    /// The exact mean. `None` if nothing was recorded.
+    pub(crate) fn mean(&self) -> Option<u64> {
+        self.sum.checked_div(u128::from(self.count)).and_then(|mean| u64::try_from(mean).ok())
     }
 
     /// The value at quantile `point`: the upper end of its bucket; the greatest

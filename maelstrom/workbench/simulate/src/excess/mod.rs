@@ -30,6 +30,7 @@ use workbench::swarm::parallel;
 
 use crate::bars::{self, Bar};
 use crate::challenges::parse;
+use crate::figures::table;
 use crate::nodes::Kind;
 use crate::print;
 use flood::Flood;
@@ -76,6 +77,30 @@ struct Run {
 }
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
+    let runs = measure_all(flags)?;
+    let bars = bars(&runs);
+    print(&render(&runs, &bars, Style::of(&std::io::stdout())));
+    Ok(bars.iter().all(Bar::is_kept))
+}
+
+/// The worst of so many seeds, as a table.
+pub(crate) fn worst(seeds: u64) -> anyhow::Result<String> {
+    let flags = Flags { seeds, first: 0, test: TEST.to_owned(), arguments: Vec::new() };
+    let runs = measure_all(&flags)?;
+    let worst = |of: &dyn Fn(&Run) -> f64| bars::worst(runs.iter().map(of));
+    let longest = worst(&|run| quantile(&run.perfect, 1.0));
+    let [messages, median, p99, beyond] = bars(&runs);
+    let rows = [
+        format!("messages an operation | {:.2}", messages.found),
+        format!("later than perfect flooding, median | {:.0} ms", median.found),
+        format!("the same, 99 of 100 | {:.0} ms", p99.found),
+        format!("the same, longest | {:.1} s", longest / 1e3),
+        format!("later than flooding that takes 1.5 s to react, longest | {:.0} ms", beyond.found),
+    ];
+    Ok(table(&format!("25 nodes, 100 ms, partitions | the worst of {seeds} seeds"), rows))
+}
+
+fn measure_all(flags: &Flags) -> anyhow::Result<Vec<Run>> {
     let settings = parse(&flags.test, 0)?.0;
     ensure!(settings.latency.dist == LatencyDist::Constant, "flooding needs a constant latency");
     let seeds = flags.first..flags.first + flags.seeds;
@@ -85,9 +110,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     });
     let runs: Vec<Run> = runs.into_iter().collect::<anyhow::Result<_>>()?;
     ensure!(!runs.is_empty(), "there are no seeds");
-    let bars = bars(&runs);
-    print(&render(&runs, &bars, Style::of(&std::io::stdout())));
-    Ok(bars.iter().all(Bar::is_kept))
+    Ok(runs)
 }
 
 fn measure(settings: Settings, arguments: &[String]) -> anyhow::Result<Run> {

@@ -22,6 +22,7 @@ use workbench::swarm::parallel;
 
 use crate::bars::{self, Bar};
 use crate::challenges::settings;
+use crate::figures;
 use crate::nodes::Kind;
 use crate::print;
 
@@ -30,6 +31,8 @@ const CHALLENGE: &str = "3d";
 /// The periods in ms, beside the default.
 const PERIODS: &[u64] =
     &[50, 75, 100, 150, 200, 250, 300, 340, 500, 600, 700, 850, 1000, 1200, 1450];
+/// How many seeds each figure is the worst of.
+const SEEDS: u64 = 5;
 /// The periods that take 3d's and 3e's limits for what they allow.
 const ENDS: [u64; 2] = [450, 1700];
 
@@ -40,7 +43,7 @@ const VARYING: [u64; 2] = [0, 300];
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
     /// How many seeds each period is measured with
-    #[arg(long, value_name = "NUM", default_value = "5")]
+    #[arg(long, value_name = "NUM", default_value_t = SEEDS)]
     seeds: u64,
 
     /// Measure these periods in ms instead of the usual ones
@@ -150,6 +153,59 @@ fn bars(settings: &[Setting], default: u64) -> Vec<Bar> {
         }
     }
     bars
+}
+
+const HEAD: &str = "messages an operation | median, ms | longest, ms";
+
+impl Figures {
+    fn cells(&self) -> String {
+        format!("{:.2} | {:.0} | {:.0}", self.messages, self.median, self.max)
+    }
+}
+
+/// The default and the ends of the setting, as a table.
+pub(crate) fn ends() -> anyhow::Result<String> {
+    let default = u64::try_from(Config::default().period.as_millis())?;
+    let periods = bars_of(default).map(|(period, ..)| period);
+    let notes = [
+        "the default: 3d, with a margin",
+        "the limits of 3d",
+        "the limits of 3e",
+        "no rounds: every value straight to everybody",
+    ];
+    let settings = over(&periods, LatencyDist::Constant, SEEDS)?;
+    let rows = settings.iter().zip(notes).map(|(Setting { period, figures }, note)| {
+        format!("`--period-ms {period}` ({note}) | {}", figures.cells())
+    });
+    Ok(figures::table(&format!("setting | {HEAD}"), rows))
+}
+
+/// The settings under latencies that vary, as a table.
+pub(crate) fn jitter() -> anyhow::Result<String> {
+    let default = u64::try_from(Config::default().period.as_millis())?;
+    let mut rows = Vec::new();
+    for dist in [LatencyDist::Uniform, LatencyDist::Exponential] {
+        let settings = over(&[default, VARYING[1], VARYING[0]], dist, SEEDS)?;
+        rows.extend(settings.iter().map(|Setting { period, figures }| {
+            format!("{}, `--period-ms {period}` | {}", dist.name(), figures.cells())
+        }));
+    }
+    Ok(figures::table(&format!("latencies and setting | {HEAD}"), rows))
+}
+
+/// The fewest messages that others published within the limits of 3d and of 3e.
+pub(crate) fn published() -> anyhow::Result<String> {
+    let within = |median: f64, max: f64| {
+        let within = |figures: &&Figures| figures.median < median && figures.max < max;
+        let fewest = |a: &&Figures, b: &&Figures| a.messages.total_cmp(&b.messages);
+        published::PUBLISHED.iter().filter(within).min_by(fewest).context("nothing published")
+    };
+    let [in_3d, in_3e] = [within(400.0, 600.0)?, within(1000.0, 2000.0)?];
+    Ok(format!(
+        "The fewest messages an operation that others published are {:.2} within the limits of \
+         3d ({:.0} and {:.0} ms) and {:.2} within those of 3e ({:.0} and {:.0} ms).",
+        in_3d.messages, in_3d.median, in_3d.max, in_3e.messages, in_3e.median, in_3e.max
+    ))
 }
 
 fn render(settings: &[Setting], default: u64) -> String {

@@ -1,0 +1,178 @@
+//! Every figure that the documentation claims, measured again, with the sentence that
+//! it belongs to; and whether the documents say just that.
+//!
+//! - [`list`]: the figures that there are.
+//! - [`document`]: where documents have them.
+//! - The others measure what no command of its own measures.
+
+mod arithmetic;
+mod broadcast;
+mod cluster;
+mod counter;
+mod document;
+mod list;
+mod log;
+mod promises;
+mod transactions;
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use workbench::swarm::parallel;
+
+use crate::print;
+use document::Document;
+use list::{DOCUMENTS, FIGURES};
+
+/// What the command line of `simulate figures` says.
+#[derive(Args, Debug)]
+pub(crate) struct Flags {
+    /// Which figures; all when none is named
+    #[arg(value_name = "FIGURE")]
+    names: Vec<String>,
+
+    /// Leave out those that take long
+    #[arg(long)]
+    quick: bool,
+
+    /// Fail unless the documents say what is measured
+    #[arg(long)]
+    check: bool,
+
+    /// Write what is measured into the documents
+    #[arg(long, conflicts_with = "check")]
+    write: bool,
+
+    /// Where the documents are
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    root: PathBuf,
+}
+
+/// A figure, or a table of them.
+pub(crate) struct Figure {
+    /// How documents and the command line call it.
+    name: &'static str,
+    /// Whether it is measured within a few seconds.
+    is_quick: bool,
+    /// The sentence or the table, with what is measured.
+    measure: fn() -> anyhow::Result<String>,
+}
+
+impl Figure {
+    const fn quick(name: &'static str, measure: fn() -> anyhow::Result<String>) -> Self {
+        Self { name, is_quick: true, measure }
+    }
+
+    const fn slow(name: &'static str, measure: fn() -> anyhow::Result<String>) -> Self {
+        Self { name, is_quick: false, measure }
+    }
+}
+
+pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
+    let documents = DOCUMENTS.iter().map(|path| Document::read(&flags.root, path));
+    let documents: Vec<Document> = documents.collect::<anyhow::Result<_>>()?;
+    let figures = measure(&chosen(flags)?, &documents)?;
+    let mut is_well = true;
+    for document in documents {
+        let text = document.with(&figures)?;
+        if flags.write && document.replace(&flags.root, &text)? {
+            print(&format!("{}: written\n", document.path()));
+        }
+        if flags.check {
+            let differences = document.differences(&text);
+            is_well &= differences.is_empty();
+            let lines = differences.iter().map(|line| format!("{}: {line}\n", document.path()));
+            print(&lines.collect::<String>());
+        }
+    }
+    Ok(is_well)
+}
+
+fn chosen(flags: &Flags) -> anyhow::Result<Vec<&'static Figure>> {
+    for name in &flags.names {
+        let names = FIGURES.map(|figure| figure.name).join(", ");
+        ensure!(FIGURES.iter().any(|figure| figure.name == name), "there are {names}");
+    }
+    let is_named = |figure: &Figure| flags.names.iter().any(|name| name == figure.name);
+    let is_asked = |figure: &&Figure| flags.names.is_empty() || is_named(figure);
+    let is_in_time = |figure: &&Figure| figure.is_quick || !flags.quick;
+    Ok(FIGURES.iter().filter(is_asked).filter(is_in_time).collect())
+}
+
+/// Measures figures and prints each, with where it is claimed; by name.
+fn measure(
+    figures: &[&'static Figure],
+    documents: &[Document],
+) -> anyhow::Result<BTreeMap<&'static str, String>> {
+    let mut texts = BTreeMap::new();
+    let (mut problem, mut turn) = (None, figures.iter());
+    parallel::each(
+        0..figures.len() as u64,
+        |number| (figures[number as usize].measure)(),
+        |text| {
+            let name = turn.next().map_or("", |figure| figure.name);
+            match text.context(name) {
+                Ok(text) => {
+                    print(&format!("# {name} ({})\n\n{text}\n\n", claimed(name, documents)));
+                    texts.insert(name, text);
+                    ControlFlow::Continue(())
+                }
+                Err(error) => {
+                    problem = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        },
+    );
+    problem.map_or(Ok(texts), Err)
+}
+
+/// The documents that claim a figure.
+fn claimed(name: &str, documents: &[Document]) -> String {
+    let claim = |document: &&Document| document.claims().any(|claim| claim == name);
+    let paths: Vec<&str> = documents.iter().filter(claim).map(Document::path).collect();
+    if paths.is_empty() { "claimed nowhere".to_owned() } else { paths.join(", ") }
+}
+
+/// The lines of a table, with its head.
+pub(crate) fn table(head: &str, rows: impl IntoIterator<Item = String>) -> String {
+    let columns = head.split('|').filter(|cell| !cell.trim().is_empty());
+    let rules = columns.enumerate().map(|(column, _)| if column == 0 { " ---" } else { " ---:" });
+    let rule = rules.collect::<Vec<_>>().join(" |");
+    let lines = [format!("| {head} |"), format!("|{rule} |")];
+    lines
+        .into_iter()
+        .chain(rows.into_iter().map(|row| format!("| {row} |")))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_figure_is_claimed_and_every_claim_is_measured() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
+        let documents = DOCUMENTS.iter().map(|path| Document::read(&root, path).unwrap());
+        let documents: Vec<Document> = documents.collect();
+        for figure in FIGURES {
+            assert_ne!(claimed(figure.name, &documents), "claimed nowhere", "{}", figure.name);
+        }
+        let names = FIGURES.map(|figure| figure.name);
+        for claim in documents.iter().flat_map(Document::claims) {
+            assert!(names.contains(&claim), "{claim} is not measured");
+        }
+    }
+
+    #[test]
+    fn a_table_has_its_numbers_to_the_right() {
+        let rows = ["a | 1".to_owned()];
+        assert_eq!(table("node | ms", rows), "| node | ms |\n| --- | ---: |\n| a | 1 |");
+    }
+}

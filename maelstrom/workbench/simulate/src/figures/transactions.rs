@@ -1,0 +1,65 @@
+//! How far behind transactions are read in sparse networks, and what breaks txn-kv's disk.
+
+use workbench::links::Links;
+use workbench::nemesis::DiskFault;
+use workbench::settings::Settings;
+use workbench::simulation::Simulation;
+use workbench::swarm::parallel;
+
+use super::cluster::TXN_KV;
+use super::table;
+use crate::challenges::parse;
+use crate::nodes::Kind;
+
+/// One node, killed every 2 s or so, at strict serializability.
+const TEST: &str = "-w txn-rw-register --node-count 1 --concurrency 2 --rate 100 --time-limit 8 \
+                    --consistency-models strict-serializable --nemesis kill --nemesis-interval 1";
+/// How many seeds.
+const SEEDS: u64 = 60;
+
+/// How many runs fail under faults of the disk.
+pub(super) fn disk() -> anyhow::Result<String> {
+    let faults: [&[DiskFault]; 4] = [
+        &[DiskFault::LoseUnsynced],
+        &[DiskFault::Torn],
+        &[DiskFault::Full, DiskFault::Locked],
+        &[DiskFault::Flip],
+    ];
+    let rows = faults.map(|faults| {
+        let [synced, without] = [failures(faults, &["--fsync"])?, failures(faults, &[])?];
+        let names: Vec<&str> = faults.iter().map(|fault| fault.name()).collect();
+        Ok(format!("`{}` | {synced} | {without}", names.join(",")))
+    });
+    let head = format!("of {SEEDS} runs fail under | with `--fsync` | without");
+    Ok(table(&head, rows.into_iter().collect::<anyhow::Result<Vec<_>>>()?))
+}
+
+fn failures(faults: &[DiskFault], arguments: &[&str]) -> anyhow::Result<usize> {
+    let node = Kind::find("txn-kv").map_err(anyhow::Error::msg)?;
+    let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    let runs = parallel::over(0..SEEDS, |seed| {
+        let settings = Settings { disk: faults.to_vec(), ..parse(TEST, seed)?.0 };
+        let finished = Simulation::with(settings, node.program(&arguments)?).run();
+        Ok(node.check(&finished).is_err())
+    });
+    let runs = runs.into_iter().collect::<anyhow::Result<Vec<bool>>>()?;
+    Ok(runs.into_iter().filter(|&fails| fails).count())
+}
+
+/// How long a write takes until all nodes read it, in networks that are not complete.
+pub(super) fn sparse() -> anyhow::Result<String> {
+    let networks =
+        [(Links::default(), 20), (Links::Chain, 5), (Links::Chain, 20), (Links::Tree, 20)];
+    let longest = parallel::over(0..networks.len() as u64, |number| {
+        let (links, nodes) = &networks[number as usize];
+        let mut scene = TXN_KV.scene(*nodes, 100, links.clone())?;
+        let took = TXN_KV.spread(&mut scene, *nodes);
+        Ok(took.last().copied().unwrap_or_default() as f64 / 1e3)
+    });
+    let longest = longest.into_iter().collect::<anyhow::Result<Vec<f64>>>()?;
+    Ok(format!(
+        "At 100 ms a hop reads are up to {:.1} s behind among 20 nodes in a complete network, \
+         {:.1} s in a chain of 5, {:.1} s in a chain of 20 and {:.1} s in a tree of 20.",
+        longest[0], longest[1], longest[2], longest[3]
+    ))
+}
