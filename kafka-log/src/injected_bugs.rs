@@ -17,4 +17,6 @@ maelstrom::injected_bugs! {
     SnapshotAhead = "snapshot-ahead",
     /// A snapshot names parts that were never written.
     SkipParts = "skip-parts",
+    /// What may be dropped when it is committed is dropped when it is shown.
+    DropUncommitted = "drop-uncommitted",
 }

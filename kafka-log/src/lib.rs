@@ -115,8 +115,11 @@
 //! most (`--snapshot-every`), a quarter more for each node that is down before the one
 //! that writes snapshots, or as many bytes of them as the index has. Messages are read
 //! when a client polls for them. After ten million messages on a key a node serves
-//! within 2 s; `cargo bench -p kafka-log --bench long_log` measures it. Nothing is ever
-//! removed from the service.
+//! within 2 s; `cargo bench -p kafka-log --bench long_log` measures it.
+//!
+//! *Nothing is dropped* unless `--retain` says what may be; `retention.rs` says what a
+//! poll below it gets. What is dropped is in no later snapshot and in no memory; its
+//! segments stay in the service, of which nothing is ever removed.
 //!
 //! # After a fault
 //!
@@ -148,7 +151,7 @@
 //! - `queue.rs`, `pace.rs`: which requests share a segment; how fast all goes.
 //! - `sequence.rs`, `silence.rs`: reading lanes, and when.
 //! - `tree.rs`, `neighbour.rs`, `announce.rs`: who tells whom, when, and what.
-//! - `snapshot.rs`: what snapshots look like.
+//! - `snapshot.rs`, `retention.rs`: what snapshots look like; what may be dropped.
 //! - `register.rs`: registers made of `lin-kv`.
 //!
 //! # Example
@@ -184,6 +187,7 @@ mod poll;
 mod queue;
 mod register;
 mod replica;
+mod retention;
 mod segment;
 mod sequence;
 mod server;
@@ -194,5 +198,6 @@ mod wire;
 
 pub use injected_bugs::{Bug, Bugs};
 pub use options::{HELP, Options, OptionsError};
+pub use retention::Retention;
 pub use server::{Server, node};
 pub use wire::{CommitOffsets, CommittedOffsets, ListCommittedOffsets, Poll, Polled, Send, Sent};

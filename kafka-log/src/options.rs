@@ -1,6 +1,7 @@
 //! What the node can be told on its command line.
 
 use crate::injected_bugs::Bugs;
+use crate::retention::Retention;
 
 /// How the node is to behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,19 +21,29 @@ pub struct Options {
     /// `--snapshot-every=N`: how many segments, of all lanes together, make the next
     /// snapshot due. A restart reads about so many at most.
     pub snapshot_every: u64,
+    /// `--retain=RULE`, any number of times: which messages may be dropped.
+    pub retain: Retention,
     /// `--inject`: what was put in on purpose.
     pub bugs: Bugs,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ack_early: false, snapshot_every: 1024, bugs: Bugs::default() }
+        Self {
+            ack_early: false,
+            snapshot_every: 1024,
+            retain: Retention::default(),
+            bugs: Bugs::default(),
+        }
     }
 }
 
 /// An argument that is none of the node's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown argument `{0}`: there are `--ack-early` and `--snapshot-every=N`, N at least 1")]
+#[error(
+    "unknown argument `{0}`: there are `--ack-early`, `--snapshot-every=N` with N at least 1, and \
+     `--retain=RULE`; see `--help`"
+)]
 pub struct OptionsError(String);
 
 /// What `--help` prints.
@@ -40,7 +51,7 @@ pub const HELP: &str = "\
 A Maelstrom node for challenges 5a to 5c: speaks the protocol on standard input
 and output, and keeps the log in lin-kv.
 
-Usage: kafka-log [--ack-early] [--snapshot-every=N]
+Usage: kafka-log [--ack-early] [--snapshot-every=N] [--retain=RULE]...
 
   --ack-early  Answer a send as soon as its offset is decided, before lin-kv has
                it: sends take no time, and cost a tenth of the messages. The
@@ -52,6 +63,12 @@ Usage: kafka-log [--ack-early] [--snapshot-every=N]
   --snapshot-every=N
                Write a snapshot after N segments, 1024 unless given. A node that
                starts reads the last snapshot, and the segments since.
+  --retain=committed | bytes:N | ms:N
+               Drop messages: those with a committed offset, those of a key with N
+               bytes of newer ones, those that are older than N ms. With several
+               rules a message has to satisfy each. A poll from an offset that was
+               dropped begins at the earliest message that is kept.
+               Nothing is dropped unless this is given; give it to all nodes.
   --help       Print this
 ";
 
@@ -72,6 +89,8 @@ impl Options {
                 {
                     options.snapshot_every = every;
                 }
+                _ if let Some(rule) = argument.strip_prefix("--retain=")
+                    && options.retain.add(rule) => {}
                 _ if let Some(bugs) = Bugs::parse(&argument) => options.bugs = bugs,
                 _ => return Err(OptionsError(argument)),
             }

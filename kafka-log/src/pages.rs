@@ -14,6 +14,9 @@
 //! one, its parts are read when somebody asks for them, and stay then. They are the log's
 //! beginning; what came since stands in pages.
 //!
+//! A log's beginning can be dropped: its pages and parts then go as a whole, when
+//! everything on them was dropped.
+//!
 //! Always: offsets rise strictly; no page but the open one is empty; what is in `stored`
 //! and what is in pages overlap or touch, so that together they have every message.
 
@@ -40,6 +43,8 @@ pub(crate) struct Pages {
     loaded: BTreeMap<usize, FullPage>,
     full: Vec<FullPage>,
     open: OpenPage,
+    /// What is below was dropped.
+    start: u64,
 }
 
 type OpenPage = Page<Vec<u64>, Vec<usize>, String>;
@@ -55,8 +60,45 @@ struct Page<O, E, T> {
 
 impl Pages {
     /// Of a log whose messages are in these parts.
-    pub(crate) fn restored(stored: Vec<Stored>) -> Self {
-        Self { cold: stored.len(), stored, ..Self::default() }
+    pub(crate) fn restored(stored: Vec<Stored>, start: u64) -> Self {
+        Self { cold: stored.len(), stored, start, ..Self::default() }
+    }
+
+    /// The offset below which messages were dropped.
+    pub(crate) fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// The first offset above all.
+    pub(crate) fn end(&self) -> u64 {
+        self.last().map_or(0, |last| last + 1).max(self.start)
+    }
+
+    /// The first offset of the fewest last messages that have so many bytes, as far as
+    /// pages have them; 0 if those have fewer.
+    pub(crate) fn newest(&self, mut bytes: usize) -> u64 {
+        if let Some(offset) = self.open.newest(&mut bytes) {
+            return offset;
+        }
+        self.full.iter().rev().find_map(|page| page.newest(&mut bytes)).unwrap_or(0)
+    }
+
+    /// Drops what is below this offset.
+    pub(crate) fn drop_below(&mut self, start: u64) {
+        if start <= self.start {
+            return;
+        }
+        self.start = start;
+        let parts = self.stored.partition_point(|stored| stored.1 < start);
+        self.stored.drain(..parts);
+        self.cold = self.cold.saturating_sub(parts);
+        let loaded = self.loaded.split_off(&parts).into_iter();
+        self.loaded = loaded.map(|(n, page)| (n - parts, page)).collect();
+        let full = self.full.partition_point(|page| page.last() < Some(start));
+        self.full.drain(..full);
+        if self.open.last() < Some(start) {
+            self.open = OpenPage::default();
+        }
     }
 
     /// Which parts of snapshots have messages of this log.
@@ -66,7 +108,7 @@ impl Pages {
 
     /// The first offset above those that parts have.
     pub(crate) fn stored_end(&self) -> u64 {
-        self.stored.last().map_or(0, |stored| stored.1 + 1)
+        self.stored.last().map_or(0, |stored| stored.1 + 1).max(self.start)
     }
 
     /// This part has what comes after the other parts, too.
@@ -80,6 +122,7 @@ impl Pages {
     /// few of them.
     pub(crate) fn missing(&self, offset: u64) -> impl Iterator<Item = Part> {
         let is_loaded = self.loaded.len() == self.cold;
+        let offset = offset.max(self.start);
         let first = if is_loaded { self.cold } else { self.skipped(offset) };
         let missing = (first..self.cold).filter(|n| !self.loaded.contains_key(n));
         missing.take(AHEAD).map(|n| self.stored[n].0)
@@ -116,6 +159,7 @@ impl Pages {
 
     /// The messages from `offset` on, up to the first [missing](Self::missing) part.
     pub(crate) fn from(&self, offset: u64) -> impl Iterator<Item = (u64, &str)> {
+        let offset = offset.max(self.start);
         let cold = (self.skipped(offset)..self.cold).map_while(|n| self.loaded.get(&n));
         let is_whole = self.missing(offset).next().is_none();
         let resident = is_whole.then(|| self.resident(offset));
@@ -172,9 +216,25 @@ impl<O: AsRef<[u64]>, E: AsRef<[usize]>, T: AsRef<str>> Page<O, E, T> {
     }
 
     fn message(&self, n: usize) -> &str {
+        &self.text.as_ref()[self.begin(n)..self.ends.as_ref()[n]]
+    }
+
+    fn begin(&self, n: usize) -> usize {
+        if n == 0 { 0 } else { self.ends.as_ref()[n - 1] }
+    }
+
+    /// The first offset of the fewest last messages that have so many bytes. If there
+    /// are none, what is here is subtracted.
+    fn newest(&self, bytes: &mut usize) -> Option<u64> {
+        let len = self.text.as_ref().len();
+        let Some(most) = len.checked_sub(*bytes) else {
+            *bytes -= len;
+            return None;
+        };
+        // The last message that begins at `most` or before.
         let ends = self.ends.as_ref();
-        let start = if n == 0 { 0 } else { ends[n - 1] };
-        &self.text.as_ref()[start..ends[n]]
+        let n = ends.partition_point(|&end| end <= most).min(ends.len().checked_sub(1)?);
+        self.offsets.as_ref().get(n).copied()
     }
 }
 
@@ -209,8 +269,10 @@ mod tests {
     #[test]
     fn a_restored_log_has_its_messages_once_their_parts_are_read() {
         let parts = [Part(9, 0), Part(9, 4), Part(3, 1)];
-        let mut pages =
-            Pages::restored(vec![Stored(parts[0], 5), Stored(parts[1], 7), Stored(parts[2], 10)]);
+        let mut pages = Pages::restored(
+            vec![Stored(parts[0], 5), Stored(parts[1], 7), Stored(parts[2], 10)],
+            0,
+        );
         assert_eq!(pages.last(), Some(10));
         pages.push(12, "12");
         let offsets = |pages: &Pages, from| -> Vec<u64> {
@@ -229,6 +291,28 @@ mod tests {
         pages.load(parts[1], &[(6, "6"), (7, "7")]);
         assert_eq!(offsets(&pages, 0), [1, 5, 6, 7, 8, 10, 12]);
         assert_eq!(pages.missing(0).count(), 0);
+        pages.drop_below(7);
+        assert_eq!(offsets(&pages, 0), [7, 8, 10, 12]);
+        assert_eq!((pages.stored().len(), pages.start(), pages.end()), (2, 7, 13));
+        pages.drop_below(13);
+        assert_eq!(offsets(&pages, 0), [] as [u64; 0]);
+        assert_eq!((pages.stored_end(), pages.end()), (13, 13));
+        pages.push(15, "15");
+        assert_eq!(offsets(&pages, 0), [15]);
+    }
+
+    #[test]
+    fn the_newest_messages_are_as_many_as_have_the_bytes() {
+        let mut pages = every_third(PAGE_MESSAGES as u64 + 100);
+        let last = pages.last().unwrap();
+        assert_eq!(pages.newest(1), last);
+        assert_eq!(pages.newest(4), last, "its text has four digits");
+        assert_eq!(pages.newest(5), last - 3);
+        assert_eq!(pages.newest(4 * 150), last - 3 * 149, "on the page before");
+        assert_eq!(pages.newest(1_000_000), 0);
+        let before = pages.from(300).count();
+        pages.drop_below(300);
+        assert_eq!((pages.from(0).count(), pages.from(0).next()), (before, Some((300, "100"))));
     }
 
     #[test]

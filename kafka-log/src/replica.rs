@@ -22,9 +22,11 @@ use rustc_hash::FxHashMap;
 use serde_json::value::RawValue;
 
 use crate::injected_bugs::Bug;
+use crate::log::Time;
 use crate::options::Options;
 use crate::pages::Pages;
 use crate::poll::Page;
+use crate::retention::{Ages, Retention};
 use crate::segment::Segment;
 use crate::snapshot::{Head, Messages, Part, Record, Stored};
 
@@ -98,6 +100,7 @@ struct KeyLog {
     /// Messages that are known but not stable.
     unstable: BTreeMap<u64, Box<str>>,
     stable: Pages,
+    ages: Ages,
 }
 
 impl Replica {
@@ -135,20 +138,23 @@ impl Replica {
     }
 
     /// Takes a record of the snapshot.
-    pub(crate) fn restore(&mut self, Record(name, committed, stored): &Record<'_>) {
+    pub(crate) fn restore(&mut self, Record(name, committed, stored, start): &Record<'_>) {
         let key = self.key(name);
         let log = &mut self.logs[key];
         log.committed = *committed;
-        log.stable = Pages::restored(stored.to_vec());
+        log.stable = Pages::restored(stored.to_vec(), *start);
         log.floor = log.stable.stored_end();
         log.top = log.floor;
         log.bounds.fill(log.floor);
     }
 
     /// Takes from a snapshot that somebody else wrote which parts there are.
-    pub(crate) fn adopt(&mut self, Record(name, _, stored): &Record<'_>) {
+    pub(crate) fn adopt(&mut self, Record(name, _, stored, start): &Record<'_>) {
         let key = self.key(name);
-        stored.iter().for_each(|&stored| self.logs[key].stable.store(stored));
+        let stable = &mut self.logs[key].stable;
+        // Parts of what was dropped are not named, and there must be no gap.
+        stable.drop_below(*start);
+        stored.iter().for_each(|&stored| stable.store(stored));
     }
 
     /// By lane, the first segment whose messages are not all stable, or whose successors
@@ -181,8 +187,15 @@ impl Replica {
     /// What a snapshot says of key number `key`; none if there is nothing to say.
     pub(crate) fn record(&self, key: usize) -> Option<Record<'_>> {
         let KeyLog { name, committed, stable, .. } = &self.logs[key];
-        let is_known = committed.is_some() || !stable.stored().is_empty();
-        is_known.then(|| Record((&**name).into(), *committed, stable.stored().into()))
+        let is_known = committed.is_some() || stable.stored_end() > 0;
+        let stored = stable.stored();
+        is_known.then(|| Record((&**name).into(), *committed, stored.into(), stable.start()))
+    }
+
+    /// Drops what these rules allow to be dropped.
+    pub(crate) fn retain(&mut self, now: Time, rules: &Retention) {
+        let hasty = self.options.bugs.has(Bug::DropUncommitted);
+        self.logs.iter_mut().for_each(|log| log.retain(now, rules, hasty));
     }
 
     /// Parts that have to be read before a key's stable messages from `offset` on can be.
@@ -381,6 +394,7 @@ impl KeyLog {
             bounds: vec![0; lanes].into(),
             unstable: BTreeMap::new(),
             stable: Pages::default(),
+            ages: Ages::default(),
         }
     }
 
@@ -392,6 +406,21 @@ impl KeyLog {
         let top = messages.last()?.0 + 1;
         self.top = self.top.max(top);
         Some(top)
+    }
+
+    fn retain(&mut self, now: Time, rules: &Retention, hasty: bool) {
+        let end = self.stable.end();
+        let mut start = end;
+        if rules.committed && !hasty {
+            start = start.min(self.committed.map_or(0, |committed| committed.saturating_add(1)));
+        }
+        if let Some(bytes) = rules.bytes {
+            start = start.min(self.stable.newest(usize::try_from(bytes).unwrap_or(usize::MAX)));
+        }
+        if let Some(age) = rules.age {
+            start = start.min(self.ages.older(now, end, age));
+        }
+        self.stable.drop_below(start);
     }
 
     /// What is yet to come in `lane` has offsets from `bound` on.

@@ -45,12 +45,14 @@ pub(crate) struct Head {
     pub(crate) bytes: u64,
 }
 
-/// A key: its name, the offset committed, and where its stable messages are.
+/// A key: its name, the offset committed, where its stable messages are, and the offset
+/// below which they were dropped.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record<'a>(
     #[serde(borrow)] pub(crate) Cow<'a, str>,
     pub(crate) Option<u64>,
     pub(crate) Cow<'a, [Stored]>,
+    pub(crate) u64,
 );
 
 /// A part of the index.

@@ -43,6 +43,7 @@ use crate::pace::Pace;
 use crate::poll;
 use crate::queue::{Entry, Queue, Work};
 use crate::replica::Replica;
+use crate::retention;
 use crate::sequence::Sequence;
 use crate::silence::Waiting;
 use crate::snapshot::Part;
@@ -163,6 +164,8 @@ pub(crate) struct Log {
     recent: Vec<Recent>,
     /// Something was applied since it was last noted which lanes are waited for.
     is_stale: bool,
+    /// When to look what can be dropped.
+    retain_at: Time,
     /// A peer was wrong; see [`follow`].
     is_wary: bool,
     snapshots: Snapshots,
@@ -197,6 +200,7 @@ impl Log {
                 .collect(),
             recent: (0..lanes).map(|_| Recent::default()).collect(),
             is_stale: true,
+            retain_at: Time::ZERO,
             is_wary: false,
             snapshots,
             fetching: BTreeSet::new(),
@@ -353,9 +357,18 @@ impl Log {
         if self.is_serving() {
             self.fill(now);
             self.announce(now);
+            self.retain(now);
             self.snapshot();
         }
         mem::take(&mut self.commands)
+    }
+
+    fn retain(&mut self, now: Time) {
+        if self.options.retain.is_on() && self.is_due(now, self.retain_at) {
+            self.replica.retain(now, &self.options.retain);
+            self.retain_at = now + retention::EVERY;
+            self.is_due(now, self.retain_at);
+        }
     }
 
     fn ticket(&mut self) -> Ticket {

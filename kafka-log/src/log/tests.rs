@@ -487,3 +487,59 @@ fn a_service_that_contradicts_itself_stops_the_node_and_it_says_so() {
     assert!(alarms[0].contains("segment/0/0 in lin-kv is not usable"), "{alarms:?}");
     assert!(!log.is_serving());
 }
+
+#[test]
+fn what_is_committed_is_dropped_and_a_poll_below_begins_at_the_earliest_that_is_kept() {
+    let mut options = every(10);
+    options.retain.committed = true;
+    let mut cluster = Cluster::new(2, options);
+    for message in 0..40 {
+        cluster.send(0, "k", message);
+        cluster.run(10);
+    }
+    cluster.run(500);
+    let all = cluster.poll_all(0, "k");
+    let (committed, _) = all[29];
+    let now = cluster.now;
+    let offsets = BTreeMap::from([("k".to_owned(), committed)]);
+    cluster.logs[1].commit(now, "c1".into(), offsets).unwrap();
+    cluster.run(2000);
+    for message in 40..60 {
+        cluster.send(1, "other", message);
+        cluster.run(50);
+    }
+    cluster.run(500);
+    for restarts in [false, true] {
+        for node in 0..2 {
+            if restarts {
+                cluster.restart(node);
+                cluster.run(2000);
+            }
+            assert_eq!(cluster.poll_all(node, "k"), all[30..], "n{node}");
+            assert_eq!(cluster.logs[node].replica().committed("k"), Some(committed));
+            assert_eq!(cluster.poll_all(node, "other").len(), 20);
+        }
+    }
+    cluster.send(0, "k", 60);
+    cluster.run(500);
+    let (offset, _) = cluster.poll_all(1, "k").pop().unwrap();
+    assert!(offset > all[39].0, "offsets go on where they were");
+}
+
+#[test]
+fn what_is_old_and_large_enough_is_dropped_when_both_are_asked_for() {
+    let mut options = every(10);
+    options.retain.age = Some(Duration::from_secs(5));
+    options.retain.bytes = Some(10);
+    let mut cluster = Cluster::new(1, options);
+    for message in 0..90 {
+        cluster.send(0, "k", message + 10);
+        cluster.run(100);
+    }
+    let kept = |cluster: &mut Cluster| cluster.poll_all(0, "k").len();
+    assert!((50..65).contains(&kept(&mut cluster)), "{} of 5 s", kept(&mut cluster));
+    cluster.run(10_000);
+    assert_eq!(kept(&mut cluster), 5, "two bytes each");
+    cluster.run(10_000);
+    assert_eq!(kept(&mut cluster), 5);
+}

@@ -59,7 +59,7 @@ fn problem(run: &Finished) -> Option<String> {
     {
         return Some(run.to_string());
     }
-    let broken = promises::broken(&run.journal);
+    let broken = promises::broken(&run.journal, false);
     broken.first().map(|promise| format!("{promise}\n{run}"))
 }
 
@@ -163,6 +163,25 @@ fn replicas_that_skip_segments_are_found_out() {
 #[test]
 fn messages_shown_before_they_are_stable_are_found_out() {
     is_found_out(broken(Bug::ShowUnstable), all_faults);
+}
+
+/// What a run with `--retain=committed` leaves out that nobody had committed.
+fn left_out(seed: u64, bug: Option<Bug>) -> Option<String> {
+    let mut options = Options::default();
+    options.retain.committed = true;
+    options.bugs = bug.map(Bugs::only).unwrap_or_default();
+    let run = all_faults(seed, options).run();
+    let broken = promises::broken(&run.journal, true);
+    broken.first().map(|promise| format!("{promise}\n{run}"))
+}
+
+#[test]
+fn nothing_is_dropped_but_what_was_committed() {
+    for seed in seeds(24) {
+        assert_eq!(left_out(seed, None), None, "seed {seed}");
+    }
+    let found = (0..40).find(|&seed| left_out(seed, Some(Bug::DropUncommitted)).is_some());
+    assert!(found.is_some(), "dropping what nobody committed is not found out");
 }
 
 #[test]

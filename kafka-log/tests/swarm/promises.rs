@@ -6,6 +6,9 @@
 //! later has. Nothing is listed that nobody committed, and no commit is refused with a
 //! definite error. In the end every node has shown everything that was acknowledged
 //! anywhere.
+//!
+//! Where nodes drop what is committed, all of that holds for the rest, and a poll leaves
+//! nothing out but what a client has committed before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -83,6 +86,9 @@ struct Request {
 
 #[derive(Default)]
 struct Story {
+    /// What is committed may be dropped.
+    drops: bool,
+    sent: BTreeMap<String, BTreeSet<u64>>,
     nodes: BTreeMap<String, Shown>,
     /// Requests by client and number.
     open: BTreeMap<(String, u64), Request>,
@@ -93,8 +99,8 @@ struct Story {
 }
 
 /// All promises that were broken, in words.
-pub(crate) fn broken(journal: &str) -> Vec<String> {
-    let mut story = Story::default();
+pub(crate) fn broken(journal: &str, drops: bool) -> Vec<String> {
+    let mut story = Story { drops, ..Story::default() };
     for line in journal.lines() {
         let mut words = line.splitn(3, ' ').skip(1);
         let (Some(event), Some(message)) = (words.next(), words.next()) else { continue };
@@ -133,6 +139,7 @@ impl Story {
         match (body, reply) {
             (Body::Send { key }, Body::SendOk { offset }) => {
                 raise(&mut self.acknowledged, &key, offset);
+                self.sent.entry(key).or_default().insert(offset);
             }
             (Body::Poll { offsets }, Body::PollOk { msgs }) => {
                 let is_full = message.body.get().len() >= PAGE;
@@ -165,7 +172,11 @@ impl Story {
             let last = messages.get(key).and_then(|messages| messages.last());
             let end = last.map_or(from, |(offset, _)| offset + 1);
             let former = before.ends.get(key).copied().unwrap_or(0);
-            if !is_full && end < former {
+            let first = messages.get(key).and_then(|messages| messages.first());
+            if let (true, Some(&(first, _))) = (self.drops, first) {
+                self.left_out(node, key, from, first);
+            }
+            if !is_full && end < former && self.may_be_gone(key) < former {
                 let problem = format!("{node} showed key {key} up to {end}, but {former} before");
                 self.problems.push(problem);
             }
@@ -173,6 +184,25 @@ impl Story {
                 raise(&mut self.shown(node).ends, key, end);
             }
         }
+    }
+
+    /// Whether it is in order that a poll from this offset began at that one.
+    fn left_out(&mut self, node: &str, key: &str, from: u64, first: u64) {
+        let gone = self.may_be_gone(key);
+        let sent =
+            self.sent.get(key).into_iter().flat_map(|sent| sent.range(from..first.max(from)));
+        for offset in sent.filter(|offset| **offset >= gone) {
+            self.problems.push(format!(
+                "{node} left out offset {offset} of key {key}, which nobody had committed"
+            ));
+        }
+    }
+
+    /// Messages of this key below this offset may have been dropped.
+    fn may_be_gone(&self, key: &str) -> u64 {
+        let all = (key.to_owned(), 0)..=(key.to_owned(), u64::MAX);
+        let last = self.attempted.range(all).next_back();
+        last.filter(|_| self.drops).map_or(0, |(_, offset)| offset.saturating_add(1))
     }
 
     fn committed(&mut self, node: &str, offsets: &Offsets) {
@@ -204,7 +234,7 @@ impl Story {
         for (name, node) in &self.nodes {
             for (key, offset) in &self.acknowledged {
                 let end = node.ends.get(key).copied().unwrap_or(0);
-                if end <= *offset {
+                if end <= *offset && self.may_be_gone(key) <= *offset {
                     self.problems.push(format!(
                         "{name} showed key {key} up to {end}, but {offset} was acknowledged"
                     ));

@@ -45,6 +45,7 @@ const KAFKA_LOG: &[Injected] = &[
     injected("show-unstable", 200, GAPS),
     Injected { with: "--snapshot-every=10", ..injected("snapshot-ahead", 500, GAPS) },
     Injected { with: "--snapshot-every=10", ..injected("skip-parts", 500, GAPS) },
+    Injected { with: "--retain=committed", ..injected("drop-uncommitted", 500, GAPS) },
 ];
 
 const G_COUNTER: &[Injected] = &[
