@@ -57,7 +57,8 @@ impl Setup {
     }
 
     /// A directory of the node's own, which survives its restarts; `None` where
-    /// nobody gave it one, as under Maelstrom, which never restarts a node.
+    /// nobody gave it one, as under Maelstrom, whose release 0.2.4 never restarts a
+    /// node.
     pub fn directory(&self) -> Option<&Path> {
         self.host.directory.as_deref()
     }

@@ -33,9 +33,10 @@
 //! | the lock: [`lock`](Disk::lock) | no | no |
 //!
 //! Until it is synced, each write may survive the machine's death without those
-//! before it, and the last one in part. Changes of names survive in order. A new
-//! file therefore needs both syncs, and a file that replaces another by a rename
-//! has to be synced before the rename.
+//! before it, and the last one in part. Changes of names survive in order, in a
+//! simulation and on file systems with a journal. A new file therefore needs both
+//! syncs, and a file that replaces another by a rename has to be synced before the
+//! rename.
 //!
 //! Nothing here protects from a disk that returns other bytes than were written:
 //! a node that wants to notice needs checksums.

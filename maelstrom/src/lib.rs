@@ -71,8 +71,10 @@
 //!
 //! # What always holds
 //!
-//! - Every request with a `msg_id` is answered exactly once, malformed ones and
-//!   those of unknown type included. No input ends the process but its end.
+//! - Every request with a `msg_id` and a sender is answered exactly once, malformed
+//!   ones and those of unknown type included, if its line begins with a JSON object.
+//!   No input ends the process but its end; what is not done five seconds after that
+//!   has no answer.
 //! - A call that timed out or was dropped leaves nothing behind; late and
 //!   duplicate replies are dropped.
 //! - A panic in a handler, hook, task or anything else of the node's own code, dropping

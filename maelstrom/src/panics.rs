@@ -11,9 +11,12 @@
 //! Line breaks and other control characters of the text are escaped. The place is
 //! `` handler `TYPE` `` (reading the request and writing the reply included),
 //! `hook`, `task`, `periodic task`, `state` (the function given to
-//! [`Node::new`](crate::Node::new)) or `run loop`. The standard library's own
-//! report of these panics is left out, but for the first at each location where
-//! `RUST_BACKTRACE` is set.
+//! [`Node::new`](crate::Node::new)) or `run loop`; a panic while one of them is dropped
+//! is told as one in it. The standard library's own report of these panics is left out,
+//! but for the first at each location where `RUST_BACKTRACE` is set.
+//!
+//! A second panic while the first one unwinds ends the process: nothing can catch that
+//! in Rust.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};

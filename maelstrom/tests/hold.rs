@@ -158,6 +158,22 @@ async fn a_hook_may_await_a_call_whose_timeout_is_shorter_than_the_hold() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_whose_hook_awaits_another_one_turns_that_ones_requests_away_meanwhile() {
+    let node = node().on_init(async |context| {
+        context.call(&"n1".into(), &Add { delta: 1 }, SECOND).await?;
+        Ok(())
+    });
+    let mut peer = Peer::connect(node);
+    peer.send(INIT).await;
+    assert!(peer.line().await.contains(r#""dest":"n1","body":{"type":"add""#));
+    peer.send(r#"{"src":"n1","dest":"n0","body":{"type":"add","msg_id":7,"delta":1}}"#).await;
+    let refused = peer.line().await;
+    assert!(refused.contains(r#""dest":"n1","body":{"type":"error","in_reply_to":7,"code":11"#));
+    // Were n1 such a node, too, it would have answered the same.
+    assert!(peer.line().await.contains(r#""in_reply_to":1,"code":0"#), "init is refused");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_timeout_of_a_held_call_begins_when_it_leaves() {
     let mut peer = Peer::connect(caller());
     peer.send(INIT).await;
