@@ -23,6 +23,7 @@ use maelstrom::NodeId;
 use tokio::time::Instant;
 
 use crate::gossip::{Gossip, Links};
+use crate::injected_bugs::Bug;
 use crate::integer::Integer;
 use crate::ledger::{Ledger, NoAnswer, Pace};
 use crate::lookup::Lookups;
@@ -44,9 +45,10 @@ pub enum Command<T> {
     },
     /// Read this node's key and report to [`Counter::checked`].
     Check(Pace),
-    /// Read that node's key and report to [`Counter::looked_up`], if there is
+    /// Read these nodes' keys, after a write of something new that makes reads fresh
+    /// where the service lets it, and report each to [`Counter::looked_up`], if there is
     /// anything to report.
-    Look(NodeId),
+    Look(Vec<NodeId>),
     /// Send that node a message, which may get lost.
     Tell(NodeId, Gossip),
     /// Answer a client.
@@ -123,13 +125,19 @@ impl<T> Counter<T> {
     /// A client reads. It is answered at once from what is known here, except
     /// that a life that has only just begun first has to find out what the
     /// lives before it have added: a read contains every add that this node
-    /// ever acknowledged.
-    pub fn read(&mut self, client: T) -> Vec<Command<T>> {
+    /// ever acknowledged. Whether what is known here is up to date is found out
+    /// meanwhile, for the next read.
+    pub fn read(&mut self, client: T, now: Instant) -> Vec<Command<T>> {
         if self.ledger.confirmed().is_none() {
             self.readers.push(client);
             return Vec::new();
         }
-        vec![Command::Answer(client, self.value())]
+        if !self.ledger.bugs.has(Bug::NeverAsk) {
+            self.links.check(now);
+        }
+        let mut out = vec![Command::Answer(client, self.value())];
+        out.append(&mut self.tick(now));
+        out
     }
 
     /// [`Command::Write`] was answered: whether it was done.
@@ -165,7 +173,7 @@ impl<T> Counter<T> {
             return Vec::new();
         }
         gossip.shares.retain(|node, _| *node == self.own || self.peers.contains(node));
-        self.links.receive(from, &gossip, &mut self.table);
+        self.links.receive(from, &gossip, now, &mut self.table);
         self.tick(now)
     }
 
@@ -237,6 +245,7 @@ mod tests {
             since: 0,
             seen_incarnation: 1,
             seen_version: 0,
+            ask: false,
             shares: BTreeMap::from([(own, share(4, 40))]),
         };
         counter.received(&other, gossip, now);

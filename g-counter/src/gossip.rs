@@ -26,6 +26,10 @@
 //!   which only rises.
 //! - A message with news is repeated until it is acknowledged, ever more
 //!   rarely while nothing is heard. When all is acknowledged, nothing is sent.
+//! - Who has nothing to tell cannot notice that it is told nothing. So when a node's
+//!   clients read, it asks those neighbours of which it has heard nothing for
+//!   [`CHECK`], until they answer; and a hub that is asked by another node asks its own,
+//!   for it may be the one that cannot hear who adds.
 //!
 //! Both together: links between living nodes that are connected in the end make
 //! all tables equal in the end, and then fall silent.
@@ -44,9 +48,11 @@ use crate::table::Table;
 
 /// The shortest time between two messages over a link in one direction.
 pub const PERIOD: Duration = Duration::from_millis(500);
+/// How old what was last heard of a neighbour may be when clients read.
+const CHECK: Duration = Duration::from_secs(2);
 /// The time between two messages is doubled at most this often.
 const MOST_DOUBLINGS: u32 = 3;
-/// How many messages with news have to be unanswered for a neighbour to count
+/// How many messages with news or a question have to be unanswered for a neighbour to count
 /// as silent.
 const SILENT: u32 = 2;
 /// How many nodes are neighbours of all.
@@ -69,6 +75,9 @@ pub struct Gossip {
     /// What changed in the sender's table after `since`, without what the
     /// receiver has itself told.
     pub shares: BTreeMap<NodeId, Share>,
+    /// Whether it is to be answered even if there is nothing new.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ask: bool,
 }
 
 impl Message for Gossip {
@@ -84,11 +93,15 @@ struct Link {
     acked: u64,
     /// Up to which version we know its table.
     seen: u64,
-    /// Whether something it told is not acknowledged yet.
+    /// Whether something it told is not acknowledged yet, or a question not answered.
     owes: bool,
+    /// Whether it is asked whether it is there, and has not been heard since.
+    asks: bool,
+    /// When it was last heard.
+    heard: Option<Instant>,
     /// When it was last sent something.
     sent: Option<Instant>,
-    /// Messages with news sent since it was last heard.
+    /// Messages with news or a question sent since it was last heard.
     unanswered: u32,
 }
 
@@ -100,7 +113,7 @@ impl Link {
     }
 
     fn is_due(&self, neighbour: &NodeId, table: &Table) -> bool {
-        self.owes || table.news_for(neighbour, self.acked).next().is_some()
+        self.owes || self.asks || table.news_for(neighbour, self.acked).next().is_some()
     }
 
     fn is_silent(&self) -> bool {
@@ -113,6 +126,8 @@ impl Link {
 pub(crate) struct Links {
     /// This node's life; nothing is sent before it has a number.
     incarnation: u64,
+    hubs: Vec<NodeId>,
+    is_hub: bool,
     links: BTreeMap<NodeId, Link>,
 }
 
@@ -122,11 +137,13 @@ impl Links {
         let mut nodes: Vec<&NodeId> = nodes.iter().collect();
         nodes.sort();
         nodes.dedup();
-        let is_hub = nodes.iter().take(HUBS).any(|&node| node == own);
-        let neighbours = if is_hub { &nodes[..] } else { &nodes[..HUBS.min(nodes.len())] };
+        let hubs = &nodes[..HUBS.min(nodes.len())];
+        let is_hub = hubs.contains(&own);
+        let neighbours = if is_hub { &nodes[..] } else { hubs };
         let neighbours = neighbours.iter().filter(|&&node| node != own);
         let links = neighbours.map(|&node| (node.clone(), Link::default())).collect();
-        Self { incarnation: 0, links }
+        let hubs = hubs.iter().map(|&hub| hub.clone()).collect();
+        Self { incarnation: 0, hubs, is_hub, links }
     }
 
     /// This node's life has got its number. Neighbours take it for one of which
@@ -140,7 +157,13 @@ impl Links {
 
     /// Takes a message. One from an earlier life than the present, or not from
     /// a neighbour, says nothing about links, but its shares are as good as any.
-    pub(crate) fn receive(&mut self, from: &NodeId, gossip: &Gossip, table: &mut Table) {
+    pub(crate) fn receive(
+        &mut self,
+        from: &NodeId,
+        gossip: &Gossip,
+        now: Instant,
+        table: &mut Table,
+    ) {
         let link = self.links.get_mut(from);
         let present = link.filter(|link| gossip.incarnation >= link.incarnation);
         if let Some(link) = &present
@@ -153,7 +176,17 @@ impl Links {
             table.learn(origin, share.clone(), holder);
         }
         if let Some(link) = present {
-            link.hear(gossip, self.incarnation, table.version());
+            link.hear(gossip, self.incarnation, now, table.version());
+            if gossip.ask && self.is_hub && !self.hubs.contains(from) {
+                self.check(now);
+            }
+        }
+    }
+
+    /// Asks the neighbours of which nothing was heard lately whether they are there.
+    pub(crate) fn check(&mut self, now: Instant) {
+        for link in self.links.values_mut() {
+            link.asks |= link.heard.is_none_or(|heard| heard + CHECK <= now);
         }
     }
 
@@ -194,19 +227,19 @@ impl Links {
 impl Link {
     /// Takes what a message says about the link, from the present life of the
     /// other side or a newer one.
-    fn hear(&mut self, gossip: &Gossip, own_incarnation: u64, own_version: u64) {
+    fn hear(&mut self, gossip: &Gossip, own_incarnation: u64, now: Instant, own_version: u64) {
         if gossip.incarnation > self.incarnation {
             let sent = self.sent;
             *self = Self { incarnation: gossip.incarnation, sent, ..Self::default() };
         }
-        self.unanswered = 0;
+        (self.unanswered, self.asks, self.heard) = (0, false, Some(now));
         if gossip.seen_incarnation == own_incarnation {
             self.acked = self.acked.max(gossip.seen_version.min(own_version));
         }
         if gossip.since <= self.seen {
             self.seen = self.seen.max(gossip.version);
         }
-        self.owes |= !gossip.shares.is_empty();
+        self.owes |= gossip.ask || !gossip.shares.is_empty();
     }
 
     fn speak(&mut self, to: &NodeId, incarnation: u64, now: Instant, table: &Table) -> Gossip {
@@ -217,7 +250,7 @@ impl Link {
         self.owes = false;
         self.sent = Some(now);
         // An acknowledgement alone is not answered.
-        self.unanswered += u32::from(!shares.is_empty());
+        self.unanswered += u32::from(self.asks || !shares.is_empty());
         Gossip {
             incarnation,
             version: table.version(),
@@ -225,6 +258,7 @@ impl Link {
             seen_incarnation: self.incarnation,
             seen_version: self.seen,
             shares,
+            ask: self.asks,
         }
     }
 }

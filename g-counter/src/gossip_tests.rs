@@ -35,7 +35,7 @@ impl Node {
     }
 
     fn hear(&mut self, from: &str, gossip: &Gossip) {
-        self.links.receive(&from.into(), gossip, &mut self.table);
+        self.links.receive(&from.into(), gossip, Instant::now(), &mut self.table);
     }
 }
 

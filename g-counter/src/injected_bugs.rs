@@ -9,4 +9,8 @@ maelstrom::injected_bugs! {
     BlindFence = "blind-fence",
     /// All incarnations draw the same nonce.
     SameNonce = "same-nonce",
+    /// A sum beyond 64 bits cannot be read.
+    NarrowSums = "narrow-sums",
+    /// A node that is asked to read does not ask its neighbours whether they are there.
+    NeverAsk = "never-ask",
 }

@@ -31,7 +31,7 @@ type Report<V> = fn(&mut Counter<Client>, Result<V, NoAnswer>, Instant) -> Comma
 /// The state of a node: its counter.
 pub struct Shell {
     contents: Mutex<Contents>,
-    bugs: Bugs,
+    pub(crate) bugs: Bugs,
 }
 
 struct Contents {
@@ -86,7 +86,7 @@ fn carry_out(context: &Context<Shell>, command: Command<Client>) {
     match command {
         Command::Write { from, to, pace } => context.spawn(write(this, from, to, pace)),
         Command::Check(pace) => context.spawn(check(this, pace)),
-        Command::Look(node) => context.spawn(look(this, node)),
+        Command::Look(nodes) => context.spawn(look_up(this, nodes)),
         Command::Tell(node, gossip) => context.send(&node, &gossip),
         Command::Answer(client, answer) => {
             // A client that has gone away needs no answer.
@@ -113,6 +113,17 @@ async fn check(context: Context<Shell>, pace: Pace) {
     let answer = service.read::<Share>(&key(context.id())).await;
     let answer = answer.map(|share| share.unwrap_or_else(Share::unwritten));
     report(&context, answer, Counter::checked);
+}
+
+async fn look_up(context: Context<Shell>, nodes: Vec<NodeId>) {
+    let fresh: u64 = context.rng().random_range(0..NONCES);
+    let (key, service) = (format!("fresh/{}", context.id()), context.seq_kv().timeout(PATIENCE));
+    if let Err(error) = service.write(&key, &fresh).await {
+        tracing::debug!(%error, "what is looked up may be old");
+    }
+    for node in nodes {
+        context.spawn(look(context.clone(), node));
+    }
 }
 
 async fn look(context: Context<Shell>, node: NodeId) {

@@ -6,7 +6,7 @@ use workbench::settings::SeqKv;
 
 use super::world::{Weather, World};
 use super::{Fault, SECOND, Schedule, acknowledged, heal, judge};
-use crate::injected_bugs::Bugs;
+use crate::injected_bugs::{Bug, Bugs};
 
 fn calm(nodes: usize, rate: f64, length: Duration) -> Schedule {
     Schedule { nodes, rate, largest: 4, length, faults: Vec::new(), interval: SECOND }
@@ -118,4 +118,49 @@ fn what_a_dead_or_cut_off_node_added_comes_from_the_service() {
         world.run_until(120 * SECOND);
         assert_eq!(world.read_all(), [Some(43); 4]);
     }
+}
+
+/// How long after an add at node 2 all others show it, while these nodes are dead and
+/// nobody else adds; each is read once a second.
+fn freshness(nodes: usize, bugs: Bugs, dead: &[usize], latency: Duration) -> Option<Duration> {
+    let weather = Weather { latency, ..Weather::fair() };
+    let mut world = World::new(1, nodes, weather, bugs);
+    world.run_until(5 * SECOND);
+    for &node in dead {
+        world.kill(node);
+    }
+    world.run_until(60 * SECOND);
+    if dead.is_empty() {
+        world.cut = (0..nodes).map(|other| (2, other)).collect();
+    }
+    world.add(2, 40);
+    world.run_until(world.now + 4 * latency);
+    assert!(world.asked[0].added());
+    if dead.is_empty() {
+        // Nor is who has added there any more, and has told nobody.
+        world.kill(2);
+    }
+    let start = world.now;
+    while world.read_all().iter().any(|&value| value != Some(40)) {
+        if world.now >= start + 60 * SECOND {
+            return None;
+        }
+        world.run_until(world.now + SECOND);
+    }
+    Some(world.now - start)
+}
+
+#[test]
+fn who_only_reads_is_up_to_date_without_both_hubs_and_without_who_added() {
+    for nodes in [3, 4, 10, 100] {
+        for latency in [Duration::ZERO, SECOND / 10] {
+            for dead in [&[0, 1][..], &[0], &[]] {
+                let time = freshness(nodes, Bugs::default(), dead, latency);
+                println!("{nodes} nodes, {latency:?} a hop, {dead:?} dead: {time:?}");
+                assert!(time.is_some_and(|time| time <= 8 * SECOND));
+            }
+        }
+    }
+    let never_asks = Bugs::only(Bug::NeverAsk);
+    assert_eq!(freshness(10, never_asks, &[0, 1], Duration::ZERO), None);
 }

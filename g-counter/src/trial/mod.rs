@@ -209,6 +209,8 @@ fn trial(seed: u64, bugs: Bugs) -> Result<(), Flaw> {
     heal(&mut world);
     world.run_until(world.now + 20 * SECOND);
     judge(&mut world)?;
+    // Reads have nodes ask others whether they are there.
+    world.run_until(world.now + 5 * SECOND);
     let messages = world.messages;
     world.run_until(world.now + 60 * SECOND);
     if world.messages == messages { Ok(()) } else { Err(Flaw::NeverSilent) }

@@ -41,10 +41,17 @@ impl Weather {
     }
 }
 
+const AT_ONCE: Pace = Pace { pause: Duration::ZERO, patience: Duration::from_secs(1) };
+
 #[derive(Clone, Debug)]
 enum Request {
-    Write { from: Share, to: Share },
+    Write {
+        from: Share,
+        to: Share,
+    },
     Check,
+    /// Write something new, and then look these up.
+    Refresh(Vec<NodeId>),
     Look(NodeId),
 }
 
@@ -179,7 +186,7 @@ impl World {
 
     pub(super) fn read(&mut self, node: usize) -> usize {
         let client = self.client(node, None);
-        self.event(node, |counter, _| counter.read(client));
+        self.event(node, |counter, now| counter.read(client, now));
         client
     }
 
@@ -296,6 +303,12 @@ impl World {
                 Response::Written(service.cas(caller, own, expected, to))
             }
             Request::Check => Response::Read(service.read(caller, own)),
+            Request::Refresh(_) => {
+                let (fresh, key) =
+                    (Share { nonce: call, ..Share::default() }, format!("fresh/{own}"));
+                service.write(caller, &key.into(), &fresh);
+                Response::Written(true)
+            }
             Request::Look(node) => Response::Read(service.read(caller, node)),
         };
         self.send(&Event::Reply { to: from, call, response });
@@ -305,6 +318,12 @@ impl World {
     /// belong to a former life, are pending no more.
     fn answered(&mut self, node: usize, call: u64, response: Option<Response>) {
         let Some(request) = self.processes[node].calls.remove(&call) else { return };
+        if let Request::Refresh(others) = request {
+            for other in others {
+                self.call(node, Request::Look(other), AT_ONCE);
+            }
+            return;
+        }
         let found = match response {
             Some(Response::Written(done)) => {
                 return self.event(node, |counter, now| counter.written(Ok(done), now));
@@ -318,7 +337,7 @@ impl World {
                 counter.checked(found.map(|share| share.unwrap_or_else(Share::unwritten)), now)
             }
             (Request::Look(other), Ok(Some(share))) => counter.looked_up(&other, share, now),
-            (Request::Look(_), _) => Vec::new(),
+            (Request::Look(_) | Request::Refresh(_), _) => Vec::new(),
         });
     }
 
@@ -354,11 +373,10 @@ impl World {
     }
 
     fn carry_out(&mut self, node: usize, command: Command<usize>) {
-        let at_once = Pace { pause: Duration::ZERO, patience: Duration::from_secs(1) };
         match command {
             Command::Write { from, to, pace } => self.call(node, Request::Write { from, to }, pace),
             Command::Check(pace) => self.call(node, Request::Check, pace),
-            Command::Look(other) => self.call(node, Request::Look(other), at_once),
+            Command::Look(others) => self.call(node, Request::Refresh(others), AT_ONCE),
             Command::Tell(to, gossip) => {
                 self.send(&Event::Gossip { from: self.names[node].clone(), to, gossip });
             }

@@ -88,6 +88,7 @@ pub(crate) const KINDS: &[Kind] = &[
             most_nodes: 100,
             rate: 100,
             oracle: answered_in_the_end,
+            values: true,
             promise: promises::counter,
             intruder: true,
             ..Subject::new("g-counter", Workload::GCounter, |arguments| {
@@ -135,6 +136,7 @@ pub(crate) const KINDS: &[Kind] = &[
             most_nodes: 100,
             rate: 100,
             oracle: answered_in_the_end,
+            values: true,
             promise: promises::counter,
             intruder: true,
             ..Subject::new("pn-counter", Workload::PnCounter, |arguments| {

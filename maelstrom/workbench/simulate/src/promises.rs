@@ -36,7 +36,7 @@ pub(crate) const BROADCAST: Kept = Kept {
 /// Of the counters.
 pub(crate) const COUNTER: Kept = Kept {
     what: "every read shows all that was acknowledged",
-    seconds: 10,
+    seconds: 8,
     latencies: 20,
     idle: |nodes| 4.0 * nodes,
     idle_words: "at most 4 N",
@@ -54,7 +54,7 @@ pub(crate) const KAFKA_LOG: Kept = Kept {
 /// Of txn-kv.
 pub(crate) const TXN_KV: Kept = Kept {
     what: "every node whose disk is not full serves its clients again",
-    seconds: 5,
+    seconds: 2,
     latencies: 20,
     idle: |nodes| 4.0 * nodes,
     idle_words: "at most 4 N",

@@ -53,6 +53,7 @@ const G_COUNTER: &[Injected] = &[
     injected("recomputed-retry", 200, SUMS),
     injected("blind-fence", 500, SUMS),
     injected("same-nonce", 500, SUMS),
+    injected("narrow-sums", 200, &["unanswered", "settles-late", "never-settles"]),
 ];
 
 const TXN_KV: &[Injected] = &[
@@ -62,7 +63,8 @@ const TXN_KV: &[Injected] = &[
 ];
 
 /// Bugs that the crate's own tests find, in schedules that the swarm does not draw.
-const FOUND_ELSEWHERE: &[&str] = &["refuse-commits", "forget-unacknowledged"];
+const FOUND_ELSEWHERE: &[&str] =
+    &["refuse-commits", "forget-unacknowledged", "partial-answer", "never-ask"];
 
 /// Asserts that the swarm finds a node's bugs, each within its seeds, and that what it
 /// prints repeats the failure.

@@ -9,6 +9,7 @@
 //! all had time to tell each other, is a warning here, and wrong when the settings
 //! are strict.
 
+use num_bigint::BigInt;
 use serde_json::{Value, json};
 
 use super::element::Element;
@@ -25,9 +26,9 @@ const MOST_RANGES: usize = 100_000;
 pub struct Counter {
     strict: bool,
     names: Names,
-    definite: i128,
+    definite: BigInt,
     /// Deltas that may have been added or not.
-    possible: Vec<i128>,
+    possible: Vec<BigInt>,
     reads: Vec<FinalRead>,
     malformed: Findings,
 }
@@ -43,7 +44,7 @@ impl Counter {
         Self {
             strict,
             names,
-            definite: 0,
+            definite: BigInt::ZERO,
             possible: Vec::new(),
             reads: Vec::new(),
             malformed: Findings::new("malformed-add"),
@@ -51,16 +52,16 @@ impl Counter {
     }
 
     fn observe_add(&mut self, op: &Op) {
-        let Element::Int(delta) = Element::parse(op.value.get()) else {
+        let Some(delta) = Element::parse(op.value.get()).integer() else {
             let value = shorten(op.value.get());
             self.malformed.push(&[op.index], || {
-                format!("{value} (op {}) is no integer of 64 bits, so cannot be added.", op.index)
+                format!("{value} (op {}) is no integer, so cannot be added.", op.index)
             });
             return;
         };
         match op.kind {
-            OpType::Ok => self.definite += i128::from(delta),
-            OpType::Info => self.possible.push(i128::from(delta)),
+            OpType::Ok => self.definite += delta,
+            OpType::Info => self.possible.push(delta),
             OpType::Invoke | OpType::Fail => {}
         }
     }
@@ -125,8 +126,8 @@ impl Checker for Counter {
     fn finish(mut self: Box<Self>) -> Outcome {
         // In order of size, so that sums fill up from the middle and ranges
         // stay few.
-        self.possible.sort_unstable_by_key(|delta| delta.unsigned_abs());
-        let acceptable = Ranges::sums(self.definite, &self.possible);
+        self.possible.sort_unstable_by(|a, b| a.magnitude().cmp(b.magnitude()));
+        let acceptable = Ranges::sums(&self.definite, &self.possible);
         let (wrong, errors) = match &acceptable {
             Some(acceptable) => self.wrong_reads(acceptable),
             None => (too_many_sums(self.possible.len()), Vec::new()),
@@ -176,14 +177,14 @@ fn no_final_reads(reads: &[FinalRead]) -> Vec<super::Finding> {
 /// A set of integers as closed ranges: ascending, and with a gap between any
 /// two.
 #[derive(Debug, PartialEq, Eq)]
-struct Ranges(Vec<(i128, i128)>);
+struct Ranges(Vec<(BigInt, BigInt)>);
 
 impl Ranges {
     /// `base` plus every sum of some of the deltas. `None` if these are too
     /// many ranges.
-    fn sums(base: i128, deltas: &[i128]) -> Option<Self> {
-        let mut ranges = Self(vec![(base, base)]);
-        for &delta in deltas {
+    fn sums(base: &BigInt, deltas: &[BigInt]) -> Option<Self> {
+        let mut ranges = Self(vec![(base.clone(), base.clone())]);
+        for delta in deltas {
             ranges = ranges.with_shifted(delta);
             if ranges.0.len() > MOST_RANGES {
                 return None;
@@ -193,14 +194,18 @@ impl Ranges {
     }
 
     /// These integers, and each of them plus `delta`.
-    fn with_shifted(&self, delta: i128) -> Self {
+    fn with_shifted(&self, delta: &BigInt) -> Self {
         let shifted = self.0.iter().map(|(low, high)| (low + delta, high + delta));
-        let mut all: Vec<_> = self.0.iter().copied().chain(shifted).collect();
+        let mut all: Vec<_> = self.0.iter().cloned().chain(shifted).collect();
         all.sort_unstable();
-        let mut merged: Vec<(i128, i128)> = Vec::with_capacity(all.len());
+        let mut merged: Vec<(BigInt, BigInt)> = Vec::with_capacity(all.len());
         for (low, high) in all {
             match merged.last_mut() {
-                Some(last) if low <= last.1 + 1 => last.1 = last.1.max(high),
+                Some((_, last)) if low <= &*last + 1 => {
+                    if high > *last {
+                        *last = high;
+                    }
+                }
                 _ => merged.push((low, high)),
             }
         }
@@ -208,16 +213,15 @@ impl Ranges {
     }
 
     fn contains(&self, value: &Element) -> bool {
-        let Element::Int(value) = *value else { return false };
-        let value = i128::from(value);
+        let Some(value) = value.integer() else { return false };
         let after = self.0.partition_point(|(low, _)| *low <= value);
         after > 0 && value <= self.0[after - 1].1
     }
 
     fn to_value(&self) -> Value {
         let number =
-            |value: i128| i64::try_from(value).map_or(json!(value.to_string()), Value::from);
-        self.0.iter().map(|(low, high)| json!([number(*low), number(*high)])).collect()
+            |value: &BigInt| i64::try_from(value).map_or(json!(value.to_string()), Value::from);
+        self.0.iter().map(|(low, high)| json!([number(low), number(high)])).collect()
     }
 }
 
@@ -243,40 +247,61 @@ impl std::fmt::Display for Ranges {
 mod tests {
     use super::*;
 
+    fn big(deltas: &[i64]) -> Vec<BigInt> {
+        deltas.iter().copied().map(BigInt::from).collect()
+    }
+
+    #[test]
+    fn sums_beyond_every_machine_word_are_exact() {
+        let wide = BigInt::from(i128::MAX);
+        let ranges = Ranges::sums(&wide, &[wide.clone(), BigInt::from(1)]).unwrap();
+        for (value, is_sum) in [
+            ("170141183460469231731687303715884105727", true),
+            ("170141183460469231731687303715884105728", true),
+            ("170141183460469231731687303715884105726", false),
+            ("340282366920938463463374607431768211454", true),
+            ("340282366920938463463374607431768211455", true),
+            ("340282366920938463463374607431768211456", false),
+            ("3.4028236692093846e38", false),
+        ] {
+            assert_eq!(ranges.contains(&Element::parse(value)), is_sum, "{value}");
+        }
+    }
+
     #[test]
     fn neighbouring_sums_make_one_range_and_gaps_stay() {
-        let sums = |deltas: &[i128]| Ranges::sums(2, deltas).unwrap().0;
-        assert_eq!(sums(&[]), [(2, 2)]);
-        assert_eq!(sums(&[1, 1, -1]), [(1, 4)]);
-        assert_eq!(sums(&[4, -3]), [(-1, -1), (2, 3), (6, 6)]);
+        let sums = |deltas: &[i64]| Ranges::sums(&2.into(), &big(deltas)).unwrap();
+        assert_eq!(sums(&[]).to_value(), json!([[2, 2]]));
+        assert_eq!(sums(&[1, 1, -1]).to_value(), json!([[1, 4]]));
+        assert_eq!(sums(&[4, -3]).to_value(), json!([[-1, -1], [2, 3], [6, 6]]));
     }
 
     #[test]
     fn ranges_contain_exactly_the_subset_sums() {
-        let deltas = [4_i128, -3, 7, 7, 20, -50];
-        let ranges = Ranges::sums(1, &deltas).unwrap();
-        let mut sums: Vec<i128> = (0..1_u32 << deltas.len())
+        let deltas = [4_i64, -3, 7, 7, 20, -50];
+        let ranges = Ranges::sums(&1.into(), &big(&deltas)).unwrap();
+        let mut sums: Vec<i64> = (0..1_u32 << deltas.len())
             .map(|subset| {
                 let chosen = deltas.iter().enumerate().filter(|(i, _)| subset >> i & 1 == 1);
-                1 + chosen.map(|(_, delta)| delta).sum::<i128>()
+                1 + chosen.map(|(_, delta)| delta).sum::<i64>()
             })
             .collect();
         sums.sort_unstable();
         for value in -100..100_i64 {
-            let is_sum = sums.binary_search(&i128::from(value)).is_ok();
+            let is_sum = sums.binary_search(&value).is_ok();
             assert_eq!(ranges.contains(&Element::Int(value)), is_sum, "{value}");
         }
     }
 
     #[test]
     fn sums_that_cannot_be_listed_are_given_up() {
-        let powers: Vec<i128> = (0..60).map(|bit| 3_i128.pow(bit)).collect();
-        assert_eq!(Ranges::sums(0, &powers), None);
+        let powers: Vec<BigInt> = (0..60).map(|bit| BigInt::from(3).pow(bit)).collect();
+        assert_eq!(Ranges::sums(&BigInt::ZERO, &powers), None);
     }
 
     #[test]
     fn a_fraction_is_no_sum() {
-        let ranges = Ranges::sums(0, &[5]).unwrap();
+        let ranges = Ranges::sums(&BigInt::ZERO, &big(&[5])).unwrap();
         assert!(ranges.contains(&Element::parse("5")));
         assert!(!ranges.contains(&Element::parse("5.0")));
         assert!(!ranges.contains(&Element::parse("2.5")));

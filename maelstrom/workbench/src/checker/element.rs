@@ -11,6 +11,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use num_bigint::BigInt;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -38,6 +39,15 @@ impl Element {
     /// The element that this JSON text stands for.
     pub(crate) fn parse(text: &str) -> Self {
         parse(text.trim_ascii(), MAX_DEPTH)
+    }
+
+    /// The integer that it is, if it is one.
+    pub(crate) fn integer(&self) -> Option<BigInt> {
+        match self {
+            Self::Int(value) => Some(BigInt::from(*value)),
+            Self::Big(digits) => digits.parse().ok(),
+            _ => None,
+        }
     }
 
     /// As a JSON value. Integers of more than 64 bits become text, because

@@ -9,8 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use num_bigint::BigInt;
 use serde_json::{Map, Value};
 
+use super::element::Element;
 use super::witness::{Event, Names, shorten};
 use super::{Checker, Finding, Outcome, Validity};
 use crate::history::{Op, OpType, Process};
@@ -34,7 +36,7 @@ enum Known {
     /// Elements of a set, by their JSON.
     Set(BTreeMap<String, Event>),
     /// The least and the most that a counter may show.
-    Counter(i64, i64),
+    Counter(BigInt, BigInt),
     /// Nothing that a probe could show: it is enough that it succeeds.
     Nothing,
 }
@@ -49,7 +51,7 @@ struct Probe {
 /// What an operation showed.
 enum Seen {
     Set(BTreeSet<String>),
-    Counter(i64),
+    Counter(BigInt),
     Success,
     /// It failed, with this error.
     Failure(String),
@@ -59,7 +61,7 @@ impl Settling {
     pub(super) fn new(workload: Workload, within: Duration, names: Names) -> Self {
         let known = match workload {
             Workload::Broadcast | Workload::GSet => Known::Set(BTreeMap::new()),
-            Workload::GCounter | Workload::PnCounter => Known::Counter(0, 0),
+            Workload::GCounter | Workload::PnCounter => Known::Counter(BigInt::ZERO, BigInt::ZERO),
             _ => Known::Nothing,
         };
         Self { names, within, known, probes: Vec::new(), later: BTreeMap::new() }
@@ -72,13 +74,13 @@ impl Settling {
                 elements.entry(canonical(op.value.get())).or_insert_with(|| Event::of(op));
             }
             Known::Counter(least, most) => {
-                let delta: i64 = op.decode().unwrap_or(0);
+                let delta = Element::parse(op.value.get()).integer().unwrap_or_default();
                 let is_sure = op.kind == OpType::Ok;
-                if is_sure || (op.kind == OpType::Info && delta < 0) {
-                    *least += delta;
+                if is_sure || (op.kind == OpType::Info && delta < BigInt::ZERO) {
+                    *least += &delta;
                 }
-                if is_sure || (op.kind == OpType::Info && delta > 0) {
-                    *most += delta;
+                if is_sure || (op.kind == OpType::Info && delta > BigInt::ZERO) {
+                    *most += &delta;
                 }
             }
             Known::Set(_) | Known::Nothing => {}
@@ -97,7 +99,8 @@ impl Settling {
                 Seen::Set(values.iter().map(Value::to_string).collect())
             }
             (OpType::Ok, Known::Counter(..)) => {
-                op.decode().map_or_else(|_| Seen::Failure("no number".to_owned()), Seen::Counter)
+                let value = Element::parse(op.value.get()).integer();
+                value.map_or_else(|| Seen::Failure("no number".to_owned()), Seen::Counter)
             }
             (OpType::Ok, Known::Nothing) => Seen::Success,
             (OpType::Fail, Known::Nothing) if is_answer => Seen::Success,
@@ -122,7 +125,7 @@ impl Settling {
                 // What was lost for good is the workload's checker to say.
                 let is_kept = !matches!(later, Some(Seen::Counter(later)) if later == value);
                 (!is_right && is_kept)
-                    .then(|| format!("was {value}, and should have been {}", range(*least, *most)))
+                    .then(|| format!("was {value}, and should have been {}", range(least, most)))
             }
             _ => None,
         }
@@ -209,6 +212,6 @@ fn list(verb: &str, all: &[String]) -> Option<String> {
     }
 }
 
-fn range(least: i64, most: i64) -> String {
+fn range(least: &BigInt, most: &BigInt) -> String {
     if least == most { least.to_string() } else { format!("{least} to {most}") }
 }

@@ -206,8 +206,8 @@ pub struct SettingsFlags {
 
     /// What clients send, as elements, messages, keys and values: integers, as in
     /// Maelstrom; any kind of JSON, with null, both zeros, long integers, escapes and
-    /// nesting; or large, which is any with up to a megabyte now and then (not in
-    /// Maelstrom)
+    /// nesting; or large, which is any with up to a megabyte now and then. A counter's
+    /// deltas are integers beyond 64 and 128 bits with either (not in Maelstrom)
     #[arg(long, value_name = "KIND", default_value = "integers", value_parser = values::values(),
           help_heading = "Load")]
     values: Values,

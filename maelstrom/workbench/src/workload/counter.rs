@@ -4,6 +4,8 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 use serde_json::value::RawValue;
 
+use crate::settings::Values;
+
 use super::{
     Client, EachThread, Errors, Generator, Malformed, Mixed, Operation, Request, Step, Workload,
     reply,
@@ -12,15 +14,21 @@ use super::{
 /// The workload.
 #[derive(Debug)]
 pub(super) struct Counter {
-    negative: bool,
+    /// Whether it goes both ways.
+    pub(super) negative: bool,
+    /// Anything but the original's integers are some at the edges of machine words.
+    pub(super) values: Values,
 }
 
-impl Counter {
-    /// `g-counter`
-    pub(super) const GROW_ONLY: Self = Self { negative: false };
-    /// `pn-counter`
-    pub(super) const BOTH_WAYS: Self = Self { negative: true };
-}
+/// Few, so that those in doubt come to few sums, and with room between any two sums.
+const WIDE: [&str; 4] = [
+    "9223372036854775807",
+    "18446744073709551615",
+    "170141183460469231731687303715884105727",
+    "10000000000000000000000000000000000000000",
+];
+/// One add in so many is wide.
+const WIDE_ADDS: u32 = 8;
 
 /// Half adds of −5 … 4, half reads. For the counter that only grows, the original
 /// draws again whenever it drew a negative add, so that a third are adds.
@@ -36,10 +44,24 @@ fn operation(negative: bool, rng: &mut StdRng) -> Operation {
     }
 }
 
+/// An add of a wide integer.
+fn wide(negative: bool, rng: &mut StdRng) -> Operation {
+    let digits = WIDE[rng.random_range(0..WIDE.len())];
+    let sign = if negative && rng.random() { "-" } else { "" };
+    let delta = RawValue::from_string(format!("{sign}{digits}"));
+    Operation::new("add", &delta.unwrap_or_else(|_| unreachable!("digits are JSON")))
+}
+
 impl Workload for Counter {
     fn generator(&self) -> Box<dyn Generator> {
-        let negative = self.negative;
-        Box::new(Mixed::new(move |rng| operation(negative, rng)))
+        let Self { negative, values } = *self;
+        Box::new(Mixed::new(move |rng| {
+            let operation = operation(negative, rng);
+            match values != Values::Integers && operation.f == "add" {
+                true if rng.random_ratio(1, WIDE_ADDS) => wide(negative, rng),
+                _ => operation,
+            }
+        }))
     }
 
     fn final_generator(&self) -> Option<Box<dyn Generator>> {
@@ -75,11 +97,16 @@ impl Client for CounterClient {
             return Ok(Step::Ok(None));
         }
         let [value] = reply::fields(body, "read_ok", ["value"])?;
-        match value.get().parse::<i64>() {
-            Ok(_) => Ok(Step::Ok(Some(value.to_owned()))),
-            Err(_) => Err(Malformed::new("read_ok", "`value` has to be an integer", body)),
+        match is_integer(value.get()) {
+            true => Ok(Step::Ok(Some(value.to_owned()))),
+            false => Err(Malformed::new("read_ok", "`value` has to be an integer", body)),
         }
     }
+}
+
+/// Whether a JSON value is an integer, of any size.
+fn is_integer(json: &str) -> bool {
+    json.strip_prefix('-').unwrap_or(json).bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -229,11 +229,15 @@ pub fn new(settings: &Settings) -> Result<Box<dyn Workload>, Unsupported> {
             Box::new(broadcast::Broadcast::new(settings, neighbours.as_ref()))
         }
         settings::Workload::Echo => Box::new(echo::Echo(settings.values)),
-        settings::Workload::GCounter => Box::new(counter::Counter::GROW_ONLY),
+        settings::Workload::GCounter => {
+            Box::new(counter::Counter { negative: false, values: settings.values })
+        }
         settings::Workload::GSet => Box::new(g_set::GSet(settings.values)),
         settings::Workload::Kafka => Box::new(kafka::Kafka::new(settings)),
         settings::Workload::LinKv => Box::new(lin_kv::LinKv::new(settings)?),
-        settings::Workload::PnCounter => Box::new(counter::Counter::BOTH_WAYS),
+        settings::Workload::PnCounter => {
+            Box::new(counter::Counter { negative: true, values: settings.values })
+        }
         settings::Workload::TxnListAppend => Box::new(txn::Txn::list_append(settings)),
         settings::Workload::TxnRwRegister => Box::new(txn::Txn::rw_register(settings)),
         settings::Workload::UniqueIds => Box::new(unique_ids::UniqueIds),
@@ -242,9 +246,9 @@ pub fn new(settings: &Settings) -> Result<Box<dyn Workload>, Unsupported> {
 
 /// Whether clients of the workload can send such values.
 fn check_values(settings: &Settings) -> Result<(), Unsupported> {
-    use settings::Workload::{GCounter, LinKv, PnCounter, UniqueIds};
+    use settings::Workload::{LinKv, UniqueIds};
     let Settings { workload, values, .. } = *settings;
-    let only_numbers = matches!(workload, GCounter | LinKv | PnCounter | UniqueIds);
+    let only_numbers = matches!(workload, LinKv | UniqueIds);
     if only_numbers && values != settings::Values::Integers {
         return Err(Unsupported::Values { workload });
     }
@@ -259,8 +263,8 @@ pub enum Unsupported {
     Links(#[from] LinksError),
     /// Clients of this workload send numbers, or nothing.
     #[error(
-        "{} has no values but integers: --values goes with broadcast, echo, g-set, kafka, \
-         txn-list-append and txn-rw-register",
+        "{} has no values but integers: --values goes with broadcast, echo, g-counter, \
+         g-set, kafka, pn-counter, txn-list-append and txn-rw-register",
         .workload.name()
     )]
     Values {
