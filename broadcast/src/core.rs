@@ -151,7 +151,7 @@ impl Core {
         self.asks.insert(self.nonce, ask);
         let digest = Digest { nonce: self.nonce, have: self.store.counts(), ..digest };
         self.outbox.push((peer, Message::Digest(digest)));
-        self.peers.note_question(peer);
+        self.peers.note_question(now, peer);
         self.nonce
     }
 
@@ -307,12 +307,13 @@ impl Core {
 
     /// Whom to compare knowledge with: one that can be reached, most likely, from
     /// another tree than that root's if one is known, and one in turn that may not.
-    pub(crate) fn partners(&mut self, root: Option<Rank>) -> Vec<Rank> {
-        let mut likely = root.map_or_else(Vec::new, |root| self.peers.elsewhere(root, LIKELY));
-        if likely.is_empty() {
-            likely = self.peers.reachable(LIKELY);
+    pub(crate) fn partners(&mut self, root: Option<Rank>, now: Duration) -> Vec<Rank> {
+        let elsewhere = root.and_then(|root| self.peers.elsewhere(root, now));
+        let mut partners: Vec<Rank> = elsewhere.into_iter().collect();
+        if partners.is_empty() {
+            let likely = self.peers.reachable(LIKELY);
+            partners.extend(self.any_of(&likely));
         }
-        let mut partners: Vec<Rank> = self.any_of(&likely).into_iter().collect();
         partners.extend(self.anybody());
         partners.dedup();
         partners

@@ -159,7 +159,7 @@ impl Direct {
             self.compare_at = Some(now + self.pause);
             let longest = LONGEST.max(Duration::from_millis(200 * self.core.nodes as u64));
             self.pause = (2 * self.pause).min(longest);
-            let mut partners = self.core.partners(None);
+            let mut partners = self.core.partners(None, now);
             if !hurries {
                 let one = self.core.rng.random_range(0..partners.len().max(1));
                 partners = partners.into_iter().skip(one).take(1).collect();

@@ -1,7 +1,8 @@
 //! What a node knows of the others, and whom it asks when it needs somebody.
 //!
 //! Of each other node it remembers when it was last heard of, the root of the tree that
-//! it said to be in, and how many questions in a row it left unanswered. Nothing here
+//! it said to be in, when it was last asked, and how many questions in a row it left
+//! unanswered. Nothing here
 //! says that a node is gone: who is silent is asked less often, not never.
 
 use std::time::Duration;
@@ -13,12 +14,15 @@ use crate::wire::Rank;
 
 /// Who left so many questions in a row unanswered is silent.
 const SILENT: u32 = 3;
+/// For so long it is believed what a node said of its tree.
+pub(crate) const LATELY: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Peer {
     heard: Option<Duration>,
     root: Option<Rank>,
     unanswered: u32,
+    asked: Option<Duration>,
 }
 
 /// All nodes, by rank.
@@ -59,7 +63,8 @@ impl Peers {
     }
 
     /// A node was asked something.
-    pub(crate) fn note_question(&mut self, peer: Rank) {
+    pub(crate) fn note_question(&mut self, now: Duration, peer: Rank) {
+        self.all[peer].asked = Some(now);
         self.all[peer].unanswered += 1;
     }
 
@@ -101,9 +106,21 @@ impl Peers {
         self.last_heard(amount, |_| true)
     }
 
-    /// The same among those that said to be in another tree than that root's.
-    pub(crate) fn elsewhere(&self, root: Rank, amount: usize) -> Vec<Rank> {
-        self.last_heard(amount, |peer| peer.root.is_some_and(|other| other != root))
+    /// One that may be in another tree than that root's: of those that left the fewest
+    /// questions unanswered the one that was not asked for longest.
+    pub(crate) fn elsewhere(&self, root: Rank, now: Duration) -> Option<Rank> {
+        let is_elsewhere = |peer: &Peer| {
+            peer.heard.is_some_and(|heard| peer.root != Some(root) || heard + LATELY < now)
+        };
+        let all = self.all.iter().enumerate().filter(|(_, peer)| is_elsewhere(peer));
+        all.min_by_key(|(_, peer)| (peer.unanswered, peer.asked)).map(|(rank, _)| rank)
+    }
+
+    /// Those that were heard of last among those that said after that time to be in a tree with a higher root.
+    pub(crate) fn worse_off(&self, root: Rank, since: Duration, amount: usize) -> Vec<Rank> {
+        self.last_heard(amount, |peer| {
+            peer.heard >= Some(since) && peer.root.is_some_and(|other| other > root)
+        })
     }
 
     fn last_heard(&self, amount: usize, is_meant: impl Fn(&Peer) -> bool) -> Vec<Rank> {

@@ -104,8 +104,8 @@ fn until_at(scene: &mut Scenario, nodes: &[usize], from: usize, value: u64) -> D
 
 #[test]
 fn in_a_network_that_is_not_complete_values_are_everywhere_within_the_bound() {
-    const BOUND: Duration = Duration::from_secs(10);
-    let (mut took, mut late) = (Vec::new(), Vec::new());
+    const BOUND: Duration = Duration::from_secs(4);
+    let mut took = Vec::new();
     let shapes = [Links::Chain, Links::Ring, Links::Tree, Links::Grid];
     for links in shapes.into_iter().chain((0..12).map(Links::Random)) {
         for nodes in [3, 10, 25] {
@@ -115,21 +115,17 @@ fn in_a_network_that_is_not_complete_values_are_everywhere_within_the_bound() {
                 .links(links.clone())
                 .seed(7)
                 .scenario();
-            let first = until_at(&mut scene, &all(nodes), nodes - 1, 0);
-            late.extend((first >= BOUND).then(|| format!("{links} of {nodes}: {first:?}")));
-            assert!(first < BOUND + 5 * SECOND, "{late:?}");
-            scene.run_for(2 * BOUND);
-            for value in 1..4 {
-                let from = usize::try_from(value).unwrap() * nodes / 4;
+            for value in 0..4 {
+                let from = (nodes - 1 + usize::try_from(value).unwrap() * nodes / 4) % nodes;
                 took.push(until_at(&mut scene, &all(nodes), from, value));
-                assert!(took.last() < Some(&BOUND), "{links} of {nodes}: {took:?} from n{from}");
+                assert!(took.last() <= Some(&BOUND), "{links} of {nodes}: {took:?} from n{from}");
+                scene.run_for(10 * SECOND);
             }
         }
     }
-    assert!(late.len() <= 1, "at the start: {late:?}");
     took.sort_unstable();
     let median = took[took.len() / 2];
-    assert!(median < 2 * SECOND, "half of the values took {median:?} or more");
+    assert!(median <= SECOND, "half of the values took {median:?} or more");
 }
 
 fn all(nodes: usize) -> Vec<usize> {

@@ -147,6 +147,8 @@ pub(crate) struct Tree {
     unrest: Unrest,
     /// When this node last sought a parent.
     sought: Option<Duration>,
+    /// The root that this node offered last.
+    root: Rank,
     /// The path that the children were told last.
     told: Vec<Rank>,
 }
@@ -160,6 +162,7 @@ impl Tree {
             rounds: Rounds::new(period),
             standing: Standing::Root,
             told: layout.path(core.me),
+            root: core.me,
             flush_by: None,
             trouble: None,
             unrest: Unrest::default(),

@@ -9,10 +9,13 @@ use std::time::Duration;
 
 use super::{Standing, Tree};
 use crate::core::Purpose;
-use crate::wire::Rank;
+use crate::peers::LATELY;
+use crate::wire::{Rank, Spread};
 
 /// How many nodes are told of a better root at once.
-const LISTENERS: usize = 2;
+const LISTENERS: usize = 3;
+/// The first pause, if the period is not shorter.
+const FIRST_PAUSE: Duration = Duration::from_millis(400);
 /// The longest pause between two attempts to get out of trouble.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// The pause grows with the time that the trouble has lasted, divided by this.
@@ -35,7 +38,7 @@ impl Trouble {
     }
 
     fn pause(&self, now: Duration, period: Duration) -> Duration {
-        ((now - self.since) / PATIENCE).clamp(period, LONGEST_PAUSE.max(period))
+        ((now - self.since) / PATIENCE).clamp(period.min(FIRST_PAUSE), LONGEST_PAUSE)
     }
 }
 
@@ -47,21 +50,25 @@ impl Tree {
         if path == self.layout.path(self.core.me) {
             self.trouble = None;
         } else if self.trouble.as_ref().is_none_or(|trouble| trouble.root != root) {
-            let is_better = self.trouble.as_ref().is_some_and(|trouble| root < trouble.root);
-            let soon = Some(now + self.core.period);
+            let soon = Some(now + self.core.period.min(FIRST_PAUSE));
             self.trouble = Some(Trouble { since: now, root, compare_at: soon, return_at: soon });
-            let at_home = path.len() > 1 && self.is_preferred(path[path.len() - 2]);
-            if is_better && !at_home {
-                self.spread_the_word(now);
-            }
         }
+        self.spread_the_word(now);
     }
 
-    /// Tells others of a better root, so that trees become one quickly even
-    /// where few links are left.
+    /// Tells some of those who said of late that their root is a worse one, so that trees
+    /// become one quickly even where few links are left. The children are told anyway.
     fn spread_the_word(&mut self, now: Duration) {
-        for peer in self.core.peers.reachable(LISTENERS) {
-            self.ask(now, peer, Purpose::Compare);
+        let path = self.offer();
+        let root = path[0];
+        if std::mem::replace(&mut self.root, root) <= root {
+            return;
+        }
+        let since = now.saturating_sub(LATELY);
+        for peer in self.core.peers.worse_off(root, since, LISTENERS) {
+            if !self.children.has_joined(peer) {
+                self.core.send(peer, Spread { path: path.clone(), ..Spread::default() });
+            }
         }
     }
 
@@ -86,7 +93,7 @@ impl Tree {
         if returns {
             trouble.return_at = Some(next);
         }
-        let partners = if compares { self.core.partners(Some(root)) } else { Vec::new() };
+        let partners = if compares { self.core.partners(Some(root), now) } else { Vec::new() };
         for peer in partners.into_iter().filter(|&peer| Some(peer) != parent) {
             self.ask(now, peer, Purpose::Compare);
         }

@@ -152,7 +152,7 @@ fn bounds(flags: &Flags, random: &[(&str, Measures)]) -> anyhow::Result<Vec<Bar>
         bar("chain of 12: longest, ms", chain.quantile(1.0), 3000.0),
     ];
     for (name, measures) in random {
-        bars.push(bar(&format!("25 nodes, {name}: first value, ms"), measures.first, 6000.0));
+        bars.push(bar(&format!("25 nodes, {name}: first value, ms"), measures.first, 3000.0));
         let longest = measures.quantile(1.0);
         bars.push(bar(&format!("25 nodes, {name}: longest later, ms"), longest, 3000.0));
         bars.push(bar(&format!("25 nodes, {name}: idle, messages/s"), measures.idle, 15.0));
