@@ -94,6 +94,14 @@ impl Broadcaster {
         }
     }
 
+    /// This node's timer came late: it was held up, and so were the events that come now.
+    /// What they bring to be sent goes at once, if its time was while the node was held up.
+    pub fn catch_up(&mut self, now: Duration) {
+        if let Way::Tree(tree) = &mut self.0 {
+            tree.catch_up(now);
+        }
+    }
+
     /// When to call [`Broadcaster::tick`] next, unless another event comes
     /// before; it may be in the past. Changes with every event.
     pub fn wake(&self) -> Option<Duration> {

@@ -4,7 +4,9 @@
 //! The answer to a read is kept as text that only ever grows, so a read between
 //! two arrivals is a reference count, and a read after one is a copy.
 
-use std::collections::HashMap;
+use std::borrow::Borrow;
+use std::collections::{BTreeSet, HashSet};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
@@ -12,12 +14,42 @@ use serde_json::value::RawValue;
 use crate::canonical::canonical;
 use crate::wire::Value;
 
+/// A canonical form. Most values are written in it, and then need no copy.
+enum Form {
+    AsSent(Value),
+    Made(Box<str>),
+}
+
+impl Borrow<str> for Form {
+    fn borrow(&self) -> &str {
+        match self {
+            Self::AsSent(value) => value.get(),
+            Self::Made(form) => form,
+        }
+    }
+}
+
+impl Hash for Form {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Borrow::<str>::borrow(self).hash(state);
+    }
+}
+
+impl PartialEq for Form {
+    fn eq(&self, other: &Self) -> bool {
+        Borrow::<str>::borrow(self) == Borrow::<str>::borrow(other)
+    }
+}
+
+impl Eq for Form {}
+
 /// A set of JSON values.
 #[derive(Default)]
 pub(crate) struct Seen {
-    /// Canonical form, and whether the value stands in a log without holes
-    /// before it: only such a value is sure to be passed on.
-    values: HashMap<Box<str>, bool>,
+    values: HashSet<Form>,
+    /// The canonical forms of those that do not stand in a log without holes before
+    /// them, and so are not sure to be passed on.
+    ahead: BTreeSet<String>,
     /// All values, separated by commas.
     text: String,
     /// The array of all values, unless one came since it was made.
@@ -27,23 +59,33 @@ pub(crate) struct Seen {
 impl Seen {
     /// Adds a value; returns whether it was there already as one that is sure
     /// to be passed on.
-    pub(crate) fn insert(&mut self, value: &RawValue, logged: bool) -> bool {
-        let form = canonical(value.get()).into_boxed_str();
-        if let Some(was_logged) = self.values.get_mut(&form) {
-            return std::mem::replace(was_logged, *was_logged || logged);
+    pub(crate) fn insert(&mut self, value: &Value, logged: bool) -> bool {
+        let form = canonical(value.get());
+        if self.values.contains(&*form) {
+            let was_ahead = self.ahead.contains(&form);
+            if logged {
+                self.ahead.remove(&form);
+            }
+            return !was_ahead;
         }
         if !self.values.is_empty() {
             self.text.push(',');
         }
         self.text.push_str(value.get());
-        self.values.insert(form, logged);
         self.array = None;
+        if !logged {
+            self.ahead.insert(form.clone());
+        }
+        let is_same = form == value.get();
+        let form = if is_same { Form::AsSent(Arc::clone(value)) } else { Form::Made(form.into()) };
+        self.values.insert(form);
         false
     }
 
     /// Whether the value is there, and sure to be passed on.
     pub(crate) fn is_logged(&self, value: &RawValue) -> bool {
-        self.values.get(&*canonical(value.get())).copied().unwrap_or(false)
+        let form = canonical(value.get());
+        self.values.contains(&*form) && !self.ahead.contains(&form)
     }
 
     /// All values as one JSON array.

@@ -21,6 +21,9 @@ use crate::wire::{Message, Rank, Value};
 /// The granularity of timers.
 const GRANULARITY: Duration = Duration::from_millis(1);
 
+/// A timer that comes so much too late says that this process had to wait for its turn.
+const STALL: Duration = Duration::from_millis(10);
+
 /// The state of the node.
 pub struct Shell {
     machine: Mutex<Broadcaster>,
@@ -116,6 +119,9 @@ fn event<T>(context: &Context<Shell>, happen: impl FnOnce(&mut Broadcaster, Dura
     });
     let now = started.elapsed();
     let planned = machine.wake();
+    if planned.is_some_and(|planned| planned + STALL <= now) {
+        machine.catch_up(now);
+    }
     let result = happen(&mut machine, now);
     if machine.wake().is_some_and(|wake| planned.is_none_or(|planned| wake < planned)) {
         shell.replanned.notify_one();

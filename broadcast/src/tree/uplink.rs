@@ -18,6 +18,8 @@ use crate::wire::{Ack, Down, Rank};
 /// By how much an uplink should be early at least. It covers the granularity of timers
 /// and a busy machine.
 const MARGIN: Duration = Duration::from_millis(15);
+/// How long it takes to get through what came while this node was held up.
+const BURST: Duration = Duration::from_millis(2);
 /// How much later than promised a downlink may come, jitter aside.
 const SLACK: Duration = Duration::from_millis(50);
 
@@ -58,6 +60,8 @@ pub(super) struct Uplink {
     slot: Option<Duration>,
     /// Whether rounds follow each other without a pause.
     steady: bool,
+    /// What came until then is sent then, for this node was held up over its slot.
+    catch_up: Duration,
     rtt: Rtt,
     period: Duration,
 }
@@ -90,6 +94,7 @@ impl Uplink {
             confirm_by: None,
             slot: None,
             steady: false,
+            catch_up: Duration::ZERO,
             rtt: Rtt::default(),
             period,
         }
@@ -186,6 +191,9 @@ impl Uplink {
         if unrest.is_at(since) {
             return Some(since);
         }
+        if since <= self.catch_up {
+            return Some(self.catch_up);
+        }
         let slot = self.slot.unwrap_or_default();
         if since <= slot {
             return Some(slot);
@@ -200,6 +208,14 @@ impl Uplink {
         let missed = (since - slot).as_nanos() / self.period.as_nanos().max(1);
         let next = slot + self.period * u32::try_from(missed + 1).unwrap_or(u32::MAX);
         Some(next.min(self.heard_at + self.period + self.slack()).max(since))
+    }
+
+    /// This node was held up until now. If that was over its slot, the round may still be
+    /// caught: whatever held this node up may have held up the parent, too.
+    pub(super) fn catch_up(&mut self, now: Duration) {
+        if self.slot.is_some_and(|slot| slot <= now && now < slot + self.period / 2) {
+            self.catch_up = now + BURST;
+        }
     }
 
     /// When the next uplink catches a round, for those who send through us.
@@ -294,6 +310,19 @@ mod tests {
         assert!(silence > 1300 * MS && silence < 1385 * MS);
         link.on_down(&down(Some(300), None), 1300 * MS);
         assert_eq!(link.send_at(&Unrest::default()), Some(1385 * MS));
+    }
+
+    #[test]
+    fn what_came_while_the_node_was_held_up_over_its_slot_leaves_at_once() {
+        let mut link = link();
+        link.catch_up(1080 * MS);
+        link.pending = Some(1080 * MS);
+        assert_eq!(link.send_at(&Unrest::default()), Some(1085 * MS));
+        link.catch_up(1200 * MS);
+        link.pending = Some(1201 * MS);
+        assert_eq!(link.send_at(&Unrest::default()), Some(1202 * MS));
+        link.pending = Some(1203 * MS);
+        assert!(link.send_at(&Unrest::default()) > Some(1300 * MS));
     }
 
     #[test]
