@@ -41,6 +41,14 @@
 //! and from services included. The swarm checks both.
 //! <!-- /figures -->
 //!
+//! # When nodes are killed
+//!
+//! Values are in memory only: what died with all who had it is lost. But what a node has
+//! held for 2 s and 8 mean latencies, while nothing happens but kills and restarts, is on
+//! every node that has been up as long, if all are linked to each other; with a period of
+//! 0 after 4 s more, with a longer one than the default after three times what it is longer.
+//! `make losses` and the swarm check it.
+//!
 //! # Networks that are not complete
 //!
 //! Values reach every node to which some way leads, through others if need be; a

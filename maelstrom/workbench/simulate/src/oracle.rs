@@ -71,6 +71,11 @@ fn in_memory(finished: &Finished) -> Vec<Finding> {
     match Timeline::read(finished) {
         Ok(timeline) => {
             findings.extend(unexcused(finished, &timeline));
+            // After other faults, values have the longer time that the node's
+            // documentation names.
+            if finished.settings.nemesis.iter().all(|planned| planned.fault == Fault::Kill) {
+                findings.extend(not_everywhere(finished, &timeline));
+            }
         }
         Err(problem) => findings.push(Finding::new("unreadable", problem, Vec::new())),
     }
