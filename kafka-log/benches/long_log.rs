@@ -20,7 +20,10 @@ use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::mem;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::sync::mpsc::{self, Sender};
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -63,7 +66,7 @@ struct Body<'a> {
 
 struct Node {
     process: Child,
-    input: ChildStdin,
+    input: Sender<String>,
     output: BufReader<ChildStdout>,
     line: String,
     buffer: String,
@@ -134,7 +137,7 @@ impl Node {
             .stdout(Stdio::piped())
             .spawn()
             .context("cannot start the node")?;
-        let input = process.stdin.take().context("no input")?;
+        let input = write_to(process.stdin.take().context("no input")?);
         let output = BufReader::with_capacity(1 << 20, process.stdout.take().context("no output")?);
         let (line, buffer) = (String::new(), String::new());
         let mut node = Self { process, input, output, line, buffer, service };
@@ -235,9 +238,7 @@ impl Node {
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.input.write_all(self.buffer.as_bytes())?;
-        self.buffer.clear();
-        Ok(())
+        self.input.send(mem::take(&mut self.buffer)).context("the node has ended")
     }
 
     /// Resident memory, in bytes.
@@ -263,6 +264,13 @@ impl Node {
         ensure!(self.process.wait()?.success(), "the node failed");
         Ok(())
     }
+}
+
+/// Writes what is sent, while others read: a node whose output is full does not read.
+fn write_to(mut input: ChildStdin) -> Sender<String> {
+    let (sender, lines) = mpsc::channel::<String>();
+    thread::spawn(move || lines.iter().try_for_each(|line| input.write_all(line.as_bytes())));
+    sender
 }
 
 impl Service {

@@ -300,10 +300,11 @@ impl Log {
             Ok(page) => return Ok(Some(page)),
             Err(missing) => missing,
         };
-        for part in missing {
-            if self.fetching.insert(part) {
-                self.commands.push(Command::Read(Register::Part(part)));
-            }
+        // Those that are being read may be enough.
+        if missing.iter().all(|part| !self.fetching.contains(part)) {
+            self.fetching.extend(&missing);
+            let parts: BTreeSet<Part> = missing.into_iter().collect();
+            self.commands.extend(parts.into_iter().map(|part| Command::Read(Register::Part(part))));
         }
         Ok(None)
     }
