@@ -35,10 +35,10 @@
 //! # After a fault
 //!
 //! <!-- figures: promise-broadcast -->
-//! With the defaults, and all nodes linked to each other, every node reads all that was
-//! acknowledged and not lost 10 s and 20 mean latencies after the last fault. When
-//! clients ask for nothing, N nodes send at most 2 N messages a second then, those to
-//! and from services included. The swarm checks both.
+//! With rounds, up to 1450 ms apart, and whatever links there are, every node reads all
+//! that was acknowledged and not lost 5 s and 20 mean latencies after the last fault.
+//! When clients ask for nothing, N nodes send at most 2 N messages a second then, those
+//! to and from services included. The swarm checks both.
 //! <!-- /figures -->
 //!
 //! # When nodes are killed
@@ -59,11 +59,10 @@
 //! <!-- figures: sparse -->
 //! <!-- /figures -->
 //!
-//! Partitions, pauses and other faults leave fewer ways still, and take longer than the
-//! promise above; nothing is lost. With longer periods all of it takes longer, in
-//! proportion. It costs messages: a node that is not where it belongs in the preferred
-//! tree goes on looking for that place, every 8 s in the end. A period of 0 has no tree:
-//! values that have no straight link wait until two nodes compare what they have.
+//! Values take as much longer as the tree that the links allow is deeper. It costs
+//! messages: a node that is not where it belongs in the preferred tree goes on looking for
+//! that place, every 8 s in the end. A period of 0 has no tree: values that have no
+//! straight link wait until two nodes compare what they have.
 //!
 //! <!-- figures: sparse-direct -->
 //! <!-- /figures -->

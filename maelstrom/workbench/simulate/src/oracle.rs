@@ -41,26 +41,12 @@ fn window_ms(finished: &Finished) -> f64 {
     WINDOW_MS + 8.0 * slowest + late + period_ms(&finished.arguments)
 }
 
-/// As [`in_memory`], but in a network that is not complete, values may take longer than
-/// the recovery phase after faults, as the node's documentation says. Without faults
-/// they may not.
-pub(crate) fn broadcast(finished: &Finished) -> Vec<Finding> {
-    let settings = &finished.settings;
-    let may_be_late = !settings.links.is_complete() && !settings.nemesis.is_empty();
-    let mut findings = in_memory(finished);
-    findings.retain(|finding| !(may_be_late && LATE.contains(&&*finding.kind)));
-    findings
-}
-
-/// How it shows that values have not arrived yet.
-const LATE: [&str; 3] = ["lost", "missing-at-end", "reads-differ"];
-
 /// As [`valid`], but a node that keeps values in memory may lose what it
 /// acknowledged when it is killed before it could pass them on. A value is excused
 /// when, at some time, all were dead who certainly had it: the node that
 /// acknowledged it, and those that were up for [`window_ms`] after that without any
 /// cut, loss or pause. One that was never acknowledged is excused in any case.
-fn in_memory(finished: &Finished) -> Vec<Finding> {
+pub(crate) fn in_memory(finished: &Finished) -> Vec<Finding> {
     let kills = finished.settings.nemesis.iter().any(|planned| planned.fault == Fault::Kill);
     let workload = finished.report.parts.get("workload").filter(|_| kills);
     let Some(workload) = workload else { return valid(finished) };

@@ -9,9 +9,14 @@ use workbench::nemesis::DiskFault;
 use workbench::settings::Promise;
 use workbench::swarm::Case;
 
+/// Where most promises hold.
+const USUALLY: &str = "With the defaults, and all nodes linked to each other";
+
 /// What a node promises for the time after the last fault.
 #[derive(Clone, Copy)]
 pub(crate) struct Kept {
+    /// Where it holds.
+    scope: &'static str,
     /// What holds.
     what: &'static str,
     /// So many seconds …
@@ -26,8 +31,9 @@ pub(crate) struct Kept {
 
 /// Of broadcast.
 pub(crate) const BROADCAST: Kept = Kept {
+    scope: "With rounds, up to 1450 ms apart, and whatever links there are",
     what: "every node reads all that was acknowledged and not lost",
-    seconds: 10,
+    seconds: 5,
     latencies: 20,
     idle: |nodes| 2.0 * nodes,
     idle_words: "at most 2 N",
@@ -35,6 +41,7 @@ pub(crate) const BROADCAST: Kept = Kept {
 
 /// Of the counters.
 pub(crate) const COUNTER: Kept = Kept {
+    scope: USUALLY,
     what: "every read shows all that was acknowledged",
     seconds: 8,
     latencies: 20,
@@ -44,6 +51,7 @@ pub(crate) const COUNTER: Kept = Kept {
 
 /// Of kafka-log.
 pub(crate) const KAFKA_LOG: Kept = Kept {
+    scope: USUALLY,
     what: "every node serves its clients again",
     seconds: 5,
     latencies: 20,
@@ -53,6 +61,7 @@ pub(crate) const KAFKA_LOG: Kept = Kept {
 
 /// Of txn-kv.
 pub(crate) const TXN_KV: Kept = Kept {
+    scope: USUALLY,
     what: "every node whose disk is not full serves its clients again",
     seconds: 2,
     latencies: 20,
@@ -62,6 +71,7 @@ pub(crate) const TXN_KV: Kept = Kept {
 
 /// Of a node that needs nobody: it is back as soon as it is started, and says nothing.
 pub(crate) const ALONE: Kept = Kept {
+    scope: USUALLY,
     what: "every node serves its clients again",
     seconds: 1,
     latencies: 0,
@@ -72,11 +82,10 @@ pub(crate) const ALONE: Kept = Kept {
 impl Kept {
     /// The promise in words.
     pub(crate) fn sentence(&self) -> String {
-        let Self { what, idle_words, .. } = self;
+        let Self { scope, what, idle_words, .. } = self;
         format!(
-            "With the defaults, and all nodes linked to each other, {what} {} after the last \
-             fault. When clients ask for nothing, N nodes send {idle_words} messages a \
-             second then, those to and from services included. The swarm checks both.",
+            "{scope}, {what} {} after the last fault. When clients ask for nothing, N nodes send \
+             {idle_words} messages a second then, those to and from services included. The swarm checks both.",
             self.within_words()
         )
     }
@@ -108,8 +117,13 @@ impl Kept {
     }
 }
 
+/// The longest period with which broadcast promises it.
+const LONGEST_PERIOD: Duration = Duration::from_millis(1450);
+
 pub(crate) fn broadcast(case: &Case) -> Option<Promise> {
-    BROADCAST.usually(case)
+    let config = broadcast::config::Config::parse(case.arguments.iter().cloned(), |_| None).ok()?;
+    let has_rounds = !config.period.is_zero() && config.period <= LONGEST_PERIOD;
+    has_rounds.then(|| BROADCAST.of(case))
 }
 
 pub(crate) fn counter(case: &Case) -> Option<Promise> {
