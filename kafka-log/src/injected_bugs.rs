@@ -7,10 +7,12 @@ maelstrom::injected_bugs! {
     AnswerUnwritten = "answer-unwritten",
     /// A node that starts again does not read its own lane, and writes over it.
     ReuseIndexes = "reuse-indexes",
-    /// Segments of which no push came are taken to be empty.
+    /// Segments that nobody told of are taken to be empty.
     SkipSegments = "skip-segments",
     /// Messages are shown before it is certain that none comes below them.
     ShowUnstable = "show-unstable",
+    /// Neighbours are relied on that say nothing.
+    TrustSilence = "trust-silence",
     /// A commit that was not written is refused for certain.
     RefuseCommits = "refuse-commits",
     /// A snapshot sends its readers on to behind segments that it does not have.

@@ -91,7 +91,9 @@ impl Log {
     /// silent: of those that are waited for, and of one more in turn. As whoever sees a
     /// message says so in its lane, any lane tells of what others have seen.
     pub(super) fn probe(&mut self, now: Time) {
-        for neighbour in 0..self.neighbours.len() {
+        let count = self.neighbours.len();
+        let count = if self.options.bugs.has(Bug::TrustSilence) { 0 } else { count };
+        for neighbour in 0..count {
             let silent_at = self.neighbours[neighbour].silent_at(&self.pace);
             if !self.is_due(now, silent_at) || self.is_probing(neighbour) {
                 continue;

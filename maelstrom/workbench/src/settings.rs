@@ -243,6 +243,9 @@ pub struct Promise {
     /// The most messages a second between nodes and services while no client asks for
     /// anything, if that is bounded.
     pub idle_messages: Option<f64>,
+    /// How long after its acknowledgement a message of a log is shown by every node,
+    /// while there is no fault, if that is bounded.
+    pub shown_within: Option<Duration>,
 }
 
 /// The settings of one test.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use workbench::nemesis::DiskFault;
-use workbench::settings::Promise;
+use workbench::settings::{Promise, Settings};
 use workbench::swarm::Case;
 
 /// Where most promises hold.
@@ -107,18 +107,24 @@ impl Kept {
     fn of(&self, case: &Case) -> Promise {
         let latencies = case.settings.latency.mean * self.latencies;
         let within = Duration::from_secs(self.seconds) + latencies;
-        Promise { within, idle_messages: Some((self.idle)(case.settings.node_count as f64)) }
+        let idle_messages = Some((self.idle)(case.settings.node_count as f64));
+        Promise { within, idle_messages, shown_within: None }
     }
 
     /// The same in complete networks and with the defaults alone.
     fn usually(&self, case: &Case) -> Option<Promise> {
-        let is_usual = case.arguments.is_empty() && case.settings.links.is_complete();
+        let is_usual = is_default(case) && case.settings.links.is_complete();
         is_usual.then(|| self.of(case))
     }
 }
 
 /// The longest period with which broadcast promises it.
 const LONGEST_PERIOD: Duration = Duration::from_millis(1450);
+
+/// Whether no argument but a bug was given.
+fn is_default(case: &Case) -> bool {
+    case.arguments.iter().all(|argument| argument.starts_with("--inject="))
+}
 
 pub(crate) fn broadcast(case: &Case) -> Option<Promise> {
     let config = broadcast::config::Config::parse(case.arguments.iter().cloned(), |_| None).ok()?;
@@ -130,8 +136,18 @@ pub(crate) fn counter(case: &Case) -> Option<Promise> {
     COUNTER.usually(case)
 }
 
+/// Where links are missing it takes longer, as every node may have to find out by itself.
 pub(crate) fn kafka_log(case: &Case) -> Option<Promise> {
-    KAFKA_LOG.usually(case)
+    let Settings { latency, links, .. } = &case.settings;
+    let shown =
+        |millis, latencies: u32| Some(Duration::from_millis(millis) + latency.mean * latencies);
+    if !links.is_complete() {
+        let within = Duration::from_secs(10) + latency.mean * 40;
+        let promise = Promise { within, idle_messages: None, shown_within: shown(10_000, 60) };
+        return is_default(case).then_some(promise);
+    }
+    let promise = KAFKA_LOG.usually(case)?;
+    Some(Promise { shown_within: shown(400, 60), ..promise })
 }
 
 /// A full disk ends a node's service until it is started again.

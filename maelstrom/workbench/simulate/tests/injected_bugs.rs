@@ -25,6 +25,8 @@ const fn injected(bug: &'static str, seeds: u32, findings: &'static [&'static st
 const LOSSES: &[&str] = &["lost", "missing-at-end", "never-settles"];
 /// What shows that a message of the log is gone, or hidden for a while.
 const GAPS: &[&str] = &["panic", "unseen", "lost-write", "int-poll-skip", "poll-skip"];
+/// What shows that a message of the log is shown late somewhere.
+const LATE: &[&str] = &["shown-late", "unseen"];
 /// What shows that a counter is wrong.
 const SUMS: &[&str] = &["wrong-sum", "reads-differ", "never-settles"];
 /// What shows that transactions are not atomic, not causal, or not everywhere.
@@ -43,6 +45,7 @@ const KAFKA_LOG: &[Injected] = &[
     injected("reuse-indexes", 200, GAPS),
     injected("skip-segments", 200, GAPS),
     injected("show-unstable", 200, GAPS),
+    injected("trust-silence", 500, LATE),
     Injected { with: "--snapshot-every=10", ..injected("snapshot-ahead", 500, GAPS) },
     Injected { with: "--snapshot-every=10", ..injected("skip-parts", 500, GAPS) },
     Injected { with: "--retain=committed", ..injected("drop-uncommitted", 500, GAPS) },

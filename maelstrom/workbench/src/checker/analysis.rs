@@ -18,6 +18,7 @@ use super::set_full::SetFull;
 use super::settling::Settling;
 use super::stats::Stats;
 use super::unique_ids::UniqueIds;
+use super::visibility::Visibility;
 use super::witness::{Event, Names};
 use super::{Checker, Finding, Outcome, Validity, txn};
 use crate::history::Op;
@@ -60,8 +61,11 @@ impl Analysis {
             ("availability", Box::new(Availability::new(settings.availability, names))),
             ("perf", Box::<Perf>::default()),
         ];
-        if let Some(Promise { within, .. }) = settings.promise {
+        if let Some(Promise { within, shown_within, .. }) = settings.promise {
             parts.push(("settling", Box::new(Settling::new(settings.workload, within, names))));
+            if let Some(within) = shown_within {
+                parts.push(("visibility", Box::new(Visibility::new(within, names))));
+            }
         }
         let (asked, changes) = (Asked::new(settings), Changes::new(settings, names));
         let (panics, compatible) = (NodePanics::default(), settings.compatible);

@@ -23,6 +23,7 @@ mod settling;
 mod stats;
 pub mod txn;
 mod unique_ids;
+mod visibility;
 mod witness;
 
 pub use self::analysis::{Analysis, Report, workload_checker};

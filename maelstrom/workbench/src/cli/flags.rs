@@ -172,6 +172,12 @@ pub struct SettingsFlags {
           allow_hyphen_values = true, help_heading = "What is judged")]
     idle_messages: Option<f64>,
 
+    /// So many milliseconds after its acknowledgement a message of a log has to be shown
+    /// by every node, while there is no fault (not in Maelstrom)
+    #[arg(long, value_name = "MILLIS", value_parser = values::millis, requires = "settle_within",
+          allow_hyphen_values = true, help_heading = "What is judged")]
+    shown_within: Option<Duration>,
+
     /// Consistency models that transactions have to meet, separated by commas
     #[arg(
         long,
@@ -327,9 +333,11 @@ impl SettingsFlags {
             disk: sorted(self.disk),
             intruder: self.intruder,
             availability: self.availability,
-            promise: self
-                .settle_within
-                .map(|within| Promise { within, idle_messages: self.idle_messages }),
+            promise: self.settle_within.map(|within| Promise {
+                within,
+                idle_messages: self.idle_messages,
+                shown_within: self.shown_within,
+            }),
             consistency_models: self.consistency_models,
             max_txn_length: self.max_txn_length,
             max_writes_per_key: self.max_writes_per_key,

@@ -106,10 +106,13 @@ impl Line {
             let interval = seconds(settings.nemesis_interval);
             self.flag_unless("--nemesis-interval", &interval, &seconds(defaults.nemesis_interval));
         }
-        if let Some(Promise { within, idle_messages }) = settings.promise {
+        if let Some(Promise { within, idle_messages, shown_within }) = settings.promise {
             self.flag("--settle-within", &within.as_millis());
             if let Some(rate) = idle_messages {
                 self.flag("--idle-messages", &rate);
+            }
+            if let Some(within) = shown_within {
+                self.flag("--shown-within", &within.as_millis());
             }
         }
         self.switch("--intruder", settings.intruder);
@@ -191,7 +194,11 @@ mod tests {
             intruder: true,
             availability: Some(Availability::Total),
             start_spread: Duration::ZERO,
-            promise: Some(Promise { within: Duration::from_secs(2), idle_messages: Some(4.5) }),
+            promise: Some(Promise {
+                within: Duration::from_secs(2),
+                idle_messages: Some(4.5),
+                shown_within: Some(Duration::from_millis(300)),
+            }),
             seq_kv: SeqKv::Worst,
             values: Values::Any,
             links: Links::Pairs(vec![(0, 1), (1, 2)]),

@@ -105,7 +105,7 @@ fn send(context: &Context<State>, peer: &NodeId, turn: u64) {
 /// send 20 messages a second.
 fn promise(case: &Case) -> Option<Promise> {
     let within = Duration::from_secs(2) + case.settings.latency.mean * 10;
-    Some(Promise { within, idle_messages: Some(25.0) })
+    Some(Promise { within, idle_messages: Some(25.0), shown_within: None })
 }
 
 /// What was found about liveness alone: the nodes keep values in memory and may lose them.

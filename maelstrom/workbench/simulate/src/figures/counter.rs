@@ -44,7 +44,7 @@ fn agrees(latency: u64, millis: u64) -> anyhow::Result<bool> {
     let simulation = Simulation::with(settings, node.program(&[])?);
     let within = Duration::from_millis(millis);
     let loaded = simulation.nodes(NODES).rate(RATE).seconds(SECONDS).latency(latency).set(|set| {
-        set.promise = Some(Promise { within, idle_messages: None });
+        set.promise = Some(Promise { within, idle_messages: None, shown_within: None });
     });
     let finished = loaded.run();
     ensure!(finished.ended.is_ok(), "{finished}");

@@ -49,7 +49,8 @@ fn is_late(node: &Kind, seed: u64) -> anyhow::Result<Option<bool>> {
     let Some(Promise { within, .. }) = case.settings.promise.filter(|_| faults > 0) else {
         return Ok(None);
     };
-    case.settings.promise = Some(Promise { within: quarter(within), idle_messages: None });
+    case.settings.promise =
+        Some(Promise { within: quarter(within), idle_messages: None, shown_within: None });
     let finished = Simulation::with(case.settings, node.program(&case.arguments)?).run();
     ensure!(finished.ended.is_ok(), "{name} {finished}", name = node.subject.name);
     let late = finished.report.result("settling", "late-count").and_then(Value::as_u64);
