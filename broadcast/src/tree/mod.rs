@@ -46,7 +46,11 @@
 //! noticed yet that its root is dead. So before it lures somebody away from a
 //! worse root, a node whose parent has been silent for a round has it confirm
 //! the link, offers only itself meanwhile, and tells who asked when it is sure.
-//! The parent does the same, up to the root.
+//! The parent does the same, up to the root. A child that asks meanwhile is told no path
+//! and keeps its own. Before a parent confirmed the link, a node offers only itself, too.
+//!
+//! A node that has just started asks some that can be reached after the first timeout,
+//! 300 ms, and everybody who may be of help after the second.
 //!
 //! While its tree's root is not rank 0, a node compares its knowledge with others
 //! now and then, which carries values across between trees, and tells of better
