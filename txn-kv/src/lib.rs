@@ -11,8 +11,8 @@
 //! <!-- figures: promise-txn-kv -->
 //! With the defaults, and all nodes linked to each other, every node whose disk is not
 //! full serves its clients again 2 s and 20 mean latencies after the last fault. When
-//! clients ask for nothing, N nodes send at most 4 N messages a second then, those to
-//! and from services included. The swarm checks both.
+//! clients ask for nothing, N nodes send at most 4 N + N²/10 messages a second then,
+//! those to and from services included. The swarm checks both.
 //! <!-- /figures -->
 //!
 //! # Map

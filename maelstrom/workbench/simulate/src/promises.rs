@@ -65,8 +65,9 @@ pub(crate) const TXN_KV: Kept = Kept {
     what: "every node whose disk is not full serves its clients again",
     seconds: 2,
     latencies: 20,
-    idle: |nodes| 4.0 * nodes,
-    idle_words: "at most 4 N",
+    // After the last write, which may be a probe's, each node asks each other one once.
+    idle: |nodes| 4.0 * nodes + nodes * nodes / 10.0,
+    idle_words: "at most 4 N + N²/10",
 };
 
 /// Of a node that needs nobody: it is back as soon as it is started, and says nothing.
