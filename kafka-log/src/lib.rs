@@ -95,8 +95,10 @@
 //!
 //! *It goes on without links.* Nodes tell each other what is new to save reads, and
 //! nothing depends on it: where the tree has an edge and the network has no link, what
-//! is behind it is read from the service, as during a partition. It costs messages: 182
-//! for each of 10 operations a second in a chain of 10 nodes, 27 with all links.
+//! is behind it is read from the service, as during a partition. It costs messages.
+//!
+//! <!-- figures: log-rare -->
+//! <!-- /figures -->
 //!
 //! # How soon, and at what cost
 //!
@@ -140,9 +142,11 @@
 //!
 //! The price of writing without agreeing first is that offsets can be *sparse*:
 //! with one node they are 0, 1, 2, …; with N nodes of which one does all the
-//! sending, every N-th. And a message is shown some time after it was acknowledged: 75
-//! ms with 2 nodes, 100 with 5, 155 with 25, where nothing else is sent and nothing takes
-//! time but waiting. The challenge allows both.
+//! sending, every N-th. And a message is shown some time after it was acknowledged. The
+//! challenge allows both.
+//!
+//! <!-- figures: log-lone -->
+//! <!-- /figures -->
 //!
 //! # Map
 //!

@@ -91,6 +91,11 @@ impl Kept {
         )
     }
 
+    /// What holds, in words.
+    pub(crate) fn what(&self) -> &'static str {
+        self.what
+    }
+
     /// How soon it holds, in words.
     pub(crate) fn within_words(&self) -> String {
         match self.latencies {

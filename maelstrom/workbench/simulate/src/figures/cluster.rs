@@ -16,12 +16,12 @@ use workbench::swarm::parallel;
 use super::table;
 use crate::nodes::Kind;
 
-/// The sizes of clusters that are measured, unless told otherwise.
-const NODES: [usize; 4] = [2, 5, 25, 100];
+/// The sizes of clusters that are measured.
+const NODES: [usize; 3] = [2, 5, 25];
 /// One way, in milliseconds.
 const LATENCIES: [u64; 2] = [0, 100];
 /// How many values are spread.
-const VALUES: u64 = 20;
+const VALUES: u64 = 10;
 /// Between one value and the next: no multiple of anything.
 const PAUSE: Duration = Duration::from_millis(1237);
 /// What takes longer is taken as this.

@@ -16,14 +16,14 @@ pub(super) const DOCUMENTS: &[&str] = &[
 ];
 
 /// All of them, in the order in which they are printed.
-pub(super) const FIGURES: [Figure; 27] = [
+pub(super) const FIGURES: [Figure; 29] = [
     Figure::quick("challenges", challenges::table),
     Figure::quick("frontier", frontier::ends),
     Figure::quick("published", frontier::published),
     Figure::quick("jitter", frontier::jitter),
     Figure::slow("scale", scale::sizes),
     Figure::slow("sparse-and-idle", scale::sparse_and_idle),
-    Figure::slow("excess", || excess::worst(100)),
+    Figure::slow("excess", || excess::worst(40)),
     Figure::quick("sparse", sparse::table),
     Figure::quick("sparse-direct", sparse::direct),
     Figure::quick("no-root", sparse::without_root),
@@ -34,13 +34,15 @@ pub(super) const FIGURES: [Figure; 27] = [
     Figure::quick("promise-kafka-log", || Ok(KAFKA_LOG.sentence())),
     Figure::quick("promise-txn-kv", || Ok(TXN_KV.sentence())),
     Figure::quick("promise-unique-ids", || Ok(ALONE.sentence())),
-    Figure::slow("recovery", promises::all),
+    Figure::quick("recovery", promises::all),
     Figure::slow("visible", cluster::visible),
     Figure::slow("idle", cluster::idle),
     Figure::quick("gossip", arithmetic::gossip),
     Figure::slow("agreement", counter::agreement),
     Figure::quick("sends", log::sends),
     Figure::quick("ack-early", log::early),
+    Figure::quick("log-lone", log::lone),
+    Figure::quick("log-rare", log::rare),
     Figure::quick("txn-sparse", transactions::sparse),
     Figure::quick("txn-disk", transactions::disk),
     Figure::quick("ids", arithmetic::ids),

@@ -1,11 +1,14 @@
 //! What kafka-log's messages and sends cost.
 
+use anyhow::{Context as _, ensure};
 use workbench::challenge::Challenge;
+use workbench::checker::Validity;
+use workbench::links::Links;
+use workbench::settings::Settings;
 use workbench::simulation::{Finished, Simulation};
 use workbench::swarm::parallel;
 
-use anyhow::{Context as _, ensure};
-
+use super::cluster::KAFKA_LOG;
 use crate::bars::worst;
 use crate::challenges::settings;
 use crate::nodes::Kind;
@@ -22,7 +25,7 @@ fn measure(latency: u64, arguments: &[&str], figure: fn(&Finished) -> f64) -> an
         let node = Kind::find(challenge.node).map_err(anyhow::Error::msg)?;
         let simulation = Simulation::with(settings, node.program(&arguments)?).latency(latency);
         let finished = simulation.run();
-        ensure!(finished.valid() == workbench::checker::Validity::Valid, "{finished}");
+        ensure!(finished.valid() == Validity::Valid, "{finished}");
         Ok(figure(&finished))
     });
     Ok(worst(runs.into_iter().collect::<anyhow::Result<Vec<_>>>()?))
@@ -51,5 +54,41 @@ pub(super) fn early() -> anyhow::Result<String> {
     Ok(format!(
         "With `--ack-early` an operation of 5b costs {messages:.2} messages, and at 100 ms a hop a \
          send takes {send:.1} ms instead of {late:.0}."
+    ))
+}
+
+/// How soon messages are shown everywhere, and what a lone one and idle nodes cost.
+pub(super) fn lone() -> anyhow::Result<String> {
+    let sizes = [2, 5, 25, 73];
+    let longest = parallel::over(0..sizes.len() as u64, |size| {
+        let nodes = sizes[size as usize];
+        let mut scene = KAFKA_LOG.scene(nodes, 0, Links::default())?;
+        Ok(KAFKA_LOG.spread(&mut scene, nodes).last().copied().unwrap_or_default())
+    });
+    let longest = longest.into_iter().collect::<anyhow::Result<Vec<u128>>>()?;
+    Ok(format!(
+        "Without latency, and where nothing else is sent, an acknowledged message is shown \
+         everywhere within {} ms with 2 nodes, {} with 5, {} with 25 and {} with 73.",
+        longest[0], longest[1], longest[2], longest[3]
+    ))
+}
+
+/// What operations cost that are rare.
+pub(super) fn rare() -> anyhow::Result<String> {
+    let cases = [(10, Links::default()), (40, Links::default()), (10, Links::Chain)];
+    let costs = parallel::over(0..cases.len() as u64, |case| {
+        let (nodes, links) = cases[case as usize].clone();
+        let node = Kind::find("kafka-log").map_err(anyhow::Error::msg)?;
+        let settings = Settings::new(node.subject.workload);
+        let simulation = Simulation::with(settings, node.program(&[])?).nodes(nodes).links(links);
+        let finished = simulation.rate(10.0).seconds(20).run();
+        ensure!(finished.valid() == Validity::Valid, "{finished}");
+        Ok(finished.msgs_per_op())
+    });
+    let costs = costs.into_iter().collect::<anyhow::Result<Vec<f64>>>()?;
+    Ok(format!(
+        "Each of 10 operations a second costs {:.0} messages among 10 nodes with all links, {:.0} \
+         among 40, and {:.0} in a chain of 10.",
+        costs[0], costs[1], costs[2]
     ))
 }

@@ -17,7 +17,7 @@ mod transactions;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
@@ -72,11 +72,10 @@ impl Figure {
 }
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
-    let documents = DOCUMENTS.iter().map(|path| Document::read(&flags.root, path));
-    let documents: Vec<Document> = documents.collect::<anyhow::Result<_>>()?;
-    let figures = measure(&chosen(flags)?, &documents)?;
+    let figures = measure(&chosen(flags)?, &documents(&flags.root)?)?;
     let mut is_well = true;
-    for document in documents {
+    // Read again: somebody may have edited them while it was measured.
+    for document in documents(&flags.root)? {
         let text = document.with(&figures)?;
         if flags.write && document.replace(&flags.root, &text)? {
             print(&format!("{}: written\n", document.path()));
@@ -89,6 +88,10 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
         }
     }
     Ok(is_well)
+}
+
+fn documents(root: &Path) -> anyhow::Result<Vec<Document>> {
+    DOCUMENTS.iter().map(|path| Document::read(root, path)).collect()
 }
 
 fn chosen(flags: &Flags) -> anyhow::Result<Vec<&'static Figure>> {
@@ -152,15 +155,12 @@ pub(crate) fn table(head: &str, rows: impl IntoIterator<Item = String>) -> Strin
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     #[test]
     fn every_figure_is_claimed_and_every_claim_is_measured() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
-        let documents = DOCUMENTS.iter().map(|path| Document::read(&root, path).unwrap());
-        let documents: Vec<Document> = documents.collect();
+        let documents = documents(&root).unwrap();
         for figure in FIGURES {
             assert_ne!(claimed(figure.name, &documents), "claimed nowhere", "{}", figure.name);
         }
