@@ -50,6 +50,9 @@
 //! In neither case does a node that lost something disturb the others: they go
 //! on with what they got of it.
 //!
+//! <!-- figures: txn-kills -->
+//! <!-- /figures -->
+//!
 //! # Networks that are not complete
 //!
 //! Whatever way there is, transactions take it: a node passes on what its peers are

@@ -16,7 +16,7 @@ pub(super) const DOCUMENTS: &[&str] = &[
 ];
 
 /// All of them, in the order in which they are printed.
-pub(super) const FIGURES: [Figure; 29] = [
+pub(super) const FIGURES: [Figure; 30] = [
     Figure::quick("challenges", challenges::table),
     Figure::quick("frontier", frontier::ends),
     Figure::quick("published", frontier::published),
@@ -44,6 +44,7 @@ pub(super) const FIGURES: [Figure; 29] = [
     Figure::quick("log-lone", log::lone),
     Figure::quick("log-rare", log::rare),
     Figure::quick("txn-sparse", transactions::sparse),
+    Figure::quick("txn-kills", transactions::kills),
     Figure::quick("txn-disk", transactions::disk),
     Figure::quick("ids", arithmetic::ids),
 ];

@@ -140,17 +140,18 @@ fn claimed(name: &str, documents: &[Document]) -> String {
     if paths.is_empty() { "claimed nowhere".to_owned() } else { paths.join(", ") }
 }
 
-/// The lines of a table, with its head.
+/// The lines of a table, with its head; columns of numbers to the right.
 pub(crate) fn table(head: &str, rows: impl IntoIterator<Item = String>) -> String {
-    let columns = head.split('|').filter(|cell| !cell.trim().is_empty());
-    let rules = columns.enumerate().map(|(column, _)| if column == 0 { " ---" } else { " ---:" });
-    let rule = rules.collect::<Vec<_>>().join(" |");
-    let lines = [format!("| {head} |"), format!("|{rule} |")];
-    lines
-        .into_iter()
-        .chain(rows.into_iter().map(|row| format!("| {row} |")))
-        .collect::<Vec<_>>()
-        .join("\n")
+    let rows: Vec<String> = rows.into_iter().collect();
+    let is_number = |column: usize| {
+        let begins = |row: &String| row.split('|').nth(column)?.trim_start().chars().next();
+        rows.iter().all(|row| begins(row).is_some_and(|first| first.is_ascii_digit()))
+    };
+    let rule = |column| if is_number(column) { " ---: |" } else { " --- |" };
+    let rules: String = (0..head.split('|').count()).map(rule).collect();
+    let lines = [format!("| {head} |"), format!("|{rules}")];
+    let rows = rows.iter().map(|row| format!("| {row} |"));
+    lines.into_iter().chain(rows).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

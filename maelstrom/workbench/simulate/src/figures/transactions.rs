@@ -1,5 +1,8 @@
 //! How far behind transactions are read in sparse networks, and what breaks txn-kv's disk.
 
+use std::time::Duration;
+
+use anyhow::Context as _;
 use workbench::links::Links;
 use workbench::nemesis::DiskFault;
 use workbench::settings::Settings;
@@ -16,6 +19,10 @@ const TEST: &str = "-w txn-rw-register --node-count 1 --concurrency 2 --rate 100
                     --consistency-models strict-serializable --nemesis kill --nemesis-interval 1";
 /// How many seeds.
 const SEEDS: u64 = 60;
+/// How many nodes, how often one of them is killed, and how long between kills.
+const NODES: usize = 5;
+const KILLS: usize = 100;
+const PAUSE: Duration = Duration::from_millis(400);
 
 /// How many runs fail under faults of the disk.
 pub(super) fn disk() -> anyhow::Result<String> {
@@ -61,5 +68,28 @@ pub(super) fn sparse() -> anyhow::Result<String> {
         "At 100 ms a hop reads are up to {:.1} s behind among 20 nodes in a complete network, \
          {:.1} s in a chain of 5, {:.1} s in a chain of 20 and {:.1} s in a tree of 20.",
         longest[0], longest[1], longest[2], longest[3]
+    ))
+}
+
+/// How large messages are once nodes have been killed often.
+pub(super) fn kills() -> anyhow::Result<String> {
+    let mut scene = TXN_KV.scene(NODES, 0, Links::default())?;
+    for kill in 0..KILLS {
+        scene.kill(&[kill % NODES]);
+        scene.run_for(PAUSE);
+        scene.restart();
+        TXN_KV.write(&mut scene, kill % NODES, 0);
+        scene.run_for(PAUSE);
+    }
+    scene.run_for(20 * PAUSE);
+    let before = scene.journal().len();
+    TXN_KV.write(&mut scene, 0, 0);
+    scene.run_for(20 * PAUSE);
+    let is_sent = |line: &&str| line.contains(" Send ") && line.contains("\"replicate\"");
+    let sent = scene.journal()[before..].lines().filter(is_sent).map(str::len);
+    let largest = sent.max().context("nothing was sent")?;
+    Ok(format!(
+        "After {KILLS} kills without a disk, the largest message that a write of one key costs \
+         among {NODES} nodes has {largest} bytes."
     ))
 }
