@@ -98,6 +98,8 @@
 //! is behind it is read from the service, as during a partition. It costs messages.
 //!
 //! <!-- figures: log-rare -->
+//! Each of 10 operations a second costs 22 messages among 10 nodes with all links, 79
+//! among 40, and 161 in a chain of 10.
 //! <!-- /figures -->
 //!
 //! # How soon, and at what cost
@@ -146,6 +148,8 @@
 //! challenge allows both.
 //!
 //! <!-- figures: log-lone -->
+//! Without latency, and where nothing else is sent, an acknowledged message is shown
+//! everywhere within 25 ms with 2 nodes, 75 with 5, 154 with 25 and 154 with 73.
 //! <!-- /figures -->
 //!
 //! # Map

@@ -25,9 +25,8 @@
 //!
 //! <!-- figures: promise-unique-ids -->
 //! With the defaults, and all nodes linked to each other, every node serves its clients
-//! again 1 s after the last fault. When clients ask for nothing, N nodes send at most
-//! no messages a second then, those to and from services included. The swarm checks
-//! both.
+//! again 1 s after the last fault. When clients ask for nothing, N nodes send no
+//! messages a second then, those to and from services included. The swarm checks both.
 //! <!-- /figures -->
 //!
 //! [UUID]: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-4

@@ -91,6 +91,11 @@ impl Kept {
         )
     }
 
+    /// Where it holds, in words.
+    pub(crate) fn scope(&self) -> &'static str {
+        self.scope
+    }
+
     /// What holds, in words.
     pub(crate) fn what(&self) -> &'static str {
         self.what

@@ -14,7 +14,7 @@ pub(super) fn all() -> anyhow::Result<String> {
     ];
     let rows = nodes.map(|(name, promise)| {
         let (what, within, idle) = (promise.what(), promise.within_words(), promise.idle_words());
-        format!("{name} | {what} | {within} | {idle}")
+        format!("{name} | {} | {what} | {within} | {idle}", promise.scope())
     });
-    Ok(table("node | what holds | within | messages a second of N nodes then", rows))
+    Ok(table("node | where | what holds | within | messages a second of N nodes then", rows))
 }
