@@ -259,6 +259,8 @@ impl Boundary {
         let (mut not, mut also_not): (Vec<Model>, Vec<Model>) =
             impossible.iter().partition(|&&model| is_weakest(model));
         not.sort_by_key(|model| model.name());
+        // The original's lists have no such model.
+        also_not.retain(|&model| model != Causal);
         also_not.sort_by_key(|model| model.name());
         Self { not, also_not }
     }
