@@ -66,6 +66,14 @@ fn clients_of_one_node_share_segments_whatever_the_seed() {
 }
 
 #[test]
+fn clusters_of_any_size_are_valid_and_do_not_panic() {
+    for nodes in [1, 2, 41, 42, 50, 100] {
+        let run = challenge(nodes, Options::default()).rate(100.0).seconds(5).seed(1).run();
+        run.assert_valid();
+    }
+}
+
+#[test]
 fn acknowledged_early_ten_operations_cost_less_than_a_message() {
     let early = Options::parse(["--ack-early".to_owned()]).expect("an argument");
     let run = available(challenge(2, early)).run();

@@ -22,9 +22,10 @@ const fn injected(bug: &'static str, seeds: u32, findings: &'static [&'static st
 
 /// What shows that a broadcast value is not everywhere; which of them comes first
 /// depends on who reads last.
-const LOSSES: &[&str] = &["lost", "missing-at-end", "never-settles"];
+const LOSSES: &[&str] = &["lost", "missing-at-end", "settles-late", "never-settles"];
 /// What shows that a message of the log is gone, or hidden for a while.
-const GAPS: &[&str] = &["panic", "unseen", "lost-write", "int-poll-skip", "poll-skip"];
+const GAPS: &[&str] =
+    &["panic", "never-settles", "shown-late", "unseen", "lost-write", "int-poll-skip", "poll-skip"];
 /// What shows that a message of the log is shown late somewhere.
 const LATE: &[&str] = &["shown-late", "unseen"];
 /// What shows that a counter is wrong.

@@ -215,7 +215,8 @@ mod tests {
              --rate 0.5 --time-limit 1.5 --values any --start-spread 0 --seq-kv worst \
              --links n0-n1,n1-n2 \
              --topology grid --nemesis partition,kill:2.5 --disk lose-unsynced,full \
-             --settle-within 2000 --idle-messages 4.5 --intruder --availability total --strict --limits 'msgs-per-op<30' --seed 0 -- --name 'it'\\''s'"
+             --settle-within 2000 --idle-messages 4.5 --shown-within 300 --intruder \
+             --availability total --strict --limits 'msgs-per-op<30' --seed 0 -- --name 'it'\\''s'"
         );
     }
 }
