@@ -2,7 +2,7 @@
 //! latency over its range, measured as challenges 3d and 3e measure it, beside what
 //! others have published.
 //!
-//! - [`published`]: the others' figures.
+//! - [`mod@published`]: the others' figures.
 //! - [`picture`]: the figures as SVG.
 
 mod picture;
