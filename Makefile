@@ -131,6 +131,10 @@ figures-write: build ## The same in virtual time, written into the documentation
 determinism: build ## The same seed twice in processes of their own, byte for byte
 	@$(SIMULATE) determinism
 
+.PHONY: fingerprint
+fingerprint: build ## Checksums of what challenges and seeds do, to compare versions by
+	@$(SIMULATE) fingerprint
+
 .PHONY: fuzz
 fuzz: build ## Noise between valid requests and an intruder, for SECONDS seconds a node
 	@$(SIMULATE) fuzz --seconds $(SECONDS)

@@ -16,7 +16,8 @@
 //! - [`figures`]: all that the documentation claims, measured again.
 //! - [`bars`]: what is bounded.
 //! - [`noise`]: noise between valid requests.
-//! - [`determinism`]: the same seed in two processes.
+//! - [`determinism`]: the same seed in two processes; [`fingerprint`]: checksums of
+//!   what seeds do, to compare two versions by.
 //! - [`clock`]: virtual time in log lines.
 
 mod bars;
@@ -25,6 +26,7 @@ mod clock;
 mod determinism;
 mod excess;
 mod figures;
+mod fingerprint;
 mod frontier;
 mod losses;
 mod nodes;
@@ -78,6 +80,9 @@ enum Command {
     /// Run every challenge twice with the same seed, in processes of their own,
     /// and compare histories and journals byte for byte
     Determinism(determinism::Flags),
+    /// Print a checksum of the history and the journal of every challenge and of swarm
+    /// seeds of every node, for comparison with another version's
+    Fingerprint(fingerprint::Flags),
 }
 
 fn main() -> ExitCode {
@@ -94,6 +99,7 @@ fn main() -> ExitCode {
         Command::Figures(flags) => figures::run(&flags),
         Command::Fuzz(flags) => noise::run(&flags),
         Command::Determinism(flags) => determinism::run(&flags),
+        Command::Fingerprint(flags) => fingerprint::run(&flags),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

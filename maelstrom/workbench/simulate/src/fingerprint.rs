@@ -1,0 +1,50 @@
+//! Checksums of histories and journals: a change that is to keep behaviour keeps them.
+
+use clap::Args;
+use workbench::challenge::CHALLENGES;
+use workbench::simulation::Simulation;
+use workbench::swarm::{Case, draw, parallel};
+
+use crate::challenges;
+use crate::nodes::{KINDS, Kind};
+use crate::print;
+
+/// What the command line of `simulate fingerprint` says.
+#[derive(Args, Debug)]
+pub(crate) struct Flags {
+    /// Which nodes; all, and the challenges, when none is named
+    #[arg(value_name = "NODE", value_parser = Kind::find)]
+    nodes: Vec<&'static Kind>,
+
+    /// How many swarm seeds of each node
+    #[arg(long, value_name = "NUM", default_value = "50")]
+    seeds: u64,
+}
+
+pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
+    if flags.nodes.is_empty() {
+        for challenge in CHALLENGES {
+            let kind = Kind::find(challenge.node).map_err(anyhow::Error::msg)?;
+            let (settings, _) = challenges::settings(challenge, 0)?;
+            let sum = checksum(kind, &Case { settings, arguments: Vec::new() })?;
+            print(&format!("challenge {:<3} {sum:08x}\n", challenge.id));
+        }
+    }
+    let all: Vec<&'static Kind> = KINDS.iter().collect();
+    for &kind in if flags.nodes.is_empty() { &all } else { &flags.nodes } {
+        let sums = parallel::over(0..flags.seeds, |seed| {
+            checksum(kind, &draw::case(seed, &kind.subject, &[])?)
+        });
+        for (seed, sum) in sums.into_iter().enumerate() {
+            print(&format!("{} seed {seed} {:08x}\n", kind.subject.name, sum?));
+        }
+    }
+    Ok(true)
+}
+
+/// Of what clients saw, and of every message as it was sent and received.
+fn checksum(kind: &Kind, case: &Case) -> anyhow::Result<u32> {
+    let program = kind.program(&case.arguments)?;
+    let finished = Simulation::with(case.settings.clone(), program).recorded().run();
+    Ok(crc32fast::hash((finished.history + &finished.journal).as_bytes()))
+}
