@@ -28,7 +28,8 @@ const MEMORY: Duration = Duration::from_secs(10);
 const TRIES: u32 = 8;
 /// From how many of those that can be reached, most likely, one is chosen.
 const LIKELY: usize = 2;
-/// How long a value waits for those before it until it goes its own way.
+/// How long a value waits for those before it where it would have to go to everybody
+/// once more.
 const ORPHANED: Duration = Duration::from_secs(3);
 
 /// What a digest was sent for.
@@ -266,7 +267,15 @@ impl Core {
     /// Gives up on values whose predecessors do not come. Returns whether there
     /// is anything new to spread.
     pub(crate) fn adopt_orphans(&mut self, now: Duration) -> bool {
-        now.checked_sub(ORPHANED).is_some_and(|before| self.store.adopt_orphans(before))
+        let before = now.checked_sub(self.patience_with_holes());
+        before.is_some_and(|before| self.store.adopt_orphans(before))
+    }
+
+    /// How long a value waits for those before it until it goes its own way: as long as it
+    /// takes to ask the sender for them and to be answered. Clients see the value meanwhile,
+    /// and nobody else is told of it. In rounds it costs no message to let it go early.
+    fn patience_with_holes(&self) -> Duration {
+        if self.period.is_zero() { ORPHANED } else { 2 * self.rtt.usual_timeout() }
     }
 
     /// Whom to ask for something now.
@@ -323,7 +332,8 @@ impl Core {
     pub(crate) fn wake(&self) -> Option<Duration> {
         let overdue = self.asks.values().filter(|ask| !ask.overdue).map(|ask| ask.deadline).min();
         let wanted = self.wants.values().map(|want| want.due).min();
-        let orphans = self.store.waiting().map(|since| since + ORPHANED);
+        let patience = self.patience_with_holes();
+        let orphans = self.store.waiting().map(|since| since + patience);
         [overdue, wanted, orphans].into_iter().flatten().min()
     }
 }

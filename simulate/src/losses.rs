@@ -21,6 +21,10 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "NUM", default_value_t = SEEDS)]
     seeds: u64,
 
+    /// The first seed
+    #[arg(long, value_name = "NUM", default_value_t = 0)]
+    first: u64,
+
     /// Arguments of the broadcast program, after `--`
     #[arg(last = true, value_name = "NODE ARGS")]
     arguments: Vec<String>,
@@ -64,7 +68,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
 
 /// What is lost with the defaults, as a table.
 pub(crate) fn table() -> anyhow::Result<String> {
-    let (table, misplaced) = rows(&Flags { seeds: FEW_SEEDS, arguments: Vec::new() })?;
+    let (table, misplaced) = rows(&Flags { seeds: FEW_SEEDS, first: 0, arguments: Vec::new() })?;
     ensure!(misplaced.is_empty(), "{}", misplaced.join("\n"));
     Ok(table)
 }
@@ -88,7 +92,8 @@ fn rows(flags: &Flags) -> anyhow::Result<(String, Vec<String>)> {
 }
 
 fn measure(flags: &Flags, nodes: usize, latency: u64) -> anyhow::Result<Losses> {
-    let runs = parallel::over(0..flags.seeds, |seed| one_run(flags, nodes, latency, seed));
+    let seeds = flags.first..flags.first + flags.seeds;
+    let runs = parallel::over(seeds, |seed| one_run(flags, nodes, latency, seed));
     let mut all = Losses::default();
     for run in runs {
         let run = run?;

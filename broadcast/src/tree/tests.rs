@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::*;
-use crate::wire::Answer;
+use crate::wire::{Answer, Run};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -282,4 +282,24 @@ fn while_there_is_unrest_a_child_sends_at_once_and_seeks_when_in_doubt() {
     }
     let asked: Vec<Rank> = tree.core.outbox.iter().map(|(to, _)| *to).collect();
     assert_eq!(asked, [0, 2]);
+}
+
+/// A child's former value went down with the former life of its root, and the child dies
+/// before it can be asked for that.
+#[test]
+fn a_value_behind_a_hole_that_nobody_fills_is_passed_on_within_a_second() {
+    let mut root = Tree::new(Core::new(0, 3, 340 * MS, StdRng::seed_from_u64(1)), 32);
+    root.start(MS);
+    let joins = Digest { nonce: 7, path: vec![0, 2], join: Some(0), ..Digest::default() };
+    root.receive(10 * MS, 2, Message::Digest(joins));
+    let runs = vec![Run(1, 5, 1, vec![value("2")])];
+    root.receive(20 * MS, 1, Message::Spread(Spread { runs, ..Spread::default() }));
+    let passes_on = |(to, message): &(Rank, Message)| {
+        *to == 2 && matches!(message, Message::Spread(spread) if !spread.runs.is_empty())
+    };
+    while !root.core.outbox.iter().any(passes_on) {
+        let wake = root.wake().expect("a value that waits");
+        assert!(wake < 1000 * MS, "{wake:?}");
+        root.run_due(wake);
+    }
 }
