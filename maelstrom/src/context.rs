@@ -192,6 +192,14 @@ impl<S> Context<S> {
         }
     }
 
+    /// Waits until the node's input has ended, after which no message and no reply comes.
+    pub(crate) async fn input_ended(&self) {
+        if let Some(closed) = self.running.calls.until_closed() {
+            // It ends with an error, always.
+            let _ = closed.await;
+        }
+    }
+
     /// Sends a request and waits up to `timeout` for the answer.
     ///
     /// Dropping the future gives the call up; its reply is ignored then, as is

@@ -206,7 +206,7 @@ impl<S, K: Service> Kv<S, K> {
         self.compare_and_set(key, from, to, false).await
     }
 
-    async fn compare_and_set(
+    pub(crate) async fn compare_and_set(
         &self,
         key: &(impl Serialize + ?Sized),
         from: &(impl Serialize + ?Sized),

@@ -61,6 +61,8 @@
 //!   state.
 //! - [`Message`], [`Request`], [`Empty`]: the types of messages, one-way and
 //!   answered.
+//! - [`machine`]: algorithms as state machines, and the [`Driver`](machine::Driver) that
+//!   runs one behind handlers.
 //! - [`kv`]: clients of Maelstrom's key-value services, [`Context::lin_kv`],
 //!   [`Context::seq_kv`] and [`Context::lww_kv`]; [`Context::timestamp`] asks
 //!   `lin-tso`.
@@ -102,6 +104,7 @@ mod injected_bugs;
 mod io;
 mod job;
 pub mod kv;
+pub mod machine;
 mod message;
 mod node;
 mod outbox;

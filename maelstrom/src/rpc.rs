@@ -10,6 +10,7 @@
 //! must not take a reply to its former life's call for one to its own.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -65,6 +66,8 @@ struct Table {
     pending: HashMap<u64, Pending>,
     /// The input has ended: no reply can come any more.
     closed: bool,
+    /// Dropped then, which those who wait for it notice.
+    watchers: Vec<oneshot::Sender<Infallible>>,
 }
 
 struct Pending {
@@ -75,7 +78,8 @@ struct Pending {
 impl Calls {
     /// A table whose numbers begin after `first_id`.
     pub(crate) fn new(first_id: u64) -> Self {
-        Self(Mutex::new(Table { next_id: first_id, pending: HashMap::new(), closed: false }))
+        let (next_id, pending, closed, watchers) = (first_id, HashMap::new(), false, Vec::new());
+        Self(Mutex::new(Table { next_id, pending, closed, watchers }))
     }
 
     /// Hands a reply to its call; `false` when nobody waits for it.
@@ -93,6 +97,18 @@ impl Calls {
         let mut table = self.lock();
         table.closed = true;
         table.pending = HashMap::new();
+        table.watchers.clear();
+    }
+
+    /// What ends, with an error, when all calls are closed; `None` when they are.
+    pub(crate) fn until_closed(&self) -> Option<oneshot::Receiver<Infallible>> {
+        let mut table = self.lock();
+        if table.closed {
+            return None;
+        }
+        let (sender, closed) = oneshot::channel();
+        table.watchers.push(sender);
+        Some(closed)
     }
 
     /// How many calls wait for their reply.

@@ -1,0 +1,380 @@
+//! What runs a machine as a node: the one place between algorithms and the world.
+//!
+//! It holds the machine's lock, its clock, its one alarm and the clients that wait, and
+//! carries out what the machine wants done. Every event goes through
+//! [`Context::event`]: the machine is locked once, handles the input, and its outputs are
+//! carried out in their order. It is never locked across an `await`.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+use tokio::task;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::{
+    Answer, Client, Input, Machine, Members, Messages, Operation, Output, Outputs, Service,
+    ServiceCall, Storage, Time,
+};
+use crate::context::{Context, Setup};
+use crate::error::Error;
+use crate::kv;
+use crate::node::Node;
+
+/// The granularity of timers: a machine whose deadline has passed is woken this often.
+const GRANULARITY: Duration = Duration::from_millis(1);
+
+/// The state of a node that runs a [`Machine`].
+///
+/// [`Driver::node`] makes such a node; its handlers ask the machine by
+/// [`Context::ask`].
+pub struct Driver<M: Machine> {
+    /// An error when the machine could not be made; the node fails its `init` then.
+    machine: Mutex<Result<Running<M>, Error>>,
+    members: Members,
+    /// The machine wants to be woken earlier than it did.
+    replanned: Notify,
+}
+
+/// What a client is answered.
+type Reply<M> = Result<<M as Machine>::Reply, Error>;
+
+/// A machine at work.
+struct Running<M: Machine> {
+    machine: M,
+    /// Where its records go; in memory they are as safe as they ever will be.
+    storage: Option<Box<dyn Storage<M::Record>>>,
+    /// Empty between two events.
+    outputs: Outputs<M>,
+    /// When it was started: by the first event.
+    started: Option<Instant>,
+    /// When it wants to be woken.
+    deadline: Option<Time>,
+    /// Those who were not answered at once.
+    waiting: BTreeMap<Client, oneshot::Sender<Reply<M>>>,
+    last_client: u64,
+    /// The input has ended: nothing that a client could wait for will come.
+    ended: bool,
+    written: u64,
+    /// Why the storage did not take a record.
+    write_error: Option<io::Error>,
+    /// A flush will come.
+    flushing: bool,
+}
+
+impl<M: Machine> Driver<M> {
+    /// A node that runs the machine which `make` makes when `init` comes. It takes the
+    /// [messages](Machine::Message) of its cluster's nodes; what is left to add are the
+    /// handlers of clients' requests.
+    pub fn node(make: impl FnOnce(&Setup, Members) -> M + Send + 'static) -> Node<Self> {
+        Self::node_with_storage(|setup, members| Ok((make(setup, members), None)))
+    }
+
+    /// The same for a machine that writes [records](Machine::Record): `make` makes it of
+    /// what the storage has, and returns both. (Without a storage every record counts as
+    /// written at once.) What it fails with is the answer to `init`.
+    pub fn node_with_storage<F>(make: F) -> Node<Self>
+    where
+        F: FnOnce(&Setup, Members) -> Result<Opened<M>, Error> + Send + 'static,
+    {
+        let node = Node::new(|setup| {
+            let members = Members::new(setup.id(), setup.node_ids());
+            let made = make(setup, members.clone());
+            let machine = made.map(|(machine, storage)| Running::new(machine, storage));
+            Self { machine: Mutex::new(machine), members, replanned: Notify::new() }
+        });
+        M::Message::receive(node.on_init(begin))
+    }
+
+    /// The nodes of the cluster.
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Result<Running<M>, Error>> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads or changes a machine that was made.
+    fn with<T>(&self, look: impl FnOnce(&mut Running<M>) -> T) -> Result<T, Error> {
+        self.lock().as_mut().map(look).map_err(|error| error.clone())
+    }
+}
+
+/// A machine that was made, and where its records go.
+pub type Opened<M> = (M, Option<Box<dyn Storage<<M as Machine>::Record>>>);
+
+impl<M: Machine> Context<Driver<M>> {
+    /// Has the machine take a client's request, and waits for its reply, for as long as
+    /// the node's input lasts.
+    ///
+    /// # Errors
+    ///
+    /// What the machine [fails](Outputs::fail) the request with.
+    pub async fn ask(&self, request: M::Request) -> Result<M::Reply, Error> {
+        match self.admit(request) {
+            Ok(reply) => reply,
+            Err((_, reply)) => replied::<M>(reply.await),
+        }
+    }
+
+    /// The same with a limit to the client's patience: when it has ended, the machine
+    /// gets [`Input::GiveUp`] and has to reply.
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::ask`].
+    pub async fn ask_within(
+        &self,
+        patience: Duration,
+        request: M::Request,
+    ) -> Result<M::Reply, Error> {
+        let (client, mut reply) = match self.admit(request) {
+            Ok(reply) => return reply,
+            Err(waiting) => waiting,
+        };
+        if let Ok(reply) = timeout(patience, &mut reply).await {
+            return replied::<M>(reply);
+        }
+        self.give_up(client);
+        replied::<M>(reply.await)
+    }
+
+    /// The reply to a request, or, if there is none yet, what will bring it.
+    fn admit(&self, request: M::Request) -> Result<Reply<M>, Waiting<M>> {
+        let driver = self.state();
+        let client = match driver.with(Running::next_client) {
+            Ok(client) => client,
+            Err(error) => return Ok(Err(error)),
+        };
+        if let Some(reply) = self.event(Some(Input::Request(client, request)), Some(client)) {
+            return Ok(reply);
+        }
+        let (sender, reply) = oneshot::channel();
+        let ended = driver.with(|running| {
+            running.waiting.insert(client, sender);
+            running.ended
+        });
+        if ended == Ok(true) {
+            self.give_up(client);
+        }
+        Err((client, reply))
+    }
+
+    /// Tells the machine that a client waits no longer, and answers for a machine that
+    /// does not.
+    fn give_up(&self, client: Client) {
+        self.event(Some(Input::GiveUp(client)), None);
+        let waiting = self.state().with(|running| running.waiting.remove(&client));
+        if let Ok(Some(waiting)) = waiting {
+            let error = Error::timeout("no answer in time; it may have happened, or may yet");
+            let _ = waiting.send(Err(error));
+        }
+    }
+
+    /// Another node says something.
+    pub(super) fn heard(&self, message: M::Message) {
+        if let Some(from) = self.state().members.rank(self.source()) {
+            self.event(Some(Input::Message(from, message)), None);
+        }
+    }
+
+    /// Hands an input to the machine, or just starts it, and carries out what it wants
+    /// done. Returns what it replies to the client `asking`, if it does.
+    fn event(&self, input: Option<Input<M>>, asking: Option<Client>) -> Option<Reply<M>> {
+        let driver = self.state();
+        let mut running = driver.lock();
+        let running = running.as_mut().ok()?;
+        let (mut reply, mut next) = (None, input);
+        let planned = running.deadline;
+        loop {
+            running.handle(next.take());
+            self.carry_out(running, asking, &mut reply);
+            next = running.written_in_memory();
+            if next.is_none() {
+                break;
+            }
+        }
+        if running.deadline.is_some_and(|at| planned.is_none_or(|planned| at < planned)) {
+            driver.replanned.notify_one();
+        }
+        reply
+    }
+
+    fn carry_out(
+        &self,
+        running: &mut Running<M>,
+        asking: Option<Client>,
+        replied: &mut Option<Reply<M>>,
+    ) {
+        let mut outputs = std::mem::take(&mut running.outputs);
+        for output in outputs.drain() {
+            match output {
+                Output::Reply(client, reply) if asking == Some(client) => *replied = Some(reply),
+                Output::Reply(client, reply) => running.reply(client, reply),
+                Output::Send(to, message) => message.send(self, self.state().members.id(to)),
+                Output::Call(tag, call) => self.spawn(carry_out_call(self.clone(), tag, call)),
+                Output::Write(record) => {
+                    if running.write(record) {
+                        self.spawn(flush(self.clone()));
+                    }
+                }
+            }
+        }
+        running.outputs = outputs;
+    }
+}
+
+/// Whoever waits for a reply.
+type Waiting<M> = (Client, oneshot::Receiver<Reply<M>>);
+
+fn replied<M: Machine>(reply: Result<Reply<M>, oneshot::error::RecvError>) -> Reply<M> {
+    reply.unwrap_or_else(|_| Err(Error::crash("the node ended before it replied")))
+}
+
+impl<M: Machine> Running<M> {
+    fn new(machine: M, storage: Option<Box<dyn Storage<M::Record>>>) -> Self {
+        Self {
+            machine,
+            storage,
+            outputs: Outputs::default(),
+            started: None,
+            deadline: None,
+            waiting: BTreeMap::new(),
+            last_client: 0,
+            ended: false,
+            written: 0,
+            write_error: None,
+            flushing: false,
+        }
+    }
+
+    fn next_client(&mut self) -> Client {
+        self.last_client += 1;
+        Client(self.last_client)
+    }
+
+    fn handle(&mut self, input: Option<Input<M>>) {
+        let Self { machine, outputs, started, .. } = self;
+        let started = started.get_or_insert_with(|| {
+            machine.handle(Time::ZERO, Input::Start, outputs);
+            Instant::now()
+        });
+        if let Some(input) = input {
+            machine.handle(started.elapsed(), input, outputs);
+        }
+        self.deadline = self.machine.deadline();
+    }
+
+    fn reply(&mut self, client: Client, reply: Reply<M>) {
+        match self.waiting.remove(&client) {
+            // Its handler may have gone; then nobody is to be told.
+            Some(waiting) => drop(waiting.send(reply)),
+            None => tracing::debug!(?client, "a reply to nobody who waits"),
+        }
+    }
+
+    /// Takes a record; returns whether a flush has to come.
+    fn write(&mut self, record: M::Record) -> bool {
+        self.written += 1;
+        let Some(storage) = &mut self.storage else { return false };
+        if let Err(error) = storage.append(record) {
+            self.write_error.get_or_insert(error);
+        }
+        !std::mem::replace(&mut self.flushing, true)
+    }
+
+    /// What the machine hears of its records where there is no storage.
+    fn written_in_memory(&mut self) -> Option<Input<M>> {
+        let is_news = self.storage.is_none() && self.written > 0;
+        is_news.then(|| Input::Written(std::mem::take(&mut self.written)))
+    }
+
+    /// Makes safe what was written; says how much that is.
+    fn flush(&mut self) -> Option<Input<M>> {
+        self.flushing = false;
+        let flushed = match (self.write_error.take(), &mut self.storage) {
+            (Some(error), _) => Err(error),
+            (None, storage) => storage.as_mut().map_or(Ok(()), |storage| storage.flush()),
+        };
+        let records = std::mem::take(&mut self.written);
+        Some(flushed.map_or_else(Input::WriteFailed, |()| Input::Written(records)))
+    }
+}
+
+/// Starts the tasks of a node.
+async fn begin<M: Machine>(context: Context<Driver<M>>) -> Result<(), Error> {
+    context.state().with(|_| ())?;
+    context.spawn(keep_time(context.clone()));
+    context.spawn(watch_input(context.clone()));
+    Ok(())
+}
+
+/// Starts the machine when others can be talked to (earlier, it would take the time for
+/// which its messages are held back for theirs), and wakes it whenever it wants to be,
+/// but no more often than timers can tell apart.
+async fn keep_time<M: Machine>(context: Context<Driver<M>>) {
+    context.cluster_started().await;
+    context.event(None, None);
+    let driver = context.state();
+    let mut earliest = Instant::now();
+    loop {
+        let planned = driver.with(|running| running.started.zip(running.deadline));
+        match planned.ok().flatten().map(|(started, deadline)| earliest.max(started + deadline)) {
+            // Either way, look again.
+            Some(at) if at > Instant::now() => {
+                let _ = timeout_at(at, driver.replanned.notified()).await;
+            }
+            Some(_) => {
+                context.event(Some(Input::Wake), None);
+                earliest = Instant::now() + GRANULARITY;
+            }
+            None => driver.replanned.notified().await,
+        }
+    }
+}
+
+/// Ends the patience of all clients at the end of input: no message and no answer that
+/// could help them will come.
+async fn watch_input<M: Machine>(context: Context<Driver<M>>) {
+    context.input_ended().await;
+    let waiting = context.state().with(|running| {
+        running.ended = true;
+        running.waiting.keys().copied().collect::<Vec<_>>()
+    });
+    waiting.unwrap_or_default().into_iter().for_each(|client| context.give_up(client));
+}
+
+/// Makes safe all that was written until everything that has arrived was handled.
+async fn flush<M: Machine>(context: Context<Driver<M>>) {
+    task::yield_now().await;
+    let input = context.state().with(Running::flush).ok().flatten();
+    context.event(input, None);
+}
+
+async fn carry_out_call<M: Machine>(context: Context<Driver<M>>, tag: M::Call, call: ServiceCall) {
+    if !call.pause.is_zero() {
+        sleep(call.pause).await;
+    }
+    let answer = match call.service {
+        Service::LinKv => ask_service(context.lin_kv(), &call).await,
+        Service::SeqKv => ask_service(context.seq_kv(), &call).await,
+        Service::LwwKv => ask_service(context.lww_kv(), &call).await,
+    };
+    if !answer.is_closed() {
+        context.event(Some(Input::Returned(tag, answer)), None);
+    }
+}
+
+async fn ask_service<S, K: kv::Service>(service: kv::Kv<S, K>, call: &ServiceCall) -> Answer {
+    let (service, key) = (service.timeout(call.timeout), &call.key);
+    match &call.operation {
+        Operation::Read => Answer::Read(service.read(key).await),
+        Operation::Write(value) => Answer::Changed(service.write(key, value).await.map(|()| true)),
+        Operation::Cas { from, to, create } => {
+            Answer::Changed(service.compare_and_set(key, from, to, *create).await)
+        }
+    }
+}
