@@ -44,7 +44,7 @@ impl Shell {
         ranks.sort();
         ranks.dedup();
         let me = ranks.binary_search(setup.id()).unwrap_or_default();
-        let machine = Broadcaster::new(me, ranks.len(), config, setup.rng());
+        let machine = Broadcaster::new(me, ranks.len(), config, setup.new_rng());
         let machine = Mutex::new(machine);
         let (started, replanned) = (OnceLock::new(), Notify::new());
         Self { machine, ranks, started, replanned, bugs: config.bugs }

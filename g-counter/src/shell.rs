@@ -42,7 +42,7 @@ struct Contents {
 
 impl Shell {
     pub(crate) fn new(setup: &Setup, bugs: Bugs) -> Self {
-        let nonce = match setup.rng().random_range(0..NONCES) {
+        let nonce = match setup.new_rng().random_range(0..NONCES) {
             _ if bugs.has(Bug::SameNonce) => 7,
             nonce => nonce,
         };
@@ -116,7 +116,7 @@ async fn check(context: Context<Shell>, pace: Pace) {
 }
 
 async fn look_up(context: Context<Shell>, nodes: Vec<NodeId>) {
-    let fresh: u64 = context.rng().random_range(0..NONCES);
+    let fresh: u64 = context.new_rng().random_range(0..NONCES);
     let (key, service) = (format!("fresh/{}", context.id()), context.seq_kv().timeout(PATIENCE));
     if let Err(error) = service.write(&key, &fresh).await {
         tracing::debug!(%error, "what is looked up may be old");

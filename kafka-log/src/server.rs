@@ -66,7 +66,7 @@ impl Server {
         let mut nodes = setup.node_ids().to_vec();
         nodes.sort();
         let me = nodes.iter().position(|id| id == setup.id()).unwrap_or_default();
-        let life = format!("{}-{:016x}", setup.id(), setup.rng().random::<u64>());
+        let life = format!("{}-{:016x}", setup.id(), setup.new_rng().random::<u64>());
         let log = Log::new(me, nodes.len(), life, options);
         Self {
             desk: Mutex::new(Desk { log, waiting: BTreeMap::new(), alarm: None }),

@@ -48,10 +48,10 @@ impl Setup {
         self.node_ids.iter().filter(|&id| *id != self.id)
     }
 
-    /// A new generator of random numbers, seeded from the node's: from the
+    /// Makes a new generator of random numbers, seeded from the node's: from the
     /// operating system's entropy in a process, from the run's seed in a
-    /// simulation.
-    pub fn rng(&self) -> StdRng {
+    /// simulation. Each call makes another one, with numbers of its own.
+    pub fn new_rng(&self) -> StdRng {
         let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
         StdRng::from_rng(&mut *rng)
     }
@@ -146,9 +146,9 @@ impl<S> Context<S> {
     }
 
     /// A new generator of random numbers, seeded from the node's; see
-    /// [`Setup::rng`].
-    pub fn rng(&self) -> StdRng {
-        self.running.setup.rng()
+    /// [`Setup::new_rng`].
+    pub fn new_rng(&self) -> StdRng {
+        self.running.setup.new_rng()
     }
 
     /// A directory of the node's own; see [`Setup::directory`].
@@ -260,7 +260,7 @@ impl<S> Context<S> {
             match self.call(dest, request, patience).await {
                 Err(CallError::Timeout { .. }) => in_doubt = true,
                 Err(error) if error.code() == unavailable => {
-                    let pause = patience.mul_f64(self.rng().random_range(0.5..1.0));
+                    let pause = patience.mul_f64(self.new_rng().random_range(0.5..1.0));
                     time::sleep(pause).await;
                 }
                 Err(error) if in_doubt && error.is_definite() => {

@@ -173,7 +173,7 @@ async fn open(context: Context<Store>) -> Result<(), Error> {
     let (fresh, options) = (inner.replica.origin().clone(), inner.options);
     let (log, database) = Log::open(disk, context.id(), fresh, options.fsync, options.bugs)
         .map_err(|error| Error::crash(format_args!("{error:#}")))?;
-    let (peers, number) = (context.peers().cloned(), context.rng().random());
+    let (peers, number) = (context.peers().cloned(), context.new_rng().random());
     inner.replica = Replica::new(log.origin().clone(), database, peers, number, options.bugs);
     inner.log = Some(log);
     inner.lock = Some(lock);
@@ -219,7 +219,7 @@ fn send(context: &Context<Store>, dest: &NodeId, message: &Any) {
 
 impl Store {
     fn new(setup: &Setup, options: Options) -> Self {
-        let mut rng = setup.rng();
+        let mut rng = setup.new_rng();
         let (origin, number) = (Origin::new(setup.id(), rng.random()), rng.random());
         let database = Database::new(MAX_JOURNAL_BYTES, options.bugs);
         let replica = Replica::new(origin, database, setup.peers().cloned(), number, options.bugs);

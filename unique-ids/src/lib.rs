@@ -73,7 +73,7 @@ pub struct Ids {
 impl Ids {
     /// Ids of a life that begins now.
     pub fn new(setup: &Setup) -> Self {
-        let incarnation = Builder::from_random_bytes(setup.rng().random()).into_uuid();
+        let incarnation = Builder::from_random_bytes(setup.new_rng().random()).into_uuid();
         let prefix = format!("{}-{}-", setup.id(), incarnation.simple());
         Self { prefix, count: AtomicU64::new(0) }
     }

@@ -70,7 +70,7 @@ impl<S, K: Ordered> Kv<S, K> {
         mut modify: impl FnMut(Option<&V>) -> V,
     ) -> Result<V, UpdateError> {
         let node = self.context.id().clone();
-        let stamp: u64 = self.context.rng().random_range(0..1 << 53);
+        let stamp: u64 = self.context.new_rng().random_range(0..1 << 53);
         // Whether a cas may have happened that nobody answered, or may yet.
         let mut in_doubt = false;
         loop {
@@ -125,7 +125,7 @@ impl<S, K: Ordered> Kv<S, K> {
         match current {
             Some(current) => self.cas(key, current, new).await,
             None => {
-                let nothing = format!("nothing {:x}", self.context.rng().random::<u128>());
+                let nothing = format!("nothing {:x}", self.context.new_rng().random::<u128>());
                 self.compare_and_set(key, &nothing, new, true).await
             }
         }

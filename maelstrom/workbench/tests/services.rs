@@ -100,7 +100,7 @@ fn textbook_counter() -> Node<Mutex<i64>> {
             Ok(Empty {})
         })
         .handle(async |context: Context<Mutex<i64>>, Sum {}| {
-            let unique: u64 = context.rng().random();
+            let unique: u64 = context.new_rng().random();
             context.seq_kv().write(&("fresh", &**context.id()), &unique).await?;
             let mut value = 0;
             for node in context.node_ids() {

@@ -64,7 +64,7 @@ type Marked = (i64, u64);
 async fn update<K: Home>(context: &Context<Register<K>>, delta: i64) -> Result<i64, Error> {
     let _turn = context.state().turn.lock().await;
     let kv = K::of(context);
-    let mark: u64 = context.rng().random_range(0..1 << 53);
+    let mark: u64 = context.new_rng().random_range(0..1 << 53);
     let add = |old: Option<&Marked>| (old.map_or(0, |old| old.0) + delta, mark);
     loop {
         let done = match context.state().way {
