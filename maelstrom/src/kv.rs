@@ -100,14 +100,33 @@ pub type LwwKv<S> = Kv<S, Lww>;
 /// A client of a key-value service, made by [`Context::lin_kv`],
 /// [`Context::seq_kv`] or [`Context::lww_kv`].
 ///
-/// Keys and values are anything that has a JSON form. A missing key is `None`
-/// and a lost race is `false`; an error means that the outcome is unknown or that the
+/// Keys and values are anything that has a JSON form. A missing key is `None`, and
+/// [`Cas`] says what became of a compare-and-set; an error means that the outcome is unknown or that the
 /// service refused, which [`CallError::is_definite`] tells apart.
 pub struct Kv<S, K> {
     context: Context<S>,
     service: NodeId,
     timeout: Duration,
     kind: PhantomData<fn() -> K>,
+}
+
+/// What became of a compare-and-set: [`Kv::cas`].
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cas {
+    /// The key had the expected value, and has the new one now.
+    Set,
+    /// There is no such key.
+    NoSuchKey,
+    /// The key has another value than the expected one.
+    OtherValue,
+}
+
+impl Cas {
+    /// Whether the key was set.
+    pub fn is_set(self) -> bool {
+        self == Self::Set
+    }
 }
 
 impl<S> Context<S> {
@@ -150,6 +169,11 @@ impl<S, K: Service> Kv<S, K> {
     }
 
     /// Waits so long for an answer, instead of one second.
+    ///
+    /// A request and its answer take two hops. Ten times the mean latency of a hop is
+    /// patient enough: with exponential latencies one request in 2,000 takes longer. So
+    /// one second is right up to a mean of 100 ms. What is less than two hops fails
+    /// always, and a write or a cas that failed so may have happened.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -170,7 +194,7 @@ impl<S, K: Service> Kv<S, K> {
         let read = Read::<_, V> { key, value: PhantomData };
         match self.context.call(&self.service, &read, self.timeout).await {
             Ok(ReadOk { value }) => Ok(Some(value)),
-            Err(error) if answered(&error, &[Definite::KeyDoesNotExist]) => Ok(None),
+            Err(error) if answered(&error, Definite::KeyDoesNotExist) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -190,8 +214,7 @@ impl<S, K: Service> Kv<S, K> {
         self.context.call(&self.service, &write, self.timeout).await.map(|Empty {}| ())
     }
 
-    /// Sets `key` to `to` if it is `from`, and says whether it did; a missing
-    /// key is never equal.
+    /// Sets `key` to `to` if it is `from`; a missing key is never equal.
     ///
     /// # Errors
     ///
@@ -202,7 +225,7 @@ impl<S, K: Service> Kv<S, K> {
         key: &(impl Serialize + ?Sized),
         from: &V,
         to: &V,
-    ) -> Result<bool, CallError> {
+    ) -> Result<Cas, CallError> {
         self.compare_and_set(key, from, to, false).await
     }
 
@@ -212,22 +235,20 @@ impl<S, K: Service> Kv<S, K> {
         from: &(impl Serialize + ?Sized),
         to: &(impl Serialize + ?Sized),
         create_if_not_exists: bool,
-    ) -> Result<bool, CallError> {
-        let cas = Cas { key, from, to, create_if_not_exists };
-        match self.context.call(&self.service, &cas, self.timeout).await {
-            Ok(Empty {}) => Ok(true),
-            Err(error)
-                if answered(&error, &[Definite::KeyDoesNotExist, Definite::PreconditionFailed]) =>
-            {
-                Ok(false)
-            }
+    ) -> Result<Cas, CallError> {
+        let request = CasRequest { key, from, to, create_if_not_exists };
+        match self.context.call(&self.service, &request, self.timeout).await {
+            Ok(Empty {}) => Ok(Cas::Set),
+            Err(error) if answered(&error, Definite::KeyDoesNotExist) => Ok(Cas::NoSuchKey),
+            Err(error) if answered(&error, Definite::PreconditionFailed) => Ok(Cas::OtherValue),
             Err(error) => Err(error),
         }
     }
 }
 
 impl<S, K: Ordered> Kv<S, K> {
-    /// As [`Kv::cas`], but a missing key is created with the value `to`.
+    /// As [`Kv::cas`], but a missing key is created with the value `to`, so there is
+    /// only one way to lose: the key has another value.
     /// (`lww-kv` ignores the wish, so its client does not offer it.)
     ///
     /// # Errors
@@ -239,12 +260,12 @@ impl<S, K: Ordered> Kv<S, K> {
         from: &V,
         to: &V,
     ) -> Result<bool, CallError> {
-        self.compare_and_set(key, from, to, true).await
+        self.compare_and_set(key, from, to, true).await.map(Cas::is_set)
     }
 }
 
-fn answered(error: &CallError, codes: &[Definite]) -> bool {
-    codes.iter().any(|&code| error.code() == Some(code.into()))
+fn answered(error: &CallError, code: Definite) -> bool {
+    error.code() == Some(code.into())
 }
 
 #[derive(Serialize)]
@@ -276,7 +297,7 @@ impl<T: ?Sized, V: ?Sized> Request for Write<'_, T, V> {
 }
 
 #[derive(Serialize)]
-struct Cas<'a, T: ?Sized, F: ?Sized, V: ?Sized> {
+struct CasRequest<'a, T: ?Sized, F: ?Sized, V: ?Sized> {
     key: &'a T,
     from: &'a F,
     to: &'a V,
@@ -284,7 +305,7 @@ struct Cas<'a, T: ?Sized, F: ?Sized, V: ?Sized> {
     create_if_not_exists: bool,
 }
 
-impl<T: ?Sized, F: ?Sized, V: ?Sized> Request for Cas<'_, T, F, V> {
+impl<T: ?Sized, F: ?Sized, V: ?Sized> Request for CasRequest<'_, T, F, V> {
     const TYPE: &'static str = "cas";
     type Reply = Empty;
 }

@@ -111,11 +111,11 @@ async fn a_write_takes_any_key_and_value() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_race_is_false() {
+async fn a_cas_tells_a_missing_key_from_another_value() {
     let cas = r#""type":"cas","key":[1],"from":"a","to":"b""#;
-    check("cas", &[("lin-kv", cas, CAS_OK)], "true").await;
-    check("cas", &[("lin-kv", cas, RACE)], "false").await;
-    check("cas", &[("lin-kv", cas, MISSING)], "false").await;
+    check("cas", &[("lin-kv", cas, CAS_OK)], "Set").await;
+    check("cas", &[("lin-kv", cas, RACE)], "OtherValue").await;
+    check("cas", &[("lin-kv", cas, MISSING)], "NoSuchKey").await;
     let create = r#""type":"cas","key":"key","from":1,"to":2,"create_if_not_exists":true"#;
     check("create", &[("seq-kv", create, CAS_OK)], "true").await;
 }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::time;
 
-use super::{Kv, Ordered};
+use super::{Cas, Kv, Ordered};
 use crate::error::{CallError, Error};
 use crate::rpc::SHORTEST;
 
@@ -123,10 +123,10 @@ impl<S, K: Ordered> Kv<S, K> {
         new: &V,
     ) -> Result<bool, CallError> {
         match current {
-            Some(current) => self.cas(key, current, new).await,
+            Some(current) => self.cas(key, current, new).await.map(Cas::is_set),
             None => {
                 let nothing = format!("nothing {:x}", self.context.new_rng().random::<u128>());
-                self.compare_and_set(key, &nothing, new, true).await
+                self.compare_and_set(key, &nothing, new, true).await.map(Cas::is_set)
             }
         }
     }

@@ -373,8 +373,8 @@ async fn ask_service<S, K: kv::Service>(service: kv::Kv<S, K>, call: &ServiceCal
     match &call.operation {
         Operation::Read => Answer::Read(service.read(key).await),
         Operation::Write(value) => Answer::Changed(service.write(key, value).await.map(|()| true)),
-        Operation::Cas { from, to, create } => {
-            Answer::Changed(service.compare_and_set(key, from, to, *create).await)
-        }
+        Operation::Cas { from, to, create } => Answer::Changed(
+            service.compare_and_set(key, from, to, *create).await.map(kv::Cas::is_set),
+        ),
     }
 }

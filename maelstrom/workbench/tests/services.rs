@@ -9,7 +9,7 @@ mod registers;
 use std::marker::PhantomData;
 
 use counters::{Add, Sum, SumOk};
-use maelstrom::kv::{Kv, Lin, Lww, Seq, Service};
+use maelstrom::kv::{self, Kv, Lin, Lww, Seq, Service};
 use maelstrom::{Context, Definite, Empty, Error, Node};
 use rand::RngExt as _;
 use registers::{Cas, Found, Read, Write};
@@ -56,8 +56,11 @@ fn node<K: Home>() -> Node<Proxy<K>> {
             Ok(Empty {})
         })
         .handle(async |context, Cas { key, from, to }| {
-            let lost = || Error::new(Definite::PreconditionFailed, "another value there");
-            K::of(&context).cas(&key, &from, &to).await?.then_some(Empty {}).ok_or_else(lost)
+            match K::of(&context).cas(&key, &from, &to).await? {
+                kv::Cas::Set => Ok(Empty {}),
+                kv::Cas::NoSuchKey => Err(Error::new(Definite::KeyDoesNotExist, key)),
+                kv::Cas::OtherValue => Err(Error::new(Definite::PreconditionFailed, from)),
+            }
         })
 }
 

@@ -70,7 +70,7 @@ async fn write(context: Context<Proxy>, Write { key, value }: Write) -> Result<E
 async fn cas(context: Context<Proxy>, Cas { key, from, to }: Cas) -> Result<Empty, Error> {
     ignore(&context).await;
     let proxy = context.state();
-    if context.lin_kv().cas(&key, &from, &to).await? || proxy.odd(Fault::SwapsAnything) {
+    if context.lin_kv().cas(&key, &from, &to).await?.is_set() || proxy.odd(Fault::SwapsAnything) {
         return Ok(Empty {});
     }
     Err(Error::new(Definite::PreconditionFailed, format_args!("{key} is not {from}")))
