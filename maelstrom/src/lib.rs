@@ -10,19 +10,12 @@
 //! # A complete node
 //!
 //! ```
-//! use maelstrom::{Context, Error, Node, Request};
-//! use serde::{Deserialize, Serialize};
+//! use maelstrom::{Context, Error, Node};
 //! use serde_json::value::RawValue;
 //!
-//! /// `{"type":"echo","echo":…}` is answered `{"type":"echo_ok","echo":…}`.
-//! #[derive(Serialize, Deserialize)]
-//! struct Echo {
-//!     echo: Box<RawValue>,
-//! }
-//!
-//! impl Request for Echo {
-//!     const TYPE: &'static str = "echo";
-//!     type Reply = Echo;
+//! maelstrom::message_types! {
+//!     /// `{"type":"echo","echo":…}` is answered `{"type":"echo_ok","echo":…}`.
+//!     "echo": struct Echo { echo: Box<RawValue> } -> Echo;
 //! }
 //!
 //! async fn echo(_: Context<()>, request: Echo) -> Result<Echo, Error> {
@@ -57,10 +50,10 @@
 //! - [`Node`]: registers handlers, hooks and periodic tasks; runs on any reader
 //!   and writer. [`run`] runs one as a process.
 //! - [`Context`]: what a handler sees: identity, state, [`Context::send`],
-//!   [`Context::call`], randomness. [`Setup`] is what is known before there is
-//!   state.
-//! - [`Message`], [`Request`], [`Empty`]: the types of messages, one-way and
-//!   answered.
+//!   [`Context::call`], randomness; [`Context::call_quorum`] and its kin ask all other
+//!   nodes at once. [`Setup`] is what is known before there is state.
+//! - [`message_types!`] defines the types of messages: [`Request`], which is answered, and
+//!   [`Message`], which is not; [`Empty`] has no fields.
 //! - [`machine`]: algorithms as state machines, and the [`Driver`](machine::Driver) that
 //!   runs one behind handlers.
 //! - [`kv`]: clients of Maelstrom's key-value services, [`Context::lin_kv`],
@@ -97,6 +90,7 @@
 //! - Time comes from [`tokio::time`] and chance from the node's seeded
 //!   generator, so that the same seed gives the same bytes in a simulation.
 
+mod ask;
 mod context;
 pub mod disk;
 mod error;
@@ -106,6 +100,7 @@ mod job;
 pub mod kv;
 pub mod machine;
 mod message;
+mod message_types;
 mod node;
 mod outbox;
 mod panics;
@@ -113,11 +108,16 @@ mod process;
 mod rpc;
 mod run;
 
+pub use ask::NoQuorum;
 pub use context::{Context, Setup};
 pub use error::{CallError, Definite, Error, ErrorCode, Indefinite};
 pub use message::{Empty, Message, NodeId, Request};
-pub use node::{Host, Node, Senders};
+pub use node::{Host, Node, Other, Senders};
 pub use panics::{Panic, Panics};
 pub use process::run;
 pub use rpc::Backoff;
 pub use run::{RunError, Stats};
+
+/// What [`message_types!`] derives from.
+#[doc(hidden)]
+pub use serde;

@@ -47,19 +47,11 @@ pub(crate) fn brief(text: impl fmt::Display) -> String {
     beginning.0
 }
 
-/// A message that wants no answer.
+/// A message that wants no answer. [`message_types!`](crate::message_types!) defines such types:
 ///
 /// ```
-/// # use maelstrom::Message;
-/// # use serde::{Deserialize, Serialize};
-/// #[derive(Serialize, Deserialize)]
-/// struct Gossip {
-///     values: Vec<u64>,
-/// }
-///
-/// impl Message for Gossip {
-///     const TYPE: &'static str = "gossip";
-/// }
+/// maelstrom::message_types! { "gossip": struct Gossip { values: Vec<u64> }; }
+/// # fn main() {}
 /// ```
 pub trait Message {
     /// The `type` of the body. The type's own fields stand beside it, so none
@@ -68,19 +60,14 @@ pub trait Message {
 }
 
 /// A message that is answered: by a reply of type `<TYPE>_ok`, or by an error.
+/// [`message_types!`](crate::message_types!) defines such types:
 ///
 /// ```
-/// # use maelstrom::{Empty, Request};
-/// # use serde::{Deserialize, Serialize};
-/// #[derive(Serialize, Deserialize)]
-/// struct Add {
-///     delta: u64,
-/// }
+/// use maelstrom::Empty;
 ///
-/// impl Request for Add {
-///     const TYPE: &'static str = "add";
-///     type Reply = Empty; // {"type":"add_ok","in_reply_to":…}
-/// }
+/// // Answered {"type":"add_ok","in_reply_to":…}
+/// maelstrom::message_types! { "add": struct Add { delta: u64 } -> Empty; }
+/// # fn main() {}
 /// ```
 pub trait Request {
     /// The `type` of the request's body; its own fields stand beside it, so

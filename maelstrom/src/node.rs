@@ -17,6 +17,7 @@ use rand::rngs::{StdRng, SysRng};
 use rand::{SeedableRng, TryRng};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use tokio::io::{AsyncBufRead, AsyncWrite};
 use tokio::time::{self, MissedTickBehavior};
 
@@ -95,6 +96,15 @@ pub enum Senders {
     Nodes,
 }
 
+/// A message of a type that a node has no handler for; see [`Node::fallback`].
+#[derive(Clone, Debug)]
+pub struct Other {
+    /// The body's `type`.
+    pub kind: String,
+    /// The whole body as the text that came, header included.
+    pub body: Box<RawValue>,
+}
+
 pub(crate) type Hook<S> =
     Box<dyn Fn(Context<S>) -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
 pub(crate) type Periodic<S> = Box<dyn FnOnce(Context<S>) -> Task + Send>;
@@ -110,6 +120,7 @@ pub(crate) type Periodic<S> = Box<dyn FnOnce(Context<S>) -> Task + Send>;
 pub struct Node<S> {
     pub(crate) make_state: MakeState<S>,
     pub(crate) handlers: BTreeMap<&'static str, Registered<S>>,
+    pub(crate) fallback: Option<Registered<S>>,
     pub(crate) hooks: Vec<Hook<S>>,
     pub(crate) periodic: Vec<Periodic<S>>,
 }
@@ -120,6 +131,7 @@ impl<S: Send + Sync + 'static> Node<S> {
         Self {
             make_state: Box::new(make_state),
             handlers: BTreeMap::new(),
+            fallback: None,
             hooks: Vec::new(),
             periodic: Vec::new(),
         }
@@ -201,6 +213,48 @@ impl<S: Send + Sync + 'static> Node<S> {
         self.register(M::TYPE, Senders::Nodes, erase_message::<S, M, F, Fut>(handler))
     }
 
+    /// Gives messages of all other types to `handler`. What it returns is answered as
+    /// `<kind>_ok` if the message has a `msg_id`; its JSON form is a struct or map.
+    ///
+    /// Without a fallback such messages are answered `not-supported`. With one, that is
+    /// the answer only if `handler` returns it as its error, or if a client sends a type
+    /// that is [between nodes](Node::handle_from_nodes): the fallback does not get that.
+    /// A panic of `handler` is told as one in `` handler `fallback` ``.
+    ///
+    /// ```
+    /// use maelstrom::{Context, Definite, Empty, Error, Node, Other};
+    ///
+    /// async fn other(_: Context<()>, other: Other) -> Result<Empty, Error> {
+    ///     match other.kind.strip_prefix("test_") {
+    ///         Some(_) => Ok(Empty {}),
+    ///         None => Err(Error::new(Definite::NotSupported, other.body)),
+    ///     }
+    /// }
+    ///
+    /// let node = Node::new(|_| ()).fallback(other);
+    /// # drop(node);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When there is a fallback already.
+    #[must_use]
+    pub fn fallback<Reply, F, Fut>(mut self, handler: F) -> Self
+    where
+        Reply: Serialize + Send + 'static,
+        F: Fn(Context<S>, Other) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Reply, Error>> + Send + 'static,
+    {
+        assert!(self.fallback.is_none(), "two fallbacks");
+        let reply = |kind: &str| format!("{kind}_ok").into();
+        let decode = |envelope: &Envelope<'_>, line: &str| {
+            Ok(Other { kind: envelope.body.kind.to_string(), body: envelope.decode_body(line)? })
+        };
+        let handler = erase(Place::Handler("fallback"), reply, decode, handler);
+        self.fallback = Some(Registered { senders: Senders::Anyone, handler });
+        self
+    }
+
     /// The types of the messages that this node has handlers for, in order, each with
     /// whose messages it takes; `init` apart, which every node takes.
     pub fn message_types(&self) -> impl Iterator<Item = (&'static str, Senders)> {
@@ -233,6 +287,11 @@ impl<S: Send + Sync + 'static> Node<S> {
     /// Runs `task` every `period`, beginning one period after `init` was
     /// answered; never twice at a time. A run that panics is logged, and the
     /// next one comes all the same.
+    ///
+    /// A run that takes longer than `period` delays the next one, which begins as soon
+    /// as the long one ends; the one after that comes a period later. Runs that were
+    /// missed are not made up for. So a heartbeat must not wait for answers here:
+    /// [`Context::call_each`] does not, and [`Context::spawn`] takes whatever waits.
     ///
     /// # Panics
     ///
@@ -313,47 +372,63 @@ impl<S: Send + Sync + 'static> Node<S> {
 fn erase_request<S, R, F, Fut>(handler: F) -> Handler<S>
 where
     S: Send + Sync + 'static,
-    R: Request + DeserializeOwned,
+    R: Request + DeserializeOwned + 'static,
     R::Reply: Serialize + Send + 'static,
     F: Fn(Context<S>, R) -> Fut + Send + 'static,
     Fut: Future<Output = Result<R::Reply, Error>> + Send + 'static,
 {
     let is_unit = TypeId::of::<R::Reply>() == TypeId::of::<()>();
     assert!(!is_unit, "a reply without fields is `Empty`, not `()`: see `{}`", R::TYPE);
-    erase(R::TYPE, handler)
+    erase_named(R::TYPE, handler)
 }
 
 /// Erases the types of a handler of messages that want no answer.
 fn erase_message<S, M, F, Fut>(handler: F) -> Handler<S>
 where
     S: Send + Sync + 'static,
-    M: Message + DeserializeOwned,
+    M: Message + DeserializeOwned + 'static,
     F: Fn(Context<S>, M) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    erase(M::TYPE, move |context, message| handler(context, message).map(|()| Ok(Empty {})))
+    erase_named(M::TYPE, move |context, message| handler(context, message).map(|()| Ok(Empty {})))
 }
 
-/// Erases a handler's types.
-fn erase<S, R, Reply, F, Fut>(kind: &'static str, handler: F) -> Handler<S>
+/// Erases the types of a handler of one type of message.
+fn erase_named<S, R, Reply, F, Fut>(kind: &'static str, handler: F) -> Handler<S>
 where
     S: Send + Sync + 'static,
-    R: DeserializeOwned,
-    Reply: Serialize + Send,
+    R: DeserializeOwned + 'static,
+    Reply: Serialize + Send + 'static,
     F: Fn(Context<S>, R) -> Fut + Send + 'static,
     Fut: Future<Output = Result<Reply, Error>> + Send + 'static,
 {
     let reply: Arc<str> = format!("{kind}_ok").into();
-    let place = Place::Handler(kind);
+    let decode = |envelope: &Envelope<'_>, line: &str| envelope.decode_body::<R>(line);
+    erase(Place::Handler(kind), move |_| Arc::clone(&reply), decode, handler)
+}
+
+/// Erases a handler's types. `reply` makes the type of the answer from the request's.
+fn erase<S, R, Reply, F, Fut>(
+    place: Place<'static>,
+    reply: impl Fn(&str) -> Arc<str> + Send + 'static,
+    decode: impl Fn(&Envelope<'_>, &str) -> Result<R, Malformed> + Send + 'static,
+    handler: F,
+) -> Handler<S>
+where
+    S: Send + Sync + 'static,
+    Reply: Serialize + Send,
+    F: Fn(Context<S>, R) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<Reply, Error>> + Send + 'static,
+{
     Box::new(move |running, envelope, line| {
         let (source, msg_id) = (NodeId::from(&*envelope.src), envelope.body.msg_id);
         let context = Context::of(Arc::clone(running), source.clone(), line.len());
-        let start = || Ok(handler(context, envelope.decode_body::<R>(line)?));
+        let start = || Ok(handler(context, decode(envelope, line)?));
         let started = running.panics().catch(place, start).map_or_else(
             |error| Ok(Err(error)),
             |started: Result<Fut, Malformed>| started.map(Ok),
         )?;
-        let (running, reply) = (Arc::clone(running), Arc::clone(&reply));
+        let (running, reply) = (Arc::clone(running), reply(&envelope.body.kind));
         let task: Task = Box::pin(async move {
             let answer = |result| answer(&running, place, &source, msg_id, &reply, result);
             match started {

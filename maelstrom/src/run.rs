@@ -148,6 +148,7 @@ struct Started {
 struct Core<S> {
     make_state: Option<MakeState<S>>,
     handlers: BTreeMap<&'static str, Registered<S>>,
+    fallback: Option<Registered<S>>,
     hooks: Arc<Vec<Hook<S>>>,
     periodic: Vec<Periodic<S>>,
     host: Host,
@@ -174,6 +175,7 @@ impl<S: Send + Sync + 'static> Core<S> {
         Self {
             make_state: Some(node.make_state),
             handlers: node.handlers,
+            fallback: node.fallback,
             hooks: Arc::new(node.hooks),
             periodic: node.periodic,
             host,

@@ -3,8 +3,8 @@
 mod common;
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use common::{Add, Echo, INIT, INIT_OK, node, replies_to, serve};
 use maelstrom::{Context, Empty, Error, Host, Node, Request, RunError};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 fn echo(number: usize) -> String {
     format!(r#"{{"src":"c1","dest":"n0","body":{{"type":"echo","msg_id":{number},"echo":1}}}}"#)
@@ -318,4 +318,25 @@ fn a_reply_that_is_no_object_is_a_mistake() {
         type Reply = ();
     }
     let _ = node().handle(|_: Context<()>, _: Unit| async { Ok(()) });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_takes_too_long_delays_the_next_one_and_none_is_made_up_for() {
+    let starts = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&starts);
+    let begin = Instant::now();
+    let node = Node::new(|_| ()).every(Duration::from_millis(100), move |_: Context<()>| {
+        let run = {
+            let mut starts = starts.lock().unwrap();
+            starts.push(begin.elapsed().as_millis());
+            starts.len()
+        };
+        sleep(Duration::from_millis(if run == 2 { 350 } else { 0 }))
+    });
+    let (mut ours, theirs) = tokio::io::duplex(1 << 16);
+    let (read, write) = tokio::io::split(theirs);
+    ours.write_all(format!("{INIT}\n").as_bytes()).await.unwrap();
+    let shutdown = sleep(Duration::from_millis(800));
+    node.run_until(BufReader::new(read), write, Host::seeded(1), shutdown).await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), [100, 200, 550, 650, 750]);
 }

@@ -68,7 +68,8 @@ impl<S: Send + Sync + 'static> Core<S> {
         };
         check_dest(running, envelope)?;
         let kind = &*envelope.body.kind;
-        let Registered { senders, handler } = self.handlers.get(kind).ok_or_else(|| {
+        let registered = self.handlers.get(kind).or(self.fallback.as_ref());
+        let Registered { senders, handler } = registered.ok_or_else(|| {
             Error::new(Definite::NotSupported, format_args!("no handler for `{}`", brief(kind)))
         })?;
         check_sender(running, *senders, envelope)?;
