@@ -8,20 +8,15 @@
 //! A node that was killed answers again within a second of its start. It sends nothing
 //! but answers.
 
-use maelstrom::{Context, Error, Node, Request};
-use serde::{Deserialize, Serialize};
+use maelstrom::{Context, Error, Node};
 use serde_json::value::RawValue;
 
-/// `{"type":"echo","echo":…}`, answered `{"type":"echo_ok","echo":…}`.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Echo {
-    /// Any JSON.
-    pub echo: Box<RawValue>,
-}
-
-impl Request for Echo {
-    const TYPE: &'static str = "echo";
-    type Reply = Echo;
+maelstrom::message_types! {
+    /// `{"type":"echo","echo":…}`, answered `{"type":"echo_ok","echo":…}`.
+    "echo": pub struct Echo {
+        /// Any JSON.
+        pub echo: Box<RawValue>,
+    } -> Echo;
 }
 
 /// The node.

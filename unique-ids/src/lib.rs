@@ -33,25 +33,16 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use maelstrom::{Context, Error, Node, Request, Setup};
+use maelstrom::{Context, Error, Node, Setup};
 use rand::RngExt;
-use serde::{Deserialize, Serialize};
 use uuid::Builder;
 
-/// `{"type":"generate"}`, answered `{"type":"generate_ok","id":"…"}`.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Generate {}
-
-/// The fields of `generate_ok`.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Generated {
-    /// An id that nobody else was or will be given.
-    pub id: String,
-}
-
-impl Request for Generate {
-    const TYPE: &'static str = "generate";
-    type Reply = Generated;
+maelstrom::message_types! {
+    /// `{"type":"generate"}`, answered `{"type":"generate_ok","id":"…"}`.
+    "generate": pub struct Generate {} -> pub struct Generated {
+        /// An id that nobody else was or will be given.
+        pub id: String,
+    };
 }
 
 /// The node.
