@@ -19,8 +19,9 @@ use rand::seq::IndexedRandom as _;
 use crate::injected_bugs::{Bug, Bugs};
 use crate::peers::Peers;
 use crate::rtt::Rtt;
-use crate::store::{Prefixes, Store};
-use crate::wire::{Count, Digest, Message, Rank, Run, Spread};
+use crate::store::Store;
+use crate::store::prefixes::Prefixes;
+use crate::wire::{Answer, Count, Digest, Message, Rank, Run, Spread, Summary};
 
 /// For how long an overdue question is remembered, since it was asked.
 const MEMORY: Duration = Duration::from_secs(10);
@@ -60,6 +61,8 @@ pub(crate) struct Ask {
     pub(crate) position: usize,
     /// Whether to ask again when it is overdue: the other one was heard of since.
     pub(crate) again: bool,
+    /// Whether it goes on with what an answer left open.
+    is_partial: bool,
     overdue: bool,
 }
 
@@ -119,7 +122,7 @@ impl Core {
             nodes,
             period,
             rng,
-            store: Store::new(me, incarnation),
+            store: Store::new(me, nodes, incarnation),
             rtt: Rtt::default(),
             bugs: Bugs::default(),
             outbox: Vec::new(),
@@ -136,7 +139,7 @@ impl Core {
     }
 
     /// Asks a node; `digest` says what for, beside the knowledge that is filled
-    /// in here. Returns the question's nonce.
+    /// in here unless it says a part of it. Returns the question's nonce.
     pub(crate) fn ask(
         &mut self,
         now: Duration,
@@ -148,9 +151,11 @@ impl Core {
         let (asked, deadline) = (now, now + self.rtt.timeout());
         let position = self.store.position();
         let (again, overdue) = (false, false);
-        let ask = Ask { peer, purpose, asked, deadline, position, again, overdue };
+        let is_partial = digest.summary.is_partial;
+        let ask = Ask { peer, purpose, asked, deadline, position, again, is_partial, overdue };
         self.asks.insert(self.nonce, ask);
-        let digest = Digest { nonce: self.nonce, have: self.store.counts(), ..digest };
+        let summary = if is_partial { digest.summary } else { self.store.summary() };
+        let digest = Digest { nonce: self.nonce, summary, ..digest };
         self.outbox.push((peer, Message::Digest(digest)));
         self.peers.note_question(now, peer);
         self.nonce
@@ -199,6 +204,12 @@ impl Core {
         true
     }
 
+    /// By when that node has to answer what an earlier answer left open, if it was asked.
+    pub(crate) fn is_finding_out(&self, peer: Rank) -> Option<Duration> {
+        let is_it = |ask: &&Ask| ask.peer == peer && ask.is_partial && !ask.overdue;
+        self.asks.values().filter(is_it).map(|ask| ask.deadline).max()
+    }
+
     /// Marks a question as one whose answer does not matter any more.
     pub(crate) fn forget(&mut self, purpose: Purpose) {
         let asks = self.asks.values_mut().filter(|ask| ask.purpose == purpose);
@@ -236,15 +247,49 @@ impl Core {
         news
     }
 
-    /// What a node lacks that has these prefixes, and whether there is more.
-    pub(crate) fn delta(&self, have: &[Count]) -> (Vec<Run>, bool) {
-        let (mut runs, more) = self.store.delta(have, None);
+    /// What a node lacks that has this, and whether there is more.
+    pub(crate) fn delta(&self, theirs: &Summary) -> (Vec<Run>, bool) {
+        let (mut runs, more) = self.store.delta(theirs, None);
         if self.bugs.has(Bug::SkipLast)
             && let Some(Run(_, _, _, values)) = runs.last_mut()
         {
             values.pop();
         }
         (runs, more)
+    }
+
+    /// Sends what the one who answered lacks.
+    pub(crate) fn give_back(&mut self, to: Rank, answer: &Answer) {
+        if !answer.lacking && answer.summary.ranges.is_empty() {
+            return;
+        }
+        // If it is more than a page, the other side will ask for the rest.
+        let (runs, _) = self.delta(&answer.summary);
+        if !runs.is_empty() {
+            self.send(to, Spread { runs, ..Spread::default() });
+        }
+    }
+
+    /// Where an answer leaves something open, this is what to say in the next question;
+    /// what this node is known to lack is wanted.
+    pub(crate) fn left_open(
+        &mut self,
+        now: Duration,
+        from: Rank,
+        answer: &Answer,
+    ) -> Option<Summary> {
+        let theirs = &answer.summary;
+        let lacking = self.store.lacking(theirs.have.iter().copied());
+        let unclear = self.store.unclear(theirs);
+        let is_expected = answer.more || theirs.is_partial || !unclear.is_empty();
+        if !is_expected || lacking.is_empty() && unclear.is_empty() {
+            return None;
+        }
+        let next = self.store.counterpart(theirs, answer.more);
+        if !lacking.is_empty() {
+            self.want(from, lacking, now + 2 * self.rtt.timeout());
+        }
+        Some(next)
     }
 
     /// `peer` says that it has prefixes that this node lacks; it will be asked
@@ -281,8 +326,11 @@ impl Core {
     /// Whom to ask for something now.
     pub(crate) fn due_wants(&mut self, now: Duration) -> Vec<Rank> {
         let mut due = Vec::new();
+        let mut wants = std::mem::take(&mut self.wants);
         let (store, patience) = (&self.store, self.rtt.timeout());
-        self.wants.retain(|&peer, want| {
+        wants.retain(|&peer, want| {
+            // As long as the two are finding out what they lack, it may come by itself.
+            want.due = want.due.max(self.is_finding_out(peer).unwrap_or_default());
             if want.due > now {
                 return true;
             }
@@ -295,6 +343,7 @@ impl Core {
             want.tries += 1;
             true
         });
+        self.wants = wants;
         due
     }
 

@@ -17,8 +17,8 @@ use std::time::Duration;
 use rand::RngExt;
 
 use crate::core::{Core, Purpose};
-use crate::store::Prefixes;
-use crate::wire::{Answer, Count, Digest, Message, Rank, Run, Spread, Value};
+use crate::store::prefixes::Prefixes;
+use crate::wire::{Answer, Count, Digest, Message, Rank, Run, Spread, Summary, Value};
 
 /// The pause between two comparisons while they bring something.
 const SHORTEST: Duration = Duration::from_millis(250);
@@ -90,41 +90,50 @@ impl Direct {
             self.stay_alert(now);
         }
         let Some(answer) = spread.answer else { return };
-        if self.core.answered(now, from, answer.nonce).is_none() || !is_news {
+        if self.core.answered(now, from, answer.nonce).is_none() {
             return;
         }
-        self.hurry(now);
-        if answer.more {
-            self.ask(now, from, false);
+        self.core.give_back(from, &answer);
+        let left_open = self.core.left_open(now, from, &answer);
+        if is_news {
+            self.hurry(now);
+        }
+        if left_open.is_some() || is_news && answer.more {
+            self.ask(now, from, false, left_open.unwrap_or_default());
         }
     }
 
     fn on_digest(&mut self, now: Duration, from: Rank, digest: &Digest) {
         self.settle(now);
         let limit = Some(&self.settled).filter(|_| !digest.missed);
-        let (runs, more) = self.core.store.delta(&digest.have, limit);
-        let lacking = self.core.store.lacking(digest.have.iter().copied());
+        let theirs = &digest.summary;
+        let (runs, more) = self.core.store.delta(theirs, limit);
+        let lacking = self.core.store.lacking(theirs.have.iter().copied());
+        let asks_back = theirs.is_partial && !lacking.is_empty();
         if !lacking.is_empty() {
             self.core.want(from, lacking, now + self.core.rtt.usual_timeout());
         }
-        if runs.is_empty() {
+        let says = asks_back || !self.core.store.unclear(theirs).is_empty();
+        if runs.is_empty() && !says {
             return;
         }
-        let answer =
-            Answer { nonce: digest.nonce, more, have: Vec::new(), lacking: false, full: false };
+        let summary =
+            if says { self.core.store.counterpart(theirs, false) } else { Summary::default() };
+        let nonce = digest.nonce;
+        let answer = Answer { nonce, more, summary, lacking: asks_back, ..Answer::default() };
         self.core.send(from, Spread { runs, answer: Some(answer), ..Spread::default() });
         self.hurry(now);
     }
 
     fn settle(&mut self, now: Duration) {
         if now >= self.recent.0 + self.core.rtt.usual_timeout() {
-            let counts = self.core.store.counts();
+            let counts = self.core.store.counts().collect();
             self.settled.raise(std::mem::replace(&mut self.recent, (now, counts)).1);
         }
     }
 
-    fn ask(&mut self, now: Duration, peer: Rank, missed: bool) {
-        let digest = Digest { missed, ..Digest::default() };
+    fn ask(&mut self, now: Duration, peer: Rank, missed: bool, summary: Summary) {
+        let digest = Digest { missed, summary, ..Digest::default() };
         self.core.ask(now, peer, Purpose::Compare, digest);
     }
 
@@ -147,7 +156,7 @@ impl Direct {
     pub(crate) fn run_due(&mut self, now: Duration) {
         self.core.overdue(now);
         for peer in self.core.due_wants(now) {
-            self.ask(now, peer, true);
+            self.ask(now, peer, true, Summary::default());
         }
         let before = self.core.store.position();
         if self.core.adopt_orphans(now) {
@@ -165,7 +174,7 @@ impl Direct {
                 partners = partners.into_iter().skip(one).take(1).collect();
             }
             for peer in partners {
-                self.ask(now, peer, false);
+                self.ask(now, peer, false, Summary::default());
             }
         }
     }

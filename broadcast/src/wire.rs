@@ -24,6 +24,45 @@ pub type Value = Arc<RawValue>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Count(pub Rank, pub u64, pub u64);
 
+/// The name of a log, `[origin, incarnation]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key(pub Rank, pub u64);
+
+/// The logs whose names are from one name up to another, not included, beside those that are
+/// named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Range {
+    /// The first name.
+    pub from: Key,
+    /// The first name beyond.
+    pub upto: Key,
+    /// The fingerprint of the logs; absent when there are none beside those that are named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub print: Option<u64>,
+}
+
+/// What a node has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Of the logs that are named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub have: Vec<Count>,
+    /// Of others. What is not named and in no range, the node does not have, unless the
+    /// summary is a partial one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ranges: Vec<Range>,
+    /// Nothing is said of what is not named and in no range.
+    #[serde(default, rename = "partial", skip_serializing_if = "std::ops::Not::not")]
+    pub is_partial: bool,
+}
+
+impl Summary {
+    /// Every rank that it mentions.
+    fn ranks(&self) -> impl Iterator<Item = Rank> {
+        self.have.iter().map(|count| count.0)
+    }
+}
+
 /// The wire form `[origin, incarnation, first, [value, …]]`: consecutive values
 /// of a log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -109,17 +148,18 @@ pub struct Ack {
 }
 
 /// The answer to a digest: `runs` beside it are what the asker lacks.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Answer {
     /// The digest's nonce.
     pub nonce: u64,
     /// It lacks more than fits into one message; ask again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
-    /// The one who answers lacks something itself, and this is what it has.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub have: Vec<Count>,
-    /// Whether anything is lacking at all (`have` of a node that has nothing
+    /// The one who answers lacks something itself, or may lack something, and this is
+    /// what it has.
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// Whether anything is lacking for certain (the summary of a node that has nothing
     /// is empty, too).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lacking: bool,
@@ -133,9 +173,9 @@ pub struct Answer {
 pub struct Digest {
     /// Names this digest among its sender's.
     pub nonce: u64,
-    /// What the sender has: the version vector.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub have: Vec<Count>,
+    /// What the sender has.
+    #[serde(flatten)]
+    pub summary: Summary,
     /// The sender's path in its tree, as in [`Spread::path`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path: Vec<Rank>,
@@ -234,13 +274,11 @@ impl Message {
         match self {
             Message::Spread(spread) => {
                 let runs = spread.runs.iter().map(|run| run.0);
-                let have = spread.answer.iter().flat_map(|answer| &answer.have);
-                let have = have.map(|count| count.0);
+                let have = spread.answer.iter().flat_map(|answer| answer.summary.ranks());
                 Box::new(runs.chain(have).chain(spread.path.iter().copied()))
             }
             Message::Digest(digest) => {
-                let have = digest.have.iter().map(|count| count.0);
-                Box::new(have.chain(digest.path.iter().copied()))
+                Box::new(digest.summary.ranks().chain(digest.path.iter().copied()))
             }
         }
     }

@@ -14,18 +14,21 @@ use super::uplink::Uplink;
 use super::{Standing, Tree};
 use crate::core::{Ask, Purpose};
 use crate::injected_bugs::Bug;
-use crate::wire::{Answer, Count, Digest, Down, Rank, Spread};
+use crate::wire::{Answer, Count, Digest, Down, Rank, Spread, Summary};
 
 impl Tree {
     pub(super) fn on_digest(&mut self, now: Duration, from: Rank, digest: &Digest) {
         self.make_sure(now, from, &digest.path);
         let path = self.answer_path(from);
-        let (runs, more) = self.core.delta(&digest.have);
-        let lacking = self.core.store.lacking(digest.have.iter().copied());
+        let theirs = &digest.summary;
+        let (runs, more) = self.core.delta(theirs);
+        let lacking = self.core.store.lacking(theirs.have.iter().copied());
         let asks_back = self.want(now, from, lacking);
-        let have = if asks_back || more { self.core.store.counts() } else { Vec::new() };
+        let says = asks_back || more || !self.core.store.unclear(theirs).is_empty();
+        let summary =
+            if says { self.core.store.counterpart(theirs, more) } else { Summary::default() };
         let full = self.children.len() >= 2 * self.layout.fan_out();
-        let answer = Some(Answer { nonce: digest.nonce, more, have, lacking: asks_back, full });
+        let answer = Some(Answer { nonce: digest.nonce, more, summary, lacking: asks_back, full });
         let down = digest.join.and_then(|heard| self.admit(now, from, digest.nonce, heard));
         self.core.send(from, Spread { runs, answer, down, path, ..Spread::default() });
         self.consider(now, from, &digest.path);
@@ -105,30 +108,14 @@ impl Tree {
     ) {
         let Some((ask, is_in_time)) = self.core.answered(now, from, answer.nonce) else { return };
         self.hear_answer(now, from, ask.asked);
-        self.give_back(from, answer);
-        if answer.more {
-            let lacking = self.core.store.lacking(answer.have.iter().copied());
-            if !lacking.is_empty() {
-                self.core.want(from, lacking, now + 2 * self.core.rtt.timeout());
-                self.ask(now, from, Purpose::Compare);
-            }
+        self.core.give_back(from, answer);
+        if let Some(summary) = self.core.left_open(now, from, answer) {
+            self.ask_about(now, from, Purpose::Compare, summary);
         }
         match ask.purpose {
             Purpose::Join if is_in_time => self.on_joined(now, answer.nonce, ask, down, path),
             Purpose::Switch if is_in_time => self.on_switched(now, answer.nonce, ask, down, path),
             _ => self.on_offer(now, Offer { peer: from, path, is_full: answer.full }, ask),
-        }
-    }
-
-    /// Sends what the one who answered lacks.
-    fn give_back(&mut self, to: Rank, answer: &Answer) {
-        if !answer.lacking {
-            return;
-        }
-        // If it is more than a page, the other side will ask for the rest.
-        let (runs, _) = self.core.delta(&answer.have);
-        if !runs.is_empty() {
-            self.core.send(to, Spread { runs, ..Spread::default() });
         }
     }
 

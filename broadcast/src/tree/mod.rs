@@ -76,8 +76,8 @@
 //!   answer. So a one-way cut is a cut to the tree, but values that come along
 //!   it are taken.
 //! - What a node knows of a link is a position in a journal. No message and no
-//!   step of work grows with what was spread before, digests aside, which grow
-//!   with the number of logs.
+//!   step of work grows with what was spread before, digests aside: the work for
+//!   one grows with the number of incarnations, its length does not.
 //!
 //! # Arithmetic
 //!
@@ -105,8 +105,10 @@
 //!   promise ends, or when somebody asks it.
 //! - Only links that work in both directions count as paths. What can be reached
 //!   by a chain of one-way links alone is reached when they heal.
-//! - A digest names every log, some 25 bytes each: 25 kB at 1,000 nodes. They
-//!   are for repair; neither uplinks nor downlinks carry one.
+//! - A digest names a log for every node, some 25 bytes each, and 256 more: 32 kB at
+//!   1,000 nodes. They are for repair; neither uplinks nor downlinks carry one.
+//! - Where there were more incarnations than that, a node that lacks something of one
+//!   that is not named needs another question or more to find it.
 //!
 //! [`LONGEST_PROMISE`]: rounds::LONGEST_PROMISE
 
@@ -122,7 +124,7 @@ use std::time::Duration;
 
 use crate::core::{Core, Purpose};
 use crate::layout::Layout;
-use crate::wire::{Digest, Down, Message, Rank, Spread, Up, Value};
+use crate::wire::{Digest, Down, Message, Rank, Spread, Summary, Up, Value};
 use downlink::{Children, Verdict};
 use rounds::Rounds;
 use seek::Seek;
@@ -276,7 +278,9 @@ impl Tree {
                     }
                     let own = self.core.store.fingerprint();
                     let differs = down.print.is_some_and(|print| print != own);
-                    if differs && uplink.is_settled() {
+                    let is_settled =
+                        uplink.is_settled() && self.core.is_finding_out(from).is_none();
+                    if differs && is_settled {
                         self.rejoin(now);
                     }
                     self.on_path(now, path);
@@ -423,8 +427,14 @@ impl Tree {
 
     /// Asks a node what it has, for one purpose or another.
     fn ask(&mut self, now: Duration, peer: Rank, purpose: Purpose) -> u64 {
+        self.ask_about(now, peer, purpose, Summary::default())
+    }
+
+    /// The same, of a part of what this node has.
+    fn ask_about(&mut self, now: Duration, peer: Rank, purpose: Purpose, summary: Summary) -> u64 {
         let position = self.core.store.position();
         let digest = Digest {
+            summary,
             path: self.offer(),
             join: matches!(purpose, Purpose::Join | Purpose::Switch).then_some(position),
             ..Digest::default()

@@ -22,7 +22,7 @@ fn child() -> (Tree, u64) {
     };
     assert_eq!(digest.join, Some(0));
     let nonce = digest.nonce;
-    let answer = Answer { nonce, more: false, have: vec![], lacking: false, full: false };
+    let answer = Answer { nonce, ..Answer::default() };
     let spread = Spread { answer: Some(answer), ..down(nonce, None) };
     tree.receive(11 * MS, 0, Message::Spread(spread));
     assert!(tree.core.outbox.is_empty());
@@ -89,7 +89,7 @@ fn a_node_makes_sure_of_its_root_before_it_tempts_another_one_away() {
         _ => None,
     });
     let nonce = join.expect("the parent is asked");
-    let answer = Answer { nonce, more: false, have: vec![], lacking: false, full: false };
+    let answer = Answer { nonce, ..Answer::default() };
     let spread = Spread { answer: Some(answer), ..down(nonce, None) };
     tree.receive(5010 * MS, 0, Message::Spread(spread));
     let sent = std::mem::take(&mut tree.core.outbox);
@@ -126,7 +126,7 @@ fn a_parent_in_doubt_says_so_to_its_child_and_tells_it_when_it_is_sure() {
     });
     tree.core.outbox.clear();
     let nonce = nonce.expect("a question");
-    let answer = Answer { nonce, more: false, have: vec![], lacking: false, full: false };
+    let answer = Answer { nonce, ..Answer::default() };
     let spread = Spread { answer: Some(answer), ..down(nonce, None) };
     tree.receive(50 * MS, 0, Message::Spread(spread));
     assert_eq!(path_told(&mut tree, 2), [0, 1]);
@@ -139,7 +139,7 @@ fn a_child_keeps_its_path_and_offers_none_while_its_parent_is_in_doubt() {
     tree.attach(20 * MS, 2, vec![0, 2]);
     let Some((2, Message::Digest(digest))) = tree.core.outbox.pop() else { panic!("it joins") };
     let nonce = digest.nonce;
-    let answer = Answer { nonce, more: false, have: vec![], lacking: false, full: false };
+    let answer = Answer { nonce, ..Answer::default() };
     let in_doubt = Spread { answer: Some(answer), path: vec![], ..down(nonce, None) };
     tree.receive(30 * MS, 2, Message::Spread(in_doubt));
     assert_eq!((tree.path(), tree.offer()), (vec![0, 2, 1], vec![1]));
@@ -223,7 +223,7 @@ fn child_of_a_silent_parent() -> (Tree, u64) {
 fn a_parent_that_was_only_slow_leaves_no_unrest() {
     let (mut tree, nonce) = child_of_a_silent_parent();
     assert!(tree.unrest.is_at(1000 * MS));
-    let answer = Answer { nonce, more: false, have: vec![], lacking: false, full: false };
+    let answer = Answer { nonce, ..Answer::default() };
     let spread = Spread { answer: Some(answer), path: vec![0], ..Spread::default() };
     tree.receive(2100 * MS, 0, Message::Spread(spread));
     assert!(!tree.unrest.is_at(2100 * MS));
