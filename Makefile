@@ -166,9 +166,9 @@ bench-calls: ## A million calls that time out together: processor time
 
 .PHONY: bench-checkers
 bench-checkers: ## Checkers over sizes: time has to grow with the size
-	cargo bench --quiet --package workbench --bench kafka_checker
-	cargo bench --quiet --package workbench --bench linearizable_checker
-	cargo bench --quiet --package workbench --bench txn_checker
+	cargo bench --quiet --package checkers --bench kafka_checker
+	cargo bench --quiet --package checkers --bench linearizable_checker
+	cargo bench --quiet --package checkers --bench txn_checker
 
 .PHONY: bench-log
 bench-log: ## Ten million messages on one key: time and memory for each

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use broadcast::config::Config;
 use broadcast::{node, node_with};
-use workbench::nemesis::Fault;
-use workbench::settings::{LatencyDist, Workload};
-use workbench::simulation::{Finished, Simulation};
+use simulator::nemesis::Fault;
+use simulator::settings::{LatencyDist, Workload};
+use simulator::simulation::{Finished, Simulation};
 
 fn challenge(nodes: usize) -> Simulation {
     Simulation::new(Workload::Broadcast, node).nodes(nodes).rate(10.0).seconds(20)

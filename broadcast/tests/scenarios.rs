@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use broadcast::{Broadcast, Read};
 use serde_json::value::to_raw_value;
-use workbench::links::Links;
-use workbench::scenario::Scenario;
-use workbench::settings::Workload;
-use workbench::simulation::Simulation;
+use simulator::links::Links;
+use simulator::scenario::Scenario;
+use simulator::settings::Workload;
+use simulator::simulation::Simulation;
 
 const SECOND: Duration = Duration::from_secs(1);
 

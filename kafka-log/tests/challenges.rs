@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use checkers::Report;
+use checkers::history::{Op, OpType, Process};
 use kafka_log::Options;
-use workbench::checker::Report;
-use workbench::history::{Op, OpType, Process};
-use workbench::nemesis::Fault;
-use workbench::settings::{Availability, Workload};
-use workbench::simulation::{Finished, Simulation};
+use simulator::nemesis::Fault;
+use simulator::settings::{Availability, Workload};
+use simulator::simulation::{Finished, Simulation};
 
 /// `-w kafka --concurrency 2n --time-limit 20 --rate 1000`.
 fn challenge(nodes: usize, options: Options) -> Simulation {

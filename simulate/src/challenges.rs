@@ -2,13 +2,13 @@
 
 use anyhow::ensure;
 use clap::{Args, Parser};
+use simulator::settings::Settings;
+use simulator::simulation::Simulation;
 use workbench::challenge::{CHALLENGES, Challenge};
 use workbench::cli::SettingsFlags;
 use workbench::report::limits::Limit;
 use workbench::report::style::Style;
 use workbench::report::table::{self, Row};
-use workbench::settings::Settings;
-use workbench::simulation::Simulation;
 
 use crate::figures;
 use crate::nodes::Kind;

@@ -5,11 +5,11 @@
 use anyhow::ensure;
 use clap::Args;
 use serde_json::Value;
-use workbench::nemesis::Fault;
-use workbench::settings::{Settings, Workload};
-use workbench::simulation::Simulation;
-use workbench::swarm::parallel;
-use workbench::swarm::timeline::Timeline;
+use simulator::nemesis::Fault;
+use simulator::settings::{Settings, Workload};
+use simulator::simulation::Simulation;
+use simulator::swarm::parallel;
+use simulator::swarm::timeline::Timeline;
 
 use crate::nodes::Kind;
 use crate::{figures, oracle, print};

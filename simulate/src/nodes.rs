@@ -2,15 +2,16 @@
 
 use anyhow::{bail, ensure};
 use broadcast::config::Config;
+use checkers::txn::model::Model;
 use g_counter::Shell;
 use g_counter::injected_bugs::Bugs;
 use maelstrom::Node;
-use workbench::host::Program;
-use workbench::nemesis::DiskFault;
-use workbench::settings::Workload;
-use workbench::simulation::Finished;
-use workbench::swarm::Subject;
-use workbench::swarm::oracle::answered_in_the_end;
+use simulator::host::Program;
+use simulator::nemesis::DiskFault;
+use simulator::settings::{SeqKv, Settings, Workload};
+use simulator::simulation::Finished;
+use simulator::swarm::Subject;
+use simulator::swarm::oracle::answered_in_the_end;
 
 use crate::{oracle, promises};
 
@@ -25,12 +26,26 @@ pub(crate) struct Kind {
     pub(crate) rare: &'static [&'static str],
 }
 
+fn strict(settings: &mut Settings) {
+    settings.strict = true;
+}
+
+fn over_the_worst_seq_kv(settings: &mut Settings) {
+    strict(settings);
+    settings.seq_kv = SeqKv::Worst;
+}
+
+fn causal(settings: &mut Settings) {
+    strict(settings);
+    settings.consistency_models = vec![Model::ReadAtomic, Model::Causal];
+}
+
 /// All of them. Each bears every fault, in any combination.
 pub(crate) const KINDS: &[Kind] = &[
     Kind {
         subject: Subject {
             clock: true,
-            flags: &["--strict"],
+            settings: &[strict],
             node_counts: &[1, 2, 5, 25],
             most_nodes: 100,
             // Without rounds it may take longer than the recovery phase.
@@ -78,7 +93,7 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind {
         subject: Subject {
             clock: true,
-            flags: &["--strict", "--strict --seq-kv worst"],
+            settings: &[strict, over_the_worst_seq_kv],
             node_counts: &[1, 2, 3, 5, 10],
             most_nodes: 100,
             rate: 100,
@@ -126,7 +141,7 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind {
         subject: Subject {
             clock: true,
-            flags: &["--strict", "--strict --seq-kv worst"],
+            settings: &[strict, over_the_worst_seq_kv],
             node_counts: &[1, 2, 3, 5, 10],
             most_nodes: 100,
             rate: 100,
@@ -144,7 +159,7 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind {
         subject: Subject {
             clock: true,
-            flags: &["--strict --consistency-models read-atomic,causal"],
+            settings: &[causal],
             node_counts: &[1, 2, 3, 5, 10],
             arguments: &["", "--fsync"],
             // Without fsync it does not promise to keep what it answered when the

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use clap::Args;
-use workbench::fuzz::Fuzz;
-use workbench::host::Program;
-use workbench::swarm::{Case, draw};
+use simulator::fuzz::Fuzz;
+use simulator::host::Program;
+use simulator::swarm::{Case, draw};
 
 use crate::nodes::{KINDS, Kind};
 use crate::print;
@@ -89,7 +89,7 @@ fn noise(node: &Kind, program: &Program, seed: u64) -> Fuzz {
 
 /// Runs a seed's scenario of a swarm with an intruder.
 fn intrude(node: &Kind, seed: u64) -> anyhow::Result<Option<String>> {
-    let mut case = draw::case(seed, &node.subject, &[])?;
+    let mut case = draw::case(seed, &node.subject, &[]);
     case.settings.intruder = true;
     Ok(node.subject.run(&case).map(|failure| {
         let Case { settings, arguments } = &case;
@@ -100,7 +100,7 @@ fn intrude(node: &Kind, seed: u64) -> anyhow::Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use maelstrom::Senders;
-    use workbench::settings::Workload;
+    use simulator::settings::Workload;
 
     use super::*;
 

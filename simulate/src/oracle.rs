@@ -2,13 +2,13 @@
 //! ask too much.
 
 use broadcast::config::Config;
+use checkers::Finding;
 use serde_json::Value;
-use workbench::checker::Finding;
-use workbench::nemesis::Fault;
-use workbench::simulation::Finished;
-use workbench::swarm::oracle::{valid, valid_except};
-use workbench::swarm::sightings::{self, Missing};
-use workbench::swarm::timeline::Timeline;
+use simulator::nemesis::Fault;
+use simulator::simulation::Finished;
+use simulator::swarm::oracle::{valid, valid_except};
+use simulator::swarm::sightings::{self, Missing};
+use simulator::swarm::timeline::Timeline;
 
 /// How long a broadcast value has to be on its way before the death of nodes
 /// cannot lose it any more, latencies not counted: a round, the time in which a

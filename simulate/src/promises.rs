@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use workbench::nemesis::DiskFault;
-use workbench::settings::{Promise, Settings};
-use workbench::swarm::Case;
+use simulator::nemesis::DiskFault;
+use simulator::settings::{Promise, Settings};
+use simulator::swarm::Case;
 
 /// Where most promises hold.
 const USUALLY: &str = "With the defaults, and all nodes linked to each other";

@@ -3,11 +3,11 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::ensure;
+use checkers::Validity;
 use clap::Args;
-use workbench::checker::Validity;
+use simulator::settings::{Settings, Workload};
+use simulator::simulation::{Finished, Simulation};
 use workbench::report::style::Style;
-use workbench::settings::{Settings, Workload};
-use workbench::simulation::{Finished, Simulation};
 
 use crate::bars::{self, Bar};
 use crate::figures::table;

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use checkers::Validity;
 use clap::Args;
-use workbench::checker::Validity;
+use simulator::settings::Settings;
+use simulator::simulation::{Finished, Simulation};
 use workbench::cli::SettingsFlags;
 use workbench::report::digest::Digest;
 use workbench::report::limits::{self, Limit};
 use workbench::report::style::Style;
 use workbench::report::summary;
-use workbench::settings::Settings;
-use workbench::simulation::{Finished, Simulation};
 
 use crate::nodes::Kind;
 use crate::{clock, print};
@@ -114,7 +114,7 @@ pub(crate) fn replay(name: &str, settings: &Settings, arguments: &[String]) -> S
     let package = if name == "pn-counter" { "g-counter" } else { name };
     let features =
         if has_bug { format!(" --features {package}/injected-bugs") } else { String::new() };
-    let mut words = vec![workbench::cli::settings_flags(settings)];
+    let mut words = vec![settings.flags()];
     if !arguments.is_empty() {
         words.push("--".to_owned());
         words.extend_from_slice(arguments);

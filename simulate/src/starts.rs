@@ -5,12 +5,12 @@ use clap::{Args, Parser};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
+use simulator::host::RunError;
+use simulator::settings::Settings;
+use simulator::simulation::Simulation;
+use simulator::swarm::{Subject, parallel};
+use simulator::world::FaultKind;
 use workbench::cli::SettingsFlags;
-use workbench::host::RunError;
-use workbench::settings::Settings;
-use workbench::simulation::Simulation;
-use workbench::swarm::{Subject, parallel};
-use workbench::world::FaultKind;
 
 use crate::nodes::{KINDS, Kind};
 use crate::print;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use anyhow::Context as _;
 use clap::Args;
-use workbench::swarm::{Case, Failure, Swarm};
+use simulator::swarm::{Case, Failure, Swarm};
 
 use crate::nodes::{KINDS, Kind};
 use crate::print;

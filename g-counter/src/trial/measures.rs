@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use workbench::settings::SeqKv;
+use simulator::settings::SeqKv;
 
 use super::world::{Weather, World};
 use super::{Fault, SECOND, Schedule, acknowledged, heal, judge};

@@ -17,7 +17,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-use workbench::settings::SeqKv;
+use simulator::settings::SeqKv;
 
 use self::world::{Asked, Weather, World, value_of};
 use crate::injected_bugs::{Bug, Bugs};

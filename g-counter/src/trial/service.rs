@@ -5,9 +5,9 @@ use rand::rngs::StdRng;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use workbench::net::{Address, Message, ServiceName};
-use workbench::service::Services;
-use workbench::settings::SeqKv;
+use simulator::net::{Address, Message, ServiceName};
+use simulator::service::Services;
+use simulator::settings::SeqKv;
 
 use crate::share::Share;
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use maelstrom::NodeId;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use simulator::settings::SeqKv;
 use tokio::time::Instant;
-use workbench::settings::SeqKv;
 
 use super::service::{Caller, Service};
 use crate::counter::{Answer, Command, Counter};

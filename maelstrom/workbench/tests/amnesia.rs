@@ -4,7 +4,7 @@
 //! This program is the tests and the node: with the arguments `node` and a kind it runs
 //! the latter. So the tests need nothing that `cargo test` does not build.
 
-#[path = "wire/registers.rs"]
+#[path = "../../simulator/tests/wire/registers.rs"]
 mod registers;
 
 use std::collections::BTreeMap;
@@ -13,15 +13,16 @@ use std::process::{Command, ExitCode};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use checkers::Validity;
 use maelstrom::disk::File;
 use maelstrom::{CallError, Context, Definite, Empty, Error, Node, NodeId, Request, Setup};
-use registers::{Cas, Found, Read, Write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use workbench::checker::Validity;
-use workbench::nemesis::Fault;
-use workbench::settings::Workload;
-use workbench::simulation::Simulation;
+use simulator::nemesis::Fault;
+use simulator::settings::Workload;
+use simulator::simulation::Simulation;
+
+use registers::{Cas, Found, Read, Write};
 
 /// How a primary keeps its registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

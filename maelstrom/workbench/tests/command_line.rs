@@ -151,7 +151,7 @@ fn check_refuses_the_history_of_another_workload() {
 
 #[test]
 fn an_empty_history_is_unknown_for_every_workload_and_says_why() {
-    for workload in workbench::settings::Workload::ALL.map(workbench::settings::Workload::name) {
+    for workload in simulator::settings::Workload::ALL.map(simulator::settings::Workload::name) {
         let output = check(&["-w", workload, "-"], "");
         let said = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(2), "{workload}: {said}");
@@ -446,4 +446,27 @@ fn two_runs_of_the_original_at_once_are_not_taken_for_each_other() {
     let (exit, text) = on_the_original(&scratch, &twice);
     assert_eq!(exit, Some(255));
     assert_says(&text, "2 runs left results at the same time");
+}
+
+/// The checkers' own histories: their names say what has to come out.
+#[test]
+fn check_says_by_its_exit_code_what_a_history_is() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../checkers/tests/histories");
+    let mut checked = 0;
+    for workload in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        for history in fs::read_dir(&workload).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = history.file_name().unwrap().to_str().unwrap();
+            let expected = match name.split_once('-').unwrap().0 {
+                "accept" => 0,
+                "reject" => 1,
+                _ => 2,
+            };
+            let workload = workload.file_name().unwrap().to_str().unwrap();
+            let output =
+                workbench(&["check", "-w", workload, history.to_str().unwrap()]).output().unwrap();
+            assert_eq!(output.status.code(), Some(expected), "{name}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 100, "{checked} histories");
 }

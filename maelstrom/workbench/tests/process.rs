@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use checkers::history::{Op, OpType};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use workbench::history::{Op, OpType};
+use simulator::host::{Observer, RunError, RunStats};
+use simulator::nemesis::{DiskFault, Fault};
+use simulator::net::{Traffic, TrafficEvent};
+use simulator::settings::{Settings, Workload};
+use simulator::world::{FaultKind, Phase, Progress};
 use workbench::host::process::{ProcessOptions, run};
 use workbench::host::signals::ExitOnInterrupt;
-use workbench::host::{Observer, RunError, RunStats};
-use workbench::nemesis::{DiskFault, Fault};
-use workbench::net::{Traffic, TrafficEvent};
-use workbench::settings::{Settings, Workload};
-use workbench::world::{FaultKind, Phase, Progress};
 
 /// How long something may take that takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);

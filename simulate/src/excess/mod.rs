@@ -23,10 +23,10 @@ use std::time::Duration;
 
 use anyhow::{anyhow, ensure};
 use clap::Args;
+use simulator::settings::{LatencyDist, Settings};
+use simulator::simulation::Simulation;
+use simulator::swarm::parallel;
 use workbench::report::style::Style;
-use workbench::settings::{LatencyDist, Settings};
-use workbench::simulation::Simulation;
-use workbench::swarm::parallel;
 
 use crate::bars::{self, Bar};
 use crate::challenges::parse;

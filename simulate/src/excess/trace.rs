@@ -17,11 +17,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use broadcast::wire::Spread;
+use checkers::history::{Op, Process};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use workbench::history::{Op, Process};
-use workbench::host::Observer;
-use workbench::net::{Address, Message, Traffic, TrafficEvent};
+use simulator::host::Observer;
+use simulator::net::{Address, Message, Traffic, TrafficEvent};
 
 use super::flood::Network;
 
@@ -246,7 +246,7 @@ impl Observer for Trace {
 
 #[cfg(test)]
 mod tests {
-    use workbench::history::{OpType, null};
+    use checkers::history::{OpType, null};
 
     use super::*;
 

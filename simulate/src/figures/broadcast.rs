@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use workbench::links::Links;
-use workbench::scenario::Scenario;
-use workbench::swarm::parallel;
+use simulator::links::Links;
+use simulator::scenario::Scenario;
+use simulator::swarm::parallel;
 
 use super::cluster::BROADCAST;
 

@@ -7,11 +7,11 @@ use maelstrom::Request;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use workbench::links::Links;
-use workbench::scenario::Scenario;
-use workbench::settings::Settings;
-use workbench::simulation::Simulation;
-use workbench::swarm::parallel;
+use simulator::links::Links;
+use simulator::scenario::Scenario;
+use simulator::settings::Settings;
+use simulator::simulation::Simulation;
+use simulator::swarm::parallel;
 
 use super::table;
 use crate::nodes::Kind;

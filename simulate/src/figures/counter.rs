@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
-use workbench::settings::{Promise, Settings};
-use workbench::simulation::Simulation;
+use simulator::settings::{Promise, Settings};
+use simulator::simulation::Simulation;
 
 use crate::nodes::Kind;
 

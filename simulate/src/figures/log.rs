@@ -1,12 +1,12 @@
 //! What kafka-log's messages and sends cost.
 
 use anyhow::{Context as _, ensure};
+use checkers::Validity;
+use simulator::links::Links;
+use simulator::settings::Settings;
+use simulator::simulation::{Finished, Simulation};
+use simulator::swarm::parallel;
 use workbench::challenge::Challenge;
-use workbench::checker::Validity;
-use workbench::links::Links;
-use workbench::settings::Settings;
-use workbench::simulation::{Finished, Simulation};
-use workbench::swarm::parallel;
 
 use super::cluster::KAFKA_LOG;
 use crate::bars::worst;

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use workbench::swarm::parallel;
+use simulator::swarm::parallel;
 
 use crate::print;
 use document::Document;

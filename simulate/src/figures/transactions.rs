@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use workbench::links::Links;
-use workbench::nemesis::DiskFault;
-use workbench::settings::Settings;
-use workbench::simulation::Simulation;
-use workbench::swarm::parallel;
+use simulator::links::Links;
+use simulator::nemesis::DiskFault;
+use simulator::settings::Settings;
+use simulator::simulation::Simulation;
+use simulator::swarm::parallel;
 
 use super::cluster::TXN_KV;
 use super::table;

@@ -5,17 +5,17 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use checkers::history::{self, Form};
+use checkers::txn::model::Model;
+use checkers::{Analysis, Names, Report};
+use checkers::{Availability, Checks, Workload};
 use clap::Args;
 
 use super::flags::BudgetFlags;
 use super::{Exit, columns, print, values};
-use crate::checker::txn::model::Model;
-use crate::checker::{Analysis, Names, Report};
-use crate::history::{self, Form};
 use crate::report::digest::Digest;
 use crate::report::style::Style;
 use crate::report::summary;
-use crate::settings::{Availability, Settings, Workload};
 
 /// What the command line of `workbench check` says.
 #[derive(Args, Clone, Debug)]
@@ -62,17 +62,17 @@ pub(super) struct CheckFlags {
 }
 
 pub(super) fn check(flags: &CheckFlags) -> anyhow::Result<Exit> {
-    let settings = Settings {
+    let checks = Checks {
         availability: flags.availability,
         consistency_models: flags.consistency_models.clone(),
         strict: flags.strict,
         compatible: flags.compatible,
-        check_budget: flags.check_budget.budget(),
-        ..Settings::new(flags.workload)
+        budget: flags.check_budget.budget(),
+        ..Checks::new(flags.workload)
     };
     let name = flags.history.display();
     let (report, count) =
-        judge(&settings, open(&flags.history)?).with_context(|| format!("{name}"))?;
+        judge(&checks, open(&flags.history)?).with_context(|| format!("{name}"))?;
     if flags.json {
         print(&format!("{}\n", serde_json::to_string_pretty(&report)?));
     } else {
@@ -93,9 +93,9 @@ fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
 }
 
 /// The report on a history, and how many operations it has.
-fn judge(settings: &Settings, input: impl Read) -> anyhow::Result<(Report, u64)> {
-    let mut analysis = Analysis::new(settings, Names::unknown());
-    let mut form = Form::new(settings.workload);
+fn judge(checks: &Checks, input: impl Read) -> anyhow::Result<(Report, u64)> {
+    let mut analysis = Analysis::new(checks, Names::unknown());
+    let mut form = Form::new(checks.workload);
     let mut count = 0;
     for op in history::read(input)? {
         let op = op?;

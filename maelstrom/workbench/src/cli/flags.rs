@@ -4,19 +4,19 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use checkers::txn::model::Model;
 use clap::Args;
-
-use super::values::{self, Concurrency};
-use crate::checker::txn::model::Model;
-use crate::host::{find_in_path, is_bare_name, is_executable};
-use crate::links::Links;
-use crate::nemesis::{DiskFault, Fault};
-use crate::report::limits::Limit;
-use crate::settings::{
+use simulator::links::Links;
+use simulator::nemesis::{DiskFault, Fault};
+use simulator::settings::{
     Availability, CheckBudget, Latency, LatencyDist, PlannedFault, Promise, SeqKv, Settings,
     Topology, Values, Workload,
 };
-use crate::workload;
+use simulator::workload;
+
+use super::values::{self, Concurrency};
+use crate::host::{find_in_path, is_bare_name, is_executable};
+use crate::report::limits::Limit;
 
 /// What the command line of `workbench test` says.
 #[derive(Args, Clone, Debug)]

@@ -24,8 +24,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub use self::flags::{Plan, SettingsFlags};
-pub use self::replay::settings_flags;
-use crate::checker::Validity;
+use checkers::Validity;
+
 use crate::host::watchdog;
 
 /// What the exit code says.

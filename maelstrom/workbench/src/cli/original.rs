@@ -15,10 +15,10 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use checkers::Validity;
 use serde_json::Value;
 
 use super::Exit;
-use crate::checker::Validity;
 use crate::report::{edn, table};
 
 /// How many lines of the command's output a failure shows.

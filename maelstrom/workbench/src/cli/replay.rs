@@ -1,146 +1,28 @@
 //! The command line that runs a test again.
 
 use std::ffi::OsStr;
-use std::fmt::Display;
 
 use super::flags::Plan;
-use super::values::show_seconds;
-use crate::checker::txn::model::Model;
-use crate::settings::{Availability, PlannedFault, Promise, Settings};
 
 impl Plan {
     /// The command that runs this test again, with the same seed. Flags that
     /// have their defaults are left out.
     pub fn command(&self) -> String {
         let Self { settings, bin, args, store, limits } = self;
-        let mut line = Line::new("workbench test");
-        line.flag("--workload", &settings.workload.name());
-        line.flag("--bin", &quote(bin.as_os_str()));
-        line.settings(settings);
+        let mut line =
+            format!("workbench test --bin {} {}", quote(bin.as_os_str()), settings.flags());
         if !limits.is_empty() {
             let limits: Vec<String> = limits.iter().map(ToString::to_string).collect();
-            line.flag("--limits", &quote(limits.join(",").as_ref()));
+            line += &format!(" --limits {}", quote(limits.join(",").as_ref()));
         }
-        line.flag_unless("--store", &quote(store.as_os_str()), &"store");
-        line.flag("--seed", &settings.seed);
+        if store.as_os_str() != "store" {
+            line += &format!(" --store {}", quote(store.as_os_str()));
+        }
         if !args.is_empty() {
-            line.word("--");
-            args.iter().for_each(|arg| line.word(&quote(arg)));
+            line += " --";
+            args.iter().for_each(|arg| line += &format!(" {}", quote(arg)));
         }
-        line.0
-    }
-}
-
-/// The flags that make these settings, the workload's and the seed included.
-pub fn settings_flags(settings: &Settings) -> String {
-    let mut line = Line::new("--workload");
-    line.word(settings.workload.name());
-    line.settings(settings);
-    line.flag("--seed", &settings.seed);
-    line.0
-}
-
-struct Line(String);
-
-impl Line {
-    fn new(start: &str) -> Self {
-        Self(start.to_owned())
-    }
-
-    fn word(&mut self, word: &str) {
-        self.0.push(' ');
-        self.0.push_str(word);
-    }
-
-    fn flag(&mut self, name: &str, value: &dyn Display) {
-        self.word(name);
-        self.word(&value.to_string());
-    }
-
-    fn flag_unless(&mut self, name: &str, value: &dyn Display, default: &dyn Display) {
-        if value.to_string() != default.to_string() {
-            self.flag(name, value);
-        }
-    }
-
-    fn switch(&mut self, name: &str, is_on: bool) {
-        if is_on {
-            self.word(name);
-        }
-    }
-
-    fn settings(&mut self, settings: &Settings) {
-        let defaults = Settings::new(settings.workload);
-        self.flag_unless("--node-count", &settings.node_count, &defaults.node_count);
-        self.flag_unless("--concurrency", &settings.concurrency, &settings.node_count);
-        self.flag_unless("--rate", &settings.rate, &defaults.rate);
-        let seconds = show_seconds;
-        self.flag_unless(
-            "--time-limit",
-            &seconds(settings.time_limit),
-            &seconds(defaults.time_limit),
-        );
-        self.flag_unless("--values", &settings.values.name(), &defaults.values.name());
-        let (spread, default) = (settings.start_spread, defaults.start_spread);
-        self.flag_unless("--start-spread", &spread.as_millis(), &default.as_millis());
-        self.flag_unless("--latency", &settings.latency.mean.as_millis(), &0);
-        self.flag_unless("--latency-dist", &settings.latency.dist.name(), &"constant");
-        self.flag_unless("--seq-kv", &settings.seq_kv.name(), &"real");
-        self.flag_unless("--links", &settings.links, &defaults.links);
-        if let Some(topology) = settings.topology {
-            self.flag("--topology", &topology.name());
-        }
-        let planned = |PlannedFault { fault, interval }: &PlannedFault| match interval {
-            Some(interval) => format!("{}:{}", fault.name(), seconds(*interval)),
-            None => fault.name().to_owned(),
-        };
-        let faults: Vec<String> = settings.nemesis.iter().map(planned).collect();
-        if !faults.is_empty() {
-            self.flag("--nemesis", &faults.join(","));
-        }
-        let disk: Vec<&str> = settings.disk.iter().map(|fault| fault.name()).collect();
-        if !disk.is_empty() {
-            self.flag("--disk", &disk.join(","));
-        }
-        if !faults.is_empty() || !disk.is_empty() {
-            let interval = seconds(settings.nemesis_interval);
-            self.flag_unless("--nemesis-interval", &interval, &seconds(defaults.nemesis_interval));
-        }
-        if let Some(Promise { within, idle_messages, shown_within }) = settings.promise {
-            self.flag("--settle-within", &within.as_millis());
-            if let Some(rate) = idle_messages {
-                self.flag("--idle-messages", &rate);
-            }
-            if let Some(within) = shown_within {
-                self.flag("--shown-within", &within.as_millis());
-            }
-        }
-        self.switch("--intruder", settings.intruder);
-        match settings.availability {
-            Some(Availability::Total) => self.flag("--availability", &"total"),
-            Some(Availability::Fraction(fraction)) => self.flag("--availability", &fraction),
-            None => {}
-        }
-        let names = |models: &[Model]| {
-            let names: Vec<&str> = models.iter().map(|model| model.name()).collect();
-            names.join(",")
-        };
-        let (models, default) = (&settings.consistency_models, &defaults.consistency_models);
-        self.flag_unless("--consistency-models", &names(models), &names(default));
-        self.switch("--strict", settings.strict);
-        self.switch("--compatible", settings.compatible);
-        let (budget, usual) = (settings.check_budget, defaults.check_budget);
-        self.flag_unless("--check-time-limit", &seconds(budget.time), &seconds(usual.time));
-        self.flag_unless("--check-memory", &budget.memory_mib, &usual.memory_mib);
-        self.flag_unless("--max-txn-length", &settings.max_txn_length, &defaults.max_txn_length);
-        let (writes, default) = (settings.max_writes_per_key, defaults.max_writes_per_key);
-        self.flag_unless("--max-writes-per-key", &writes, &default);
-        if let Some(count) = settings.key_count {
-            self.flag("--key-count", &count);
-        }
-        self.switch("--log-stderr", settings.log_stderr);
-        self.switch("--log-net-send", settings.log_net_send);
-        self.switch("--log-net-recv", settings.log_net_recv);
+        line
     }
 }
 
@@ -156,67 +38,26 @@ fn quote(word: &OsStr) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use simulator::settings::{Settings, Workload};
 
     use super::*;
-    use crate::links::Links;
-    use crate::nemesis::{DiskFault, Fault};
-    use crate::settings::{SeqKv, Topology, Values, Workload};
 
-    fn plan(settings: Settings) -> Plan {
-        Plan {
-            settings,
+    #[test]
+    fn what_a_shell_would_read_otherwise_is_quoted() {
+        let mut plan = Plan {
+            settings: Settings::new(Workload::Echo),
             bin: "./node".into(),
             args: Vec::new(),
             store: "store".into(),
             limits: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn defaults_are_left_out() {
-        let command = plan(Settings { seed: 7, ..Settings::new(Workload::Echo) }).command();
-        assert_eq!(command, "workbench test --workload echo --bin ./node --seed 7");
-    }
-
-    #[test]
-    fn whatever_differs_from_its_default_is_there() {
-        let settings = Settings {
-            node_count: 3,
-            concurrency: 6,
-            rate: 0.5,
-            time_limit: Duration::from_millis(1500),
-            nemesis: vec![
-                Fault::Partition.into(),
-                PlannedFault { fault: Fault::Kill, interval: Some(Duration::from_millis(2500)) },
-            ],
-            disk: vec![DiskFault::LoseUnsynced, DiskFault::Full],
-            intruder: true,
-            availability: Some(Availability::Total),
-            start_spread: Duration::ZERO,
-            promise: Some(Promise {
-                within: Duration::from_secs(2),
-                idle_messages: Some(4.5),
-                shown_within: Some(Duration::from_millis(300)),
-            }),
-            seq_kv: SeqKv::Worst,
-            values: Values::Any,
-            links: Links::Pairs(vec![(0, 1), (1, 2)]),
-            topology: Some(Topology::Grid),
-            strict: true,
-            ..Settings::new(Workload::Broadcast)
         };
-        let mut plan = plan(settings);
+        assert_eq!(plan.command(), "workbench test --bin ./node --workload echo --seed 0");
         plan.limits = vec!["msgs-per-op<30".parse().unwrap()];
         plan.args = vec!["--name".into(), "it's".into()];
         assert_eq!(
             plan.command(),
-            "workbench test --workload broadcast --bin ./node --node-count 3 --concurrency 6 \
-             --rate 0.5 --time-limit 1.5 --values any --start-spread 0 --seq-kv worst \
-             --links n0-n1,n1-n2 \
-             --topology grid --nemesis partition,kill:2.5 --disk lose-unsynced,full \
-             --settle-within 2000 --idle-messages 4.5 --shown-within 300 --intruder \
-             --availability total --strict --limits 'msgs-per-op<30' --seed 0 -- --name 'it'\\''s'"
+            "workbench test --bin ./node --workload echo --seed 0 --limits 'msgs-per-op<30' \
+             -- --name 'it'\\''s'"
         );
     }
 }

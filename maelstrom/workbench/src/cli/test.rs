@@ -6,27 +6,27 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use checkers::history::Op;
+use checkers::{Analysis, Finding, Outcome, Report, Validity};
 use maelstrom::Panic;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use serde_json::{Map, json};
+use simulator::host::{Observer, RunError, RunStats};
+use simulator::net::{Traffic, TrafficEvent};
+use simulator::settings::{Availability, PlannedFault, Settings, Workload};
+use simulator::world::Progress;
 
 use super::flags::{Plan, TestFlags};
 use super::{Exit, columns, print};
-use crate::checker::{Analysis, Finding, Names, Outcome, Report, Validity};
-use crate::history::Op;
 use crate::host::process::{self, ProcessOptions};
 use crate::host::signals::ExitOnInterrupt;
-use crate::host::{Observer, RunError, RunStats};
-use crate::net::{Traffic, TrafficEvent};
 use crate::report::chart::Chart;
 use crate::report::digest::{self, Digest};
 use crate::report::live::Live;
 use crate::report::store::{HistoryWriter, Store};
 use crate::report::style::Style;
-use crate::report::{html, limits, net, quiescence, summary};
-use crate::settings::{Availability, PlannedFault, Settings, Workload};
-use crate::world::Progress;
+use crate::report::{html, limits, summary};
 
 /// How long recovery and final operations take, at least.
 const EPILOGUE: Duration = Duration::from_secs(11);
@@ -39,8 +39,7 @@ pub(super) fn test(flags: TestFlags) -> anyhow::Result<Exit> {
 /// Runs a test, shows what came of it and keeps it in the store.
 pub(super) fn run_plan(plan: &Plan) -> anyhow::Result<Report> {
     warn(&plan.settings);
-    let names = Names::of(&plan.settings);
-    let analysis = Analysis::new(&plan.settings, names);
+    let analysis = Analysis::new(&plan.settings.checks(), plan.settings.names());
     let store = Store::create(&plan.store, plan.settings.workload.name())
         .with_context(|| format!("cannot make a folder in {}", plan.store.display()))?;
     let mut watcher = Watcher {
@@ -131,7 +130,7 @@ impl Observer for Watcher {
     }
 
     fn panic(&mut self, node: usize, at: Duration, panic: &Panic) {
-        self.analysis.panic(node, at, panic);
+        self.analysis.panic(node, at, &panic.place, &panic.text, &panic.location);
     }
 
     fn traffic(&mut self, traffic: &Traffic) {
@@ -160,11 +159,7 @@ fn conclude(
     let mut report = analysis.finish();
     match result {
         Ok(stats) => {
-            let outcome = net::outcome(&stats, &report.changes, plan.settings.strict);
-            report.add("net", outcome);
-            if let (Some(idle), Some(promise)) = (&stats.idle, plan.settings.promise) {
-                report.add("quiescence", quiescence::outcome(idle, promise));
-            }
+            stats.judge(&plan.settings, &mut report);
             if !plan.limits.is_empty() {
                 let comparisons = limits::compare(&plan.limits, &report);
                 report.add("limits", limits::outcome(&comparisons));

@@ -1,13 +1,13 @@
 //! Values of flags: what is allowed, and a sentence that says so.
 
-use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-
-use crate::nemesis::{DiskFault, Fault};
-use crate::settings::{Availability, LatencyDist, PlannedFault, SeqKv, Topology, Values, Workload};
+use simulator::nemesis::{DiskFault, Fault};
+use simulator::settings::{
+    Availability, LatencyDist, PlannedFault, SeqKv, Topology, Values, Workload,
+};
 
 /// How many client processes there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,11 +144,6 @@ fn number(text: &str) -> Option<f64> {
 
 fn at_least_one<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Option<T> {
     text.parse().ok().filter(|number| *number >= T::from(1))
-}
-
-/// A duration as `seconds` reads it.
-pub(super) fn show_seconds(duration: Duration) -> impl Display {
-    duration.as_secs_f64()
 }
 
 #[cfg(test)]

@@ -17,12 +17,12 @@ use std::task::{Context, Poll, ready};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use simulator::net::Message;
 use tokio::io::{AsyncRead, AsyncWrite as _, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::lines::LineBuffer;
 use super::reasons::Reasons;
-use crate::net::Message;
 
 /// How many bytes may wait for a node.
 pub(super) const MAX_BACKLOG: usize = 128 << 20;
@@ -301,9 +301,9 @@ mod tests {
     use std::time::Duration;
 
     use serde_json::value::RawValue;
+    use simulator::net::Address;
 
     use super::*;
-    use crate::net::Address;
 
     fn start(command: &str) -> (NodeProcess, Child) {
         let log = tempfile("log");

@@ -27,22 +27,21 @@ use maelstrom::Panic;
 use nix::sys::signal::Signal;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use simulator::host::{Observer, RunError, RunStats};
+use simulator::net::Watch;
+use simulator::settings::Settings;
+use simulator::world::{Command, FaultKind, NodeFault, World};
 use tokio::process::Child;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use end::DEATH;
-
 use super::alarm::Alarm;
 use super::child::{MAX_BACKLOG, NodeProcess, Program};
 use super::signals::Interrupts;
-use super::start::{find_in_path, is_bare_name};
+use super::start::{find_in_path, hint, is_bare_name};
 use super::twin::TwinProcesses;
 use super::watchdog::Watchdog;
-use super::{Observer, RunError, RunStats};
-use crate::net::Watch;
-use crate::settings::Settings;
-use crate::world::{Command, FaultKind, NodeFault, World};
+use end::DEATH;
 
 /// Time between two calls of [`Observer::progress`].
 const PROGRESS: Duration = Duration::from_millis(200);
@@ -385,6 +384,7 @@ impl<'a> Host<'a> {
         let (process, child) = NodeProcess::start(program).map_err(|source| RunError::Start {
             node,
             program: self.program.clone(),
+            hint: hint(&self.program, &source),
             source,
         })?;
         if let Some(watchdog) = &mut self.watchdog {

@@ -1,75 +1,17 @@
-//! A second process of a node in the same directory.
-//!
-//! A node that keeps files has to notice that it is not alone and refuse its
-//! `init`, or end; one that answers `init_ok` would write over what the other
-//! writes. The second process is not on the network: nothing reaches it but its
-//! `init`, and it is gone as soon as it answered, or did not in time.
+//! A second process of a node in the same directory, where nodes are processes.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use simulator::host::twin::serves;
+use simulator::world::{FaultKind, NodeFault};
+
 use super::child::NodeProcess;
-use super::task::Task;
-use crate::net::{Header, Line};
-use crate::world::{FaultKind, NodeFault};
 
-/// How long such a process may take to answer in virtual time.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a real one may, which has to start first.
-const PROCESS_PATIENCE: Duration = Duration::from_secs(5);
-
-/// The second processes in a simulation. That of node `n` has the number `count + n`
-/// among all tasks.
-pub(super) struct Twins {
-    tasks: Vec<Option<(Task, Duration)>>,
-    printed: Vec<u8>,
-}
-
-impl Twins {
-    pub(super) fn new(count: usize) -> Self {
-        Self { tasks: std::iter::repeat_with(|| None).take(count).collect(), printed: Vec::new() }
-    }
-
-    /// Starts a process in a node's directory, unless there is one yet.
-    pub(super) fn start(&mut self, node: usize, start: impl FnOnce(usize) -> (Task, Duration)) {
-        if self.tasks[node].is_none() {
-            let (task, now) = start(self.tasks.len() + node);
-            self.tasks[node] = Some((task, now + PATIENCE));
-        }
-    }
-
-    /// Ends that of a node.
-    pub(super) fn kill(&mut self, node: usize) {
-        self.tasks[node] = None;
-    }
-
-    /// Ends those that had long enough to answer.
-    pub(super) fn end(&mut self, now: Duration) {
-        for twin in &mut self.tasks {
-            twin.take_if(|(_, until)| *until <= now);
-        }
-    }
-
-    /// When one of them had long enough.
-    pub(super) fn next_end(&self) -> Option<Duration> {
-        self.tasks.iter().flatten().map(|(_, until)| *until).min()
-    }
-
-    /// Lets the task of this number do what it can do.
-    pub(super) fn poll(&mut self, number: usize) -> Result<(), NodeFault> {
-        let node = number - self.tasks.len();
-        let Some((task, _)) = &mut self.tasks[node] else { return Ok(()) };
-        self.printed.clear();
-        let ended = task.poll(&mut self.printed);
-        let answer = self.printed.split(|&byte| byte == b'\n').find_map(serves);
-        if ended.is_err() || answer.is_some() {
-            self.kill(node);
-        }
-        if answer == Some(true) { Err(FaultKind::TwoProcesses.of(node)) } else { Ok(()) }
-    }
-}
+/// How long it may take to answer, having to start first.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The second processes where nodes are processes, with the time by which each has to
 /// answer.
@@ -82,7 +24,7 @@ impl TwinProcesses {
     }
 
     pub(super) fn add(&mut self, node: usize, process: NodeProcess, now: Duration) {
-        self.0.insert(node, (process, now + PROCESS_PATIENCE));
+        self.0.insert(node, (process, now + PATIENCE));
     }
 
     /// Ends that of a node.
@@ -118,17 +60,5 @@ impl TwinProcesses {
         }
         ended.into_iter().for_each(|node| self.kill(node));
         Ok(busy)
-    }
-}
-
-/// Whether a line says that the process that printed it is initialised, or that it
-/// is not; nothing if it says neither.
-fn serves(line: &[u8]) -> Option<bool> {
-    let line = Line::parse(std::str::from_utf8(line).ok()?).ok()?;
-    let header = Header::of(line.body).ok()?;
-    match &*header.kind {
-        "init_ok" => Some(true),
-        "error" if header.is_reply() => Some(false),
-        _ => None,
     }
 }

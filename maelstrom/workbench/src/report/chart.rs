@@ -9,9 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use checkers::history::{Op, OpType, Process};
 use rustc_hash::FxHashMap;
-
-use crate::history::{Op, OpType, Process};
 
 /// Columns of the picture.
 pub const COLUMNS: u32 = 640;
@@ -182,8 +181,9 @@ fn row(nanos: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use checkers::history::null;
+
     use super::*;
-    use crate::history::null;
 
     fn op(time: u64, kind: OpType, process: Process, f: &'static str) -> Op {
         Op { time, ..Op::new(process, kind, f, null()) }

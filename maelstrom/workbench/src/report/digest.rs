@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
+use checkers::{Finding, Report, Validity};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use simulator::settings::{Availability, SeqKv, Settings, Values};
 
 use super::limits::Comparison;
-use crate::checker::{Finding, Report, Validity};
-use crate::settings::{Availability, SeqKv, Settings, Values};
 
 /// The parts of a report in the order in which their findings matter.
 const PARTS: [&str; 7] = ["run", "nodes", "workload", "availability", "stats", "limits", "net"];
@@ -157,7 +157,7 @@ fn verdict(report: &Report) -> &'static str {
     }
 }
 
-fn all(report: &Report, list: impl Fn(&crate::checker::Outcome) -> &Vec<Finding>) -> Vec<Finding> {
+fn all(report: &Report, list: impl Fn(&checkers::Outcome) -> &Vec<Finding>) -> Vec<Finding> {
     let known = PARTS.iter().filter_map(|name| report.parts.get(name));
     let others = report.parts.iter().filter(|(name, _)| !PARTS.contains(name));
     known.chain(others.map(|(_, part)| part)).flat_map(|part| list(part).clone()).collect()
@@ -275,10 +275,10 @@ pub fn describe(settings: &Settings) -> Vec<(&'static str, String)> {
 
 #[cfg(test)]
 mod tests {
+    use checkers::Outcome;
     use serde_json::json;
 
     use super::*;
-    use crate::checker::Outcome;
 
     fn part(valid: Validity, results: Value, kinds: &[&str]) -> Outcome {
         let finding = |kind: &&str| Finding::new(*kind, format!("a {kind} thing"), vec![1]);

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use checkers::Validity;
+
 use super::chart::Chart;
 use super::digest::{Digest, Kind, Operations, Reason, millis};
 use super::svg::{self, escape};
-use crate::checker::Validity;
 
 const STYLE: &str = include_str!("report.css");
 
@@ -155,8 +156,9 @@ fn settings(page: &mut String, frame: &Frame) {
 mod tests {
     use std::time::Duration;
 
+    use checkers::{Finding, Outcome, Report};
+
     use super::*;
-    use crate::checker::{Finding, Outcome, Report};
 
     #[test]
     fn a_cycle_is_shown_as_a_picture_beside_its_words() {

@@ -4,10 +4,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use checkers::{Finding, Outcome, Report, Validity};
 use serde_json::{Map, Value, json};
-
-use crate::checker::{Finding, Outcome, Report, Validity};
-use crate::settings::Workload;
+use simulator::settings::Workload;
 
 /// What a limit is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

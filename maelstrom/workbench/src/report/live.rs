@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, IsTerminal as _, Stderr, Write as _};
 use std::time::Duration;
 
-use crate::world::{Phase, Progress};
+use simulator::world::{Phase, Progress};
 
 /// Time between two lines where there is no terminal.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -127,8 +127,9 @@ fn line(progress: &Progress, rate: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use simulator::world::Tally;
+
     use super::*;
-    use crate::world::Tally;
 
     fn progress(millis: u64, invoked: u64) -> Progress {
         Progress {

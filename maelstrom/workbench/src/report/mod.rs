@@ -3,7 +3,6 @@
 //!
 //! - [`live`]: one line that moves, or a line now and then.
 //! - [`limits`]: limits of a challenge, next to what was measured.
-//! - [`net`]: message counts as a part of a report; [`quiescence`]: those of idle time.
 //! - [`digest`]: what a report comes to, in rows and sentences.
 //! - [`summary`]: the digest on a terminal.
 //! - [`table`]: several tests, a line each.
@@ -17,8 +16,6 @@ pub mod edn;
 pub mod html;
 pub mod limits;
 pub mod live;
-pub mod net;
-pub(crate) mod quiescence;
 pub mod store;
 pub mod style;
 pub mod summary;

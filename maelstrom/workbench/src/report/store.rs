@@ -19,9 +19,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
+use checkers::history::Op;
 use serde::Serialize;
-
-use crate::history::Op;
 
 /// A run's folder.
 #[derive(Clone, Debug)]

@@ -3,9 +3,10 @@
 
 use std::fmt::Write as _;
 
+use checkers::Validity;
+
 use super::digest::{Digest, Kind, millis};
 use super::style::Style;
-use crate::checker::Validity;
 
 /// How many findings of a kind are shown.
 const SHOWN: usize = 3;
@@ -212,10 +213,10 @@ fn wrap(line: &str, width: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use checkers::{Finding, Outcome, Report};
     use serde_json::json;
 
     use super::*;
-    use crate::checker::{Finding, Outcome, Report};
 
     #[test]
     fn what_a_workload_cannot_show_is_said() {

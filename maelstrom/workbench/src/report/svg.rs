@@ -215,8 +215,9 @@ fn duration(seconds: f64) -> String {
 mod tests {
     use std::time::Duration;
 
+    use checkers::history::{Op, OpType, Process, null};
+
     use super::*;
-    use crate::history::{Op, OpType, Process, null};
 
     fn chart() -> Chart {
         let mut chart = Chart::new(Duration::from_secs(2));

@@ -1,11 +1,11 @@
 //! Challenges in a row, one line each: verdict, messages, latencies, limits.
 
+use checkers::{Report, Validity};
 use serde_json::Value;
 
 use super::limits::Limit;
 use super::style::Style;
 use crate::challenge::Challenge;
-use crate::checker::{Report, Validity};
 
 /// What is told of a challenge that was run.
 #[derive(Clone, Debug)]

@@ -5,12 +5,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use simulator::host::{NodeFailure, RunError};
+use simulator::world::{FaultKind, Printed};
 
 use super::{Host, Stop};
 use crate::host::child::NodeProcess;
 use crate::host::twin::TwinProcesses;
-use crate::host::{NodeFailure, RunError};
-use crate::world::{FaultKind, Printed};
 
 /// How long nodes have to end after their input did, before SIGTERM, and again
 /// before SIGKILL.

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use simulator::host::RunError;
+use simulator::nemesis::DiskFault;
+use simulator::net::Message;
+
 use super::Host;
-use crate::host::RunError;
-use crate::host::disk::real as disk;
-use crate::nemesis::DiskFault;
-use crate::net::Message;
+use crate::host::disk;
 
 impl Host<'_> {
     /// Where a node runs.

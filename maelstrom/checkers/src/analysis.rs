@@ -1,0 +1,219 @@
+//! All checks of one test together.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::availability::Availability;
+use super::changes::Changes;
+use super::counter::Counter;
+use super::echo::Echo;
+use super::linearizable::Linearizable;
+use super::panics::NodePanics;
+use super::perf::Perf;
+use super::set_full::SetFull;
+use super::settling::Settling;
+use super::stats::Stats;
+use super::unique_ids::UniqueIds;
+use super::visibility::Visibility;
+use super::witness::{Event, Names};
+use super::{Checker, Finding, Outcome, Validity, txn};
+use crate::checks::{Checks, Promise, Workload};
+use crate::history::Op;
+
+/// The checker of a workload.
+pub fn workload_checker(checks: &Checks, names: Names) -> Box<dyn Checker> {
+    let transactions = txn::Options { strict: checks.strict, compatible: checks.compatible };
+    match checks.workload {
+        Workload::Broadcast => Box::new(SetFull::new("broadcast", checks.strict, names)),
+        Workload::Echo => Box::new(Echo::new(names)),
+        Workload::GCounter | Workload::PnCounter => Box::new(Counter::new(checks.strict, names)),
+        Workload::GSet => Box::new(SetFull::new("add", checks.strict, names)),
+        Workload::Kafka => super::kafka::checker(checks.compatible),
+        Workload::LinKv => Box::new(Linearizable::new(checks.budget, checks.compatible, names)),
+        Workload::UniqueIds => Box::new(UniqueIds::new(names)),
+        Workload::TxnListAppend => txn::list_append(&checks.consistency_models, transactions),
+        Workload::TxnRwRegister => txn::rw_register(&checks.consistency_models, transactions),
+    }
+}
+
+/// Feeds a history to every check of a test.
+pub struct Analysis {
+    asked: Asked,
+    changes: Changes,
+    panics: NodePanics,
+    compatible: bool,
+    parts: Vec<(&'static str, Box<dyn Checker>)>,
+}
+
+impl Analysis {
+    /// The checks that these settings ask for.
+    pub fn new(checks: &Checks, names: Names) -> Self {
+        let workload = workload_checker(checks, names);
+        let mut parts: Vec<(_, Box<dyn Checker>)> = vec![
+            ("workload", workload),
+            ("stats", Box::<Stats>::default()),
+            ("availability", Box::new(Availability::new(checks.availability, names))),
+            ("perf", Box::<Perf>::default()),
+        ];
+        if let Some(Promise { within, shown_within, .. }) = checks.promise {
+            parts.push(("settling", Box::new(Settling::new(checks.workload, within, names))));
+            if let Some(within) = shown_within {
+                parts.push(("visibility", Box::new(Visibility::new(within, names))));
+            }
+        }
+        let (asked, changes) = (Asked::new(checks), Changes::new(checks, names));
+        let (panics, compatible) = (NodePanics::default(), checks.compatible);
+        Self { asked, changes, panics, compatible, parts }
+    }
+
+    /// Takes the next operation.
+    pub fn observe(&mut self, op: &Op) {
+        self.asked.observe(op);
+        self.changes.observe(op);
+        for (_, checker) in &mut self.parts {
+            checker.observe(op);
+        }
+    }
+
+    /// Takes a panic of a node, so long after the start: in which part of it, what was
+    /// said, and where in the code.
+    pub fn panic(&mut self, node: usize, at: Duration, place: &str, text: &str, location: &str) {
+        self.panics.observe(node, at, place, text, location);
+    }
+
+    /// Ends the history.
+    pub fn finish(self) -> Report {
+        let mut report = Report::default();
+        for (name, checker) in self.parts {
+            report.add(name, checker.finish());
+        }
+        report.changes = self.changes.that_others_need();
+        if let Some(workload) = report.parts.get_mut("workload") {
+            self.asked.judge(workload);
+        }
+        if let Some(panics) = self.panics.outcome(self.compatible) {
+            report.add("nodes", panics);
+        }
+        report
+    }
+}
+
+/// Whether clients asked for anything before the recovery phase. If they did not, a
+/// run shows nothing, whatever the workload: that is *unknown*, unless the original
+/// is to be followed, most of whose checkers call it valid.
+struct Asked {
+    workload: Workload,
+    is_enough: bool,
+}
+
+impl Asked {
+    fn new(checks: &Checks) -> Self {
+        Self { workload: checks.workload, is_enough: checks.compatible }
+    }
+
+    fn observe(&mut self, op: &Op) {
+        self.is_enough = self.is_enough
+            || op.is_invocation()
+                && op.process.is_client()
+                && !op.is_of_the_end()
+                && op.f != "crash"
+                && self.workload.functions().contains(&&*op.f);
+    }
+
+    fn judge(&self, outcome: &mut Outcome) {
+        if !self.is_enough && outcome.valid == Validity::Valid {
+            outcome.valid = Validity::Unknown;
+            let text = format!(
+                "No client asked for anything that {} has, so nothing was tested. It takes a rate above \
+                 0, a time limit in which operations can begin, and the history of this workload.",
+                self.workload.name()
+            );
+            outcome.findings.push(Finding::new("nothing-asked", text, Vec::new()));
+        }
+    }
+}
+
+/// How many nodes a sentence names.
+const NAMED: usize = 8;
+
+/// What all checks together conclude.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The outcomes of the checks, by the original's names.
+    pub parts: BTreeMap<&'static str, Outcome>,
+    /// By node, a change that it acknowledged before another node was asked
+    /// something.
+    changes: BTreeMap<u64, Event>,
+}
+
+impl Report {
+    /// Adds another check's outcome.
+    pub fn add(&mut self, name: &'static str, outcome: Outcome) {
+        self.parts.insert(name, outcome);
+    }
+
+    /// The worst of the parts' verdicts.
+    pub fn valid(&self) -> Validity {
+        self.parts.values().map(|part| part.valid).max().unwrap_or(Validity::Valid)
+    }
+
+    /// Of the nodes that never sent anything to another node or to a service, those that
+    /// acknowledged a change which others need, if there are any.
+    pub fn no_exchange(&self, silent: &[usize]) -> Option<Finding> {
+        let changes = &self.changes;
+        let told: Vec<(usize, Event)> =
+            silent.iter().filter_map(|&node| Some((node, *changes.get(&(node as u64))?))).collect();
+        let first = told.first()?;
+        let mut names: Vec<String> =
+            told.iter().take(NAMED).map(|(node, _)| format!("n{node}")).collect();
+        if told.len() > NAMED {
+            names.push(format!("{} more", told.len() - NAMED));
+        }
+        let text = format!(
+            "Never sent a message to another node or to a service: {}. Yet each of them acknowledged a change, \
+             n{} with {}, and later another node was asked, which cannot know of it by way of the network. That \
+             nothing else was found means that these operations could not show it.",
+            names.join(", "),
+            first.0,
+            first.1.at(),
+        );
+        let ops = told.iter().take(NAMED).map(|(_, change)| change.index).collect();
+        Some(Finding::new("no-exchange", text, ops))
+    }
+
+    /// One result of one part.
+    pub fn result(&self, part: &str, name: &str) -> Option<&Value> {
+        self.parts.get(part)?.results.get(name)
+    }
+}
+
+/// As `results.json` has it: every part under its name, and `valid?`. Findings
+/// and warnings of a part, which the original does not have, stand under those
+/// names where there are any.
+impl Serialize for Report {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map: Map<String, Value> =
+            self.parts.iter().map(|(name, part)| ((*name).to_owned(), to_json(part))).collect();
+        map.insert("valid?".to_owned(), to_value(&self.valid()));
+        map.serialize(serializer)
+    }
+}
+
+fn to_json(part: &Outcome) -> Value {
+    let mut json = part.to_json();
+    if let Value::Object(map) = &mut json {
+        for (name, list) in [("findings", &part.findings), ("warnings", &part.warnings)] {
+            if !list.is_empty() {
+                map.insert(name.to_owned(), to_value(list));
+            }
+        }
+    }
+    json
+}
+
+fn to_value<T: Serialize + ?Sized>(value: &T) -> Value {
+    serde_json::to_value(value).unwrap_or(Value::Null)
+}

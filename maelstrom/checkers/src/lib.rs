@@ -1,0 +1,136 @@
+//! Checkers: a history goes in, one operation at a time; a verdict comes out,
+//! with the operations that prove it.
+//!
+//! A checker is fed while the test runs and keeps only what it needs, so that
+//! memory does not grow with what passed by. What it reports under
+//! [`Outcome::results`] has the names that the original's `results.edn` uses.
+
+mod analysis;
+mod availability;
+mod changes;
+mod checks;
+mod counter;
+mod echo;
+pub mod element;
+pub mod graph;
+pub mod history;
+pub mod kafka;
+mod linearizable;
+mod panics;
+mod perf;
+mod quantiles;
+mod reasons;
+mod set_full;
+mod settling;
+mod stats;
+pub mod txn;
+mod unique_ids;
+mod visibility;
+mod witness;
+
+pub use self::analysis::{Analysis, Report, workload_checker};
+pub use self::checks::{Availability, CheckBudget, Checks, Promise, Workload};
+pub use self::witness::Names;
+
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::history::Op;
+
+/// Whether a history is what it should be.
+///
+/// Ordered from best to worst, so that the verdict of several parts is their
+/// maximum: one invalid part makes the whole invalid, else one unknown part
+/// makes it unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Validity {
+    /// Nothing wrong was seen.
+    Valid,
+    /// Too little was seen to say anything.
+    Unknown,
+    /// A witness proves it wrong.
+    Invalid,
+}
+
+impl Validity {
+    /// `Valid` if `condition` holds, else `Invalid`.
+    pub fn of(condition: bool) -> Self {
+        if condition { Self::Valid } else { Self::Invalid }
+    }
+}
+
+/// As in the original: `true`, `false` or `"unknown"`.
+impl Serialize for Validity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Validity::Valid => serializer.serialize_bool(true),
+            Validity::Unknown => serializer.serialize_str("unknown"),
+            Validity::Invalid => serializer.serialize_bool(false),
+        }
+    }
+}
+
+/// Something that a person should know about, with the operations that show it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// The class of anomaly, in the original's words where it has one: `lost`,
+    /// `duplicated`, `G1a`, …
+    pub kind: String,
+    /// One or more sentences that say what happened, where and when.
+    pub text: String,
+    /// Indices of the operations concerned, in order.
+    pub ops: Vec<u64>,
+    /// A self-contained SVG image of it, where one says more than words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
+}
+
+impl Finding {
+    /// A finding without a picture.
+    pub fn new(kind: impl Into<String>, text: impl Into<String>, ops: Vec<u64>) -> Self {
+        Self { kind: kind.into(), text: text.into(), ops, picture: None }
+    }
+
+    /// Stands for so many further findings of a kind, which are not told.
+    pub fn omission(kind: impl Into<String>, count: u64) -> Self {
+        Self::new(kind, format!("… and {count} more."), Vec::new())
+    }
+
+    /// For how many findings this one stands, if it is an
+    /// [`omission`](Self::omission).
+    pub fn omitted(&self) -> Option<u64> {
+        self.text.strip_prefix("… and ")?.strip_suffix(" more.")?.parse().ok()
+    }
+}
+
+/// What a checker concludes.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The verdict.
+    pub valid: Validity,
+    /// The result map, by the original's names, without `valid?`.
+    pub results: Map<String, Value>,
+    /// Why the verdict is not `Valid`; empty when it is.
+    pub findings: Vec<Finding>,
+    /// What is odd but changes no verdict.
+    pub warnings: Vec<Finding>,
+}
+
+impl Outcome {
+    /// The result map with the verdict under `valid?`, as reports show it.
+    pub fn to_json(&self) -> Value {
+        let mut map = self.results.clone();
+        let valid = serde_json::to_value(self.valid).unwrap_or(Value::Null);
+        map.insert("valid?".to_owned(), valid);
+        Value::Object(map)
+    }
+}
+
+/// Checks a history, operation by operation.
+pub trait Checker {
+    /// Takes the next operation, the nemesis's included.
+    fn observe(&mut self, op: &Op);
+
+    /// Ends the history: operations still open stay indeterminate.
+    fn finish(self: Box<Self>) -> Outcome;
+}

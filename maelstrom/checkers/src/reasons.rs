@@ -1,0 +1,168 @@
+//! Why operations failed or stayed in doubt: the same reasons together, with
+//! counts and an example each.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::witness::shorten_to;
+use crate::history::{Op, OpType};
+
+/// How many different reasons are told apart.
+const KEPT: usize = 100;
+/// How many reasons are told.
+const TOLD: usize = 10;
+/// How much of an example is told.
+const EXAMPLE: usize = 300;
+
+/// Collects reasons.
+#[derive(Debug, Default)]
+pub(super) struct Reasons {
+    by: BTreeMap<(String, &'static str, String), Reason>,
+}
+
+/// A reason why operations of one function did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Reason {
+    /// The function.
+    pub f: String,
+    /// What became of the operations: `fail` or `info`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Why.
+    pub reason: String,
+    /// How many operations.
+    pub count: u64,
+    /// What the node answered, once.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub example: String,
+    /// The index of the completion that has the example.
+    pub op: u64,
+}
+
+impl Reasons {
+    /// Takes a completion.
+    pub(super) fn observe(&mut self, op: &Op) {
+        let kind = match op.kind {
+            OpType::Fail => "fail",
+            OpType::Info => "info",
+            OpType::Ok | OpType::Invoke => return,
+        };
+        let Some(error) = &op.error else { return };
+        let (reason, example) = split(error.get());
+        let key = (op.f.to_string(), kind, reason);
+        let has_room = self.by.len() < KEPT;
+        match self.by.get_mut(&key) {
+            Some(known) => known.count += 1,
+            None if has_room => {
+                let (f, kind, reason) = key.clone();
+                let example = shorten_to(&example, EXAMPLE);
+                self.by.insert(key, Reason { f, kind, reason, count: 1, example, op: op.index });
+            }
+            None => {}
+        }
+    }
+
+    /// The most frequent ones, the most frequent first.
+    pub(super) fn most_frequent(&self) -> Vec<&Reason> {
+        let mut all: Vec<&Reason> = self.by.values().collect();
+        all.sort_by_key(|reason| (std::cmp::Reverse(reason.count), reason.op));
+        all.truncate(TOLD);
+        all
+    }
+
+    /// The most frequent one of a function.
+    pub(super) fn main_of(&self, f: &str) -> Option<&Reason> {
+        let of_f = self.by.values().filter(|reason| reason.f == f);
+        of_f.max_by_key(|reason| (reason.count, std::cmp::Reverse(reason.op)))
+    }
+}
+
+/// What an operation's error has in common with others, and what is its own: as
+/// the simulator writes them, and as the original does.
+fn split(error: &str) -> (String, String) {
+    match serde_json::from_str(error) {
+        Ok(Value::String(text)) => split_text(&text),
+        Ok(Value::Array(parts)) => answered(&parts),
+        _ => (shorten_to(error, EXAMPLE), String::new()),
+    }
+}
+
+fn split_text(text: &str) -> (String, String) {
+    let text = text.strip_prefix("indeterminate: ").unwrap_or(text);
+    if ["net-timeout", "Client read timeout"].contains(&text) {
+        return ("no reply in time".to_owned(), String::new());
+    }
+    let is_malformed = text.starts_with("malformed ");
+    let separator = if is_malformed { ", in " } else { ": " };
+    match text.split_once(separator) {
+        Some((reason, example)) if is_malformed || text.starts_with("the node answered ") => {
+            (reason.to_owned(), example.to_owned())
+        }
+        _ => (shorten_to(text, EXAMPLE), String::new()),
+    }
+}
+
+/// `[name, text]` or `[name, text, code]`.
+fn answered(parts: &[Value]) -> (String, String) {
+    let name = parts.first().and_then(Value::as_str).unwrap_or("unknown");
+    let code = parts.get(2).map_or(String::new(), |code| format!(" (code {code})"));
+    let text = parts.get(1).filter(|text| !text.is_null());
+    let text = text.map_or(String::new(), ToString::to_string);
+    (format!("the node answered {name}{code}"), text)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::history::{Process, null, raw};
+
+    fn reasons(errors: &[(OpType, Value)]) -> Vec<(u64, String, String)> {
+        let mut reasons = Reasons::default();
+        for (index, (kind, error)) in errors.iter().enumerate() {
+            let mut op = Op::new(Process::Client(0), *kind, "read", null());
+            op.index = index as u64;
+            op.error = Some(raw(error));
+            reasons.observe(&op);
+        }
+        let told = |reason: &Reason| (reason.count, reason.reason.clone(), reason.example.clone());
+        reasons.most_frequent().into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn the_same_reasons_are_counted_together_the_most_frequent_first() {
+        let malformed =
+            |n| json!(format!("indeterminate: malformed x_ok reply: bad, in {{\"n\":{n}}}"));
+        let told = reasons(&[
+            (OpType::Fail, json!("net-timeout")),
+            (OpType::Info, malformed(1)),
+            (OpType::Info, malformed(2)),
+            (OpType::Info, malformed(3)),
+            (OpType::Fail, json!(["abort", "busy 1"])),
+            (OpType::Fail, json!(["abort", "busy 2"])),
+            (OpType::Info, json!(["unknown", null, "11"])),
+            (OpType::Info, json!("indeterminate: the node answered crash: \"x: y\"")),
+        ]);
+        let expected = [
+            (3, "malformed x_ok reply: bad", r#"{"n":1}"#),
+            (2, "the node answered abort", r#""busy 1""#),
+            (1, "no reply in time", ""),
+            (1, "the node answered unknown (code \"11\")", ""),
+            (1, "the node answered crash", r#""x: y""#),
+        ];
+        assert_eq!(told, expected.map(|(count, why, what)| (count, why.into(), what.into())));
+    }
+
+    #[test]
+    fn there_are_never_many_and_none_is_long() {
+        let errors: Vec<_> = (0..1000)
+            .map(|number| (OpType::Info, json!([format!("own-{number}"), "x".repeat(10_000)])))
+            .collect();
+        let told = reasons(&errors);
+        assert_eq!(told.len(), TOLD);
+        assert!(told.iter().all(|(_, _, example)| example.chars().count() <= EXAMPLE + 1));
+    }
+}

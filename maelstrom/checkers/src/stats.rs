@@ -1,0 +1,113 @@
+//! How many operations succeeded, failed or stayed in doubt, in all and by
+//! function.
+//!
+//! A function of which not one operation succeeded makes a history invalid,
+//! except kafka's `crash`, which never does.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::reasons::{Reason, Reasons};
+use super::witness::{Findings, finding};
+use super::{Checker, Outcome, Validity};
+use crate::history::{Op, OpType};
+
+/// Functions that need no success.
+const EXCEPTED: [&str; 2] = ["crash", "debug-topic-partitions"];
+
+/// Counts completions.
+#[derive(Debug, Default)]
+pub(crate) struct Stats {
+    by_f: BTreeMap<String, Counts>,
+    reasons: Reasons,
+}
+
+/// How many operations ended how.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    ok: u64,
+    fail: u64,
+    info: u64,
+}
+
+impl Counts {
+    fn count(&mut self, kind: OpType) {
+        match kind {
+            OpType::Invoke => {}
+            OpType::Ok => self.ok += 1,
+            OpType::Fail => self.fail += 1,
+            OpType::Info => self.info += 1,
+        }
+    }
+
+    fn plus(self, other: &Self) -> Self {
+        Self { ok: self.ok + other.ok, fail: self.fail + other.fail, info: self.info + other.info }
+    }
+
+    fn results(self) -> Map<String, Value> {
+        let counts = [
+            ("count", self.ok + self.fail + self.info),
+            ("ok-count", self.ok),
+            ("fail-count", self.fail),
+            ("info-count", self.info),
+        ];
+        counts.into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect()
+    }
+}
+
+impl Checker for Stats {
+    fn observe(&mut self, op: &Op) {
+        if op.is_invocation() || !op.process.is_client() {
+            return;
+        }
+        self.reasons.observe(op);
+        // Not through `entry`, which wants a copy of the name each time.
+        match self.by_f.get_mut(&*op.f) {
+            Some(counts) => counts.count(op.kind),
+            None => self.by_f.entry(op.f.to_string()).or_default().count(op.kind),
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Outcome {
+        let all = self.by_f.values().fold(Counts::default(), Counts::plus);
+        let mut by_f = Map::new();
+        let mut findings = Findings::new("never-ok");
+        for (f, counts) in &self.by_f {
+            let mut results = counts.results();
+            results.insert("valid?".to_owned(), json!(counts.ok > 0));
+            by_f.insert(f.clone(), Value::Object(results));
+            if counts.ok == 0 && !EXCEPTED.contains(&f.as_str()) {
+                findings.push(&[], || describe(f, *counts, self.reasons.main_of(f)));
+            }
+        }
+        let mut results = all.results();
+        results.insert("by-f".to_owned(), Value::Object(by_f));
+        let reasons = self.reasons.most_frequent();
+        if !reasons.is_empty() {
+            results.insert("reasons".to_owned(), json!(reasons));
+        }
+        Outcome {
+            valid: Validity::of(findings.is_empty()),
+            results,
+            findings: findings.into_vec(),
+            warnings: if self.by_f.is_empty() { nothing_happened() } else { Vec::new() },
+        }
+    }
+}
+
+fn describe(f: &str, counts: Counts, reason: Option<&Reason>) -> String {
+    let why = reason.map_or(String::new(), |Reason { reason, count, example, .. }| {
+        let example = if example.is_empty() { String::new() } else { format!(": {example}") };
+        format!(" Most often ({count}) because of: {reason}{example}.")
+    });
+    format!(
+        "Not one {f} succeeded: {} failed, {} stayed in doubt.{why} The original calls such a run \
+         invalid, since it tested nothing.",
+        counts.fail, counts.info
+    )
+}
+
+fn nothing_happened() -> Vec<super::Finding> {
+    finding("no-operations", "No operation of a client completed.")
+}

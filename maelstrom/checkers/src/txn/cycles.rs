@@ -1,0 +1,216 @@
+//! The search for cycles of dependencies.
+//!
+//! Every cycle lies within one strongly connected component of the graph. In
+//! each of them the classes are looked for from the worst to the mildest, first
+//! in the data alone, then with the help of the order of processes or of real
+//! time; what a class already found implies is not looked for ([`Anomaly::covers`]).
+//! That order makes each search simple, because whatever would spoil it was
+//! excluded before:
+//!
+//! - G0, G1c: a ww (wr) arc and a shortest way back along ww (ww, wr) arcs.
+//! - G-single: an rw step and a shortest way back along ww and wr arcs.
+//! - G-nonadjacent: a walk in which no rw step follows another. Such walks are
+//!   the paths of a graph in which a transaction stands twice, once for having
+//!   been entered by an rw step, after which none may follow.
+//! - G2: an rw step and a shortest way back along any arcs: a milder cycle is
+//!   the only one left.
+//!
+//! With an order added, a cycle that does not need it has been found before, so
+//! that the same searches do. All are linear in the component for each way back
+//! tried, and how many are tried is capped. No verdict hangs on the cap: either
+//! the first try succeeds, or a worse cycle of the same component was found that
+//! every model forbids that forbids the one given up. Only a G-single where there
+//! is no worse cycle can need many tries, and then all of them are made at once
+//! (see `reach.rs`).
+//!
+//! How a single search goes stands in `hunt.rs`.
+
+use super::anomaly::{Anomaly, Class, Scope};
+use super::dependency::{Dependencies, Dependency, Relation};
+use super::hunt::Hunt;
+use super::log::Txn;
+use super::naming::{Found, Habits, Step};
+use super::original::{self, Original};
+use crate::graph::Digraph;
+
+/// How to search.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    /// What of the original's habits to follow.
+    pub(super) habits: Habits,
+    /// Ways back tried for one class in one component.
+    pub(super) tries: usize,
+}
+
+impl Manner {
+    /// Enough tries to find a short cycle.
+    pub(super) fn new(habits: Habits) -> Self {
+        Self { habits, tries: 128 }
+    }
+}
+
+/// All that can be found of cycles that lean on no more than `scope`.
+pub(super) fn find(dependencies: &Dependencies, scope: Scope, manner: Manner) -> Vec<Found> {
+    components(dependencies).iter().flat_map(|c| c.find(scope, manner)).collect()
+}
+
+/// What the original finds of them, or all where it would take too long.
+pub(super) fn find_as_the_original(
+    dependencies: &Dependencies,
+    scope: Scope,
+    manner: Manner,
+    op: &dyn Fn(Txn) -> u64,
+) -> Vec<Found> {
+    let original = Original { op, loops: dependencies.loops(), habits: manner.habits };
+    let find = |component: &Component| match original::search(component, &original) {
+        Some(found) => found.into_iter().chain(component.causality_violation(manner)).collect(),
+        None => component.find(scope, manner),
+    };
+    components(dependencies).iter().flat_map(find).collect()
+}
+
+/// The strongly connected components of several transactions.
+fn components(dependencies: &Dependencies) -> Vec<Component> {
+    let whole = dependencies.graph();
+    let mut place = vec![u32::MAX; whole.len()];
+    let mut components = Vec::new();
+    for members in whole.components() {
+        let transactions = members.partition_point(|&v| v < dependencies.transactions());
+        if transactions > 1 {
+            components.push(Component::new(&whole, members, transactions, &mut place));
+        }
+    }
+    components
+}
+
+/// One strongly connected component, its vertices numbered from 0, transactions
+/// before states.
+pub(super) struct Component {
+    /// The vertices' numbers in the whole graph.
+    pub(super) members: Vec<u32>,
+    /// How many of them are transactions.
+    pub(super) transactions: usize,
+    pub(super) graph: Digraph<Dependency>,
+}
+
+/// An arc to begin a cycle with, and where it can lead.
+pub(super) struct Start {
+    pub(super) from: u32,
+    pub(super) to: Vec<(u32, Dependency)>,
+}
+
+impl Component {
+    /// `place` has an entry for each vertex of `whole`; any values will do.
+    fn new(
+        whole: &Digraph<Dependency>,
+        members: Vec<u32>,
+        transactions: usize,
+        place: &mut [u32],
+    ) -> Self {
+        for (i, &v) in members.iter().enumerate() {
+            place[v as usize] = i as u32;
+        }
+        let is_member = |v: u32| members.get(place[v as usize] as usize) == Some(&v);
+        let mut arcs = Vec::new();
+        for (i, &v) in members.iter().enumerate() {
+            let inner = whole.arcs_from(v).iter().filter(|arc| is_member(arc.to));
+            arcs.extend(inner.map(|arc| (i as u32, place[arc.to as usize], arc.label)));
+        }
+        let graph = Digraph::new(members.len(), &arcs);
+        Self { members, transactions, graph }
+    }
+
+    fn find(&self, scope: Scope, manner: Manner) -> Vec<Found> {
+        let mut found = Vec::new();
+        let mut covered: Vec<Anomaly> = Vec::new();
+        let scopes = if scope == Scope::Data { vec![scope] } else { vec![Scope::Data, scope] };
+        for scope in scopes {
+            for class in Class::ALL {
+                if covered.iter().any(|anomaly| anomaly.covers(class, scope)) {
+                    continue;
+                }
+                let hunt = self.look_for(class, scope, manner);
+                if hunt.is_success() {
+                    covered.push(Anomaly::Cycle(class, scope));
+                }
+                found.extend(hunt.report(self));
+            }
+            if scope == Scope::Data {
+                found.extend(self.causality_violation(manner));
+            }
+        }
+        found
+    }
+
+    fn look_for(&self, class: Class, scope: Scope, manner: Manner) -> Hunt<'_> {
+        let mut hunt = Hunt::new(self, class, scope, manner);
+        match class {
+            Class::G0 => hunt.along(Relation::Ww),
+            Class::G1c => hunt.along(Relation::Wr),
+            Class::GSingle => hunt.single(),
+            Class::GNonadjacent => hunt.nonadjacent(),
+            Class::G2 => hunt.any_rw(),
+        }
+        hunt
+    }
+
+    /// A cycle of an rw step and wr arcs alone, more than two: a transaction
+    /// missed the cause of an effect that it saw (WriteCOInitRead and
+    /// WriteCORead in Bouajjani et al., "On Verifying Causal Consistency", POPL
+    /// 2017). One of two is a fractured read.
+    fn causality_violation(&self, manner: Manner) -> Option<Found> {
+        let mut hunt = Hunt::new(self, Class::GSingle, Scope::Data, manner);
+        hunt.only_along(Relation::Wr);
+        hunt.single();
+        let steps = hunt.into_best().filter(|steps| steps.len() > 2)?;
+        Some(Found::Cycle(Anomaly::CausalityViolation, self.steps_outside(&steps)))
+    }
+
+    /// The rw steps, by the arcs that leave readers.
+    pub(super) fn anti_dependencies(
+        &self,
+        scope: Scope,
+    ) -> impl Iterator<Item = (u32, u32, Dependency)> + '_ {
+        let is_transaction = |v: u32| (v as usize) < self.transactions;
+        let is_rw =
+            move |label: Dependency| label.relation == Relation::Rw && label.scope() <= scope;
+        self.graph.arcs().filter(move |&(from, _, label)| is_transaction(from) && is_rw(label))
+    }
+
+    /// Where the rw arc to `to`, which may be a state, leads.
+    pub(super) fn start(&self, (from, to, label): (u32, u32, Dependency)) -> Start {
+        if (to as usize) < self.transactions {
+            return Start { from, to: vec![(to, label)] };
+        }
+        let writers = self.graph.arcs_from(to).iter().filter(|arc| arc.to != from);
+        Start { from, to: writers.map(|arc| (arc.to, arc.label)).collect() }
+    }
+
+    /// The transactions that an rw arc to `to`, which may be a state, leads to.
+    pub(super) fn entries(&self, to: u32) -> Vec<u32> {
+        if (to as usize) < self.transactions {
+            return vec![to];
+        }
+        self.graph.arcs_from(to).iter().map(|arc| arc.to).collect()
+    }
+
+    /// The strongest relation between two transactions.
+    pub(super) fn strongest(&self, from: u32, to: u32, habits: Habits) -> Option<Dependency> {
+        let mut found: Vec<Dependency> = Vec::new();
+        for arc in self.graph.arcs_from(from) {
+            if arc.to == to {
+                found.push(arc.label);
+            } else if arc.to as usize >= self.transactions {
+                let writers = self.graph.arcs_from(arc.to);
+                found.extend(writers.iter().filter(|arc| arc.to == to).map(|arc| arc.label));
+            }
+        }
+        found.into_iter().min_by_key(|&dependency| habits.rank(dependency))
+    }
+
+    pub(super) fn steps_outside(&self, steps: &[Step]) -> Vec<Step> {
+        let outside = |v: u32| self.members[v as usize];
+        let step = |s: &Step| Step { from: outside(s.from), to: outside(s.to), ..*s };
+        steps.iter().map(step).collect()
+    }
+}

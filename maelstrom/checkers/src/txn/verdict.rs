@@ -1,0 +1,148 @@
+//! From cases of anomalies to a verdict.
+//!
+//! What a model asked for forbids makes a history invalid. What keeps the checker
+//! from knowing makes it unknown. Everything else is left out of the verdict, but
+//! helps to tell which models are ruled out.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::Options;
+use super::anomaly::Anomaly;
+use super::cases::{Case, Casebook};
+use super::log::Kind;
+use super::model::{Boundary, Model};
+use crate::{Finding, Outcome, Validity};
+
+/// The verdict on these cases, and on those that the original cannot see because
+/// it does not infer so much.
+pub(super) fn outcome(
+    kind: Kind,
+    models: &[Model],
+    options: Options,
+    mut cases: Casebook,
+    mut inferred: Casebook,
+) -> Outcome {
+    if options.strict {
+        cases.append(std::mem::take(&mut inferred));
+    }
+    let cases = &cases;
+    let taken_for = |a: Anomaly| if options.compatible { a.in_the_original() } else { a };
+    let is_forbidden =
+        |a: Anomaly| a.is_beyond_models() || models.iter().any(|m| m.forbids(taken_for(a)));
+    let is_counted = |a: Anomaly| options.strict || !is_overlooked(kind, options, a);
+    let counted: Vec<Anomaly> = cases.anomalies().filter(|&a| is_counted(a)).collect();
+    let mut reported: Vec<Anomaly> =
+        counted.iter().copied().filter(|&a| is_forbidden(a) || a.is_unknown()).collect();
+    drop_redundant(&mut reported);
+
+    let valid = reported.iter().map(|&a| severity(kind, options, a)).max();
+    let valid = valid.unwrap_or(Validity::Valid);
+    let warned: Vec<Anomaly> =
+        cases.anomalies().filter(|&a| !is_counted(a) && is_forbidden(a)).collect();
+    let also_warned: Vec<Anomaly> = inferred.anomalies().filter(|&a| is_forbidden(a)).collect();
+    let counted: Vec<Anomaly> = counted.into_iter().map(taken_for).collect();
+    let mut results = results(&reported, &counted, cases);
+    if kind == Kind::Registers {
+        results.insert("not-visible".to_owned(), NOT_VISIBLE.into());
+    }
+    let mut warnings = findings(&warned, cases);
+    warnings.extend(findings(&also_warned, &inferred));
+    Outcome { valid, results, findings: findings(&reported, cases), warnings }
+}
+
+/// What registers never show.
+const NOT_VISIBLE: &str = "\
+    A register does not tell the order of its versions. Writes that interleave (G0) show only where \
+    a transaction read what it overwrote, where all read the same at last, or where the model orders \
+    the transactions that saw them. txn-list-append shows the order of all that is read.";
+
+/// What the original does not look for. That a transaction reads its own future
+/// counts all the same: no order allows it.
+fn is_overlooked(kind: Kind, options: Options, anomaly: Anomaly) -> bool {
+    match anomaly {
+        Anomaly::OverwrittenOwnRead
+        | Anomaly::Otv
+        | Anomaly::FracturedRead
+        | Anomaly::CausalityViolation
+        | Anomaly::SessionCausalityViolation
+        | Anomaly::DivergentFinalRead
+        | Anomaly::ReplyMismatch => true,
+        // Of lists, the original breaks down over the first.
+        Anomaly::GarbageRead => kind == Kind::Registers,
+        Anomaly::FutureRead => kind == Kind::Registers && options.compatible,
+        _ => false,
+    }
+}
+
+fn severity(kind: Kind, options: Options, anomaly: Anomaly) -> Validity {
+    // Maelstrom turns whatever Elle reports on registers into `false`.
+    let is_quirk = options.compatible && kind == Kind::Registers;
+    match anomaly {
+        Anomaly::EmptyTransactionGraph if is_quirk => Validity::Invalid,
+        anomaly if anomaly.is_unknown() => Validity::Unknown,
+        _ => Validity::Invalid,
+    }
+}
+
+/// That some cycle exists is no news where another anomaly rules out as much.
+fn drop_redundant(anomalies: &mut Vec<Anomaly>) {
+    let shown: Vec<Anomaly> =
+        anomalies.iter().copied().filter(|a| !matches!(a, Anomaly::CycleExists(_))).collect();
+    anomalies.retain(|anomaly| match anomaly {
+        Anomaly::CycleExists(model) => !shown.iter().any(|&other| model.forbids(other)),
+        _ => true,
+    });
+}
+
+fn results(reported: &[Anomaly], counted: &[Anomaly], cases: &Casebook) -> Map<String, Value> {
+    let (mut counts, mut examples) = (Map::new(), Map::new());
+    let mut names: Vec<String> = reported.iter().map(ToString::to_string).collect();
+    names.sort_unstable();
+    for (anomaly, of_it) in cases.iter().filter(|(anomaly, _)| reported.contains(anomaly)) {
+        let kept = of_it.kept.iter().map(|case| case.detail.clone()).collect();
+        counts.insert(anomaly.to_string(), of_it.count.into());
+        examples.insert(anomaly.to_string(), Value::Array(kept));
+    }
+    let mut results = Map::new();
+    results.insert("anomaly-types".to_owned(), names.into());
+    if !reported.is_empty() {
+        let Boundary { not, also_not } = Boundary::of(counted);
+        results.insert("anomaly-counts".to_owned(), counts.into());
+        results.insert("anomalies".to_owned(), examples.into());
+        results.insert("not".to_owned(), model_names(&not));
+        results.insert("also-not".to_owned(), model_names(&also_not));
+    }
+    results
+}
+
+fn model_names(models: &[Model]) -> Value {
+    models.iter().map(|model| Value::from(model.name())).collect()
+}
+
+fn findings(anomalies: &[Anomaly], cases: &Casebook) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (anomaly, of_it) in cases.iter().filter(|(anomaly, _)| anomalies.contains(anomaly)) {
+        findings.extend(of_it.kept.iter().map(|case| finding(anomaly, case)));
+        let more = of_it.count - of_it.kept.len();
+        if more > 0 {
+            findings.push(more_of(&anomaly, more));
+        }
+    }
+    findings
+}
+
+fn finding(anomaly: Anomaly, case: &Case) -> Finding {
+    Finding {
+        kind: anomaly.to_string(),
+        text: format!("{anomaly}: {}", case.text),
+        ops: case.ops.clone(),
+        picture: case.picture.clone(),
+    }
+}
+
+fn more_of(anomaly: &dyn fmt::Display, more: usize) -> Finding {
+    let text = format!("{anomaly}: {more} more cases are not listed");
+    Finding { kind: anomaly.to_string(), text, ops: Vec::new(), picture: None }
+}

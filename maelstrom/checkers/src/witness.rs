@@ -1,0 +1,159 @@
+//! Words for witnesses: who did something, and when; and a list of findings
+//! that stays short.
+
+use crate::Finding;
+use crate::history::{Op, Process};
+
+/// How many findings of one kind are told in full.
+const FULL: u64 = 16;
+
+/// Tells which node a process talks to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Names {
+    cluster: Option<Cluster>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Cluster {
+    node_count: u64,
+    concurrency: u64,
+}
+
+impl Names {
+    /// Nothing is known about the cluster that a history is from.
+    pub fn unknown() -> Self {
+        Self::default()
+    }
+
+    /// A cluster of so many nodes, and so many client processes at a time.
+    pub fn new(node_count: usize, concurrency: usize) -> Self {
+        let cluster = Cluster {
+            node_count: node_count.max(1) as u64,
+            concurrency: concurrency.max(1) as u64,
+        };
+        Self { cluster: Some(cluster) }
+    }
+
+    /// A process, and where known the node that it talks to.
+    pub fn who(&self, process: Process) -> String {
+        match self.node(process) {
+            Some(node) => format!("{process} (n{node})"),
+            None => process.to_string(),
+        }
+    }
+
+    /// The number of the client thread that a process runs on, where known.
+    pub(crate) fn thread(&self, process: Process) -> Option<u64> {
+        match (process, self.cluster) {
+            (Process::Client(number), Some(cluster)) => Some(number % cluster.concurrency),
+            _ => None,
+        }
+    }
+
+    /// The number of the node that a process talks to, where known: a client that
+    /// was left in doubt goes on as its old number plus the concurrency, on the same
+    /// node.
+    pub fn node(&self, process: Process) -> Option<u64> {
+        match (process, self.cluster) {
+            (Process::Client(number), Some(cluster)) => {
+                Some(number % cluster.concurrency % cluster.node_count)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// An operation, as far as witnesses need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) index: u64,
+    pub(crate) time: u64,
+    pub(crate) process: Process,
+}
+
+impl Event {
+    pub(crate) fn of(op: &Op) -> Self {
+        Self { index: op.index, time: op.time, process: op.process }
+    }
+
+    /// `op 17 at 1.234 s`: the index, and the time since the start
+    pub(crate) fn at(&self) -> String {
+        format!("op {} at {:.3} s", self.index, self.time as f64 / 1e9)
+    }
+}
+
+/// A text cut to what fits into a sentence.
+pub(crate) fn shorten(text: &str) -> String {
+    shorten_to(text, 80)
+}
+
+/// A text cut to so many characters.
+pub(crate) fn shorten_to(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Findings of one kind: the first few in full, the others counted.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    kind: &'static str,
+    full: Vec<Finding>,
+    count: u64,
+}
+
+impl Findings {
+    pub(crate) fn new(kind: &'static str) -> Self {
+        Self { kind, full: Vec::new(), count: 0 }
+    }
+
+    /// Adds one. `text` is only asked for if it is going to be told.
+    pub(crate) fn push(&mut self, ops: &[u64], text: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.count <= FULL {
+            self.full.push(Finding::new(self.kind, text(), ops.to_vec()));
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// All that was found; where some were only counted, a last one says so.
+    pub(crate) fn into_vec(mut self) -> Vec<Finding> {
+        if self.count > FULL {
+            self.full.push(Finding::omission(self.kind, self.count - FULL));
+        }
+        self.full
+    }
+}
+
+/// One finding in a list.
+pub(crate) fn finding(kind: &str, text: impl Into<String>) -> Vec<Finding> {
+    vec![Finding::new(kind, text.into(), Vec::new())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_keeps_its_node_after_an_indeterminate_operation() {
+        let names = Names::new(3, 4);
+        assert_eq!(names.who(Process::Client(3)), "p3 (n0)");
+        assert_eq!(names.who(Process::Client(7)), "p7 (n0)");
+        assert_eq!(Names::unknown().who(Process::Client(7)), "p7");
+    }
+
+    #[test]
+    fn findings_beyond_the_first_few_are_counted() {
+        let mut findings = Findings::new("lost");
+        for value in 0..20 {
+            findings.push(&[value], || format!("{value} is lost."));
+        }
+        let told = findings.into_vec();
+        assert_eq!(told.len(), 17);
+        assert_eq!((told[15].omitted(), told[16].omitted()), (None, Some(4)));
+    }
+}

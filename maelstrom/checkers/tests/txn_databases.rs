@@ -1,0 +1,167 @@
+//! The checkers against small databases whose isolation is known: each has to
+//! pass the model that it provides, and to fail the next stronger one.
+
+mod txn_support;
+
+use checkers::txn::{Model, Options};
+use checkers::{Outcome, Validity};
+
+use txn_support::database::{self, Data, Isolation, Load};
+use txn_support::{History, types};
+
+const SEEDS: u64 = 3;
+
+fn load(isolation: Isolation, data: Data, seed: u64) -> Load {
+    Load { isolation, data, transactions: 2_000, processes: 6, keys: 5, writes_per_key: 16, seed }
+}
+
+fn check(history: &History, data: Data, model: &str, options: Options) -> Outcome {
+    let models: [Model; 1] = [model.parse().unwrap()];
+    match data {
+        Data::Registers => history.registers(&models, options),
+        Data::Lists => history.lists(&models, options),
+    }
+}
+
+/// What a database passes under every seed, in the strictest reading, and what it
+/// fails under every seed, in the most lenient.
+fn assert_between(isolation: Isolation, passes: &[&str], fails: &[&str]) {
+    for data in [Data::Registers, Data::Lists] {
+        for seed in 0..SEEDS {
+            let history = database::run(load(isolation, data, seed));
+            for model in passes {
+                let strict = Options { strict: true, compatible: false };
+                let outcome = check(&history, data, model, strict);
+                let types = types(&outcome);
+                assert_eq!(
+                    outcome.valid,
+                    Validity::Valid,
+                    "{isolation:?} {data:?} {model} {types:?}"
+                );
+            }
+            for model in fails {
+                let lenient = Options { strict: false, compatible: true };
+                let outcome = check(&history, data, model, lenient);
+                assert_eq!(outcome.valid, Validity::Invalid, "{isolation:?} {data:?} {model}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_strictly_serializable_database_passes_everything() {
+    let all: Vec<&str> = Model::all().map(Model::name).collect();
+    assert_between(Isolation::StrictSerializable, &all, &[]);
+}
+
+#[test]
+fn a_database_with_stale_reads_is_serializable_but_not_strictly() {
+    let fails = ["strict-serializable", "strong-snapshot-isolation"];
+    assert_between(Isolation::StaleReads, &["serializable"], &fails);
+}
+
+#[test]
+fn snapshots_with_first_committer_wins_are_snapshot_isolation_and_no_more() {
+    let passes = ["snapshot-isolation", "strong-snapshot-isolation", "causal-cerone"];
+    assert_between(Isolation::Snapshot, &passes, &["serializable", "repeatable-read"]);
+}
+
+#[test]
+fn snapshots_with_last_committer_wins_lose_updates() {
+    assert_between(Isolation::LostUpdates, &[], &["cursor-stability", "snapshot-isolation"]);
+}
+
+#[test]
+fn reads_of_what_is_committed_just_then_are_read_committed_and_no_more() {
+    for seed in 0..SEEDS {
+        let history = database::run(load(Isolation::ReadCommitted, Data::Registers, seed));
+        let strict = Options { strict: true, compatible: false };
+        let outcome = check(&history, Data::Registers, "read-committed", strict);
+        assert_eq!(outcome.valid, Validity::Valid, "{:?}", types(&outcome));
+    }
+    let fails = ["read-atomic", "consistent-view", "repeatable-read"];
+    assert_between(Isolation::ReadCommitted, &[], &fails);
+}
+
+#[test]
+fn dirty_reads_are_not_read_committed() {
+    assert_between(Isolation::Dirty, &[], &["read-committed"]);
+}
+
+/// How many small histories of much contention each isolation is put to.
+const SMALL: u64 = 400;
+
+fn small(isolation: Isolation, seed: u64) -> History {
+    let (transactions, processes, keys) = (60, 2 + seed % 6, 1 + seed % 3);
+    let data = Data::Registers;
+    let load = Load { isolation, data, transactions, processes, keys, writes_per_key: 40, seed };
+    database::run_to_rest(load)
+}
+
+/// Of the small histories of registers, how many a model turns down if strict.
+fn turned_down(isolation: Isolation, model: &str) -> u64 {
+    let strict = Options { strict: true, compatible: false };
+    let is_bad = |&seed: &u64| {
+        let outcome = check(&small(isolation, seed), Data::Registers, model, strict);
+        outcome.valid == Validity::Invalid
+    };
+    (0..SMALL).filter(is_bad).count() as u64
+}
+
+#[test]
+fn no_order_of_versions_is_inferred_that_a_right_database_contradicts() {
+    let right = [
+        (Isolation::StrictSerializable, "strict-serializable"),
+        (Isolation::StaleReads, "serializable"),
+        (Isolation::SessionReads, "strong-session-serializable"),
+        (Isolation::Snapshot, "strong-snapshot-isolation"),
+        (Isolation::Snapshot, "strong-read-committed"),
+        (Isolation::ReadCommitted, "read-committed"),
+        (Isolation::ReadCommitted, "read-uncommitted"),
+    ];
+    for (isolation, model) in right {
+        assert_eq!(turned_down(isolation, model), 0, "{isolation:?} is {model}");
+    }
+}
+
+#[test]
+fn what_is_inferred_finds_databases_that_break_their_promise() {
+    let broken = [
+        (Isolation::StaleReads, "strict-serializable"),
+        (Isolation::StaleReads, "strong-session-serializable"),
+        (Isolation::SessionReads, "strong-snapshot-isolation"),
+    ];
+    for (isolation, model) in broken {
+        let found = turned_down(isolation, model);
+        assert!(found > SMALL / 2, "{isolation:?} is not {model}: {found} of {SMALL}");
+    }
+}
+
+/// Where writes of two transactions interleave, final reads show it now and then.
+#[test]
+fn interleaved_writes_of_registers_show_in_final_reads() {
+    let strict = Options { strict: true, compatible: false };
+    let shows_it = |&seed: &u64| {
+        let history = small(Isolation::Dirty, seed);
+        let outcome = check(&history, Data::Registers, "read-uncommitted", strict);
+        types(&outcome).contains(&"G0".to_owned())
+    };
+    let found = (0..SMALL).filter(shows_it).count();
+    assert!(found > 5, "{found} of {SMALL}");
+}
+
+/// A load that would make a quadratic number of dependencies: everybody reads and
+/// writes one key, and reads find nothing, or always the same.
+#[test]
+fn a_stuck_register_under_a_heavy_load_is_judged_all_the_same() {
+    let mut history = History::new().alone(0, "w x 0");
+    for i in 1..20_000u64 {
+        let text = if i % 2 == 0 { format!("r x 0, w x {i}") } else { format!("r x -, w x {i}") };
+        history = history.alone(i % 50, &text);
+    }
+    let strict = check(&history, Data::Registers, "strict-serializable", Options::default());
+    assert_eq!(strict.valid, Validity::Invalid);
+    assert!(types(&strict).contains(&"lost-update".to_owned()));
+    let weak = check(&history, Data::Registers, "read-committed", Options::default());
+    assert_eq!(weak.valid, Validity::Valid);
+}

@@ -1,0 +1,315 @@
+//! A node's disk in memory, which can be broken.
+//!
+//! Files and their names each have what is durable and what is not synced yet. A
+//! killed process loses neither; a machine that dies ([`SimulatedDisk::damage`])
+//! loses some of what was not synced. Chance comes from a generator of the disk's
+//! own, so the same seed breaks the same bytes.
+//!
+//! What a node sees is what [`maelstrom::disk`] promises and no more: a new file's
+//! name is lost without a sync of the directory even when its contents were synced,
+//! which most file systems are kinder about.
+
+mod file;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use maelstrom::disk::{Contents, Disk, Storage};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use crate::nemesis::DiskFault;
+use file::Inode;
+
+/// A node's disk. Clones are the same one.
+#[derive(Clone)]
+pub(crate) struct SimulatedDisk(Arc<Mutex<State>>);
+
+struct State {
+    node: usize,
+    rng: StdRng,
+    names: BTreeMap<String, SharedInode>,
+    /// Changes of names since the last sync, each with what the name stood for.
+    unsynced: Vec<Vec<(String, Option<SharedInode>)>>,
+    /// The inode that was written to last.
+    newest: Weak<Mutex<Inode>>,
+    lock: Weak<Held>,
+    is_full: bool,
+    /// Whether anything was created, written or locked since this was reset.
+    is_used: bool,
+    /// Counts the starts of the machine.
+    boots: u64,
+}
+
+type SharedInode = Arc<Mutex<Inode>>;
+
+/// Keeps the lock until it is dropped.
+struct Held;
+
+impl SimulatedDisk {
+    pub(crate) fn new(node: usize, seed: u64) -> Self {
+        let seed = seed ^ 0x6469_736b_7321 ^ (node as u64) << 48;
+        Self(Arc::new(Mutex::new(State {
+            node,
+            rng: StdRng::seed_from_u64(seed),
+            names: BTreeMap::new(),
+            unsynced: Vec::new(),
+            newest: Weak::new(),
+            lock: Weak::new(),
+            is_full: false,
+            is_used: false,
+            boots: 0,
+        })))
+    }
+
+    /// What the node gets.
+    pub(crate) fn disk(&self) -> Disk {
+        Disk::new(self.clone())
+    }
+
+    /// Does to the disk of a node that was just killed what this fault does.
+    pub(crate) fn damage(&self, fault: DiskFault) {
+        let mut state = self.state();
+        match fault {
+            DiskFault::LoseUnsynced => state.lose_unsynced(),
+            DiskFault::Torn => state.tear(),
+            DiskFault::Flip => state.flip(),
+            DiskFault::Full | DiskFault::Locked => {}
+        }
+    }
+
+    /// Lets writes fail from now on, or succeed again.
+    pub(crate) fn fill(&self, is_full: bool) {
+        self.state().is_full = is_full;
+    }
+
+    /// Whether a process that was started on it since the last call of
+    /// [`begin_life`](Self::begin_life) keeps something there.
+    pub(crate) fn is_used(&self) -> bool {
+        self.state().is_used
+    }
+
+    /// A process starts on it. Somebody made room for it if there was none.
+    pub(crate) fn begin_life(&self) {
+        let mut state = self.state();
+        (state.is_used, state.is_full) = (false, false);
+    }
+
+    /// All files and their contents.
+    pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let state = self.state();
+        let files = state.names.iter();
+        files.map(|(name, inode)| (name.clone(), lock(inode).bytes().to_vec())).collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.0)
+    }
+}
+
+impl State {
+    /// Each unsynced write is there or not, and perhaps the last of them in part;
+    /// of the unsynced names, the first few.
+    fn lose_unsynced(&mut self) {
+        self.boots += 1;
+        let kept = self.rng.random_range(0..=self.unsynced.len());
+        let lost = self.unsynced.split_off(kept);
+        self.unsynced.clear();
+        // A file that nobody can find any more may still be found by what its name
+        // stood for before.
+        for change in lost.into_iter().rev() {
+            for (name, former) in change {
+                match former {
+                    Some(inode) => self.names.insert(name, inode),
+                    None => self.names.remove(&name),
+                };
+            }
+        }
+        for inode in self.names.values() {
+            lock(inode).lose_unsynced(&mut self.rng);
+        }
+    }
+
+    /// The last write, if it is not synced, is cut at a random byte.
+    fn tear(&mut self) {
+        self.boots += 1;
+        if let Some(newest) = self.newest.upgrade() {
+            lock(&newest).tear(&mut self.rng);
+        }
+        self.unsynced.clear();
+        self.names.values().for_each(|inode| lock(inode).sync());
+    }
+
+    /// A bit of a random place is another, or not.
+    fn flip(&mut self) {
+        let sizes = self.names.values().map(|inode| lock(inode).bytes().len());
+        let total: usize = sizes.sum();
+        if total == 0 || self.rng.random() {
+            return;
+        }
+        let mut place = self.rng.random_range(0..total);
+        let bit = self.rng.random_range(0..8);
+        for inode in self.names.values() {
+            let mut inode = lock(inode);
+            let length = inode.bytes().len();
+            if place < length {
+                return inode.flip(place, bit);
+            }
+            place -= length;
+        }
+    }
+
+    fn change(&mut self, changes: impl IntoIterator<Item = (String, Option<SharedInode>)>) {
+        self.is_used = true;
+        let mut former = Vec::new();
+        for (name, inode) in changes {
+            let before = match inode {
+                Some(inode) => self.names.insert(name.clone(), inode),
+                None => self.names.remove(&name),
+            };
+            former.push((name, before));
+        }
+        former.reverse();
+        self.unsynced.push(former);
+    }
+
+    fn find(&self, name: &str) -> io::Result<SharedInode> {
+        let found = self.names.get(name).cloned();
+        found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no file {name:?}")))
+    }
+}
+
+impl fmt::Display for SimulatedDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the disk of n{}", self.state().node)
+    }
+}
+
+impl Storage for SimulatedDisk {
+    fn open(&self, name: &str, create: bool) -> io::Result<Box<dyn Contents>> {
+        let mut state = self.state();
+        let inode = match state.find(name) {
+            Err(_) if create && state.is_full => return Err(full()),
+            Err(_) if create => {
+                let inode = SharedInode::default();
+                state.change([(name.to_owned(), Some(inode.clone()))]);
+                inode
+            }
+            found => found?,
+        };
+        drop(state);
+        Ok(Box::new(Open { disk: self.clone(), inode }))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut state = self.state();
+        let inode = state.find(from)?;
+        if from != to {
+            state.change([(from.to_owned(), None), (to.to_owned(), Some(inode))]);
+        }
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut state = self.state();
+        state.find(name)?;
+        state.change([(name.to_owned(), None)]);
+        Ok(())
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        Ok(self.state().names.keys().cloned().collect())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.state().unsynced.clear();
+        Ok(())
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn Send + Sync>> {
+        let mut state = self.state();
+        if state.lock.strong_count() > 0 {
+            let problem = format!("another process uses the disk of n{}", state.node);
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, problem));
+        }
+        let held = Arc::new(Held);
+        state.lock = Arc::downgrade(&held);
+        state.is_used = true;
+        Ok(Box::new(held))
+    }
+
+    fn boot(&self) -> Option<String> {
+        Some(format!("boot {}", self.state().boots))
+    }
+}
+
+/// An open file. The disk and the inode are never locked at the same time, but by
+/// [`State`].
+struct Open {
+    disk: SimulatedDisk,
+    inode: SharedInode,
+}
+
+impl Open {
+    /// Notes a write of so many bytes; how many of them there is room for.
+    fn reserve(&self, length: usize) -> usize {
+        let mut state = self.disk.state();
+        state.is_used = true;
+        state.newest = Arc::downgrade(&self.inode);
+        if state.is_full { state.rng.random_range(0..=length / 2) } else { length }
+    }
+}
+
+impl Contents for Open {
+    fn length(&self) -> io::Result<u64> {
+        Ok(lock(&self.inode).bytes().len() as u64)
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let inode = lock(&self.inode);
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(inode.bytes().len());
+        let rest = &inode.bytes()[offset..];
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let offset = usize::try_from(offset).map_err(io::Error::other)?;
+        let room = self.reserve(bytes.len());
+        if room > 0 {
+            lock(&self.inode).write(offset, &bytes[..room]);
+        }
+        if room < bytes.len() { Err(full()) } else { Ok(()) }
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        let length = usize::try_from(length).map_err(io::Error::other)?;
+        let present = lock(&self.inode).bytes().len();
+        if self.reserve(length.saturating_sub(present)) + present < length {
+            return Err(full());
+        }
+        lock(&self.inode).truncate(length);
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        lock(&self.inode).sync();
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the operating system says.
+fn full() -> io::Error {
+    const ENOSPC: i32 = 28;
+    io::Error::from_raw_os_error(ENOSPC)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! Messages as a part of the report: how many there were, and what was odd about
+//! them.
+
+use checkers::{Outcome, Report, Validity};
+use serde_json::{Map, Value, json};
+
+use crate::host::RunStats;
+use crate::net::NetCounts;
+
+/// The counts by the original's names, with messages per operation; and what
+/// nodes did, or never did, that the original takes without a word, which is wrong if
+/// `strict`.
+pub(crate) fn outcome(stats: &RunStats, report: &Report, strict: bool) -> Outcome {
+    let results = counts(&stats.net, stats.tally.invoked);
+    let mut quirks = stats.quirks.findings();
+    quirks.extend(report.no_exchange(&stats.silent));
+    let (findings, warnings) = if strict { (quirks, Vec::new()) } else { (Vec::new(), quirks) };
+    Outcome { valid: Validity::of(findings.is_empty()), results, findings, warnings }
+}
+
+/// `operations` are the invocations of clients, reads and final reads included.
+fn counts(counts: &NetCounts, operations: u64) -> Map<String, Value> {
+    let mut results = match serde_json::to_value(counts) {
+        Ok(Value::Object(results)) => results,
+        _ => Map::new(),
+    };
+    for (name, counts) in [("all", &counts.all), ("servers", &counts.servers)] {
+        if operations > 0
+            && let Some(Value::Object(result)) = results.get_mut(name)
+        {
+            let per_op = counts.msg_count as f64 / operations as f64;
+            result.insert("msgs-per-op".to_owned(), json!(per_op));
+        }
+    }
+    results
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Counts;
+    use crate::world::{Quirk, Quirks, Tally};
+
+    #[test]
+    fn messages_are_counted_per_operation_of_a_client() {
+        let counts = |count| Counts { send_count: count, recv_count: count, msg_count: count };
+        let net = NetCounts { all: counts(50), clients: counts(20), servers: counts(30) };
+        let stats = |invoked| RunStats {
+            net,
+            tally: Tally { invoked, ..Tally::default() },
+            silent: Vec::new(),
+            idle: None,
+            quirks: Quirks::default(),
+        };
+        let results = outcome(&stats(20), &Report::default(), true).results;
+        assert_eq!(results["servers"]["msgs-per-op"], json!(1.5));
+        assert_eq!(results["all"]["msgs-per-op"], json!(2.5));
+        assert_eq!(results["clients"]["recv-count"], json!(20));
+        assert_eq!(
+            outcome(&stats(0), &Report::default(), true).results["servers"].get("msgs-per-op"),
+            None
+        );
+    }
+
+    #[test]
+    fn quirks_are_warnings_unless_strict() {
+        let mut quirks = Quirks::default();
+        quirks.note(Quirk::ForgedSource, || "by n0".to_owned());
+        let stats = RunStats {
+            net: NetCounts::default(),
+            tally: Tally::default(),
+            silent: Vec::new(),
+            idle: None,
+            quirks,
+        };
+        let lenient = outcome(&stats, &Report::default(), false);
+        assert_eq!((lenient.valid, lenient.warnings.len()), (Validity::Valid, 1));
+        let strict = outcome(&stats, &Report::default(), true);
+        assert_eq!((strict.valid, strict.findings.len()), (Validity::Invalid, 1));
+    }
+}

@@ -1,0 +1,436 @@
+//! Which fault when.
+//!
+//! Each kind of fault that the settings ask for comes and goes by a schedule of
+//! its own: it starts and stops in turn, the first start at once, and the gap
+//! between two actions is uniform between 0 and twice the interval. What ends a
+//! test of a workload with final operations is always the end of every fault.
+//! Names and shapes of the history's operations are those of
+//! `jepsen.nemesis.combined`.
+//!
+//! Whom a fault concerns is drawn here; carrying it out is the world's, which
+//! knows who is alive.
+
+mod clock;
+mod disk;
+mod partition;
+
+use std::time::Duration;
+
+use rand::RngExt as _;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
+use serde_json::value::RawValue;
+
+pub use clock::{FASTEST, LONGEST_JUMP, SLOWEST, Skew, skews_by_name};
+pub use disk::DiskFault;
+pub use partition::{Partition, by_name};
+
+use checkers::history::{null, raw};
+
+use crate::net::{Grudge, SHARE};
+use crate::settings::{PlannedFault, Settings};
+
+/// A kind of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The network is cut.
+    Partition,
+    /// Nodes are killed, then started again.
+    Kill,
+    /// Nodes are stopped, then go on.
+    Pause,
+    /// Some nodes no longer hear others, who still hear them.
+    OneWay,
+    /// A share of messages is lost.
+    Loss,
+    /// A share of messages arrives twice.
+    Duplicate,
+    /// A share of messages comes late, behind others.
+    Reorder,
+    /// A third of the links gets ten times slower.
+    Slow,
+    /// Nodes' clocks go at rates of their own, and jump ahead.
+    Clock,
+    /// A disk fault that comes and goes.
+    Disk(DiskFault),
+}
+
+impl Fault {
+    /// Every kind that needs nothing of a node.
+    pub const OF_NETWORKS_AND_NODES: [Self; 8] = [
+        Self::Partition,
+        Self::Kill,
+        Self::Pause,
+        Self::OneWay,
+        Self::Loss,
+        Self::Duplicate,
+        Self::Reorder,
+        Self::Slow,
+    ];
+
+    /// Every kind that `--nemesis` knows: all but those of disks.
+    pub const ALL: [Self; 9] = [
+        Self::Partition,
+        Self::Kill,
+        Self::Pause,
+        Self::OneWay,
+        Self::Loss,
+        Self::Duplicate,
+        Self::Reorder,
+        Self::Slow,
+        Self::Clock,
+    ];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Partition => "partition",
+            Self::Kill => "kill",
+            Self::Pause => "pause",
+            Self::OneWay => "one-way",
+            Self::Loss => "loss",
+            Self::Duplicate => "duplicate",
+            Self::Reorder => "reorder",
+            Self::Slow => "slow",
+            Self::Clock => "clock",
+            Self::Disk(fault) => fault.name(),
+        }
+    }
+}
+
+/// Decides on faults.
+#[derive(Debug)]
+pub struct Nemesis {
+    rng: StdRng,
+    nodes: usize,
+    schedules: Vec<Schedule>,
+    running: bool,
+}
+
+/// When a kind of fault comes and goes.
+#[derive(Debug)]
+struct Schedule {
+    fault: Fault,
+    interval: Duration,
+    due: Duration,
+    in_force: bool,
+}
+
+/// A fault, or its end.
+#[derive(Debug)]
+pub struct Action {
+    /// The function, in the history.
+    pub f: &'static str,
+    /// The value of the first of both operations in the history: what is asked.
+    pub asked: Box<RawValue>,
+    /// What is to be done.
+    pub effect: Effect,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Cut the network.
+    Partition(Grudge),
+    /// End every cut.
+    Heal,
+    /// Kill those of these nodes that run.
+    Kill(Vec<usize>),
+    /// Start the nodes that do not run.
+    Start,
+    /// Stop those of these nodes that run.
+    Pause(Vec<usize>),
+    /// Let the nodes go on that are stopped.
+    Resume,
+    /// Cut the network in one direction; an empty grudge ends that.
+    OneWay(Grudge),
+    /// Lose a share of messages, or do so no longer.
+    Loss(bool),
+    /// Deliver a share of messages twice, or do so no longer.
+    Duplicate(bool),
+    /// Put a share of messages out of order, or do so no longer.
+    Reorder(bool),
+    /// Slow down the links that this number picks, or none.
+    Slow(Option<u64>),
+    /// Let clocks go otherwise from now on.
+    Clock(Vec<Skew>),
+    /// Let the disks of those of these nodes run full that run.
+    Fill(Vec<usize>),
+    /// Make room on every disk.
+    Free,
+    /// Start a second process in the directories of those of these nodes that are
+    /// ready, and see whether it serves.
+    Twin(Vec<usize>),
+    /// Do nothing, where a fault has no end of its own.
+    Nothing,
+}
+
+/// Which nodes are killed or paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Targets {
+    Some,
+    One,
+    MinorityThird,
+    Minority,
+    Majority,
+    All,
+}
+
+impl Targets {
+    const EVERY: [Self; 6] =
+        [Self::Some, Self::One, Self::MinorityThird, Self::Minority, Self::Majority, Self::All];
+
+    /// The name in the history. Jepsen has `nil` for a random set of nodes.
+    fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Some => None,
+            Self::One => Some("one"),
+            Self::MinorityThird => Some("minority-third"),
+            Self::Minority => Some("minority"),
+            Self::Majority => Some("majority"),
+            Self::All => Some("all"),
+        }
+    }
+
+    /// That many nodes, in order.
+    fn draw(self, nodes: usize, rng: &mut StdRng) -> Vec<usize> {
+        let count = match self {
+            Self::Some => rng.random_range(1..=nodes),
+            Self::One => 1,
+            Self::MinorityThird => nodes.saturating_sub(1) / 3,
+            Self::Minority => nodes / 2,
+            Self::Majority => nodes / 2 + 1,
+            Self::All => nodes,
+        };
+        let mut drawn: Vec<usize> = (0..nodes).collect();
+        drawn.shuffle(rng);
+        drawn.truncate(count);
+        drawn.sort_unstable();
+        drawn
+    }
+}
+
+impl Nemesis {
+    /// The faults that the settings ask for.
+    pub fn new(settings: &Settings, rng: StdRng) -> Self {
+        let schedule = |planned: &PlannedFault| Schedule {
+            fault: planned.fault,
+            interval: planned.interval.unwrap_or(settings.nemesis_interval),
+            due: Duration::ZERO,
+            in_force: false,
+        };
+        let disk = settings.disk.iter().filter(|fault| !fault.strikes_at_kills());
+        let disk: Vec<PlannedFault> = disk.map(|&fault| Fault::Disk(fault).into()).collect();
+        Self {
+            rng,
+            nodes: settings.node_count,
+            schedules: settings.nemesis.iter().chain(&disk).map(schedule).collect(),
+            running: false,
+        }
+    }
+
+    /// Begins.
+    pub fn start(&mut self, now: Duration) {
+        self.running = true;
+        for schedule in &mut self.schedules {
+            schedule.due = now;
+        }
+    }
+
+    /// When the next action is due.
+    pub fn due(&self) -> Option<Duration> {
+        let schedules = self.schedules.iter().filter(|_| self.running);
+        schedules.map(|schedule| schedule.due).min()
+    }
+
+    /// Which faults are in force.
+    pub fn in_force(&self) -> impl Iterator<Item = Fault> + '_ {
+        self.schedules.iter().filter(|schedule| schedule.in_force).map(|schedule| schedule.fault)
+    }
+
+    /// The action that is due.
+    pub fn act(&mut self) -> Option<Action> {
+        let Self { rng, nodes, schedules, .. } = self;
+        let schedule = schedules.iter_mut().min_by_key(|schedule| schedule.due)?;
+        schedule.due += draw_gap(schedule.interval, rng);
+        schedule.in_force = !schedule.in_force;
+        Some(if schedule.in_force {
+            begin(schedule.fault, *nodes, rng)
+        } else {
+            end(schedule.fault, *nodes)
+        })
+    }
+
+    /// Ends for good, with the end of each kind of fault. As in the original it is
+    /// ended whether or not it is in force.
+    pub fn stop(&mut self) -> Vec<Action> {
+        let running = std::mem::take(&mut self.running);
+        let nodes = self.nodes;
+        let schedules = self.schedules.iter_mut().filter(|_| running);
+        let ends = schedules.map(|schedule| {
+            schedule.in_force = false;
+            end(schedule.fault, nodes)
+        });
+        ends.collect()
+    }
+}
+
+fn begin(fault: Fault, nodes: usize, rng: &mut StdRng) -> Action {
+    let (f, asked, effect) = match fault {
+        Fault::Partition => {
+            let partition = Partition::ALL[rng.random_range(0..Partition::ALL.len())];
+            let effect = Effect::Partition(partition.draw(nodes, rng));
+            ("start-partition", raw(partition.name()), effect)
+        }
+        Fault::Kill => {
+            let (asked, drawn) = draw_targets(nodes, rng);
+            ("kill", asked, Effect::Kill(drawn))
+        }
+        Fault::Pause => {
+            let (asked, drawn) = draw_targets(nodes, rng);
+            ("pause", asked, Effect::Pause(drawn))
+        }
+        Fault::OneWay => {
+            ("start-one-way", null(), Effect::OneWay(partition::draw_one_way(nodes, rng)))
+        }
+        Fault::Loss => ("start-loss", raw(&SHARE), Effect::Loss(true)),
+        Fault::Duplicate => ("start-duplicate", raw(&SHARE), Effect::Duplicate(true)),
+        Fault::Reorder => ("start-reorder", raw(&SHARE), Effect::Reorder(true)),
+        Fault::Slow => ("start-slow", null(), Effect::Slow(Some(rng.random()))),
+        Fault::Clock => {
+            let (asked, drawn) = draw_targets(nodes, rng);
+            let skews = drawn.into_iter().map(|node| Skew::draw(node, rng)).collect();
+            ("start-clock", asked, Effect::Clock(skews))
+        }
+        Fault::Disk(DiskFault::Locked) => {
+            let (asked, drawn) = draw_targets(nodes, rng);
+            ("start-twin", asked, Effect::Twin(drawn))
+        }
+        Fault::Disk(_) => {
+            let (asked, drawn) = draw_targets(nodes, rng);
+            ("start-full", asked, Effect::Fill(drawn))
+        }
+    };
+    Action { f, asked, effect }
+}
+
+fn draw_targets(nodes: usize, rng: &mut StdRng) -> (Box<RawValue>, Vec<usize>) {
+    let targets = Targets::EVERY[rng.random_range(0..Targets::EVERY.len())];
+    let drawn = targets.draw(nodes, rng);
+    (raw(&targets.name()), drawn)
+}
+
+fn end(fault: Fault, nodes: usize) -> Action {
+    let (f, asked, effect) = match fault {
+        Fault::Partition => ("stop-partition", null(), Effect::Heal),
+        Fault::Kill => ("start", raw("all"), Effect::Start),
+        Fault::Pause => ("resume", raw("all"), Effect::Resume),
+        Fault::OneWay => ("stop-one-way", null(), Effect::OneWay(Grudge::new())),
+        Fault::Loss => ("stop-loss", null(), Effect::Loss(false)),
+        Fault::Duplicate => ("stop-duplicate", null(), Effect::Duplicate(false)),
+        Fault::Reorder => ("stop-reorder", null(), Effect::Reorder(false)),
+        Fault::Slow => ("stop-slow", null(), Effect::Slow(None)),
+        Fault::Clock => {
+            ("stop-clock", raw("all"), Effect::Clock((0..nodes).map(Skew::none).collect()))
+        }
+        Fault::Disk(DiskFault::Locked) => ("stop-twin", null(), Effect::Nothing),
+        Fault::Disk(_) => ("stop-full", null(), Effect::Free),
+    };
+    Action { f, asked, effect }
+}
+
+/// At least a millisecond, lest an interval of nothing take forever.
+fn draw_gap(interval: Duration, rng: &mut StdRng) -> Duration {
+    interval.mul_f64(2.0 * rng.random::<f64>()).max(Duration::from_millis(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+
+    use super::*;
+
+    fn nemesis(faults: &[Fault]) -> Nemesis {
+        let mut settings = Settings::new(crate::settings::Workload::Echo);
+        settings.nemesis = faults.iter().map(|&fault| fault.into()).collect();
+        settings.nemesis_interval = Duration::from_secs(10);
+        Nemesis::new(&settings, StdRng::seed_from_u64(0))
+    }
+
+    #[test]
+    fn cuts_and_heals_alternate_at_about_the_interval() {
+        let mut nemesis = nemesis(&[Fault::Partition]);
+        assert_eq!(nemesis.due(), None);
+        nemesis.start(Duration::from_secs(1));
+        assert_eq!(nemesis.due(), Some(Duration::from_secs(1)));
+        for turn in 0..2000 {
+            let action = nemesis.act().unwrap();
+            assert_eq!(action.effect == Effect::Heal, turn % 2 == 1);
+        }
+        let mean = nemesis.due().unwrap().as_secs_f64() / 2000.0;
+        assert!((9.0..11.0).contains(&mean), "{mean}");
+        let effects: Vec<Effect> = nemesis.stop().into_iter().map(|action| action.effect).collect();
+        assert_eq!(effects, [Effect::Heal]);
+        assert_eq!(nemesis.due(), None);
+        assert!(nemesis.stop().is_empty());
+    }
+
+    #[test]
+    fn each_kind_of_fault_comes_and_goes_by_itself() {
+        let mut nemesis = nemesis(&Fault::ALL);
+        nemesis.start(Duration::ZERO);
+        let fs: Vec<&str> = (0..800).map(|_| nemesis.act().unwrap().f).collect();
+        for [start, stop] in [
+            ["start-partition", "stop-partition"],
+            ["kill", "start"],
+            ["pause", "resume"],
+            ["start-one-way", "stop-one-way"],
+            ["start-loss", "stop-loss"],
+            ["start-duplicate", "stop-duplicate"],
+            ["start-reorder", "stop-reorder"],
+            ["start-slow", "stop-slow"],
+            ["start-clock", "stop-clock"],
+        ] {
+            let own: Vec<&str> = fs.iter().copied().filter(|f| [start, stop].contains(f)).collect();
+            assert!(own.len() > 80, "{}", own.len());
+            assert!(
+                own.iter().enumerate().all(|(n, &f)| f == if n % 2 == 0 { start } else { stop })
+            );
+        }
+        let ends: Vec<&str> = nemesis.stop().into_iter().map(|action| action.f).collect();
+        assert_eq!(ends.len(), Fault::ALL.len());
+        assert_eq!(nemesis.in_force().count(), 0);
+    }
+
+    #[test]
+    fn a_fault_may_have_an_interval_of_its_own() {
+        let mut nemesis = nemesis(&[Fault::Partition, Fault::Kill]);
+        nemesis.schedules[1].interval = Duration::from_secs(1);
+        nemesis.start(Duration::ZERO);
+        let kills = (0..1100).filter(|_| nemesis.act().unwrap().f == "kill").count();
+        assert!((400..600).contains(&kills), "{kills} of 1,100 actions");
+    }
+
+    #[test]
+    fn targets_are_as_many_as_their_name_says() {
+        let mut rng = StdRng::seed_from_u64(0);
+        for (targets, counts) in [
+            (Targets::Some, 1..=5),
+            (Targets::One, 1..=1),
+            (Targets::MinorityThird, 1..=1),
+            (Targets::Minority, 2..=2),
+            (Targets::Majority, 3..=3),
+            (Targets::All, 5..=5),
+        ] {
+            let mut seen = std::collections::BTreeSet::new();
+            for _ in 0..200 {
+                let drawn = targets.draw(5, &mut rng);
+                assert!(
+                    drawn.windows(2).all(|pair| pair[0] < pair[1]) && drawn.iter().all(|&n| n < 5)
+                );
+                seen.insert(drawn.len());
+            }
+            assert_eq!(seen, counts.collect(), "{targets:?}");
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! The simulated network: unordered, with latency, partitions and counts.
+//!
+//! Every receiver has one queue, ordered by the time at which messages are due.
+//! It takes the head as soon as it has nothing in hand, then holds it until it is
+//! due. So a message with latency, once taken, holds back whatever comes after
+//! it, a client's request included, and a partition that begins meanwhile does
+//! not stop it: partitions are checked when a message is taken. This is the
+//! original's behaviour, and nodes are tuned against it.
+//!
+//! Messages to and from clients have no latency. Clients do not queue here: they
+//! are handed their messages at once (see `crate::world`).
+
+mod address;
+mod counts;
+mod disorder;
+mod latency;
+mod message;
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeSet, BinaryHeap};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use serde_json::value::RawValue;
+
+pub use address::{Address, ServiceName};
+pub use counts::{Counts, NetCounts};
+pub use disorder::{Disorder, SHARE};
+pub use message::Message;
+
+use crate::links::Neighbours;
+use crate::settings::Latency;
+use latency::LatencyModel;
+pub use message::{Header, Line, LineError, Text, is_integer};
+
+/// Who hears whom no longer: for each node, in order, the nodes whose messages
+/// it does not get.
+pub type Grudge = Vec<BTreeSet<usize>>;
+
+/// The network between nodes, clients and services.
+#[derive(Debug)]
+pub struct Network {
+    latency: LatencyModel,
+    node_count: usize,
+    /// Nodes, then services.
+    receivers: Vec<Receiver>,
+    /// What receivers have in hand, soonest first.
+    in_hand: BinaryHeap<Reverse<(Duration, u64, usize)>>,
+    /// Messages that come late: when they join their receiver's queue.
+    late: BinaryHeap<Reverse<Queued>>,
+    /// `None` when every node hears every other.
+    links: Option<Neighbours>,
+    /// Empty when nothing is cut.
+    grudge: Grudge,
+    /// Likewise, of cuts in one direction.
+    one_way: Grudge,
+    disorder: Disorder,
+    chance: StdRng,
+    next_id: u64,
+    counts: NetCounts,
+    watch: Watch,
+    traffic: Vec<Traffic>,
+}
+
+/// Which traffic is to be told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// Messages as they are sent.
+    pub send: bool,
+    /// Messages as they are received.
+    pub recv: bool,
+}
+
+/// A message's departure or arrival.
+#[derive(Clone, Debug)]
+pub struct Traffic {
+    /// When, on the clock that `now` is of.
+    pub time: Duration,
+    /// Which of both.
+    pub event: TrafficEvent,
+    /// The message.
+    pub message: Message,
+}
+
+/// What happened to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrafficEvent {
+    /// It was sent.
+    Send,
+    /// It was received.
+    Recv,
+}
+
+#[derive(Debug, Default)]
+struct Receiver {
+    is_down: bool,
+    in_hand: Option<Message>,
+    queue: BinaryHeap<Reverse<Queued>>,
+}
+
+/// Ordered by due time; those due at the same time in the order they were sent.
+#[derive(Debug)]
+struct Queued {
+    due: Duration,
+    message: Message,
+}
+
+impl Network {
+    /// A network of `node_count` nodes and all services; `rng` draws latencies,
+    /// `chance` what becomes of messages where there is [`Disorder`].
+    pub fn new(node_count: usize, latency: Latency, rng: StdRng, chance: StdRng) -> Self {
+        let receivers = node_count + ServiceName::ALL.len();
+        Self {
+            latency: LatencyModel::new(latency, rng),
+            node_count,
+            receivers: std::iter::repeat_with(Receiver::default).take(receivers).collect(),
+            in_hand: BinaryHeap::new(),
+            late: BinaryHeap::new(),
+            links: None,
+            grudge: Grudge::new(),
+            one_way: Grudge::new(),
+            disorder: Disorder::default(),
+            chance,
+            next_id: 0,
+            counts: NetCounts::default(),
+            watch: Watch::default(),
+            traffic: Vec::new(),
+        }
+    }
+
+    /// Says which traffic [`traffic`](Self::traffic) is to have. Without this it
+    /// has none, and messages leave nothing behind.
+    pub fn watch(&mut self, watch: Watch) {
+        self.watch = watch;
+    }
+
+    /// What was watched since the last call.
+    pub fn traffic(&mut self) -> std::vec::Drain<'_, Traffic> {
+        self.traffic.drain(..)
+    }
+
+    /// Whether a node of this number, or a service, is there to receive.
+    pub fn has(&self, address: Address) -> bool {
+        self.receiver(address).is_some()
+    }
+
+    /// Gives a message its id and counts it as sent. It does not travel yet.
+    pub fn register(
+        &mut self,
+        src: Address,
+        dest: Address,
+        body: Box<RawValue>,
+        now: Duration,
+    ) -> Message {
+        let message = Message { id: self.next_id, src, dest, body };
+        self.next_id += 1;
+        self.counts.sent(&message);
+        if self.watch.send {
+            self.note(TrafficEvent::Send, &message, now);
+        }
+        message
+    }
+
+    /// The id of the message that will be registered next.
+    pub fn next_id(&self) -> u64 {
+        self.next_id
+    }
+
+    /// A node goes down: what is under way to it is lost, and what is sent to it
+    /// from now on.
+    pub fn disconnect(&mut self, node: usize) {
+        self.receivers[node] = Receiver { is_down: true, ..Receiver::default() };
+        self.late.retain(|Reverse(late)| late.message.dest != Address::Node(node));
+        self.in_hand.retain(|Reverse((.., receiver))| *receiver != node);
+    }
+
+    /// A node that was down is there again.
+    pub fn connect(&mut self, node: usize) {
+        self.receivers[node].is_down = false;
+    }
+
+    /// Puts a registered message on its way to a node or a service.
+    ///
+    /// # Panics
+    ///
+    /// When the receiver is a client or a node that does not exist.
+    pub fn post(&mut self, message: Message, now: Duration) {
+        let receiver = self.receiver(message.dest).expect("a node or a service");
+        let latency = if message.involves_client() { Duration::ZERO } else { self.latency.draw() };
+        if self.receivers[receiver].is_down {
+            return;
+        }
+        let fate = self.disorder.draw(&message, latency, &mut self.chance);
+        if let Some(delay) = fate.second {
+            let copy = Queued { due: now + latency + delay, message: message.clone() };
+            self.late.push(Reverse(copy));
+        }
+        match fate.first {
+            None => {}
+            Some(Duration::ZERO) => self.queue(receiver, Queued { due: now + latency, message }),
+            Some(delay) => {
+                self.late.push(Reverse(Queued { due: now + latency + delay, message }));
+            }
+        }
+    }
+
+    fn queue(&mut self, receiver: usize, queued: Queued) {
+        if !self.receivers[receiver].is_down {
+            self.receivers[receiver].queue.push(Reverse(queued));
+            self.take(receiver);
+        }
+    }
+
+    /// When the next message is due.
+    pub fn next_due(&self) -> Option<Duration> {
+        let in_hand = self.in_hand.peek().map(|Reverse((due, ..))| *due);
+        let late = self.late.peek().map(|Reverse(queued)| queued.due);
+        in_hand.into_iter().chain(late).min()
+    }
+
+    /// The next message, received, if one is due by `now`.
+    pub fn receive(&mut self, now: Duration) -> Option<Message> {
+        while self.late.peek().is_some_and(|Reverse(queued)| queued.due <= now) {
+            let Reverse(queued) = self.late.pop()?;
+            let receiver = self.receiver(queued.message.dest)?;
+            self.queue(receiver, queued);
+        }
+        let Reverse((due, _, receiver)) = *self.in_hand.peek()?;
+        if due > now {
+            return None;
+        }
+        self.in_hand.pop();
+        let message = self.receivers[receiver].in_hand.take()?;
+        self.received(&message, now);
+        self.take(receiver);
+        Some(message)
+    }
+
+    /// Counts a message as received. Of those to clients, which do not queue
+    /// here, the network has to be told.
+    pub fn received(&mut self, message: &Message, now: Duration) {
+        self.counts.received(message);
+        if self.watch.recv {
+            self.note(TrafficEvent::Recv, message, now);
+        }
+    }
+
+    fn note(&mut self, event: TrafficEvent, message: &Message, time: Duration) {
+        self.traffic.push(Traffic { time, event, message: message.clone() });
+    }
+
+    /// Lets nodes hear those alone that they have a link to, for as long as the network
+    /// lasts, beside any partition. `None` is everybody.
+    pub fn restrict(&mut self, links: Option<Neighbours>) {
+        self.links = links;
+    }
+
+    /// Cuts the network.
+    pub fn partition(&mut self, grudge: Grudge) {
+        self.grudge = grudge;
+    }
+
+    /// Ends every partition.
+    pub fn heal(&mut self) {
+        self.grudge.clear();
+    }
+
+    /// Cuts the network in one direction, beside any partition; an empty grudge
+    /// ends that.
+    pub fn cut_one_way(&mut self, grudge: Grudge) {
+        self.one_way = grudge;
+    }
+
+    /// What the network does to single messages from now on.
+    pub fn disorder(&mut self) -> &mut Disorder {
+        &mut self.disorder
+    }
+
+    /// What went over the network so far.
+    pub fn counts(&self) -> NetCounts {
+        self.counts
+    }
+
+    fn receiver(&self, address: Address) -> Option<usize> {
+        match address {
+            Address::Node(node) => (node < self.node_count).then_some(node),
+            Address::Service(service) => {
+                let position = ServiceName::ALL.iter().position(|&name| name == service)?;
+                Some(self.node_count + position)
+            }
+            Address::Client(_) => None,
+        }
+    }
+
+    /// Lets a receiver that has nothing in hand take the head of its queue.
+    fn take(&mut self, receiver: usize) {
+        let Receiver { in_hand, queue, .. } = &mut self.receivers[receiver];
+        while in_hand.is_none() {
+            let Some(Reverse(Queued { due, message })) = queue.pop() else { return };
+            let cut = |grudge| is_cut(grudge, receiver, message.src);
+            let linked =
+                self.links.as_ref().is_none_or(|links| is_linked(links, receiver, message.src));
+            if cut(&self.grudge) || cut(&self.one_way) || !linked {
+                continue;
+            }
+            self.in_hand.push(Reverse((due, message.id, receiver)));
+            *in_hand = Some(message);
+        }
+    }
+}
+
+fn is_cut(grudge: &Grudge, receiver: usize, src: Address) -> bool {
+    match src {
+        Address::Node(src) => grudge.get(receiver).is_some_and(|cut| cut.contains(&src)),
+        Address::Client(_) | Address::Service(_) => false,
+    }
+}
+
+/// Whether messages reach a receiver; they always do within a node.
+fn is_linked(links: &Neighbours, receiver: usize, src: Address) -> bool {
+    match (src, links.get(receiver)) {
+        (Address::Node(src), Some(near)) => src == receiver || near.contains(&src),
+        _ => true,
+    }
+}
+
+impl Queued {
+    fn key(&self) -> (Duration, u64) {
+        (self.due, self.message.id)
+    }
+}
+
+impl PartialEq for Queued {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Queued {}
+
+impl PartialOrd for Queued {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Queued {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,289 @@
+//! What a test run is asked to do, validated.
+//!
+//! Names, meanings and defaults are those of the original's command line;
+//! the command's flags become this.
+
+use std::time::Duration;
+
+use checkers::txn::model::Model;
+use checkers::{Checks, Names};
+
+use crate::links::{Links, LinksError, Neighbours};
+use crate::nemesis::{DiskFault, Fault};
+pub use checkers::{Availability, CheckBudget, Promise, Workload};
+
+/// The shape of the latencies drawn for messages between nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LatencyDist {
+    /// Every message takes the mean.
+    Constant,
+    /// Between 0 and twice the mean.
+    Uniform,
+    /// Exponential with the mean.
+    Exponential,
+}
+
+impl LatencyDist {
+    /// Every distribution.
+    pub const ALL: [Self; 3] = [Self::Constant, Self::Uniform, Self::Exponential];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Uniform => "uniform",
+            Self::Exponential => "exponential",
+        }
+    }
+}
+
+/// How long messages between nodes take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latency {
+    /// Mean, to whole milliseconds on the command line.
+    pub mean: Duration,
+    /// Shape.
+    pub dist: LatencyDist,
+}
+
+/// How much `seq-kv` makes of what sequential consistency leaves open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeqKv {
+    /// As much as the original's: reads are up to 32 states old, and a change makes
+    /// its client's reads fresh.
+    Real,
+    /// All: every client is shown the oldest state that is allowed, for as long as
+    /// it is allowed.
+    Worst,
+}
+
+impl SeqKv {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Real, Self::Worst];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Real => "real",
+            Self::Worst => "worst",
+        }
+    }
+}
+
+/// Which nodes a broadcast node is told to be its neighbours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topology {
+    /// A line.
+    Line,
+    /// A grid, roughly square.
+    Grid,
+    /// A tree in which every node has this many children.
+    Tree(usize),
+    /// Everybody.
+    Total,
+}
+
+impl Topology {
+    /// Every topology that has a name. `tree` on the command line is `tree2`.
+    pub const ALL: [Self; 6] =
+        [Self::Grid, Self::Line, Self::Total, Self::Tree(2), Self::Tree(3), Self::Tree(4)];
+
+    /// The name on the command line.
+    pub fn name(self) -> String {
+        match self {
+            Self::Line => "line".to_owned(),
+            Self::Grid => "grid".to_owned(),
+            Self::Tree(children) => format!("tree{children}"),
+            Self::Total => "total".to_owned(),
+        }
+    }
+}
+
+/// What clients send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// What the original's do: integers, and texts to be echoed.
+    Integers,
+    /// Every kind of JSON, with its edges: null, both zeros, integers of any length,
+    /// escapes, nesting. No value comes twice where the workload relies on that.
+    Any,
+    /// The same, and every sixteenth value has between 16 kB and a megabyte.
+    Large,
+}
+
+impl Values {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Integers, Self::Any, Self::Large];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Integers => "integers",
+            Self::Any => "any",
+            Self::Large => "large",
+        }
+    }
+}
+
+/// A kind of fault that the nemesis brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedFault {
+    /// Which.
+    pub fault: Fault,
+    /// Mean time between its beginnings and ends; `None` for that of the settings.
+    pub interval: Option<Duration>,
+}
+
+impl From<Fault> for PlannedFault {
+    fn from(fault: Fault) -> Self {
+        Self { fault, interval: None }
+    }
+}
+
+/// The settings of one test.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The kind of load.
+    pub workload: Workload,
+    /// Number of nodes, at least 1.
+    pub node_count: usize,
+    /// The longest time between the starts of the first and the last node, to whole
+    /// milliseconds. Zero starts all at once.
+    pub start_spread: Duration,
+    /// Number of client processes, at least 1.
+    pub concurrency: usize,
+    /// Operations a second of all clients together; 0 means none.
+    pub rate: f64,
+    /// For how long operations are generated.
+    pub time_limit: Duration,
+    /// Network latency.
+    pub latency: Latency,
+    /// What `seq-kv` is like.
+    pub seq_kv: SeqKv,
+    /// Which nodes can hear each other at all.
+    pub links: Links,
+    /// The topology suggested to broadcast nodes; `None` for the links if the network
+    /// is not complete, and a grid if it is.
+    pub topology: Option<Topology>,
+    /// The faults that the nemesis brings, each at most once.
+    pub nemesis: Vec<PlannedFault>,
+    /// Mean time between two actions of the nemesis, of each kind of fault that
+    /// has none of its own.
+    pub nemesis_interval: Duration,
+    /// The faults of nodes' disks, each at most once.
+    pub disk: Vec<DiskFault>,
+    /// Whether a client says what only nodes have to say to one another.
+    pub intruder: bool,
+    /// Availability to be met.
+    pub availability: Option<Availability>,
+    /// What is to hold after the last fault, if that is to be checked. Then clients
+    /// probe their nodes before the recovery phase.
+    pub promise: Option<Promise>,
+    /// Consistency models to be checked, by their real names.
+    pub consistency_models: Vec<Model>,
+    /// Most operations in one transaction.
+    pub max_txn_length: usize,
+    /// Most writes to one key.
+    pub max_writes_per_key: usize,
+    /// What clients send: keys and values of transactions, messages, elements.
+    pub values: Values,
+    /// Keys in use at a time; `None` is the workload's default.
+    pub key_count: Option<usize>,
+    /// Decides everything drawn by the bench.
+    pub seed: u64,
+    /// Whether findings that the original overlooks make a run invalid.
+    pub strict: bool,
+    /// Whether to follow the original where its verdict is a quirk rather than a
+    /// finding.
+    pub compatible: bool,
+    /// What deciding lin-kv may cost.
+    pub check_budget: CheckBudget,
+    /// Print nodes' stderr on ours.
+    pub log_stderr: bool,
+    /// Log messages as they are sent.
+    pub log_net_send: bool,
+    /// Log messages as they are received.
+    pub log_net_recv: bool,
+}
+
+impl Settings {
+    /// Why these settings can be had in virtual time only, if so.
+    pub fn needs_simulation(&self) -> Option<String> {
+        if let Some(fault) = self.disk.iter().find(|fault| !fault.works_with_processes()) {
+            return Some(format!(
+                "--disk {} does not exist with processes, whose disk cannot be told what to fail \
+                 at or what to forget; it does in virtual time: `simulate test`.",
+                fault.name()
+            ));
+        }
+        let clocks = self.nemesis.iter().any(|planned| planned.fault == Fault::Clock);
+        clocks.then(|| {
+            "--nemesis clock does not exist with processes, which all have the clock of this \
+             machine; it does in virtual time: `simulate test`."
+                .to_owned()
+        })
+    }
+
+    /// The command's defaults: five nodes, a client process each, five
+    /// operations a second for a minute, no latency and no faults.
+    pub fn new(workload: Workload) -> Self {
+        Self {
+            workload,
+            node_count: 5,
+            start_spread: Duration::from_millis(500),
+            concurrency: 5,
+            rate: 5.0,
+            time_limit: Duration::from_secs(60),
+            latency: Latency { mean: Duration::ZERO, dist: LatencyDist::Constant },
+            seq_kv: SeqKv::Real,
+            links: Links::Complete,
+            topology: None,
+            nemesis: Vec::new(),
+            nemesis_interval: Duration::from_secs(10),
+            disk: Vec::new(),
+            intruder: false,
+            availability: None,
+            promise: None,
+            consistency_models: vec![Model::StrictSerializable],
+            max_txn_length: 4,
+            max_writes_per_key: 16,
+            values: Values::Integers,
+            key_count: None,
+            seed: 0,
+            strict: false,
+            compatible: false,
+            check_budget: CheckBudget::default(),
+            log_stderr: false,
+            log_net_send: false,
+            log_net_recv: false,
+        }
+    }
+
+    /// What is to be checked.
+    pub fn checks(&self) -> Checks {
+        Checks {
+            workload: self.workload,
+            consistency_models: self.consistency_models.clone(),
+            availability: self.availability,
+            promise: self.promise,
+            strict: self.strict,
+            compatible: self.compatible,
+            budget: self.check_budget,
+        }
+    }
+
+    /// Which node each client process talks to.
+    pub fn names(&self) -> Names {
+        Names::new(self.node_count, self.concurrency)
+    }
+
+    /// Who is linked to whom; `None` if everybody is to everybody.
+    ///
+    /// # Errors
+    ///
+    /// When [`links`](Self::links) is no connected set of links of so many nodes.
+    pub fn neighbours(&self) -> Result<Option<Neighbours>, LinksError> {
+        let neighbours = || self.links.neighbours(self.node_count);
+        (!self.links.is_complete()).then(neighbours).transpose()
+    }
+}

@@ -1,0 +1,362 @@
+//! Tests of nodes in virtual time, as a few lines of Rust.
+//!
+//! ```
+//! use maelstrom::{Context, Error, Node, Request};
+//! use serde::{Deserialize, Serialize};
+//! use simulator::settings::Workload;
+//! use simulator::simulation::Simulation;
+//!
+//! # #[derive(Serialize, Deserialize)]
+//! # struct Echo { echo: Box<serde_json::value::RawValue> }
+//! # impl Request for Echo { const TYPE: &'static str = "echo"; type Reply = Echo; }
+//! fn node() -> Node<()> {
+//!     Node::new(|_| ()).handle(async |_: Context<()>, echo: Echo| Ok(echo))
+//! }
+//!
+//! Simulation::new(Workload::Echo, node)
+//!     .nodes(3)
+//!     .rate(100.0)
+//!     .seconds(10)
+//!     .seed(7)
+//!     .run()
+//!     .assert_valid();
+//! ```
+//!
+//! The seed decides everything: two runs with the same settings give the same
+//! history and the same journal, byte for byte.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use checkers::history::Op;
+use checkers::{Analysis, Report, Validity};
+use maelstrom::Panic;
+
+use crate::host::simulation::{self, SimulationOptions};
+use crate::host::{Observer, Program, RunError, RunStats};
+use crate::links::Links;
+use crate::nemesis::{DiskFault, Fault};
+use crate::net::Traffic;
+use crate::settings::{Availability, Latency, LatencyDist, SeqKv, Settings, Workload};
+
+/// A test that can be run in virtual time.
+#[derive(Clone)]
+pub struct Simulation {
+    settings: Settings,
+    program: Program,
+    directory: Option<PathBuf>,
+    recorded: bool,
+}
+
+impl Simulation {
+    /// A test of a node under a workload, with the settings' defaults.
+    pub fn new<S: Send + Sync + 'static>(
+        workload: Workload,
+        node: impl Fn() -> maelstrom::Node<S> + 'static,
+    ) -> Self {
+        Self::with(Settings::new(workload), Program::new(node))
+    }
+
+    /// A test with these settings.
+    pub fn with(settings: Settings, program: Program) -> Self {
+        Self { settings, program, directory: None, recorded: false }
+    }
+
+    /// So many nodes, and a client process each.
+    #[must_use]
+    pub fn nodes(self, count: usize) -> Self {
+        self.set(|settings| {
+            settings.node_count = count;
+            settings.concurrency = count;
+        })
+    }
+
+    /// So many client processes.
+    #[must_use]
+    pub fn clients(self, count: usize) -> Self {
+        self.set(|settings| settings.concurrency = count)
+    }
+
+    /// So many operations a second.
+    #[must_use]
+    pub fn rate(self, rate: f64) -> Self {
+        self.set(|settings| settings.rate = rate)
+    }
+
+    /// Starts the nodes within so many milliseconds, in a seeded order; 0 starts all
+    /// at once. A node that sends to one which is not there yet breaks the protocol.
+    #[must_use]
+    pub fn start_spread(self, millis: u64) -> Self {
+        self.set(|settings| settings.start_spread = Duration::from_millis(millis))
+    }
+
+    /// Operations for so many virtual seconds.
+    #[must_use]
+    pub fn seconds(self, seconds: u64) -> Self {
+        self.set(|settings| settings.time_limit = Duration::from_secs(seconds))
+    }
+
+    /// Every message between nodes takes so many milliseconds.
+    #[must_use]
+    pub fn latency(self, millis: u64) -> Self {
+        let mean = Duration::from_millis(millis);
+        self.set(|settings| settings.latency = Latency { mean, dist: LatencyDist::Constant })
+    }
+
+    /// Sets which nodes can hear each other at all.
+    ///
+    /// [`run`](Self::run) ends with an error if that is no connected set of links of
+    /// the nodes that there are then.
+    #[must_use]
+    pub fn links(self, links: Links) -> Self {
+        self.set(|settings| settings.links = links)
+    }
+
+    /// `seq-kv` shows every client the oldest state that is allowed.
+    #[must_use]
+    pub fn worst_seq_kv(self) -> Self {
+        self.set(|settings| settings.seq_kv = SeqKv::Worst)
+    }
+
+    /// Everything drawn at random comes from this.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        self.set(|settings| settings.seed = seed)
+    }
+
+    /// These faults come and go, each every so many seconds or so.
+    #[must_use]
+    pub fn nemesis(self, faults: &[Fault], seconds: f64) -> Self {
+        self.set(|settings| {
+            settings.nemesis = faults.iter().map(|&fault| fault.into()).collect();
+            settings.nemesis_interval = Duration::from_secs_f64(seconds);
+        })
+    }
+
+    /// Nodes' disks have these faults: those that strike at kills, with the kills of
+    /// [`nemesis`](Self::nemesis); the others, at its interval.
+    #[must_use]
+    pub fn disk(self, faults: &[DiskFault]) -> Self {
+        self.set(|settings| settings.disk = faults.to_vec())
+    }
+
+    /// A client says what only nodes have to say to one another, and forges replies.
+    #[must_use]
+    pub fn intruder(self) -> Self {
+        self.set(|settings| settings.intruder = true)
+    }
+
+    /// Every operation has to succeed.
+    #[must_use]
+    pub fn totally_available(self) -> Self {
+        self.set(|settings| settings.availability = Some(Availability::Total))
+    }
+
+    /// Changes the settings in any other way.
+    #[must_use]
+    pub fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Gives each node a real directory in this one, which survives its restarts.
+    /// Its [disk](maelstrom::disk) is there, too, unless the settings ask for disk
+    /// faults; without this it is in memory, and the node has no directory.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Keeps the history and the journal, as text.
+    #[must_use]
+    pub fn recorded(mut self) -> Self {
+        self.recorded = true;
+        self
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What is run.
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Where nodes have their directories.
+    pub fn directories(&self) -> Option<PathBuf> {
+        self.directory.clone()
+    }
+
+    /// Runs it.
+    pub fn run(&self) -> Finished {
+        self.start(None)
+    }
+
+    /// Runs it, and shows every operation and every message to an observer, too.
+    pub fn run_observed(&self, observer: &mut dyn Observer) -> Finished {
+        self.start(Some(observer))
+    }
+
+    fn start(&self, observer: Option<&mut dyn Observer>) -> Finished {
+        let journal = self.recorded || observer.is_some();
+        let options = SimulationOptions { directory: self.directory.clone(), journal };
+        self.run_on(observer, |watcher| {
+            simulation::run(&self.settings, &self.program, &options, watcher)
+        })
+    }
+
+    /// Runs it on a host of the caller's: what the host shows to the observer is
+    /// judged, and shown to the caller's observer, too.
+    pub fn run_on(
+        &self,
+        observer: Option<&mut dyn Observer>,
+        host: impl FnOnce(&mut dyn Observer) -> Result<RunStats, RunError>,
+    ) -> Finished {
+        let names = self.settings.names();
+        let mut watcher = Watcher {
+            analysis: Analysis::new(&self.settings.checks(), names),
+            observer,
+            recorded: self.recorded,
+            history: String::new(),
+            journal: String::new(),
+        };
+        let ended = host(&mut watcher);
+        let mut report = watcher.analysis.finish();
+        if let Ok(stats) = &ended {
+            stats.judge(&self.settings, &mut report);
+        }
+        Finished {
+            settings: self.settings.clone(),
+            arguments: Vec::new(),
+            report,
+            ended,
+            history: watcher.history,
+            journal: watcher.journal,
+        }
+    }
+}
+
+struct Watcher<'a> {
+    analysis: Analysis,
+    observer: Option<&'a mut dyn Observer>,
+    recorded: bool,
+    history: String,
+    journal: String,
+}
+
+impl Observer for Watcher<'_> {
+    fn op(&mut self, op: &Op) {
+        self.analysis.observe(op);
+        if let Some(observer) = &mut self.observer {
+            observer.op(op);
+        }
+        if self.recorded {
+            self.history.push_str(checkers::history::raw(op).get());
+            self.history.push('\n');
+        }
+    }
+
+    fn panic(&mut self, node: usize, at: Duration, panic: &Panic) {
+        self.analysis.panic(node, at, &panic.place, &panic.text, &panic.location);
+        if let Some(observer) = &mut self.observer {
+            observer.panic(node, at, panic);
+        }
+    }
+
+    fn traffic(&mut self, traffic: &Traffic) {
+        if let Some(observer) = &mut self.observer {
+            observer.traffic(traffic);
+        }
+        if self.recorded {
+            journal_line(&mut self.journal, traffic);
+        }
+    }
+}
+
+/// Appends a line to a journal: the virtual time in seconds, `Send` or `Recv`,
+/// and the message.
+pub fn journal_line(journal: &mut String, traffic: &Traffic) {
+    let Traffic { time, event, message } = traffic;
+    let mut line = Vec::new();
+    message.write_line(&mut line);
+    let line = String::from_utf8_lossy(&line);
+    let _ = write!(journal, "{:.3} {event:?} {line}", time.as_secs_f64());
+}
+
+/// A test that was run.
+#[derive(Debug)]
+pub struct Finished {
+    /// What was asked for.
+    pub settings: Settings,
+    /// The arguments of the program, if a swarm drew any.
+    pub arguments: Vec<String>,
+    /// What the checks conclude.
+    pub report: Report,
+    /// Whether it went through to its end.
+    pub ended: Result<RunStats, RunError>,
+    /// The history, one operation a line, if it was to be kept.
+    pub history: String,
+    /// Every message as it was sent and received, if they were to be kept.
+    pub journal: String,
+}
+
+impl Finished {
+    /// The verdict; a test that did not go through to its end is invalid.
+    pub fn valid(&self) -> Validity {
+        if self.ended.is_err() { Validity::Invalid } else { self.report.valid() }
+    }
+
+    /// Messages between nodes for each operation of the clients.
+    pub fn msgs_per_op(&self) -> f64 {
+        let value = self.report.result("net", "servers").and_then(|net| net.get("msgs-per-op"));
+        value.and_then(serde_json::Value::as_f64).unwrap_or(f64::NAN)
+    }
+
+    /// A quantile (`"0.5"`, `"0.95"`, `"0.99"`, `"1"`) of the stable latency, in
+    /// ms: how long until a value was in every read.
+    pub fn stable_latency(&self, quantile: &str) -> f64 {
+        let latencies = self.report.result("workload", "stable-latencies");
+        let value = latencies.and_then(|latencies| latencies.get(quantile));
+        value.and_then(serde_json::Value::as_f64).unwrap_or(f64::NAN)
+    }
+
+    /// Fails unless the verdict is `valid`.
+    ///
+    /// # Panics
+    ///
+    /// With what was found, the seed, and flags that repeat the run.
+    #[track_caller]
+    pub fn assert_valid(&self) -> &Self {
+        self.assert_is(Validity::Valid)
+    }
+
+    /// Fails unless the verdict is this one; to prove that a check notices.
+    ///
+    /// # Panics
+    ///
+    /// As [`Finished::assert_valid`].
+    #[track_caller]
+    pub fn assert_is(&self, expected: Validity) -> &Self {
+        assert!(self.valid() == expected, "expected {expected:?}, but it is {self}");
+        self
+    }
+}
+
+impl std::fmt::Display for Finished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{:?} with seed {}", self.valid(), self.settings.seed)?;
+        if let Err(error) = &self.ended {
+            writeln!(f, "{error}")?;
+        }
+        for (name, part) in &self.report.parts {
+            for finding in part.findings.iter().take(5) {
+                writeln!(f, "{name}: {}: {}", finding.kind, finding.text)?;
+            }
+        }
+        write!(f, "flags that repeat it: {}", self.settings.flags())
+    }
+}

@@ -1,0 +1,135 @@
+//! Whether each value was where it had to be: on every live node, once a live node had
+//! held it for as long as values need.
+//!
+//! That a node holds a value is known from its own answers: it acknowledged the value, or
+//! showed it in a read.
+
+use std::collections::{BTreeMap, HashMap};
+
+use checkers::history::{self, Op, OpType, Process};
+use serde_json::value::RawValue;
+
+use super::holders::Holders;
+use super::timeline::{Timeline, name_of, node_of};
+use crate::simulation::Finished;
+
+/// A value that was not where it had to be.
+#[derive(Debug)]
+pub struct Missing {
+    /// The value.
+    pub value: String,
+    /// The node that certainly had it.
+    pub node: String,
+    /// The operations that acknowledged it, and that does not show it.
+    pub operations: [u64; 2],
+}
+
+/// The answer to a read.
+struct Read {
+    index: u64,
+    node: String,
+    asked: f64,
+    answered: f64,
+    /// Which of the acknowledged values it shows, by their order: a bit each.
+    shown: Vec<u64>,
+}
+
+impl Read {
+    fn shows(&self, index: usize) -> bool {
+        self.shown[index / 64] >> (index % 64) & 1 == 1
+    }
+}
+
+/// Of each node, reads are looked at that are so many ms apart, and the last ones.
+const APART: f64 = 500.0;
+
+/// The values that a read at some node does not show though a live node had held them for
+/// `window` ms, in which nothing hindered it and the node that was read was up; each once.
+///
+/// # Errors
+///
+/// When the history cannot be read.
+pub fn missing(run: &Finished, timeline: &Timeline, window: f64) -> Result<Vec<Missing>, String> {
+    let mut reads = reads(run, timeline)?;
+    reads.sort_by(|a, b| a.asked.total_cmp(&b.asked));
+    let values = timeline.acknowledged.keys().enumerate();
+    Ok(values.filter_map(|(index, value)| follow(timeline, &reads, index, value, window)).collect())
+}
+
+/// Follows one value through the run.
+fn follow(
+    timeline: &Timeline,
+    reads: &[Read],
+    index: usize,
+    value: &str,
+    window: f64,
+) -> Option<Missing> {
+    let acknowledged = &timeline.acknowledged[value];
+    let mut holders = Holders::among(timeline.nodes.iter().map(String::as_str), window);
+    let mut shown: Vec<(f64, &str)> = reads
+        .iter()
+        .filter(|read| read.shows(index))
+        .map(|read| (read.answered, &*read.node))
+        .collect();
+    shown.push((acknowledged.at, &acknowledged.node));
+    shown.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut shown, mut events) = (shown.iter().peekable(), timeline.events.iter().peekable());
+    for read in reads.iter().filter(|read| !read.shows(index)) {
+        loop {
+            let sight = shown.peek().map_or(f64::INFINITY, |(at, _)| *at);
+            let event = events.peek().map_or(f64::INFINITY, |(at, _)| *at);
+            // What is answered in the same moment may have happened afterwards.
+            if sight.min(event) >= read.asked {
+                break;
+            }
+            if sight < event {
+                shown.next().into_iter().for_each(|(at, node)| holders.note(*at, node));
+            } else {
+                events.next().into_iter().for_each(|(at, event)| holders.apply(*at, event));
+            }
+        }
+        if holders.has(read.asked, &read.node) {
+            let operations = [acknowledged.index, read.index];
+            return Some(Missing { value: value.to_owned(), node: read.node.clone(), operations });
+        }
+    }
+    None
+}
+
+/// What reads showed.
+fn reads(run: &Finished, timeline: &Timeline) -> Result<Vec<Read>, String> {
+    let mut indexes: HashMap<&str, usize> = HashMap::new();
+    indexes.extend(timeline.acknowledged.keys().enumerate().map(|(index, name)| (&**name, index)));
+    let (mut asked, mut last, mut reads) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    for op in history::read(run.history.as_bytes()).map_err(|error| error.to_string())? {
+        let op = op.map_err(|error| error.to_string())?;
+        let Process::Client(process) = op.process else { continue };
+        match op.kind {
+            OpType::Invoke => _ = asked.insert(process, op.millis()),
+            OpType::Ok if op.f == "read" => {
+                let (node, asked) = (node_of(process, &run.settings), asked[&process]);
+                let last = last.entry(node.clone()).or_insert(f64::NEG_INFINITY);
+                if op.is_final || *last + APART <= asked {
+                    *last = asked;
+                    let shown = shown(&op, &indexes).map_err(|error| error.to_string())?;
+                    let (index, answered) = (op.index, op.millis());
+                    reads.push(Read { index, node, asked, answered, shown });
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(reads)
+}
+
+/// Which values a read shows.
+fn shown(op: &Op, indexes: &HashMap<&str, usize>) -> serde_json::Result<Vec<u64>> {
+    let mut bits = vec![0; indexes.len() / 64 + 1];
+    for value in op.decode::<Vec<&RawValue>>()? {
+        let index = indexes.get(value.get()).or_else(|| indexes.get(&*name_of(value.get())));
+        if let Some(index) = index {
+            bits[index / 64] |= 1_u64 << (index % 64);
+        }
+    }
+    Ok(bits)
+}

@@ -1,0 +1,289 @@
+//! Workloads: what clients are asked to do, and how they do it on the wire.
+//!
+//! A [`Workload`] brings a [`Generator`], which says which operation comes next,
+//! and [`Client`]s, which turn an operation into requests and replies into a
+//! result. Both are pure; time, processes, timeouts and the history are the
+//! world's (`crate::world`). One file a workload; [`new`] lists them.
+//!
+//! To add one: a file with the workload's `Workload` and `Client`, a line in
+//! [`new`], and a checker.
+
+mod broadcast;
+mod counter;
+mod echo;
+mod g_set;
+mod generator;
+mod kafka;
+mod lin_kv;
+mod reply;
+pub(crate) mod topology;
+mod txn;
+mod unique_ids;
+mod values;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+pub use generator::{Completion, Context, EachThread, FreeThreads, Generator, Mixed, Next};
+pub use reply::Malformed;
+pub(crate) use reply::fields;
+
+use checkers::history::{null, raw};
+
+use crate::links::LinksError;
+use crate::settings::{self, Settings};
+
+/// What clients do in a test.
+pub trait Workload {
+    /// A request to every node after its initialisation, if there is one.
+    fn setup(&self) -> Option<Setup> {
+        None
+    }
+
+    /// The operations of the test proper.
+    fn generator(&self) -> Box<dyn Generator>;
+
+    /// The operations after the recovery phase. A workload that has none has no
+    /// recovery phase either.
+    fn final_generator(&self) -> Option<Box<dyn Generator>> {
+        None
+    }
+
+    /// What each client asks of its node soon after the last fault, if the settings
+    /// state a promise: a read of everything, where the workload has one.
+    fn probe(&self) -> Operation;
+
+    /// A client with a fresh connection.
+    fn client(&self) -> Box<dyn Client>;
+
+    /// Whether a client goes on with its connection after an indeterminate
+    /// operation. Otherwise it opens a new one, under a new client id.
+    fn reuses_clients(&self) -> bool {
+        false
+    }
+
+    /// What becomes of an operation that met an error.
+    fn errors(&self) -> Errors;
+
+    /// How long a client waits for a reply.
+    fn timeout(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+}
+
+/// A request that every node has to answer before the test begins.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What is sent.
+    pub request: Request,
+    /// The type of the reply.
+    pub reply: &'static str,
+}
+
+/// What becomes of an operation whose request met an error or a timeout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errors {
+    /// A definite error fails it. Any other error leaves it indeterminate,
+    /// unless it is one of these, which change nothing and so fail.
+    Reported {
+        /// Names of the functions that change nothing.
+        idempotent: &'static [&'static str],
+    },
+    /// Every error leaves it indeterminate, definite ones included: the
+    /// original's client of this workload turns them all into exceptions.
+    Raised,
+}
+
+/// Performs one operation at a time.
+pub trait Client {
+    /// Begins an operation.
+    fn invoke(&mut self, operation: &Operation) -> Step;
+
+    /// Goes on with it after a reply that is no error.
+    ///
+    /// # Errors
+    ///
+    /// When the reply is not what the protocol asks for. The operation is
+    /// indeterminate then.
+    fn reply(&mut self, operation: &Operation, body: &RawValue) -> Result<Step, Malformed>;
+}
+
+/// What a client does next.
+#[derive(Debug)]
+pub enum Step {
+    /// It sends a request to its node and waits for the reply.
+    Request(Request),
+    /// It is done: `ok`, with this value, or the invocation's for `None`.
+    Ok(Option<Box<RawValue>>),
+    /// It is done, and nobody knows whether the operation happened.
+    Info,
+}
+
+/// An operation, as a generator makes it.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// The function: `read`, `broadcast`, …
+    pub f: &'static str,
+    /// Its argument.
+    pub value: Box<RawValue>,
+    /// Whether it is a read after the recovery phase that the history marks.
+    pub is_final: bool,
+    /// Whether it probes a node after the last fault.
+    pub is_probe: bool,
+    /// See [`Op::seek_to_beginning`](checkers::history::Op::seek_to_beginning).
+    pub seek_to_beginning: bool,
+    /// See [`Op::unseen`](checkers::history::Op::unseen).
+    pub unseen: Option<Box<RawValue>>,
+    /// See [`Op::poll_ms`](checkers::history::Op::poll_ms).
+    pub poll_ms: Option<u64>,
+}
+
+impl Operation {
+    /// An operation with an argument.
+    pub fn new<T: Serialize + ?Sized>(f: &'static str, value: &T) -> Self {
+        Self { value: raw(value), ..Self::bare(f) }
+    }
+
+    /// An operation without an argument.
+    pub fn bare(f: &'static str) -> Self {
+        Self {
+            f,
+            value: null(),
+            is_final: false,
+            is_probe: false,
+            seek_to_beginning: false,
+            unseen: None,
+            poll_ms: None,
+        }
+    }
+
+    /// The same, marked as final.
+    pub fn marked_final(self) -> Self {
+        Self { is_final: true, ..self }
+    }
+}
+
+/// The body of a request, without the `msg_id` that the connection adds.
+#[derive(Clone, Debug)]
+pub struct Request {
+    kind: &'static str,
+    /// Further fields: `,"key":value` each.
+    fields: Cow<'static, str>,
+}
+
+impl Request {
+    /// A request of a type and nothing else.
+    pub fn new(kind: &'static str) -> Self {
+        Self { kind, fields: Cow::Borrowed("") }
+    }
+
+    /// The same with one more field. `value` may be a `&RawValue`, which goes
+    /// over the wire as it is.
+    #[must_use]
+    pub fn with<T: Serialize + ?Sized>(mut self, field: &str, value: &T) -> Self {
+        let fields = self.fields.to_mut();
+        fields.push(',');
+        fields.push_str(raw(field).get());
+        fields.push(':');
+        fields.push_str(raw(value).get());
+        self
+    }
+
+    /// The same with the fields of a JSON object, unless this is none.
+    #[must_use]
+    pub(crate) fn with_all<T: Serialize + ?Sized>(mut self, object: &T) -> Option<Self> {
+        let object = raw(object);
+        let fields = object.get().strip_prefix('{')?.strip_suffix('}')?;
+        if !fields.is_empty() {
+            self.fields.to_mut().push(',');
+            self.fields.to_mut().push_str(fields);
+        }
+        Some(self)
+    }
+
+    /// Its type.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// The whole body.
+    pub(crate) fn body(&self, msg_id: u64) -> Box<RawValue> {
+        let Self { kind, fields } = self;
+        let text = format!(r#"{{"type":"{kind}","msg_id":{msg_id}{fields}}}"#);
+        RawValue::from_string(text).unwrap_or_else(|_| unreachable!("made of JSON texts"))
+    }
+}
+
+/// The workload that the settings ask for.
+///
+/// # Errors
+///
+/// When the other settings do not go with it.
+pub fn new(settings: &Settings) -> Result<Box<dyn Workload>, Unsupported> {
+    let neighbours = settings.neighbours()?;
+    check_values(settings)?;
+    Ok(match settings.workload {
+        settings::Workload::Broadcast => {
+            Box::new(broadcast::Broadcast::new(settings, neighbours.as_ref()))
+        }
+        settings::Workload::Echo => Box::new(echo::Echo(settings.values)),
+        settings::Workload::GCounter => {
+            Box::new(counter::Counter { negative: false, values: settings.values })
+        }
+        settings::Workload::GSet => Box::new(g_set::GSet(settings.values)),
+        settings::Workload::Kafka => Box::new(kafka::Kafka::new(settings)),
+        settings::Workload::LinKv => Box::new(lin_kv::LinKv::new(settings)?),
+        settings::Workload::PnCounter => {
+            Box::new(counter::Counter { negative: true, values: settings.values })
+        }
+        settings::Workload::TxnListAppend => Box::new(txn::Txn::list_append(settings)),
+        settings::Workload::TxnRwRegister => Box::new(txn::Txn::rw_register(settings)),
+        settings::Workload::UniqueIds => Box::new(unique_ids::UniqueIds),
+    })
+}
+
+/// Whether clients of the workload can send such values.
+fn check_values(settings: &Settings) -> Result<(), Unsupported> {
+    use settings::Workload::{LinKv, UniqueIds};
+    let Settings { workload, values, .. } = *settings;
+    let only_numbers = matches!(workload, LinKv | UniqueIds);
+    if only_numbers && values != settings::Values::Integers {
+        return Err(Unsupported::Values { workload });
+    }
+    Ok(())
+}
+
+/// Settings that cannot be run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsupported {
+    /// The link set is none of so many nodes.
+    #[error(transparent)]
+    Links(#[from] LinksError),
+    /// Clients of this workload send numbers, or nothing.
+    #[error(
+        "{} has no values but integers: --values goes with broadcast, echo, g-counter, \
+         g-set, kafka, pn-counter, txn-list-append and txn-rw-register",
+        .workload.name()
+    )]
+    Values {
+        /// The workload.
+        workload: settings::Workload,
+    },
+    /// The client processes cannot be divided into the groups it works with.
+    #[error(
+        "{} gives each key to a group of {group} client processes (two a node), so the concurrency \
+         has to be a multiple of {group}, not {concurrency}: try --concurrency 2n",
+        .workload.name()
+    )]
+    Groups {
+        /// The workload.
+        workload: settings::Workload,
+        /// The size of a group.
+        group: usize,
+        /// How many client processes there are.
+        concurrency: usize,
+    },
+}

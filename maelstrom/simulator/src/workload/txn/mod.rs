@@ -1,0 +1,141 @@
+//! `txn-rw-register` and `txn-list-append`: transactions that read and write
+//! registers, or read and append to lists.
+//!
+//! A transaction is a list of `[f, key, value]`; the reply is the same list with
+//! the reads filled in. Whether it is indeed the same list is the checker's to
+//! say: here it only has to be one.
+
+mod accesses;
+
+use rand::RngExt as _;
+use rand::rngs::StdRng;
+use serde_json::value::RawValue;
+
+pub(super) use accesses::{Access, Accesses};
+
+use checkers::history::raw;
+
+use super::reply::{self, Text};
+use super::{Client, Errors, Generator, Malformed, Mixed, Operation, Request, Step, Workload};
+use crate::settings::Settings;
+
+/// The workload.
+#[derive(Debug)]
+pub(super) struct Txn {
+    shape: Shape,
+    max_length: usize,
+    accesses: Accesses,
+}
+
+/// What transactions are made of.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    /// What a write is called.
+    write: &'static str,
+    /// Whether what is read is a list.
+    lists: bool,
+}
+
+impl Txn {
+    /// `txn-rw-register`
+    pub(super) fn rw_register(settings: &Settings) -> Self {
+        Self::new(Shape { write: "w", lists: false }, settings)
+    }
+
+    /// `txn-list-append`
+    pub(super) fn list_append(settings: &Settings) -> Self {
+        Self::new(Shape { write: "append", lists: true }, settings)
+    }
+
+    fn new(shape: Shape, settings: &Settings) -> Self {
+        Self { shape, max_length: settings.max_txn_length.max(1), accesses: Accesses::of(settings) }
+    }
+}
+
+impl Workload for Txn {
+    /// Transactions of 1 to `max_txn_length` accesses, each length as likely.
+    fn generator(&self) -> Box<dyn Generator> {
+        let mut accesses = self.accesses.clone();
+        let (write, longest) = (self.shape.write, self.max_length);
+        Box::new(Mixed::new(move |rng| {
+            let length = rng.random_range(1..=longest);
+            Operation::new("txn", &transaction(&mut accesses, length, write, rng))
+        }))
+    }
+
+    fn probe(&self) -> Operation {
+        Operation::new("txn", &[("r", 0, ())])
+    }
+
+    fn client(&self) -> Box<dyn Client> {
+        Box::new(TxnClient(self.shape))
+    }
+
+    fn reuses_clients(&self) -> bool {
+        true
+    }
+
+    fn errors(&self) -> Errors {
+        Errors::Reported { idempotent: &[] }
+    }
+}
+
+/// What is done, to which key, and with which value.
+type MicroOp = (&'static str, Box<RawValue>, Option<Box<RawValue>>);
+
+fn transaction(
+    accesses: &mut Accesses,
+    length: usize,
+    write: &'static str,
+    rng: &mut StdRng,
+) -> Vec<MicroOp> {
+    let mut micro_op = || match accesses.draw(rng) {
+        Access::Read { key } => ("r", accesses.key(key), None),
+        Access::Write { key, value } => {
+            (write, accesses.key(key), Some(accesses.value(key, value)))
+        }
+    };
+    (0..length).map(|_| micro_op()).collect()
+}
+
+struct TxnClient(Shape);
+
+impl Client for TxnClient {
+    fn invoke(&mut self, operation: &Operation) -> Step {
+        Step::Request(Request::new("txn").with("txn", &operation.value))
+    }
+
+    fn reply(&mut self, _: &Operation, body: &RawValue) -> Result<Step, Malformed> {
+        let [txn] = reply::fields(body, "txn_ok", ["txn"])?;
+        let txn = self.0.check(txn).map_err(|problem| Malformed::new("txn_ok", problem, body))?;
+        Ok(Step::Ok(Some(txn)))
+    }
+}
+
+impl Shape {
+    /// Accepts a list of micro-operations. As everywhere, `null` counts as an
+    /// empty list.
+    fn check(self, txn: &RawValue) -> Result<Box<RawValue>, String> {
+        type MicroOp<'a> = (Text<'a>, &'a RawValue, &'a RawValue);
+        let micro_ops: Option<Vec<MicroOp<'_>>> =
+            serde_json::from_str(txn.get()).map_err(|error| format!("`txn`: {error}"))?;
+        for (f, _, value) in micro_ops.iter().flatten() {
+            match f.0.as_ref() {
+                "r" if self.lists && !is_list(value) => {
+                    return Err(format!("a read returns {value}, not a list"));
+                }
+                "r" => {}
+                f if f == self.write => {}
+                f => return Err(format!("`{f}` is neither `r` nor `{}`", self.write)),
+            }
+        }
+        Ok(if micro_ops.is_some() { txn.to_owned() } else { raw(&[(); 0]) })
+    }
+}
+
+fn is_list(value: &RawValue) -> bool {
+    value.get() == "null" || value.get().starts_with('[')
+}
+
+#[cfg(test)]
+mod tests;

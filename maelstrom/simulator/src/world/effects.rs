@@ -1,0 +1,130 @@
+//! Carrying out what the nemesis decides.
+//!
+//! The history has two operations for it: what was asked, and what was done.
+
+use std::time::Duration;
+
+use checkers::history::{null, raw};
+use serde_json::value::RawValue;
+
+use super::nodes::{Life, Node};
+use super::{Command, World};
+use crate::nemesis::{Action, Effect, by_name, skews_by_name};
+use crate::net::{Address, Disorder};
+
+impl World {
+    pub(super) fn carry_out(&mut self, action: Action, now: Duration, out: &mut Vec<Command>) {
+        out.push(Command::Record(self.recorder.nemesis(action.f, action.asked, now)));
+        let done = self.bring_about(action.effect, now, out);
+        out.push(Command::Record(self.recorder.nemesis(action.f, done, now)));
+    }
+
+    /// Does it, and says what was done.
+    pub(super) fn bring_about(
+        &mut self,
+        effect: Effect,
+        now: Duration,
+        out: &mut Vec<Command>,
+    ) -> Box<RawValue> {
+        match effect {
+            Effect::Partition(grudge) => {
+                let done = raw(&("isolated", by_name(&grudge)));
+                self.wire.net.partition(grudge);
+                done
+            }
+            Effect::Heal => {
+                self.wire.net.heal();
+                raw("network-healed")
+            }
+            Effect::Kill(nodes) => {
+                let killed = self.those(nodes, |node| node.life.is_up());
+                killed.iter().for_each(|&node| self.kill_node(node, out));
+                names(&killed)
+            }
+            Effect::Start => {
+                let started = self.those(self.every(), |node| node.life == Life::Down);
+                started.iter().for_each(|&node| self.start_node(node, now, out));
+                names(&started)
+            }
+            Effect::Pause(nodes) => {
+                // A node that is being prepared has a deadline that it cannot
+                // keep when it is paused.
+                let able = |node: &Node| node.life == Life::Ready && !node.is_paused;
+                let paused = self.those(nodes, able);
+                paused.iter().for_each(|&node| self.pause_node(node, true, out));
+                names(&paused)
+            }
+            Effect::Resume => {
+                let resumed = self.those(self.every(), |node| node.is_paused);
+                resumed.iter().for_each(|&node| self.pause_node(node, false, out));
+                names(&resumed)
+            }
+            Effect::OneWay(grudge) => {
+                let done = raw(&("deaf-to", by_name(&grudge)));
+                self.wire.net.cut_one_way(grudge);
+                done
+            }
+            Effect::Loss(loss) => self.disturb(|disorder| disorder.loss = loss),
+            Effect::Duplicate(duplicate) => self.disturb(|disorder| disorder.duplicate = duplicate),
+            Effect::Reorder(reorder) => self.disturb(|disorder| disorder.reorder = reorder),
+            Effect::Slow(slow) => self.disturb(|disorder| disorder.slow = slow),
+            Effect::Clock(_) | Effect::Fill(_) | Effect::Free | Effect::Twin(_) => {
+                self.upset_machine(effect, out)
+            }
+            Effect::Nothing => null(),
+        }
+    }
+
+    /// Effects on the machine that a node runs on: its clock, its disk, its directory.
+    fn upset_machine(&self, effect: Effect, out: &mut Vec<Command>) -> Box<RawValue> {
+        match effect {
+            Effect::Clock(skews) => {
+                let done = skews_by_name(&skews);
+                out.extend(skews.into_iter().map(Command::Clock));
+                done
+            }
+            Effect::Fill(nodes) => {
+                // A node that is being prepared has to answer, and need not be able
+                // to without space.
+                let filled = self.those(nodes, |node| node.life == Life::Ready);
+                out.extend(filled.iter().map(|&node| Command::Fill(node, true)));
+                names(&filled)
+            }
+            Effect::Free => {
+                out.extend(self.every().into_iter().map(|node| Command::Fill(node, false)));
+                null()
+            }
+            Effect::Twin(nodes) => {
+                let able = |node: &Node| node.life == Life::Ready && !node.is_paused;
+                let doubled = self.those(nodes, able);
+                out.extend(doubled.iter().map(|&node| Command::Twin(node, self.twins_init(node))));
+                names(&doubled)
+            }
+            _ => null(),
+        }
+    }
+
+    fn disturb(&mut self, change: impl FnOnce(&mut Disorder)) -> Box<RawValue> {
+        change(self.wire.net.disorder());
+        null()
+    }
+
+    fn pause_node(&mut self, node: usize, paused: bool, out: &mut Vec<Command>) {
+        self.nodes[node].is_paused = paused;
+        out.push(if paused { Command::Pause(node) } else { Command::Resume(node) });
+    }
+
+    fn every(&self) -> Vec<usize> {
+        (0..self.nodes.len()).collect()
+    }
+
+    fn those(&self, mut nodes: Vec<usize>, which: impl Fn(&Node) -> bool) -> Vec<usize> {
+        nodes.retain(|&node| which(&self.nodes[node]));
+        nodes
+    }
+}
+
+fn names(nodes: &[usize]) -> Box<RawValue> {
+    let names: Vec<String> = nodes.iter().map(|&node| Address::Node(node).to_string()).collect();
+    raw(&names)
+}

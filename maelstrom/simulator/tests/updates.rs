@@ -1,0 +1,187 @@
+//! The read-modify-write helpers of the library's clients, on networks that lose,
+//! double and delay: nodes that keep a counter in one register of a service, all in
+//! the same. The workload's own check says whether every acknowledged add was
+//! counted once, and every other at most once; adds that a node calls undone count
+//! as undone.
+
+#[path = "wire/counters.rs"]
+mod counters;
+
+use std::marker::PhantomData;
+
+use checkers::history::{self, OpType};
+use checkers::{Analysis, Report, Validity};
+use maelstrom::kv::{Kv, Lin, LinKv, Ordered, Seq, SeqKv, UpdateError};
+use maelstrom::{CallError, Context, Definite, Empty, Error, Node};
+use rand::RngExt as _;
+use simulator::nemesis::Fault;
+use simulator::settings::{Settings, Workload};
+use simulator::simulation::Simulation;
+use tokio::sync::Mutex;
+
+use counters::{Add, Sum, SumOk};
+
+/// How nodes change the register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// [`Kv::update_stamped`]
+    Stamped,
+    /// [`Kv::update`]
+    Plain,
+    /// As `Plain`, and once more after a timeout.
+    Stubborn,
+}
+
+/// A node whose register is in service `K`.
+struct Register<K> {
+    way: Way,
+    /// Stamped updates by one node take turns.
+    turn: Mutex<()>,
+    service: PhantomData<fn() -> K>,
+}
+
+/// A service with a register.
+trait Home: Ordered + Sized + 'static {
+    fn of(context: &Context<Register<Self>>) -> Kv<Register<Self>, Self>;
+}
+
+impl Home for Lin {
+    fn of(context: &Context<Register<Self>>) -> LinKv<Register<Self>> {
+        context.lin_kv()
+    }
+}
+
+impl Home for Seq {
+    fn of(context: &Context<Register<Self>>) -> SeqKv<Register<Self>> {
+        context.seq_kv()
+    }
+}
+
+/// The register's value, and a mark without which an update that adds nothing would
+/// change nothing, and so might see the past.
+type Marked = (i64, u64);
+
+/// Adds to the register; returns the sum.
+async fn update<K: Home>(context: &Context<Register<K>>, delta: i64) -> Result<i64, Error> {
+    let _turn = context.state().turn.lock().await;
+    let kv = K::of(context);
+    let mark: u64 = context.new_rng().random_range(0..1 << 53);
+    let add = |old: Option<&Marked>| (old.map_or(0, |old| old.0) + delta, mark);
+    loop {
+        let done = match context.state().way {
+            Way::Stamped => return Ok(kv.update_stamped("sum", add).await?.0),
+            Way::Plain | Way::Stubborn => kv.update("sum", |old| Some(add(old))).await,
+        };
+        return match done {
+            Ok(new) => Ok(new.map_or(0, |new| new.0)),
+            Err(UpdateError::NotDone(error)) => Err(Error::new(Definite::Abort, error)),
+            Err(UpdateError::Unknown(CallError::Timeout { .. }))
+                if context.state().way == Way::Stubborn =>
+            {
+                continue;
+            }
+            Err(UpdateError::Unknown(error)) => Err(error.into()),
+        };
+    }
+}
+
+fn node<K: Home>(way: Way) -> Node<Register<K>> {
+    Node::new(move |_| Register { way, turn: Mutex::default(), service: PhantomData })
+        .handle(async |context: Context<Register<K>>, Add { delta }| {
+            update(&context, delta).await.map(|_| Empty {})
+        })
+        .handle(async |context: Context<Register<K>>, Sum {}| {
+            update(&context, 0).await.map(|value| SumOk { value })
+        })
+}
+
+/// What lets a request be late, lost or there twice, and its answer too.
+const UNRELIABLE: [Fault; 4] = [Fault::Loss, Fault::Duplicate, Fault::Reorder, Fault::Slow];
+
+struct Trial {
+    way: Way,
+    worst: bool,
+    faults: Vec<Fault>,
+    seed: u64,
+}
+
+impl Trial {
+    /// Runs it; what the checks say, and how many adds were acknowledged.
+    fn run<K: Home>(&self) -> (Report, usize) {
+        let way = self.way;
+        let simulation = Simulation::new(Workload::PnCounter, move || node::<K>(way))
+            .nodes(3)
+            .clients(6)
+            .rate(20.0)
+            .seconds(10)
+            .latency([1, 20][self.seed as usize % 2])
+            .nemesis(&self.faults, 1.0)
+            .seed(self.seed);
+        let simulation = if self.worst { simulation.worst_seq_kv() } else { simulation };
+        let finished = simulation.recorded().run();
+        assert!(finished.ended.is_ok(), "{finished}");
+        judge(&finished.settings, &finished.history)
+    }
+}
+
+/// The workload's own check, strictly, of a history in which what a node calls
+/// undone has failed. (In that of the original it is in doubt.)
+fn judge(settings: &Settings, text: &str) -> (Report, usize) {
+    let settings = Settings { strict: true, ..settings.clone() };
+    let mut analysis = Analysis::new(&settings.checks(), settings.names());
+    let mut acknowledged = 0;
+    for op in history::read(text.as_bytes()).unwrap() {
+        let mut op = op.unwrap();
+        if op.error.as_ref().is_some_and(|error| error.get().contains("abort")) {
+            op.kind = OpType::Fail;
+        }
+        acknowledged += usize::from(op.kind == OpType::Ok && op.f == "add");
+        analysis.observe(&op);
+    }
+    (analysis.finish(), acknowledged)
+}
+
+/// Runs seeds over every service; no sum may be wrong.
+fn assert_counted(way: Way, faults: &[Fault]) {
+    let mut total = 0;
+    for seed in 0..12 {
+        let trial = |worst| Trial { way, worst, faults: faults.to_vec(), seed };
+        let runs = [trial(false).run::<Lin>(), trial(false).run::<Seq>(), trial(true).run::<Seq>()];
+        for (report, acknowledged) in runs {
+            let findings = &report.parts["workload"].findings;
+            assert!(findings.is_empty(), "seed {seed}: {findings:?}");
+            total += acknowledged;
+        }
+    }
+    assert!(total > 200, "only {total} adds");
+}
+
+#[test]
+fn stamped_updates_happen_exactly_once_whatever_the_network_does() {
+    assert_counted(Way::Stamped, &[UNRELIABLE.as_slice(), &[Fault::Kill, Fault::Pause]].concat());
+}
+
+#[test]
+fn plain_updates_say_what_is_unknown_where_nothing_comes_twice() {
+    assert_counted(Way::Plain, &[Fault::Loss, Fault::Reorder, Fault::Slow, Fault::Kill]);
+}
+
+/// Whether any of 100 seeds has a wrong sum.
+fn is_caught(way: Way, faults: &[Fault]) -> bool {
+    (0..100).any(|seed| {
+        let trial = Trial { way, worst: false, faults: faults.to_vec(), seed };
+        trial.run::<Lin>().0.parts["workload"].valid == Validity::Invalid
+    })
+}
+
+#[test]
+fn an_update_repeated_after_a_timeout_is_caught() {
+    assert!(is_caught(Way::Stubborn, &[Fault::Loss, Fault::Reorder, Fault::Slow]));
+}
+
+/// A second copy of a cas is refused because of the first; the refusal may come
+/// first, and looks like a lost race.
+#[test]
+fn a_plain_update_is_no_match_for_a_network_that_doubles_requests() {
+    assert!(is_caught(Way::Plain, &[Fault::Duplicate, Fault::Reorder]));
+}

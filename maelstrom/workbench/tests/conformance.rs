@@ -1,0 +1,156 @@
+//! The two hosts held against each other: what a scenario comes to with
+//! processes in real time, and in virtual time.
+//!
+//! Both hosts drive the same world, so for one seed clients ask the same, faults
+//! come in the same order, and nodes that wait for timers and latencies send as
+//! much and are as slow, but for what scheduling adds. Nodes draw their own chance
+//! from the operating system when they are processes, so where chance decides
+//! what they send (whom to ask during a partition), counts agree on average only.
+//!
+//! The nodes are in this program, which is its own node binary. Other load on the machine
+//! makes processes late, so each scenario has three attempts.
+
+use std::fmt::Debug;
+use std::path::Path;
+use std::process::ExitCode;
+
+use checkers::history::{self, Op, OpType, Process};
+use simulator::host::Observer;
+use simulator::nemesis::Fault;
+use simulator::settings::Workload;
+use simulator::simulation::{Finished, Simulation};
+use workbench::host::process::{self, ProcessOptions};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    match &arguments[..] {
+        [_, node, name] if node == "node" => match &**name {
+            "broadcast" => maelstrom::run(broadcast::node()),
+            _ => maelstrom::run(g_counter::node()),
+        },
+        _ => {
+            broadcast_comes_to_the_same();
+            broadcast_meets_the_same_faults();
+            g_counter_comes_to_the_same();
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn scenario() -> Simulation {
+    Simulation::new(Workload::Broadcast, broadcast::node)
+        .nodes(5)
+        .rate(50.0)
+        .seconds(5)
+        .latency(50)
+        .seed(3)
+}
+
+fn broadcast_comes_to_the_same() {
+    let is_close = |_| {
+        let comparison = Comparison::of("calm", "broadcast", &scenario());
+        let [median, worst] = ["0.5", "1"].map(|quantile| comparison.slower_by(quantile).abs());
+        (0.95..1.05).contains(&comparison.messages()) && median < 20.0 && worst < 60.0
+    };
+    assert!((0..3).any(is_close));
+}
+
+fn broadcast_meets_the_same_faults() {
+    let faults = [Fault::Partition, Fault::OneWay, Fault::Loss];
+    let is_close = |_| {
+        let scenario = scenario().nemesis(&faults, 1.0);
+        // Whom nodes ask when they are cut off is theirs to draw.
+        (0.5..2.0).contains(&Comparison::of("faults", "broadcast", &scenario).messages())
+    };
+    assert!((0..3).any(is_close));
+}
+
+fn g_counter_comes_to_the_same() {
+    let scenario =
+        Simulation::new(Workload::GCounter, g_counter::node).nodes(3).rate(50.0).seconds(5).seed(3);
+    let is_close =
+        |_| (0.95..1.05).contains(&Comparison::of("counter", "g-counter", &scenario).messages());
+    assert!((0..3).any(is_close));
+}
+
+/// One scenario on both hosts.
+#[derive(Debug)]
+struct Comparison {
+    /// As processes, in real time.
+    processes: Finished,
+    /// In virtual time.
+    simulated: Finished,
+}
+
+impl Comparison {
+    /// Runs a scenario with a node on both hosts.
+    fn of(name: &str, node: &str, scenario: &Simulation) -> Self {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let scenario = scenario.clone().recorded();
+        let options = ProcessOptions {
+            bin: std::env::current_exe().expect("this program"),
+            args: vec!["node".into(), node.into()],
+            node_log_dir: directory.join("node-logs"),
+            work_dir: scenario.directories().unwrap_or_else(|| directory.join("nodes")),
+            journal: true,
+            watchdog: None,
+        };
+        let run = |watcher: &mut dyn Observer| process::run(scenario.settings(), &options, watcher);
+        let comparison = Self { processes: scenario.run_on(None, run), simulated: scenario.run() };
+        comparison.processes.assert_valid();
+        comparison.assert_same_course();
+        comparison
+    }
+
+    /// Fails unless both runs have the same verdict, clients asked the same and
+    /// faults were the same, in the same order.
+    ///
+    /// # Panics
+    ///
+    /// With the first difference.
+    #[track_caller]
+    fn assert_same_course(&self) -> &Self {
+        let Self { processes, simulated } = self;
+        let runs = [processes, simulated];
+        assert_eq!(processes.valid(), simulated.valid(), "{processes}\n\n{simulated}");
+        assert!(!course(simulated, Process::is_client).is_empty(), "nothing was asked");
+        for whose in [Process::is_client, |process| process == Process::Nemesis] {
+            let [one, other] = runs.map(|run| course(run, whose));
+            assert_eq!(first_difference(&one, &other), None);
+        }
+        self
+    }
+
+    /// Messages between nodes and services: those of the processes for each in
+    /// virtual time.
+    fn messages(&self) -> f64 {
+        let count = |run: &Finished| match &run.ended {
+            Ok(stats) => stats.net.servers.msg_count as f64,
+            Err(_) => f64::NAN,
+        };
+        count(&self.processes) / count(&self.simulated)
+    }
+
+    /// By how many ms a quantile of the stable latency is higher with processes;
+    /// see [`Finished::stable_latency`].
+    fn slower_by(&self, quantile: &str) -> f64 {
+        self.processes.stable_latency(quantile) - self.simulated.stable_latency(quantile)
+    }
+}
+
+/// What clients asked for, or what was done to the nodes and the network, in
+/// order.
+fn course(run: &Finished, whose: impl Fn(Process) -> bool) -> Vec<(String, String)> {
+    let ops = history::read(run.history.as_bytes()).expect("a history in memory");
+    let ops = ops.map(|op| op.expect("an operation of our own"));
+    let is_action = |op: &Op| op.kind == OpType::Invoke || op.process == Process::Nemesis;
+    ops.filter(|op| is_action(op) && whose(op.process))
+        .map(|op| (op.f.to_string(), op.value.get().to_owned()))
+        .collect()
+}
+
+fn first_difference<T: PartialEq + Debug>(one: &[T], other: &[T]) -> Option<String> {
+    let length = one.len().max(other.len());
+    let differs = (0..length).find(|&index| one.get(index) != other.get(index))?;
+    Some(format!("at {differs}: {:?} here, {:?} there", one.get(differs), other.get(differs)))
+}
