@@ -98,13 +98,12 @@
 //!   spreading at once, with many.
 //! - `core`: what both share: questions, answers, what is known to be missing.
 //! - `store`: what a node knows: logs, version vectors, the journal; `seen`: the
-//!   set that clients read; [`canonical`]: when two JSON texts are one value.
+//!   set that clients read.
 //! - `layout`: the tree that nodes prefer; `peers`: whom to ask; `link`, `rtt`: one end
 //!   of a link.
 //! - [`injected_bugs`]: bugs to be put in on purpose.
 //! - [`wire`]: what nodes say to each other. [`config`]: what can be set.
 
-pub mod canonical;
 pub mod config;
 mod core;
 mod direct;

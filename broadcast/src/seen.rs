@@ -1,17 +1,18 @@
 //! The set of values that clients read.
 //!
-//! A value stands in it once, as the first text that came, in order of arrival.
+//! A value stands in it once, as the first text that came, in order of arrival. Two texts
+//! are one value as [`maelstrom::protocol::json`] says, fractions exactly.
 //! The answer to a read is kept as text that only ever grows, so a read between
 //! two arrivals is a reference count, and a read after one is a copy.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use maelstrom::protocol::json::{self, Fractions};
 use serde_json::value::RawValue;
 
-use crate::canonical::canonical;
 use crate::wire::Value;
 
 /// A canonical form. Most values are written in it, and then need no copy.
@@ -43,6 +44,10 @@ impl PartialEq for Form {
 
 impl Eq for Form {}
 
+fn canonical(value: &RawValue) -> Cow<'_, str> {
+    json::canonical(value.get(), Fractions::Exact)
+}
+
 /// A set of JSON values.
 #[derive(Default)]
 pub(crate) struct Seen {
@@ -60,11 +65,11 @@ impl Seen {
     /// Adds a value; returns whether it was there already as one that is sure
     /// to be passed on.
     pub(crate) fn insert(&mut self, value: &Value, logged: bool) -> bool {
-        let form = canonical(value.get());
+        let form = canonical(value);
         if self.values.contains(&*form) {
-            let was_ahead = self.ahead.contains(&form);
+            let was_ahead = self.ahead.contains(&*form);
             if logged {
-                self.ahead.remove(&form);
+                self.ahead.remove(&*form);
             }
             return !was_ahead;
         }
@@ -74,7 +79,7 @@ impl Seen {
         self.text.push_str(value.get());
         self.array = None;
         if !logged {
-            self.ahead.insert(form.clone());
+            self.ahead.insert(form.to_string());
         }
         let is_same = form == value.get();
         let form = if is_same { Form::AsSent(Arc::clone(value)) } else { Form::Made(form.into()) };
@@ -84,8 +89,8 @@ impl Seen {
 
     /// Whether the value is there, and sure to be passed on.
     pub(crate) fn is_logged(&self, value: &RawValue) -> bool {
-        let form = canonical(value.get());
-        self.values.contains(&*form) && !self.ahead.contains(&form)
+        let form = canonical(value);
+        self.values.contains(&*form) && !self.ahead.contains(&*form)
     }
 
     /// All values as one JSON array.

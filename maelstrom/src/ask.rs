@@ -13,8 +13,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::context::Context;
-use crate::error::{CallError, Error};
+use crate::error::CallError;
 use crate::message::{NodeId, Request};
+use crate::protocol::Error;
 
 /// Why [`Context::call_quorum`] did not get its majority. The request may have happened
 /// at any of the other nodes.

@@ -11,12 +11,13 @@ use serde::de::DeserializeOwned;
 use tokio::time;
 
 use crate::disk::Disk;
-use crate::error::{CallError, Definite};
+use crate::error::CallError;
 use crate::job::Job;
-use crate::message::{Message, NodeId, Number, Outgoing, Request};
+use crate::message::{Message, NodeId, Request};
 use crate::node::Host;
 use crate::outbox::Outbox;
 use crate::panics::{Panics, Place};
+use crate::protocol::{Definite, Number, Outgoing};
 use crate::rpc::{self, Backoff, Calls};
 
 /// What is known when a node's state is made: its place in the cluster.

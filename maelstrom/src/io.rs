@@ -2,28 +2,25 @@
 //! its length, one write for a burst that is over within a turn (see `run/turn.rs`).
 
 use std::io;
-use std::mem;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context as Wakeup, Poll, ready};
 
 use tokio::io::{AsyncBufRead, AsyncWrite};
 
 use crate::outbox::Outbox;
-
-/// A buffer that had to grow beyond this is given back after use.
-pub(crate) const KEEP: usize = 1024 * 1024;
+use crate::protocol::{KEEP, Lines};
 
 /// Lines in.
 pub(crate) struct Reader<R> {
     input: R,
-    /// The beginning of a line whose end has not arrived.
-    partial: Vec<u8>,
+    lines: Lines,
     ended: bool,
 }
 
 impl<R: AsyncBufRead + Unpin> Reader<R> {
     pub(crate) fn new(input: R) -> Self {
-        Self { input, partial: Vec::new(), ended: false }
+        Self { input, lines: Lines::default(), ended: false }
     }
 
     /// Whether no more lines will come.
@@ -47,29 +44,14 @@ impl<R: AsyncBufRead + Unpin> Reader<R> {
         let arrived = ready!(Pin::new(&mut self.input).poll_fill_buf(cx))?;
         if arrived.is_empty() {
             self.ended = true;
-            let last = mem::take(&mut self.partial);
-            take(&last, cx);
+            take(&self.lines.take_rest(), cx);
             return Poll::Ready(Ok(()));
         }
         let mut rest = arrived;
-        let mut wants_more = true;
-        while wants_more && let Some(end) = memchr::memchr(b'\n', rest) {
-            let line = &rest[..end];
-            rest = &rest[end + 1..];
-            wants_more = if self.partial.is_empty() {
-                take(line, cx)
-            } else {
-                self.partial.extend_from_slice(line);
-                let wants_more = take(&self.partial, cx);
-                self.partial.clear();
-                self.partial.shrink_to(KEEP);
-                wants_more
-            };
-        }
-        if wants_more {
-            self.partial.extend_from_slice(rest);
-            rest = &[];
-        }
+        let _ = self.lines.feed(&mut rest, |line| match take(line, cx) {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        });
         let consumed = arrived.len() - rest.len();
         Pin::new(&mut self.input).consume(consumed);
         Poll::Ready(Ok(()))

@@ -43,8 +43,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
-use crate::error::{CallError, Definite};
+use crate::error::CallError;
 use crate::message::{Empty, NodeId, Request};
+use crate::protocol::Definite;
 
 mod update;
 

@@ -61,6 +61,8 @@
 //!   `lin-tso`.
 //! - [`disk`]: files of a node's own, [`Setup::disk`], which a simulator can break.
 //! - [`Error`], [`CallError`]: what a node answers, and what a call saw.
+//! - [`protocol`]: the protocol itself, for whatever surrounds nodes, and when two JSON
+//!   texts are one value.
 //! - [`Panic`], [`Panics`]: panics of the node's code, caught, counted and told.
 //! - [`injected_bugs!`]: bugs on purpose, to see whether tests find them.
 //!
@@ -105,16 +107,18 @@ mod node;
 mod outbox;
 mod panics;
 mod process;
+pub mod protocol;
 mod rpc;
 mod run;
 
 pub use ask::NoQuorum;
 pub use context::{Context, Setup};
-pub use error::{CallError, Definite, Error, ErrorCode, Indefinite};
+pub use error::CallError;
 pub use message::{Empty, Message, NodeId, Request};
 pub use node::{Host, Node, Other, Senders};
 pub use panics::{Panic, Panics};
 pub use process::run;
+pub use protocol::{Definite, Error, ErrorCode, Indefinite};
 pub use rpc::Backoff;
 pub use run::{RunError, Stats};
 

@@ -128,7 +128,7 @@ pub use messages::Messages;
 pub use messages::hear;
 pub use service::{Answer, Operation, Service, ServiceCall};
 
-use crate::error::Error;
+use crate::protocol::Error;
 
 /// For how long a machine has been running. It never runs backwards.
 pub type Time = Duration;

@@ -1,15 +1,4 @@
-//! What is on the wire: one JSON object a line, `{"src","dest","body"}`.
-//!
-//! Here are the types of messages and names. [`decode`] reads lines, [`salvage`]
-//! what can be read of malformed ones, [`encode`](mod@encode) writes them.
-//!
-//! Shapes and field names: [Maelstrom's protocol page][messages].
-//!
-//! [messages]: https://github.com/jepsen-io/maelstrom/blob/main/doc/protocol.md#messages
-
-mod decode;
-mod encode;
-mod salvage;
+//! Types of messages, and names of those who send them.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -17,35 +6,6 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-
-pub(crate) use decode::{Envelope, Header, Malformed};
-pub(crate) use encode::{Number, Outgoing, encode};
-pub(crate) use salvage::{Salvaged, salvage};
-
-/// The most characters of somebody else's text that are repeated in an error or a log.
-const BRIEF: usize = 500;
-
-/// The beginning of a text.
-pub(crate) fn brief(text: impl fmt::Display) -> String {
-    struct Beginning(String, usize);
-
-    impl fmt::Write for Beginning {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            let Self(beginning, left) = self;
-            let end = text.char_indices().nth(*left).map(|(end, _)| end);
-            let kept = &text[..end.unwrap_or(text.len())];
-            beginning.push_str(kept);
-            *left -= kept.chars().count();
-            end.map_or(Ok(()), |_| Err(fmt::Error))
-        }
-    }
-
-    let mut beginning = Beginning(String::new(), BRIEF);
-    if fmt::write(&mut beginning, format_args!("{text}")).is_err() {
-        beginning.0.push('…');
-    }
-    beginning.0
-}
 
 /// A message that wants no answer. [`message_types!`](crate::message_types!) defines such types:
 ///

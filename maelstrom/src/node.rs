@@ -23,10 +23,10 @@ use tokio::time::{self, MissedTickBehavior};
 
 use crate::context::{Context, Running, Setup};
 use crate::disk::Disk;
-use crate::error::Error;
-use crate::message::{Empty, Envelope, Malformed, Message, NodeId, Number, Outgoing, Request};
+use crate::message::{Empty, Message, NodeId, Request};
 use crate::outbox::{Outbox, Task};
 use crate::panics::{Panics, Place};
+use crate::protocol::{ERROR, Envelope, Error, INIT, Malformed, Number, Outgoing, reply_type};
 use crate::run::{RunError, Stats, run};
 
 /// What surrounds a node: where its chance comes from, and where its files and its
@@ -75,10 +75,10 @@ impl Host {
 }
 
 pub(crate) type MakeState<S> = Box<dyn FnOnce(&Setup) -> S + Send>;
-/// A handler, its types erased: decodes the body of a line, starts on it, and
-/// returns what is left to do, the answer included.
+/// A handler, its types erased: decodes the body of a line from somebody, starts on it,
+/// and returns what is left to do, the answer included.
 pub(crate) type Handler<S> =
-    Box<dyn Fn(&Arc<Running<S>>, &Envelope<'_>, &str) -> Result<Started, Malformed> + Send>;
+    Box<dyn Fn(&Arc<Running<S>>, NodeId, &Envelope<'_>, &str) -> Result<Started, Malformed> + Send>;
 /// What is left to do, and for panics, in what.
 pub(crate) type Started = (Place<'static>, Task);
 /// A handler, and whose messages it gets.
@@ -246,9 +246,9 @@ impl<S: Send + Sync + 'static> Node<S> {
         Fut: Future<Output = Result<Reply, Error>> + Send + 'static,
     {
         assert!(self.fallback.is_none(), "two fallbacks");
-        let reply = |kind: &str| format!("{kind}_ok").into();
+        let reply = |kind: &str| reply_type(kind).into();
         let decode = |envelope: &Envelope<'_>, line: &str| {
-            Ok(Other { kind: envelope.body.kind.to_string(), body: envelope.decode_body(line)? })
+            Ok(Other { kind: envelope.header.kind.to_string(), body: envelope.decode_body(line)? })
         };
         let handler = erase(Place::Handler("fallback"), reply, decode, handler);
         self.fallback = Some(Registered { senders: Senders::Anyone, handler });
@@ -361,7 +361,7 @@ impl<S: Send + Sync + 'static> Node<S> {
     }
 
     fn register(mut self, kind: &'static str, senders: Senders, handler: Handler<S>) -> Self {
-        assert!(kind != "init", "`init` is the run loop's own; see Node::new and Node::on_init");
+        assert!(kind != INIT, "`init` is the run loop's own; see Node::new and Node::on_init");
         let former = self.handlers.insert(kind, Registered { senders, handler });
         assert!(former.is_none(), "two handlers for messages of type `{kind}`");
         self
@@ -402,7 +402,7 @@ where
     F: Fn(Context<S>, R) -> Fut + Send + 'static,
     Fut: Future<Output = Result<Reply, Error>> + Send + 'static,
 {
-    let reply: Arc<str> = format!("{kind}_ok").into();
+    let reply: Arc<str> = reply_type(kind).into();
     let decode = |envelope: &Envelope<'_>, line: &str| envelope.decode_body::<R>(line);
     erase(Place::Handler(kind), move |_| Arc::clone(&reply), decode, handler)
 }
@@ -420,15 +420,15 @@ where
     F: Fn(Context<S>, R) -> Fut + Send + 'static,
     Fut: Future<Output = Result<Reply, Error>> + Send + 'static,
 {
-    Box::new(move |running, envelope, line| {
-        let (source, msg_id) = (NodeId::from(&*envelope.src), envelope.body.msg_id);
+    Box::new(move |running, source, envelope, line| {
+        let msg_id = envelope.header.msg_id;
         let context = Context::of(Arc::clone(running), source.clone(), line.len());
         let start = || Ok(handler(context, decode(envelope, line)?));
         let started = running.panics().catch(place, start).map_or_else(
             |error| Ok(Err(error)),
             |started: Result<Fut, Malformed>| started.map(Ok),
         )?;
-        let (running, reply) = (Arc::clone(running), reply(&envelope.body.kind));
+        let (running, reply) = (Arc::clone(running), reply(&envelope.header.kind));
         let task: Task = Box::pin(async move {
             let answer = |result| answer(&running, place, &source, msg_id, &reply, result);
             match started {
@@ -482,7 +482,7 @@ fn answer<S, Reply: Serialize>(
 
 /// Sends an error. (An error has a JSON form, so this cannot fail.)
 pub(crate) fn refuse(outbox: &Outbox, src: &str, dest: &str, number: Number<'_>, error: &Error) {
-    let message = Outgoing { kind: "error", number, payload: error };
+    let message = Outgoing { kind: ERROR, number, payload: error };
     if let Err(error) = outbox.push(src, dest, &message) {
         tracing::error!(%error, "an error could not be written");
     }

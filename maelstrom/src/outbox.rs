@@ -21,7 +21,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::job::Job;
-use crate::message::{Number, Outgoing, encode};
+use crate::protocol::{Number, Outgoing, encode};
 
 /// A task of the node itself, dropped with the node.
 pub(crate) type Task = BoxFuture<'static, ()>;

@@ -27,7 +27,7 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
-use crate::error::Error;
+use crate::protocol::Error;
 
 /// The most panics that are kept until the host takes them.
 const KEPT: usize = 1000;

@@ -19,9 +19,10 @@ use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use tokio::time;
 
-use crate::error::{CallError, Error};
-use crate::message::{Envelope, NodeId, Number, Outgoing, Request};
+use crate::error::CallError;
+use crate::message::{NodeId, Request};
 use crate::outbox::Outbox;
+use crate::protocol::{ERROR, Envelope, Error, Malformed, Number, Outgoing, decode, is_reply_to};
 
 /// The shortest time between two attempts at something.
 pub(crate) const SHORTEST: Duration = Duration::from_millis(10);
@@ -72,7 +73,30 @@ struct Table {
 
 struct Pending {
     dest: NodeId,
-    reply: oneshot::Sender<String>,
+    /// The type of the request.
+    kind: &'static str,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// What came back.
+#[derive(Debug)]
+enum Answer {
+    /// A reply's body.
+    Reply(String),
+    /// An error's body.
+    Error(String),
+    /// The type of a reply to another kind of request.
+    Other(String),
+}
+
+impl Answer {
+    fn of(envelope: &Envelope<'_>, line: &str, request: &str) -> Self {
+        match &*envelope.header.kind {
+            ERROR => Self::Error(envelope.body(line).to_owned()),
+            kind if is_reply_to(kind, request) => Self::Reply(envelope.body(line).to_owned()),
+            kind => Self::Other(kind.to_owned()),
+        }
+    }
 }
 
 impl Calls {
@@ -83,13 +107,14 @@ impl Calls {
     }
 
     /// Hands a reply to its call; `false` when nobody waits for it.
-    pub(crate) fn resolve(&self, id: u64, src: &str, line: &str) -> bool {
+    pub(crate) fn resolve(&self, id: u64, envelope: &Envelope<'_>, line: &str) -> bool {
         let mut table = self.lock();
-        if table.pending.get(&id).is_none_or(|pending| pending.dest != *src) {
+        if table.pending.get(&id).is_none_or(|pending| pending.dest != *envelope.src) {
             return false;
         }
-        let pending = table.pending.remove(&id);
-        pending.is_some_and(|pending| pending.reply.send(line.to_owned()).is_ok())
+        table.pending.remove(&id).is_some_and(|Pending { kind, answer, .. }| {
+            answer.send(Answer::of(envelope, line, kind)).is_ok()
+        })
     }
 
     /// Ends all calls, pending and future, with [`CallError::Closed`].
@@ -117,16 +142,16 @@ impl Calls {
         self.lock().pending.len()
     }
 
-    fn open(&self, dest: &NodeId) -> Result<Slot<'_>, CallError> {
+    fn open(&self, dest: &NodeId, kind: &'static str) -> Result<Slot<'_>, CallError> {
         let mut table = self.lock();
         if table.closed {
             return Err(CallError::Closed);
         }
         table.next_id += 1;
         let id = table.next_id;
-        let (sender, reply) = oneshot::channel();
-        table.pending.insert(id, Pending { dest: dest.clone(), reply: sender });
-        Ok(Slot { calls: self, id, reply })
+        let (sender, answer) = oneshot::channel();
+        table.pending.insert(id, Pending { dest: dest.clone(), kind, answer: sender });
+        Ok(Slot { calls: self, id, answer })
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -138,7 +163,7 @@ impl Calls {
 struct Slot<'a> {
     calls: &'a Calls,
     id: u64,
-    reply: oneshot::Receiver<String>,
+    answer: oneshot::Receiver<Answer>,
 }
 
 impl Drop for Slot<'_> {
@@ -160,7 +185,7 @@ where
     R: Request + Serialize,
     R::Reply: DeserializeOwned,
 {
-    let mut slot = calls.open(dest)?;
+    let mut slot = calls.open(dest, R::TYPE)?;
     let message = Outgoing { kind: R::TYPE, number: Number::Request(slot.id), payload: request };
     let release = outbox
         .push_request(src, dest, &message)
@@ -169,30 +194,30 @@ where
         // Nobody can answer before the request leaves. It ends with an error, always.
         let _ = release.await;
     }
-    match time::timeout(timeout, &mut slot.reply).await {
-        Ok(Ok(line)) => decode_reply::<R>(dest, &line),
+    match time::timeout(timeout, &mut slot.answer).await {
+        Ok(Ok(answer)) => decode_answer::<R>(dest, &answer),
         Ok(Err(_closed)) => Err(CallError::Closed),
         Err(_elapsed) => Err(CallError::Timeout { dest: dest.to_string(), after: timeout }),
     }
 }
 
-fn decode_reply<R>(dest: &NodeId, line: &str) -> Result<R::Reply, CallError>
+fn decode_answer<R>(dest: &NodeId, answer: &Answer) -> Result<R::Reply, CallError>
 where
     R: Request,
     R::Reply: DeserializeOwned,
 {
     let undecodable = |problem: String| CallError::Undecodable { dest: dest.to_string(), problem };
-    let envelope = Envelope::read(line).map_err(|error| undecodable(error.to_string()))?;
-    let kind = &*envelope.body.kind;
-    if kind == "error" {
-        let error: Error =
-            envelope.decode_body(line).map_err(|error| undecodable(error.to_string()))?;
-        return Err(CallError::Remote { dest: dest.to_string(), error });
+    let malformed = |error: Malformed| undecodable(error.to_string());
+    match answer {
+        Answer::Reply(body) => decode(body).map_err(malformed),
+        Answer::Error(body) => {
+            let error: Error = decode(body).map_err(malformed)?;
+            Err(CallError::Remote { dest: dest.to_string(), error })
+        }
+        Answer::Other(kind) => {
+            Err(undecodable(format!("a reply of type `{kind}` to a `{}`", R::TYPE)))
+        }
     }
-    if kind.strip_suffix("_ok") != Some(R::TYPE) {
-        return Err(undecodable(format!("a reply of type `{kind}` to a `{}`", R::TYPE)));
-    }
-    envelope.decode_body(line).map_err(|error| undecodable(error.to_string()))
 }
 
 #[cfg(test)]
@@ -223,17 +248,21 @@ mod tests {
     #[test]
     fn only_the_called_node_can_answer_and_only_once() {
         let calls = Calls::new(0);
-        let slot = calls.open(&"n1".into()).unwrap();
-        assert!(!calls.resolve(slot.id, "n2", "{}"), "from another node");
-        assert!(!calls.resolve(slot.id + 1, "n1", "{}"), "of another number");
-        assert!(calls.resolve(slot.id, "n1", "{}"));
-        assert!(!calls.resolve(slot.id, "n1", "{}"), "a duplicate");
+        let slot = calls.open(&"n1".into(), "x").unwrap();
+        let resolve = |id, src: &str| {
+            let line = format!(r#"{{"src":"{src}","dest":"n0","body":{{"type":"x_ok"}}}}"#);
+            calls.resolve(id, &Envelope::read(&line).unwrap(), &line)
+        };
+        assert!(!resolve(slot.id, "n2"), "from another node");
+        assert!(!resolve(slot.id + 1, "n1"), "of another number");
+        assert!(resolve(slot.id, "n1"));
+        assert!(!resolve(slot.id, "n1"), "a duplicate");
     }
 
     #[test]
     fn a_dropped_call_leaves_nothing_behind() {
         let calls = Calls::new(0);
-        drop(calls.open(&"n1".into()).unwrap());
+        drop(calls.open(&"n1".into(), "x").unwrap());
         assert_eq!(calls.pending(), 0);
     }
 }

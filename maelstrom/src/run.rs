@@ -47,11 +47,12 @@ use tokio::time::{Sleep, sleep};
 use self::jobs::Jobs;
 use self::turn::Turn;
 use crate::context::Running;
-use crate::error::Error;
 use crate::io::{Reader, Writer};
+use crate::message::NodeId;
 use crate::node::{Hook, Host, MakeState, Node, Periodic, Registered};
 use crate::outbox::Outbox;
 use crate::panics::{Inside, Place};
+use crate::protocol::Error;
 use crate::rpc::Calls;
 
 /// How long after `init` others are not talked to, unless a message shows earlier
@@ -111,19 +112,26 @@ where
     // Tokio lets a task do so many things and has it wait then. What runs here are many
     // tasks: each of them would find that out for itself, again and again.
     unconstrained(std::future::poll_fn(move |cx| {
-        let span = core.span.clone();
-        let _entered = span.enter();
-        core.outbox.awake();
-        if !reader.ended() && shutdown.as_mut().poll(cx).is_ready() {
-            tracing::debug!("shutting down");
-            reader.end();
+        // Taken out instead of cloned, which a registry of spans would have to count.
+        let span = mem::replace(&mut core.span, tracing::Span::none());
+        let polled = span.in_scope(|| {
+            core.outbox.awake();
+            if !reader.ended() && shutdown.as_mut().poll(cx).is_ready() {
+                tracing::debug!("shutting down");
+                reader.end();
+            }
+            let _inside = Inside::enter();
+            let poll = AssertUnwindSafe(|| core.poll(&mut reader, &mut writer, cx));
+            catch_unwind(poll).unwrap_or_else(|panic| {
+                core.host.panics.note(Place::RunLoop, &*panic);
+                resume_unwind(panic)
+            })
+        });
+        // Unless `init` has made the node's.
+        if core.span.is_none() {
+            core.span = span;
         }
-        let _inside = Inside::enter();
-        let polled = catch_unwind(AssertUnwindSafe(|| core.poll(&mut reader, &mut writer, cx)));
-        polled.unwrap_or_else(|panic| {
-            core.host.panics.note(Place::RunLoop, &*panic);
-            resume_unwind(panic)
-        })
+        polled
     }))
     .await
 }
@@ -165,6 +173,8 @@ struct Core<S> {
     /// From the end of input on: when handlers and output are given up.
     grace: Option<Pin<Box<Sleep>>>,
     span: tracing::Span,
+    /// Who sent the last message, who often sends the next one as well.
+    source: NodeId,
     stats: Stats,
 }
 
@@ -189,6 +199,7 @@ impl<S: Send + Sync + 'static> Core<S> {
             hold: None,
             grace: None,
             span: tracing::Span::none(),
+            source: NodeId::from(""),
             stats: Stats::default(),
         }
     }

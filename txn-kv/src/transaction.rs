@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use maelstrom::protocol::json::NoForm;
 use serde::{Deserialize, Serialize};
 
-use crate::json::{Key, KeyError, Value};
+use crate::json::{Key, Value};
 
 /// Most micro-operations in a transaction.
 pub const MAX_OPERATIONS: usize = 4096;
@@ -50,12 +51,12 @@ impl TryFrom<String> for Function {
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// A key is not usable.
-    #[error("`txn[{index}]`: {error}")]
+    #[error("`txn[{index}]`: the key is {error}")]
     Key {
         /// Of the micro-operation.
         index: usize,
         /// What is wrong.
-        error: KeyError,
+        error: NoForm,
     },
     /// A read that says what to read.
     #[error("`txn[{index}]`: a read's third element must be null")]

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time;
 
 use super::{Cas, Kv, Ordered};
-use crate::error::{CallError, Error};
+use crate::error::CallError;
+use crate::protocol::Error;
 use crate::rpc::SHORTEST;
 
 impl<S, K: Ordered> Kv<S, K> {

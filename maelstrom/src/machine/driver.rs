@@ -19,9 +19,9 @@ use super::{
     ServiceCall, Storage, Time,
 };
 use crate::context::{Context, Setup};
-use crate::error::Error;
 use crate::kv;
 use crate::node::Node;
+use crate::protocol::Error;
 
 /// The granularity of timers: a machine whose deadline has passed is woken this often.
 const GRANULARITY: Duration = Duration::from_millis(1);

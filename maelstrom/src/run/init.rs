@@ -11,11 +11,11 @@ use tokio::time::sleep;
 
 use super::{Core, HOLD, Phase, Started};
 use crate::context::{Context, Running, Setup};
-use crate::error::{Definite, Error};
 use crate::job::Job;
-use crate::message::{Empty, Envelope, Init, Number, Outgoing};
+use crate::message::{Empty, Init};
 use crate::node::refuse;
 use crate::panics::Place;
+use crate::protocol::{Definite, Envelope, Error, Number, Outgoing};
 
 impl<S: Send + Sync + 'static> Core<S> {
     /// Starts the node, or answers an `init` that came twice.
@@ -38,7 +38,7 @@ impl<S: Send + Sync + 'static> Core<S> {
         match self.phase {
             Phase::Serving => {
                 if let Some(running) = &self.running {
-                    init_ok(running, &envelope.src, envelope.body.msg_id);
+                    init_ok(running, &envelope.src, envelope.header.msg_id);
                 }
                 Ok(())
             }
@@ -54,7 +54,7 @@ impl<S: Send + Sync + 'static> Core<S> {
     /// Makes the state, unless a failed `init` has made it, and runs the hooks.
     fn start(&mut self, init: Init, envelope: &Envelope<'_>) -> Result<(), Error> {
         let client = envelope.src.to_string();
-        let msg_id = envelope.body.msg_id;
+        let msg_id = envelope.header.msg_id;
         if let Some(make_state) = self.make_state.take() {
             self.span = tracing::error_span!("node", id = %init.node_id);
             let rng = StdRng::from_rng(&mut self.rng);

@@ -46,25 +46,28 @@ impl Jobs {
         self.tasks.push(job);
     }
 
-    /// Takes the tasks that wait to be started; `false` when there are none.
-    pub(super) fn take_tasks(&mut self, outbox: &Outbox) -> bool {
-        let tasks = outbox.take_tasks();
-        let any = !tasks.is_empty();
-        tasks.into_iter().for_each(|task| self.add_task(task));
-        any
+    /// Takes the tasks that wait to be started.
+    pub(super) fn take_tasks(&mut self, outbox: &Outbox) {
+        outbox.take_tasks().into_iter().for_each(|task| self.add_task(task));
     }
 
     /// Polls jobs, new ones included, until all of them wait or the turn is over.
     pub(super) fn poll(&mut self, outbox: &Outbox, turn: &mut Turn, cx: &mut Wakeup<'_>) {
+        // Asked in vain again and again, an empty set costs as much as a full one.
         while !turn.is_over()
+            && !self.handlers.is_empty()
             && let Poll::Ready(Some(bytes)) = self.handlers.poll_next_unpin(cx)
         {
             self.bytes -= bytes;
             turn.step();
         }
         while !turn.is_over() {
-            if self.take_tasks(outbox) {
+            if outbox.has_tasks() {
+                self.take_tasks(outbox);
                 turn.generation();
+            }
+            if self.tasks.is_empty() {
+                break;
             }
             match self.tasks.poll_next_unpin(cx) {
                 Poll::Ready(Some(bytes)) => {

@@ -8,15 +8,18 @@ use std::task::Context as Wakeup;
 
 use super::{Core, Phase};
 use crate::context::Running;
-use crate::error::{Definite, Error};
 use crate::job::Job;
-use crate::message::{Envelope, Header, Number, Salvaged, brief, salvage};
+use crate::message::NodeId;
 use crate::node::{Registered, Senders, refuse};
+use crate::protocol::{
+    Definite, Envelope, Error, Header, INIT, KEEP, Number, Salvaged, brief, salvage,
+};
+
 /// Some programs begin their output with it. It means nothing in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// A line above this is given back before its handler runs, so that the handler's answer
 /// can take its place in memory.
-const LONG: usize = crate::io::KEEP;
+const LONG: usize = KEEP;
 /// What stands for bytes that are no UTF-8: as short as they are, and allowed in JSON.
 const UNREADABLE: char = '\u{7f}';
 
@@ -40,11 +43,11 @@ impl<S: Send + Sync + 'static> Core<S> {
             Ok(envelope) => envelope,
             Err(error) => return self.malformed(line, &error),
         };
-        if self.hold.is_some() && envelope.body.kind != "init" {
+        if self.hold.is_some() && envelope.header.kind != INIT {
             self.release();
         }
-        if let Some(id) = envelope.body.in_reply_to {
-            if !self.calls.resolve(id, &envelope.src, line) {
+        if let Some(id) = envelope.header.in_reply_to {
+            if !self.calls.resolve(id, &envelope, line) {
                 self.stats.stray_replies += 1;
                 tracing::debug!(src = %envelope.src, id, "a reply that no call waits for");
             }
@@ -60,14 +63,14 @@ impl<S: Send + Sync + 'static> Core<S> {
         line: &str,
         cx: &mut Wakeup<'_>,
     ) -> Result<(), Error> {
-        if envelope.body.kind == "init" {
+        if envelope.header.kind == INIT {
             return self.init(envelope, line, cx);
         }
         let (Some(running), Phase::Serving) = (&self.running, &self.phase) else {
             return Err(Error::unavailable("this node has not been initialised yet"));
         };
         check_dest(running, envelope)?;
-        let kind = &*envelope.body.kind;
+        let kind = &*envelope.header.kind;
         let registered = self.handlers.get(kind).or(self.fallback.as_ref());
         let Registered { senders, handler } = registered.ok_or_else(|| {
             Error::new(Definite::NotSupported, format_args!("no handler for `{}`", brief(kind)))
@@ -76,7 +79,10 @@ impl<S: Send + Sync + 'static> Core<S> {
         if self.jobs.are_too_many() {
             return Err(Error::unavailable("too many requests are waiting here"));
         }
-        let (place, mut task) = handler(running, envelope, line)
+        if self.source != *envelope.src {
+            self.source = NodeId::from(&*envelope.src);
+        }
+        let (place, mut task) = handler(running, self.source.clone(), envelope, line)
             .map_err(|error| Error::malformed(format_args!("`{kind}`: {error}")))?;
         let panics = running.panics();
         let waits = line.len() > LONG
@@ -90,7 +96,7 @@ impl<S: Send + Sync + 'static> Core<S> {
     /// Answers a message with an error, or logs it when no answer is wanted.
     fn refuse(&mut self, envelope: &Envelope<'_>, error: &Error) {
         self.stats.refused += 1;
-        let Envelope { src, body: Header { kind, msg_id, .. }, .. } = envelope;
+        let Envelope { src, header: Header { kind, msg_id, .. }, .. } = envelope;
         tracing::warn!(src = brief(src), kind = brief(kind), %error, "refused");
         if let Some(msg_id) = msg_id {
             let own = self.running.as_ref().map_or(&*envelope.dest, |running| running.setup.id());
@@ -143,7 +149,7 @@ fn check_sender<S>(
     if senders == Senders::Anyone || is_node() {
         return Ok(());
     }
-    let Envelope { src, body: Header { kind, .. }, .. } = envelope;
+    let Envelope { src, header: Header { kind, .. }, .. } = envelope;
     let src = brief(src);
     let text = format_args!("`{kind}` is between nodes, and {src} is none of the cluster's");
     Err(Error::new(Definite::NotSupported, text))

@@ -1,57 +1,70 @@
-//! Reading a line, in two passes.
+//! Reading a line.
 //!
-//! A body is decoded once, into its handler's type, without a tree of values in
-//! between. The first pass reads [`Envelope`]: sender, receiver and the header of the
-//! body. It skips all the rest without recursion, so depth of nesting and size of
-//! numbers do not matter. The second pass, [`Envelope::decode_body`], reads the body
-//! as the type that the header names.
+//! The line is read once: [`Envelope::read`] finds sender, receiver and the header of the
+//! body, and remembers where the body's other fields stand. It skips their values without
+//! recursion, so depth of nesting and size of numbers do not matter.
+//! [`Envelope::decode_body`] makes a value of the type that the header names out of those
+//! fields, without a tree of values in between.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use super::brief;
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, MapAccess};
+use serde_json::value::RawValue;
 
-/// The first pass over a line: who, to whom, and what kind of body.
+use super::brief;
+use super::fields::Fields;
+
+/// A line, read: who, to whom, and what kind of body.
 #[derive(Debug)]
-pub(crate) struct Envelope<'a> {
-    pub(crate) src: Cow<'a, str>,
-    pub(crate) dest: Cow<'a, str>,
-    pub(crate) body: Header<'a>,
+pub struct Envelope<'a> {
+    /// Who sent it.
+    pub src: Cow<'a, str>,
+    /// Whom it is for.
+    pub dest: Cow<'a, str>,
+    /// What all bodies share.
+    pub header: Header<'a>,
+    fields: Fields<'a>,
     /// The key `body` where it stands in the line.
     body_key: Cow<'a, str>,
 }
 
 impl<'a> Envelope<'a> {
     /// Reads a line.
-    pub(crate) fn read(line: &'a str) -> Result<Self, Malformed> {
+    ///
+    /// # Errors
+    ///
+    /// When it is no object with a `src`, a `dest` and a `body` with a `type`, nothing
+    /// but which stands on the line. Other fields may stand in it.
+    pub fn read(line: &'a str) -> Result<Self, Malformed> {
         serde_json::from_str(line).map_err(|error| Malformed::explain::<Self>(error, line))
     }
 
     /// Decodes the body of `line`, which this is the envelope of.
-    pub(crate) fn decode_body<T: DeserializeOwned>(&self, line: &str) -> Result<T, Malformed> {
-        match self.body_start(line) {
-            // One value, whatever follows it: the line as a whole was read.
-            Some(start) => {
-                let body = &line[start..];
-                let decoded = T::deserialize(&mut serde_json::Deserializer::from_str(body));
-                decoded.map_err(|error| Malformed::explain::<T>(error, body))
-            }
-            None => {
-                #[derive(Deserialize)]
-                #[serde(bound = "T: DeserializeOwned")]
-                struct Line<T> {
-                    body: T,
-                }
-                let decoded = serde_json::from_str::<Line<T>>(line).map(|line| line.body);
-                decoded.map_err(|error| Malformed::explain::<Line<T>>(error, line))
-            }
+    ///
+    /// # Errors
+    ///
+    /// When the body is not what `T` describes.
+    pub fn decode_body<T: DeserializeOwned>(&self, line: &str) -> Result<T, Malformed> {
+        match self.fields.decode(&self.header) {
+            Some(body) => Ok(body),
+            None => decode(self.body(line)),
         }
     }
 
-    /// Where in the line the body begins, so that what stands before it need
-    /// not be parsed again. `None` when the key is written with escapes.
+    /// The body, with whatever follows it on `line`, which this is the envelope of.
+    pub(crate) fn body<'l>(&self, line: &'l str) -> &'l str {
+        #[derive(Deserialize)]
+        struct Line<'a> {
+            #[serde(borrow)]
+            body: &'a RawValue,
+        }
+        let parse = || serde_json::from_str(line).map_or("", |line: Line<'l>| line.body.get());
+        self.body_start(line).map_or_else(parse, |start| &line[start..])
+    }
+
+    /// Where in the line the body begins. `None` when the key is written with escapes.
     fn body_start(&self, line: &str) -> Option<usize> {
         let Cow::Borrowed(key) = self.body_key else { return None };
         let key_start = (key.as_ptr() as usize).checked_sub(line.as_ptr() as usize)?;
@@ -60,9 +73,15 @@ impl<'a> Envelope<'a> {
     }
 }
 
+/// Decodes what a text begins with; whatever follows it was read with its line.
+pub(crate) fn decode<T: DeserializeOwned>(body: &str) -> Result<T, Malformed> {
+    let decoded = T::deserialize(&mut serde_json::Deserializer::from_str(body));
+    decoded.map_err(|error| Malformed::explain::<T>(error, body))
+}
+
 /// What is wrong with a message, in words that name the field.
 #[derive(Debug)]
-pub(crate) struct Malformed(String);
+pub struct Malformed(String);
 
 impl Malformed {
     /// Decodes once more, keeping track of the path to what is wrong: too slow
@@ -84,16 +103,24 @@ impl fmt::Display for Malformed {
     }
 }
 
+impl std::error::Error for Malformed {}
+
 /// The part of a body that all bodies share.
 #[derive(Debug)]
-pub(crate) struct Header<'a> {
-    pub(crate) kind: Cow<'a, str>,
-    pub(crate) msg_id: Option<u64>,
-    pub(crate) in_reply_to: Option<u64>,
+pub struct Header<'a> {
+    /// Its `type`.
+    pub kind: Cow<'a, str>,
+    /// What the reply is to refer to; `None` if none is wanted.
+    pub msg_id: Option<u64>,
+    /// What this is the reply to, if it is one.
+    pub in_reply_to: Option<u64>,
 }
 
+/// A body, read: its header and its other fields.
+struct Body<'a>(Header<'a>, Fields<'a>);
+
 /// A string that borrows from the input where it has no escapes.
-struct Text<'a>(Cow<'a, str>);
+pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Text<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -137,7 +164,7 @@ macro_rules! from_object {
 }
 
 from_object!(Envelope, "a message, i.e. an object with `src`, `dest` and `body`", visit_envelope);
-from_object!(Header, "a body, i.e. an object with a `type`", visit_header);
+from_object!(Body, "a body, i.e. an object with a `type`", visit_body);
 
 pub(super) use from_object;
 
@@ -155,24 +182,26 @@ fn visit_envelope<'de, A: MapAccess<'de>>(mut map: A) -> Result<Envelope<'de>, A
     }
     let src = src.ok_or_else(|| de::Error::missing_field("src"))?;
     let dest = dest.ok_or_else(|| de::Error::missing_field("dest"))?;
-    let (body_key, body) = body.ok_or_else(|| de::Error::missing_field("body"))?;
-    Ok(Envelope { src, dest, body, body_key })
+    let (body_key, Body(header, fields)) = body.ok_or_else(|| de::Error::missing_field("body"))?;
+    Ok(Envelope { src, dest, header, fields, body_key })
 }
 
-fn visit_header<'de, A: MapAccess<'de>>(mut map: A) -> Result<Header<'de>, A::Error> {
+fn visit_body<'de, A: MapAccess<'de>>(mut map: A) -> Result<Body<'de>, A::Error> {
     let (mut kind, mut msg_id, mut in_reply_to) = (None, None, None);
+    let mut fields = Fields::default();
     while let Some(Text(key)) = map.next_key()? {
         match &*key {
             "type" => kind = Some(map.next_value::<Text<'de>>()?.0),
             "msg_id" => msg_id = map.next_value()?,
             "in_reply_to" => in_reply_to = map.next_value()?,
             _ => {
-                map.next_value::<IgnoredAny>()?;
+                let name = if let Cow::Borrowed(name) = key { Some(name) } else { None };
+                fields.add(name, map.next_value()?);
             }
         }
     }
     let kind = kind.ok_or_else(|| de::Error::missing_field("type"))?;
-    Ok(Header { kind, msg_id, in_reply_to })
+    Ok(Body(Header { kind, msg_id, in_reply_to }, fields))
 }
 
 #[cfg(test)]
@@ -185,9 +214,9 @@ mod tests {
             r#"{"id":7,"src":"c1","dest":"n0","body":{"msg_id":1,"type":"echo","echo":[[]]}}"#;
         let envelope = Envelope::read(line).unwrap();
         assert!(matches!(envelope.src, Cow::Borrowed("c1")));
-        assert!(matches!(envelope.body.kind, Cow::Borrowed("echo")));
-        assert_eq!(envelope.body.msg_id, Some(1));
-        assert_eq!(envelope.body.in_reply_to, None);
+        assert!(matches!(envelope.header.kind, Cow::Borrowed("echo")));
+        assert_eq!(envelope.header.msg_id, Some(1));
+        assert_eq!(envelope.header.in_reply_to, None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What can be read of a malformed line: whom to tell so.
+//! What can be read of bodies and lines that need not be right.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,10 +7,38 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess};
 use serde_json::value::RawValue;
 
-use super::decode::from_object;
+use super::envelope::{Text, from_object};
 
 from_object!(Addressing, "a JSON object", visit_addressing);
-from_object!(Numbering, "a JSON object", visit_numbering);
+from_object!(LooseHeader, "a JSON object", visit_header);
+
+/// A body's header as it came: each field may be any JSON, or absent. `null` counts as
+/// absent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LooseHeader<'a> {
+    kind: Option<&'a RawValue>,
+    /// What the reply is to refer to.
+    pub msg_id: Option<&'a RawValue>,
+    /// What this is the reply to.
+    pub in_reply_to: Option<&'a RawValue>,
+}
+
+impl<'a> LooseHeader<'a> {
+    /// Reads the header of a body.
+    ///
+    /// # Errors
+    ///
+    /// When it is no JSON object.
+    pub fn read(body: &'a str) -> serde_json::Result<Self> {
+        serde_json::from_str(body)
+    }
+
+    /// Its `type`; empty when there is none, or one that is no string.
+    pub fn kind(&self) -> Cow<'a, str> {
+        let text = |raw: &'a RawValue| serde_json::from_str::<Text<'a>>(raw.get()).ok();
+        self.kind.and_then(text).map(|text| text.0).unwrap_or_default()
+    }
+}
 
 /// Where to send the refusal of a line that is no proper message.
 #[derive(Debug)]
@@ -50,11 +78,6 @@ struct Addressing<'a> {
     body: Option<&'a RawValue>,
 }
 
-struct Numbering<'a> {
-    msg_id: Option<&'a RawValue>,
-    in_reply_to: Option<&'a RawValue>,
-}
-
 fn visit_addressing<'de, A: MapAccess<'de>>(mut map: A) -> Result<Addressing<'de>, A::Error> {
     let mut found = Addressing { src: None, dest: None, body: None };
     while let Some((Key(key), value)) = map.next_entry()? {
@@ -68,12 +91,14 @@ fn visit_addressing<'de, A: MapAccess<'de>>(mut map: A) -> Result<Addressing<'de
     Ok(found)
 }
 
-fn visit_numbering<'de, A: MapAccess<'de>>(mut map: A) -> Result<Numbering<'de>, A::Error> {
-    let mut found = Numbering { msg_id: None, in_reply_to: None };
-    while let Some((Key(key), value)) = map.next_entry()? {
+fn visit_header<'de, A: MapAccess<'de>>(mut map: A) -> Result<LooseHeader<'de>, A::Error> {
+    let mut found = LooseHeader::default();
+    while let Some((Key(key), value)) = map.next_entry::<_, &RawValue>()? {
+        let value = Some(value).filter(|value| value.get() != "null");
         match &*key {
-            b"msg_id" => found.msg_id = Some(value),
-            b"in_reply_to" => found.in_reply_to = Some(value),
+            b"type" => found.kind = value,
+            b"msg_id" => found.msg_id = value,
+            b"in_reply_to" => found.in_reply_to = value,
             _ => {}
         }
     }
@@ -86,21 +111,31 @@ pub(crate) fn salvage(line: &str) -> Option<Salvaged<'_>> {
     let mut values = serde_json::Deserializer::from_str(line);
     let addressing = Addressing::deserialize(&mut values).ok()?;
     let text = |raw: &RawValue| serde_json::from_str::<String>(raw.get()).ok();
-    let numbering: Numbering<'_> = serde_json::from_str(addressing.body?.get()).ok()?;
-    let present = |raw: &&RawValue| raw.get() != "null";
-    if numbering.in_reply_to.filter(present).is_some() {
+    let header = LooseHeader::read(addressing.body?.get()).ok()?;
+    if header.in_reply_to.is_some() {
         return None;
     }
     Some(Salvaged {
         src: addressing.src.and_then(text)?,
         dest: addressing.dest.and_then(text),
-        msg_id: numbering.msg_id.filter(present)?,
+        msg_id: header.msg_id?,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_type_that_is_no_string_counts_as_none() {
+        for kind in ["5", "null", "[]", "{\"a\":1}"] {
+            let body = format!(r#"{{"type":{kind},"in_reply_to":3}}"#);
+            let header = LooseHeader::read(&body).unwrap();
+            assert_eq!(header.kind(), "", "{kind}");
+            assert_eq!(header.in_reply_to.map(RawValue::get), Some("3"));
+        }
+        assert_eq!(LooseHeader::read(r#"{"type":"\u0061"}"#).unwrap().kind(), "a");
+    }
 
     #[test]
     fn replies_and_messages_without_number_are_not_salvaged() {

@@ -1,8 +1,11 @@
 //! Writing a line.
 
+use std::io::Write as _;
+
 use serde::Serialize;
 use serde::ser::Error as _;
 use serde_json::value::RawValue;
+use serde_json::{Error, Value};
 
 /// A message to be written: a body's header and payload.
 pub(crate) struct Outgoing<'a, P> {
@@ -67,12 +70,16 @@ fn encode_parts<P: Serialize>(
     dest: &str,
     Outgoing { kind, number, payload }: &Outgoing<'_, P>,
 ) -> serde_json::Result<()> {
-    out.extend_from_slice(b"{\"src\":");
-    serde_json::to_writer(&mut *out, src)?;
-    out.extend_from_slice(b",\"dest\":");
-    serde_json::to_writer(&mut *out, dest)?;
-    out.extend_from_slice(b",\"body\":{\"type\":");
-    serde_json::to_writer(&mut *out, kind)?;
+    let names = [src, dest, kind];
+    out.reserve(64 + src.len() + dest.len() + kind.len());
+    if names.into_iter().all(needs_no_escape) {
+        let parts =
+            ["{\"src\":\"", src, "\",\"dest\":\"", dest, "\",\"body\":{\"type\":\"", kind, "\""];
+        parts.into_iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+    } else {
+        let [src, dest, kind] = names.map(Value::from);
+        write!(out, r#"{{"src":{src},"dest":{dest},"body":{{"type":{kind}"#).map_err(Error::io)?;
+    }
     match number {
         Number::None => {}
         Number::Request(msg_id) => {
@@ -96,10 +103,15 @@ fn encode_parts<P: Serialize>(
             out[fields] = b',';
             out.truncate(out.len() - 1);
         }
-        _ => return Err(serde_json::Error::custom("neither a struct nor a map")),
+        _ => return Err(Error::custom("neither a struct nor a map")),
     }
     out.extend_from_slice(b"}}\n");
     Ok(())
+}
+
+/// Whether this is a string's JSON form, quotation marks apart.
+fn needs_no_escape(string: &str) -> bool {
+    string.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
 }
 
 #[cfg(test)]
@@ -132,6 +144,15 @@ mod tests {
         let encode = || encode(&mut out, "n0", "n1", &message);
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(encode)).is_err());
         assert_eq!(out, b"before\n");
+    }
+
+    #[test]
+    fn names_are_escaped_where_they_need_it() {
+        let mut out = Vec::new();
+        let message = Outgoing { kind: "\"", number: Number::None, payload: Empty {} };
+        encode(&mut out, "n\n", "é\\", &message).unwrap();
+        let line = r#"{"src":"n\n","dest":"é\\","body":{"type":"\""}}"#;
+        assert_eq!(String::from_utf8(out).unwrap(), format!("{line}\n"));
     }
 
     #[test]
