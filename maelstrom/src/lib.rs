@@ -45,6 +45,13 @@
 //! # }
 //! ```
 //!
+//! Standard output belongs to the protocol. What a node prints with `println!` goes to
+//! standard error instead, where [`run`] puts its logs, too; [`tracing`]'s macros are
+//! the better way, since they name the node. The lint `clippy::print_stdout` finds what
+//! was forgotten.
+//!
+//! [`tracing`]: https://docs.rs/tracing
+//!
 //! # Map
 //!
 //! - [`Node`]: registers handlers, hooks and periodic tasks; runs on any reader

@@ -25,6 +25,10 @@ const INPUT_BUFFER: usize = 64 * 1024;
 /// Runs a node on standard input and output until the input ends or SIGTERM
 /// comes: what a node's `main` consists of.
 ///
+/// Standard output is the protocol, and the node's alone: what the program prints there
+/// itself, with `println!` for example, goes to standard error from now on. (If standard
+/// output is a pipe, as it is under a test bench.)
+///
 /// Logs go to standard error, with the node's id; the environment variable
 /// `RUST_LOG` says what is logged (`info` when it is not set).
 ///
@@ -170,7 +174,13 @@ fn unguarded_output() -> Pin<Box<dyn AsyncWrite>> {
         .open_sender("/proc/self/fd/1")
         .or_else(|_| pipe::Sender::from_owned_fd(io::stdout().as_fd().try_clone_to_owned()?));
     match pipe {
-        Ok(pipe) => Box::pin(pipe),
+        Ok(pipe) => {
+            // The node has the pipe by another descriptor, so nobody else can write to it.
+            if let Err(error) = rustix::stdio::dup2_stdout(io::stderr()) {
+                tracing::warn!(%error, "standard output is left to whoever prints");
+            }
+            Box::pin(pipe)
+        }
         Err(_not_a_pipe) => Box::pin(tokio::io::stdout()),
     }
 }
