@@ -45,6 +45,11 @@
 //! # }
 //! ```
 //!
+//! The crate's examples solve each of the [Gossip Glomers] challenges in a file of at most
+//! 120 lines, with a test in virtual time.
+//!
+//! [Gossip Glomers]: https://fly.io/dist-sys/
+//!
 //! Standard output belongs to the protocol. What a node prints with `println!` goes to
 //! standard error instead, where [`run`] puts its logs, too; [`tracing`]'s macros are
 //! the better way, since they name the node. The lint `clippy::print_stdout` finds what
