@@ -214,3 +214,8 @@ async fn topology(context: Context<Shell>, request: Topology) -> Result<Empty, E
     shell::suggest(&context, &request.topology);
     Ok(Empty {})
 }
+
+/// The examples of the workspace's README, so that they compile and hold.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
