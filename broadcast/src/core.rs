@@ -16,6 +16,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 
+use crate::config::Config;
 use crate::injected_bugs::{Bug, Bugs};
 use crate::peers::Peers;
 use crate::rtt::Rtt;
@@ -111,7 +112,7 @@ pub(crate) struct Core {
 impl Core {
     /// A new life. Its number and all else that is left to chance come from
     /// `rng`.
-    pub(crate) fn new(me: Rank, nodes: usize, period: Duration, mut rng: StdRng) -> Self {
+    pub(crate) fn new(me: Rank, nodes: usize, config: &Config, mut rng: StdRng) -> Self {
         // 53 bits: an integer to every JSON library.
         let incarnation = rng.random::<u64>() >> 11;
         // No two lives number their questions alike, or an answer to a former
@@ -120,11 +121,11 @@ impl Core {
         Self {
             me,
             nodes,
-            period,
+            period: config.period,
             rng,
             store: Store::new(me, nodes, incarnation),
             rtt: Rtt::default(),
-            bugs: Bugs::default(),
+            bugs: config.bugs,
             outbox: Vec::new(),
             peers: Peers::new(me, nodes),
             nonce,
@@ -378,7 +379,7 @@ impl Core {
     }
 
     /// When this has something to do next.
-    pub(crate) fn wake(&self) -> Option<Duration> {
+    pub(crate) fn deadline(&self) -> Option<Duration> {
         let overdue = self.asks.values().filter(|ask| !ask.overdue).map(|ask| ask.deadline).min();
         let wanted = self.wants.values().map(|want| want.due).min();
         let patience = self.patience_with_holes();

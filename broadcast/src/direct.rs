@@ -14,9 +14,11 @@
 
 use std::time::Duration;
 
+use maelstrom::machine::Time;
 use rand::RngExt;
 
 use crate::core::{Core, Purpose};
+use crate::machine::Strategy;
 use crate::store::prefixes::Prefixes;
 use crate::wire::{Answer, Count, Digest, Message, Rank, Run, Spread, Summary, Value};
 
@@ -29,7 +31,7 @@ const LONGEST: Duration = Duration::from_secs(4);
 
 /// A node that sends everything at once.
 pub(crate) struct Direct {
-    pub(crate) core: Core,
+    core: Core,
     /// What this node had when it last looked, and when that was.
     recent: (Duration, Vec<Count>),
     /// What it had the time before, which everybody should have by now, and what
@@ -45,21 +47,6 @@ impl Direct {
         Self { core, recent, settled: Prefixes::default(), compare_at: None, pause: SHORTEST }
     }
 
-    /// The beginning of a life, maybe not the first: others are asked for what
-    /// they remember.
-    pub(crate) fn start(&mut self, now: Duration) {
-        self.compare_at = (self.core.nodes > 1).then_some(now);
-        self.run_due(now);
-    }
-
-    pub(crate) fn broadcast(&mut self, now: Duration, value: Value) {
-        let before = self.core.store.position();
-        if self.core.store.accept(value) {
-            self.push(before);
-            self.stay_alert(now);
-        }
-    }
-
     /// Sends what is in the journal from `since` on to everybody.
     fn push(&mut self, mut since: usize) {
         while since < self.core.store.position() {
@@ -72,14 +59,6 @@ impl Direct {
                     .push((peer, Message::Spread(Spread { runs, ..Spread::default() })));
             }
         }
-    }
-
-    pub(crate) fn receive(&mut self, now: Duration, from: Rank, message: Message) {
-        match message {
-            Message::Spread(spread) => self.on_spread(now, from, spread),
-            Message::Digest(digest) => self.on_digest(now, from, &digest),
-        }
-        self.run_due(now);
     }
 
     fn on_spread(&mut self, now: Duration, from: Rank, spread: Spread) {
@@ -152,8 +131,32 @@ impl Direct {
     fn compare_by(&mut self, by: Duration) {
         self.compare_at = self.compare_at.map(|at| at.min(by));
     }
+}
 
-    pub(crate) fn run_due(&mut self, now: Duration) {
+impl Strategy for Direct {
+    /// Others are asked for what they remember.
+    fn start(&mut self, now: Time) {
+        self.compare_at = (self.core.nodes > 1).then_some(now);
+        self.run_due(now);
+    }
+
+    fn broadcast(&mut self, now: Time, value: Value) {
+        let before = self.core.store.position();
+        if self.core.store.accept(value) {
+            self.push(before);
+            self.stay_alert(now);
+        }
+    }
+
+    fn receive(&mut self, now: Time, from: Rank, message: Message) {
+        match message {
+            Message::Spread(spread) => self.on_spread(now, from, spread),
+            Message::Digest(digest) => self.on_digest(now, from, &digest),
+        }
+        self.run_due(now);
+    }
+
+    fn run_due(&mut self, now: Time) {
         self.core.overdue(now);
         for peer in self.core.due_wants(now) {
             self.ask(now, peer, true, Summary::default());
@@ -179,7 +182,11 @@ impl Direct {
         }
     }
 
-    pub(crate) fn wake(&self) -> Option<Duration> {
-        [self.core.wake(), self.compare_at].into_iter().flatten().min()
+    fn deadline(&self) -> Option<Time> {
+        [self.core.deadline(), self.compare_at].into_iter().flatten().min()
+    }
+
+    fn core(&mut self) -> &mut Core {
+        &mut self.core
     }
 }

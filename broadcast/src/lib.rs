@@ -93,7 +93,7 @@
 //!
 //! # Map
 //!
-//! - [`machine`]: the node as a pure state machine; here is only its shell.
+//! - [`machine`]: the node as a pure state machine; here are only its handlers.
 //! - `tree`: spreading in rounds along a tree, with few messages; `direct`:
 //!   spreading at once, with many.
 //! - `core`: what both share: questions, answers, what is known to be missing.
@@ -114,105 +114,82 @@ pub mod machine;
 mod peers;
 mod rtt;
 mod seen;
-mod shell;
 mod store;
 mod tree;
 pub mod wire;
 
-use maelstrom::{Context, Empty, Error, Message, Node, Request};
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use maelstrom::machine::Driver;
+use maelstrom::{Context, Empty, Error, Node};
 use serde_json::value::RawValue;
 
 use crate::config::Config;
-pub use crate::shell::Shell;
-use crate::wire::Value;
+use crate::machine::{Broadcaster, Reply, Request};
+use crate::wire::{Rank, Value};
 
-/// `{"type":"broadcast","message":…}`, answered `{"type":"broadcast_ok"}`.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Broadcast {
-    /// Any JSON.
-    pub message: Value,
-}
+maelstrom::message_types! {
+    /// `{"type":"broadcast","message":…}`, answered `{"type":"broadcast_ok"}`.
+    "broadcast": pub struct Broadcast {
+        /// Any JSON.
+        pub message: Value,
+    } -> Empty;
 
-impl Request for Broadcast {
-    const TYPE: &'static str = "broadcast";
-    type Reply = Empty;
-}
+    /// `{"type":"read"}`, answered `{"type":"read_ok","messages":[…]}`.
+    "read": pub struct Read {} -> pub struct Messages {
+        /// An array of all values that arrived, each once, as its sender wrote it.
+        pub messages: Value,
+    };
 
-/// `{"type":"read"}`, answered `{"type":"read_ok","messages":[…]}`.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Read {}
-
-/// The fields of `read_ok`.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Messages {
-    /// An array of all values that arrived, each once, as its sender wrote it.
-    pub messages: Value,
-}
-
-impl Request for Read {
-    const TYPE: &'static str = "read";
-    type Reply = Messages;
-}
-
-/// `{"type":"topology","topology":{…}}`, answered `{"type":"topology_ok"}`. The
-/// node's own neighbours are those that it asks first when it cannot reach whom it
-/// would rather; values do not travel along it.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Topology {
-    /// The neighbours of each node: an object of lists of names. Anything else is
-    /// no suggestion.
-    pub topology: Box<RawValue>,
-}
-
-impl Request for Topology {
-    const TYPE: &'static str = "topology";
-    type Reply = Empty;
-}
-
-impl Message for wire::Spread {
-    const TYPE: &'static str = "spread";
-}
-
-impl Message for wire::Digest {
-    const TYPE: &'static str = "digest";
+    /// `{"type":"topology","topology":{…}}`, answered `{"type":"topology_ok"}`. The
+    /// node's own neighbours are those that it asks first when it cannot reach whom it
+    /// would rather; values do not travel along it.
+    "topology": pub struct Topology {
+        /// The neighbours of each node: an object of lists of names. Anything else is
+        /// no suggestion.
+        pub topology: Box<RawValue>,
+    } -> Empty;
 }
 
 /// The node, set as is best for few messages at little latency.
-pub fn node() -> Node<Shell> {
+pub fn node() -> Node<Driver<Broadcaster>> {
     node_with(Config::default())
 }
 
 /// The node, set otherwise.
-pub fn node_with(config: Config) -> Node<Shell> {
-    Node::new(move |setup| Shell::new(setup, &config))
-        .on_init(async |context| {
-            shell::start(&context);
-            Ok(())
-        })
-        .handle(broadcast)
-        .handle(read)
-        .handle(topology)
-        .receive_from_nodes(async |context, spread| {
-            shell::receive(&context, wire::Message::Spread(spread));
-        })
-        .receive_from_nodes(async |context, digest| {
-            shell::receive(&context, wire::Message::Digest(digest));
-        })
+pub fn node_with(config: Config) -> Node<Driver<Broadcaster>> {
+    Driver::node(move |setup, members| {
+        Broadcaster::new(members.me(), members.count(), &config, setup.new_rng())
+    })
+    .handle(broadcast)
+    .handle(read)
+    .handle(topology)
 }
 
-async fn broadcast(context: Context<Shell>, request: Broadcast) -> Result<Empty, Error> {
-    shell::broadcast(&context, request.message);
-    Ok(Empty {})
+async fn broadcast(
+    context: Context<Driver<Broadcaster>>,
+    request: Broadcast,
+) -> Result<Empty, Error> {
+    context.ask(Request::Broadcast(request.message)).await.map(|_| Empty {})
 }
 
-async fn read(context: Context<Shell>, _: Read) -> Result<Messages, Error> {
-    Ok(Messages { messages: context.state().read() })
+async fn read(context: Context<Driver<Broadcaster>>, _: Read) -> Result<Messages, Error> {
+    match context.ask(Request::Read).await? {
+        Reply::Values(messages) => Ok(Messages { messages }),
+        Reply::Done => Err(Error::crash("a read that brought nothing")),
+    }
 }
 
-async fn topology(context: Context<Shell>, request: Topology) -> Result<Empty, Error> {
-    shell::suggest(&context, &request.topology);
-    Ok(Empty {})
+async fn topology(
+    context: Context<Driver<Broadcaster>>,
+    request: Topology,
+) -> Result<Empty, Error> {
+    let topology: BTreeMap<String, Vec<String>> =
+        serde_json::from_str(request.topology.get()).unwrap_or_default();
+    let near = topology.get(context.id().as_str()).map_or(&[][..], Vec::as_slice);
+    let members = context.state().members();
+    let near: Vec<Rank> = near.iter().filter_map(|near| members.rank(near)).collect();
+    context.ask(Request::Topology(near)).await.map(|_| Empty {})
 }
 
 /// The examples of the workspace's README, so that they compile and hold.

@@ -1,125 +1,153 @@
-//! The node as a state machine: events in, messages out, and when to be woken.
+//! The node as a state machine.
 //!
-//! It does no I/O and has no clock: each event comes with the time since the
-//! start, which never runs backwards. All chance comes from the generator that
-//! it was made with, and nothing iterates in hash order, so the same events
-//! bring the same messages.
+//! All chance comes from the generator that it was made with, and nothing iterates in hash
+//! order, so the same inputs bring the same messages.
 //!
-//! How values spread is `tree`'s or, with a period of zero, `direct`'s affair.
+//! How values spread is decided by a [`Strategy`]: `tree` or, with a period of zero,
+//! `direct`.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
+use maelstrom::machine::{Input, Machine, Outputs, Time};
 use rand::rngs::StdRng;
 
 use crate::config::Config;
 use crate::core::Core;
 use crate::direct::Direct;
+use crate::injected_bugs::Bug;
 use crate::tree::Tree;
-use crate::wire::{Malformed, Message, Rank, Value};
+use crate::wire::{Message, Rank, Value};
+
+/// A timer that comes so much too late says that this process had to wait for its turn.
+const STALL: Duration = Duration::from_millis(10);
+
+/// What clients ask.
+#[derive(Debug)]
+pub enum Request {
+    /// To spread a value to all nodes.
+    Broadcast(Value),
+    /// For all values that arrived.
+    Read,
+    /// Nothing, but to know which nodes are near, and so that all have started. Those are
+    /// asked first where few can be reached, and nothing more: a list that is wrong costs
+    /// some messages.
+    Topology(Vec<Rank>),
+}
+
+/// What they are answered.
+#[derive(Debug)]
+pub enum Reply {
+    /// It is done.
+    Done,
+    /// All values that arrived, as one JSON array.
+    Values(Value),
+}
+
+/// How values spread.
+pub(crate) trait Strategy: Send {
+    /// The node begins, maybe not for the first time.
+    fn start(&mut self, now: Time);
+
+    /// A client has a value for everybody.
+    fn broadcast(&mut self, now: Time, value: Value);
+
+    /// Another node says something that makes sense.
+    fn receive(&mut self, now: Time, from: Rank, message: Message);
+
+    /// Does what is due.
+    fn run_due(&mut self, now: Time);
+
+    /// This node was held up until now, and so were the inputs that come now. What they
+    /// bring to be sent goes at once, if its time was while the node was held up.
+    fn catch_up(&mut self, _: Time) {}
+
+    /// When to do what is due next.
+    fn deadline(&self) -> Option<Time>;
+
+    /// For how many more milliseconds this node takes the network for unsteady, which all
+    /// its messages say.
+    fn unrest(&self, _: Time) -> u64 {
+        0
+    }
+
+    /// What all strategies share.
+    fn core(&mut self) -> &mut Core;
+}
 
 /// A broadcast node.
-pub struct Broadcaster(Way);
-
-enum Way {
-    Tree(Box<Tree>),
-    Direct(Box<Direct>),
+pub struct Broadcaster {
+    strategy: Box<dyn Strategy>,
+    /// Values that were acknowledged too early, and when they are stored: only where that
+    /// bug was put in.
+    withheld: Vec<(Time, Value)>,
 }
 
 impl Broadcaster {
     /// The node of rank `me` among `nodes`, with nothing in memory.
     pub fn new(me: Rank, nodes: usize, config: &Config, rng: StdRng) -> Self {
-        let mut core = Core::new(me, nodes, config.period, rng);
-        core.bugs = config.bugs;
-        Self(if config.period.is_zero() {
-            Way::Direct(Box::new(Direct::new(core)))
+        let core = Core::new(me, nodes, config, rng);
+        let strategy: Box<dyn Strategy> = if config.period.is_zero() {
+            Box::new(Direct::new(core))
         } else {
-            Way::Tree(Box::new(Tree::new(core, config.fan_out)))
-        })
+            Box::new(Tree::new(core, config.fan_out))
+        };
+        Self { strategy, withheld: Vec::new() }
     }
 
-    /// To be called once, before anything else.
-    pub fn start(&mut self, now: Duration) {
-        match &mut self.0 {
-            Way::Tree(tree) => tree.start(now),
-            Way::Direct(direct) => direct.start(now),
+    fn answer(&mut self, now: Time, request: Request) -> Reply {
+        match request {
+            Request::Read => return Reply::Values(self.strategy.core().store.read()),
+            Request::Topology(near) => self.strategy.core().suggest(&near),
+            Request::Broadcast(value) if self.strategy.core().bugs.has(Bug::EarlyAnswer) => {
+                self.withheld.push((now + Duration::from_secs(5), value));
+            }
+            Request::Broadcast(value) => self.strategy.broadcast(now, value),
         }
+        Reply::Done
     }
 
-    /// A client has a value for everybody.
-    pub fn broadcast(&mut self, now: Duration, value: Value) {
-        match &mut self.0 {
-            Way::Tree(tree) => tree.broadcast(now, value),
-            Way::Direct(direct) => direct.broadcast(now, value),
+    fn receive(&mut self, now: Time, from: Rank, message: Message) {
+        let core = self.strategy.core();
+        if let Err(error) = message.check(core.me, from, core.nodes) {
+            tracing::warn!(from, %error, "refused a message");
+            return;
         }
-    }
-
-    /// All values that arrived, as one JSON array.
-    pub fn read(&mut self) -> Value {
-        self.core().store.read()
-    }
-
-    /// A client says which nodes are near, and so that all have started. It is
-    /// whom to ask first where few can be reached, and nothing more: a list that is
-    /// wrong costs some messages.
-    pub fn suggest(&mut self, near: &[Rank]) {
-        self.core().suggest(near);
-    }
-
-    /// A message came from another node.
-    ///
-    /// # Errors
-    ///
-    /// When it makes no sense in this cluster; then it has no effect.
-    pub fn receive(
-        &mut self,
-        now: Duration,
-        from: Rank,
-        message: Message,
-    ) -> Result<(), Malformed> {
-        let core = self.core();
-        message.check(core.me, from, core.nodes)?;
         core.peers.hear(now, from);
-        match &mut self.0 {
-            Way::Tree(tree) => tree.receive(now, from, message),
-            Way::Direct(direct) => direct.receive(now, from, message),
+        self.strategy.receive(now, from, message);
+    }
+}
+
+impl Machine for Broadcaster {
+    type Request = Request;
+    type Reply = Reply;
+    type Message = Message;
+    type Call = Infallible;
+    type Record = Infallible;
+
+    fn handle(&mut self, now: Time, input: Input<Self>, out: &mut Outputs<Self>) {
+        let is_read = matches!(input, Input::Request(_, Request::Read));
+        if !is_read && self.deadline().is_some_and(|planned| planned + STALL <= now) {
+            self.strategy.catch_up(now);
         }
-        Ok(())
+        for (_, value) in self.withheld.extract_if(.., |(at, _)| *at <= now) {
+            self.strategy.broadcast(now, value);
+        }
+        match input {
+            Input::Start => self.strategy.start(now),
+            Input::Request(client, request) => out.reply(client, self.answer(now, request)),
+            Input::Message(from, message) => self.receive(now, from, message),
+            Input::Wake => self.strategy.run_due(now),
+            Input::GiveUp(_) | Input::Returned(..) | Input::Written(_) | Input::WriteFailed(_) => {}
+        }
+        let unrest = self.strategy.unrest(now);
+        for (to, message) in std::mem::take(&mut self.strategy.core().outbox) {
+            out.send(to, message.telling(unrest));
+        }
     }
 
-    /// Time has passed; see [`Broadcaster::wake`].
-    pub fn tick(&mut self, now: Duration) {
-        match &mut self.0 {
-            Way::Tree(tree) => tree.run_due(now),
-            Way::Direct(direct) => direct.run_due(now),
-        }
-    }
-
-    /// This node's timer came late: it was held up, and so were the events that come now.
-    /// What they bring to be sent goes at once, if its time was while the node was held up.
-    pub fn catch_up(&mut self, now: Duration) {
-        if let Way::Tree(tree) = &mut self.0 {
-            tree.catch_up(now);
-        }
-    }
-
-    /// When to call [`Broadcaster::tick`] next, unless another event comes
-    /// before; it may be in the past. Changes with every event.
-    pub fn wake(&self) -> Option<Duration> {
-        match &self.0 {
-            Way::Tree(tree) => tree.wake(),
-            Way::Direct(direct) => direct.wake(),
-        }
-    }
-
-    /// The messages that the events since the last call gave rise to.
-    pub fn outgoing(&mut self) -> Vec<(Rank, Message)> {
-        std::mem::take(&mut self.core().outbox)
-    }
-
-    fn core(&mut self) -> &mut Core {
-        match &mut self.0 {
-            Way::Tree(tree) => &mut tree.core,
-            Way::Direct(direct) => &mut direct.core,
-        }
+    fn deadline(&self) -> Option<Time> {
+        let withheld = self.withheld.first().map(|(at, _)| *at);
+        [self.strategy.deadline(), withheld].into_iter().flatten().min()
     }
 }

@@ -10,11 +10,9 @@
 
 use std::sync::Arc;
 
+pub use maelstrom::machine::Rank;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-
-/// A node's position in the sorted list of node ids.
-pub type Rank = usize;
 
 /// A broadcast value: any JSON, as its sender wrote it.
 pub type Value = Arc<RawValue>;
@@ -196,13 +194,23 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// Either kind of message.
-#[derive(Clone, Debug)]
-pub enum Message {
-    /// Values.
-    Spread(Spread),
-    /// A question for values.
-    Digest(Digest),
+impl maelstrom::Message for Spread {
+    const TYPE: &'static str = "spread";
+}
+
+impl maelstrom::Message for Digest {
+    const TYPE: &'static str = "digest";
+}
+
+maelstrom::messages! {
+    /// Either kind of message.
+    #[derive(Clone, Debug)]
+    pub enum Message {
+        /// Values.
+        Spread,
+        /// A question for values.
+        Digest,
+    }
 }
 
 /// No time in a message is longer, in milliseconds: an hour.
@@ -246,6 +254,16 @@ pub enum Malformed {
 }
 
 impl Message {
+    /// The same message, which says that its sender takes the network for unsteady for so
+    /// many more milliseconds.
+    #[must_use]
+    pub(crate) fn telling(self, unrest: u64) -> Self {
+        match self {
+            Message::Spread(spread) => Message::Spread(Spread { unrest, ..spread }),
+            Message::Digest(digest) => Message::Digest(Digest { unrest, ..digest }),
+        }
+    }
+
     /// Whether the message makes sense among `nodes` nodes, to receiver `me`.
     ///
     /// # Errors

@@ -6,8 +6,9 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use broadcast::config::Config;
-use broadcast::machine::Broadcaster;
+use broadcast::machine::{Broadcaster, Reply, Request};
 use broadcast::wire::{Message, Rank, Run, Spread, Value};
+use maelstrom::machine::{Client, Input, Machine as _, Output, Outputs};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -44,63 +45,71 @@ struct Pair {
 impl Pair {
     fn new(config: &Config, seed: u64) -> Self {
         let node = |rank| Broadcaster::new(rank, NODES, config, StdRng::seed_from_u64(seed));
-        let mut nodes = [node(0), node(1)];
-        nodes.iter_mut().for_each(|node| node.start(Duration::ZERO));
+        let nodes = [node(0), node(1)];
         let (flying, messages) = (BinaryHeap::new(), Vec::new());
         let (talk, rng) = (Talk::default(), StdRng::seed_from_u64(seed));
-        Self { nodes, now: Duration::ZERO, flying, messages, talk, rng }
+        let mut pair = Self { nodes, now: Duration::ZERO, flying, messages, talk, rng };
+        (0..2).for_each(|rank| _ = pair.handle(rank, Input::Start, 1.0));
+        pair
     }
 
-    /// What both have to say goes to each other, but for this share of it.
-    fn carry(&mut self, loss: f64) {
-        for from in [0, 1] {
-            for (to, message) in self.nodes[from].outgoing() {
-                if to == SOURCE {
-                    continue;
-                }
-                let (bytes, values) = length(&message);
-                self.talk.messages += 1;
-                self.talk.bytes += bytes;
-                self.talk.longest = self.talk.longest.max(bytes - values);
-                if self.rng.random_bool(loss) {
-                    continue;
-                }
-                self.flying.push(Reverse((self.now + LATENCY, to, self.messages.len())));
-                self.messages.push(message);
+    /// A node takes an input. What it has to say goes to the other one, but for this share
+    /// of it. Returns what it replies.
+    fn handle(&mut self, rank: Rank, input: Input<Broadcaster>, loss: f64) -> Option<Reply> {
+        let (mut outputs, mut reply) = (Outputs::default(), None);
+        self.nodes[rank].handle(self.now, input, &mut outputs);
+        for output in outputs.drain() {
+            match output {
+                Output::Send(to, message) if to != SOURCE => self.carry(to, message, loss),
+                Output::Reply(_, given) => reply = given.ok(),
+                _ => {}
             }
+        }
+        reply
+    }
+
+    fn carry(&mut self, to: Rank, message: Message, loss: f64) {
+        let (bytes, values) = length(&message);
+        self.talk.messages += 1;
+        self.talk.bytes += bytes;
+        self.talk.longest = self.talk.longest.max(bytes - values);
+        if !self.rng.random_bool(loss) {
+            self.flying.push(Reverse((self.now + LATENCY, to, self.messages.len())));
+            self.messages.push(message);
         }
     }
 
     /// The next thing happens.
     fn step(&mut self, loss: f64) {
-        let wakes = [0, 1].map(|rank| (self.nodes[rank].wake().unwrap_or(Duration::MAX), rank));
+        let wakes = [0, 1].map(|rank| (self.nodes[rank].deadline().unwrap_or(Duration::MAX), rank));
         let (wake, rank) = wakes.into_iter().min().unwrap();
         match self.flying.peek() {
             Some(&Reverse((at, to, index))) if at <= wake => {
                 self.now = at;
                 self.flying.pop();
                 let message = self.messages[index].clone();
-                self.nodes[to].receive(at, 1 - to, message).unwrap();
+                self.handle(to, Input::Message(1 - to, message), loss);
             }
             _ => {
                 self.now = self.now.max(wake);
-                self.nodes[rank].tick(self.now);
+                self.handle(rank, Input::Wake, loss);
             }
         }
-        self.carry(loss);
     }
 
     fn learn(&mut self, rank: Rank, runs: &[Run]) {
         for runs in runs.chunks(1000) {
             let spread = Spread { runs: runs.to_vec(), ..Spread::default() };
-            self.nodes[rank].receive(self.now, SOURCE, Message::Spread(spread)).unwrap();
+            self.handle(rank, Input::Message(SOURCE, Message::Spread(spread)), 1.0);
         }
-        self.nodes[rank].outgoing();
     }
 
     /// How many values each of the two has. All are equally long.
     fn known(&mut self) -> [u64; 2] {
-        self.nodes.each_mut().map(|node| node.read().get().len() as u64 / VALUE)
+        [0, 1].map(|rank| match self.handle(rank, Input::Request(Client(0), Request::Read), 1.0) {
+            Some(Reply::Values(values)) => values.get().len() as u64 / VALUE,
+            _ => panic!("node {rank} does not answer"),
+        })
     }
 }
 

@@ -122,8 +122,11 @@ mod uplink;
 
 use std::time::Duration;
 
+use maelstrom::machine::Time;
+
 use crate::core::{Core, Purpose};
 use crate::layout::Layout;
+use crate::machine::Strategy;
 use crate::wire::{Digest, Down, Message, Rank, Spread, Summary, Up, Value};
 use downlink::{Children, Verdict};
 use rounds::Rounds;
@@ -142,7 +145,7 @@ enum Standing {
 
 /// A node that spreads along a tree.
 pub(crate) struct Tree {
-    pub(crate) core: Core,
+    core: Core,
     layout: Layout,
     standing: Standing,
     children: Children,
@@ -176,45 +179,6 @@ impl Tree {
             layout,
             core,
         }
-    }
-
-    /// The beginning of a life, maybe not the first: whatever others remember
-    /// is asked for.
-    pub(crate) fn start(&mut self, now: Duration) {
-        match self.layout.parent(self.core.me) {
-            Some(parent) => self.attach(now, parent, self.layout.path(parent)),
-            None => {
-                for _ in 0..2 {
-                    if let Some(peer) = self.core.anybody() {
-                        self.ask(now, peer, Purpose::Compare);
-                    }
-                }
-            }
-        }
-    }
-
-    pub(crate) fn broadcast(&mut self, now: Duration, value: Value) {
-        if self.core.store.accept(value) {
-            self.on_news(now, self.core.me);
-            self.run_due(now);
-        }
-    }
-
-    pub(crate) fn receive(&mut self, now: Duration, from: Rank, message: Message) {
-        self.join_if_unconfirmed(now, from);
-        match message {
-            Message::Spread(spread) => {
-                self.core.peers.note_root(from, &spread.path);
-                self.hear_of_unrest(now, spread.unrest);
-                self.on_spread(now, from, spread);
-            }
-            Message::Digest(digest) => {
-                self.core.peers.note_root(from, &digest.path);
-                self.hear_of_unrest(now, digest.unrest);
-                self.on_digest(now, from, &digest);
-            }
-        }
-        self.run_due(now);
     }
 
     fn on_spread(&mut self, now: Duration, from: Rank, spread: Spread) {
@@ -303,49 +267,6 @@ impl Tree {
             self.review(now);
             self.reassure();
         }
-    }
-
-    /// Does what is due.
-    pub(crate) fn run_due(&mut self, now: Duration) {
-        self.run_questions(now);
-        match &mut self.standing {
-            Standing::Root => {
-                if self.round_at().is_some_and(|at| at <= now) {
-                    self.round(now);
-                }
-            }
-            Standing::Child(uplink) => {
-                if uplink.doubt_at().is_some_and(|at| at <= now) {
-                    self.rejoin(now);
-                } else if uplink.send_at(&self.unrest).is_some_and(|at| at <= now) {
-                    self.send_up(now);
-                }
-            }
-            Standing::Seeking(seek) => {
-                if seek.is_over(now) {
-                    self.choose(now);
-                }
-            }
-        }
-        self.run_promises(now);
-        self.run_trouble(now);
-        self.tell_of_unrest(now);
-    }
-
-    /// When to call [`Tree::run_due`] next.
-    pub(crate) fn wake(&self) -> Option<Duration> {
-        let mut times = vec![self.core.wake(), self.trouble.as_ref().and_then(Trouble::wake)];
-        match &self.standing {
-            Standing::Root => times.push(self.round_at()),
-            Standing::Child(uplink) => {
-                times.extend([uplink.doubt_at(), uplink.send_at(&self.unrest)]);
-            }
-            Standing::Seeking(seek) => times.push(Some(seek.until())),
-        }
-        if !self.is_root() {
-            times.extend([self.children.first_promise(), self.flush_by]);
-        }
-        times.into_iter().flatten().min()
     }
 
     fn is_root(&self) -> bool {
@@ -440,6 +361,101 @@ impl Tree {
             ..Digest::default()
         };
         self.core.ask(now, peer, purpose, digest)
+    }
+}
+
+impl Strategy for Tree {
+    /// Whatever others remember is asked for.
+    fn start(&mut self, now: Time) {
+        match self.layout.parent(self.core.me) {
+            Some(parent) => self.attach(now, parent, self.layout.path(parent)),
+            None => {
+                for _ in 0..2 {
+                    if let Some(peer) = self.core.anybody() {
+                        self.ask(now, peer, Purpose::Compare);
+                    }
+                }
+            }
+        }
+    }
+
+    fn broadcast(&mut self, now: Time, value: Value) {
+        if self.core.store.accept(value) {
+            self.on_news(now, self.core.me);
+            self.run_due(now);
+        }
+    }
+
+    fn receive(&mut self, now: Time, from: Rank, message: Message) {
+        self.join_if_unconfirmed(now, from);
+        match message {
+            Message::Spread(spread) => {
+                self.core.peers.note_root(from, &spread.path);
+                self.hear_of_unrest(now, spread.unrest);
+                self.on_spread(now, from, spread);
+            }
+            Message::Digest(digest) => {
+                self.core.peers.note_root(from, &digest.path);
+                self.hear_of_unrest(now, digest.unrest);
+                self.on_digest(now, from, &digest);
+            }
+        }
+        self.run_due(now);
+    }
+
+    fn run_due(&mut self, now: Time) {
+        self.run_questions(now);
+        match &mut self.standing {
+            Standing::Root => {
+                if self.round_at().is_some_and(|at| at <= now) {
+                    self.round(now);
+                }
+            }
+            Standing::Child(uplink) => {
+                if uplink.doubt_at().is_some_and(|at| at <= now) {
+                    self.rejoin(now);
+                } else if uplink.send_at(&self.unrest).is_some_and(|at| at <= now) {
+                    self.send_up(now);
+                }
+            }
+            Standing::Seeking(seek) => {
+                if seek.is_over(now) {
+                    self.choose(now);
+                }
+            }
+        }
+        self.run_promises(now);
+        self.run_trouble(now);
+        self.confirm_suspicion(now);
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let mut times = vec![self.core.deadline(), self.trouble.as_ref().and_then(Trouble::wake)];
+        match &self.standing {
+            Standing::Root => times.push(self.round_at()),
+            Standing::Child(uplink) => {
+                times.extend([uplink.doubt_at(), uplink.send_at(&self.unrest)]);
+            }
+            Standing::Seeking(seek) => times.push(Some(seek.until())),
+        }
+        if !self.is_root() {
+            times.extend([self.children.first_promise(), self.flush_by]);
+        }
+        times.into_iter().flatten().min()
+    }
+
+    fn catch_up(&mut self, now: Time) {
+        if let Standing::Child(uplink) = &mut self.standing {
+            uplink.catch_up(now);
+        }
+    }
+
+    fn unrest(&self, now: Time) -> u64 {
+        self.unrest.left(now)
+    }
+
+    fn core(&mut self) -> &mut Core {
+        &mut self.core
     }
 }
 

@@ -117,13 +117,6 @@ impl Tree {
         self.told = path;
     }
 
-    /// This node was held up until now.
-    pub(crate) fn catch_up(&mut self, now: Duration) {
-        if let Standing::Child(uplink) = &mut self.standing {
-            uplink.catch_up(now);
-        }
-    }
-
     /// In how many milliseconds an uplink is wanted here, if that is known.
     pub(super) fn due(&self, now: Duration) -> Option<u64> {
         let at = match &self.standing {

@@ -4,9 +4,16 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::*;
+use crate::config::Config;
 use crate::wire::{Answer, Run};
 
 const MS: Duration = Duration::from_millis(1);
+
+/// The core of one of three nodes.
+fn core(me: Rank) -> Core {
+    let config = Config { period: 340 * MS, ..Config::default() };
+    Core::new(me, 3, &config, StdRng::seed_from_u64(1))
+}
 
 fn down(epoch: u64, print: Option<u64>) -> Spread {
     let down = Down { epoch, since: 0, upto: 0, next: 8000, due: None, ack: None, print };
@@ -15,7 +22,7 @@ fn down(epoch: u64, print: Option<u64>) -> Spread {
 
 /// Node 1 of 3 whose parent, node 0, has confirmed it; and the epoch.
 fn child() -> (Tree, u64) {
-    let mut tree = Tree::new(Core::new(1, 3, 340 * MS, StdRng::seed_from_u64(1)), 32);
+    let mut tree = Tree::new(core(1), 32);
     tree.start(MS);
     let Some((0, Message::Digest(digest))) = tree.core.outbox.pop() else {
         panic!("a node begins by joining its parent")
@@ -59,7 +66,7 @@ fn a_gap_is_asked_for_once_it_had_time_to_close() {
     spread.down.as_mut().unwrap().since = 5;
     tree.receive(20 * MS, 0, Message::Spread(spread));
     assert!(tree.core.outbox.is_empty());
-    let wake = tree.wake().unwrap();
+    let wake = tree.deadline().unwrap();
     assert!(wake > 20 * MS && wake < 100 * MS, "{wake:?}");
     tree.run_due(wake);
     assert!(joins_again(&mut tree));
@@ -149,7 +156,7 @@ fn a_child_keeps_its_path_and_offers_none_while_its_parent_is_in_doubt() {
 
 #[test]
 fn a_node_that_has_just_started_offers_no_path_that_nobody_confirmed() {
-    let mut tree = Tree::new(Core::new(1, 3, 340 * MS, StdRng::seed_from_u64(1)), 32);
+    let mut tree = Tree::new(core(1), 32);
     tree.start(MS);
     tree.core.outbox.clear();
     tree.receive(
@@ -165,28 +172,19 @@ fn a_node_that_has_just_started_offers_no_path_that_nobody_confirmed() {
 fn a_silent_parent_is_replaced_and_asked_whether_it_is_back() {
     let (mut tree, _) = child();
     while !tree.is_root() {
-        let wake = tree.wake().expect("something to wait for");
+        let wake = tree.deadline().expect("something to wait for");
         assert!(wake < Duration::from_secs(20));
         tree.run_due(wake);
     }
     tree.core.outbox.clear();
-    let begin = tree.wake().unwrap();
-    while let Some(wake) = tree.wake().filter(|&wake| wake < begin + 1000 * MS) {
+    let begin = tree.deadline().unwrap();
+    while let Some(wake) = tree.deadline().filter(|&wake| wake < begin + 1000 * MS) {
         tree.run_due(wake);
     }
     let asks_home = |(to, message): &(Rank, Message)| {
         *to == 0 && matches!(message, Message::Digest(digest) if digest.join.is_some())
     };
     assert!(tree.core.outbox.iter().any(asks_home));
-}
-
-/// What the messages that wait to be sent say about unrest, in milliseconds.
-fn told(tree: &Tree) -> Vec<u64> {
-    let unrest = |(_, message): &(Rank, Message)| match message {
-        Message::Spread(spread) => spread.unrest,
-        Message::Digest(digest) => digest.unrest,
-    };
-    tree.core.outbox.iter().map(unrest).collect()
 }
 
 fn value(text: &str) -> Value {
@@ -198,12 +196,12 @@ fn whoever_loses_its_parent_tells_of_unrest_and_who_passes_it_on_tells_of_less()
     let (mut tree, _) = child();
     tree.detach(1000 * MS);
     tree.run_due(1000 * MS);
-    assert!(told(&tree).iter().all(|&left| left == 12_000), "{:?}", told(&tree));
+    assert_eq!(tree.unrest(1000 * MS), 12_000);
     let (mut other, _) = child();
     let spread = Spread { unrest: 12_000, ..Spread::default() };
     other.receive(1100 * MS, 2, Message::Spread(spread));
     other.broadcast(5100 * MS, value("1"));
-    let [left] = told(&other)[..] else { panic!("one uplink") };
+    let left = other.unrest(5100 * MS);
     assert!(left > 6_000 && left < 7_000, "{left}");
 }
 
@@ -227,32 +225,32 @@ fn a_parent_that_was_only_slow_leaves_no_unrest() {
     let spread = Spread { answer: Some(answer), path: vec![0], ..Spread::default() };
     tree.receive(2100 * MS, 0, Message::Spread(spread));
     assert!(!tree.unrest.is_at(2100 * MS));
-    assert!(told(&tree).iter().all(|&left| left == 0), "{:?}", told(&tree));
+    assert_eq!(tree.unrest(2100 * MS), 0);
 }
 
 #[test]
 fn a_parent_that_stays_silent_is_told_of_after_some_timeouts() {
     let (mut tree, _) = child_of_a_silent_parent();
-    assert!(told(&tree).iter().all(|&left| left == 0), "{:?}", told(&tree));
+    assert_eq!(tree.unrest(1000 * MS), 0);
     tree.core.outbox.clear();
     tree.broadcast(2300 * MS, value("1"));
     tree.deny(2);
     tree.run_due(2300 * MS);
-    assert!(told(&tree).iter().all(|&left| left == 10_700), "{:?}", told(&tree));
+    assert_eq!(tree.unrest(2300 * MS), 10_700);
 }
 
 #[test]
 fn a_node_that_never_had_a_parent_takes_the_network_for_steady() {
-    let mut tree = Tree::new(Core::new(1, 3, 340 * MS, StdRng::seed_from_u64(1)), 32);
+    let mut tree = Tree::new(core(1), 32);
     tree.start(MS);
     tree.detach(4000 * MS);
     tree.run_due(4000 * MS);
-    assert!(told(&tree).iter().all(|&left| left == 0));
+    assert_eq!(tree.unrest(4000 * MS), 0);
 }
 
 #[test]
 fn while_there_is_unrest_a_root_hurries_until_it_is_over() {
-    let mut root = Tree::new(Core::new(0, 3, 340 * MS, StdRng::seed_from_u64(1)), 32);
+    let mut root = Tree::new(core(0), 32);
     root.start(MS);
     root.broadcast(1000 * MS, value("1"));
     let spread = Spread { unrest: 3_300, ..Spread::default() };
@@ -276,7 +274,7 @@ fn while_there_is_unrest_a_child_sends_at_once_and_seeks_when_in_doubt() {
     let sent = std::mem::take(&mut tree.core.outbox);
     assert!(matches!(&sent[..], [(0, Message::Spread(spread))] if spread.up.is_some()));
     while matches!(tree.standing, Standing::Child(_)) {
-        let wake = tree.wake().expect("an uplink that is not confirmed");
+        let wake = tree.deadline().expect("an uplink that is not confirmed");
         assert!(wake < 1500 * MS);
         tree.run_due(wake);
     }
@@ -288,7 +286,7 @@ fn while_there_is_unrest_a_child_sends_at_once_and_seeks_when_in_doubt() {
 /// before it can be asked for that.
 #[test]
 fn a_value_behind_a_hole_that_nobody_fills_is_passed_on_within_a_second() {
-    let mut root = Tree::new(Core::new(0, 3, 340 * MS, StdRng::seed_from_u64(1)), 32);
+    let mut root = Tree::new(core(0), 32);
     root.start(MS);
     let joins = Digest { nonce: 7, path: vec![0, 2], join: Some(0), ..Digest::default() };
     root.receive(10 * MS, 2, Message::Digest(joins));
@@ -298,7 +296,7 @@ fn a_value_behind_a_hole_that_nobody_fills_is_passed_on_within_a_second() {
         *to == 2 && matches!(message, Message::Spread(spread) if !spread.runs.is_empty())
     };
     while !root.core.outbox.iter().any(passes_on) {
-        let wake = root.wake().expect("a value that waits");
+        let wake = root.deadline().expect("a value that waits");
         assert!(wake < 1000 * MS, "{wake:?}");
         root.run_due(wake);
     }

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use super::Tree;
 use super::rounds::millis;
-use crate::wire::{Message, Rank};
+use crate::wire::Rank;
 
 /// For how long trouble is remembered.
 const MEMORY: Duration = Duration::from_secs(12);
@@ -44,6 +44,11 @@ impl Unrest {
     pub(super) fn is_at(&self, time: Duration) -> bool {
         let suspected = self.suspect.map(|(_, since)| since + MEMORY);
         time < self.until.max(suspected.unwrap_or_default())
+    }
+
+    /// For how many milliseconds it will last for certain.
+    pub(super) fn left(&self, now: Duration) -> u64 {
+        millis(self.until.saturating_sub(now))
     }
 
     fn last_until(&mut self, until: Duration) {
@@ -90,7 +95,7 @@ impl Tree {
     }
 
     /// A parent that has been silent for long is lost.
-    fn confirm_suspicion(&mut self, now: Duration) {
+    pub(super) fn confirm_suspicion(&mut self, now: Duration) {
         let patience = self.patience();
         if let Some((_, since)) = self.unrest.suspect.take_if(|(_, since)| *since + patience <= now)
         {
@@ -112,17 +117,5 @@ impl Tree {
     pub(super) fn pace(&self, now: Duration) -> Duration {
         let period = self.core.period;
         if self.unrest.is_at(now) { period * 2 / 5 } else { period }
-    }
-
-    /// Says in each message about to leave for how long there will be unrest.
-    pub(super) fn tell_of_unrest(&mut self, now: Duration) {
-        self.confirm_suspicion(now);
-        let left = millis(self.unrest.until.saturating_sub(now));
-        for (_, message) in &mut self.core.outbox {
-            match message {
-                Message::Spread(spread) => spread.unrest = left,
-                Message::Digest(digest) => digest.unrest = left,
-            }
-        }
     }
 }

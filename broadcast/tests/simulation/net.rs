@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use broadcast::config::Config;
-use broadcast::machine::Broadcaster;
+use broadcast::machine::{Broadcaster, Reply, Request};
 use broadcast::wire::{Message, Rank, Value};
+use maelstrom::machine::{Client, Input, Machine as _, Output, Outputs};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::value::RawValue;
@@ -200,20 +201,18 @@ impl Net {
                 }
                 self.trace(to, message);
                 let Event::Deliver { message, .. } = event else { return };
-                if let Some(machine) = &mut self.nodes[to].machine {
-                    machine.receive(now, from, *message).expect("a proper message");
-                    self.after(to);
-                }
+                message.check(to, from, self.len()).expect("a proper message");
+                self.handle(to, Input::Message(from, *message));
             }
             Event::Wake { node } => self.wake(node),
             Event::Client { node, value } => {
                 if self.is_paused(node) {
                     self.at(self.nodes[node].paused, event);
-                } else if let Some(machine) = &mut self.nodes[node].machine {
-                    machine.broadcast(now, json(value));
+                } else if self.is_alive(node) {
                     let reached = BTreeMap::from([(node, now)]);
                     self.fates.insert(value, Fate { origin: node, sent: now, reached });
-                    self.after(node);
+                    let request = Request::Broadcast(json(value));
+                    self.handle(node, Input::Request(Client(0), request));
                 }
             }
             Event::Cut(cut) => self.cuts.push((now, cut)),
@@ -223,11 +222,10 @@ impl Net {
             }
             Event::Start(node) => {
                 let rng = StdRng::seed_from_u64(self.rng.random());
-                let mut machine = Broadcaster::new(node, self.len(), &self.config, rng);
-                machine.start(now);
+                let machine = Broadcaster::new(node, self.len(), &self.config, rng);
                 self.nodes[node] =
                     Slot { machine: Some(machine), wake: None, paused: Duration::ZERO };
-                self.after(node);
+                self.handle(node, Input::Start);
             }
             Event::Pause(node, until) => self.nodes[node].paused = until,
         }
@@ -244,31 +242,44 @@ impl Net {
             return;
         }
         let slot = &mut self.nodes[node];
-        let Some(machine) = &mut slot.machine else { return };
         slot.wake = None;
-        if machine.wake().is_some_and(|at| at <= now) {
-            machine.tick(now);
+        let Some(deadline) = slot.machine.as_ref().map(Broadcaster::deadline) else { return };
+        if deadline.is_some_and(|at| at <= now) {
             let (at, count) = self.wakes_here;
             self.wakes_here = if at == now { (now, count + 1) } else { (now, 1) };
             assert!(self.wakes_here.1 < 20 * self.nodes.len() as u32 + 100, "a busy loop");
+            self.handle(node, Input::Wake);
+        } else {
+            self.plan(node);
         }
-        self.after(node);
     }
 
-    /// Sends what a node wants to send, and sees to it that it is woken.
-    fn after(&mut self, node: Rank) {
+    /// Has a node take an input, and sends what it wants to send. Returns its reply.
+    fn handle(&mut self, node: Rank, input: Input<Broadcaster>) -> Option<Reply> {
+        let machine = self.nodes[node].machine.as_mut()?;
+        let mut outputs = Outputs::default();
+        machine.handle(self.now, input, &mut outputs);
+        self.plan(node);
+        let mut reply = None;
+        for output in outputs.drain() {
+            match output {
+                Output::Send(to, message) => self.post(node, to, message),
+                Output::Reply(_, given) => reply = given.ok(),
+                Output::Call(..) | Output::Write(_) => {}
+            }
+        }
+        reply
+    }
+
+    /// Sees to it that a node is woken.
+    fn plan(&mut self, node: Rank) {
         let slot = &mut self.nodes[node];
-        let Some(machine) = &mut slot.machine else { return };
-        let outgoing = machine.outgoing();
-        let wake = machine.wake().map(|at| at.max(self.now));
-        if let Some(at) = wake
+        let deadline = slot.machine.as_ref().and_then(Broadcaster::deadline);
+        if let Some(at) = deadline.map(|at| at.max(self.now))
             && slot.wake.is_none_or(|planned| at < planned)
         {
             slot.wake = Some(at);
             self.at(at, Event::Wake { node });
-        }
-        for (to, message) in outgoing {
-            self.post(node, to, message);
         }
     }
 
@@ -328,8 +339,10 @@ impl Net {
 
     /// What a node would answer to a read, in order.
     pub(crate) fn read(&mut self, node: Rank) -> Vec<u64> {
-        let machine = self.nodes[node].machine.as_mut().expect("a live node");
-        serde_json::from_str(machine.read().get()).unwrap()
+        match self.handle(node, Input::Request(Client(0), Request::Read)) {
+            Some(Reply::Values(values)) => serde_json::from_str(values.get()).unwrap(),
+            _ => panic!("node {node} does not answer"),
+        }
     }
 
     /// Asserts that every live node has exactly these values, each once.
