@@ -18,6 +18,9 @@ STARTS ?= 2000
 # How long `make fuzz` runs, in seconds.
 SECONDS ?= 600
 
+# The oldest Rust that is supported, as Cargo.toml says.
+MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+
 BROADCAST := 3a 3b 3c 3d 3e
 KAFKA_LOG := 5a 5b 5c
 TXN_KV := 6a 6b 6c
@@ -65,6 +68,12 @@ txn-kv: build ## Challenges 6a to 6c: transactions, then a table
 .PHONY: challenges
 challenges: build ## All challenges, then a table
 	@$(challenge) $(CHALLENGES)
+
+.PHONY: challenges-short
+challenges-short: build ## The same for 3 s each, without limits: does it all work as processes?
+	@$(challenge) --flags '--time-limit 3' 1 2 3a 3b 3c 4 $(KAFKA_LOG) $(TXN_KV)
+	@$(WORKBENCH) test -w broadcast --bin target/release/broadcast \
+	    --node-count 25 --time-limit 3 --rate 100 --latency 100
 
 challenge-%: build ## One challenge, for instance challenge-3c
 	@$(challenge) $*
@@ -119,13 +128,15 @@ hub-killed: ## Broadcast's hub killed at any moment, 200 seeds: how long until a
 losses: build ## What broadcast loses when nodes are killed, and whether the rest is everywhere
 	@$(SIMULATE) losses
 
-.PHONY: figures figures-write
+.PHONY: figures figures-write figures-quick
 figures: build ## Every figure of the documentation: in virtual time, compared; then this machine's
 	@$(SIMULATE) figures --check
 	@echo 'Of this machine (the bars hold everywhere):'
 	@$(MAKE) --no-print-directory bench bench-calls bench-log
 figures-write: build ## The same in virtual time, written into the documentation
 	@$(SIMULATE) figures --write
+figures-quick: build ## Those of the figures that are measured quickly, compared
+	@$(SIMULATE) figures --quick --check
 
 .PHONY: determinism
 determinism: build ## The same seed twice in processes of their own, byte for byte
@@ -150,6 +161,18 @@ check: ## Formatting, lints and docs; changes nothing
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
+
+.PHONY: msrv
+msrv: ## Build with the oldest Rust that is supported
+	@rustup toolchain list 2>/dev/null | grep -q '^$(MSRV)' || { \
+	    echo 'Rust $(MSRV) is not installed: rustup toolchain install $(MSRV) --profile minimal' >&2; exit 1; }
+	cargo +$(MSRV) check --workspace --all-targets --quiet
+
+.PHONY: deny
+deny: ## Licenses, sources and known vulnerabilities of the dependencies
+	@cargo deny --version >/dev/null 2>&1 || { \
+	    echo 'cargo-deny is not installed: cargo install --locked cargo-deny' >&2; exit 1; }
+	cargo deny check
 
 .PHONY: fix
 fix: ## Mend formatting and what clippy can mend
