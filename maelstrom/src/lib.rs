@@ -137,3 +137,8 @@ pub use run::{RunError, Stats};
 /// What [`message_types!`] derives from.
 #[doc(hidden)]
 pub use serde;
+
+/// The README's example, so that it compiles and holds.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -134,3 +134,8 @@ pub trait Checker {
     /// Ends the history: operations still open stay indeterminate.
     fn finish(self: Box<Self>) -> Outcome;
 }
+
+/// The README's example, so that it compiles and holds.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -31,3 +31,8 @@ pub mod simulation;
 pub mod swarm;
 pub mod workload;
 pub mod world;
+
+/// The README's example, so that it compiles and holds.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
