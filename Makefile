@@ -44,44 +44,50 @@ help: ## Show this list
 	@echo "  SEED=7 repeats what was drawn; FLAGS='--log-stderr' adds flags to the test."
 
 .PHONY: build
-build: ## Build nodes, workbench and simulator in release
+build: build-nodes build-workbench build-simulate ## Build nodes, workbench and simulator in release
+
+build-nodes:
 	cargo build --release --quiet
-	cargo build --release --quiet --package workbench --package simulate
+
+# Every target builds what it runs and no more. Packages are built one at a time, so
+# that the features of the bench's dependencies do not leak into the nodes.
+build-%:
+	cargo build --release --quiet --package $*
 
 ## Challenges
 
 .PHONY: echo unique-ids broadcast g-counter kafka-log txn-kv
-echo: build ## Challenge 1: echo
+echo: build-echo build-workbench ## Challenge 1: echo
 	@$(challenge) 1
-unique-ids: build ## Challenge 2: unique ids
+unique-ids: build-unique-ids build-workbench ## Challenge 2: unique ids
 	@$(challenge) 2
-broadcast: build ## Challenges 3a to 3e: broadcast, then a table
+broadcast: build-broadcast build-workbench ## Challenges 3a to 3e: broadcast, then a table
 	@$(challenge) $(BROADCAST)
 
-g-counter: build ## Challenge 4: grow-only counter
+g-counter: build-g-counter build-workbench ## Challenge 4: grow-only counter
 	@$(challenge) 4
-kafka-log: build ## Challenges 5a to 5c: replicated log, then a table
+kafka-log: build-kafka-log build-workbench ## Challenges 5a to 5c: replicated log, then a table
 	@$(challenge) $(KAFKA_LOG)
-txn-kv: build ## Challenges 6a to 6c: transactions, then a table
+txn-kv: build-txn-kv build-workbench ## Challenges 6a to 6c: transactions, then a table
 	@$(challenge) $(TXN_KV)
 
 .PHONY: challenges
-challenges: build ## All challenges, then a table
+challenges: build-nodes build-workbench ## All challenges, then a table
 	@$(challenge) $(CHALLENGES)
 
 .PHONY: challenges-short
-challenges-short: build ## The same for 3 s each, without limits: does it all work as processes?
+challenges-short: build-nodes build-workbench ## The same for 3 s each, without limits: does it all work as processes?
 	@$(challenge) --flags '--time-limit 3' 1 2 3a 3b 3c 4 $(KAFKA_LOG) $(TXN_KV)
 	@$(WORKBENCH) test -w broadcast --bin target/release/broadcast \
 	    --node-count 25 --time-limit 3 --rate 100 --latency 100
 
-challenge-%: build ## One challenge, for instance challenge-3c
+challenge-%: build-nodes build-workbench ## One challenge, for instance challenge-3c
 	@$(challenge) $*
-broadcast-%: build ## One broadcast challenge, for instance broadcast-3d
+broadcast-%: build-broadcast build-workbench ## One broadcast challenge, for instance broadcast-3d
 	@$(challenge) $*
-kafka-log-%: build ## One log challenge, for instance kafka-log-5b
+kafka-log-%: build-kafka-log build-workbench ## One log challenge, for instance kafka-log-5b
 	@$(challenge) $*
-txn-kv-%: build ## One transactional challenge, for instance txn-kv-6b
+txn-kv-%: build-txn-kv build-workbench ## One transactional challenge, for instance txn-kv-6b
 	@$(challenge) $*
 
 .PHONY: install-maelstrom
@@ -91,33 +97,33 @@ install-maelstrom: ## Fetch the JVM original (pinned, checked) for RUNNER=maelst
 ## Simulator
 
 .PHONY: sim
-sim: build ## All challenges in virtual time, then a table
+sim: build-simulate ## All challenges in virtual time, then a table
 	@$(SIMULATE) challenge $(if $(SEED),--seed $(SEED)) $(FLAGS) $(CHALLENGES)
-sim-%: build ## One challenge in virtual time, for instance sim-3c SEED=7
+sim-%: build-simulate ## One challenge in virtual time, for instance sim-3c SEED=7
 	@$(SIMULATE) challenge $(if $(SEED),--seed $(SEED)) $(FLAGS) $*
 
 .PHONY: swarm
-swarm: build ## SEEDS seeds over NODES (all) and faults, on all cores
+swarm: build-simulate ## SEEDS seeds over NODES (all) and faults, on all cores
 	@$(SIMULATE) swarm --shrink --seeds $(SEEDS) $(if $(SEED),--first $(SEED)) $(if $(KEEP_GOING),--keep-going) $(NODES)
 
 .PHONY: starts
-starts: build ## STARTS starts of 1 to 100 nodes: whether one sends to a name not there yet
+starts: build-simulate ## STARTS starts of 1 to 100 nodes: whether one sends to a name not there yet
 	@$(SIMULATE) starts --seeds $(STARTS) $(NODES)
 
 .PHONY: scale
-scale: build ## Broadcast with 5 to 1,000 nodes: messages and latency
+scale: build-simulate ## Broadcast with 5 to 1,000 nodes: messages and latency
 	@$(SIMULATE) scale
 
 .PHONY: frontier
-frontier: build ## Broadcast's messages against latency: table, bars, broadcast/frontier.svg
+frontier: build-simulate ## Broadcast's messages against latency: table, bars, broadcast/frontier.svg
 	@$(SIMULATE) frontier --svg broadcast/frontier.svg
 
 .PHONY: sparse
-sparse: build ## Broadcast where few nodes have a link to each other: table, bars
+sparse: build-simulate ## Broadcast where few nodes have a link to each other: table, bars
 	@$(SIMULATE) sparse
 
 .PHONY: excess
-excess: build ## Broadcast under partitions against flooding, 100 seeds
+excess: build-simulate ## Broadcast under partitions against flooding, 100 seeds
 	@$(SIMULATE) excess
 
 .PHONY: hub-killed
@@ -125,29 +131,29 @@ hub-killed: ## Broadcast's hub killed at any moment, 200 seeds: how long until a
 	BROADCAST_SEEDS=200 cargo test --release --quiet --package broadcast --test simulation a_killed_hub -- --nocapture
 
 .PHONY: losses
-losses: build ## What broadcast loses when nodes are killed, and whether the rest is everywhere
+losses: build-simulate ## What broadcast loses when nodes are killed, and whether the rest is everywhere
 	@$(SIMULATE) losses
 
 .PHONY: figures figures-write figures-quick
-figures: build ## Every figure of the documentation: in virtual time, compared; then this machine's
+figures: build-simulate ## Every figure of the documentation: in virtual time, compared; then this machine's
 	@$(SIMULATE) figures --check
 	@echo 'Of this machine (the bars hold everywhere):'
 	@$(MAKE) --no-print-directory bench bench-calls bench-log
-figures-write: build ## The same in virtual time, written into the documentation
+figures-write: build-simulate ## The same in virtual time, written into the documentation
 	@$(SIMULATE) figures --write
-figures-quick: build ## Those of the figures that are measured quickly, compared
+figures-quick: build-simulate ## Those of the figures that are measured quickly, compared
 	@$(SIMULATE) figures --quick --check
 
 .PHONY: determinism
-determinism: build ## The same seed twice in processes of their own, byte for byte
+determinism: build-simulate ## The same seed twice in processes of their own, byte for byte
 	@$(SIMULATE) determinism
 
 .PHONY: fingerprint
-fingerprint: build ## Checksums of what challenges and seeds do, to compare versions by
+fingerprint: build-simulate ## Checksums of what challenges and seeds do, to compare versions by
 	@$(SIMULATE) fingerprint
 
 .PHONY: fuzz
-fuzz: build ## Noise between valid requests and an intruder, for SECONDS seconds a node
+fuzz: build-simulate ## Noise between valid requests and an intruder, for SECONDS seconds a node
 	@$(SIMULATE) fuzz --seconds $(SECONDS)
 
 ## Quality
@@ -180,8 +186,9 @@ fix: ## Mend formatting and what clippy can mend
 	cargo fmt --all
 
 .PHONY: bench
-bench: build ## Compare the node library with a floor: throughput, round trip, memory
-	ECHO=$(CURDIR)/target/release/echo cargo bench --quiet --package echo --bench speed
+bench: ## Compare the node library with a floor: throughput, round trip, memory
+	cargo build --profile dist --quiet --package echo
+	ECHO=$(CURDIR)/target/dist/echo cargo bench --quiet --package echo --bench speed
 
 .PHONY: bench-calls
 bench-calls: ## A million calls that time out together: processor time
