@@ -13,6 +13,10 @@ fn challenge(nodes: usize) -> Simulation {
     Simulation::new(Workload::Broadcast, node).nodes(nodes).rate(10.0).seconds(20)
 }
 
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
 /// 25 nodes, 100 ms, 100 operations a second.
 fn efficient(period: Option<u64>, seed: u64) -> Finished {
     let config = period.map_or_else(Config::default, |period| Config {
@@ -23,12 +27,6 @@ fn efficient(period: Option<u64>, seed: u64) -> Finished {
     let run = Simulation::new(Workload::Broadcast, node).nodes(25).rate(100.0).seconds(20);
     let finished = run.latency(100).seed(seed).run();
     finished.assert_valid();
-    eprintln!(
-        "period {period:?}: {} messages an operation, stable latency median {} ms, longest {} ms",
-        finished.msgs_per_op(),
-        finished.stable_latency("0.5"),
-        finished.stable_latency("1")
-    );
     finished
 }
 
@@ -66,8 +64,8 @@ fn the_default_is_within_the_limits_of_3d_with_a_margin() {
     for seed in 0..3 {
         let finished = efficient(None, seed);
         assert!(finished.msgs_per_op() <= 1.10);
-        assert!(finished.stable_latency("0.5") < 400.0);
-        assert!(finished.stable_latency("1") <= 525.0);
+        assert!(finished.stable_latencies().median < millis(400));
+        assert!(finished.stable_latencies().max <= millis(525));
     }
 }
 
@@ -91,8 +89,8 @@ fn a_longer_period_is_within_the_limits_of_3e() {
     for seed in 0..2 {
         let finished = efficient(Some(1700), seed);
         assert!(finished.msgs_per_op() <= 0.34);
-        assert!(finished.stable_latency("0.5") < 1000.0);
-        assert!(finished.stable_latency("1") < 1900.0);
+        assert!(finished.stable_latencies().median < millis(1000));
+        assert!(finished.stable_latencies().max < millis(1900));
     }
 }
 
@@ -100,5 +98,5 @@ fn a_longer_period_is_within_the_limits_of_3e() {
 fn without_a_period_a_value_is_stable_after_one_latency() {
     let finished = efficient(Some(0), 0);
     assert!(finished.msgs_per_op() <= 12.5);
-    assert!(finished.stable_latency("1") <= 110.0);
+    assert!(finished.stable_latencies().max <= millis(110));
 }

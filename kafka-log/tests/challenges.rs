@@ -2,8 +2,8 @@
 //! 5c, what they cost, and what partitions change.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use checkers::Report;
 use checkers::history::{Op, OpType, Process};
 use kafka_log::Options;
 use simulator::nemesis::Fault;
@@ -19,15 +19,13 @@ fn challenge(nodes: usize, options: Options) -> Simulation {
         .seconds(20)
 }
 
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
 /// Injected crashes of clients count as operations without success.
 fn available(run: Simulation) -> Simulation {
     run.set(|settings| settings.availability = Some(Availability::Fraction(0.999)))
-}
-
-/// A quantile, or the mean, of the latency of this kind of operation, in ms.
-fn latency(report: &Report, f: &str, quantile: &str) -> f64 {
-    let latencies = report.result("perf", "latencies").expect("latencies");
-    latencies[f][quantile].as_f64().expect("a quantile")
 }
 
 #[test]
@@ -35,7 +33,7 @@ fn a_lone_node_answers_within_milliseconds() {
     let run = available(challenge(1, Options::default())).run();
     run.assert_valid();
     assert!(run.msgs_per_op() <= 0.7, "{}", run.msgs_per_op());
-    assert!(latency(&run.report, "send", "1") <= 8.0);
+    assert!(run.latencies("send").quantiles.max <= millis(8));
 }
 
 #[test]
@@ -43,8 +41,8 @@ fn two_nodes_answer_within_milliseconds_for_less_than_a_message_each() {
     let run = available(challenge(2, Options::default())).run();
     run.assert_valid();
     assert!(run.msgs_per_op() <= 0.64, "{}", run.msgs_per_op());
-    assert!(latency(&run.report, "send", "1") <= 8.0);
-    assert!(latency(&run.report, "poll", "0.5") < 2.0);
+    assert!(run.latencies("send").quantiles.max <= millis(8));
+    assert!(run.latencies("poll").quantiles.median < millis(2));
 }
 
 #[test]
@@ -58,9 +56,7 @@ fn clients_of_one_node_share_segments_whatever_the_seed() {
         figures.fold(0.0, f64::max)
     };
     let messages = worst(0, &Finished::msgs_per_op);
-    let mean = worst(100, &|run| latency(&run.report, "send", "mean"));
-    eprintln!("5b, worst of five seeds: {messages:.2} messages an operation without latency;");
-    eprintln!("at 100 ms a send takes {mean:.0} ms on average");
+    let mean = worst(100, &|run| run.latencies("send").mean.as_secs_f64() * 1e3);
     assert!(messages <= 0.64, "{messages} messages an operation");
     assert!(mean <= 230.0, "a send takes {mean} ms at 100 ms of latency");
 }
@@ -79,7 +75,7 @@ fn acknowledged_early_ten_operations_cost_less_than_a_message() {
     let run = available(challenge(2, early)).run();
     run.assert_valid();
     assert!(run.msgs_per_op() <= 0.1, "{}", run.msgs_per_op());
-    assert!(latency(&run.report, "send", "1") <= 1.0);
+    assert!(run.latencies("send").quantiles.max <= millis(1));
 }
 
 /// Of each node the sends that were acknowledged, and all.
@@ -115,6 +111,9 @@ fn sends_go_on_at_every_node_while_partitions_separate_them() {
         let sends = sends(&run);
         assert_eq!(sends.len(), 5, "{sends:?}");
         assert!(sends.values().all(|&(ok, all)| ok == all && all > 100), "{sends:?}");
-        assert!(latency(&run.report, "send", "1") <= 14.0, "no slower than without partitions");
+        assert!(
+            run.latencies("send").quantiles.max <= millis(14),
+            "no slower than without partitions"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The challenges in virtual time.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
+use checkers::Quantiles;
 use clap::{Args, Parser};
 use simulator::settings::Settings;
 use simulator::simulation::Simulation;
@@ -12,8 +13,8 @@ use workbench::report::table::{self, Row};
 
 use crate::figures;
 use crate::nodes::Kind;
-use crate::print;
 use crate::single::{self, Output};
+use crate::{millis, print};
 
 /// What the command line of `simulate challenge` says.
 #[derive(Args, Debug)]
@@ -95,13 +96,13 @@ pub(crate) fn table() -> anyhow::Result<String> {
         let finished = Simulation::with(settings, node.program(&[])?).run();
         let row = Row::of(challenge, &finished.report);
         ensure!(row.is_solved(), "challenge {} is not solved: {finished}", challenge.id);
-        let number = |value: Option<f64>| value.unwrap_or(f64::NAN);
-        let [median, p99, max] = row.latencies.map(number);
+        let Quantiles { median, p99, max, .. } = row.latencies.context("nothing was measured")?;
+        let [median, p99, max] = [median, p99, max].map(millis);
         rows.push(format!(
             "{} | {} | {:.2} | {median:.0} / {p99:.0} / {max:.0} | {}",
             challenge.id,
             node.subject.name,
-            number(row.msgs_per_op),
+            row.msgs_per_op.context("no operations")?,
             challenge.limits.replace(',', ", ").replace('<', " < ")
         ));
     }

@@ -2,6 +2,8 @@
 //! values are nowhere in the end, for how long a value is in danger, and whether what a
 //! live node held for longer was on every live node.
 
+use std::time::Duration;
+
 use anyhow::ensure;
 use clap::Args;
 use serde_json::Value;
@@ -12,7 +14,7 @@ use simulator::swarm::parallel;
 use simulator::swarm::timeline::Timeline;
 
 use crate::nodes::Kind;
-use crate::{figures, oracle, print};
+use crate::{figures, millis, oracle, print};
 
 /// What the command line of `simulate losses` says.
 #[derive(Args, Debug)]
@@ -47,8 +49,8 @@ struct Losses {
     /// How many acknowledged values nobody has in the end.
     lost: usize,
     /// For each of those that could have been saved, since not everybody was dead who
-    /// could have had it, the time that it would have needed to be everywhere, in ms.
-    windows: Vec<f64>,
+    /// could have had it, the time that it would have needed to be everywhere.
+    windows: Vec<Duration>,
     /// Values that were not where they had to be, a line for each run with any.
     misplaced: Vec<String>,
 }
@@ -81,7 +83,7 @@ fn rows(flags: &Flags) -> anyhow::Result<(String, Vec<String>)> {
         let (acknowledged, windows) = (losses.acknowledged, losses.windows);
         misplaced.extend(losses.misplaced);
         let quantile = |q: f64| windows.get(((windows.len().max(1) - 1) as f64 * q) as usize);
-        let [median, most] = [0.5, 1.0].map(|q| quantile(q).copied().unwrap_or_default());
+        let [median, most] = [0.5, 1.0].map(|q| quantile(q).copied().map_or(0.0, millis));
         let share = |values: usize| 100.0 * values as f64 / acknowledged as f64;
         let (lost, avoidable) = (share(losses.lost), share(windows.len()));
         rows.push(format!(
@@ -102,7 +104,7 @@ fn measure(flags: &Flags, nodes: usize, latency: u64) -> anyhow::Result<Losses> 
         all.windows.extend(run.windows);
         all.misplaced.extend(run.misplaced);
     }
-    all.windows.sort_unstable_by(f64::total_cmp);
+    all.windows.sort_unstable();
     Ok(all)
 }
 
@@ -119,8 +121,9 @@ fn one_run(flags: &Flags, nodes: usize, latency: u64, seed: u64) -> anyhow::Resu
         .run();
     ensure!(finished.ended.is_ok(), "seed {seed} did not go through: {finished}");
     let timeline = Timeline::read(&finished).map_err(anyhow::Error::msg)?;
-    let lost = finished.report.result("workload", "lost").and_then(Value::as_array);
-    let mut lost: Vec<String> = lost.into_iter().flatten().map(Value::to_string).collect();
+    let elements = finished.figures().elements.as_ref();
+    let lost = elements.into_iter().flat_map(|elements| &elements.lost);
+    let mut lost: Vec<String> = lost.map(Value::to_string).collect();
     lost.retain(|value| timeline.acknowledgement(value).is_some());
     let windows = lost.iter().filter_map(|value| least_window(&timeline, value)).collect();
     let misplaced = oracle::not_everywhere(&finished, &timeline);
@@ -131,14 +134,14 @@ fn one_run(flags: &Flags, nodes: usize, latency: u64, seed: u64) -> anyhow::Resu
     Ok(Losses { acknowledged, lost: lost.len(), windows, misplaced })
 }
 
-/// The least window, in ms, that excuses a loss; nothing if any does.
-fn least_window(timeline: &Timeline, value: &str) -> Option<f64> {
-    if timeline.excuses(value, 0.0) {
+/// The least window that excuses a loss; nothing if any does.
+fn least_window(timeline: &Timeline, value: &str) -> Option<Duration> {
+    if timeline.excuses(value, Duration::ZERO) {
         return None;
     }
-    let (mut low, mut high) = (0.0, 1e6);
-    while high - low > 1.0 {
-        let middle = f64::midpoint(low, high);
+    let (mut low, mut high) = (Duration::ZERO, Duration::from_secs(1000));
+    while high - low > Duration::from_millis(1) {
+        let middle = (low + high) / 2;
         if timeline.excuses(value, middle) {
             high = middle;
         } else {

@@ -41,6 +41,7 @@ mod swarm;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -109,6 +110,11 @@ fn main() -> ExitCode {
             ExitCode::from(255)
         }
     }
+}
+
+/// A duration in milliseconds.
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
 }
 
 /// Writes to standard output. That nobody reads it is no failure.

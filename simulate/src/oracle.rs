@@ -1,6 +1,8 @@
 //! What runs of this workspace's nodes have to show where the general oracles
 //! ask too much.
 
+use std::time::Duration;
+
 use broadcast::config::Config;
 use checkers::Finding;
 use serde_json::Value;
@@ -13,38 +15,36 @@ use simulator::swarm::timeline::Timeline;
 /// How long a broadcast value has to be on its way before the death of nodes
 /// cannot lose it any more, latencies not counted: a round, the time in which a
 /// dead parent is noticed, and a round again.
-const WINDOW_MS: f64 = 2000.0;
+const WINDOW: Duration = Duration::from_secs(2);
 
 /// How much longer it is without rounds, where what got lost is found when nodes
 /// compare what they have.
-const DIRECT_MS: f64 = 4000.0;
+const DIRECT: Duration = Duration::from_secs(4);
 
 /// How much longer it is for the period that the node was given: three rounds.
-fn period_ms(arguments: &[String]) -> f64 {
+fn period(arguments: &[String]) -> Duration {
     match Config::parse(arguments.iter().cloned(), |_| None) {
-        Ok(config) if config.period.is_zero() => DIRECT_MS,
-        Ok(Config { period, .. }) => {
-            3.0 * period.saturating_sub(Config::default().period).as_secs_f64() * 1e3
-        }
-        Err(_) => 0.0,
+        Ok(config) if config.period.is_zero() => DIRECT,
+        Ok(Config { period, .. }) => 3 * period.saturating_sub(Config::default().period),
+        Err(_) => Duration::ZERO,
     }
 }
 
-/// [`WINDOW_MS`] with what the network adds: eight latencies, on links that may be
+/// [`WINDOW`] with what the network adds: eight latencies, on links that may be
 /// ten times slower than the others, of messages that may be a second late.
-fn window_ms(finished: &Finished) -> f64 {
+fn window(finished: &Finished) -> Duration {
     let settings = &finished.settings;
     let has = |fault| settings.nemesis.iter().any(|planned| planned.fault == fault);
-    let latency = settings.latency.mean.as_secs_f64() * 1e3;
-    let slowest = if has(Fault::Slow) { 10.0 * latency } else { latency };
-    let late = if has(Fault::Reorder) { 1000.0 } else { 0.0 };
-    WINDOW_MS + 8.0 * slowest + late + period_ms(&finished.arguments)
+    let latency = settings.latency.mean;
+    let slowest = if has(Fault::Slow) { 10 * latency } else { latency };
+    let late = Duration::from_secs(has(Fault::Reorder).into());
+    WINDOW + 8 * slowest + late + period(&finished.arguments)
 }
 
 /// As [`valid`], but a node that keeps values in memory may lose what it
 /// acknowledged when it is killed before it could pass them on. A value is excused
 /// when, at some time, all were dead who certainly had it: the node that
-/// acknowledged it, and those that were up for [`window_ms`] after that without any
+/// acknowledged it, and those that were up for [`window`] after that without any
 /// cut, loss or pause. One that was never acknowledged is excused in any case.
 pub(crate) fn in_memory(finished: &Finished) -> Vec<Finding> {
     let kills = finished.settings.nemesis.iter().any(|planned| planned.fault == Fault::Kill);
@@ -74,7 +74,7 @@ pub(crate) fn not_everywhere(finished: &Finished, timeline: &Timeline) -> Option
     if !finished.settings.links.is_complete() {
         return None;
     }
-    let missing = match sightings::missing(finished, timeline, window_ms(finished)) {
+    let missing = match sightings::missing(finished, timeline, window(finished)) {
         Ok(missing) => missing,
         Err(problem) => return Some(Finding::new("unreadable", problem, Vec::new())),
     };
@@ -87,9 +87,9 @@ pub(crate) fn not_everywhere(finished: &Finished, timeline: &Timeline) -> Option
 
 /// The values that were lost without excuse.
 fn unexcused(finished: &Finished, timeline: &Timeline) -> Option<Finding> {
-    let lost = finished.report.result("workload", "lost").and_then(Value::as_array)?;
-    let window = window_ms(finished);
-    let mut values: Vec<String> = lost.iter().map(Value::to_string).collect();
+    let elements = finished.figures().elements.as_ref()?;
+    let window = window(finished);
+    let mut values: Vec<String> = elements.lost.iter().map(Value::to_string).collect();
     values.retain(|value| !timeline.excuses(value, window));
     let acknowledged = values.iter().filter_map(|value| timeline.acknowledgement(value)).collect();
     let text = format!("lost without excuse: {}", values.join(", "));

@@ -2,8 +2,8 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use anyhow::ensure;
-use checkers::Validity;
+use anyhow::{Context as _, ensure};
+use checkers::{Quantiles, Validity};
 use clap::Args;
 use simulator::settings::{Settings, Workload};
 use simulator::simulation::{Finished, Simulation};
@@ -12,7 +12,7 @@ use workbench::report::style::Style;
 use crate::bars::{self, Bar};
 use crate::figures::table;
 use crate::nodes::Kind;
-use crate::print;
+use crate::{millis, print};
 
 /// For how many seconds idle nodes are watched, before the phase of recovery, and how
 /// long that is.
@@ -112,16 +112,19 @@ fn extremes() -> anyhow::Result<[Bar; 3]> {
     let sparse = ["--period-ms", "400"].map(str::to_owned);
     let sparse = cluster(&sparse)?.nodes(1000).rate(5.0).seconds(20).latency(100).run();
     let idle = cluster(&[])?.nodes(25).rate(0.0).seconds(IDLE).latency(100).run();
-    let messages = |run: &Finished| match &run.ended {
-        Ok(stats) => stats.net.servers.msg_count as f64,
-        Err(_) => f64::NAN,
-    };
-    let values = values(&sparse).unwrap_or(f64::NAN);
+    let messages = |run: &Finished| run.figures().messages.map(|messages| messages.servers as f64);
+    let said = messages(&sparse).context("no messages")?;
+    let idle = messages(&idle).context("no messages")?;
+    let values = values(&sparse).context("no values")?;
     let bar = |what, found, most| Bar { what: String::from(what), found, most };
     Ok([
-        bar("1000 nodes: messages a value and node", messages(&sparse) / values / 1000.0, 1.2),
-        bar("1000 nodes: longest stable latency, ms", sparse.stable_latency("1"), 2000.0),
-        bar("25 idle nodes: messages a second", messages(&idle) / (IDLE + RECOVERY) as f64, 5.0),
+        bar("1000 nodes: messages a value and node", said / values / 1000.0, 1.2),
+        bar(
+            "1000 nodes: longest stable latency, ms",
+            millis(sparse.stable_latencies().max),
+            2000.0,
+        ),
+        bar("25 idle nodes: messages a second", idle / (IDLE + RECOVERY) as f64, 5.0),
     ])
 }
 
@@ -132,7 +135,7 @@ fn cluster(arguments: &[String]) -> anyhow::Result<Simulation> {
 
 /// How many values were broadcast.
 fn values(finished: &Finished) -> Option<f64> {
-    finished.report.result("workload", "attempt-count")?.as_f64()
+    Some(finished.figures().elements.as_ref()?.attempts as f64)
 }
 
 fn row(nodes: usize, finished: &Finished) -> String {
@@ -140,7 +143,8 @@ fn row(nodes: usize, finished: &Finished) -> String {
         return finished.to_string();
     };
     let each = stats.net.servers.msg_count as f64 / values;
-    let [median, p99, most] = ["0.5", "0.99", "1"].map(|q| finished.stable_latency(q));
+    let Quantiles { median, p99, max, .. } = finished.stable_latencies();
+    let [median, p99, most] = [median, p99, max].map(|of| of.as_millis());
     let a_node = each / nodes as f64;
     format!("{nodes} | {values} | {each:.1} | {a_node:.3} | {median} / {p99} / {most}")
 }

@@ -21,6 +21,7 @@ use super::visibility::Visibility;
 use super::witness::{Event, Names};
 use super::{Checker, Finding, Outcome, Validity, txn};
 use crate::checks::{Checks, Promise, Workload};
+use crate::figures::Figures;
 use crate::history::Op;
 
 /// The checker of a workload.
@@ -144,6 +145,8 @@ const NAMED: usize = 8;
 pub struct Report {
     /// The outcomes of the checks, by the original's names.
     pub parts: BTreeMap<&'static str, Outcome>,
+    /// What they measured.
+    pub figures: Figures,
     /// By node, a change that it acknowledged before another node was asked
     /// something.
     changes: BTreeMap<u64, Event>,
@@ -151,7 +154,8 @@ pub struct Report {
 
 impl Report {
     /// Adds another check's outcome.
-    pub fn add(&mut self, name: &'static str, outcome: Outcome) {
+    pub fn add(&mut self, name: &'static str, mut outcome: Outcome) {
+        self.figures.add(std::mem::take(&mut outcome.figures));
         self.parts.insert(name, outcome);
     }
 
@@ -182,11 +186,6 @@ impl Report {
         );
         let ops = told.iter().take(NAMED).map(|(_, change)| change.index).collect();
         Some(Finding::new("no-exchange", text, ops))
-    }
-
-    /// One result of one part.
-    pub fn result(&self, part: &str, name: &str) -> Option<&Value> {
-        self.parts.get(part)?.results.get(name)
     }
 }
 

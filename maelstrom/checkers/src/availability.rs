@@ -3,10 +3,10 @@
 //! The fraction is a 32-bit float, as in the original, so that a bound is met
 //! or missed in the same runs.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::witness::{Event, Findings, Names, finding, shorten};
-use super::{Checker, Outcome, Validity};
+use super::{Checker, Figures, Outcome, Validity};
 use crate::checks::Availability as Bound;
 use crate::history::{Op, OpType};
 
@@ -68,13 +68,16 @@ impl Checker for Availability {
 
     fn finish(self: Box<Self>) -> Outcome {
         let is_met = self.is_met();
-        let results = Map::from_iter([("ok-fraction".to_owned(), short_float(self.fraction()))]);
+        let results =
+            Map::from_iter([("ok-fraction".to_owned(), json!(short_float(self.fraction())))]);
+        let ok_fraction = (self.invoked > 0).then(|| short_float(self.fraction()));
         let mut findings = Vec::new();
         if !is_met {
             findings = finding("unavailable", self.describe_bound());
             findings.extend(self.unsuccessful.into_vec());
         }
-        Outcome { valid: Validity::of(is_met), results, findings, warnings: Vec::new() }
+        let figures = Figures { ok_fraction, ..Figures::default() };
+        Outcome { valid: Validity::of(is_met), results, findings, figures, ..Outcome::default() }
     }
 }
 
@@ -86,6 +89,6 @@ fn describe(op: &Op, names: Names) -> String {
 }
 
 /// A 32-bit float with no more digits than it has.
-fn short_float(value: f32) -> Value {
-    value.to_string().parse::<f64>().map_or(Value::Null, |value| json!(value))
+fn short_float(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
 }

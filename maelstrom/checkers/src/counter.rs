@@ -154,6 +154,7 @@ impl Checker for Counter {
             results: results.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             findings,
             warnings,
+            ..Outcome::default()
         }
     }
 }

@@ -100,7 +100,7 @@ impl Checker for Echo {
             valid: Validity::of(self.errors.is_empty()),
             results: Map::from_iter([("errors".to_owned(), Value::Array(self.errors))]),
             findings: self.findings.into_vec(),
-            warnings: Vec::new(),
+            ..Outcome::default()
         }
     }
 }

@@ -17,6 +17,7 @@ mod form;
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
+use std::time::Duration;
 
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
@@ -25,7 +26,7 @@ use serde_json::value::RawValue;
 pub use self::form::{Form, FormError};
 
 /// Where an operation stands in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OpType {
     /// A client asked for it.
@@ -175,9 +176,9 @@ impl Op {
         self.is_final || self.seek_to_beginning || self.poll_ms.is_some()
     }
 
-    /// The time in milliseconds, for people.
-    pub fn millis(&self) -> f64 {
-        self.time as f64 / 1e6
+    /// When it was, since the start.
+    pub fn at(&self) -> Duration {
+        Duration::from_nanos(self.time)
     }
 
     /// Decodes the value.

@@ -12,6 +12,7 @@ mod checks;
 mod counter;
 mod echo;
 pub mod element;
+mod figures;
 pub mod graph;
 pub mod history;
 pub mod kafka;
@@ -30,6 +31,7 @@ mod witness;
 
 pub use self::analysis::{Analysis, Report, workload_checker};
 pub use self::checks::{Availability, CheckBudget, Checks, Promise, Workload};
+pub use self::figures::{Elements, Ended, Figures, Latencies, Messages, Quantiles, Reason};
 pub use self::witness::Names;
 
 use serde::{Serialize, Serializer};
@@ -42,9 +44,10 @@ use crate::history::Op;
 /// Ordered from best to worst, so that the verdict of several parts is their
 /// maximum: one invalid part makes the whole invalid, else one unknown part
 /// makes it unknown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Validity {
     /// Nothing wrong was seen.
+    #[default]
     Valid,
     /// Too little was seen to say anything.
     Unknown,
@@ -80,6 +83,9 @@ pub struct Finding {
     pub text: String,
     /// Indices of the operations concerned, in order.
     pub ops: Vec<u64>,
+    /// For how many findings of its kind this one stands, which are not told.
+    #[serde(skip)]
+    pub omitted: Option<u64>,
     /// A self-contained SVG image of it, where one says more than words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub picture: Option<String>,
@@ -88,28 +94,25 @@ pub struct Finding {
 impl Finding {
     /// A finding without a picture.
     pub fn new(kind: impl Into<String>, text: impl Into<String>, ops: Vec<u64>) -> Self {
-        Self { kind: kind.into(), text: text.into(), ops, picture: None }
+        Self { kind: kind.into(), text: text.into(), ops, omitted: None, picture: None }
     }
 
     /// Stands for so many further findings of a kind, which are not told.
     pub fn omission(kind: impl Into<String>, count: u64) -> Self {
-        Self::new(kind, format!("… and {count} more."), Vec::new())
-    }
-
-    /// For how many findings this one stands, if it is an
-    /// [`omission`](Self::omission).
-    pub fn omitted(&self) -> Option<u64> {
-        self.text.strip_prefix("… and ")?.strip_suffix(" more.")?.parse().ok()
+        let text = format!("… and {count} more.");
+        Self { omitted: Some(count), ..Self::new(kind, text, Vec::new()) }
     }
 }
 
 /// What a checker concludes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// The verdict.
     pub valid: Validity,
     /// The result map, by the original's names, without `valid?`.
     pub results: Map<String, Value>,
+    /// What was measured.
+    pub figures: Figures,
     /// Why the verdict is not `Valid`; empty when it is.
     pub findings: Vec<Finding>,
     /// What is odd but changes no verdict.

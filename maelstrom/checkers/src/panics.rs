@@ -61,7 +61,7 @@ impl NodePanics {
             true => (Validity::Valid, Vec::new(), findings),
             false => (Validity::Invalid, findings, Vec::new()),
         };
-        Some(Outcome { valid, results, findings, warnings })
+        Some(Outcome { valid, results, findings, warnings, ..Outcome::default() })
     }
 }
 
@@ -118,6 +118,6 @@ mod tests {
         (0..8).for_each(|line| observe(&mut panics, 0, 0, "hook", line));
         let outcome = panics.outcome(true).unwrap();
         assert_eq!((outcome.valid, outcome.findings.len()), (Validity::Valid, 0));
-        assert_eq!(outcome.warnings.last().and_then(Finding::omitted), Some(3));
+        assert_eq!(outcome.warnings.last().and_then(|finding| finding.omitted), Some(3));
     }
 }

@@ -4,16 +4,14 @@
 //! operations, from invocation to completion, to a precision of one percent.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 
 use super::quantiles::Histogram;
-use super::{Checker, Outcome, Validity};
+use super::{Checker, Figures, Latencies, Outcome, Quantiles};
 use crate::history::{Op, OpType, Process};
-
-/// The quantiles that are reported.
-const POINTS: [f64; 4] = [0.5, 0.95, 0.99, 1.0];
 
 /// Measures latencies.
 #[derive(Debug, Default)]
@@ -41,24 +39,33 @@ impl Checker for Perf {
     }
 
     fn finish(self: Box<Self>) -> Outcome {
-        let latencies: Map<_, _> =
-            self.by_f.iter().map(|(f, histogram)| (f.clone(), summary(histogram))).collect();
+        let latencies: BTreeMap<String, Latencies> =
+            self.by_f.into_iter().filter_map(|(f, of)| Some((f, latencies(&of)?))).collect();
+        let shown = latencies.iter().map(|(f, of)| (f.clone(), to_json(of))).collect();
         Outcome {
-            valid: Validity::Valid,
-            results: Map::from_iter([("latencies".to_owned(), Value::Object(latencies))]),
-            findings: Vec::new(),
-            warnings: Vec::new(),
+            results: Map::from_iter([("latencies".to_owned(), Value::Object(shown))]),
+            figures: Figures { latencies, ..Figures::default() },
+            ..Outcome::default()
         }
     }
 }
 
+fn latencies(histogram: &Histogram) -> Option<Latencies> {
+    let quantile = |point| histogram.quantile(point).map(Duration::from_nanos);
+    Some(Latencies {
+        count: histogram.count(),
+        mean: Duration::from_nanos(histogram.mean()?),
+        quantiles: Quantiles::at(quantile)?,
+    })
+}
+
 /// The number of operations, and mean and quantiles of their latencies in milliseconds.
-fn summary(histogram: &Histogram) -> Value {
-    let mut summary = Map::from_iter([("count".to_owned(), json!(histogram.count()))]);
-    let millis = |nanos: Option<u64>| json!(nanos.map(|nanos| (nanos as f64 / 1e3).round() / 1e3));
-    summary.insert("mean".to_owned(), millis(histogram.mean()));
-    for point in POINTS {
-        summary.insert(point.to_string(), millis(histogram.quantile(point)));
-    }
-    Value::Object(summary)
+fn to_json(latencies: &Latencies) -> Value {
+    let millis = |of: Duration| json!((of.as_nanos() as f64 / 1e3).round() / 1e3);
+    let mut shown = Map::from_iter([
+        ("count".to_owned(), json!(latencies.count)),
+        ("mean".to_owned(), millis(latencies.mean)),
+    ]);
+    shown.extend(latencies.quantiles.to_json(millis));
+    Value::Object(shown)
 }

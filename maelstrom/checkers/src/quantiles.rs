@@ -2,7 +2,7 @@
 
 /// The value at quantile `point`, from 0 to 1, of an ascending list, as Jepsen
 /// takes it: the one at rank ⌊n · point⌋. `None` if the list is empty.
-pub(crate) fn nearest_rank(sorted: &[u64], point: f64) -> Option<u64> {
+pub(crate) fn nearest_rank<T: Copy>(sorted: &[T], point: f64) -> Option<T> {
     let rank = rank(sorted.len() as u64, point)?;
     sorted.get(rank as usize).copied()
 }
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn quantiles_are_those_of_jepsen() {
-        assert_eq!(nearest_rank(&[], 0.5), None);
+        assert_eq!(nearest_rank::<u64>(&[], 0.5), None);
         assert_eq!(nearest_rank(&[1, 2], 0.5), Some(2));
         assert_eq!(nearest_rank(&[1, 2, 3, 4], 0.0), Some(1));
         assert_eq!(nearest_rank(&[1, 2, 3, 4], 1.0), Some(4));

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::Reason;
 use super::witness::shorten_to;
 use crate::history::{Op, OpType};
 
@@ -19,39 +19,28 @@ const EXAMPLE: usize = 300;
 /// Collects reasons.
 #[derive(Debug, Default)]
 pub(super) struct Reasons {
-    by: BTreeMap<(String, &'static str, String), Reason>,
+    by: BTreeMap<(String, OpType, String), Reason>,
 }
 
-/// A reason why operations of one function did not succeed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Reason {
-    /// The function.
-    pub f: String,
-    /// What became of the operations: `fail` or `info`.
-    #[serde(rename = "type")]
-    pub kind: &'static str,
-    /// Why.
-    pub reason: String,
-    /// How many operations.
-    pub count: u64,
-    /// What the node answered, once.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub example: String,
-    /// The index of the completion that has the example.
-    pub op: u64,
+/// A reason as results have it.
+pub(super) fn to_json(reason: &Reason) -> Value {
+    let Reason { f, kind, reason, count, example, op } = reason;
+    let mut shown = json!({ "f": f, "type": kind, "reason": reason, "count": count, "op": op });
+    if !example.is_empty() {
+        shown["example"] = json!(example);
+    }
+    shown
 }
 
 impl Reasons {
     /// Takes a completion.
     pub(super) fn observe(&mut self, op: &Op) {
-        let kind = match op.kind {
-            OpType::Fail => "fail",
-            OpType::Info => "info",
-            OpType::Ok | OpType::Invoke => return,
-        };
+        if !matches!(op.kind, OpType::Fail | OpType::Info) {
+            return;
+        }
         let Some(error) = &op.error else { return };
         let (reason, example) = split(error.get());
-        let key = (op.f.to_string(), kind, reason);
+        let key = (op.f.to_string(), op.kind, reason);
         let has_room = self.by.len() < KEPT;
         match self.by.get_mut(&key) {
             Some(known) => known.count += 1,
@@ -65,8 +54,8 @@ impl Reasons {
     }
 
     /// The most frequent ones, the most frequent first.
-    pub(super) fn most_frequent(&self) -> Vec<&Reason> {
-        let mut all: Vec<&Reason> = self.by.values().collect();
+    pub(super) fn most_frequent(&self) -> Vec<Reason> {
+        let mut all: Vec<Reason> = self.by.values().cloned().collect();
         all.sort_by_key(|reason| (std::cmp::Reverse(reason.count), reason.op));
         all.truncate(TOLD);
         all
@@ -128,7 +117,7 @@ mod tests {
             op.error = Some(raw(error));
             reasons.observe(&op);
         }
-        let told = |reason: &Reason| (reason.count, reason.reason.clone(), reason.example.clone());
+        let told = |reason: Reason| (reason.count, reason.reason, reason.example);
         reasons.most_frequent().into_iter().map(told).collect()
     }
 

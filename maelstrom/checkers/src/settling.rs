@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::element::Element;
 use super::witness::{Event, Names, shorten};
-use super::{Checker, Finding, Outcome, Validity};
+use super::{Checker, Figures, Finding, Outcome, Validity};
 use crate::Workload;
 use crate::history::{Op, OpType, Process};
 
@@ -195,7 +195,8 @@ impl Checker for Settling {
         results.insert("probe-count".to_owned(), self.probes.len().into());
         results.insert("late-count".to_owned(), count.into());
         let valid = Validity::of(findings.is_empty());
-        Outcome { valid, results, findings, warnings: Vec::new() }
+        let figures = Figures { late_probes: Some(count), ..Figures::default() };
+        Outcome { valid, results, findings, figures, ..Outcome::default() }
     }
 }
 

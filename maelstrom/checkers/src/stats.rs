@@ -8,30 +8,22 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::reasons::{Reason, Reasons};
+use super::reasons::{self, Reasons};
 use super::witness::{Findings, finding};
-use super::{Checker, Outcome, Validity};
+use super::{Checker, Ended, Figures, Outcome, Reason, Validity};
 use crate::history::{Op, OpType};
 
 /// Functions that need no success.
 const EXCEPTED: [&str; 2] = ["crash", "debug-topic-partitions"];
 
-/// Counts completions.
+/// Ended completions.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
-    by_f: BTreeMap<String, Counts>,
+    by_f: BTreeMap<String, Ended>,
     reasons: Reasons,
 }
 
-/// How many operations ended how.
-#[derive(Clone, Copy, Debug, Default)]
-struct Counts {
-    ok: u64,
-    fail: u64,
-    info: u64,
-}
-
-impl Counts {
+impl Ended {
     fn count(&mut self, kind: OpType) {
         match kind {
             OpType::Invoke => {}
@@ -70,7 +62,7 @@ impl Checker for Stats {
     }
 
     fn finish(self: Box<Self>) -> Outcome {
-        let all = self.by_f.values().fold(Counts::default(), Counts::plus);
+        let all = self.by_f.values().fold(Ended::default(), Ended::plus);
         let mut by_f = Map::new();
         let mut findings = Findings::new("never-ok");
         for (f, counts) in &self.by_f {
@@ -85,18 +77,19 @@ impl Checker for Stats {
         results.insert("by-f".to_owned(), Value::Object(by_f));
         let reasons = self.reasons.most_frequent();
         if !reasons.is_empty() {
-            results.insert("reasons".to_owned(), json!(reasons));
+            results.insert("reasons".to_owned(), reasons.iter().map(reasons::to_json).collect());
         }
         Outcome {
             valid: Validity::of(findings.is_empty()),
             results,
             findings: findings.into_vec(),
             warnings: if self.by_f.is_empty() { nothing_happened() } else { Vec::new() },
+            figures: Figures { ended: self.by_f, reasons, ..Figures::default() },
         }
     }
 }
 
-fn describe(f: &str, counts: Counts, reason: Option<&Reason>) -> String {
+fn describe(f: &str, counts: Ended, reason: Option<&Reason>) -> String {
     let why = reason.map_or(String::new(), |Reason { reason, count, example, .. }| {
         let example = if example.is_empty() { String::new() } else { format!(": {example}") };
         format!(" Most often ({count}) because of: {reason}{example}.")

@@ -130,7 +130,7 @@ impl Checker for UniqueIds {
             valid: Validity::of(self.duplicated.is_empty()),
             results: results.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             findings: self.findings.into_vec(),
-            warnings: Vec::new(),
+            ..Outcome::default()
         }
     }
 }

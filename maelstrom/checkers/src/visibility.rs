@@ -157,7 +157,7 @@ impl Checker for Visibility {
         results.insert("longest-ms".to_owned(), Value::from(self.longest as f64 / 1e6));
         results.insert("late-count".to_owned(), self.count.into());
         let valid = Validity::of(self.findings.is_empty());
-        Outcome { valid, results, findings: self.findings, warnings: Vec::new() }
+        Outcome { valid, results, findings: self.findings, ..Outcome::default() }
     }
 }
 

@@ -154,6 +154,6 @@ mod tests {
         }
         let told = findings.into_vec();
         assert_eq!(told.len(), 17);
-        assert_eq!((told[15].omitted(), told[16].omitted()), (None, Some(4)));
+        assert_eq!((told[15].omitted, told[16].omitted), (None, Some(4)));
     }
 }

@@ -1,7 +1,7 @@
 //! Messages as a part of the report: how many there were, and what was odd about
 //! them.
 
-use checkers::{Outcome, Report, Validity};
+use checkers::{Figures, Messages, Outcome, Report, Validity};
 use serde_json::{Map, Value, json};
 
 use crate::host::RunStats;
@@ -15,7 +15,14 @@ pub(crate) fn outcome(stats: &RunStats, report: &Report, strict: bool) -> Outcom
     let mut quirks = stats.quirks.findings();
     quirks.extend(report.no_exchange(&stats.silent));
     let (findings, warnings) = if strict { (quirks, Vec::new()) } else { (Vec::new(), quirks) };
-    Outcome { valid: Validity::of(findings.is_empty()), results, findings, warnings }
+    let valid = Validity::of(findings.is_empty());
+    let messages = Messages {
+        all: stats.net.all.msg_count,
+        servers: stats.net.servers.msg_count,
+        per_op: per_op(stats.net.servers.msg_count, stats.tally.invoked),
+    };
+    let figures = Figures { messages: Some(messages), ..Figures::default() };
+    Outcome { valid, results, findings, warnings, figures }
 }
 
 /// `operations` are the invocations of clients, reads and final reads included.
@@ -25,14 +32,17 @@ fn counts(counts: &NetCounts, operations: u64) -> Map<String, Value> {
         _ => Map::new(),
     };
     for (name, counts) in [("all", &counts.all), ("servers", &counts.servers)] {
-        if operations > 0
+        if let Some(per_op) = per_op(counts.msg_count, operations)
             && let Some(Value::Object(result)) = results.get_mut(name)
         {
-            let per_op = counts.msg_count as f64 / operations as f64;
             result.insert("msgs-per-op".to_owned(), json!(per_op));
         }
     }
     results
+}
+
+fn per_op(messages: u64, operations: u64) -> Option<f64> {
+    (operations > 0).then(|| messages as f64 / operations as f64)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub(crate) fn outcome(idle: &Idle, promise: Promise) -> Outcome {
     let too_much = promise.idle_messages.filter(|&most| idle.rate() > most);
     let findings: Vec<Finding> = too_much.map(|most| finding(idle, most)).into_iter().collect();
     let valid = Validity::of(findings.is_empty());
-    Outcome { valid, results, findings, warnings: Vec::new() }
+    Outcome { valid, results, findings, ..Outcome::default() }
 }
 
 fn finding(idle: &Idle, most: f64) -> Finding {

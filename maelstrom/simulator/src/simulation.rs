@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use checkers::history::Op;
-use checkers::{Analysis, Report, Validity};
+use checkers::{Analysis, Figures, Latencies, Quantiles, Report, Validity};
 use maelstrom::Panic;
 
 use crate::host::simulation::{self, SimulationOptions};
@@ -310,18 +310,42 @@ impl Finished {
         if self.ended.is_err() { Validity::Invalid } else { self.report.valid() }
     }
 
-    /// Messages between nodes for each operation of the clients.
-    pub fn msgs_per_op(&self) -> f64 {
-        let value = self.report.result("net", "servers").and_then(|net| net.get("msgs-per-op"));
-        value.and_then(serde_json::Value::as_f64).unwrap_or(f64::NAN)
+    /// What was measured.
+    pub fn figures(&self) -> &Figures {
+        &self.report.figures
     }
 
-    /// A quantile (`"0.5"`, `"0.95"`, `"0.99"`, `"1"`) of the stable latency, in
-    /// ms: how long until a value was in every read.
-    pub fn stable_latency(&self, quantile: &str) -> f64 {
-        let latencies = self.report.result("workload", "stable-latencies");
-        let value = latencies.and_then(|latencies| latencies.get(quantile));
-        value.and_then(serde_json::Value::as_f64).unwrap_or(f64::NAN)
+    /// Messages between nodes for each operation of the clients.
+    ///
+    /// # Panics
+    ///
+    /// When the test did not go through, or clients asked for nothing.
+    #[track_caller]
+    pub fn msgs_per_op(&self) -> f64 {
+        let per_op = self.figures().messages.and_then(|messages| messages.per_op);
+        per_op.unwrap_or_else(|| panic!("no messages were counted: {self}"))
+    }
+
+    /// How long it took until a value was in every read.
+    ///
+    /// # Panics
+    ///
+    /// When no value was, or the workload is about no values.
+    #[track_caller]
+    pub fn stable_latencies(&self) -> Quantiles {
+        let latencies = self.figures().elements.as_ref().and_then(|elements| elements.latencies);
+        latencies.unwrap_or_else(|| panic!("no value is in every read: {self}"))
+    }
+
+    /// How long operations of this function took.
+    ///
+    /// # Panics
+    ///
+    /// When none succeeded.
+    #[track_caller]
+    pub fn latencies(&self, f: &str) -> Latencies {
+        let latencies = self.figures().latencies.get(f).copied();
+        latencies.unwrap_or_else(|| panic!("no {f} succeeded: {self}"))
     }
 
     /// Fails unless the verdict is `valid`.

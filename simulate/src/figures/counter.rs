@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use serde_json::Value;
 use simulator::settings::{Promise, Settings};
 use simulator::simulation::Simulation;
 
@@ -48,6 +47,5 @@ fn agrees(latency: u64, millis: u64) -> anyhow::Result<bool> {
     });
     let finished = loaded.run();
     ensure!(finished.ended.is_ok(), "{finished}");
-    let late = finished.report.result("settling", "late-count").and_then(Value::as_u64);
-    Ok(late.context("nothing was probed")? == 0)
+    Ok(finished.figures().late_probes.context("nothing was probed")? == 0)
 }

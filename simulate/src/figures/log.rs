@@ -33,8 +33,7 @@ fn measure(latency: u64, arguments: &[&str], figure: fn(&Finished) -> f64) -> an
 
 /// How long a send takes on average, in ms.
 fn mean_send(finished: &Finished) -> f64 {
-    let latencies = finished.report.result("perf", "latencies");
-    latencies.and_then(|of| of["send"]["mean"].as_f64()).unwrap_or(f64::NAN)
+    crate::millis(finished.latencies("send").mean)
 }
 
 /// Messages and sends of challenge 5b.

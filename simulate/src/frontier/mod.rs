@@ -24,7 +24,7 @@ use crate::bars::{self, Bar};
 use crate::challenges::settings;
 use crate::figures;
 use crate::nodes::Kind;
-use crate::print;
+use crate::{millis, print};
 
 /// The challenge whose load is measured; 3e has the same.
 const CHALLENGE: &str = "3d";
@@ -115,10 +115,11 @@ fn measure(period: u64, dist: LatencyDist, seed: u64) -> anyhow::Result<Figures>
     let program = node.program(&["--period-ms".to_owned(), period.to_string()])?;
     let finished = Simulation::with(settings, program).run();
     node.check(&finished)?;
+    let latencies = finished.stable_latencies();
     Ok(Figures {
         messages: finished.msgs_per_op(),
-        median: finished.stable_latency("0.5"),
-        max: finished.stable_latency("1"),
+        median: millis(latencies.median),
+        max: millis(latencies.max),
     })
 }
 

@@ -166,7 +166,7 @@ impl Report {
             let into = if kind.anomaly.is_allowed() { &mut warnings } else { &mut findings };
             results.insert(name.to_owned(), kind.unpack(into));
         }
-        Outcome { valid, results, findings, warnings }
+        Outcome { valid, results, findings, warnings, ..Outcome::default() }
     }
 }
 

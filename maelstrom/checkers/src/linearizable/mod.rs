@@ -140,7 +140,7 @@ impl Checker for Linearizable {
             ("results".to_owned(), Value::Object(results)),
             ("failures".to_owned(), Value::Array(failures)),
         ]);
-        Outcome { valid, results, findings, warnings: Vec::new() }
+        Outcome { valid, results, findings, ..Outcome::default() }
     }
 }
 

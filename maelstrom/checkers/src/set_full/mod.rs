@@ -26,6 +26,8 @@ mod elements;
 mod finals;
 mod scan;
 
+use std::time::Duration;
+
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 
@@ -34,7 +36,7 @@ use self::finals::FinalReads;
 use super::element::Element;
 use super::quantiles::nearest_rank;
 use super::witness::{Event, Findings, Names, finding, shorten};
-use super::{Checker, Finding, Outcome, Validity};
+use super::{Checker, Figures, Finding, Outcome, Quantiles, Validity, figures};
 use crate::history::{Op, OpType, Process};
 
 /// How many of the elements that took longest to become stable are shown.
@@ -254,6 +256,7 @@ impl Checker for SetFull {
             findings.extend(self.unknown_finding(&verdicts));
         }
         let results = self.results(&verdicts);
+        let figures = Figures { elements: Some(verdicts.figures()), ..Figures::default() };
         findings.extend(self.malformed.into_vec());
         let mut warnings = duplicates.into_vec();
         warnings.extend(self.phantoms.into_vec());
@@ -263,7 +266,7 @@ impl Checker for SetFull {
         }
         warnings.extend(divergence.unanswered);
         let valid = if is_unknown { Validity::Unknown } else { Validity::of(!is_wrong) };
-        Outcome { valid, results, findings, warnings }
+        Outcome { valid, results, findings, warnings, figures }
     }
 }
 
@@ -324,6 +327,19 @@ impl<'a> Verdicts<'a> {
         insert_quantiles(&mut results, "stable-latencies", self.stable_latencies.clone());
         insert_quantiles(&mut results, "lost-latencies", lost_latencies);
         results
+    }
+
+    fn figures(&self) -> figures::Elements {
+        let mut latencies: Vec<Duration> =
+            self.stable_latencies.iter().copied().map(Duration::from_millis).collect();
+        latencies.sort_unstable();
+        figures::Elements {
+            attempts: self.attempts,
+            stable: latencies.len(),
+            lost: self.lost.iter().map(|lost| lost.value.to_value()).collect(),
+            never_read: self.never_read.len(),
+            latencies: Quantiles::of(&latencies),
+        }
     }
 
     fn stale_values(&self) -> Value {

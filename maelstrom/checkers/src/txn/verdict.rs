@@ -13,7 +13,7 @@ use super::anomaly::Anomaly;
 use super::cases::{Case, Casebook};
 use super::log::Kind;
 use super::model::{Boundary, Model};
-use crate::{Finding, Outcome, Validity};
+use crate::{Figures, Finding, Outcome, Validity};
 
 /// The verdict on these cases, and on those that the original cannot see because
 /// it does not infer so much.
@@ -44,12 +44,13 @@ pub(super) fn outcome(
     let also_warned: Vec<Anomaly> = inferred.anomalies().filter(|&a| is_forbidden(a)).collect();
     let counted: Vec<Anomaly> = counted.into_iter().map(taken_for).collect();
     let mut results = results(&reported, &counted, cases);
-    if kind == Kind::Registers {
-        results.insert("not-visible".to_owned(), NOT_VISIBLE.into());
-    }
+    let not_visible = (kind == Kind::Registers).then_some(NOT_VISIBLE);
+    results.extend(not_visible.map(|text| ("not-visible".to_owned(), text.into())));
     let mut warnings = findings(&warned, cases);
     warnings.extend(findings(&also_warned, &inferred));
-    Outcome { valid, results, findings: findings(&reported, cases), warnings }
+    let findings = findings(&reported, cases);
+    let figures = Figures { not_visible, ..Figures::default() };
+    Outcome { valid, results, findings, warnings, figures }
 }
 
 /// What registers never show.
@@ -134,15 +135,13 @@ fn findings(anomalies: &[Anomaly], cases: &Casebook) -> Vec<Finding> {
 }
 
 fn finding(anomaly: Anomaly, case: &Case) -> Finding {
-    Finding {
-        kind: anomaly.to_string(),
-        text: format!("{anomaly}: {}", case.text),
-        ops: case.ops.clone(),
-        picture: case.picture.clone(),
-    }
+    let text = format!("{anomaly}: {}", case.text);
+    let picture = case.picture.clone();
+    Finding { picture, ..Finding::new(anomaly.to_string(), text, case.ops.clone()) }
 }
 
 fn more_of(anomaly: &dyn fmt::Display, more: usize) -> Finding {
     let text = format!("{anomaly}: {more} more cases are not listed");
-    Finding { kind: anomaly.to_string(), text, ops: Vec::new(), picture: None }
+    let omitted = Some(more as u64);
+    Finding { omitted, ..Finding::new(anomaly.to_string(), text, Vec::new()) }
 }

@@ -5,6 +5,7 @@
 //! showed it in a read.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use checkers::history::{self, Op, OpType, Process};
 use serde_json::value::RawValue;
@@ -28,8 +29,8 @@ pub struct Missing {
 struct Read {
     index: u64,
     node: String,
-    asked: f64,
-    answered: f64,
+    asked: Duration,
+    answered: Duration,
     /// Which of the acknowledged values it shows, by their order: a bit each.
     shown: Vec<u64>,
 }
@@ -40,18 +41,22 @@ impl Read {
     }
 }
 
-/// Of each node, reads are looked at that are so many ms apart, and the last ones.
-const APART: f64 = 500.0;
+/// Of each node, reads are looked at that are so far apart, and the last ones.
+const APART: Duration = Duration::from_millis(500);
 
 /// The values that a read at some node does not show though a live node had held them for
-/// `window` ms, in which nothing hindered it and the node that was read was up; each once.
+/// the window, in which nothing hindered it and the node that was read was up; each once.
 ///
 /// # Errors
 ///
 /// When the history cannot be read.
-pub fn missing(run: &Finished, timeline: &Timeline, window: f64) -> Result<Vec<Missing>, String> {
+pub fn missing(
+    run: &Finished,
+    timeline: &Timeline,
+    window: Duration,
+) -> Result<Vec<Missing>, String> {
     let mut reads = reads(run, timeline)?;
-    reads.sort_by(|a, b| a.asked.total_cmp(&b.asked));
+    reads.sort_by_key(|read| read.asked);
     let values = timeline.acknowledged.keys().enumerate();
     Ok(values.filter_map(|(index, value)| follow(timeline, &reads, index, value, window)).collect())
 }
@@ -62,22 +67,22 @@ fn follow(
     reads: &[Read],
     index: usize,
     value: &str,
-    window: f64,
+    window: Duration,
 ) -> Option<Missing> {
     let acknowledged = &timeline.acknowledged[value];
     let mut holders = Holders::among(timeline.nodes.iter().map(String::as_str), window);
-    let mut shown: Vec<(f64, &str)> = reads
+    let mut shown: Vec<(Duration, &str)> = reads
         .iter()
         .filter(|read| read.shows(index))
         .map(|read| (read.answered, &*read.node))
         .collect();
     shown.push((acknowledged.at, &acknowledged.node));
-    shown.sort_by(|a, b| a.0.total_cmp(&b.0));
+    shown.sort_by_key(|&(at, _)| at);
     let (mut shown, mut events) = (shown.iter().peekable(), timeline.events.iter().peekable());
     for read in reads.iter().filter(|read| !read.shows(index)) {
         loop {
-            let sight = shown.peek().map_or(f64::INFINITY, |(at, _)| *at);
-            let event = events.peek().map_or(f64::INFINITY, |(at, _)| *at);
+            let sight = shown.peek().map_or(Duration::MAX, |(at, _)| *at);
+            let event = events.peek().map_or(Duration::MAX, |(at, _)| *at);
             // What is answered in the same moment may have happened afterwards.
             if sight.min(event) >= read.asked {
                 break;
@@ -105,14 +110,14 @@ fn reads(run: &Finished, timeline: &Timeline) -> Result<Vec<Read>, String> {
         let op = op.map_err(|error| error.to_string())?;
         let Process::Client(process) = op.process else { continue };
         match op.kind {
-            OpType::Invoke => _ = asked.insert(process, op.millis()),
+            OpType::Invoke => _ = asked.insert(process, op.at()),
             OpType::Ok if op.f == "read" => {
                 let (node, asked) = (node_of(process, &run.settings), asked[&process]);
-                let last = last.entry(node.clone()).or_insert(f64::NEG_INFINITY);
-                if op.is_final || *last + APART <= asked {
-                    *last = asked;
+                let is_due = last.get(&node).is_none_or(|last| *last + APART <= asked);
+                if op.is_final || is_due {
+                    last.insert(node.clone(), asked);
                     let shown = shown(&op, &indexes).map_err(|error| error.to_string())?;
-                    let (index, answered) = (op.index, op.millis());
+                    let (index, answered) = (op.index, op.at());
                     reads.push(Read { index, node, asked, answered, shown });
                 }
             }

@@ -2,6 +2,7 @@
 //! that keeps them in memory may have lost.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use checkers::element::Element;
 use checkers::history::{self, Op, OpType, Process};
@@ -10,17 +11,17 @@ use super::holders::{Event, Holders};
 use crate::settings::Settings;
 use crate::simulation::Finished;
 
-/// What happened to broadcast values, nodes and network, and when, in ms.
+/// What happened to broadcast values, nodes and network, and when.
 pub struct Timeline {
     pub(super) nodes: BTreeSet<String>,
     /// By value.
     pub(super) acknowledged: BTreeMap<String, Acknowledged>,
-    pub(super) events: Vec<(f64, Event)>,
+    pub(super) events: Vec<(Duration, Event)>,
 }
 
 /// When a value was acknowledged, by which operation, and by which node.
 pub(super) struct Acknowledged {
-    pub(super) at: f64,
+    pub(super) at: Duration,
     pub(super) index: u64,
     pub(super) node: String,
 }
@@ -60,7 +61,7 @@ impl Timeline {
                 }
                 Process::Client(process) if op.kind == OpType::Ok && op.f == "broadcast" => {
                     let node = node_of(process, settings);
-                    let acknowledged = Acknowledged { at: op.millis(), index: op.index, node };
+                    let acknowledged = Acknowledged { at: op.at(), index: op.index, node };
                     timeline.acknowledged.insert(name_of(op.value.get()), acknowledged);
                 }
                 Process::Client(_) => {}
@@ -86,12 +87,12 @@ impl Timeline {
             _ if !begins && hindrances.remove(fault) => Event::Freed,
             _ => return,
         };
-        self.events.push((op.millis(), event));
+        self.events.push((op.at(), event));
     }
 
     /// Whether a value may be lost because all died who certainly had it, if
-    /// values need this long, in ms, to be everywhere.
-    pub fn excuses(&self, value: &str, window: f64) -> bool {
+    /// values need this long to be everywhere.
+    pub fn excuses(&self, value: &str, window: Duration) -> bool {
         let Some(Acknowledged { at: acknowledged, node, .. }) = self.acknowledged.get(value) else {
             // Nobody was told that it is safe.
             return true;

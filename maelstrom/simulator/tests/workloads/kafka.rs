@@ -18,7 +18,7 @@ fn run(fault: Fault) -> Run {
 fn anomalies(fault: Fault) -> BTreeSet<String> {
     let run = run(fault);
     run.assert_invalid();
-    let names = run.report.result("workload", "bad-error-types").unwrap();
+    let names = &run.report.parts["workload"].results["bad-error-types"];
     serde_json::from_value(names.clone()).unwrap()
 }
 

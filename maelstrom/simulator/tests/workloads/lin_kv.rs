@@ -128,7 +128,7 @@ fn broken_proxies_are_found_out() {
     for fault in [Fault::RemembersTooWell, Fault::ForgetsWrites, Fault::SwapsAnything] {
         let run = run_with(&settings(), fault);
         run.assert_invalid();
-        let failures = run.report.result("workload", "failures").unwrap().clone();
+        let failures = run.report.parts["workload"].results["failures"].clone();
         assert_eq!(failures, json!([0]), "{fault:?}");
     }
 }

@@ -18,7 +18,7 @@ fn run(workload: Workload, fault: Fault) -> Run {
 fn anomalies(workload: Workload, fault: Fault) -> BTreeSet<String> {
     let run = run(workload, fault);
     run.assert_invalid();
-    let names = run.report.result("workload", "anomaly-types").unwrap();
+    let names = &run.report.parts["workload"].results["anomaly-types"];
     serde_json::from_value(names.clone()).unwrap()
 }
 

@@ -180,7 +180,7 @@ fn conclude(
 fn only_run(mut report: Report, valid: Validity, kind: &str, text: String) -> Report {
     report.parts.retain(|name, _| ["perf", "nodes"].contains(name));
     let findings = vec![Finding::new(kind, text, Vec::new())];
-    report.add("run", Outcome { valid, results: Map::new(), findings, warnings: Vec::new() });
+    report.add("run", Outcome { valid, results: Map::new(), findings, ..Outcome::default() });
     report
 }
 

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use checkers::Validity;
+use checkers::{Ended, Figures, Reason, Validity};
 
 use super::chart::Chart;
-use super::digest::{Digest, Kind, Operations, Reason, millis};
+use super::digest::{self, Digest, Kind};
 use super::svg::{self, escape};
 
 const STYLE: &str = include_str!("report.css");
@@ -29,7 +29,7 @@ pub fn render(digest: &Digest, frame: &Frame, chart: &Chart) -> String {
     numbers(&mut page, digest);
     pictures(&mut page, chart);
     digest.warnings.iter().for_each(|kind| findings(&mut page, kind, "warning"));
-    if let Some(text) = &digest.not_visible {
+    if let Some(text) = digest.figures.not_visible {
         let _ = write!(page, "<h2>Not visible here</h2><p>{}</p>", escape(text));
     }
     settings(&mut page, frame);
@@ -69,25 +69,19 @@ fn findings(page: &mut String, kind: &Kind, class: &str) {
 }
 
 fn numbers(page: &mut String, digest: &Digest) {
-    operations(page, &digest.operations);
-    reasons(page, &digest.reasons);
+    let Figures { ok_fraction, elements, messages, .. } = &digest.figures;
+    operations(page, &digest.figures);
+    reasons(page, &digest.figures.reasons);
     page.push_str("<dl>");
-    if let Some(fraction) = digest.ok_fraction {
+    if let Some(fraction) = ok_fraction {
         entry(page, "Succeeded", &format!("{fraction} of all operations"));
     }
-    if let Some(stable) = &digest.stable {
-        let [attempts, count, lost, never_read] = stable.counts;
-        let text = format!("{attempts} sent, {count} stable, {lost} lost, {never_read} never read");
-        entry(page, "Values", &text);
-        let [median, p95, p99, worst] = stable.latencies.map(millis);
-        let text = format!("median {median}, 95 % {p95}, 99 % {p99}, worst {worst}");
-        entry(page, "Stable after", &text);
+    if let Some(elements) = elements {
+        entry(page, "Values", &digest::elements(elements));
+        entry(page, "Stable after", &digest::stable(elements));
     }
-    if let Some(messages) = &digest.messages {
-        let [all, servers] = messages.counts;
-        let per_op = messages.per_op.map_or(String::new(), |n| format!(", {n:.2} per operation"));
-        let text = format!("{servers} between nodes{per_op}; {all} with those of clients");
-        entry(page, "Messages", &text);
+    if let Some(messages) = messages {
+        entry(page, "Messages", &digest::messages(messages));
     }
     for comparison in &digest.limits {
         let mark = if comparison.is_met() { "kept" } else { "missed" };
@@ -96,21 +90,19 @@ fn numbers(page: &mut String, digest: &Digest) {
     page.push_str("</dl>");
 }
 
-fn operations(page: &mut String, rows: &[Operations]) {
+fn operations(page: &mut String, figures: &Figures) {
     let heads = ["Operation", "ok", "failed", "in doubt", "median", "95 %", "99 %", "worst"];
     page.push_str("<table><tr>");
     for head in heads {
         let _ = write!(page, "<th>{head}</th>");
     }
     page.push_str("</tr>");
-    for (number, row) in rows.iter().enumerate() {
-        let f = escape(&row.f);
-        let _ = write!(page, "<tr><td><i class=\"key f{}\"></i>{f}</td>", number % 6);
-        for count in row.counts {
-            let _ = write!(page, "<td>{count}</td>");
-        }
-        for latency in row.latencies {
-            let _ = write!(page, "<td>{}</td>", millis(latency));
+    for (number, (f, Ended { ok, fail, info })) in figures.ended.iter().enumerate() {
+        let (name, key) = (escape(f), number % 6);
+        let _ = write!(page, "<tr><td><i class=\"key f{key}\"></i>{name}</td>");
+        let _ = write!(page, "<td>{ok}</td><td>{fail}</td><td>{info}</td>");
+        for latency in digest::latencies(figures.latencies.get(f).map(|of| &of.quantiles)) {
+            let _ = write!(page, "<td>{latency}</td>");
         }
         page.push_str("</tr>");
     }
@@ -123,8 +115,8 @@ fn reasons(page: &mut String, reasons: &[Reason]) {
     }
     page.push_str("<h2>Not ok, because</h2><ul>");
     for reason in reasons {
-        let (count, f, outcome) = (reason.count, escape(&reason.f), reason.outcome());
-        let _ = write!(page, "<li>{count} {f} {outcome}: {}</li>", escape(&reason.text()));
+        let (count, f, outcome) = (reason.count, escape(&reason.f), digest::ended(reason.kind));
+        let _ = write!(page, "<li>{count} {f} {outcome}: {}</li>", escape(&digest::reason(reason)));
     }
     page.push_str("</ul>");
 }
@@ -156,6 +148,7 @@ fn settings(page: &mut String, frame: &Frame) {
 mod tests {
     use std::time::Duration;
 
+    use checkers::history::OpType;
     use checkers::{Finding, Outcome, Report};
 
     use super::*;
@@ -176,12 +169,7 @@ mod tests {
         let mut report = Report::default();
         report.add(
             "workload",
-            Outcome {
-                valid: Validity::Invalid,
-                results: serde_json::Map::new(),
-                findings: vec![finding],
-                warnings: Vec::new(),
-            },
+            Outcome { valid: Validity::Invalid, findings: vec![finding], ..Outcome::default() },
         );
         let frame = Frame { title: "a<b".to_owned(), ..Frame::default() };
         let chart = Chart::new(Duration::from_secs(1));
@@ -195,10 +183,11 @@ mod tests {
     fn reasons_are_told_with_what_a_node_answered() {
         let reason = Reason {
             f: "read".to_owned(),
-            kind: "info".to_owned(),
+            kind: OpType::Info,
             reason: "malformed".to_owned(),
             count: 3,
             example: "{\"a\":\"<b>\"}".to_owned(),
+            op: 1,
         };
         let mut page = String::new();
         reasons(&mut page, &[reason]);

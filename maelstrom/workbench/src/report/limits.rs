@@ -3,8 +3,9 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
-use checkers::{Finding, Outcome, Report, Validity};
+use checkers::{Figures, Finding, Outcome, Quantiles, Report, Validity};
 use serde_json::{Map, Value, json};
 use simulator::settings::Workload;
 
@@ -42,13 +43,12 @@ impl Quantile {
         }
     }
 
-    /// The name among the results.
-    fn point(self) -> &'static str {
+    fn of(self, quantiles: &Quantiles) -> Duration {
         match self {
-            Self::Median => "0.5",
-            Self::P95 => "0.95",
-            Self::P99 => "0.99",
-            Self::Max => "1",
+            Self::Median => quantiles.median,
+            Self::P95 => quantiles.p95,
+            Self::P99 => quantiles.p99,
+            Self::Max => quantiles.max,
         }
     }
 }
@@ -73,12 +73,11 @@ impl Metric {
         }
     }
 
-    fn measured(self, report: &Report) -> Option<f64> {
+    /// The figure, of what was measured of messages and values; latencies in ms.
+    pub(super) fn of(self, msgs_per_op: Option<f64>, stable: Option<&Quantiles>) -> Option<f64> {
         match self {
-            Self::MsgsPerOp => report.result("net", "servers")?.get("msgs-per-op")?.as_f64(),
-            Self::Stable(quantile) => {
-                report.result("workload", "stable-latencies")?.get(quantile.point())?.as_f64()
-            }
+            Self::MsgsPerOp => msgs_per_op,
+            Self::Stable(quantile) => Some(quantile.of(stable?).as_secs_f64() * 1e3),
         }
     }
 }
@@ -220,8 +219,10 @@ fn short(number: f64) -> String {
 
 /// Each limit next to what the report says.
 pub fn compare(limits: &[Limit], report: &Report) -> Vec<Comparison> {
-    let compare =
-        |limit: &Limit| Comparison { limit: *limit, measured: limit.metric.measured(report) };
+    let Figures { messages, elements, .. } = &report.figures;
+    let per_op = messages.and_then(|messages| messages.per_op);
+    let stable = elements.as_ref().and_then(|elements| elements.latencies.as_ref());
+    let compare = |&limit: &Limit| Comparison { limit, measured: limit.metric.of(per_op, stable) };
     limits.iter().map(compare).collect()
 }
 
@@ -240,23 +241,21 @@ pub fn outcome(comparisons: &[Comparison]) -> Outcome {
     };
     let results: Map<String, Value> = comparisons.iter().map(result).collect();
     let valid = Validity::of(findings.is_empty());
-    Outcome { valid, results, findings, warnings: Vec::new() }
+    Outcome { valid, results, findings, ..Outcome::default() }
 }
 
 #[cfg(test)]
 mod tests {
+    use checkers::{Elements, Messages};
+
     use super::*;
 
-    fn report(msgs_per_op: f64, median: u64) -> Report {
-        let outcome = |results: Value| Outcome {
-            valid: Validity::Valid,
-            results: serde_json::from_value(results).unwrap(),
-            findings: Vec::new(),
-            warnings: Vec::new(),
-        };
+    fn report(msgs_per_op: f64, median: Option<u64>) -> Report {
+        let latencies = median.and_then(|median| Quantiles::of(&[Duration::from_millis(median)]));
+        let messages = Messages { per_op: Some(msgs_per_op), ..Messages::default() };
         let mut report = Report::default();
-        report.add("net", outcome(json!({ "servers": { "msgs-per-op": msgs_per_op } })));
-        report.add("workload", outcome(json!({ "stable-latencies": { "0.5": median } })));
+        report.figures.messages = Some(messages);
+        report.figures.elements = Some(Elements { latencies, ..Elements::default() });
         report
     }
 
@@ -282,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_limit_is_kept_below_its_bound_and_at_it_only_if_it_says_so() {
-        let report = report(30.0, 400);
+        let report = report(30.0, Some(400));
         let is_met = |text: &str| compare(&limits(text), &report)[0].is_met();
         assert!(!is_met("msgs-per-op<30"));
         assert!(is_met("msgs-per-op<=30"));
@@ -292,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_missed_limit_makes_the_report_invalid() {
-        let mut report = report(28.0, 500);
+        let mut report = report(28.0, Some(500));
         let comparisons = compare(&limits("msgs-per-op<30,stable-median<400"), &report);
         assert_eq!(comparisons[1].to_string(), "500 ≥ 400 ms");
         report.add("limits", outcome(&comparisons));
@@ -302,7 +301,7 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_is_not_within_its_limit() {
-        let comparisons = compare(&limits("stable-max<600"), &report(1.0, 1));
+        let comparisons = compare(&limits("stable-max<600"), &report(1.0, None));
         assert!(!comparisons[0].is_met());
     }
 }

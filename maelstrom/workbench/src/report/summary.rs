@@ -3,9 +3,9 @@
 
 use std::fmt::Write as _;
 
-use checkers::Validity;
+use checkers::{Ended, Figures, Validity};
 
-use super::digest::{Digest, Kind, millis};
+use super::digest::{self, Digest, Kind};
 use super::style::Style;
 
 /// How many findings of a kind are shown.
@@ -90,7 +90,7 @@ impl Page {
     }
 
     fn not_visible(&mut self, digest: &Digest) {
-        if let Some(text) = &digest.not_visible {
+        if let Some(text) = digest.figures.not_visible {
             self.line("");
             self.line(format!("  {}", self.style.faint("not visible here".to_owned())));
             self.paragraph(text);
@@ -98,10 +98,11 @@ impl Page {
     }
 
     fn operations(&mut self, digest: &Digest) {
-        if digest.operations.is_empty() {
+        let Figures { ended, latencies, .. } = &digest.figures;
+        if ended.is_empty() {
             return;
         }
-        let width = digest.operations.iter().map(|row| row.f.len()).max().unwrap_or(0).max(10);
+        let width = ended.keys().map(String::len).max().unwrap_or(0).max(10);
         self.line("");
         let heads = ["ok", "failed", "in doubt", "median", "95 %", "99 %", "worst"];
         let [ok, failed, doubt, median, p95, p99, worst] = heads;
@@ -110,55 +111,42 @@ impl Page {
             "operations"
         );
         self.line(self.style.faint(head));
-        for row in &digest.operations {
-            let mut line = format!("  {:width$}", row.f);
-            for count in row.counts {
-                let _ = write!(line, " {count:>8}");
-            }
-            for latency in row.latencies {
-                let _ = write!(line, " {:>9}", millis(latency));
+        for (f, &Ended { ok, fail, info }) in ended {
+            let mut line = format!("  {f:width$} {ok:>8} {fail:>8} {info:>8}");
+            for latency in digest::latencies(latencies.get(f).map(|of| &of.quantiles)) {
+                let _ = write!(line, " {latency:>9}");
             }
             self.line(line);
         }
     }
 
     fn reasons(&mut self, digest: &Digest) {
-        if digest.reasons.is_empty() {
+        let reasons = &digest.figures.reasons;
+        if reasons.is_empty() {
             return;
         }
         self.line("");
         self.line(self.style.faint("  not ok, because".to_owned()));
-        for reason in digest.reasons.iter().take(REASONS) {
-            let (count, f, outcome) = (reason.count, &reason.f, reason.outcome());
-            self.paragraph(&format!("{count} {f} {outcome}: {}", reason.text()));
+        for reason in reasons.iter().take(REASONS) {
+            let (count, f, outcome) = (reason.count, &reason.f, digest::ended(reason.kind));
+            self.paragraph(&format!("{count} {f} {outcome}: {}", digest::reason(reason)));
         }
     }
 
     fn numbers(&mut self, digest: &Digest) {
-        if digest.ok_fraction.is_some() || digest.messages.is_some() {
+        let Figures { ok_fraction, elements, messages, .. } = &digest.figures;
+        if ok_fraction.is_some() || messages.is_some() {
             self.line("");
         }
-        if let Some(fraction) = digest.ok_fraction {
-            self.entry("succeeded", &percent(fraction));
+        if let Some(fraction) = ok_fraction {
+            self.entry("succeeded", &percent(*fraction));
         }
-        if let Some(stable) = &digest.stable {
-            let [attempts, count, lost, never_read] = stable.counts;
-            self.entry(
-                "values",
-                &format!("{attempts} sent, {count} stable, {lost} lost, {never_read} never read"),
-            );
-            let [median, p95, p99, worst] = stable.latencies.map(millis);
-            self.entry(
-                "stable after",
-                &format!("median {median}, 95 % {p95}, 99 % {p99}, worst {worst}"),
-            );
+        if let Some(elements) = elements {
+            self.entry("values", &digest::elements(elements));
+            self.entry("stable after", &digest::stable(elements));
         }
-        if let Some(messages) = &digest.messages {
-            let [all, servers] = messages.counts;
-            let per_op =
-                messages.per_op.map_or(String::new(), |n| format!(", {n:.2} per operation"));
-            let text = format!("{servers} between nodes{per_op}; {all} with those of clients");
-            self.entry("messages", &text);
+        if let Some(messages) = messages {
+            self.entry("messages", &digest::messages(messages));
         }
     }
 
@@ -213,7 +201,10 @@ fn wrap(line: &str, width: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use checkers::{Finding, Outcome, Report};
+    use std::time::Duration;
+
+    use checkers::history::OpType;
+    use checkers::{Elements, Finding, Outcome, Quantiles, Reason, Report};
     use serde_json::json;
 
     use super::*;
@@ -221,8 +212,7 @@ mod tests {
     #[test]
     fn what_a_workload_cannot_show_is_said() {
         let mut report = report(0);
-        let workload = report.parts.get_mut("workload").unwrap();
-        workload.results.insert("not-visible".to_owned(), json!("G0 may hide"));
+        report.figures.not_visible = Some("G0 may hide");
         let frame = Frame { width: 80, ..Frame::default() };
         let text = render(&Digest::of(&report, &[]), &frame, Style::PLAIN);
         assert!(text.contains("not visible here") && text.contains("G0 may hide"), "{text}");
@@ -236,25 +226,32 @@ mod tests {
                 vec![number as u64],
             )
         };
-        let outcome = |valid, results: serde_json::Value, findings| Outcome {
-            valid,
-            results: serde_json::from_value(results).unwrap(),
-            findings,
-            warnings: Vec::new(),
+        let stable = [12, 412, 412, 412].map(Duration::from_millis);
+        let elements = Elements {
+            attempts: 9,
+            stable: 4,
+            lost: vec![json!(1); 5],
+            never_read: 0,
+            latencies: Quantiles::of(&stable).map(|of| Quantiles { median: stable[0], ..of }),
         };
-        let mut report = Report::default();
-        let results = json!({ "attempt-count": 9, "stable-count": 4, "lost-count": 5,
-            "never-read-count": 0, "stable-latencies": { "0.5": 12, "0.95": 412, "0.99": 412, "1": 412 } });
+        let reason = |kind, reason: &str, count, example: &str| {
+            let (f, reason, example) = ("read".to_owned(), reason.to_owned(), example.to_owned());
+            Reason { f, kind, reason, count, example, op: 0 }
+        };
+        let figures = Figures {
+            ended: [("read".to_owned(), Ended { ok: 3, fail: 0, info: 1 })].into(),
+            reasons: vec![
+                reason(OpType::Info, "no reply in time", 1, ""),
+                reason(OpType::Fail, "x", 2, "{}"),
+            ],
+            ok_fraction: Some(0.99999),
+            elements: Some(elements),
+            ..Figures::default()
+        };
         let findings = (0..findings).map(finding).collect();
-        report.add("workload", outcome(Validity::Invalid, results, findings));
-        let by_f = json!({
-            "by-f": { "read": { "ok-count": 3, "fail-count": 0, "info-count": 1 } },
-            "reasons": [{ "f": "read", "type": "info", "reason": "no reply in time", "count": 1 },
-                { "f": "read", "type": "fail", "reason": "x", "example": "{}", "count": 2 }],
-        });
-        report.add("stats", outcome(Validity::Valid, by_f, Vec::new()));
-        let fraction = json!({ "ok-fraction": 0.99999 });
-        report.add("availability", outcome(Validity::Valid, fraction, Vec::new()));
+        let mut report = Report::default();
+        let outcome = Outcome { valid: Validity::Invalid, findings, figures, ..Outcome::default() };
+        report.add("workload", outcome);
         report
     }
 

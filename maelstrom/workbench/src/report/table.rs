@@ -1,6 +1,8 @@
 //! Challenges in a row, one line each: verdict, messages, latencies, limits.
 
-use checkers::{Report, Validity};
+use std::time::Duration;
+
+use checkers::{Figures, Quantiles, Report, Validity};
 use serde_json::Value;
 
 use super::limits::Limit;
@@ -16,55 +18,48 @@ pub struct Row {
     pub valid: Option<Validity>,
     /// Messages between nodes for each operation.
     pub msgs_per_op: Option<f64>,
-    /// Median, 99th percentile and maximum, in ms: of stable latencies where the
-    /// workload has them, else of its main operation.
-    pub latencies: [Option<f64>; 3],
+    /// Stable latencies where the workload has them, else those of its main operation.
+    pub latencies: Option<Quantiles>,
 }
 
-const POINTS: [&str; 3] = ["0.5", "0.99", "1"];
 const TITLES: [&str; 7] =
     ["challenge", "verdict", "msgs-per-op", "median ms", "p99 ms", "max ms", "limits"];
 
 impl Row {
     /// A challenge whose test ended without a verdict.
     pub fn failed(challenge: &'static Challenge) -> Self {
-        Self { challenge, valid: None, msgs_per_op: None, latencies: [None; 3] }
+        Self { challenge, valid: None, msgs_per_op: None, latencies: None }
     }
 
     /// A challenge with this report.
     pub fn of(challenge: &'static Challenge, report: &Report) -> Self {
-        let results = serde_json::to_value(report).unwrap_or(Value::Null);
-        Self { valid: Some(report.valid()), ..Self::of_results(challenge, &results) }
-    }
-
-    /// A challenge with the results that a store has, the original's included.
-    pub fn of_results(challenge: &'static Challenge, results: &Value) -> Self {
-        let valid = validity(results);
-        let stable = &results["workload"]["stable-latencies"];
-        let latencies = if stable.is_object() { stable } else { main_operation(results) };
+        let Figures { messages, elements, latencies, .. } = &report.figures;
+        let stable = elements.as_ref().and_then(|elements| elements.latencies);
+        let main = latencies.values().max_by_key(|latencies| latencies.count);
         Self {
             challenge,
-            valid,
+            valid: Some(report.valid()),
+            msgs_per_op: messages.and_then(|messages| messages.per_op),
+            latencies: stable.or(main.map(|latencies| latencies.quantiles)),
+        }
+    }
+
+    /// A challenge with the results that the original stored.
+    pub fn of_results(challenge: &'static Challenge, results: &Value) -> Self {
+        Self {
+            challenge,
+            valid: validity(results),
             msgs_per_op: results["net"]["servers"]["msgs-per-op"].as_f64(),
-            latencies: POINTS.map(|point| latencies[point].as_f64()),
+            latencies: quantiles(&results["workload"]["stable-latencies"]),
         }
     }
 
     /// The limits that were missed.
     pub fn missed(&self) -> Vec<Limit> {
-        let is_missed = |limit: &Limit| !limit.is_met(self.measured(limit));
+        let is_missed = |limit: &Limit| {
+            !limit.is_met(limit.metric.of(self.msgs_per_op, self.latencies.as_ref()))
+        };
         limits(self.challenge).filter(is_missed).collect()
-    }
-
-    fn measured(&self, limit: &Limit) -> Option<f64> {
-        use super::limits::{Metric, Quantile};
-        match limit.metric {
-            Metric::MsgsPerOp => self.msgs_per_op,
-            Metric::Stable(Quantile::Median) => self.latencies[0],
-            Metric::Stable(Quantile::P95) => None,
-            Metric::Stable(Quantile::P99) => self.latencies[1],
-            Metric::Stable(Quantile::Max) => self.latencies[2],
-        }
     }
 
     /// Whether the challenge is solved: valid, and no limit missed.
@@ -84,14 +79,16 @@ impl Row {
             (Some(Validity::Unknown), _) => "unknown",
             (None, _) => "failed",
         };
-        let [median, p99, max] = self.latencies;
+        let millis = |of: fn(&Quantiles) -> Duration| {
+            number(self.latencies.as_ref().map(|latencies| of(latencies).as_secs_f64() * 1e3), 1)
+        };
         [
             self.challenge.id.to_owned(),
             verdict.to_owned(),
             number(self.msgs_per_op, 2),
-            number(median, 1),
-            number(p99, 1),
-            number(max, 1),
+            millis(|of| of.median),
+            millis(|of| of.p99),
+            millis(|of| of.max),
             limits(self.challenge).map(|limit| limit.to_string()).collect::<Vec<_>>().join("  "),
         ]
     }
@@ -111,11 +108,18 @@ fn limits(challenge: &Challenge) -> impl Iterator<Item = Limit> {
     challenge.limits.split(',').filter_map(|limit| limit.parse().ok())
 }
 
-/// The latencies of the operation that was done most often.
-fn main_operation(results: &Value) -> &Value {
-    let by_f = results["perf"]["latencies"].as_object();
-    let count = |of: &&Value| of["count"].as_u64();
-    by_f.and_then(|by_f| by_f.values().max_by_key(count)).unwrap_or(&Value::Null)
+/// Quantiles as the original writes them, in ms.
+fn quantiles(results: &Value) -> Option<Quantiles> {
+    let millis = |point| {
+        let millis = results[point].as_f64()?;
+        Duration::try_from_secs_f64(millis / 1e3).ok()
+    };
+    Some(Quantiles {
+        median: millis("0.5")?,
+        p95: millis("0.95")?,
+        p99: millis("0.99")?,
+        max: millis("1")?,
+    })
 }
 
 /// The table, numbers to the right.
@@ -150,13 +154,14 @@ pub fn render(rows: &[Row], style: Style) -> String {
 
 #[cfg(test)]
 mod tests {
+    use checkers::Latencies;
     use serde_json::json;
 
     use super::*;
 
     fn row(max: f64) -> Row {
         let challenge = Challenge::find("3d").unwrap();
-        let stable = json!({"0.5": 350, "0.99": 480, "1": max});
+        let stable = json!({"0": 0, "0.5": 350, "0.95": 400, "0.99": 480, "1": max});
         let results = json!({
             "valid?": true,
             "workload": {"stable-latencies": stable},
@@ -185,15 +190,19 @@ mod tests {
 
     #[test]
     fn without_stable_latencies_it_is_the_main_operations_that_count() {
-        let results = json!({
-            "valid?": "unknown",
-            "perf": {"latencies": {
-                "read": {"count": 3, "0.5": 1.0, "0.99": 2.0, "1": 3.0},
-                "add": {"count": 9, "0.5": 4.0, "0.99": 5.0, "1": 6.0},
-            }},
-        });
-        let row = Row::of_results(Challenge::find("1").unwrap(), &results);
-        assert_eq!(row.latencies, [Some(4.0), Some(5.0), Some(6.0)]);
-        assert_eq!(row.valid, Some(Validity::Unknown));
+        let mut report = Report::default();
+        for (f, count, millis) in [("read", 3, 1), ("add", 9, 4)] {
+            let quantiles = Quantiles::of(&[Duration::from_millis(millis)]).unwrap();
+            let latencies = Latencies { count, quantiles, ..Latencies::default() };
+            report.figures.latencies.insert(f.to_owned(), latencies);
+        }
+        let row = Row::of(Challenge::find("1").unwrap(), &report);
+        assert_eq!(row.latencies.unwrap().median, Duration::from_millis(4));
+    }
+
+    #[test]
+    fn a_row_of_the_original_has_its_verdict_and_no_latencies_without_stable_ones() {
+        let row = Row::of_results(Challenge::find("1").unwrap(), &json!({"valid?": "unknown"}));
+        assert_eq!((row.valid, row.latencies), (Some(Validity::Unknown), None));
     }
 }
