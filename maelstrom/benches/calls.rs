@@ -15,8 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use futures_util::future::join_all;
-use maelstrom::{CallError, Context, Empty, Host, Message, Node, Request};
-use serde::{Deserialize, Serialize};
+use maelstrom::{CallError, Context, Empty, Host, Node};
 use tokio::io::{AsyncWriteExt as _, BufReader, duplex, sink};
 use tokio::sync::Notify;
 
@@ -29,19 +28,9 @@ const INPUT: &str = r#"{"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,
 {"src":"c1","dest":"n0","body":{"type":"go"}}
 "#;
 
-#[derive(Deserialize)]
-struct Go {}
-
-impl Message for Go {
-    const TYPE: &'static str = "go";
-}
-
-#[derive(Serialize)]
-struct Ask {}
-
-impl Request for Ask {
-    const TYPE: &'static str = "ask";
-    type Reply = Empty;
+maelstrom::message_types! {
+    "go": struct Go {};
+    "ask": struct Ask {} -> Empty;
 }
 
 /// Who makes the calls.

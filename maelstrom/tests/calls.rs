@@ -8,25 +8,17 @@ use std::time::Duration;
 
 use common::{Add, INIT, Peer};
 use futures_util::future::join_all;
-use maelstrom::{Backoff, CallError, Context, Error, Host, Message, Node, Request};
-use serde::{Deserialize, Serialize};
+use maelstrom::{Backoff, CallError, Context, Error, Host, Node};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::sync::Notify;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// `{"type":"go"}`: have the node call n1.
-#[derive(Serialize, Deserialize)]
-struct Go {}
-
-#[derive(Serialize, Deserialize, Debug)]
-struct Went {
-    saw: String,
-}
-
-impl Request for Go {
-    const TYPE: &'static str = "go";
-    type Reply = Went;
+maelstrom::message_types! {
+    /// `{"type":"go"}`: have the node call n1.
+    "go": struct Go {} -> struct Went { saw: String };
+    "bounce": struct Bounce { depth: u32 } -> Bounce;
+    "gossip": struct Gossip { value: u64 };
 }
 
 async fn go(context: Context<()>, _: Go) -> Result<Went, Error> {
@@ -147,14 +139,6 @@ async fn the_end_of_input_ends_calls_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn two_nodes_that_call_each_other_inside_handlers_make_progress() {
-    #[derive(Serialize, Deserialize)]
-    struct Bounce {
-        depth: u32,
-    }
-    impl Request for Bounce {
-        const TYPE: &'static str = "bounce";
-        type Reply = Bounce;
-    }
     async fn bounce(context: Context<()>, Bounce { depth }: Bounce) -> Result<Bounce, Error> {
         if depth == 0 {
             return Ok(Bounce { depth });
@@ -332,13 +316,6 @@ fn resident_kib() -> u64 {
 
 #[tokio::test(start_paused = true)]
 async fn messages_without_answer_go_to_their_handler() {
-    #[derive(Serialize, Deserialize)]
-    struct Gossip {
-        value: u64,
-    }
-    impl Message for Gossip {
-        const TYPE: &'static str = "gossip";
-    }
     let node =
         Node::new(|_| ()).receive(|context: Context<()>, Gossip { value }: Gossip| async move {
             context.send(&"n1".into(), &Gossip { value: value + 1 });

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use common::{Add, Echo, INIT, INIT_OK, node, replies_to, serve};
 use maelstrom::{Context, Empty, Error, Host, Node, Request, RunError};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::time::{Instant, sleep};
 
@@ -157,15 +157,9 @@ async fn a_handler_that_panics_is_answered_crash_and_others_go_on() {
     );
 }
 
-/// `{"type":"wait","millis":…}`: answered after so long.
-#[derive(Serialize, Deserialize)]
-struct Wait {
-    millis: u64,
-}
-
-impl Request for Wait {
-    const TYPE: &'static str = "wait";
-    type Reply = Empty;
+maelstrom::message_types! {
+    /// `{"type":"wait","millis":…}`: answered after so long.
+    "wait": struct Wait { millis: u64 } -> Empty;
 }
 
 fn waiting() -> Node<()> {

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{Add, INIT, INIT_OK, Peer, node, serve};
-use maelstrom::{CallError, Context, Error, Host, Message, Node};
-use serde::{Deserialize, Serialize};
+use maelstrom::{CallError, Context, Error, Host, Node};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
@@ -16,14 +15,10 @@ use tokio::time::{Instant, sleep};
 const SECOND: Duration = Duration::from_secs(1);
 const HOLD: Duration = Duration::from_secs(2);
 
-/// `{"type":"hello","number":…}`.
-#[derive(Serialize, Deserialize)]
-struct Hello {
-    number: u32,
-}
-
-impl Message for Hello {
-    const TYPE: &'static str = "hello";
+maelstrom::message_types! {
+    /// `{"type":"hello","number":…}`.
+    "hello": struct Hello { number: u32 };
+    "flood": struct Flood { text: String };
 }
 
 fn hello(dest: &str, number: u32) -> String {
@@ -193,13 +188,6 @@ async fn a_held_call_ends_with_the_input() {
 
 #[tokio::test(start_paused = true)]
 async fn a_node_that_floods_others_while_it_is_held_back_is_slowed_down() {
-    #[derive(Serialize)]
-    struct Flood {
-        text: String,
-    }
-    impl Message for Flood {
-        const TYPE: &'static str = "flood";
-    }
     let sent = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&sent);
     let node = node().on_init(move |context| {

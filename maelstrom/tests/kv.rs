@@ -6,24 +6,12 @@ use std::time::Duration;
 
 use common::Peer;
 use maelstrom::kv::UpdateError;
-use maelstrom::{CallError, Context, Error, Node, Request};
-use serde::{Deserialize, Serialize};
+use maelstrom::{CallError, Context, Error, Node};
 use serde_json::{Value, json};
 
-/// `{"type":"go","what":"read"}`: use a client.
-#[derive(Serialize, Deserialize)]
-struct Go {
-    what: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Went {
-    saw: String,
-}
-
-impl Request for Go {
-    const TYPE: &'static str = "go";
-    type Reply = Went;
+maelstrom::message_types! {
+    /// `{"type":"go","what":"read"}`: use a client.
+    "go": struct Go { what: String } -> struct Went { saw: String };
 }
 
 const HALF: Duration = Duration::from_millis(500);

@@ -55,12 +55,9 @@ impl Request for Ask {
     type Reply = Fuse;
 }
 
-/// A message whose handler never ends.
-#[derive(Deserialize)]
-struct Stay {}
-
-impl Message for Stay {
-    const TYPE: &'static str = "stay";
+maelstrom::message_types! {
+    /// A message whose handler never ends.
+    "stay": struct Stay {};
 }
 
 fn handle(context: Context<()>, Ask(at): Ask) -> impl Future<Output = Result<Fuse, Error>> {

@@ -5,16 +5,11 @@ mod common;
 use std::time::Duration;
 
 use common::{Add, Echo, Peer, serve};
-use maelstrom::{Context, Empty, Error, Message, Node, NodeId, Request, Senders};
-use serde::{Deserialize, Serialize};
+use maelstrom::{Context, Empty, Error, Node, NodeId, Senders};
 
-#[derive(Serialize, Deserialize)]
-struct Gossip {
-    value: u64,
-}
-
-impl Message for Gossip {
-    const TYPE: &'static str = "gossip";
+maelstrom::message_types! {
+    "gossip": struct Gossip { value: u64 };
+    "ask": struct Ask {} -> struct Answer { answer: u64 };
 }
 
 /// A node that says `gossip` to n1 whenever it takes one, and echoes to nodes only.
@@ -85,19 +80,6 @@ fn a_node_lists_the_types_it_takes() {
     let types: Vec<_> = node().message_types().collect();
     let expected = [("add", Senders::Anyone), ("echo", Senders::Nodes), ("gossip", Senders::Nodes)];
     assert_eq!(types, expected);
-}
-
-#[derive(Serialize, Deserialize)]
-struct Ask {}
-
-impl Request for Ask {
-    const TYPE: &'static str = "ask";
-    type Reply = Answer;
-}
-
-#[derive(Serialize, Deserialize)]
-struct Answer {
-    answer: u64,
 }
 
 #[tokio::test(start_paused = true)]

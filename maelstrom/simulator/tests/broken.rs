@@ -3,54 +3,20 @@
 use std::sync::Mutex;
 
 use checkers::{Finding, Validity};
-use maelstrom::{Context, Empty, Error, Message, Node, Request};
-use serde::{Deserialize, Serialize};
+use maelstrom::{Context, Empty, Error, Node};
 use serde_json::value::RawValue;
 use simulator::nemesis::Fault;
 use simulator::settings::Workload;
 use simulator::simulation::{Finished, Simulation};
 
-#[derive(Serialize, Deserialize)]
-struct Broadcast {
-    message: u64,
-}
-
-impl Request for Broadcast {
-    const TYPE: &'static str = "broadcast";
-    type Reply = Empty;
-}
-
-#[derive(Serialize, Deserialize)]
-struct Read {}
-
-#[derive(Serialize, Deserialize)]
-struct Messages {
-    messages: Vec<u64>,
-}
-
-impl Request for Read {
-    const TYPE: &'static str = "read";
-    type Reply = Messages;
-}
-
-#[derive(Serialize, Deserialize)]
-struct Topology {
-    topology: Box<RawValue>,
-}
-
-impl Request for Topology {
-    const TYPE: &'static str = "topology";
-    type Reply = Empty;
-}
-
-/// Passes a value on.
-#[derive(Serialize, Deserialize)]
-struct Gossip {
-    message: u64,
-}
-
-impl Message for Gossip {
-    const TYPE: &'static str = "gossip";
+maelstrom::message_types! {
+    "broadcast": struct Broadcast { message: u64 } -> Empty;
+    "read": struct Read {} -> struct Messages { messages: Vec<u64> };
+    "topology": struct Topology { topology: Box<RawValue> } -> Empty;
+    /// Passes a value on.
+    "gossip": struct Gossip { message: u64 };
+    /// A transaction is answered as it came: nothing was there, all was written.
+    "txn": struct Txn { txn: Box<RawValue> } -> Txn;
 }
 
 /// What is wrong with a node, if anything.
@@ -177,17 +143,6 @@ fn a_node_whose_final_read_is_not_answered_is_named() {
     let unread = told(&finished, "no-final-read");
     assert_eq!(unread.len(), 1);
     assert!(unread[0].text.contains("final read of p1 (n1)"), "{}", unread[0].text);
-}
-
-/// A transaction is answered as it came: nothing was there, all was written.
-#[derive(Serialize, Deserialize)]
-struct Txn {
-    txn: Box<RawValue>,
-}
-
-impl Request for Txn {
-    const TYPE: &'static str = "txn";
-    type Reply = Txn;
 }
 
 fn run_echoed_transactions(nodes: usize, strict: bool) -> Finished {

@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use maelstrom::{Context, Error, Node, Request};
-use serde::{Deserialize, Serialize};
+use maelstrom::{Context, Error, Node};
 use simulator::nemesis::{DiskFault, Effect, Fault, Skew};
 use simulator::scenario::Scenario;
 use simulator::settings::Workload;
@@ -13,41 +12,19 @@ use tokio::time::{Instant, sleep, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Asks what time it is by every clock that a node can look at.
-#[derive(Serialize, Deserialize)]
-struct Time {}
-
-/// In milliseconds since the node started.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Times {
-    instant: u64,
-    /// How often a periodic task of 100 ms ran.
-    periods: u64,
-    /// How often a loop that sleeps 100 ms came round.
-    sleeps: u64,
-    /// How often a wait of 100 ms timed out.
-    timeouts: u64,
-}
-
-impl Request for Time {
-    const TYPE: &'static str = "time";
-    type Reply = Times;
-}
-
-/// Writes to the disk, durably or not.
-#[derive(Serialize, Deserialize)]
-struct Note {
-    sync: bool,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Length {
-    length: u64,
-}
-
-impl Request for Note {
-    const TYPE: &'static str = "note";
-    type Reply = Length;
+maelstrom::message_types! {
+    /// Asks what time it is by every clock that a node can look at.
+    "time": struct Time {} -> #[derive(PartialEq)] struct Times {
+        instant: u64,
+        /// How often a periodic task of 100 ms ran.
+        periods: u64,
+        /// How often a loop that sleeps 100 ms came round.
+        sleeps: u64,
+        /// How often a wait of 100 ms timed out.
+        timeouts: u64,
+    };
+    /// Writes to the disk, durably or not.
+    "note": struct Note { sync: bool } -> struct Length { length: u64 };
 }
 
 struct State {

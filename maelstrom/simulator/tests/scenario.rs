@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use maelstrom::{CallError, Context, Error, Message, Node, Request};
-use serde::{Deserialize, Serialize};
+use maelstrom::{CallError, Context, Error, Node};
 use simulator::links::Links;
 use simulator::nemesis::Effect;
 use simulator::scenario::Scenario;
@@ -14,35 +13,20 @@ use simulator::simulation::Simulation;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Asks a node to tell its peers, and what it knows.
-#[derive(Serialize, Deserialize)]
-struct Poke {
-    tell: bool,
-}
-
-/// What a node counted in this life.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Counts {
-    /// Pokes, this one included.
-    pokes: u64,
-    /// Gossip from peers.
-    heard: u64,
-    /// Seconds, by the node's own timer.
-    ticks: u64,
-    /// Lives, this one included, by a file in the node's directory.
-    lives: u64,
-}
-
-impl Request for Poke {
-    const TYPE: &'static str = "poke";
-    type Reply = Counts;
-}
-
-#[derive(Serialize, Deserialize)]
-struct Gossip {}
-
-impl Message for Gossip {
-    const TYPE: &'static str = "gossip";
+maelstrom::message_types! {
+    /// Asks a node to tell its peers, and what it knows.
+    "poke": struct Poke { tell: bool } -> #[derive(Default, PartialEq, Eq)] struct Counts {
+        /// Pokes, this one included.
+        pokes: u64,
+        /// Gossip from peers.
+        heard: u64,
+        /// Seconds, by the node's own timer.
+        ticks: u64,
+        /// Lives, this one included, by a file in the node's directory.
+        lives: u64,
+    };
+    "gossip": struct Gossip {};
+    "unknown": struct Unknown {} -> Counts;
 }
 
 #[derive(Default)]
@@ -225,12 +209,6 @@ fn the_same_steps_and_seed_give_the_same_bytes() {
 
 #[test]
 fn a_refusal_says_what_the_node_said() {
-    #[derive(Serialize)]
-    struct Unknown {}
-    impl Request for Unknown {
-        const TYPE: &'static str = "unknown";
-        type Reply = Counts;
-    }
     let error = cluster(1).scenario().ask(0, &Unknown {}).unwrap_err();
     assert!(error.is_definite() && error.to_string().contains("unknown"), "{error}");
 }

@@ -1,8 +1,7 @@
 //! Nodes in virtual time.
 
 use checkers::Validity;
-use maelstrom::{Context, Error, Message, Node, Request};
-use serde::{Deserialize, Serialize};
+use maelstrom::{Context, Error, Node};
 use simulator::fuzz::Fuzz;
 use simulator::host::{Program, RunError};
 use simulator::settings::Workload;
@@ -23,18 +22,12 @@ fn the_same_seed_gives_the_same_bytes_and_another_one_others() {
     assert_ne!(first.history, other.history);
 }
 
-/// `{"type":"generate"}` answered with what a node counted.
-#[derive(Serialize, Deserialize)]
-struct Generate {}
-
-#[derive(Serialize, Deserialize)]
-struct Generated {
-    id: u64,
-}
-
-impl Request for Generate {
-    const TYPE: &'static str = "generate";
-    type Reply = Generated;
+maelstrom::message_types! {
+    /// `{"type":"generate"}` answered with what a node counted.
+    "generate": struct Generate {} -> struct Generated { id: u64 };
+    /// Goes round in circles.
+    "ping": struct Ping {};
+    "echo": struct Echo { echo: serde_json::Value } -> Echo;
 }
 
 #[test]
@@ -65,14 +58,6 @@ fn a_node_that_fails_ends_the_run() {
     assert!(matches!(run.ended, Err(RunError::Node(_))), "{run}");
 }
 
-/// Goes round in circles.
-#[derive(Serialize, Deserialize)]
-struct Ping {}
-
-impl Message for Ping {
-    const TYPE: &'static str = "ping";
-}
-
 #[test]
 fn nodes_that_keep_each_other_busy_within_an_instant_are_stopped() {
     let node = || {
@@ -91,14 +76,6 @@ fn nodes_that_keep_each_other_busy_within_an_instant_are_stopped() {
 
 #[test]
 fn noise_finds_a_node_that_minds_it() {
-    #[derive(Serialize, Deserialize)]
-    struct Echo {
-        echo: serde_json::Value,
-    }
-    impl Request for Echo {
-        const TYPE: &'static str = "echo";
-        type Reply = Echo;
-    }
     // Forgets what it was asked after a message of a type that it has no use for.
     let node = || {
         Node::new(|_| std::sync::atomic::AtomicBool::new(false))

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use maelstrom::{Context, Empty, Message, Node};
+use maelstrom::{Context, Empty, Node};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use simulator::host::{Program, RunError};
@@ -84,11 +84,8 @@ fn one_that_keeps_to_itself_is_not() {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-struct Hello {}
-
-impl Message for Hello {
-    const TYPE: &'static str = "hello";
+maelstrom::message_types! {
+    "hello": struct Hello {};
 }
 
 #[derive(Serialize, Deserialize)]

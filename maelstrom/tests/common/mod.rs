@@ -1,8 +1,7 @@
 //! Runs nodes over memory and compares the bytes that they write.
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its part of this")]
 
-use maelstrom::{Context, Empty, Error, Host, Node, Request, Stats};
-use serde::{Deserialize, Serialize};
+use maelstrom::{Context, Empty, Error, Host, Node, Stats};
 use serde_json::value::RawValue;
 use tokio::io::{
     AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
@@ -12,24 +11,9 @@ use tokio::io::{
 pub const INIT: &str = r#"{"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0","n1"]}}"#;
 pub const INIT_OK: &str = r#"{"src":"n0","dest":"c0","body":{"type":"init_ok","in_reply_to":1}}"#;
 
-#[derive(Serialize, Deserialize)]
-pub struct Echo {
-    pub echo: Box<RawValue>,
-}
-
-impl Request for Echo {
-    const TYPE: &'static str = "echo";
-    type Reply = Echo;
-}
-
-#[derive(Serialize, Deserialize)]
-pub struct Add {
-    pub delta: u32,
-}
-
-impl Request for Add {
-    const TYPE: &'static str = "add";
-    type Reply = Empty;
+maelstrom::message_types! {
+    "echo": pub struct Echo { pub echo: Box<RawValue> } -> Echo;
+    "add": pub struct Add { pub delta: u32 } -> Empty;
 }
 
 /// A node that echoes and adds.

@@ -10,8 +10,7 @@ use std::io;
 use std::sync::Mutex;
 
 use maelstrom::disk::{Disk, File, Lock};
-use maelstrom::{Context, Definite, Empty, Error, Node, Request};
-use serde::{Deserialize, Serialize};
+use maelstrom::{Context, Definite, Empty, Error, Node};
 use simulator::host::Program;
 use simulator::nemesis::DiskFault;
 use simulator::settings::Workload;
@@ -19,65 +18,12 @@ use simulator::swarm::Subject;
 
 use crate::{found, passes};
 
-#[derive(Serialize, Deserialize)]
-struct Read {
-    key: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Value {
-    value: u64,
-}
-
-impl Request for Read {
-    const TYPE: &'static str = "read";
-    type Reply = Value;
-}
-
-#[derive(Serialize, Deserialize)]
-struct Write {
-    key: u64,
-    value: u64,
-}
-
-impl Request for Write {
-    const TYPE: &'static str = "write";
-    type Reply = Empty;
-}
-
-#[derive(Serialize, Deserialize)]
-struct Cas {
-    key: u64,
-    from: u64,
-    to: u64,
-}
-
-impl Request for Cas {
-    const TYPE: &'static str = "cas";
-    type Reply = Empty;
-}
-
-#[derive(Serialize, Deserialize)]
-struct Add {
-    element: u64,
-}
-
-impl Request for Add {
-    const TYPE: &'static str = "add";
-    type Reply = Empty;
-}
-
-#[derive(Serialize, Deserialize)]
-struct ReadAll {}
-
-#[derive(Serialize, Deserialize)]
-struct Elements {
-    value: Vec<u64>,
-}
-
-impl Request for ReadAll {
-    const TYPE: &'static str = "read";
-    type Reply = Elements;
+maelstrom::message_types! {
+    "read": struct Read { key: u64 } -> struct Value { value: u64 };
+    "write": struct Write { key: u64, value: u64 } -> Empty;
+    "cas": struct Cas { key: u64, from: u64, to: u64 } -> Empty;
+    "add": struct Add { element: u64 } -> Empty;
+    "read": struct ReadAll {} -> struct Elements { value: Vec<u64> };
 }
 
 /// What is wrong with a node, if anything.

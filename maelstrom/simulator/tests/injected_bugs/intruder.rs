@@ -5,8 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use checkers::Finding;
-use maelstrom::{Context, Empty, Error, Message, Node};
-use serde::{Deserialize, Serialize};
+use maelstrom::{Context, Empty, Error, Node};
 use simulator::host::Program;
 use simulator::nemesis::Fault;
 use simulator::settings::Workload;
@@ -16,14 +15,9 @@ use simulator::swarm::{Subject, oracle};
 use crate::wire::{Broadcast, Messages, Read, Topology};
 use crate::{found, passes};
 
-/// All values of a node, for another one.
-#[derive(Serialize, Deserialize)]
-struct Merge {
-    messages: BTreeSet<u64>,
-}
-
-impl Message for Merge {
-    const TYPE: &'static str = "merge";
+maelstrom::message_types! {
+    /// All values of a node, for another one.
+    "merge": struct Merge { messages: BTreeSet<u64> };
 }
 
 #[derive(Default)]

@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use maelstrom::{Context, Empty, Error, Message, Node, NodeId};
-use serde::{Deserialize, Serialize};
+use maelstrom::{Context, Empty, Error, Node, NodeId};
 use simulator::host::Program;
 use simulator::settings::Workload;
 use simulator::swarm::Subject;
@@ -20,22 +19,9 @@ use crate::{found, passes};
 
 const REPEAT: Duration = Duration::from_millis(500);
 
-#[derive(Serialize, Deserialize)]
-struct Tell {
-    values: BTreeSet<u64>,
-}
-
-impl Message for Tell {
-    const TYPE: &'static str = "tell";
-}
-
-#[derive(Serialize, Deserialize)]
-struct Told {
-    values: BTreeSet<u64>,
-}
-
-impl Message for Told {
-    const TYPE: &'static str = "told";
+maelstrom::message_types! {
+    "tell": struct Tell { values: BTreeSet<u64> };
+    "told": struct Told { values: BTreeSet<u64> };
 }
 
 #[derive(Clone, Copy, PartialEq)]

@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::ensure;
-use maelstrom::{Context, Node, Request};
-use serde::{Deserialize, Serialize};
+use maelstrom::{Context, Node};
 use serde_json::value::RawValue;
 use simulator::host::Program;
 use simulator::settings::Workload;
@@ -13,14 +12,8 @@ use simulator::swarm::{Mode, Subject};
 
 use crate::{found, passes};
 
-#[derive(Serialize, Deserialize)]
-struct Echo {
-    echo: Box<RawValue>,
-}
-
-impl Request for Echo {
-    const TYPE: &'static str = "echo";
-    type Reply = Echo;
+maelstrom::message_types! {
+    "echo": struct Echo { echo: Box<RawValue> } -> Echo;
 }
 
 /// Panics at the hundredth step, in the part of the node that its argument names.

@@ -5,8 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use checkers::Finding;
-use maelstrom::{Context, Empty, Message, Node, NodeId, Request};
-use serde::{Deserialize, Serialize};
+use maelstrom::{Context, Empty, Node, NodeId};
 use serde_json::Value;
 use simulator::host::Program;
 use simulator::settings::{Promise, Workload};
@@ -16,46 +15,15 @@ use tokio::time::sleep;
 
 use crate::{found, passes};
 
-#[derive(Deserialize)]
-struct Broadcast {
-    message: Value,
-}
-
-impl Request for Broadcast {
-    const TYPE: &'static str = "broadcast";
-    type Reply = Empty;
-}
-
-#[derive(Deserialize)]
-struct Topology {}
-
-impl Request for Topology {
-    const TYPE: &'static str = "topology";
-    type Reply = Empty;
-}
-
-#[derive(Deserialize)]
-struct Read {}
-
-#[derive(Serialize)]
-struct Values {
-    messages: Vec<Value>,
-}
-
-impl Request for Read {
-    const TYPE: &'static str = "read";
-    type Reply = Values;
-}
-
-#[derive(Serialize, Deserialize)]
-struct Sync {
-    values: Vec<Value>,
-    /// How often this was answered.
-    turn: u64,
-}
-
-impl Message for Sync {
-    const TYPE: &'static str = "sync";
+maelstrom::message_types! {
+    "broadcast": struct Broadcast { message: Value } -> Empty;
+    "topology": struct Topology {} -> Empty;
+    "read": struct Read {} -> struct Values { messages: Vec<Value> };
+    "sync": struct Sync {
+        values: Vec<Value>,
+        /// How often this was answered.
+        turn: u64,
+    };
 }
 
 #[derive(Default)]

@@ -5,7 +5,6 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use maelstrom::{Context, Empty, Error, Node, Request};
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Chances;
@@ -39,63 +38,16 @@ pub(super) enum Fault {
     AcknowledgesLate(Duration),
 }
 
-#[derive(Deserialize)]
-struct Send {
-    key: String,
-    msg: Box<RawValue>,
-}
-
-#[derive(Serialize)]
-struct Sent {
-    offset: i64,
-}
-
-impl Request for Send {
-    const TYPE: &'static str = "send";
-    type Reply = Sent;
-}
-
-#[derive(Deserialize)]
-struct Poll {
-    offsets: BTreeMap<String, i64>,
+maelstrom::message_types! {
+    "send": struct Send { key: String, msg: Box<RawValue> } -> struct Sent { offset: i64 };
+    "poll": struct Poll { offsets: BTreeMap<String, i64> }
+        -> struct Polled { msgs: BTreeMap<String, Option<Batch>> };
+    "commit_offsets": struct CommitOffsets { offsets: BTreeMap<String, i64> } -> Empty;
+    "list_committed_offsets": struct ListCommittedOffsets { keys: Vec<String> }
+        -> struct CommittedOffsets { offsets: BTreeMap<String, i64> };
 }
 
 type Batch = Vec<(i64, Box<RawValue>)>;
-
-#[derive(Serialize)]
-struct Polled {
-    msgs: BTreeMap<String, Option<Batch>>,
-}
-
-impl Request for Poll {
-    const TYPE: &'static str = "poll";
-    type Reply = Polled;
-}
-
-#[derive(Deserialize)]
-struct CommitOffsets {
-    offsets: BTreeMap<String, i64>,
-}
-
-impl Request for CommitOffsets {
-    const TYPE: &'static str = "commit_offsets";
-    type Reply = Empty;
-}
-
-#[derive(Deserialize)]
-struct ListCommittedOffsets {
-    keys: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct CommittedOffsets {
-    offsets: BTreeMap<String, i64>,
-}
-
-impl Request for ListCommittedOffsets {
-    const TYPE: &'static str = "list_committed_offsets";
-    type Reply = CommittedOffsets;
-}
 
 /// The node's state.
 pub(super) struct Broker {

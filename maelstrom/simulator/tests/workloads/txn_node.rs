@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use maelstrom::{Context, Error, Node, Request};
-use serde::{Deserialize, Serialize};
+use maelstrom::{Context, Error, Node};
 use serde_json::{Value, json};
 
 use super::Chances;
@@ -32,14 +31,8 @@ pub(super) enum Fault {
 /// `[f, key, value]`
 pub(super) type MicroOp = (String, u64, Value);
 
-#[derive(Serialize, Deserialize)]
-struct Txn {
-    txn: Vec<MicroOp>,
-}
-
-impl Request for Txn {
-    const TYPE: &'static str = "txn";
-    type Reply = Txn;
+maelstrom::message_types! {
+    "txn": struct Txn { txn: Vec<MicroOp> } -> Txn;
 }
 
 pub(super) type State = BTreeMap<u64, Value>;
