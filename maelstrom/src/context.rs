@@ -254,10 +254,10 @@ impl<S> Context<S> {
         R::Reply: DeserializeOwned,
     {
         let unavailable = Some(Definite::TemporarilyUnavailable.into());
-        let mut steps = backoff.steps();
-        let mut in_doubt = false;
+        let (mut attempts, mut in_doubt) = (0_u32, false);
         loop {
-            let patience = steps.next().unwrap_or(backoff.longest);
+            let patience = backoff.step(attempts);
+            attempts = attempts.saturating_add(1);
             match self.call(dest, request, patience).await {
                 Err(CallError::Timeout { .. }) => in_doubt = true,
                 Err(error) if error.code() == unavailable => {

@@ -122,7 +122,7 @@ use std::io;
 use std::time::Duration;
 
 pub use driver::{Driver, Opened};
-pub use members::{Members, Rank};
+pub use members::{Members, Rank, draw_incarnation};
 pub use messages::Messages;
 #[doc(hidden)]
 pub use messages::hear;
@@ -320,6 +320,11 @@ impl<M: Machine> Outputs<M> {
     /// [`Input::Written`].
     pub fn write(&mut self, record: M::Record) {
         self.0.push(Output::Write(record));
+    }
+
+    /// What there is.
+    pub fn as_slice(&self) -> &[Output<M>] {
+        &self.0
     }
 
     /// Takes out what there is, for whoever carries it out.

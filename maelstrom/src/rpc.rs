@@ -27,7 +27,8 @@ use crate::protocol::{ERROR, Envelope, Error, Malformed, Number, Outgoing, decod
 /// The shortest time between two attempts at something.
 pub(crate) const SHORTEST: Duration = Duration::from_millis(10);
 
-/// How often and how patiently [`Context::call_until_answered`] asks.
+/// How often and how patiently something is asked again, by
+/// [`Context::call_until_answered`] and by [machines](crate::machine).
 ///
 /// The first attempt waits `first` for its answer, each further one twice as
 /// long, up to `longest`; none waits less than 10 ms, lest a backoff of nothing be a
@@ -51,11 +52,11 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The attempts' patience: `first`, doubled, doubled again, … `longest`.
-    pub(crate) fn steps(self) -> impl Iterator<Item = Duration> {
+    /// The patience of the attempt that follows on so many: `first`, doubled, doubled
+    /// again, … `longest`.
+    pub fn step(self, attempts: u32) -> Duration {
         let longest = self.longest.max(SHORTEST);
-        let double = move |step: &Duration| Some(step.saturating_mul(2).min(longest));
-        std::iter::successors(Some(self.first.clamp(SHORTEST, longest)), double)
+        self.first.max(SHORTEST).saturating_mul(1 << attempts.min(31)).min(longest)
     }
 }
 
@@ -228,14 +229,14 @@ mod tests {
     fn attempts_wait_twice_as_long_each_up_to_the_longest() {
         let backoff =
             Backoff { first: Duration::from_millis(100), longest: Duration::from_millis(350) };
-        let steps: Vec<u128> = backoff.steps().take(4).map(|step| step.as_millis()).collect();
+        let steps: Vec<u128> = (0..4).map(|attempts| backoff.step(attempts).as_millis()).collect();
         assert_eq!(steps, [100, 200, 350, 350]);
     }
 
     #[test]
     fn attempts_wait_ten_milliseconds_at_least_whatever_was_asked_for() {
         let steps = |first, longest| -> Vec<Duration> {
-            Backoff { first, longest }.steps().take(4).collect()
+            (0..4).map(|attempts| Backoff { first, longest }.step(attempts)).collect()
         };
         assert_eq!(steps(Duration::ZERO, Duration::ZERO), [SHORTEST; 4]);
         assert_eq!(

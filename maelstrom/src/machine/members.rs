@@ -1,5 +1,8 @@
 //! The nodes of a cluster, by number.
 
+use rand::RngExt as _;
+use rand::rngs::StdRng;
+
 use crate::message::NodeId;
 
 /// A node's place in the sorted list of the cluster's ids. Every node of a cluster
@@ -64,4 +67,10 @@ impl Members {
     pub fn rank(&self, id: &str) -> Option<Rank> {
         self.ids.binary_search_by(|other| other.as_str().cmp(id)).ok()
     }
+}
+
+/// A number for a start of a node, by which others tell it from the starts before: 53
+/// random bits, which is an integer to every JSON library.
+pub fn draw_incarnation(rng: &mut StdRng) -> u64 {
+    rng.random::<u64>() >> 11
 }
