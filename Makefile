@@ -200,6 +200,11 @@ bench-checkers: ## Checkers over sizes: time has to grow with the size
 	cargo bench --quiet --package checkers --bench linearizable_checker
 	cargo bench --quiet --package checkers --bench txn_checker
 
+.PHONY: bench-cluster
+bench-cluster: ## Steps a second of clusters of machines in virtual time
+	cargo bench --quiet --package simulator --bench cluster
+	cargo bench --quiet --package g-counter --bench cluster
+
 .PHONY: bench-log
 bench-log: ## Ten million messages on one key: time and memory for each
 	cargo bench --quiet --package kafka-log --bench long_log

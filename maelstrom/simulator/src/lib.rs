@@ -8,6 +8,7 @@
 //! - [`simulation`]: tests in virtual time as a few lines of Rust; start here to
 //!   test a node of your own.
 //! - [`scenario`]: such tests step by step: ask, cut, kill, wait.
+//! - [`cluster`]: the same around machines alone, for the algorithm without its node.
 //! - [`swarm`]: such tests over many seeds, each with faults of its own.
 //! - [`links`]: which nodes can hear each other at all.
 //! - [`fuzz`]: noise that a node has to survive.
@@ -16,6 +17,7 @@
 //! The verdicts on histories are those of [`checkers`].
 
 mod alter;
+pub mod cluster;
 mod flags;
 pub mod fuzz;
 pub mod host;

@@ -213,20 +213,23 @@ impl Targets {
 impl Nemesis {
     /// The faults that the settings ask for.
     pub fn new(settings: &Settings, rng: StdRng) -> Self {
-        let schedule = |planned: &PlannedFault| Schedule {
-            fault: planned.fault,
-            interval: planned.interval.unwrap_or(settings.nemesis_interval),
-            due: Duration::ZERO,
-            in_force: false,
-        };
         let disk = settings.disk.iter().filter(|fault| !fault.strikes_at_kills());
         let disk: Vec<PlannedFault> = disk.map(|&fault| Fault::Disk(fault).into()).collect();
-        Self {
-            rng,
-            nodes: settings.node_count,
-            schedules: settings.nemesis.iter().chain(&disk).map(schedule).collect(),
-            running: false,
-        }
+        let planned = settings.nemesis.iter().chain(&disk);
+        let faults = planned
+            .map(|planned| (planned.fault, planned.interval.unwrap_or(settings.nemesis_interval)));
+        Self::of(settings.node_count, faults, rng)
+    }
+
+    /// Faults among so many nodes, each with an interval of its own.
+    pub(crate) fn of(
+        nodes: usize,
+        faults: impl IntoIterator<Item = (Fault, Duration)>,
+        rng: StdRng,
+    ) -> Self {
+        let (due, in_force) = (Duration::ZERO, false);
+        let schedule = |(fault, interval)| Schedule { fault, interval, due, in_force };
+        Self { rng, nodes, schedules: faults.into_iter().map(schedule).collect(), running: false }
     }
 
     /// Begins.

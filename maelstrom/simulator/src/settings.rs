@@ -13,9 +13,10 @@ use crate::nemesis::{DiskFault, Fault};
 pub use checkers::{Availability, CheckBudget, Promise, Workload};
 
 /// The shape of the latencies drawn for messages between nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LatencyDist {
     /// Every message takes the mean.
+    #[default]
     Constant,
     /// Between 0 and twice the mean.
     Uniform,
@@ -38,7 +39,7 @@ impl LatencyDist {
 }
 
 /// How long messages between nodes take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Latency {
     /// Mean, to whole milliseconds on the command line.
     pub mean: Duration,
@@ -47,10 +48,11 @@ pub struct Latency {
 }
 
 /// How much `seq-kv` makes of what sequential consistency leaves open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SeqKv {
     /// As much as the original's: reads are up to 32 states old, and a change makes
     /// its client's reads fresh.
+    #[default]
     Real,
     /// All: every client is shown the oldest state that is allowed, for as long as
     /// it is allowed.

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use maelstrom::machine::Service;
+
 /// A participant of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Address {
@@ -32,6 +34,15 @@ pub enum ServiceName {
 impl ServiceName {
     /// Every service.
     pub const ALL: [Self; 4] = [Self::LinKv, Self::SeqKv, Self::LwwKv, Self::LinTso];
+
+    /// The service that a machine calls.
+    pub(crate) fn of(service: Service) -> Self {
+        match service {
+            Service::LinKv => Self::LinKv,
+            Service::SeqKv => Self::SeqKv,
+            Service::LwwKv => Self::LwwKv,
+        }
+    }
 
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {

@@ -30,20 +30,20 @@ pub struct NetCounts {
 }
 
 impl NetCounts {
-    pub(crate) fn sent(&mut self, message: &Message) {
+    pub(crate) fn sent<B>(&mut self, message: &Message<B>) {
         for counts in self.kinds_of(message) {
             counts.send_count += 1;
             counts.msg_count += 1;
         }
     }
 
-    pub(crate) fn received(&mut self, message: &Message) {
+    pub(crate) fn received<B>(&mut self, message: &Message<B>) {
         for counts in self.kinds_of(message) {
             counts.recv_count += 1;
         }
     }
 
-    fn kinds_of(&mut self, message: &Message) -> [&mut Counts; 2] {
+    fn kinds_of<B>(&mut self, message: &Message<B>) -> [&mut Counts; 2] {
         let kind = if message.involves_client() { &mut self.clients } else { &mut self.servers };
         [&mut self.all, kind]
     }

@@ -44,7 +44,7 @@ pub(super) struct Fate {
 
 impl Disorder {
     /// Draws what becomes of a message whose latency is this.
-    pub(super) fn draw(self, message: &Message, latency: Duration, rng: &mut StdRng) -> Fate {
+    pub(super) fn draw<B>(self, message: &Message<B>, latency: Duration, rng: &mut StdRng) -> Fate {
         if self == Self::default() || message.involves_client() {
             return Fate { first: Some(Duration::ZERO), second: None };
         }

@@ -13,17 +13,18 @@ use serde_json::value::RawValue;
 
 use super::Address;
 
-/// A message under way.
+/// A message under way. Its body is a JSON object, as its sender wrote it, or whatever
+/// else the participants of a network say to one another.
 #[derive(Clone, Debug)]
-pub struct Message {
+pub struct Message<B = Box<RawValue>> {
     /// Counts the messages of a run from 0; delivered along with the message.
     pub id: u64,
     /// Who sent it.
     pub src: Address,
     /// Whom it is for.
     pub dest: Address,
-    /// A JSON object, as its sender wrote it.
-    pub body: Box<RawValue>,
+    /// What it says.
+    pub body: B,
 }
 
 impl Message {
@@ -33,7 +34,9 @@ impl Message {
         writeln!(line, r#"{{"id":{id},"src":"{src}","dest":"{dest}","body":{body}}}"#)
             .unwrap_or_else(|_| unreachable!("writing to a vector"));
     }
+}
 
+impl<B> Message<B> {
     /// Whether a client sends or receives it.
     pub fn involves_client(&self) -> bool {
         self.src.is_client() || self.dest.is_client()

@@ -39,15 +39,15 @@ pub type Grudge = Vec<BTreeSet<usize>>;
 
 /// The network between nodes, clients and services.
 #[derive(Debug)]
-pub struct Network {
+pub struct Network<B = Box<RawValue>> {
     latency: LatencyModel,
     node_count: usize,
     /// Nodes, then services.
-    receivers: Vec<Receiver>,
+    receivers: Vec<Receiver<B>>,
     /// What receivers have in hand, soonest first.
     in_hand: BinaryHeap<Reverse<(Duration, u64, usize)>>,
     /// Messages that come late: when they join their receiver's queue.
-    late: BinaryHeap<Reverse<Queued>>,
+    late: BinaryHeap<Reverse<Queued<B>>>,
     /// `None` when every node hears every other.
     links: Option<Neighbours>,
     /// Empty when nothing is cut.
@@ -59,7 +59,7 @@ pub struct Network {
     next_id: u64,
     counts: NetCounts,
     watch: Watch,
-    traffic: Vec<Traffic>,
+    traffic: Vec<Traffic<B>>,
 }
 
 /// Which traffic is to be told of.
@@ -73,13 +73,13 @@ pub struct Watch {
 
 /// A message's departure or arrival.
 #[derive(Clone, Debug)]
-pub struct Traffic {
+pub struct Traffic<B = Box<RawValue>> {
     /// When, on the clock that `now` is of.
     pub time: Duration,
     /// Which of both.
     pub event: TrafficEvent,
     /// The message.
-    pub message: Message,
+    pub message: Message<B>,
 }
 
 /// What happened to a message.
@@ -91,21 +91,27 @@ pub enum TrafficEvent {
     Recv,
 }
 
-#[derive(Debug, Default)]
-struct Receiver {
+#[derive(Debug)]
+struct Receiver<B> {
     is_down: bool,
-    in_hand: Option<Message>,
-    queue: BinaryHeap<Reverse<Queued>>,
+    in_hand: Option<Message<B>>,
+    queue: BinaryHeap<Reverse<Queued<B>>>,
 }
 
 /// Ordered by due time; those due at the same time in the order they were sent.
 #[derive(Debug)]
-struct Queued {
+struct Queued<B> {
     due: Duration,
-    message: Message,
+    message: Message<B>,
 }
 
-impl Network {
+impl<B> Receiver<B> {
+    fn new(is_down: bool) -> Self {
+        Self { is_down, in_hand: None, queue: BinaryHeap::new() }
+    }
+}
+
+impl<B: Clone> Network<B> {
     /// A network of `node_count` nodes and all services; `rng` draws latencies,
     /// `chance` what becomes of messages where there is [`Disorder`].
     pub fn new(node_count: usize, latency: Latency, rng: StdRng, chance: StdRng) -> Self {
@@ -113,7 +119,7 @@ impl Network {
         Self {
             latency: LatencyModel::new(latency, rng),
             node_count,
-            receivers: std::iter::repeat_with(Receiver::default).take(receivers).collect(),
+            receivers: (0..receivers).map(|_| Receiver::new(false)).collect(),
             in_hand: BinaryHeap::new(),
             late: BinaryHeap::new(),
             links: None,
@@ -135,7 +141,7 @@ impl Network {
     }
 
     /// What was watched since the last call.
-    pub fn traffic(&mut self) -> std::vec::Drain<'_, Traffic> {
+    pub fn traffic(&mut self) -> std::vec::Drain<'_, Traffic<B>> {
         self.traffic.drain(..)
     }
 
@@ -145,13 +151,7 @@ impl Network {
     }
 
     /// Gives a message its id and counts it as sent. It does not travel yet.
-    pub fn register(
-        &mut self,
-        src: Address,
-        dest: Address,
-        body: Box<RawValue>,
-        now: Duration,
-    ) -> Message {
+    pub fn register(&mut self, src: Address, dest: Address, body: B, now: Duration) -> Message<B> {
         let message = Message { id: self.next_id, src, dest, body };
         self.next_id += 1;
         self.counts.sent(&message);
@@ -169,7 +169,7 @@ impl Network {
     /// A node goes down: what is under way to it is lost, and what is sent to it
     /// from now on.
     pub fn disconnect(&mut self, node: usize) {
-        self.receivers[node] = Receiver { is_down: true, ..Receiver::default() };
+        self.receivers[node] = Receiver::new(true);
         self.late.retain(|Reverse(late)| late.message.dest != Address::Node(node));
         self.in_hand.retain(|Reverse((.., receiver))| *receiver != node);
     }
@@ -184,7 +184,7 @@ impl Network {
     /// # Panics
     ///
     /// When the receiver is a client or a node that does not exist.
-    pub fn post(&mut self, message: Message, now: Duration) {
+    pub fn post(&mut self, message: Message<B>, now: Duration) {
         let receiver = self.receiver(message.dest).expect("a node or a service");
         let latency = if message.involves_client() { Duration::ZERO } else { self.latency.draw() };
         if self.receivers[receiver].is_down {
@@ -204,7 +204,7 @@ impl Network {
         }
     }
 
-    fn queue(&mut self, receiver: usize, queued: Queued) {
+    fn queue(&mut self, receiver: usize, queued: Queued<B>) {
         if !self.receivers[receiver].is_down {
             self.receivers[receiver].queue.push(Reverse(queued));
             self.take(receiver);
@@ -219,7 +219,7 @@ impl Network {
     }
 
     /// The next message, received, if one is due by `now`.
-    pub fn receive(&mut self, now: Duration) -> Option<Message> {
+    pub fn receive(&mut self, now: Duration) -> Option<Message<B>> {
         while self.late.peek().is_some_and(|Reverse(queued)| queued.due <= now) {
             let Reverse(queued) = self.late.pop()?;
             let receiver = self.receiver(queued.message.dest)?;
@@ -238,14 +238,14 @@ impl Network {
 
     /// Counts a message as received. Of those to clients, which do not queue
     /// here, the network has to be told.
-    pub fn received(&mut self, message: &Message, now: Duration) {
+    pub fn received(&mut self, message: &Message<B>, now: Duration) {
         self.counts.received(message);
         if self.watch.recv {
             self.note(TrafficEvent::Recv, message, now);
         }
     }
 
-    fn note(&mut self, event: TrafficEvent, message: &Message, time: Duration) {
+    fn note(&mut self, event: TrafficEvent, message: &Message<B>, time: Duration) {
         self.traffic.push(Traffic { time, event, message: message.clone() });
     }
 
@@ -324,27 +324,27 @@ fn is_linked(links: &Neighbours, receiver: usize, src: Address) -> bool {
     }
 }
 
-impl Queued {
+impl<B> Queued<B> {
     fn key(&self) -> (Duration, u64) {
         (self.due, self.message.id)
     }
 }
 
-impl PartialEq for Queued {
+impl<B> PartialEq for Queued<B> {
     fn eq(&self, other: &Self) -> bool {
         self.key() == other.key()
     }
 }
 
-impl Eq for Queued {}
+impl<B> Eq for Queued<B> {}
 
-impl PartialOrd for Queued {
+impl<B> PartialOrd for Queued<B> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Queued {
+impl<B> Ord for Queued<B> {
     fn cmp(&self, other: &Self) -> Ordering {
         self.key().cmp(&other.key())
     }

@@ -20,6 +20,8 @@ mod seq;
 mod session;
 mod worst;
 
+use checkers::history::raw;
+use maelstrom::machine::{Answer, ServiceCall};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::value::RawValue;
@@ -74,17 +76,28 @@ impl Services {
         if header.as_ref().is_some_and(Header::is_reply) {
             return None;
         }
-        let client = self.lives.sender(message);
-        let service: &mut dyn Service = match name {
+        let client = self.lives.sender(message.src, message.id);
+        let reply = Request::parse(&message.body)
+            .and_then(|request| self.named(name).handle(client, &request))
+            .unwrap_or_else(|reply| reply);
+        Some(reply.into_body(header.and_then(|header| header.msg_id)))
+    }
+
+    /// The answer to a machine's call, which came in a message of this id.
+    pub(crate) fn call(&mut self, call: &ServiceCall, src: Address, id: u64) -> Answer {
+        let (name, client) = (ServiceName::of(call.service), self.lives.sender(src, id));
+        let key = raw(&call.key);
+        let reply = self.named(name).handle(client, &Request::of(call, &key));
+        reply.unwrap_or_else(|reply| reply).into_answer(call)
+    }
+
+    fn named(&mut self, name: ServiceName) -> &mut dyn Service {
+        match name {
             ServiceName::LinKv => &mut self.lin_kv,
             ServiceName::SeqKv => &mut *self.seq_kv,
             ServiceName::LwwKv => &mut self.lww_kv,
             ServiceName::LinTso => &mut self.lin_tso,
-        };
-        let reply = Request::parse(&message.body)
-            .and_then(|request| service.handle(client, &request))
-            .unwrap_or_else(|reply| reply);
-        Some(reply.into_body(header.and_then(|header| header.msg_id)))
+        }
     }
 }
 

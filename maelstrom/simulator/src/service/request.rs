@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use checkers::history::raw;
+use maelstrom::machine::{Answer, Operation, ServiceCall};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -79,6 +80,26 @@ impl<'a> Request<'a> {
             .map_err(|error| Reply::Error { code: 12, text: format!("malformed request: {error}") })
     }
 
+    /// What a machine asks of a key.
+    pub(super) fn of(call: &'a ServiceCall, key: &'a RawValue) -> Self {
+        let request = |kind| Self {
+            kind: Cow::Borrowed(kind),
+            key,
+            value: null(),
+            from: null(),
+            to: null(),
+            create_if_not_exists: None,
+        };
+        match &call.operation {
+            Operation::Read => request("read"),
+            Operation::Write(value) => Self { value, ..request("write") },
+            Operation::Cas { from, to, create } => {
+                let create_if_not_exists = Some(Truthy(*create));
+                Self { from, to, create_if_not_exists, ..request("cas") }
+            }
+        }
+    }
+
     pub(super) fn kind(&self) -> &str {
         &self.kind
     }
@@ -124,6 +145,18 @@ impl KvOperation<'_> {
 impl Reply {
     pub(super) fn not_supported(kind: &str, supported: &str) -> Self {
         Self::Error { code: 10, text: format!("this service knows {supported}, not {}", raw(kind)) }
+    }
+
+    /// The same as what a machine's call brings.
+    pub(super) fn into_answer(self, call: &ServiceCall) -> Answer {
+        let is_read = matches!(call.operation, Operation::Read);
+        match self {
+            Self::ReadOk { value } => Answer::Read(Ok(Some(value))),
+            Self::WriteOk | Self::CasOk => Answer::Changed(Ok(true)),
+            Self::Error { code: 20, .. } if is_read => Answer::Read(Ok(None)),
+            Self::Error { code: 20 | 22, .. } => Answer::Changed(Ok(false)),
+            Self::Error { .. } | Self::TsOk { .. } => unreachable!("what a machine can ask"),
+        }
     }
 
     /// The reply's body. The original answers a request without a `msg_id` too,

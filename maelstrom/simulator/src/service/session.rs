@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::net::{Address, Message};
+use crate::net::Address;
 
 /// A client of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,9 +30,10 @@ impl Lives {
         self.begun.entry(address).or_default().push(first_id);
     }
 
-    pub(super) fn sender(&self, message: &Message) -> Client {
-        let begun = self.begun.get(&message.src);
-        let life = begun.map_or(0, |ids| ids.partition_point(|&first| first <= message.id));
-        Client { address: message.src, life }
+    /// The sender of the message with this id.
+    pub(super) fn sender(&self, address: Address, id: u64) -> Client {
+        let begun = self.begun.get(&address);
+        let life = begun.map_or(0, |ids| ids.partition_point(|&first| first <= id));
+        Client { address, life }
     }
 }

@@ -1,0 +1,216 @@
+//! What happens: messages, alarms, faults; and what machines want done.
+
+use std::time::Duration;
+
+use maelstrom::Error;
+use maelstrom::machine::{Client, Input, Machine, Output, Rank, ServiceCall, Time};
+
+use super::agenda::Due;
+use super::node::Call;
+use super::{Body, Cluster, Step};
+use crate::net::{Address, Message, ServiceName};
+
+/// The granularity of timers, as of a node that runs in real time.
+const GRANULARITY: Duration = Duration::from_millis(1);
+/// Steps at the same time above which it will not go on.
+const CROWD: u64 = 1_000_000;
+
+impl<M: Machine> Cluster<M> {
+    /// Lets the next thing happen, if it is due by `end`.
+    pub(super) fn next(&mut self, end: Time) -> bool {
+        let times = [self.net.next_due(), self.agenda.next(), self.nemesis.due()];
+        let Some(at) = times.into_iter().flatten().min().filter(|&at| at <= end) else {
+            return false;
+        };
+        self.now = self.now.max(at);
+        let is_due = |time: Option<Time>| time.is_some_and(|time| time <= at);
+        if is_due(times[0]) {
+            if let Some(message) = self.net.receive(self.now) {
+                self.arrive(message);
+            }
+        } else if is_due(times[1]) {
+            self.let_be_due();
+        } else if let Some(action) = self.nemesis.act() {
+            self.apply(action.effect);
+        }
+        true
+    }
+
+    fn arrive(&mut self, Message { id, src, dest, body }: Message<Body<M>>) {
+        match (dest, src, body) {
+            (Address::Node(node), Address::Node(from), Body::Message(message)) => {
+                self.deliver(node, Input::Message(from, message));
+            }
+            (Address::Node(node), _, Body::Answer(call, answer)) => {
+                if let Some(call) = self.nodes[node].calls.remove(&call) {
+                    self.deliver(node, Input::Returned(call.tag, *answer));
+                }
+            }
+            (Address::Service(_), Address::Node(_), Body::Call(number, call)) => {
+                let answer = Box::new(self.services.call(&call, src, id));
+                self.post(dest, src, Body::Answer(number, answer));
+            }
+            _ => unreachable!("nodes and services say nothing else to each other"),
+        }
+    }
+
+    fn let_be_due(&mut self) {
+        let Some(entry) = self.agenda.pop() else { return };
+        let (rank, node) = (entry.node, &mut self.nodes[entry.node]);
+        if node.life != entry.life || node.machine.is_none() {
+            return;
+        }
+        match entry.due {
+            Due::Wake => self.ring(rank),
+            Due::GiveUp(client) => self.deliver(rank, Input::GiveUp(client)),
+            Due::Call(number, call) => self.send_call(rank, number, call),
+            Due::Timeout(number) => {
+                if let Some(call) = node.calls.remove(&number) {
+                    self.deliver(rank, Input::Returned(call.tag, call.unanswered));
+                }
+            }
+            Due::Written(records) => {
+                let more = records - node.safe;
+                node.safe = records;
+                self.deliver(rank, Input::Written(more as u64));
+            }
+        }
+    }
+
+    /// Wakes a machine if it still wants that, and sets its next alarm.
+    fn ring(&mut self, rank: Rank) {
+        let node = &mut self.nodes[rank];
+        node.alarm = None;
+        if node.is_paused {
+            return;
+        }
+        if node.deadline.is_some_and(|deadline| deadline <= self.now) {
+            node.not_before = self.now + GRANULARITY;
+            return self.handle(rank, Input::Wake);
+        }
+        self.set_alarm(rank);
+    }
+
+    fn set_alarm(&mut self, rank: Rank) {
+        let node = &mut self.nodes[rank];
+        let Some(at) = node.deadline.map(|deadline| deadline.max(node.not_before)) else { return };
+        if node.alarm.is_none_or(|alarm| at < alarm) {
+            node.alarm = Some(at);
+            self.agenda.add(at, rank, node.life, Due::Wake);
+        }
+    }
+
+    /// Has a node handle an input now, or when it goes on.
+    pub(super) fn deliver(&mut self, rank: Rank, input: Input<M>) {
+        let node = &mut self.nodes[rank];
+        if node.is_paused {
+            node.backlog.push_back(input);
+        } else {
+            self.handle(rank, input);
+        }
+    }
+
+    /// A paused node goes on: what waits comes first.
+    pub(super) fn go_on(&mut self, rank: Rank) {
+        let node = &mut self.nodes[rank];
+        node.is_paused = false;
+        while let Some(input) = self.nodes[rank].backlog.pop_front() {
+            self.handle(rank, input);
+        }
+        self.set_alarm(rank);
+    }
+
+    /// A step.
+    fn handle(&mut self, rank: Rank, input: Input<M>) {
+        let gives_up = match input {
+            Input::GiveUp(client) if self.reply(client).is_some() => return,
+            Input::GiveUp(client) => Some(client),
+            _ => None,
+        };
+        let node = &mut self.nodes[rank];
+        let Some(machine) = &mut node.machine else { return };
+        machine.handle(self.now - node.started, input, &mut self.outputs);
+        node.deadline = machine.deadline().map(|deadline| node.started + deadline);
+        self.count_step();
+        self.consult(rank);
+        self.carry_out(rank);
+        self.set_alarm(rank);
+        if let Some(client) = gives_up.filter(|&client| self.reply(client).is_none()) {
+            self.fail(format_args!("n{rank} does not reply to {client:?}, who gives up"));
+        }
+    }
+
+    fn count_step(&mut self) {
+        self.steps += 1;
+        if self.crowd.0 != self.now {
+            self.crowd = (self.now, self.steps);
+        } else if self.steps - self.crowd.1 > CROWD {
+            self.fail("time does not go on");
+        }
+    }
+
+    /// Lets the oracles look at a step.
+    fn consult(&mut self, node: Rank) {
+        let Some(machine) = self.nodes[node].machine.as_ref() else { return };
+        let step = Step { now: self.now, node, machine, outputs: self.outputs.as_slice() };
+        let verdict = self.oracles.iter_mut().try_for_each(|oracle| oracle(&step));
+        if let Err(what) = verdict {
+            self.fail(what);
+        }
+    }
+
+    fn carry_out(&mut self, rank: Rank) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        for output in outputs.drain() {
+            match output {
+                Output::Reply(client, reply) => self.note_reply(rank, client, reply),
+                Output::Send(to, message) => {
+                    self.post(Address::Node(rank), Address::Node(to), Body::Message(message));
+                }
+                Output::Call(tag, call) => self.call(rank, tag, Box::new(call)),
+                Output::Write(record) => self.write(rank, record),
+            }
+        }
+        self.outputs = outputs;
+    }
+
+    fn note_reply(&mut self, node: Rank, client: Client, reply: Result<M::Reply, Error>) {
+        let now = self.now;
+        let Client(number) = client;
+        match self.asked.get_mut(number as usize) {
+            Some(asked) if asked.node == node && asked.reply.is_none() => {
+                asked.reply = Some((now, reply));
+            }
+            _ => self.fail(format_args!("n{node} replies {reply:?} to {client:?}, who did not ask it or was replied to before")),
+        }
+    }
+
+    fn post(&mut self, src: Address, dest: Address, body: Body<M>) {
+        let message = self.net.register(src, dest, body, self.now);
+        self.net.post(message, self.now);
+    }
+
+    fn call(&mut self, rank: Rank, tag: M::Call, call: Box<ServiceCall>) {
+        self.last_call += 1;
+        let (number, node, sent) = (self.last_call, &mut self.nodes[rank], self.now + call.pause);
+        node.calls.insert(number, Call::new(tag, &call));
+        self.agenda.add(sent + call.timeout, rank, node.life, Due::Timeout(number));
+        if call.pause.is_zero() {
+            self.send_call(rank, number, call);
+        } else {
+            self.agenda.add(sent, rank, node.life, Due::Call(number, call));
+        }
+    }
+
+    fn send_call(&mut self, rank: Rank, number: u64, call: Box<ServiceCall>) {
+        let service = Address::Service(ServiceName::of(call.service));
+        self.post(Address::Node(rank), service, Body::Call(number, call));
+    }
+
+    fn write(&mut self, rank: Rank, record: M::Record) {
+        let node = &mut self.nodes[rank];
+        node.records.push(record);
+        let safe = Due::Written(node.records.len());
+        self.agenda.add(self.now + self.write_time, rank, node.life, safe);
+    }
+}

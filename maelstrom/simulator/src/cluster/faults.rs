@@ -1,0 +1,82 @@
+//! Faults of a cluster, by the nemesis or by a test.
+
+use maelstrom::machine::{Input, Machine, Members, Rank};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+
+use super::Cluster;
+use crate::nemesis::Effect;
+use crate::net::{Address, Disorder, Grudge};
+
+impl<M: Machine> Cluster<M> {
+    /// Has a fault begin or end, beside those that come by themselves. Faults of clocks
+    /// and disks do nothing.
+    pub fn apply(&mut self, effect: Effect) {
+        let nodes = || 0..self.nodes.len();
+        match effect {
+            Effect::Partition(grudge) => self.net.partition(grudge),
+            Effect::Heal => self.net.heal(),
+            Effect::OneWay(grudge) => self.net.cut_one_way(grudge),
+            Effect::Loss(loss) => self.net.disorder().loss = loss,
+            Effect::Duplicate(duplicate) => self.net.disorder().duplicate = duplicate,
+            Effect::Reorder(reorder) => self.net.disorder().reorder = reorder,
+            Effect::Slow(slow) => self.net.disorder().slow = slow,
+            Effect::Kill(nodes) => nodes.into_iter().for_each(|node| self.kill(node)),
+            Effect::Start => nodes().for_each(|node| self.start(node)),
+            Effect::Pause(nodes) => nodes.into_iter().for_each(|node| self.pause(node)),
+            Effect::Resume => nodes().for_each(|node| self.resume(node)),
+            Effect::Clock(_)
+            | Effect::Fill(_)
+            | Effect::Free
+            | Effect::Twin(_)
+            | Effect::Nothing => {}
+        }
+    }
+
+    /// Ends all faults for good, starts the nodes that are down, and lets go on those
+    /// that are paused.
+    pub fn heal(&mut self) {
+        self.nemesis.stop();
+        *self.net.disorder() = Disorder::default();
+        for effect in [Effect::Heal, Effect::OneWay(Grudge::new()), Effect::Start, Effect::Resume] {
+            self.apply(effect);
+        }
+    }
+
+    fn kill(&mut self, rank: Rank) {
+        if self.nodes[rank].machine.is_some() {
+            self.nodes[rank].kill();
+            self.net.disconnect(rank);
+        }
+    }
+
+    /// Starts a node, unless it runs.
+    pub(super) fn start(&mut self, rank: Rank) {
+        if self.nodes[rank].machine.is_some() {
+            return;
+        }
+        self.net.connect(rank);
+        self.services.begin_life(Address::Node(rank), self.net.next_id());
+        let (members, rng) = (Members::new(&self.ids[rank], &self.ids), self.new_rng());
+        let node = &mut self.nodes[rank];
+        node.machine = Some((self.make)(members, rng, &node.records));
+        node.life += 1;
+        node.started = self.now;
+        self.deliver(rank, Input::Start);
+    }
+
+    fn new_rng(&mut self) -> StdRng {
+        StdRng::from_rng(&mut self.rng)
+    }
+
+    fn pause(&mut self, rank: Rank) {
+        let node = &mut self.nodes[rank];
+        node.is_paused = node.machine.is_some();
+    }
+
+    fn resume(&mut self, rank: Rank) {
+        if self.nodes[rank].is_paused {
+            self.go_on(rank);
+        }
+    }
+}

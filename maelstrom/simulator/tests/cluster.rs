@@ -1,0 +1,270 @@
+//! Clusters of machines: what they hold machines to, and what survives what.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use maelstrom::machine::{
+    Client, Input, Machine, Members, Outputs, Rank, Service, ServiceCall, Time,
+};
+use maelstrom::{Error, message_types};
+use simulator::cluster::{Cluster, Conditions};
+use simulator::links::Links;
+use simulator::nemesis::{Effect, Fault};
+use simulator::settings::{Latency, LatencyDist};
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+message_types! { "word": struct Word { number: u64 }; }
+
+/// What a client asks of a [`Clerk`].
+#[derive(Clone, Copy, Debug)]
+enum Ask {
+    /// To reply so often.
+    Replies(usize),
+    /// To write this, and reply when it is safe.
+    Write(u64),
+    /// To set a key of a service from one number to another, and to reply whether it did.
+    Cas(Service, u64, u64),
+    /// To tell all others a number.
+    Tell(u64),
+    /// To be woken all the time.
+    Spin,
+}
+
+struct Clerk {
+    members: Members,
+    records: Vec<u64>,
+    waiting: Vec<Client>,
+    heard: Vec<(Time, Rank, u64)>,
+    spins: bool,
+}
+
+impl Clerk {
+    fn new(members: Members, records: &[u64]) -> Self {
+        let (waiting, heard, spins) = Default::default();
+        Self { members, records: records.to_vec(), waiting, heard, spins }
+    }
+
+    fn asked(&mut self, client: Client, ask: Ask, out: &mut Outputs<Self>) {
+        match ask {
+            Ask::Replies(times) => (0..times).for_each(|_| out.reply(client, true)),
+            Ask::Write(record) => {
+                self.waiting.push(client);
+                out.write(record);
+            }
+            Ask::Cas(service, from, to) => {
+                let call = ServiceCall::cas_or_create(service, "key", &from, &to);
+                out.call(client, call.after(10 * MS));
+            }
+            Ask::Tell(number) => {
+                self.members.others().for_each(|node| out.send(node, Word { number }));
+                out.reply(client, true);
+            }
+            Ask::Spin => self.spins = true,
+        }
+    }
+}
+
+impl Machine for Clerk {
+    type Request = Ask;
+    type Reply = bool;
+    type Message = Word;
+    type Call = Client;
+    type Record = u64;
+
+    fn handle(&mut self, now: Time, input: Input<Self>, out: &mut Outputs<Self>) {
+        match input {
+            Input::Request(client, ask) => self.asked(client, ask, out),
+            Input::Message(from, Word { number }) => self.heard.push((now, from, number)),
+            Input::Written(records) => {
+                let written = self.waiting.drain(..records as usize);
+                written.for_each(|client| out.reply(client, true));
+            }
+            Input::Returned(client, answer) => match answer.done() {
+                Ok(done) => out.reply(client, done),
+                Err(error) => out.fail(client, error.into()),
+            },
+            _ => {}
+        }
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.spins.then_some(Time::ZERO)
+    }
+}
+
+fn cluster(nodes: usize, conditions: Conditions) -> Cluster<Clerk> {
+    Cluster::new(nodes, 1, conditions, |members, _, records| Clerk::new(members, records))
+}
+
+fn constant(mean: Duration) -> Latency {
+    Latency { mean, dist: LatencyDist::Constant }
+}
+
+#[test]
+fn a_client_that_is_replied_to_twice_or_gives_up_without_a_reply_fails_the_run() {
+    let mut twice = cluster(1, Conditions::default());
+    twice.ask(0, Ask::Replies(2));
+    let what = twice.run_for(SECOND).unwrap_err();
+    assert!(what.starts_with("seed 1, 0ns: n0 replies Ok(true) to Client(0)"), "{what}");
+
+    let mut silent = cluster(1, Conditions::default());
+    silent.ask_within(SECOND, 0, Ask::Replies(1));
+    assert_eq!(silent.run_for(2 * SECOND), Ok(()));
+    silent.ask_within(SECOND, 0, Ask::Replies(0));
+    let what = silent.run_for(2 * SECOND).unwrap_err();
+    assert!(what.contains("3s: n0 does not reply to Client(1), who gives up"), "{what}");
+}
+
+#[test]
+fn an_oracle_sees_every_step_and_ends_the_run() {
+    let mut cluster = cluster(2, Conditions::default());
+    cluster.check(|step| match step.machine.heard.len() {
+        3 => Err(format!("n{} has heard enough", step.node)),
+        _ => Ok(()),
+    });
+    (0..5).for_each(|number| {
+        cluster.ask(0, Ask::Tell(number));
+    });
+    assert_eq!(cluster.run_for(SECOND), Err("seed 1, 0ns: n1 has heard enough".to_owned()));
+    assert_eq!(cluster.steps(), 2 + 5 + 3, "both start, 5 requests, 3 messages");
+}
+
+#[test]
+fn a_machine_whose_deadline_stays_in_the_past_is_woken_once_a_millisecond() {
+    let mut cluster = cluster(1, Conditions::default());
+    cluster.ask(0, Ask::Spin);
+    cluster.run_for(SECOND).unwrap();
+    assert_eq!(cluster.steps(), 2 + 1001);
+}
+
+#[test]
+fn what_is_safe_survives_a_kill_and_what_is_not_is_lost() {
+    let mut cluster = cluster(1, Conditions { write_time: 10 * MS, ..Conditions::default() });
+    let safe = cluster.ask(0, Ask::Write(1));
+    cluster.run_for(5 * MS).unwrap();
+    let lost = cluster.ask(0, Ask::Write(2));
+    cluster.run_for(5 * MS).unwrap();
+    cluster.apply(Effect::Kill(vec![0]));
+    cluster.run_for(SECOND).unwrap();
+    assert_eq!((cluster.reply(safe), cluster.reply(lost)), (Some(&Ok(true)), None));
+    assert!(cluster.machine(0).is_none());
+    cluster.apply(Effect::Start);
+    let again = cluster.ask(0, Ask::Write(3));
+    cluster.run_for(SECOND).unwrap();
+    assert_eq!(cluster.machine(0).unwrap().records, [1]);
+    assert_eq!(cluster.reply(again), Some(&Ok(true)));
+}
+
+#[test]
+fn services_answer_after_the_pause_and_both_ways_or_the_time_is_over() {
+    for service in [Service::LinKv, Service::SeqKv] {
+        let latency = constant(100 * MS);
+        let mut cluster = cluster(1, Conditions { latency, ..Conditions::default() });
+        let asks: Vec<Client> = [(1, 2), (1, 3), (2, 3)]
+            .map(|(from, to)| {
+                let client = cluster.ask(0, Ask::Cas(service, from, to));
+                cluster.run_for(SECOND).unwrap();
+                client
+            })
+            .to_vec();
+        let times = asks.iter().map(|client| {
+            let asked = &cluster.asked()[client.0 as usize];
+            let (at, reply) = asked.reply.as_ref().unwrap();
+            (reply.clone().unwrap(), *at - asked.at)
+        });
+        let both_ways = 210 * MS;
+        assert_eq!(
+            times.collect::<Vec<_>>(),
+            [(true, both_ways), (false, both_ways), (true, both_ways)]
+        );
+    }
+    let latency = constant(2 * SECOND);
+    let mut slow = cluster(1, Conditions { latency, ..Conditions::default() });
+    let asked = slow.ask(0, Ask::Cas(Service::LinKv, 1, 2));
+    slow.run_for(10 * SECOND).unwrap();
+    let late = Err(Error::timeout("lin-kv did not answer within 1s"));
+    assert_eq!(slow.reply(asked), Some(&late));
+}
+
+#[test]
+fn a_paused_node_handles_what_came_meanwhile_when_it_goes_on() {
+    let mut cluster = cluster(2, Conditions { latency: constant(MS), ..Conditions::default() });
+    cluster.apply(Effect::Pause(vec![1]));
+    cluster.ask(0, Ask::Tell(7));
+    let waits = cluster.ask(1, Ask::Replies(1));
+    cluster.run_for(SECOND).unwrap();
+    assert!(cluster.machine(1).unwrap().heard.is_empty() && cluster.reply(waits).is_none());
+    cluster.apply(Effect::Resume);
+    assert_eq!(cluster.machine(1).unwrap().heard, [(SECOND, 0, 7)]);
+    assert_eq!(cluster.reply(waits), Some(&Ok(true)));
+}
+
+#[test]
+fn only_nodes_with_a_link_that_is_not_cut_hear_each_other() {
+    let links = Links::Chain.neighbours(3).unwrap();
+    let mut cluster = cluster(3, Conditions { links: Some(links), ..Conditions::default() });
+    let heard = |cluster: &Cluster<Clerk>, node| cluster.machine(node).unwrap().heard.len();
+    cluster.ask(0, Ask::Tell(1));
+    cluster.run_for(SECOND).unwrap();
+    assert_eq!((heard(&cluster, 1), heard(&cluster, 2)), (1, 0));
+    cluster.apply(Effect::Partition(vec![[1].into(), [0].into(), [].into()]));
+    cluster.ask(0, Ask::Tell(1));
+    cluster.run_for(SECOND).unwrap();
+    assert_eq!(heard(&cluster, 1), 1);
+    cluster.heal();
+    cluster.ask(0, Ask::Tell(1));
+    cluster.run_for(SECOND).unwrap();
+    assert_eq!(heard(&cluster, 1), 2);
+}
+
+#[test]
+fn the_same_seed_brings_the_same_steps() {
+    let run = |seed| {
+        let conditions = Conditions {
+            latency: Latency { mean: 20 * MS, dist: LatencyDist::Exponential },
+            faults: Fault::OF_NETWORKS_AND_NODES.to_vec(),
+            ..Conditions::default()
+        };
+        let mut cluster =
+            Cluster::new(4, seed, conditions, |members, _, records| Clerk::new(members, records));
+        cluster.load(20 * SECOND, 50.0, |cluster, node| {
+            cluster.ask(node, Ask::Tell(1));
+        })?;
+        cluster.heal();
+        cluster.run_for(SECOND)?;
+        let heard = (0..4).map(|node| cluster.machine(node).unwrap().heard.clone());
+        Ok::<_, String>((cluster.steps(), heard.collect::<Vec<_>>()))
+    };
+    assert!(run(7).unwrap().0 > 1000);
+    assert_eq!(run(7), run(7));
+    assert_ne!(run(7), run(8));
+}
+
+/// (A machine without messages, calls and records.)
+struct Idle;
+
+impl Machine for Idle {
+    type Request = ();
+    type Reply = ();
+    type Message = Infallible;
+    type Call = Infallible;
+    type Record = Infallible;
+
+    fn handle(&mut self, _: Time, _: Input<Self>, _: &mut Outputs<Self>) {}
+
+    fn deadline(&self) -> Option<Time> {
+        None
+    }
+}
+
+#[test]
+fn a_node_that_is_down_replies_never_and_starts_once() {
+    let mut cluster = Cluster::new(2, 1, Conditions::default(), |_, _, _| Idle);
+    cluster.apply(Effect::Kill(vec![0, 0]));
+    cluster.ask_within(SECOND, 0, ());
+    cluster.apply(Effect::Start);
+    cluster.run_for(2 * SECOND).unwrap();
+    assert_eq!(cluster.steps(), 3, "two starts, and another one");
+}
