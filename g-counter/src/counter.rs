@@ -1,125 +1,93 @@
-//! The counter as a state machine: events in, commands out; no I/O, no clock.
+//! The counter as a state machine.
 //!
 //! It joins the parts: the [`Ledger`] writes this node's share, the [`Table`]
 //! knows all shares, [`Links`] spread them, [`Lookups`] fetch what neighbours do
-//! not tell. Every method that takes an event returns what to do about it;
-//! [`Counter::deadline`] says when to call [`Counter::tick`] if nothing happens
-//! before.
+//! not tell.
 //!
 //! Always: the table contains only shares that were in the service, so what a
 //! read returns has happened, and what one life has read no later read of it
 //! lacks.
 //!
-//! What is left to others: carrying commands out. Each [`Command::Write`],
-//! [`Command::Check`] and [`Command::Look`] is answered by one event, at the
-//! latest when its patience ends; a reply that comes after that is ignored.
-//!
 //! [`Ledger`]: crate::ledger
 
-use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::mem;
+use std::time::Duration;
 
-use maelstrom::NodeId;
-use tokio::time::Instant;
+use maelstrom::machine::{
+    Answer, Client, Input, Machine, Members, Outputs, Rank, Service, ServiceCall, Time,
+};
+use maelstrom::{CallError, Definite, Error};
 
 use crate::gossip::{Gossip, Links};
-use crate::injected_bugs::Bug;
+use crate::injected_bugs::{Bug, Bugs};
 use crate::integer::Integer;
-use crate::ledger::{Ledger, NoAnswer, Pace};
+use crate::ledger::{Ledger, NoAnswer, key};
 use crate::lookup::Lookups;
 use crate::share::Share;
 use crate::table::Table;
 
-/// What to do.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Command<T> {
-    /// Set this node's key to `to` if it is `from`, or if nobody has written it,
-    /// and report to [`Counter::written`].
-    Write {
-        /// What the key should be.
-        from: Share,
-        /// What it should become.
-        to: Share,
-        /// When, and how long to wait.
-        pace: Pace,
-    },
-    /// Read this node's key and report to [`Counter::checked`].
-    Check(Pace),
-    /// Read these nodes' keys, after a write of something new that makes reads fresh
-    /// where the service lets it, and report each to [`Counter::looked_up`], if there is
-    /// anything to report.
-    Look(Vec<NodeId>),
-    /// Send that node a message, which may get lost.
-    Tell(NodeId, Gossip),
-    /// Answer a client.
-    Answer(T, Answer),
+/// How long a lookup waits.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What clients ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Add this. The reply comes when it is in the service.
+    Add(Integer),
+    /// Tell the counter's value.
+    Read,
 }
 
-/// What a client is answered.
+/// What clients are answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Reply {
     /// The add is in the service.
     Added,
     /// The counter's value.
     Value(Integer),
-    /// No.
-    Refused(Refusal),
 }
 
-/// Why a client is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The add did not happen.
-    #[error("the node is shutting down; nothing was added")]
-    Closing,
-    /// The add may have happened.
-    #[error("the node lost track of the write that contains this add; read the counter to see")]
-    Unknown,
+/// What the service is called for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// To set this node's key.
+    Write,
+    /// To read this node's key.
+    Check,
+    /// To write something new, which makes the reads of these nodes' keys fresh that
+    /// follow, where the service lets it.
+    Freshen(Vec<Rank>),
+    /// To read another node's key.
+    LookUp(Rank),
 }
 
-/// One node's view of the counter. `T` stands for a client that waits.
+/// One node's view of the counter.
 #[derive(Debug)]
-pub struct Counter<T> {
-    own: NodeId,
-    /// All other nodes.
-    peers: BTreeSet<NodeId>,
-    pub(crate) ledger: Ledger<T>,
+pub struct Counter {
+    members: Members,
+    ledger: Ledger,
     table: Table,
     links: Links,
     lookups: Lookups,
     /// Reads that came before this life had begun.
-    readers: Vec<T>,
+    readers: Vec<Client>,
+    bugs: Bugs,
 }
 
-impl<T> Counter<T> {
-    /// The counter of node `own` in a cluster of `nodes`. `nonce` must be drawn
-    /// anew by every life of the node.
-    pub fn new(own: &NodeId, nodes: &[NodeId], nonce: u64, now: Instant) -> Self {
-        let peers: BTreeSet<NodeId> = nodes.iter().filter(|&node| node != own).cloned().collect();
+impl Counter {
+    /// The counter of a node. Every start of the node draws a `nonce` of its own.
+    pub fn new(members: Members, nonce: u64, bugs: Bugs) -> Self {
+        let nonce = if bugs.has(Bug::SameNonce) { 7 } else { nonce };
         Self {
-            own: own.clone(),
-            ledger: Ledger::new(nonce, now),
+            ledger: Ledger::new(key(&members, members.me()), nonce, bugs),
             table: Table::default(),
-            links: Links::new(own, nodes),
-            lookups: Lookups::new(peers.iter().cloned().collect()),
-            peers,
+            links: Links::new(members.clone()),
+            lookups: Lookups::default(),
             readers: Vec::new(),
+            members,
+            bugs,
         }
-    }
-
-    /// Begins: to be called once.
-    pub fn start(&mut self, now: Instant) -> Vec<Command<T>> {
-        let mut out = Vec::new();
-        self.ledger.start(now, &mut out);
-        out
-    }
-
-    /// A client adds. It is answered when its add is in the service.
-    pub fn add(&mut self, client: T, delta: Integer, now: Instant) -> Vec<Command<T>> {
-        self.ledger.add(client, delta);
-        let mut out = Vec::new();
-        self.ledger.flush(now, &mut out);
-        out
     }
 
     /// A client reads. It is answered at once from what is known here, except
@@ -127,103 +95,135 @@ impl<T> Counter<T> {
     /// lives before it have added: a read contains every add that this node
     /// ever acknowledged. Whether what is known here is up to date is found out
     /// meanwhile, for the next read.
-    pub fn read(&mut self, client: T, now: Instant) -> Vec<Command<T>> {
+    fn read(&mut self, client: Client, now: Time, out: &mut Outputs<Self>) {
         if self.ledger.confirmed().is_none() {
-            self.readers.push(client);
-            return Vec::new();
+            return self.readers.push(client);
         }
-        if !self.ledger.bugs.has(Bug::NeverAsk) {
+        if !self.bugs.has(Bug::NeverAsk) {
             self.links.check(now);
         }
-        let mut out = vec![Command::Answer(client, self.value())];
-        out.append(&mut self.tick(now));
-        out
+        self.tell_value(client, out);
     }
 
-    /// [`Command::Write`] was answered: whether it was done.
-    pub fn written(&mut self, answer: Result<bool, NoAnswer>, now: Instant) -> Vec<Command<T>> {
-        let mut out = Vec::new();
-        if let Some(share) = self.ledger.written(answer, now, &mut out) {
-            self.confirmed(share, now, &mut out);
+    fn tell_value(&self, client: Client, out: &mut Outputs<Self>) {
+        let value = self.table.total().clone();
+        if self.bugs.has(Bug::NarrowSums) && value > i64::MAX.into() {
+            return out.fail(client, Error::new(Definite::PreconditionFailed, "out of range"));
         }
-        out
+        out.reply(client, Reply::Value(value));
     }
 
-    /// [`Command::Check`] was answered: what the key is,
-    /// [`Share::unwritten`] if there is none.
-    pub fn checked(&mut self, answer: Result<Share, NoAnswer>, now: Instant) -> Vec<Command<T>> {
-        let mut out = Vec::new();
-        if let Some(share) = self.ledger.found(answer, now, &mut out) {
-            self.confirmed(share, now, &mut out);
+    fn returned(&mut self, call: Call, answer: Answer, now: Time, out: &mut Outputs<Self>) {
+        let confirmed = match call {
+            Call::Write => self.ledger.written(known(answer.done()), now, out),
+            Call::Check => {
+                let found = known(answer.value());
+                let found = found.map(|share| share.unwrap_or_else(Share::unwritten));
+                self.ledger.found(found, now, out)
+            }
+            Call::Freshen(nodes) => {
+                if let Err(error) = answer.done() {
+                    tracing::debug!(%error, "what is looked up may be old");
+                }
+                return nodes.into_iter().for_each(|node| self.look_up(node, out));
+            }
+            Call::LookUp(node) => return self.looked_up(node, answer.value()),
+        };
+        if let Some(share) = confirmed {
+            self.confirmed(share, now, out);
         }
-        out
-    }
-
-    /// [`Command::Look`] was answered with that node's share.
-    pub fn looked_up(&mut self, node: &NodeId, share: Share, now: Instant) -> Vec<Command<T>> {
-        if self.table.learn(node, share, None) {
-            self.lookups.succeeded();
-        }
-        self.tick(now)
-    }
-
-    /// A message came. What is not of this cluster is ignored.
-    pub fn received(&mut self, from: &NodeId, mut gossip: Gossip, now: Instant) -> Vec<Command<T>> {
-        if !self.peers.contains(from) {
-            return Vec::new();
-        }
-        gossip.shares.retain(|node, _| *node == self.own || self.peers.contains(node));
-        self.links.receive(from, &gossip, now, &mut self.table);
-        self.tick(now)
-    }
-
-    /// Time has passed.
-    pub fn tick(&mut self, now: Instant) -> Vec<Command<T>> {
-        let due = self.links.due(now, &self.table);
-        let mut out: Vec<_> =
-            due.into_iter().map(|(to, gossip)| Command::Tell(to, gossip)).collect();
-        out.extend(self.lookups.due(now, &self.links).map(Command::Look));
-        out
-    }
-
-    /// When to call [`Counter::tick`] if nothing happens before; never, when
-    /// everything is known to be known.
-    pub fn deadline(&self, now: Instant) -> Option<Instant> {
-        let tell = self.links.deadline(now, &self.table);
-        let look = self.lookups.deadline(now, &self.links);
-        tell.into_iter().chain(look).min()
-    }
-
-    /// Ends: everybody who waits is answered that no answer will come.
-    pub fn close(&mut self) -> Vec<Command<T>> {
-        let mut out = Vec::new();
-        self.ledger.close(&mut out);
-        let refused = |client| Command::Answer(client, Answer::Refused(Refusal::Closing));
-        out.extend(mem::take(&mut self.readers).into_iter().map(refused));
-        out
     }
 
     /// This node's share is known to be in the service.
-    fn confirmed(&mut self, share: Share, now: Instant, out: &mut Vec<Command<T>>) {
-        if share.sequence == 0 {
+    fn confirmed(&mut self, share: Share, now: Time, out: &mut Outputs<Self>) {
+        if share.is_fence() {
             self.links.begin(share.incarnation);
         }
-        self.table.learn(&self.own, share, None);
-        let value = self.value();
-        let answered = |to| Command::Answer(to, value.clone());
-        out.extend(mem::take(&mut self.readers).into_iter().map(answered));
+        self.table.learn(self.members.me(), share, None);
+        mem::take(&mut self.readers).into_iter().for_each(|client| self.tell_value(client, out));
         self.ledger.flush(now, out);
-        out.append(&mut self.tick(now));
     }
 
-    fn value(&self) -> Answer {
-        Answer::Value(self.table.total().clone())
+    fn look_up(&self, node: Rank, out: &mut Outputs<Self>) {
+        let read = ServiceCall::read(Service::SeqKv, key(&self.members, node));
+        out.call(Call::LookUp(node), read.timeout(PATIENCE));
     }
+
+    fn looked_up(&mut self, node: Rank, found: Result<Option<Share>, CallError>) {
+        match found {
+            Ok(None) => {}
+            Ok(Some(share)) => {
+                if self.table.learn(node, share, None) {
+                    self.lookups.succeeded();
+                }
+            }
+            Err(error) => tracing::debug!(node, %error, "a lookup failed"),
+        }
+    }
+
+    /// Sends what is due to neighbours, and looks up what they do not tell.
+    fn do_what_is_due(&mut self, now: Time, out: &mut Outputs<Self>) {
+        self.links.tell(now, &self.table, out);
+        if let Some(nodes) = self.lookups.due(now, &self.links, &self.members) {
+            let fresh = format!("fresh/{}", self.members.id(self.members.me()));
+            let value = (self.ledger.nonce(), self.lookups.rounds());
+            let write = ServiceCall::write(Service::SeqKv, fresh, &value);
+            out.call(Call::Freshen(nodes), write.timeout(PATIENCE));
+        }
+    }
+
+    fn give_up(&mut self, client: Client, out: &mut Outputs<Self>) {
+        self.readers.retain(|&reader| reader != client);
+        self.ledger.give_up(client, out);
+    }
+}
+
+impl Machine for Counter {
+    type Request = Request;
+    type Reply = Reply;
+    type Message = Gossip;
+    type Call = Call;
+    type Record = Infallible;
+
+    fn handle(&mut self, now: Time, input: Input<Self>, out: &mut Outputs<Self>) {
+        match input {
+            Input::Start => self.ledger.start(now, out),
+            Input::Request(client, Request::Add(delta)) => {
+                self.ledger.add(client, delta);
+                self.ledger.flush(now, out);
+            }
+            Input::Request(client, Request::Read) => self.read(client, now, out),
+            Input::GiveUp(client) => self.give_up(client, out),
+            Input::Message(from, gossip) => self.links.receive(from, gossip, now, &mut self.table),
+            Input::Returned(call, answer) => self.returned(call, answer, now, out),
+            Input::Written(_) | Input::WriteFailed(_) | Input::Wake => {}
+        }
+        self.do_what_is_due(now, out);
+    }
+
+    /// Never, when everything is known to be known.
+    fn deadline(&self) -> Option<Time> {
+        let tell = self.links.deadline(&self.table);
+        let look = self.lookups.deadline(&self.links);
+        tell.into_iter().chain(look).min()
+    }
+}
+
+/// Every error is as good as silence, whatever the service means by it: what counts is
+/// what the key will be found to be.
+fn known<T>(answer: Result<T, CallError>) -> Result<T, NoAnswer> {
+    answer.map_err(|error| {
+        tracing::warn!(%error, "asking again");
+        NoAnswer
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use maelstrom::NodeId;
+    use maelstrom::machine::{Operation, Output};
 
     use super::*;
 
@@ -232,11 +232,9 @@ mod tests {
     /// anything else, for as long as it shows that.
     #[test]
     fn a_life_takes_its_key_over_from_what_the_service_shows_not_from_hearsay() {
-        let now = Instant::now();
-        let (own, other) = (NodeId::from("n0"), NodeId::from("n1"));
-        let mut counter = Counter::<()>::new(&own, &[own.clone(), other.clone()], 7, now);
-        counter.start(now);
-        counter.written(Ok(false), now);
+        let own = NodeId::from("n0");
+        let members = Members::new(&own, &["n1".into()]);
+        let mut counter = Counter::new(members, 7, Bugs::default());
         let share =
             |sequence, sum| Share { incarnation: 1, nonce: 9, sequence, sum: i64::into(sum) };
         let gossip = Gossip {
@@ -248,9 +246,19 @@ mod tests {
             ask: false,
             shares: BTreeMap::from([(own, share(4, 40))]),
         };
-        counter.received(&other, gossip, now);
-        let commands = counter.checked(Ok(share(2, 20)), now);
-        let [Command::Write { from, .. }, ..] = &commands[..] else { panic!("{commands:?}") };
-        assert_eq!(*from, share(2, 20));
+        let shown = serde_json::value::to_raw_value(&share(2, 20)).unwrap();
+        let mut out = Outputs::default();
+        for input in [
+            Input::Start,
+            Input::Returned(Call::Write, Answer::Changed(Ok(false))),
+            Input::Message(1, gossip),
+            Input::Returned(Call::Check, Answer::Read(Ok(Some(shown)))),
+        ] {
+            out = Outputs::default();
+            counter.handle(Time::ZERO, input, &mut out);
+        }
+        let Some(Output::Call(Call::Write, call)) = out.drain().next() else { panic!("no write") };
+        let Operation::Cas { from, .. } = call.operation else { panic!("{call:?}") };
+        assert_eq!(from.get(), "[1,9,2,20]");
     }
 }

@@ -39,10 +39,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use maelstrom::{Message, NodeId};
+use maelstrom::machine::{Members, Outputs, Rank, Time};
+use maelstrom::{Backoff, Message, NodeId};
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
+use crate::counter::Counter;
 use crate::share::Share;
 use crate::table::Table;
 
@@ -50,8 +51,8 @@ use crate::table::Table;
 pub const PERIOD: Duration = Duration::from_millis(500);
 /// How old what was last heard of a neighbour may be when clients read.
 const CHECK: Duration = Duration::from_secs(2);
-/// The time between two messages is doubled at most this often.
-const MOST_DOUBLINGS: u32 = 3;
+/// The time between two messages over a link, the longer the more are unanswered.
+const PACE: Backoff = Backoff { first: PERIOD, longest: Duration::from_secs(4) };
 /// How many messages with news or a question have to be unanswered for a neighbour to count
 /// as silent.
 const SILENT: u32 = 2;
@@ -98,21 +99,20 @@ struct Link {
     /// Whether it is asked whether it is there, and has not been heard since.
     asks: bool,
     /// When it was last heard.
-    heard: Option<Instant>,
+    heard: Option<Time>,
     /// When it was last sent something.
-    sent: Option<Instant>,
+    sent: Option<Time>,
     /// Messages with news or a question sent since it was last heard.
     unanswered: u32,
 }
 
 impl Link {
     /// The earliest time for the next message.
-    fn ready(&self, now: Instant) -> Instant {
-        let wait = PERIOD * (1 << self.unanswered.min(MOST_DOUBLINGS));
-        self.sent.map_or(now, |sent| sent + wait)
+    fn ready(&self) -> Time {
+        self.sent.map_or(Time::ZERO, |sent| sent + PACE.step(self.unanswered))
     }
 
-    fn is_due(&self, neighbour: &NodeId, table: &Table) -> bool {
+    fn is_due(&self, neighbour: Rank, table: &Table) -> bool {
         self.owes || self.asks || table.news_for(neighbour, self.acked).next().is_some()
     }
 
@@ -124,26 +124,23 @@ impl Link {
 /// A node's links.
 #[derive(Debug)]
 pub(crate) struct Links {
+    members: Members,
     /// This node's life; nothing is sent before it has a number.
     incarnation: u64,
-    hubs: Vec<NodeId>,
-    is_hub: bool,
-    links: BTreeMap<NodeId, Link>,
+    links: BTreeMap<Rank, Link>,
+}
+
+/// Whether a node is a neighbour of all.
+fn is_hub(node: Rank) -> bool {
+    node < HUBS
 }
 
 impl Links {
-    /// The links of node `own` in a cluster of `nodes`.
-    pub(crate) fn new(own: &NodeId, nodes: &[NodeId]) -> Self {
-        let mut nodes: Vec<&NodeId> = nodes.iter().collect();
-        nodes.sort();
-        nodes.dedup();
-        let hubs = &nodes[..HUBS.min(nodes.len())];
-        let is_hub = hubs.contains(&own);
-        let neighbours = if is_hub { &nodes[..] } else { hubs };
-        let neighbours = neighbours.iter().filter(|&&node| node != own);
-        let links = neighbours.map(|&node| (node.clone(), Link::default())).collect();
-        let hubs = hubs.iter().map(|&hub| hub.clone()).collect();
-        Self { incarnation: 0, hubs, is_hub, links }
+    /// The links of a node.
+    pub(crate) fn new(members: Members) -> Self {
+        let neighbours = members.others().filter(|&node| is_hub(members.me()) || is_hub(node));
+        let links = neighbours.map(|node| (node, Link::default())).collect();
+        Self { members, incarnation: 0, links }
     }
 
     /// This node's life has got its number. Neighbours take it for one of which
@@ -157,60 +154,58 @@ impl Links {
 
     /// Takes a message. One from an earlier life than the present, or not from
     /// a neighbour, says nothing about links, but its shares are as good as any.
-    pub(crate) fn receive(
-        &mut self,
-        from: &NodeId,
-        gossip: &Gossip,
-        now: Instant,
-        table: &mut Table,
-    ) {
-        let link = self.links.get_mut(from);
-        let present = link.filter(|link| gossip.incarnation >= link.incarnation);
-        if let Some(link) = &present
-            && link.incarnation < gossip.incarnation
-        {
-            table.forget_holder(from);
-        }
-        let holder = present.is_some().then_some(from);
-        for (origin, share) in &gossip.shares {
-            table.learn(origin, share.clone(), holder);
-        }
-        if let Some(link) = present {
-            link.hear(gossip, self.incarnation, now, table.version());
-            if gossip.ask && self.is_hub && !self.hubs.contains(from) {
-                self.check(now);
+    pub(crate) fn receive(&mut self, from: Rank, gossip: Gossip, now: Time, table: &mut Table) {
+        let Self { members, incarnation, links } = self;
+        let link = links.get_mut(&from).filter(|link| link.incarnation <= gossip.incarnation);
+        let holder = link.is_some().then_some(from);
+        if let Some(link) = link {
+            if link.incarnation < gossip.incarnation {
+                table.forget_holder(from);
             }
+            link.hear(&gossip, *incarnation, now, table.version());
+        }
+        for (origin, share) in gossip.shares {
+            if let Some(origin) = members.rank(&origin) {
+                table.learn(origin, share, holder);
+            }
+        }
+        if holder.is_some() && gossip.ask && is_hub(self.members.me()) && !is_hub(from) {
+            self.check(now);
         }
     }
 
     /// Asks the neighbours of which nothing was heard lately whether they are there.
-    pub(crate) fn check(&mut self, now: Instant) {
+    pub(crate) fn check(&mut self, now: Time) {
         for link in self.links.values_mut() {
             link.asks |= link.heard.is_none_or(|heard| heard + CHECK <= now);
         }
     }
 
-    /// The messages that are due, with their receivers.
-    pub(crate) fn due(&mut self, now: Instant, table: &Table) -> Vec<(NodeId, Gossip)> {
-        let incarnation = self.incarnation;
-        if incarnation == 0 {
-            return Vec::new();
+    /// Sends the messages that are due.
+    pub(crate) fn tell(&mut self, now: Time, table: &Table, out: &mut Outputs<Counter>) {
+        let Self { members, incarnation, links } = self;
+        if *incarnation == 0 {
+            return;
         }
-        let links = self.links.iter_mut();
-        let due = links.filter(|(to, link)| link.ready(now) <= now && link.is_due(to, table));
-        due.map(|(to, link)| (to.clone(), link.speak(to, incarnation, now, table))).collect()
+        for (&to, link) in links {
+            if link.ready() <= now && link.is_due(to, table) {
+                let news = table.news_for(to, link.acked);
+                let news = news.map(|(node, share)| (members.id(node).clone(), share.clone()));
+                out.send(to, link.speak(news.collect(), *incarnation, now, table.version()));
+            }
+        }
     }
 
     /// When the next message will be due, if nothing happens before.
-    pub(crate) fn deadline(&self, now: Instant, table: &Table) -> Option<Instant> {
-        let due = self.links.iter().filter(|(to, link)| link.is_due(to, table));
-        let earliest = due.map(|(_, link)| link.ready(now)).min();
+    pub(crate) fn deadline(&self, table: &Table) -> Option<Time> {
+        let due = self.links.iter().filter(|(to, link)| link.is_due(**to, table));
+        let earliest = due.map(|(_, link)| link.ready()).min();
         earliest.filter(|_| self.incarnation != 0)
     }
 
     /// Whether a node is a neighbour and does not answer.
-    pub(crate) fn is_silent(&self, node: &NodeId) -> bool {
-        self.links.get(node).is_some_and(Link::is_silent)
+    pub(crate) fn is_silent(&self, node: Rank) -> bool {
+        self.links.get(&node).is_some_and(Link::is_silent)
     }
 
     /// Whether any neighbour does not answer.
@@ -227,7 +222,7 @@ impl Links {
 impl Link {
     /// Takes what a message says about the link, from the present life of the
     /// other side or a newer one.
-    fn hear(&mut self, gossip: &Gossip, own_incarnation: u64, now: Instant, own_version: u64) {
+    fn hear(&mut self, gossip: &Gossip, own_incarnation: u64, now: Time, own_version: u64) {
         if gossip.incarnation > self.incarnation {
             let sent = self.sent;
             *self = Self { incarnation: gossip.incarnation, sent, ..Self::default() };
@@ -242,18 +237,20 @@ impl Link {
         self.owes |= gossip.ask || !gossip.shares.is_empty();
     }
 
-    fn speak(&mut self, to: &NodeId, incarnation: u64, now: Instant, table: &Table) -> Gossip {
-        let shares: BTreeMap<NodeId, Share> = table
-            .news_for(to, self.acked)
-            .map(|(origin, share)| (origin.clone(), share.clone()))
-            .collect();
+    fn speak(
+        &mut self,
+        shares: BTreeMap<NodeId, Share>,
+        incarnation: u64,
+        now: Time,
+        version: u64,
+    ) -> Gossip {
         self.owes = false;
         self.sent = Some(now);
         // An acknowledgement alone is not answered.
         self.unanswered += u32::from(self.asks || !shares.is_empty());
         Gossip {
             incarnation,
-            version: table.version(),
+            version,
             since: self.acked,
             seen_incarnation: self.incarnation,
             seen_version: self.seen,

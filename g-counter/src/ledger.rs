@@ -39,9 +39,10 @@
 use std::mem;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use maelstrom::machine::{Client, Members, Outputs, Rank, Service, ServiceCall, Time};
+use maelstrom::{Backoff, Error};
 
-use crate::counter::{Answer, Command, Refusal};
+use crate::counter::{Call, Counter, Reply};
 use crate::injected_bugs::{Bug, Bugs};
 use crate::integer::Integer;
 use crate::share::Share;
@@ -51,24 +52,21 @@ use crate::share::Share;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long it waits at most.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(8);
-/// The pause before an attempt that follows on two that got nowhere.
-const PAUSE: Duration = Duration::from_millis(10);
-/// The longest such pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// The pauses before attempts that follow on two that got nowhere.
+const PAUSES: Backoff =
+    Backoff { first: Duration::from_millis(10), longest: Duration::from_secs(1) };
 
-/// When to make a request, and how long to wait for the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
-    /// How long to wait before asking.
-    pub pause: Duration,
-    /// How long to wait for the answer then.
-    pub patience: Duration,
+type Out = Outputs<Counter>;
+
+/// The key that holds a node's share.
+pub(crate) fn key(members: &Members, node: Rank) -> String {
+    format!("counter/{}", members.id(node))
 }
 
 /// No usable answer came: the request may have been carried out, or not, or may
 /// yet be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoAnswer;
+pub(crate) struct NoAnswer;
 
 /// A change of the key.
 #[derive(Clone, Debug)]
@@ -90,51 +88,56 @@ enum Phase {
     Checking(Step),
 }
 
-/// The state of this node's own key. `T` is what an add is answered by.
+/// The state of this node's own key.
 #[derive(Debug)]
-pub(crate) struct Ledger<T> {
+pub(crate) struct Ledger {
+    key: String,
     /// This life's own, see [`Share::nonce`].
     nonce: u64,
     phase: Phase,
     /// What certainly is in the service; nothing before the fence.
     confirmed: Option<Share>,
     /// The adds that the present step contains.
-    in_flight: Vec<T>,
+    in_flight: Vec<Client>,
     /// The adds that the next one will contain.
-    gathered: Vec<(T, Integer)>,
+    gathered: Vec<(Client, Integer)>,
     /// Answers in a row that were of no use.
     failures: u32,
     /// When the request under way was made.
-    asked: Instant,
+    asked: Time,
     /// How long the last answer took.
     round_trip: Duration,
-    /// What was put in on purpose.
-    pub(crate) bugs: Bugs,
+    bugs: Bugs,
 }
 
-impl<T> Ledger<T> {
-    pub(crate) fn new(nonce: u64, now: Instant) -> Self {
+impl Ledger {
+    pub(crate) fn new(key: String, nonce: u64, bugs: Bugs) -> Self {
         Self {
+            key,
             nonce,
             phase: Phase::Idle,
             confirmed: None,
             in_flight: Vec::new(),
             gathered: Vec::new(),
             failures: 0,
-            asked: now,
+            asked: Time::ZERO,
             round_trip: Duration::ZERO,
-            bugs: Bugs::default(),
+            bugs,
         }
     }
 
     /// Begins this life, with the guess that there was none before.
-    pub(crate) fn start(&mut self, now: Instant, out: &mut Vec<Command<T>>) {
+    pub(crate) fn start(&mut self, now: Time, out: &mut Out) {
         if self.bugs.has(Bug::BlindFence) {
             let from = Share::unwritten();
-            self.phase = Phase::Checking(Step { to: from.fenced(self.nonce), from });
-            return out.push(Command::Check(self.pace(now)));
+            return self.check(Step { to: from.fenced(self.nonce), from }, now, out);
         }
         self.fence(Share::unwritten(), now, out);
+    }
+
+    /// This life's own number.
+    pub(crate) fn nonce(&self) -> u64 {
+        self.nonce
     }
 
     /// What certainly is in the service; nothing before the fence.
@@ -143,19 +146,19 @@ impl<T> Ledger<T> {
     }
 
     /// Counts an add in with the next write.
-    pub(crate) fn add(&mut self, ticket: T, delta: Integer) {
-        self.gathered.push((ticket, delta));
+    pub(crate) fn add(&mut self, client: Client, delta: Integer) {
+        self.gathered.push((client, delta));
     }
 
     /// Writes what was gathered, unless a write is under way. What changes nothing is
     /// safe without one.
-    pub(crate) fn flush(&mut self, now: Instant, out: &mut Vec<Command<T>>) {
+    pub(crate) fn flush(&mut self, now: Time, out: &mut Out) {
         let (Phase::Idle, Some(from)) = (&self.phase, &self.confirmed) else { return };
         let from = from.clone();
         let (mut sum, mut counted) = (from.sum.clone(), Vec::new());
-        for (ticket, delta) in mem::take(&mut self.gathered) {
+        for (client, delta) in mem::take(&mut self.gathered) {
             sum += &delta;
-            counted.push(ticket);
+            counted.push(client);
         }
         if sum == from.sum {
             return acknowledge(counted, out);
@@ -171,8 +174,8 @@ impl<T> Ledger<T> {
     pub(crate) fn written(
         &mut self,
         answer: Result<bool, NoAnswer>,
-        now: Instant,
-        out: &mut Vec<Command<T>>,
+        now: Time,
+        out: &mut Out,
     ) -> Option<Share> {
         let Phase::Writing(step) = self.phase.clone() else { return None };
         self.measure(answer.is_ok(), now);
@@ -180,8 +183,7 @@ impl<T> Ledger<T> {
             return Some(self.confirm(step.to, out));
         }
         self.failures += 1;
-        self.phase = Phase::Checking(step);
-        out.push(Command::Check(self.pace(now)));
+        self.check(step, now, out);
         None
     }
 
@@ -189,8 +191,8 @@ impl<T> Ledger<T> {
     pub(crate) fn found(
         &mut self,
         answer: Result<Share, NoAnswer>,
-        now: Instant,
-        out: &mut Vec<Command<T>>,
+        now: Time,
+        out: &mut Out,
     ) -> Option<Share> {
         let Phase::Checking(step) = self.phase.clone() else { return None };
         self.measure(answer.is_ok(), now);
@@ -220,24 +222,40 @@ impl<T> Ledger<T> {
         None
     }
 
-    /// Gives up: answers everybody who waits.
-    pub(crate) fn close(&mut self, out: &mut Vec<Command<T>>) {
-        refuse(mem::take(&mut self.in_flight), Refusal::Unknown, out);
-        let gathered = mem::take(&mut self.gathered).into_iter().map(|(ticket, _)| ticket);
-        refuse(gathered, Refusal::Closing, out);
+    /// A client waits no longer. Its add is taken out, unless it may have been written.
+    pub(crate) fn give_up(&mut self, client: Client, out: &mut Out) {
+        if self.in_flight.contains(&client) {
+            self.in_flight.retain(|&other| other != client);
+            return out.fail(client, unknown());
+        }
+        self.gathered.retain(|(other, _)| *other != client);
+        out.fail(client, Error::unavailable("the node is shutting down; nothing was added"));
     }
 
-    fn fence(&mut self, from: Share, now: Instant, out: &mut Vec<Command<T>>) {
+    fn fence(&mut self, from: Share, now: Time, out: &mut Out) {
         self.write(Step { to: from.fenced(self.nonce), from }, now, out);
     }
 
-    fn write(&mut self, step: Step, now: Instant, out: &mut Vec<Command<T>>) {
-        self.phase = Phase::Writing(step.clone());
-        let Step { from, to } = step;
-        out.push(Command::Write { from, to, pace: self.pace(now) });
+    fn write(&mut self, step: Step, now: Time, out: &mut Out) {
+        let (key, Step { from, to }) = (self.key.clone(), &step);
+        let call = match self.bugs.has(Bug::BlindFence) && to.is_fence() {
+            true => ServiceCall::write(Service::SeqKv, key, to),
+            // The service runs on its newest state whatever changes that state, and a
+            // key that an old state lacks would be created: so this is never refused
+            // because some old state has no such key yet.
+            false => ServiceCall::cas_or_create(Service::SeqKv, key, from, to),
+        };
+        self.phase = Phase::Writing(step);
+        out.call(Call::Write, self.paced(call, now));
     }
 
-    fn confirm(&mut self, share: Share, out: &mut Vec<Command<T>>) -> Share {
+    fn check(&mut self, step: Step, now: Time, out: &mut Out) {
+        self.phase = Phase::Checking(step);
+        let call = ServiceCall::read(Service::SeqKv, self.key.clone());
+        out.call(Call::Check, self.paced(call, now));
+    }
+
+    fn confirm(&mut self, share: Share, out: &mut Out) -> Share {
         self.phase = Phase::Idle;
         self.confirmed = Some(share.clone());
         self.failures = 0;
@@ -248,40 +266,39 @@ impl<T> Ledger<T> {
     /// Somebody else runs under this node's name, and began later. What was in
     /// flight may have come before that or not; the rest goes on once the key
     /// has been taken back.
-    fn superseded(&mut self, by: Share, now: Instant, out: &mut Vec<Command<T>>) {
-        refuse(mem::take(&mut self.in_flight), Refusal::Unknown, out);
+    fn superseded(&mut self, by: Share, now: Time, out: &mut Out) {
+        mem::take(&mut self.in_flight).into_iter().for_each(|client| out.fail(client, unknown()));
         self.confirmed = None;
         self.fence(by, now, out);
     }
 
-    fn measure(&mut self, answered: bool, now: Instant) {
+    fn measure(&mut self, answered: bool, now: Time) {
         if answered {
-            self.round_trip = now.saturating_duration_since(self.asked);
+            self.round_trip = now.saturating_sub(self.asked);
         }
     }
 
     /// Doubles the patience with each failure, from a few round trips, and
     /// pauses from the second failure on, so that a service that is stale, or
     /// refuses at once, is not asked in a busy loop.
-    fn pace(&mut self, now: Instant) -> Pace {
-        let doubled = |base: Duration, times: u32| base.saturating_mul(1 << times.min(10));
+    fn paced(&mut self, call: ServiceCall, now: Time) -> ServiceCall {
         let pause = match self.failures {
             0 | 1 => Duration::ZERO,
-            failures => doubled(PAUSE, failures - 2).min(LONGEST_PAUSE),
+            failures => PAUSES.step(failures - 2),
         };
-        let patience = doubled(PATIENCE.max(self.round_trip * 4), self.failures);
+        let first = PATIENCE.max(self.round_trip * 4);
+        let patience = Backoff { first, longest: LONGEST_PATIENCE }.step(self.failures);
         self.asked = now + pause;
-        Pace { pause, patience: patience.min(LONGEST_PATIENCE) }
+        call.after(pause).timeout(patience)
     }
 }
 
-fn acknowledge<T>(tickets: Vec<T>, out: &mut Vec<Command<T>>) {
-    out.extend(tickets.into_iter().map(|ticket| Command::Answer(ticket, Answer::Added)));
+fn acknowledge(clients: Vec<Client>, out: &mut Out) {
+    clients.into_iter().for_each(|client| out.reply(client, Reply::Added));
 }
 
-fn refuse<T>(tickets: impl IntoIterator<Item = T>, why: Refusal, out: &mut Vec<Command<T>>) {
-    let refused = |ticket| Command::Answer(ticket, Answer::Refused(why));
-    out.extend(tickets.into_iter().map(refused));
+fn unknown() -> Error {
+    Error::crash("the node lost track of the write that contains this add; read the counter to see")
 }
 
 #[cfg(test)]

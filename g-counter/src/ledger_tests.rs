@@ -1,5 +1,8 @@
 //! The ledger, request by request.
 
+use maelstrom::machine::{Operation, Output};
+use serde_json::value::RawValue;
+
 use super::*;
 
 const NONCE: u64 = 7;
@@ -8,19 +11,64 @@ fn share(incarnation: u64, nonce: u64, sequence: u64, sum: i64) -> Share {
     Share { incarnation, nonce, sequence, sum: sum.into() }
 }
 
-/// A ledger, and what it last commanded.
+/// What a ledger wants done, as text, and its call, if it makes one.
+struct Done {
+    replies: Vec<String>,
+    call: Option<(Call, ServiceCall)>,
+}
+
+impl Done {
+    fn of(mut out: Out) -> Self {
+        let (mut replies, mut call) = (Vec::new(), None);
+        for output in out.drain() {
+            match output {
+                Output::Call(tag, made) => {
+                    assert!(call.replace((tag, made)).is_none(), "one request at a time");
+                }
+                Output::Reply(Client(client), Ok(reply)) => {
+                    replies.push(format!("{client}: {reply:?}"));
+                }
+                Output::Reply(Client(client), Err(error)) => {
+                    replies.push(format!("{client}: {}", error.code()));
+                }
+                output => panic!("{output:?}"),
+            }
+        }
+        Self { replies, call }
+    }
+
+    /// From what to what it writes.
+    fn write(&self) -> (Share, Share) {
+        let Some((Call::Write, call)) = &self.call else { panic!("no write: {:?}", self.call) };
+        let Operation::Cas { from, to, .. } = &call.operation else { panic!("{call:?}") };
+        let share = |json: &RawValue| serde_json::from_str(json.get()).unwrap();
+        (share(from), share(to))
+    }
+
+    fn is_check(&self) -> bool {
+        matches!(self.call, Some((Call::Check, _)))
+    }
+
+    /// What it replies, where it calls nobody.
+    fn replies(self) -> Vec<String> {
+        assert!(self.call.is_none(), "{:?}", self.call);
+        self.replies
+    }
+}
+
+/// A ledger, and the time.
 struct Script {
-    ledger: Ledger<&'static str>,
-    now: Instant,
+    ledger: Ledger,
+    now: Time,
 }
 
 impl Script {
-    /// A life that has begun, and what it commands.
-    fn start() -> (Self, Vec<Command<&'static str>>) {
-        let now = Instant::now();
-        let (mut ledger, mut out) = (Ledger::new(NONCE, now), Vec::new());
-        ledger.start(now, &mut out);
-        (Self { ledger, now }, out)
+    /// A life that has begun, and what it wants.
+    fn start() -> (Self, Done) {
+        let ledger = Ledger::new("counter/n0".to_owned(), NONCE, Bugs::default());
+        let mut script = Self { ledger, now: Time::ZERO };
+        let done = script.has(Ledger::start);
+        (script, done)
     }
 
     /// A node's first life, whose key is taken.
@@ -30,71 +78,52 @@ impl Script {
         script
     }
 
-    fn add(&mut self, client: &'static str, delta: i64) -> Vec<Command<&'static str>> {
-        self.ledger.add(client, delta.into());
+    fn has<T>(&mut self, event: impl FnOnce(&mut Ledger, Time, &mut Out) -> T) -> Done {
+        let mut out = Out::default();
+        event(&mut self.ledger, self.now, &mut out);
+        Done::of(out)
+    }
+
+    fn add(&mut self, client: u64, delta: i64) -> Done {
+        self.ledger.add(Client(client), delta.into());
         self.flush()
     }
 
-    fn flush(&mut self) -> Vec<Command<&'static str>> {
-        let mut out = Vec::new();
-        self.ledger.flush(self.now, &mut out);
-        out
+    fn flush(&mut self) -> Done {
+        self.has(Ledger::flush)
     }
 
-    fn written(&mut self, answer: Result<bool, NoAnswer>) -> Vec<Command<&'static str>> {
-        let mut out = Vec::new();
-        self.ledger.written(answer, self.now, &mut out);
-        out
+    fn written(&mut self, answer: Result<bool, NoAnswer>) -> Done {
+        self.has(|ledger, now, out| ledger.written(answer, now, out))
     }
 
-    fn found(&mut self, answer: Result<Share, NoAnswer>) -> Vec<Command<&'static str>> {
-        let mut out = Vec::new();
-        self.ledger.found(answer, self.now, &mut out);
-        out
+    fn found(&mut self, answer: Result<Share, NoAnswer>) -> Done {
+        self.has(|ledger, now, out| ledger.found(answer, now, out))
     }
-}
 
-/// The only write among the commands.
-fn write(commands: &[Command<&'static str>]) -> (Share, Share) {
-    let mut writes = commands.iter().filter_map(|command| match command {
-        Command::Write { from, to, .. } => Some((from.clone(), to.clone())),
-        _ => None,
-    });
-    let write = writes.next().expect("a write");
-    assert_eq!(writes.next(), None, "one request at a time");
-    write
-}
-
-fn is_check(commands: &[Command<&'static str>]) -> bool {
-    matches!(commands, [Command::Check(_)])
-}
-
-fn added(client: &'static str) -> Command<&'static str> {
-    Command::Answer(client, Answer::Added)
-}
-
-fn refused(client: &'static str, why: Refusal) -> Command<&'static str> {
-    Command::Answer(client, Answer::Refused(why))
+    fn give_up(&mut self, client: u64) -> Done {
+        self.has(|ledger, _, out| ledger.give_up(Client(client), out))
+    }
 }
 
 #[test]
 fn a_first_life_creates_its_key_in_one_round_trip() {
-    let (mut script, commands) = Script::start();
-    assert_eq!(write(&commands), (Share::unwritten(), share(1, NONCE, 0, 0)));
-    assert_eq!(script.written(Ok(true)), []);
+    let (mut script, done) = Script::start();
+    assert_eq!(done.write(), (Share::unwritten(), share(1, NONCE, 0, 0)));
+    assert!(script.written(Ok(true)).replies().is_empty());
     assert_eq!(script.ledger.confirmed(), Some(&share(1, NONCE, 0, 0)));
 }
 
 #[test]
 fn a_later_life_takes_over_what_it_finds_and_counts_nothing_before() {
     let (mut script, _) = Script::start();
-    assert_eq!(script.add("c1", 3), []);
-    assert!(is_check(&script.written(Ok(false))));
-    let commands = script.found(Ok(share(4, 99, 8, 50)));
-    assert_eq!(write(&commands), (share(4, 99, 8, 50), share(5, NONCE, 0, 50)));
+    assert!(script.add(1, 3).replies().is_empty());
+    assert!(script.written(Ok(false)).is_check());
+    let done = script.found(Ok(share(4, 99, 8, 50)));
+    assert_eq!(done.write(), (share(4, 99, 8, 50), share(5, NONCE, 0, 50)));
     assert_eq!(script.ledger.confirmed(), None);
-    assert_eq!(script.written(Ok(true)), []);
-    assert_eq!(write(&script.flush()), (share(5, NONCE, 0, 50), share(5, NONCE, 1, 53)));
+    assert!(script.written(Ok(true)).replies().is_empty());
+    assert_eq!(script.flush().write(), (share(5, NONCE, 0, 50), share(5, NONCE, 1, 53)));
 }
 
 #[test]
@@ -104,12 +133,12 @@ fn a_fence_that_fails_is_raised_again_from_the_newest_value_seen() {
     script.found(Ok(share(4, 99, 8, 50)));
     // The former life's last write came first.
     script.written(Ok(false));
-    let commands = script.found(Ok(share(4, 99, 9, 60)));
-    assert_eq!(write(&commands), (share(4, 99, 9, 60), share(5, NONCE, 0, 60)));
+    let done = script.found(Ok(share(4, 99, 9, 60)));
+    assert_eq!(done.write(), (share(4, 99, 9, 60), share(5, NONCE, 0, 60)));
     // A look at the past makes it no older.
     script.written(Ok(false));
-    let commands = script.found(Ok(share(4, 99, 2, 20)));
-    assert_eq!(write(&commands), (share(4, 99, 9, 60), share(5, NONCE, 0, 60)));
+    let done = script.found(Ok(share(4, 99, 2, 20)));
+    assert_eq!(done.write(), (share(4, 99, 9, 60), share(5, NONCE, 0, 60)));
     // No answer, but it has happened.
     script.written(Err(NoAnswer));
     script.found(Ok(share(5, NONCE, 0, 60)));
@@ -119,32 +148,31 @@ fn a_fence_that_fails_is_raised_again_from_the_newest_value_seen() {
 #[test]
 fn an_add_is_acknowledged_when_its_write_is_answered() {
     let mut script = Script::open();
-    let commands = script.add("c1", 3);
-    assert_eq!(commands.len(), 1);
-    assert_eq!(write(&commands), (share(1, NONCE, 0, 0), share(1, NONCE, 1, 3)));
-    assert_eq!(script.written(Ok(true)), [added("c1")]);
+    let done = script.add(1, 3);
+    assert_eq!(done.write(), (share(1, NONCE, 0, 0), share(1, NONCE, 1, 3)));
+    assert_eq!(script.written(Ok(true)).replies(), ["1: Added"]);
 }
 
 #[test]
 fn what_arrives_during_a_write_shares_the_next_one() {
     let mut script = Script::open();
-    script.add("c1", 3);
-    assert_eq!(script.add("c2", 10), []);
-    assert_eq!(script.add("c3", 100), []);
-    assert_eq!(script.written(Ok(true)), [added("c1")]);
-    let commands = script.flush();
-    assert_eq!(write(&commands), (share(1, NONCE, 1, 3), share(1, NONCE, 2, 113)));
-    assert_eq!(script.written(Ok(true)), [added("c2"), added("c3")]);
+    script.add(1, 3);
+    assert!(script.add(2, 10).replies().is_empty());
+    assert!(script.add(3, 100).replies().is_empty());
+    assert_eq!(script.written(Ok(true)).replies(), ["1: Added"]);
+    let done = script.flush();
+    assert_eq!(done.write(), (share(1, NONCE, 1, 3), share(1, NONCE, 2, 113)));
+    assert_eq!(script.written(Ok(true)).replies(), ["2: Added", "3: Added"]);
 }
 
 #[test]
 fn a_write_that_happened_without_an_answer_is_found_and_not_repeated() {
     for answer in [Err(NoAnswer), Ok(false)] {
         let mut script = Script::open();
-        script.add("c1", 3);
-        assert!(is_check(&script.written(answer)));
-        assert_eq!(script.found(Ok(share(1, NONCE, 1, 3))), [added("c1")]);
-        assert_eq!(script.flush(), []);
+        script.add(1, 3);
+        assert!(script.written(answer).is_check());
+        assert_eq!(script.found(Ok(share(1, NONCE, 1, 3))).replies(), ["1: Added"]);
+        assert!(script.flush().replies().is_empty());
     }
 }
 
@@ -154,89 +182,89 @@ fn a_write_is_repeated_as_it_was_whatever_arrived_since() {
     let past = [Ok(share(1, NONCE, 0, 0)), Ok(Share::unwritten()), Err(NoAnswer)];
     for found in past {
         let mut script = Script::open();
-        assert_eq!(write(&script.add("c1", 3)), step());
-        script.add("c2", 10);
+        assert_eq!(script.add(1, 3).write(), step());
+        script.add(2, 10);
         script.written(Err(NoAnswer));
-        assert_eq!(write(&script.found(found)), step());
-        assert_eq!(script.written(Ok(true)), [added("c1")]);
+        assert_eq!(script.found(found).write(), step());
+        assert_eq!(script.written(Ok(true)).replies(), ["1: Added"]);
     }
 }
 
 #[test]
 fn a_life_that_was_superseded_does_not_say_what_it_does_not_know() {
     let mut script = Script::open();
-    script.add("c1", 3);
-    script.add("c2", 10);
+    script.add(1, 3);
+    script.add(2, 10);
     script.written(Ok(false));
-    let commands = script.found(Ok(share(2, 99, 0, 0)));
-    assert_eq!(commands[0], refused("c1", Refusal::Unknown));
-    assert_eq!(write(&commands), (share(2, 99, 0, 0), share(3, NONCE, 0, 0)));
-    assert_eq!(script.written(Ok(true)), []);
-    let (_, to) = write(&script.flush());
+    let done = script.found(Ok(share(2, 99, 0, 0)));
+    assert_eq!(done.replies, ["1: crash (13)"]);
+    assert_eq!(done.write(), (share(2, 99, 0, 0), share(3, NONCE, 0, 0)));
+    assert!(script.written(Ok(true)).replies().is_empty());
+    let (_, to) = script.flush().write();
     assert_eq!(to, share(3, NONCE, 1, 10));
-    assert_eq!(script.written(Ok(true)), [added("c2")]);
+    assert_eq!(script.written(Ok(true)).replies(), ["2: Added"]);
 }
 
 #[test]
 fn a_sum_beyond_every_machine_word_is_written_and_comes_back() {
     let most = i64::MAX;
     let mut script = Script::open();
-    script.add("c1", most);
-    script.add("c2", most);
-    script.add("c3", most);
+    script.add(1, most);
+    script.add(2, most);
+    script.add(3, most);
     script.written(Ok(true));
-    let (_, to) = write(&script.flush());
+    let (_, to) = script.flush().write();
     assert_eq!(to.sum.to_string(), "27670116110564327421");
-    assert_eq!(script.written(Ok(true)), [added("c2"), added("c3")]);
+    assert_eq!(script.written(Ok(true)).replies(), ["2: Added", "3: Added"]);
     for _ in 0..3 {
-        script.ledger.add("c4", (-most).into());
+        script.ledger.add(Client(4), (-most).into());
     }
-    assert_eq!(write(&script.flush()).1.sum, 0.into());
+    assert_eq!(script.flush().write().1.sum, 0.into());
 }
 
 #[test]
 fn what_changes_nothing_is_safe_already() {
     let mut script = Script::open();
-    assert_eq!(script.add("c1", 0), [added("c1")]);
+    assert_eq!(script.add(1, 0).replies(), ["1: Added"]);
 }
 
 #[test]
 fn requests_that_get_nowhere_become_rarer_and_more_patient() {
     let mut script = Script::open();
-    let mut paces = Vec::new();
-    let mut commands = script.add("c1", 3);
+    let mut pauses = Vec::new();
+    let mut patience = Vec::new();
+    let mut note = |done: &Done| {
+        let (_, call) = done.call.as_ref().unwrap();
+        pauses.push(call.pause.as_millis());
+        patience.push(call.timeout.as_secs());
+    };
+    let mut done = script.add(1, 3);
     for _ in 0..12 {
-        let [Command::Write { pace, .. }] = &commands[..] else { panic!("{commands:?}") };
-        paces.push(*pace);
-        let [Command::Check(pace)] = script.written(Err(NoAnswer))[..] else { panic!() };
-        paces.push(pace);
-        commands = script.found(Err(NoAnswer));
+        note(&done);
+        note(&script.written(Err(NoAnswer)));
+        done = script.found(Err(NoAnswer));
     }
-    let millis = Duration::from_millis;
-    let pauses: Vec<Duration> = paces.iter().map(|pace| pace.pause).take(5).collect();
-    assert_eq!(pauses, [millis(0), millis(0), millis(10), millis(20), millis(40)]);
-    let patience: Vec<u64> = paces.iter().map(|pace| pace.patience.as_secs()).take(5).collect();
-    assert_eq!(patience, [1, 2, 4, 8, 8]);
-    let last = Pace { pause: LONGEST_PAUSE, patience: LONGEST_PATIENCE };
-    assert_eq!(paces.last(), Some(&last));
+    assert_eq!((&pauses[..5], pauses.last()), (&[0, 0, 10, 20, 40][..], Some(&1000)));
+    assert_eq!((&patience[..5], patience.last()), (&[1, 2, 4, 8, 8][..], Some(&8)));
 }
 
 #[test]
 fn a_slow_service_is_given_time() {
     let mut script = Script::open();
-    script.add("c1", 3);
+    script.add(1, 3);
     script.now += Duration::from_millis(1_500);
     script.written(Ok(true));
-    let [Command::Write { pace, .. }] = script.add("c2", 3)[..] else { panic!("no write") };
-    assert_eq!(pace.patience, Duration::from_secs(6));
+    assert_eq!(script.add(2, 3).call.unwrap().1.timeout, Duration::from_secs(6));
 }
 
 #[test]
-fn at_the_end_everybody_is_answered_what_is_known() {
+fn who_gives_up_is_told_what_is_known_and_takes_what_is_not_written_with_it() {
     let mut script = Script::open();
-    script.add("c1", 3);
-    script.add("c2", 3);
-    let mut out = Vec::new();
-    script.ledger.close(&mut out);
-    assert_eq!(out, [refused("c1", Refusal::Unknown), refused("c2", Refusal::Closing)]);
+    script.add(1, 3);
+    script.add(2, 10);
+    script.add(3, 100);
+    assert_eq!(script.give_up(1).replies(), ["1: crash (13)"]);
+    assert_eq!(script.give_up(2).replies(), ["2: temporarily-unavailable (11)"]);
+    assert!(script.written(Ok(true)).replies().is_empty());
+    assert_eq!(script.flush().write(), (share(1, NONCE, 1, 3), share(1, NONCE, 2, 103)));
 }

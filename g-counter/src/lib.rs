@@ -96,29 +96,26 @@
 //!   has at most a thousand digits ([`MAX_DIGITS`]); a longer one is malformed.
 //! - An add of 0 needs no write.
 
-mod counter;
+pub mod counter;
 mod gossip;
 pub mod injected_bugs;
 mod integer;
 mod ledger;
 mod lookup;
 mod share;
-mod shell;
 mod table;
-#[cfg(test)]
-mod trial;
 
-use maelstrom::{Context, Definite, Empty, Error, Node, Request};
+use maelstrom::machine::{Driver, draw_incarnation};
+use maelstrom::{Context, Empty, Error, Node, Request};
 use serde::{Deserialize, Serialize};
 
-use crate::injected_bugs::{Bug, Bugs};
+use crate::counter::Reply;
+use crate::injected_bugs::Bugs;
 
-pub use counter::{Answer, Command, Counter, Refusal};
+pub use counter::Counter;
 pub use gossip::{Gossip, PERIOD};
 pub use integer::{Integer, MAX_DIGITS};
-pub use ledger::{NoAnswer, Pace};
 pub use share::Share;
-pub use shell::Shell;
 
 /// `{"type":"add","delta":…}`, answered `{"type":"add_ok"}`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -150,12 +147,12 @@ impl Request for Read {
 }
 
 /// The node of challenge 4, a grow-only counter.
-pub fn node() -> Node<Shell> {
+pub fn node() -> Node<Driver<Counter>> {
     node_with(Bugs::default())
 }
 
 /// The same, with bugs on purpose.
-pub fn node_with(bugs: Bugs) -> Node<Shell> {
+pub fn node_with(bugs: Bugs) -> Node<Driver<Counter>> {
     common(bugs).handle(async |context, Add { delta }| {
         if delta.is_negative() {
             let text = format_args!("`delta` is {delta}, but this counter only grows");
@@ -167,52 +164,30 @@ pub fn node_with(bugs: Bugs) -> Node<Shell> {
 
 /// A node of the workload `pn-counter`, which takes negative deltas as well: a
 /// share may be any sum, since it is not the larger but the later that counts.
-pub fn pn_node() -> Node<Shell> {
+pub fn pn_node() -> Node<Driver<Counter>> {
     pn_node_with(Bugs::default())
 }
 
 /// The same, with bugs on purpose.
-pub fn pn_node_with(bugs: Bugs) -> Node<Shell> {
+pub fn pn_node_with(bugs: Bugs) -> Node<Driver<Counter>> {
     common(bugs).handle(async |context, Add { delta }| add(context, delta).await)
 }
 
-fn common(bugs: Bugs) -> Node<Shell> {
-    Node::new(move |setup| Shell::new(setup, bugs))
-        .on_init(async |context| {
-            shell::drive(&context, Counter::start);
-            Ok(())
-        })
-        .receive_from_nodes(async |context: Context<Shell>, gossip: Gossip| {
-            let from = context.source().clone();
-            shell::drive(&context, |counter, now| counter.received(&from, gossip, now));
-        })
-        .handle(read)
+fn common(bugs: Bugs) -> Node<Driver<Counter>> {
+    Driver::node(move |setup, members| {
+        Counter::new(members, draw_incarnation(&mut setup.new_rng()), bugs)
+    })
+    .handle(read)
 }
 
-async fn add(context: Context<Shell>, delta: Integer) -> Result<Empty, Error> {
-    let answer = shell::ask(&context, |counter, client, now| counter.add(client, delta, now));
-    match answer.await {
-        Answer::Added => Ok(Empty {}),
-        Answer::Refused(why) => Err(refused(why)),
-        Answer::Value(_) => Err(Error::crash("an add was answered as a read")),
-    }
+async fn add(context: Context<Driver<Counter>>, delta: Integer) -> Result<Empty, Error> {
+    context.ask(counter::Request::Add(delta)).await?;
+    Ok(Empty {})
 }
 
-async fn read(context: Context<Shell>, _: Read) -> Result<ReadOk, Error> {
-    let is_narrow = context.state().bugs.has(Bug::NarrowSums);
-    match shell::ask(&context, Counter::read).await {
-        Answer::Value(value) if is_narrow && value > i64::MAX.into() => {
-            Err(Error::new(Definite::PreconditionFailed, "out of range"))
-        }
-        Answer::Value(value) => Ok(ReadOk { value }),
-        Answer::Refused(why) => Err(refused(why)),
-        Answer::Added => Err(Error::crash("a read was answered as an add")),
-    }
-}
-
-fn refused(why: Refusal) -> Error {
-    match why {
-        Refusal::Closing => Error::unavailable(why),
-        Refusal::Unknown => Error::crash(why),
+async fn read(context: Context<Driver<Counter>>, _: Read) -> Result<ReadOk, Error> {
+    match context.ask(counter::Request::Read).await? {
+        Reply::Value(value) => Ok(ReadOk { value }),
+        Reply::Added => Err(Error::crash("a read was answered as an add")),
     }
 }

@@ -14,34 +14,29 @@
 
 use std::time::Duration;
 
-use maelstrom::NodeId;
-use tokio::time::Instant;
+use maelstrom::Backoff;
+use maelstrom::machine::{Members, Rank, Time};
 
 use crate::gossip::{Links, PERIOD};
 
-/// The time between two lookups is doubled at most this often.
-const MOST_DOUBLINGS: u32 = 3;
+/// The time between two rounds.
+const ROUNDS: Backoff = Backoff { first: PERIOD, longest: Duration::from_secs(4) };
 
 /// Whose keys are looked up, and when.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Lookups {
-    /// All other nodes, in order.
-    peers: Vec<NodeId>,
     /// When the last round was.
-    at: Option<Instant>,
+    at: Option<Time>,
     /// Rounds in a row that brought nothing new.
     vain: u32,
+    /// How many rounds there were.
+    rounds: u64,
 }
 
 impl Lookups {
-    /// Lookups among these nodes, which are in order.
-    pub(crate) fn new(peers: Vec<NodeId>) -> Self {
-        Self { peers, at: None, vain: 0 }
-    }
-
     /// Whose keys to look up now, if it is time for a round.
-    pub(crate) fn due(&mut self, now: Instant, links: &Links) -> Option<Vec<NodeId>> {
-        let Some(deadline) = self.deadline(now, links) else {
+    pub(crate) fn due(&mut self, now: Time, links: &Links, members: &Members) -> Option<Vec<Rank>> {
+        let Some(deadline) = self.deadline(links) else {
             (self.at, self.vain) = (None, 0);
             return None;
         };
@@ -50,9 +45,14 @@ impl Lookups {
         }
         self.vain += u32::from(self.at.is_some());
         self.at = Some(now);
+        self.rounds += 1;
         let everybody = links.is_cut_off();
-        let in_question = self.peers.iter().filter(|&node| everybody || links.is_silent(node));
-        Some(in_question.cloned().collect())
+        Some(members.others().filter(|&node| everybody || links.is_silent(node)).collect())
+    }
+
+    /// How many rounds there were.
+    pub(crate) fn rounds(&self) -> u64 {
+        self.rounds
     }
 
     /// A lookup brought something new.
@@ -61,11 +61,8 @@ impl Lookups {
     }
 
     /// When the next round is due, if any neighbour is silent.
-    pub(crate) fn deadline(&self, now: Instant, links: &Links) -> Option<Instant> {
-        links.is_any_silent().then(|| self.at.map_or(now, |at| at + self.wait()))
-    }
-
-    fn wait(&self) -> Duration {
-        PERIOD * (1 << self.vain.min(MOST_DOUBLINGS))
+    pub(crate) fn deadline(&self, links: &Links) -> Option<Time> {
+        let next = || self.at.map_or(Time::ZERO, |at| at + ROUNDS.step(self.vain));
+        links.is_any_silent().then(next)
     }
 }

@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use maelstrom::NodeId;
+use maelstrom::machine::Rank;
 
 use crate::integer::Integer;
 use crate::share::Share;
@@ -19,9 +19,9 @@ use crate::share::Share;
 /// The shares that this node knows of.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    entries: BTreeMap<NodeId, Entry>,
+    entries: BTreeMap<Rank, Entry>,
     /// Who was changed by which version; of each node, the last.
-    changes: BTreeMap<u64, NodeId>,
+    changes: BTreeMap<u64, Rank>,
     version: u64,
     total: Integer,
 }
@@ -31,7 +31,7 @@ struct Entry {
     share: Share,
     version: u64,
     /// Neighbours that certainly know this very share.
-    holders: BTreeSet<NodeId>,
+    holders: BTreeSet<Rank>,
 }
 
 impl Table {
@@ -46,51 +46,51 @@ impl Table {
     }
 
     /// A node's share, as far as is known.
-    pub(crate) fn share(&self, origin: &NodeId) -> Share {
-        self.entries.get(origin).map_or_else(Share::unwritten, |entry| entry.share.clone())
+    pub(crate) fn share(&self, origin: Rank) -> Share {
+        self.entries.get(&origin).map_or_else(Share::unwritten, |entry| entry.share.clone())
     }
 
     /// Takes in a share that was in the service, and who told of it; returns
     /// whether it is news.
-    pub(crate) fn learn(&mut self, origin: &NodeId, share: Share, from: Option<&NodeId>) -> bool {
+    pub(crate) fn learn(&mut self, origin: Rank, share: Share, from: Option<Rank>) -> bool {
         let known = self.share(origin);
         if share.rank() <= known.rank() {
-            if let Some(entry) = self.entries.get_mut(origin)
+            if let Some(entry) = self.entries.get_mut(&origin)
                 && share == known
             {
-                entry.holders.extend(from.cloned());
+                entry.holders.extend(from);
             }
             return false;
         }
         self.version += 1;
         self.total += &share.sum;
         self.total -= &known.sum;
-        let holders = from.cloned().into_iter().collect();
+        let holders = from.into_iter().collect();
         let entry = Entry { share, version: self.version, holders };
-        if let Some(former) = self.entries.insert(origin.clone(), entry) {
+        if let Some(former) = self.entries.insert(origin, entry) {
             self.changes.remove(&former.version);
         }
-        self.changes.insert(self.version, origin.clone());
+        self.changes.insert(self.version, origin);
         true
     }
 
     /// Forgets what a neighbour has told: it may not know it any more.
-    pub(crate) fn forget_holder(&mut self, neighbour: &NodeId) {
+    pub(crate) fn forget_holder(&mut self, neighbour: Rank) {
         for entry in self.entries.values_mut() {
-            entry.holders.remove(neighbour);
+            entry.holders.remove(&neighbour);
         }
     }
 
     /// The shares changed after `version` that `neighbour` has not itself told.
-    pub(crate) fn news_for<'a>(
-        &'a self,
-        neighbour: &'a NodeId,
+    pub(crate) fn news_for(
+        &self,
+        neighbour: Rank,
         version: u64,
-    ) -> impl Iterator<Item = (&'a NodeId, &'a Share)> {
+    ) -> impl Iterator<Item = (Rank, &Share)> {
         let changed = self.changes.range(version.saturating_add(1)..);
         changed.filter_map(move |(_, origin)| {
             let entry = self.entries.get(origin)?;
-            (!entry.holders.contains(neighbour)).then_some((origin, &entry.share))
+            (!entry.holders.contains(&neighbour)).then_some((*origin, &entry.share))
         })
     }
 }
@@ -103,46 +103,44 @@ mod tests {
         Share { incarnation, nonce: incarnation, sequence, sum: sum.into() }
     }
 
-    fn news(table: &Table, neighbour: &str, version: u64) -> Vec<(String, String)> {
-        let neighbour = NodeId::from(neighbour);
-        let news = table.news_for(&neighbour, version);
-        news.map(|(origin, share)| (origin.to_string(), share.sum.to_string())).collect()
+    fn news(table: &Table, neighbour: Rank, version: u64) -> Vec<(Rank, String)> {
+        let news = table.news_for(neighbour, version);
+        news.map(|(origin, share)| (origin, share.sum.to_string())).collect()
     }
 
     #[test]
     fn an_older_share_changes_nothing_even_when_it_is_larger() {
         let mut table = Table::default();
-        assert!(table.learn(&"n1".into(), share(2, 0, 5), None));
-        assert!(!table.learn(&"n1".into(), share(1, 9, 50), None));
-        assert!(!table.learn(&"n1".into(), share(2, 0, 5), None));
+        assert!(table.learn(1, share(2, 0, 5), None));
+        assert!(!table.learn(1, share(1, 9, 50), None));
+        assert!(!table.learn(1, share(2, 0, 5), None));
         assert_eq!((table.total(), table.version()), (&5.into(), 1));
-        assert!(table.learn(&"n1".into(), share(2, 1, 3), None));
+        assert!(table.learn(1, share(2, 1, 3), None));
         assert_eq!((table.total(), table.version()), (&3.into(), 2));
     }
 
     #[test]
     fn news_are_the_last_changes_after_a_version() {
         let mut table = Table::default();
-        table.learn(&"n1".into(), share(1, 0, 1), None);
-        table.learn(&"n2".into(), share(1, 0, 2), None);
-        table.learn(&"n1".into(), share(1, 1, 3), None);
-        assert_eq!(news(&table, "n3", 0), [("n2".into(), "2".into()), ("n1".into(), "3".into())]);
-        assert_eq!(news(&table, "n3", 2), [("n1".into(), "3".into())]);
-        assert_eq!(news(&table, "n3", 3), []);
+        table.learn(1, share(1, 0, 1), None);
+        table.learn(2, share(1, 0, 2), None);
+        table.learn(1, share(1, 1, 3), None);
+        assert_eq!(news(&table, 3, 0), [(2, "2".into()), (1, "3".into())]);
+        assert_eq!(news(&table, 3, 2), [(1, "3".into())]);
+        assert_eq!(news(&table, 3, 3), []);
     }
 
     #[test]
     fn nobody_is_told_what_it_has_told_until_it_may_have_forgotten() {
         let mut table = Table::default();
-        let (n1, n2) = (NodeId::from("n1"), NodeId::from("n2"));
-        table.learn(&n1, share(1, 0, 1), Some(&n1));
-        assert_eq!(news(&table, "n1", 0), []);
-        assert_eq!(news(&table, "n2", 0), [("n1".into(), "1".into())]);
-        table.learn(&n1, share(1, 0, 1), Some(&n2));
-        assert_eq!(news(&table, "n2", 0), []);
-        table.forget_holder(&n2);
-        assert_eq!(news(&table, "n2", 0), [("n1".into(), "1".into())]);
-        table.learn(&n1, share(1, 1, 4), Some(&n2));
-        assert_eq!(news(&table, "n1", 0), [("n1".into(), "4".into())]);
+        table.learn(1, share(1, 0, 1), Some(1));
+        assert_eq!(news(&table, 1, 0), []);
+        assert_eq!(news(&table, 2, 0), [(1, "1".into())]);
+        table.learn(1, share(1, 0, 1), Some(2));
+        assert_eq!(news(&table, 2, 0), []);
+        table.forget_holder(2);
+        assert_eq!(news(&table, 2, 0), [(1, "1".into())]);
+        table.learn(1, share(1, 1, 4), Some(2));
+        assert_eq!(news(&table, 1, 0), [(1, "4".into())]);
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use g_counter::Shell;
+use g_counter::Counter;
+use maelstrom::machine::Driver;
 use maelstrom::{Host, Node};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines};
@@ -17,7 +18,7 @@ struct Pipe {
 
 impl Pipe {
     /// A node that has been sent `init`, and has answered.
-    async fn start(node: Node<Shell>, nodes: &[&str]) -> Self {
+    async fn start(node: Node<Driver<Counter>>, nodes: &[&str]) -> Self {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         let (read, write) = tokio::io::split(theirs);
         tokio::spawn(node.run(BufReader::new(read), write, Host::seeded(1)));
@@ -29,7 +30,7 @@ impl Pipe {
     }
 
     /// A node whose key is taken over, and the value with which it is.
-    async fn open(node: Node<Shell>, nodes: &[&str]) -> (Self, Value) {
+    async fn open(node: Node<Driver<Counter>>, nodes: &[&str]) -> (Self, Value) {
         let mut pipe = Self::start(node, nodes).await;
         let mut fence = pipe.next().await;
         if fence["body"]["type"] == "init_ok" {

@@ -3,9 +3,10 @@
 use anyhow::{bail, ensure};
 use broadcast::config::Config;
 use checkers::txn::model::Model;
-use g_counter::Shell;
+use g_counter::Counter;
 use g_counter::injected_bugs::Bugs;
 use maelstrom::Node;
+use maelstrom::machine::Driver;
 use simulator::host::Program;
 use simulator::nemesis::DiskFault;
 use simulator::settings::{SeqKv, Settings, Workload};
@@ -215,7 +216,10 @@ pub(crate) const KINDS: &[Kind] = &[
 ];
 
 /// A counter, with the bug that its argument names, if it has one.
-fn counter(arguments: &[String], node: fn(Bugs) -> Node<Shell>) -> anyhow::Result<Program> {
+fn counter(
+    arguments: &[String],
+    node: fn(Bugs) -> Node<Driver<Counter>>,
+) -> anyhow::Result<Program> {
     let bugs = arguments.first().and_then(|argument| Bugs::parse(argument));
     let rest = if bugs.is_some() { &arguments[1..] } else { arguments };
     without_arguments(rest, || Program::new(move || node(bugs.unwrap_or_default())))
