@@ -252,7 +252,7 @@ impl Core {
     pub(crate) fn delta(&self, theirs: &Summary) -> (Vec<Run>, bool) {
         let (mut runs, more) = self.store.delta(theirs, None);
         if self.bugs.has(Bug::SkipLast)
-            && let Some(Run(_, _, _, values)) = runs.last_mut()
+            && let Some(Run { values, .. }) = runs.last_mut()
         {
             values.pop();
         }

@@ -62,7 +62,7 @@ impl Direct {
     }
 
     fn on_spread(&mut self, now: Duration, from: Rank, spread: Spread) {
-        let detours = spread.runs.iter().filter(|run| run.0 != from);
+        let detours = spread.runs.iter().filter(|run| run.log.origin != from);
         self.settled.raise(detours.map(Run::end));
         let is_news = self.core.take(now, from, spread.runs);
         if is_news {

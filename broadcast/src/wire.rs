@@ -11,29 +11,40 @@
 use std::sync::Arc;
 
 pub use maelstrom::machine::Rank;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 /// A broadcast value: any JSON, as its sender wrote it.
 pub type Value = Arc<RawValue>;
 
-/// The wire form `[origin, incarnation, count]`: the first `count` values of a
-/// log.
+/// The name of a log, on the wire `[origin, incarnation]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Count(pub Rank, pub u64, pub u64);
+#[serde(from = "(Rank, u64)", into = "(Rank, u64)")]
+pub struct LogId {
+    /// The node that accepted its values from clients.
+    pub origin: Rank,
+    /// Which incarnation of that node did.
+    pub incarnation: u64,
+}
 
-/// The name of a log, `[origin, incarnation]`.
+/// A prefix of a log, on the wire `[origin, incarnation, count]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Key(pub Rank, pub u64);
+#[serde(from = "(Rank, u64, u64)", into = "(Rank, u64, u64)")]
+pub struct Count {
+    /// Of which log.
+    pub log: LogId,
+    /// How many values.
+    pub count: u64,
+}
 
 /// The logs whose names are from one name up to another, not included, beside those that are
 /// named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Range {
     /// The first name.
-    pub from: Key,
+    pub from: LogId,
     /// The first name beyond.
-    pub upto: Key,
+    pub upto: LogId,
     /// The fingerprint of the logs; absent when there are none beside those that are named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub print: Option<u64>,
@@ -57,19 +68,63 @@ pub struct Summary {
 impl Summary {
     /// Every rank that it mentions.
     fn ranks(&self) -> impl Iterator<Item = Rank> {
-        self.have.iter().map(|count| count.0)
+        self.have.iter().map(|have| have.log.origin)
     }
 }
 
-/// The wire form `[origin, incarnation, first, [value, …]]`: consecutive values
-/// of a log.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Run(pub Rank, pub u64, pub u64, pub Vec<Value>);
+/// Consecutive values of a log, on the wire `[origin, incarnation, first, [value, …]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "(Rank, u64, u64, Vec<Value>)")]
+pub struct Run {
+    /// Of which log.
+    pub log: LogId,
+    /// The position of the first value.
+    pub first: u64,
+    /// The values.
+    pub values: Vec<Value>,
+}
 
 impl Run {
     /// The prefix that ends with this run.
     pub fn end(&self) -> Count {
-        Count(self.0, self.1, self.2.saturating_add(self.3.len() as u64))
+        Count { log: self.log, count: self.first.saturating_add(self.values.len() as u64) }
+    }
+}
+
+impl Serialize for Run {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let LogId { origin, incarnation } = self.log;
+        (origin, incarnation, self.first, &self.values).serialize(serializer)
+    }
+}
+
+impl From<(Rank, u64, u64, Vec<Value>)> for Run {
+    fn from((origin, incarnation, first, values): (Rank, u64, u64, Vec<Value>)) -> Self {
+        Self { log: LogId { origin, incarnation }, first, values }
+    }
+}
+
+impl From<(Rank, u64)> for LogId {
+    fn from((origin, incarnation): (Rank, u64)) -> Self {
+        Self { origin, incarnation }
+    }
+}
+
+impl From<LogId> for (Rank, u64) {
+    fn from(LogId { origin, incarnation }: LogId) -> Self {
+        (origin, incarnation)
+    }
+}
+
+impl From<(Rank, u64, u64)> for Count {
+    fn from((origin, incarnation, count): (Rank, u64, u64)) -> Self {
+        Self { log: LogId { origin, incarnation }, count }
+    }
+}
+
+impl From<Count> for (Rank, u64, u64) {
+    fn from(Count { log: LogId { origin, incarnation }, count }: Count) -> Self {
+        (origin, incarnation, count)
     }
 }
 
@@ -291,7 +346,7 @@ impl Message {
     fn ranks(&self) -> Box<dyn Iterator<Item = Rank> + '_> {
         match self {
             Message::Spread(spread) => {
-                let runs = spread.runs.iter().map(|run| run.0);
+                let runs = spread.runs.iter().map(|run| run.log.origin);
                 let have = spread.answer.iter().flat_map(|answer| answer.summary.ranks());
                 Box::new(runs.chain(have).chain(spread.path.iter().copied()))
             }
@@ -308,7 +363,7 @@ fn check_path(path: &[Rank], nodes: usize) -> Result<(), Malformed> {
 }
 
 fn check_run(run: &Run) -> Result<(), Malformed> {
-    let (first, len) = (run.2, run.3.len());
+    let (first, len) = (run.first, run.values.len());
     let end = first.checked_add(len as u64);
     end.map(|_| ()).ok_or(Malformed::Overflow { first, len })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use broadcast::config::Config;
 use broadcast::machine::{Broadcaster, Reply, Request};
-use broadcast::wire::{Message, Rank, Run, Spread, Value};
+use broadcast::wire::{LogId, Message, Rank, Run, Spread, Value};
 use maelstrom::machine::{Client, Input, Machine as _, Output, Outputs};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
@@ -129,7 +129,8 @@ fn run(incarnation: u64, values: u64) -> Run {
     let value = |i: u64| RawValue::from_string((1_000_000_000 + incarnation * 10 + i).to_string());
     let values = (0..values).map(|i| Value::from(value(i).unwrap())).collect();
     // Names are spread over all that there can be.
-    Run(SOURCE, incarnation.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11, 0, values)
+    let incarnation = incarnation.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11;
+    Run { log: LogId { origin: SOURCE, incarnation }, first: 0, values }
 }
 
 /// Two nodes know so many incarnations, each with up to three values; of this share of them

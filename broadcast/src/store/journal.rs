@@ -78,8 +78,9 @@ impl Pager {
     /// order; where one is left out (the receiver has it), the run goes on with
     /// it nevertheless, so that it stays one run.
     pub(super) fn take(&mut self, store: &Store, log: usize, position: usize) -> bool {
-        let Log { origin, incarnation, ref values, .. } = store.logs[log];
-        let first = self.runs.get(&log).map_or(position, |run| run.2 as usize + run.3.len());
+        let Log { id, ref values, .. } = store.logs[log];
+        let first =
+            self.runs.get(&log).map_or(position, |run| run.first as usize + run.values.len());
         let added = &values[first.min(position)..=position];
         let bytes: usize = added.iter().map(|value| value.get().len() + 1).sum();
         if self.bytes > 0 && self.bytes + bytes > PAGE {
@@ -88,9 +89,9 @@ impl Pager {
         self.bytes += bytes;
         let run = self.runs.entry(log).or_insert_with(|| {
             self.bytes += RUN_OVERHEAD;
-            Run(origin, incarnation, position as u64, Vec::new())
+            Run { log: id, first: position as u64, values: Vec::new() }
         });
-        run.3.extend(added.iter().map(Arc::clone));
+        run.values.extend(added.iter().map(Arc::clone));
         true
     }
 

@@ -30,11 +30,10 @@ use std::time::Duration;
 use journal::Entry;
 
 use crate::seen::Seen;
-use crate::wire::{Count, Rank, Run, Value};
+use crate::wire::{Count, LogId, Rank, Run, Value};
 
 struct Log {
-    origin: Rank,
-    incarnation: u64,
+    id: LogId,
     values: Vec<Value>,
     /// Where in the journal the last of them is.
     changed: usize,
@@ -58,7 +57,7 @@ pub(crate) struct Store {
     me: Rank,
     nodes: usize,
     logs: Vec<Log>,
-    index: BTreeMap<(Rank, u64), usize>,
+    index: BTreeMap<LogId, usize>,
     journal: Vec<Entry>,
     fingerprint: u64,
     /// The logs beside which values wait.
@@ -79,7 +78,7 @@ impl Store {
             with_holes: BTreeSet::new(),
             seen: Seen::default(),
         };
-        store.log(me, incarnation);
+        store.log(LogId { origin: me, incarnation });
         store
     }
 
@@ -96,23 +95,19 @@ impl Store {
     /// Takes what another node sent. The run must have passed
     /// [`Message::check`](crate::wire::Message::check).
     pub(crate) fn merge(&mut self, run: Run, from: Rank, now: Duration) -> Merged {
-        let Run(origin, incarnation, first, values) = run;
-        let end = first.saturating_add(values.len() as u64);
-        let log = self.log(origin, incarnation);
+        let end = run.end();
+        let log = self.log(run.log);
         if log == 0 {
             // Nobody knows more of this incarnation's log than this node.
             return Merged::default();
         }
         let before = self.logs[log].values.len();
-        for (position, value) in (first..).zip(values) {
+        for (position, value) in (run.first..).zip(run.values) {
             self.place(log, position, value, from);
         }
         self.catch_up(log);
         let is_waiting = self.note_holes(log, now);
-        Merged {
-            news: self.logs[log].values.len() > before,
-            hole: is_waiting.then_some(Count(origin, incarnation, end)),
-        }
+        Merged { news: self.logs[log].values.len() > before, hole: is_waiting.then_some(end) }
     }
 
     /// All values as one JSON array.
@@ -165,11 +160,11 @@ impl Store {
         true
     }
 
-    fn log(&mut self, origin: Rank, incarnation: u64) -> usize {
-        *self.index.entry((origin, incarnation)).or_insert_with(|| {
+    fn log(&mut self, id: LogId) -> usize {
+        *self.index.entry(id).or_insert_with(|| {
             let (values, ahead) = (Vec::new(), BTreeMap::new());
             let (changed, waiting) = (0, None);
-            self.logs.push(Log { origin, incarnation, values, changed, ahead, waiting });
+            self.logs.push(Log { id, values, changed, ahead, waiting });
             self.logs.len() - 1
         })
     }
@@ -201,12 +196,12 @@ impl Store {
 
     fn append(&mut self, log: usize, value: Value, from: Rank) {
         self.seen.insert(&value, true);
-        let Log { origin, incarnation, values, changed, .. } = &mut self.logs[log];
+        let Log { id, values, changed, .. } = &mut self.logs[log];
         let position = values.len();
         values.push(value);
         *changed = self.journal.len();
         // A sum, so that the order of arrival does not matter.
-        let added = mix(mix(*origin as u64) ^ incarnation.wrapping_add(position as u64));
+        let added = mix(mix(id.origin as u64) ^ id.incarnation.wrapping_add(position as u64));
         self.fingerprint = self.fingerprint.wrapping_add(added);
         self.journal.push(Entry::new(log, position, from));
     }

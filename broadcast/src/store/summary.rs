@@ -32,7 +32,7 @@ use std::cmp::Reverse;
 use super::journal::Pager;
 use super::prefixes::Prefixes;
 use super::{Log, Store, mix};
-use crate::wire::{Count, Key, Range, Run, Summary};
+use crate::wire::{Count, LogId, Range, Run, Summary};
 
 /// How many more logs than there are nodes are named at most.
 const MORE_THAN_NODES: usize = 256;
@@ -40,12 +40,8 @@ const MORE_THAN_NODES: usize = 256;
 const RANGES: usize = 32;
 
 impl Log {
-    fn key(&self) -> Key {
-        Key(self.origin, self.incarnation)
-    }
-
     fn count(&self) -> Count {
-        Count(self.origin, self.incarnation, self.values.len() as u64)
+        Count { log: self.id, count: self.values.len() as u64 }
     }
 }
 
@@ -79,17 +75,17 @@ impl Store {
             return self.summary();
         }
         let lacking = self.lacking(theirs.have.iter().copied()).into_iter();
-        let have = lacking.map(|Count(origin, incarnation, _)| {
-            let log = self.index.get(&(origin, incarnation));
-            Count(origin, incarnation, log.map_or(0, |&log| self.logs[log].values.len() as u64))
+        let have = lacking.map(|Count { log, .. }| {
+            let own = self.index.get(&log);
+            Count { log, count: own.map_or(0, |&own| self.logs[own].values.len() as u64) }
         });
         self.part(&unclear, have.collect())
     }
 
     /// Which of these prefixes this node does not have.
     pub(crate) fn lacking(&self, have: impl IntoIterator<Item = Count>) -> Vec<Count> {
-        let lacks = |&Count(origin, incarnation, count): &Count| {
-            match self.index.get(&(origin, incarnation)) {
+        let lacks = |&Count { log, count }: &Count| {
+            match self.index.get(&log) {
                 // What others know of this incarnation's own log, it said itself.
                 Some(0) => false,
                 Some(&log) => count > self.logs[log].values.len() as u64,
@@ -114,10 +110,10 @@ impl Store {
     /// there is more. With `limit`, nothing beyond those prefixes.
     pub(crate) fn delta(&self, theirs: &Summary, limit: Option<&Prefixes>) -> (Vec<Run>, bool) {
         let mut page = Pager::default();
-        for (&key, &begin) in &self.known(theirs).0 {
-            let Some(&log) = self.index.get(&key) else { continue };
+        for (id, &begin) in &self.known(theirs).0 {
+            let Some(&log) = self.index.get(id) else { continue };
             let end = self.logs[log].values.len() as u64;
-            let end = limit.map_or(end, |limit| end.min(limit.get(key)));
+            let end = limit.map_or(end, |limit| end.min(limit.get(*id)));
             for position in begin..end {
                 if !page.take(self, log, position as usize) {
                     return (page.runs(), true);
@@ -134,7 +130,7 @@ impl Store {
         let all = self.all();
         let everything = (theirs.ranges.is_empty() && !theirs.is_partial).then_some(&all);
         let absent = listed.chain(everything).flat_map(|range| self.within(range, &named));
-        let absent: Vec<Count> = absent.map(|log| Count(log.origin, log.incarnation, 0)).collect();
+        let absent: Vec<Count> = absent.map(|log| Count { log: log.id, count: 0 }).collect();
         let mut known = named;
         known.raise(absent);
         known
@@ -167,7 +163,7 @@ impl Store {
     fn divided(&self, range: &Range, named: &Prefixes, parts: usize) -> Vec<Range> {
         let logs: Vec<&Log> = self.within(range, named).collect();
         let chunks: Vec<&[&Log]> = logs.chunks(logs.len().div_ceil(parts).max(1)).collect();
-        let first_keys = chunks.iter().skip(1).map(|chunk| chunk[0].key());
+        let first_keys = chunks.iter().skip(1).map(|chunk| chunk[0].id);
         let ends = first_keys.chain([range.upto]);
         let mut from = range.from;
         let mut divided = Vec::with_capacity(parts);
@@ -182,15 +178,15 @@ impl Store {
 
     /// The logs in a range that are not empty and not named.
     fn within<'a>(&'a self, range: &Range, named: &'a Prefixes) -> impl Iterator<Item = &'a Log> {
-        let (from, upto) = ((range.from.0, range.from.1), (range.upto.0, range.upto.1));
-        let indexes = (from < upto).then(|| self.index.range(from..upto));
-        let unnamed = indexes.into_iter().flatten().filter(|(key, _)| !named.0.contains_key(key));
+        let logs = (range.from < range.upto).then(|| self.index.range(range.from..range.upto));
+        let unnamed = logs.into_iter().flatten().filter(|(log, _)| !named.0.contains_key(log));
         unnamed.map(|(_, &log)| &self.logs[log]).filter(|log| !log.values.is_empty())
     }
 
     /// The range of all logs.
     fn all(&self) -> Range {
-        Range { from: Key(0, 0), upto: Key(self.nodes, 0), print: None }
+        let [from, upto] = [0, self.nodes].map(|origin| LogId { origin, incarnation: 0 });
+        Range { from, upto, print: None }
     }
 
     fn most_named(&self) -> usize {
@@ -210,8 +206,8 @@ fn merged(ranges: &[Range], most: usize) -> Vec<Range> {
 /// every JSON library.
 fn fingerprint<'a>(logs: impl Iterator<Item = &'a Log>) -> u64 {
     let print = |log: &Log| {
-        let Count(origin, incarnation, count) = log.count();
-        mix(mix(mix(origin as u64) ^ incarnation) ^ count)
+        let LogId { origin, incarnation } = log.id;
+        mix(mix(mix(origin as u64) ^ incarnation) ^ log.values.len() as u64)
     };
     logs.map(print).fold(0, u64::wrapping_add) >> 11
 }

@@ -12,7 +12,13 @@ fn value(text: &str) -> Value {
 }
 
 fn run(origin: Rank, first: u64, texts: &[&str]) -> Run {
-    Run(origin, 7, first, texts.iter().map(|text| value(text)).collect())
+    let values = texts.iter().map(|text| value(text)).collect();
+    Run { log: LogId { origin, incarnation: 7 }, first, values }
+}
+
+/// A prefix of a node's log.
+fn count(origin: Rank, count: u64) -> Count {
+    Count { log: LogId { origin, incarnation: 7 }, count }
 }
 
 #[test]
@@ -30,12 +36,12 @@ fn overlaps_are_skipped_and_a_hole_is_noticed_and_filled() {
     assert!(store.merge(run(1, 0, &["10", "11"]), 1, NOW).news);
     let merged = store.merge(run(1, 3, &["13"]), 1, NOW);
     assert!(!merged.news);
-    assert_eq!(merged.hole, Some(Count(1, 7, 4)));
-    assert_eq!(store.summary().have, [Count(1, 7, 2)]);
+    assert_eq!(merged.hole, Some(count(1, 4)));
+    assert_eq!(store.summary().have, [count(1, 2)]);
     assert_eq!(store.read().get(), "[10,11,13]");
     let merged = store.merge(run(1, 1, &["11", "12"]), 1, NOW);
     assert!(merged.news && merged.hole.is_none());
-    assert_eq!(store.summary().have, [Count(1, 7, 4)]);
+    assert_eq!(store.summary().have, [count(1, 4)]);
     assert_eq!(store.read().get(), "[10,11,13,12]");
 }
 
@@ -48,7 +54,7 @@ fn nobody_is_told_what_came_from_itself() {
     let page = store.page(0, 1);
     assert_eq!(page.upto, 2);
     assert_eq!(page.runs.len(), 1);
-    assert_eq!(page.runs[0].0, 2);
+    assert_eq!(page.runs[0].log.origin, 2);
 }
 
 #[test]
@@ -57,7 +63,7 @@ fn who_fills_a_hole_is_told_what_waited_behind_it() {
     store.merge(run(1, 1, &["11"]), 1, NOW);
     store.merge(run(1, 0, &["10"]), 2, NOW);
     let page = store.page(0, 2);
-    assert_eq!((page.runs[0].2, page.runs[0].3.len()), (1, 1));
+    assert_eq!((page.runs[0].first, page.runs[0].values.len()), (1, 1));
 }
 
 #[test]
@@ -66,7 +72,7 @@ fn the_difference_of_two_nodes_is_what_brings_one_up_to_the_other() {
     a.accept(value("1"));
     a.merge(run(2, 0, &["20", "21"]), 2, NOW);
     b.merge(run(2, 0, &["20"]), 2, NOW);
-    assert_eq!(b.lacking(a.summary().have), [Count(0, 7, 1), Count(2, 7, 2)]);
+    assert_eq!(b.lacking(a.summary().have), [count(0, 1), count(2, 2)]);
     let (runs, more) = a.delta(&b.summary(), None);
     assert!(!more);
     for run in runs {
@@ -97,7 +103,7 @@ fn a_transfer_is_cut_into_pages() {
     let mut pages = 0;
     loop {
         let (runs, more) = a.delta(&b.summary(), None);
-        let bytes: usize = runs.iter().flat_map(|run| &run.3).map(|v| v.get().len()).sum();
+        let bytes: usize = runs.iter().flat_map(|run| &run.values).map(|v| v.get().len()).sum();
         assert!(bytes <= PAGE);
         for run in runs {
             b.merge(run, 0, NOW);
@@ -119,7 +125,7 @@ fn what_waits_in_vain_is_passed_on_as_this_nodes_own() {
     assert_eq!(store.waiting(), Some(second));
     assert!(!store.adopt_orphans(second / 2));
     assert!(store.adopt_orphans(second));
-    assert_eq!(store.summary().have, [Count(0, 7, 1)]);
+    assert_eq!(store.summary().have, [count(0, 1)]);
     assert_eq!(store.read().get(), "[13]");
     assert_eq!(store.waiting(), None);
 }

@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 
 use super::*;
 use crate::config::Config;
-use crate::wire::{Answer, Run};
+use crate::wire::{Answer, LogId, Run};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -290,7 +290,8 @@ fn a_value_behind_a_hole_that_nobody_fills_is_passed_on_within_a_second() {
     root.start(MS);
     let joins = Digest { nonce: 7, path: vec![0, 2], join: Some(0), ..Digest::default() };
     root.receive(10 * MS, 2, Message::Digest(joins));
-    let runs = vec![Run(1, 5, 1, vec![value("2")])];
+    let log = LogId { origin: 1, incarnation: 5 };
+    let runs = vec![Run { log, first: 1, values: vec![value("2")] }];
     root.receive(20 * MS, 1, Message::Spread(Spread { runs, ..Spread::default() }));
     let passes_on = |(to, message): &(Rank, Message)| {
         *to == 2 && matches!(message, Message::Spread(spread) if !spread.runs.is_empty())

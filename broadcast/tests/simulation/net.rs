@@ -324,7 +324,7 @@ impl Net {
 
     fn trace(&mut self, to: Rank, message: &Message) {
         let Message::Spread(spread) = message else { return };
-        for value in spread.runs.iter().flat_map(|run| &run.3) {
+        for value in spread.runs.iter().flat_map(|run| &run.values) {
             if let Some(fate) = value.get().parse().ok().and_then(|v: u64| self.fates.get_mut(&v)) {
                 fate.reached.entry(to).or_insert(self.now);
             }

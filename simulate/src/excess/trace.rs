@@ -108,7 +108,7 @@ impl Trace {
     fn on_message(&mut self, node: usize, body: &RawValue, now: Duration) {
         let Ok(Body { kind: "spread", .. }) = serde_json::from_str(body.get()) else { return };
         let Ok(spread) = serde_json::from_str::<Spread>(body.get()) else { return };
-        for value in spread.runs.iter().flat_map(|run| &run.3) {
+        for value in spread.runs.iter().flat_map(|run| &run.values) {
             self.reach(value.get(), node, now);
         }
     }
