@@ -42,7 +42,7 @@ pub(crate) enum Purpose {
     /// To change to a better parent.
     Switch,
     /// To find a parent.
-    Seek,
+    Search,
     /// To compare knowledge.
     Compare,
 }

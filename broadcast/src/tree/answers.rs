@@ -8,12 +8,10 @@
 
 use std::time::Duration;
 
-use super::rounds::millis;
-use super::seek::{Offer, PROBED, Scope};
-use super::uplink::Uplink;
-use super::{Standing, Tree};
+use super::parent_link::ParentLink;
+use super::search::Offer;
+use super::{Role, Tree, millis};
 use crate::core::{Ask, Purpose};
-use crate::injected_bugs::Bug;
 use crate::wire::{Answer, Count, Digest, Down, Rank, Spread, Summary};
 
 impl Tree {
@@ -51,11 +49,11 @@ impl Tree {
     /// long as this node is in doubt, it is told none, and so keeps the one that it has
     /// until it hears more.
     fn answer_path(&mut self, from: Rank) -> Vec<Rank> {
-        if let Standing::Child(uplink) = &mut self.standing
-            && uplink.in_doubt
+        if let Role::Child(link) = &mut self.role
+            && link.is_in_doubt()
             && self.children.has_joined(from)
         {
-            uplink.add_doubter(from);
+            link.reassure_later(from);
             return Vec::new();
         }
         self.offer()
@@ -66,32 +64,32 @@ impl Tree {
         if self.path().contains(&child) {
             return None;
         }
-        let promised = match &self.standing {
-            Standing::Root => now + self.rounds.promise,
-            _ => self.promise_of_parent(now),
+        let lease_until = match &self.role {
+            Role::Root => now + self.rounds.lease(),
+            _ => self.lease_from_parent(now),
         };
         let position = self.core.store.position();
-        self.children.join(child, epoch, heard, position, promised);
-        let next = millis(promised.saturating_sub(now));
+        self.children.join(child, epoch, heard, position, lease_until);
+        let next = millis(lease_until.saturating_sub(now));
         let due = self.due(now);
         Some(Down { epoch, since: position, upto: position, next, due, ack: None, print: None })
     }
 
-    /// Before this node's root tempts another one away from its own: is it still
-    /// there?
+    /// A node whose parent is silent confirms its own link before it offers itself as a
+    /// parent, because its root may already be dead.
     fn make_sure(&mut self, now: Duration, from: Rank, path: &[Rank]) {
-        let Standing::Child(uplink) = &mut self.standing else { return };
-        let is_tempting = path.first().is_some_and(|&root| uplink.path[0] < root);
-        if !is_tempting || from == uplink.peer {
+        let Role::Child(link) = &mut self.role else { return };
+        let is_better = path.first().is_some_and(|&root| link.path()[0] < root);
+        if !is_better || from == link.peer() {
             return;
         }
-        let starts = uplink.confirmed && uplink.is_silent(now);
+        let starts = link.is_confirmed() && link.is_silent(now);
         if starts {
-            uplink.in_doubt = true;
-            uplink.doubters.clear();
+            link.doubt();
+            link.take_to_reassure();
         }
-        if uplink.in_doubt {
-            uplink.add_doubter(from);
+        if link.is_in_doubt() {
+            link.reassure_later(from);
         }
         if starts {
             self.rejoin(now);
@@ -107,7 +105,9 @@ impl Tree {
         path: Vec<Rank>,
     ) {
         let Some((ask, is_in_time)) = self.core.answered(now, from, answer.nonce) else { return };
-        self.hear_answer(now, from, ask.asked);
+        if self.churn.hear_answer(now, from, ask.asked, self.core.rtt.usual_timeout()) {
+            self.keep_pace(now);
+        }
         self.core.give_back(from, answer);
         if let Some(summary) = self.core.left_open(now, from, answer) {
             self.ask_about(now, from, Purpose::Compare, summary);
@@ -120,14 +120,10 @@ impl Tree {
     }
 
     fn on_offer(&mut self, now: Duration, offer: Offer, ask: Ask) {
-        match &mut self.standing {
-            Standing::Seeking(seek) => {
-                if ask.purpose == Purpose::Seek && seek.suspect != Some(ask.peer) {
-                    seek.waiting = seek.waiting.saturating_sub(1);
-                }
-                seek.offers.push(offer);
-                // Before there was any answer, nobody knew how long they take.
-                seek.until = seek.until.min(seek.asked + self.core.rtt.timeout());
+        match &mut self.role {
+            Role::Searching(search) => {
+                let is_for_it = ask.purpose == Purpose::Search;
+                search.take(offer, is_for_it, self.core.rtt.timeout());
             }
             _ => self.consider(now, offer.peer, &offer.path),
         }
@@ -144,8 +140,8 @@ impl Tree {
     ) {
         let is_in_doubt = path.is_empty();
         let is_acceptable = is_in_doubt || self.is_acceptable(&path);
-        let Standing::Child(uplink) = &mut self.standing else { return };
-        if uplink.epoch != nonce || uplink.peer != ask.peer {
+        let Role::Child(link) = &mut self.role else { return };
+        if link.epoch() != nonce || link.peer() != ask.peer {
             return;
         }
         let Some(down) = down.filter(|down| is_acceptable && down.epoch == nonce) else {
@@ -153,29 +149,29 @@ impl Tree {
             return;
         };
         let took = self.core.rtt.credible(now - ask.asked);
-        uplink.confirm(down, took, now);
+        link.confirm(down, took, now);
         if is_in_doubt {
-            uplink.in_doubt = true;
+            link.doubt();
         } else {
-            uplink.path = path;
+            link.set_path(path);
         }
-        if self.core.store.has_news(uplink.sent, ask.peer) {
-            uplink.pending.get_or_insert(now);
+        if self.core.store.has_news(link.sent(), ask.peer) {
+            link.note_news(now);
         }
         self.review(now);
         self.forward(now);
         self.reassure();
     }
 
-    /// Tells those who asked this node while it was in doubt.
+    /// Tells those who asked this node while it was in doubt where it stands.
     pub(super) fn reassure(&mut self) {
         let path = self.path();
-        let Standing::Child(uplink) = &mut self.standing else { return };
-        if uplink.in_doubt {
+        let Role::Child(link) = &mut self.role else { return };
+        if link.is_in_doubt() {
             return;
         }
-        for doubter in std::mem::take(&mut uplink.doubters) {
-            self.core.send(doubter, Spread { path: path.clone(), ..Spread::default() });
+        for peer in link.take_to_reassure() {
+            self.core.send(peer, Spread { path: path.clone(), ..Spread::default() });
         }
     }
 
@@ -195,13 +191,13 @@ impl Tree {
             self.leave(ask.peer, nonce);
             return;
         }
-        let former = match &self.standing {
-            Standing::Child(uplink) => Some((uplink.peer, uplink.epoch)),
+        let former = match &self.role {
+            Role::Child(link) => Some((link.peer(), link.epoch())),
             _ => None,
         };
         let period = self.core.period;
-        let uplink = Uplink::new(ask.peer, path.clone(), nonce, ask.position, now, period);
-        self.standing = Standing::Child(Box::new(uplink));
+        let link = ParentLink::new(ask.peer, path.clone(), nonce, ask.position, now, period);
+        self.role = Role::Child(Box::new(link));
         self.core.forget(Purpose::Join);
         self.on_other_parent(now);
         self.on_joined(now, nonce, ask, down, path);
@@ -213,8 +209,7 @@ impl Tree {
     /// What is due about questions and wants.
     pub(super) fn run_questions(&mut self, now: Duration) {
         for (nonce, ask) in self.core.overdue(now) {
-            let is_join =
-                matches!(&self.standing, Standing::Child(uplink) if uplink.epoch == nonce);
+            let is_join = matches!(&self.role, Role::Child(link) if link.epoch() == nonce);
             match ask.purpose {
                 Purpose::Join if is_join && ask.again => self.join_again(now),
                 Purpose::Join if is_join => self.on_silence(now),
@@ -228,22 +223,5 @@ impl Tree {
         if self.core.adopt_orphans(now) {
             self.on_news(now, self.core.me);
         }
-    }
-
-    /// The parent does not answer: it is lost. Before there was any answer at all, it may
-    /// just be far away: it is asked again, together with those who can be reached,
-    /// most likely.
-    fn on_silence(&mut self, now: Duration) {
-        if self.core.bugs.has(Bug::GiveUp) {
-            return;
-        }
-        if !self.core.rtt.is_unknown() {
-            self.give_up_on_parent(now);
-            return;
-        }
-        self.core.rtt.timed_out();
-        let near = self.core.peers.reachable(PROBED);
-        let scope = if near.is_empty() { Scope::Wide } else { Scope::Near };
-        self.seek(now, scope);
     }
 }

@@ -77,7 +77,7 @@ fn a_parent_whose_path_leads_through_the_child_is_left() {
     let (mut tree, epoch) = child();
     let spread = Spread { path: vec![1, 2, 0], ..down(epoch, None) };
     tree.receive(20 * MS, 0, Message::Spread(spread));
-    assert!(matches!(tree.standing, Standing::Seeking(_)));
+    assert!(matches!(tree.role, Role::Searching(_)));
 }
 
 #[test]
@@ -122,8 +122,8 @@ fn a_parent_in_doubt_says_so_to_its_child_and_tells_it_when_it_is_sure() {
     let joins = |nonce| Digest { nonce, path: vec![2], join: Some(0), ..Digest::default() };
     tree.receive(20 * MS, 2, Message::Digest(joins(1)));
     assert_eq!(path_told(&mut tree, 2), [0, 1]);
-    let Standing::Child(uplink) = &mut tree.standing else { panic!("a child") };
-    uplink.in_doubt = true;
+    let Role::Child(link) = &mut tree.role else { panic!("a child") };
+    link.doubt();
     tree.receive(30 * MS, 2, Message::Digest(joins(2)));
     assert!(path_told(&mut tree, 2).is_empty());
     tree.join_again(40 * MS);
@@ -220,11 +220,11 @@ fn child_of_a_silent_parent() -> (Tree, u64) {
 #[test]
 fn a_parent_that_was_only_slow_leaves_no_unrest() {
     let (mut tree, nonce) = child_of_a_silent_parent();
-    assert!(tree.unrest.is_at(1000 * MS));
+    assert!(tree.churn.is_at(1000 * MS));
     let answer = Answer { nonce, ..Answer::default() };
     let spread = Spread { answer: Some(answer), path: vec![0], ..Spread::default() };
     tree.receive(2100 * MS, 0, Message::Spread(spread));
-    assert!(!tree.unrest.is_at(2100 * MS));
+    assert!(!tree.churn.is_at(2100 * MS));
     assert_eq!(tree.unrest(2100 * MS), 0);
 }
 
@@ -273,7 +273,7 @@ fn while_there_is_unrest_a_child_sends_at_once_and_seeks_when_in_doubt() {
     tree.receive(40 * MS, 0, Message::Spread(Spread { unrest: 9_000, ..spread }));
     let sent = std::mem::take(&mut tree.core.outbox);
     assert!(matches!(&sent[..], [(0, Message::Spread(spread))] if spread.up.is_some()));
-    while matches!(tree.standing, Standing::Child(_)) {
+    while matches!(tree.role, Role::Child(_)) {
         let wake = tree.deadline().expect("an uplink that is not confirmed");
         assert!(wake < 1500 * MS);
         tree.run_due(wake);

@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use super::unrest::Unrest;
+use super::churn::Churn;
 use crate::link::Heard;
 use crate::rtt::Rtt;
 use crate::wire::{Ack, Down, Rank};
@@ -25,30 +25,30 @@ const SLACK: Duration = Duration::from_millis(50);
 
 /// What a child knows about its link to the parent.
 #[derive(Debug)]
-pub(super) struct Uplink {
+pub(super) struct ParentLink {
     /// The parent.
-    pub(super) peer: Rank,
+    peer: Rank,
     /// Its path, root first, itself last.
-    pub(super) path: Vec<Rank>,
+    path: Vec<Rank>,
     /// The nonce of the digest that joined.
-    pub(super) epoch: u64,
+    epoch: u64,
     /// Whether the parent has answered it.
-    pub(super) confirmed: bool,
+    confirmed: bool,
     /// Whether the parent may be gone.
-    pub(super) in_doubt: bool,
+    in_doubt: bool,
     /// Who is to be told when it is sure that the parent is there.
-    pub(super) doubters: Vec<Rank>,
+    to_reassure: Vec<Rank>,
     /// What arrived of the parent's journal.
-    pub(super) heard: Heard,
+    heard: Heard,
     /// Since when a part of it has been missing.
-    pub(super) gap_since: Option<Duration>,
+    gap_since: Option<Duration>,
     /// Up to where our journal was sent.
-    pub(super) sent: usize,
+    sent: usize,
     /// Since when there has been something to send.
-    pub(super) pending: Option<Duration>,
+    pending: Option<Duration>,
     /// When the parent is to be doubted for its silence.
-    pub(super) promise: Duration,
-    /// When the parent last kept its promise.
+    lease_until: Duration,
+    /// When the parent was last heard of.
     heard_at: Duration,
     /// Up to where the parent confirmed it.
     acked: usize,
@@ -66,7 +66,7 @@ pub(super) struct Uplink {
     period: Duration,
 }
 
-impl Uplink {
+impl ParentLink {
     /// A link that was asked for just now.
     pub(super) fn new(
         peer: Rank,
@@ -82,12 +82,12 @@ impl Uplink {
             epoch,
             confirmed: false,
             in_doubt: false,
-            doubters: Vec::new(),
+            to_reassure: Vec::new(),
             heard: Heard::default(),
             gap_since: None,
             sent,
             pending: None,
-            promise: now,
+            lease_until: now,
             heard_at: now,
             acked: sent,
             sent_at: None,
@@ -121,11 +121,67 @@ impl Uplink {
         self.keep(down, now);
     }
 
-    /// A node asked while this one was in doubt.
-    pub(super) fn add_doubter(&mut self, peer: Rank) {
-        if !self.doubters.contains(&peer) {
-            self.doubters.push(peer);
+    /// The parent.
+    pub(super) fn peer(&self) -> Rank {
+        self.peer
+    }
+
+    /// Its path, root first, itself last.
+    pub(super) fn path(&self) -> &[Rank] {
+        &self.path
+    }
+
+    /// The nonce of the digest that joined.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Whether the parent has answered it.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.confirmed
+    }
+
+    /// Whether the parent may be gone.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.in_doubt
+    }
+
+    /// Until when the parent is not doubted for its silence.
+    pub(super) fn lease_until(&self) -> Duration {
+        self.lease_until
+    }
+
+    /// Up to where our journal was sent.
+    pub(super) fn sent(&self) -> usize {
+        self.sent
+    }
+
+    /// There is something to send.
+    pub(super) fn note_news(&mut self, now: Duration) {
+        self.pending.get_or_insert(now);
+    }
+
+    /// The parent says its path, so it is there.
+    pub(super) fn set_path(&mut self, path: Vec<Rank>) {
+        self.path = path;
+        self.in_doubt = false;
+    }
+
+    /// The parent may be gone.
+    pub(super) fn doubt(&mut self) {
+        self.in_doubt = true;
+    }
+
+    /// Somebody is to be told when the parent is there for certain.
+    pub(super) fn reassure_later(&mut self, peer: Rank) {
+        if !self.to_reassure.contains(&peer) {
+            self.to_reassure.push(peer);
         }
+    }
+
+    /// Nobody waits to be told any more. Returns who did.
+    pub(super) fn take_to_reassure(&mut self) -> Vec<Rank> {
+        std::mem::take(&mut self.to_reassure)
     }
 
     /// Whether the parent ever answered.
@@ -145,7 +201,7 @@ impl Uplink {
 
     fn keep(&mut self, down: &Down, now: Duration) {
         self.heard_at = now;
-        self.promise = now + Duration::from_millis(down.next) + self.slack();
+        self.lease_until = now + Duration::from_millis(down.next) + self.slack();
         let lead = self.rtt.mean().unwrap_or_default() + self.margin();
         self.slot = down.due.map(|due| (now + Duration::from_millis(due)).saturating_sub(lead));
     }
@@ -186,9 +242,9 @@ impl Uplink {
     }
 
     /// When to send what is pending.
-    pub(super) fn send_at(&self, unrest: &Unrest) -> Option<Duration> {
+    pub(super) fn send_at(&self, churn: &Churn) -> Option<Duration> {
         let since = self.pending.filter(|_| self.confirmed)?;
-        if unrest.is_at(since) {
+        if churn.is_at(since) {
             return Some(since);
         }
         if since <= self.catch_up {
@@ -229,7 +285,7 @@ impl Uplink {
     pub(super) fn doubt_at(&self) -> Option<Duration> {
         // A part that was overtaken may still come.
         let gap = self.gap_since.map(|since| since + self.period / 8);
-        let doubt = [Some(self.promise), self.confirm_by, gap].into_iter().flatten().min();
+        let doubt = [Some(self.lease_until), self.confirm_by, gap].into_iter().flatten().min();
         doubt.filter(|_| self.confirmed)
     }
 
@@ -243,9 +299,9 @@ impl Uplink {
         self.heard_at + self.period + self.slack() < now
     }
 
-    /// Whether the parent broke a promise, or did not confirm in time.
+    /// Whether the parent let its lease end, or did not confirm in time.
     pub(super) fn is_overdue(&self, now: Duration) -> bool {
-        self.promise <= now || self.confirm_by.is_some_and(|by| by <= now)
+        self.lease_until <= now || self.confirm_by.is_some_and(|by| by <= now)
     }
 
     /// By how much an uplink should be early. Each that comes late waits for another
@@ -281,8 +337,8 @@ mod tests {
     }
 
     /// A link with a round trip of 200 ms, whose last downlink came at 1000 ms.
-    fn link() -> Uplink {
-        let mut link = Uplink::new(0, vec![0], 1, 0, Duration::ZERO, 300 * MS);
+    fn link() -> ParentLink {
+        let mut link = ParentLink::new(0, vec![0], 1, 0, Duration::ZERO, 300 * MS);
         link.confirm(&down(None, None), 200 * MS, 200 * MS);
         for _ in 0..50 {
             link.rtt.sample(200 * MS);
@@ -299,17 +355,17 @@ mod tests {
         // before its downlink at 1300 ms; another half before that, and the
         // margin, is when to send.
         link.pending = Some(1010 * MS);
-        assert_eq!(link.send_at(&Unrest::default()), Some(1085 * MS));
+        assert_eq!(link.send_at(&Churn::default()), Some(1085 * MS));
     }
 
     #[test]
     fn what_misses_a_round_waits_for_the_next_slot_while_rounds_go_on() {
         let mut link = link();
         link.pending = Some(1100 * MS);
-        let silence = link.send_at(&Unrest::default()).unwrap();
+        let silence = link.send_at(&Churn::default()).unwrap();
         assert!(silence > 1300 * MS && silence < 1385 * MS);
         link.on_down(&down(Some(300), None), 1300 * MS);
-        assert_eq!(link.send_at(&Unrest::default()), Some(1385 * MS));
+        assert_eq!(link.send_at(&Churn::default()), Some(1385 * MS));
     }
 
     #[test]
@@ -317,19 +373,19 @@ mod tests {
         let mut link = link();
         link.catch_up(1080 * MS);
         link.pending = Some(1080 * MS);
-        assert_eq!(link.send_at(&Unrest::default()), Some(1085 * MS));
+        assert_eq!(link.send_at(&Churn::default()), Some(1085 * MS));
         link.catch_up(1200 * MS);
         link.pending = Some(1201 * MS);
-        assert_eq!(link.send_at(&Unrest::default()), Some(1202 * MS));
+        assert_eq!(link.send_at(&Churn::default()), Some(1202 * MS));
         link.pending = Some(1203 * MS);
-        assert!(link.send_at(&Unrest::default()) > Some(1300 * MS));
+        assert!(link.send_at(&Churn::default()) > Some(1300 * MS));
     }
 
     #[test]
     fn without_rounds_an_uplink_leaves_at_once() {
         let mut link = link();
         link.pending = Some(5000 * MS);
-        assert_eq!(link.send_at(&Unrest::default()), Some(5000 * MS));
+        assert_eq!(link.send_at(&Churn::default()), Some(5000 * MS));
     }
 
     #[test]
@@ -339,7 +395,7 @@ mod tests {
         link.on_down(&down(Some(300), Some(Ack { upto: 4, held: 15 })), 1300 * MS);
         let mean = link.rtt.mean().unwrap();
         assert!(mean >= 199 * MS && mean <= 201 * MS, "{mean:?}");
-        assert_eq!(link.doubt_at(), Some(link.promise));
+        assert_eq!(link.doubt_at(), Some(link.lease_until));
     }
 
     #[test]
@@ -359,7 +415,7 @@ mod tests {
     fn an_uplink_that_is_not_confirmed_is_a_reason_for_doubt() {
         let mut link = link();
         link.on_sent(4, 1085 * MS, true);
-        link.promise = 9000 * MS;
+        link.lease_until = 9000 * MS;
         let doubt = link.doubt_at().unwrap();
         assert!(doubt > 1585 * MS && doubt < 1650 * MS, "{doubt:?}");
         assert!(link.is_overdue(doubt));

@@ -1,4 +1,4 @@
-//! The links to the children: what each was sent, is owed, and was promised.
+//! The links to the children: what each was sent, is owed, and until when it waits.
 //!
 //! The children of the preferred tree are there from the beginning and for
 //! good: a child that was cut off must hear its parent again to come back.
@@ -9,19 +9,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::rounds::LONGEST_PROMISE;
+use super::millis;
+use super::rounds::LONGEST_LEASE;
 use crate::link::Heard;
-use crate::wire::{Ack, Rank, Up};
+use crate::store::Store;
+use crate::wire::{Ack, Down, Rank, Spread, Up};
 
 /// What a parent knows about its link to a child.
 #[derive(Debug)]
-pub(super) struct Child {
+pub(super) struct ChildLink {
     /// The nonce of the digest by which the child joined; 0 if it has not.
-    pub(super) epoch: u64,
+    epoch: u64,
     /// Up to where our journal was sent.
-    pub(super) sent: usize,
-    /// By when the next downlink was promised.
-    pub(super) promised: Duration,
+    sent: usize,
+    /// By when the next downlink has to leave.
+    renew_by: Duration,
     /// What arrived of the child's journal.
     heard: Heard,
     /// When the newest uplink came, unless it was confirmed since.
@@ -32,14 +34,14 @@ pub(super) struct Child {
     pause: Duration,
 }
 
-impl Child {
+impl ChildLink {
     /// A child of the preferred tree that has not joined.
     fn absent(pause: Duration) -> Self {
         let heard = Heard::default();
         Self {
             epoch: 0,
             sent: 0,
-            promised: pause,
+            renew_by: pause,
             heard,
             unconfirmed: None,
             preferred: true,
@@ -47,27 +49,65 @@ impl Child {
         }
     }
 
+    /// Whether there is something to say: news, a confirmation, another path, or that the
+    /// lease goes on, if it ends by `renew`.
+    fn is_due(&self, store: &Store, peer: Rank, now: Duration, outlook: &Outlook) -> bool {
+        if !self.has_joined() {
+            return self.renew_by <= now;
+        }
+        let has_news = store.has_news(self.sent, peer);
+        has_news || self.is_owed() || outlook.is_new_path || self.renew_by <= outlook.renew
+    }
+
+    /// All that there is to say.
+    fn downlinks(
+        &mut self,
+        store: &Store,
+        peer: Rank,
+        now: Duration,
+        outlook: &Outlook,
+    ) -> Vec<Spread> {
+        self.renew(now, outlook.lease_until);
+        let (epoch, mut ack) = (self.epoch, self.confirm(now));
+        let (next, due) = (millis(outlook.lease_until.saturating_sub(now)), outlook.due);
+        let mut downlinks = Vec::new();
+        loop {
+            let since = self.sent;
+            let page = store.page(since, peer);
+            self.sent = page.upto;
+            let print = page.runs.is_empty().then(|| store.fingerprint());
+            let ack = ack.take();
+            let down = Down { epoch, since, upto: page.upto, next, due, ack, print };
+            let path = outlook.path.clone();
+            let spread = Spread { runs: page.runs, down: Some(down), path, ..Spread::default() };
+            downlinks.push(spread);
+            if self.sent == store.position() {
+                return downlinks;
+            }
+        }
+    }
+
     /// The confirmation that the child is owed, which counts as given now.
-    pub(super) fn confirm(&mut self, now: Duration) -> Option<Ack> {
+    fn confirm(&mut self, now: Duration) -> Option<Ack> {
         let came = self.unconfirmed.take()?;
         let held = (now - came).as_millis();
         Some(Ack { upto: self.heard.upto(), held: u64::try_from(held).unwrap_or(u64::MAX) })
     }
 
     /// Whether it ever joined.
-    pub(super) fn has_joined(&self) -> bool {
+    fn has_joined(&self) -> bool {
         self.epoch != 0
     }
 
-    /// A downlink leaves; by then comes the next one. Nothing is promised to a child
-    /// that has not joined: it may be out of reach for good, and is called now and then.
-    pub(super) fn promise(&mut self, now: Duration, promised: Duration) {
-        self.promised = if self.has_joined() { promised } else { now + self.pause };
-        self.pause = (2 * self.pause).min(LONGEST_PROMISE.max(self.pause));
+    /// A downlink leaves; by then comes the next one. A child that has not joined has no
+    /// lease: it may be out of reach for good, and is called now and then.
+    fn renew(&mut self, now: Duration, lease_until: Duration) {
+        self.renew_by = if self.has_joined() { lease_until } else { now + self.pause };
+        self.pause = (2 * self.pause).min(LONGEST_LEASE.max(self.pause));
     }
 
     /// Whether the child is owed a confirmation.
-    pub(super) fn is_owed(&self) -> bool {
+    fn is_owed(&self) -> bool {
         self.unconfirmed.is_some()
     }
 }
@@ -83,15 +123,45 @@ pub(super) enum Verdict {
     Stale,
 }
 
+/// What all children are told.
+pub(super) struct Outlook {
+    /// Until when they need not doubt this node.
+    pub(super) lease_until: Duration,
+    /// Whose lease ends by then is told that it goes on.
+    pub(super) renew: Duration,
+    /// In how many milliseconds an uplink is wanted, if that is known.
+    pub(super) due: Option<u64>,
+    /// This node's path, and whether it is another one than they were told last.
+    pub(super) path: Vec<Rank>,
+    pub(super) is_new_path: bool,
+}
+
 /// All children.
 #[derive(Debug)]
-pub(super) struct Children(BTreeMap<Rank, Child>);
+pub(super) struct ChildLinks(BTreeMap<Rank, ChildLink>);
 
-impl Children {
+impl ChildLinks {
+    /// The downlinks that have to leave now, and to whom.
+    pub(super) fn downlinks(
+        &mut self,
+        store: &Store,
+        now: Duration,
+        outlook: &Outlook,
+    ) -> Vec<(Rank, Spread)> {
+        let mut all = Vec::new();
+        for (&peer, child) in &mut self.0 {
+            if child.is_due(store, peer, now, outlook) {
+                let downlinks = child.downlinks(store, peer, now, outlook);
+                all.extend(downlinks.into_iter().map(|downlink| (peer, downlink)));
+            }
+        }
+        all
+    }
+
     /// The children of the preferred tree. Those that have not joined a period after the
     /// start are called.
     pub(super) fn preferred(ranks: impl Iterator<Item = Rank>, period: Duration) -> Self {
-        Self(ranks.map(|rank| (rank, Child::absent(period))).collect())
+        Self(ranks.map(|rank| (rank, ChildLink::absent(period))).collect())
     }
 
     /// A child joins, or joins once more. It was sent everything up to `sent`,
@@ -102,11 +172,11 @@ impl Children {
         epoch: u64,
         heard: usize,
         sent: usize,
-        promised: Duration,
+        renew_by: Duration,
     ) {
         let preferred = self.0.get(&peer).is_some_and(|child| child.preferred);
         let (heard, pause) = (Heard::from(heard), Duration::ZERO);
-        let child = Child { epoch, sent, promised, heard, unconfirmed: None, preferred, pause };
+        let child = ChildLink { epoch, sent, renew_by, heard, unconfirmed: None, preferred, pause };
         self.0.insert(peer, child);
     }
 
@@ -132,15 +202,7 @@ impl Children {
 
     /// Whether that node has joined this one.
     pub(super) fn has_joined(&self, peer: Rank) -> bool {
-        self.0.get(&peer).is_some_and(Child::has_joined)
-    }
-
-    pub(super) fn get_mut(&mut self, peer: Rank) -> Option<&mut Child> {
-        self.0.get_mut(&peer)
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Rank, &Child)> {
-        self.0.iter().map(|(&rank, child)| (rank, child))
+        self.0.get(&peer).is_some_and(ChildLink::has_joined)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -151,9 +213,9 @@ impl Children {
         self.0.is_empty()
     }
 
-    /// When the first promise has to be kept.
-    pub(super) fn first_promise(&self) -> Option<Duration> {
-        self.0.values().map(|child| child.promised).min()
+    /// When the first lease has to be renewed.
+    pub(super) fn first_renewal(&self) -> Option<Duration> {
+        self.0.values().map(|child| child.renew_by).min()
     }
 }
 
@@ -165,11 +227,11 @@ mod tests {
 
     #[test]
     fn an_uplink_is_confirmed_once_and_only_as_far_as_nothing_is_missing() {
-        let mut children = Children::preferred([1].into_iter(), NOW);
+        let mut children = ChildLinks::preferred([1].into_iter(), NOW);
         children.join(1, 9, 2, 0, NOW);
         assert_eq!(children.on_up(1, Up { epoch: 9, since: 2, upto: 4 }, NOW), Verdict::Owed);
         assert_eq!(children.on_up(1, Up { epoch: 9, since: 6, upto: 8 }, NOW), Verdict::Owed);
-        let child = children.get_mut(1).unwrap();
+        let child = children.0.get_mut(&1).unwrap();
         let ack = child.confirm(NOW + Duration::from_millis(30)).unwrap();
         assert_eq!((ack.upto, ack.held), (4, 30));
         assert!(!child.is_owed());
@@ -177,7 +239,7 @@ mod tests {
 
     #[test]
     fn who_has_not_joined_is_a_stranger_and_who_left_too() {
-        let mut children = Children::preferred([1].into_iter(), NOW);
+        let mut children = ChildLinks::preferred([1].into_iter(), NOW);
         let up = Up { epoch: 9, since: 0, upto: 1 };
         assert_eq!(children.on_up(1, up, NOW), Verdict::Stranger);
         assert_eq!(children.on_up(2, up, NOW), Verdict::Stranger);
@@ -189,14 +251,14 @@ mod tests {
 
     #[test]
     fn a_child_of_the_preferred_tree_cannot_leave() {
-        let mut children = Children::preferred([1].into_iter(), NOW);
+        let mut children = ChildLinks::preferred([1].into_iter(), NOW);
         children.leave(1, 0);
         assert_eq!(children.len(), 1);
     }
 
     #[test]
     fn a_farewell_that_comes_late_does_not_end_the_next_link() {
-        let mut children = Children::preferred(std::iter::empty(), NOW);
+        let mut children = ChildLinks::preferred(std::iter::empty(), NOW);
         children.join(2, 7, 0, 0, NOW);
         children.join(2, 9, 0, 0, NOW);
         children.leave(2, 7);
@@ -207,14 +269,14 @@ mod tests {
 
     #[test]
     fn a_child_that_does_not_come_is_called_less_and_less_often() {
-        let mut children = Children::preferred([1].into_iter(), NOW);
-        let child = children.get_mut(1).unwrap();
+        let mut children = ChildLinks::preferred([1].into_iter(), NOW);
+        let child = children.0.get_mut(&1).unwrap();
         let calls: Vec<u64> = (0..1000)
             .filter(|&tenth| {
                 let now = Duration::from_millis(100 * tenth);
-                let is_called = child.promised <= now;
+                let is_called = child.renew_by <= now;
                 if is_called {
-                    child.promise(now, now + NOW);
+                    child.renew(now, now + NOW);
                 }
                 is_called
             })
