@@ -21,44 +21,22 @@
 //! use std::time::Duration;
 //!
 //! use maelstrom::machine::{Driver, Input, Machine, Members, Outputs, Time};
-//! use maelstrom::{Context, Error, Message, Node, Request};
-//! use serde::{Deserialize, Serialize};
+//! use maelstrom::{Context, Error, Node};
 //!
-//! /// What nodes say to one another: `{"type":"gossip","highest":…}`.
-//! #[derive(Clone, Debug, Serialize, Deserialize)]
-//! struct Gossip {
-//!     highest: u64,
-//! }
-//!
-//! impl Message for Gossip {
-//!     const TYPE: &'static str = "gossip";
-//! }
-//!
-//! /// What clients ask: `{"type":"raise","to":…}`, answered `{"type":"raise_ok","highest":…}`.
-//! #[derive(Debug, Serialize, Deserialize)]
-//! struct Raise {
-//!     to: u64,
-//! }
-//!
-//! #[derive(Debug, Serialize, Deserialize)]
-//! struct RaiseOk {
-//!     highest: u64,
-//! }
-//!
-//! impl Request for Raise {
-//!     const TYPE: &'static str = "raise";
-//!     type Reply = RaiseOk;
+//! maelstrom::message_types! {
+//!     "raise": struct Raise { to: u64 } -> struct Highest { value: u64 };
+//!     "gossip": struct Gossip { value: u64 };
 //! }
 //!
 //! struct Register {
 //!     members: Members,
-//!     highest: u64,
+//!     value: u64,
 //!     next_round: Time,
 //! }
 //!
 //! impl Machine for Register {
 //!     type Request = Raise;
-//!     type Reply = RaiseOk;
+//!     type Reply = Highest;
 //!     type Message = Gossip;
 //!     type Call = Infallible;
 //!     type Record = Infallible;
@@ -66,15 +44,15 @@
 //!     fn handle(&mut self, now: Time, input: Input<Self>, out: &mut Outputs<Self>) {
 //!         match input {
 //!             Input::Request(client, Raise { to }) => {
-//!                 self.highest = self.highest.max(to);
-//!                 out.reply(client, RaiseOk { highest: self.highest });
+//!                 self.value = self.value.max(to);
+//!                 out.reply(client, Highest { value: self.value });
 //!             }
-//!             Input::Message(_from, Gossip { highest }) => self.highest = self.highest.max(highest),
+//!             Input::Message(_from, Gossip { value }) => self.value = self.value.max(value),
 //!             _ => {}
 //!         }
 //!         if self.next_round <= now {
 //!             for node in self.members.others() {
-//!                 out.send(node, Gossip { highest: self.highest });
+//!                 out.send(node, Gossip { value: self.value });
 //!             }
 //!             self.next_round = now + Duration::from_secs(1);
 //!         }
@@ -85,12 +63,12 @@
 //!     }
 //! }
 //!
-//! async fn raise(context: Context<Driver<Register>>, raise: Raise) -> Result<RaiseOk, Error> {
+//! async fn raise(context: Context<Driver<Register>>, raise: Raise) -> Result<Highest, Error> {
 //!     context.ask(raise).await
 //! }
 //!
 //! fn node() -> Node<Driver<Register>> {
-//!     Driver::node(|_, members| Register { members, highest: 0, next_round: Time::ZERO })
+//!     Driver::node(|_, members| Register { members, value: 0, next_round: Time::ZERO })
 //!         .handle(raise)
 //! }
 //!
@@ -104,8 +82,8 @@
 //! assert_eq!(
 //!     String::from_utf8(output)?,
 //!     r#"{"src":"n0","dest":"c1","body":{"type":"init_ok","in_reply_to":1}}
-//! {"src":"n0","dest":"n1","body":{"type":"gossip","highest":0}}
-//! {"src":"n0","dest":"c1","body":{"type":"raise_ok","in_reply_to":2,"highest":7}}
+//! {"src":"n0","dest":"n1","body":{"type":"gossip","value":0}}
+//! {"src":"n0","dest":"c1","body":{"type":"raise_ok","in_reply_to":2,"value":7}}
 //! "#,
 //! );
 //! # Ok(())

@@ -7,66 +7,10 @@
 //!
 //! A step is one input of one machine. The same seed brings the same steps.
 //!
-//! What the cluster itself holds every machine to, is the
-//! [contract](maelstrom::machine::Machine): no client is replied to twice, one who gives
-//! up is replied to at once, and a machine whose deadline has passed moves it.
+//! The cluster itself holds every machine to the [contract](maelstrom::machine::Machine):
+//! no client is replied to twice, and one who gives up is replied to at once.
 //!
-//! ```
-//! # use std::convert::Infallible;
-//! # use maelstrom::machine::{Input, Machine, Members, Outputs, Time};
-//! use std::time::Duration;
-//! use simulator::cluster::{Cluster, Conditions};
-//! use simulator::nemesis::Fault;
-//!
-//! # #[derive(Debug)]
-//! # struct Register { members: Members, highest: u64, next_round: Time }
-//! # #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-//! # struct Gossip(u64);
-//! # impl maelstrom::Message for Gossip { const TYPE: &'static str = "gossip"; }
-//! # impl Machine for Register {
-//! #     type Request = u64;
-//! #     type Reply = u64;
-//! #     type Message = Gossip;
-//! #     type Call = Infallible;
-//! #     type Record = Infallible;
-//! #     fn handle(&mut self, now: Time, input: Input<Self>, out: &mut Outputs<Self>) {
-//! #         match input {
-//! #             Input::Request(client, to) => {
-//! #                 self.highest = self.highest.max(to);
-//! #                 out.reply(client, self.highest);
-//! #             }
-//! #             Input::Message(_, Gossip(highest)) => self.highest = self.highest.max(highest),
-//! #             _ => {}
-//! #         }
-//! #         if self.next_round <= now {
-//! #             self.members.others().for_each(|node| out.send(node, Gossip(self.highest)));
-//! #             self.next_round = now + Duration::from_secs(1);
-//! #         }
-//! #     }
-//! #     fn deadline(&self) -> Option<Time> { Some(self.next_round) }
-//! # }
-//! # fn main() -> Result<(), String> {
-//! // `Register` is the machine of the documentation of `maelstrom::machine`.
-//! for seed in 0..20 {
-//!     let conditions = Conditions {
-//!         faults: vec![Fault::Partition, Fault::Loss],
-//!         ..Conditions::default()
-//!     };
-//!     let mut cluster = Cluster::new(5, seed, conditions, |members, _rng, _records| {
-//!         Register { members, highest: 0, next_round: Time::ZERO }
-//!     });
-//!     let mut highest = 0;
-//!     cluster.load(Duration::from_secs(10), 20.0, |cluster, node| {
-//!         highest += 1;
-//!         cluster.ask(node, highest);
-//!     })?;
-//!     cluster.heal();
-//!     cluster.run_for(Duration::from_secs(2))?;
-//!     assert!((0..5).all(|node| cluster.machine(node).unwrap().highest == highest));
-//! }
-//! # Ok(())
-//! # }
-//! ```
+//! `maelstrom/examples/machine.rs` has a machine and its test.
 
 mod agenda;
 mod events;
