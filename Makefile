@@ -180,6 +180,12 @@ deny: ## Licenses, sources and known vulnerabilities of the dependencies
 	    echo 'cargo-deny is not installed: cargo install --locked cargo-deny' >&2; exit 1; }
 	cargo deny check
 
+.PHONY: surface
+surface: ## How many items the bench's crates show to others: at most 150
+	@cargo doc --quiet --no-deps --package checkers --package simulator --package workbench
+	@cat $(addprefix target/doc/,$(addsuffix /all.html,checkers simulator workbench)) \
+	    | grep -o '<li><a href="[^"#]*\.html"' | wc -l | awk '{ print; exit $$1 > 150 }'
+
 .PHONY: fix
 fix: ## Mend formatting and what clippy can mend
 	cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged --quiet

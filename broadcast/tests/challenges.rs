@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use broadcast::config::Config;
 use broadcast::{node, node_with};
-use simulator::nemesis::Fault;
-use simulator::settings::{LatencyDist, Workload};
-use simulator::simulation::{Finished, Simulation};
+use simulator::{Fault, Finished, LatencyDist, Simulation, Workload};
 
 fn challenge(nodes: usize) -> Simulation {
     Simulation::new(Workload::Broadcast, node).nodes(nodes).rate(10.0).seconds(20)

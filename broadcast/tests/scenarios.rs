@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use broadcast::{Broadcast, Read};
 use serde_json::value::to_raw_value;
-use simulator::links::Links;
-use simulator::scenario::Scenario;
-use simulator::settings::Workload;
-use simulator::simulation::Simulation;
+use simulator::{Links, Scenario, Simulation, Workload};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -7,7 +7,7 @@ use g_counter::counter::Request;
 use g_counter::injected_bugs::Bugs;
 use maelstrom::machine::draw_incarnation;
 use simulator::cluster::{Cluster, Conditions};
-use simulator::settings::{Latency, LatencyDist};
+use simulator::{Latency, LatencyDist};
 use tokio::time::Instant;
 
 fn main() {

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use simulator::nemesis::Fault;
-use simulator::settings::{Latency, LatencyDist, Workload};
-use simulator::simulation::Simulation;
+use simulator::{Fault, Latency, LatencyDist, Simulation, Workload};
 
 /// The challenge: `-w g-counter --node-count 3 --rate 100 --time-limit 20
 /// --nemesis partition`, with every operation to succeed.
@@ -116,7 +114,7 @@ fn the_other_constructor_serves_the_other_workload() {
     for seed in 0..5 {
         let settings = challenge(seed).settings().clone();
         Simulation::new(Workload::PnCounter, g_counter::pn_node)
-            .set(|own| *own = simulator::settings::Settings { workload: own.workload, ..settings })
+            .set(|own| *own = simulator::Settings { workload: own.workload, ..settings })
             .run()
             .assert_valid();
     }

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use checkers::history::{Op, OpType, Process};
 use kafka_log::Options;
-use simulator::nemesis::Fault;
-use simulator::settings::{Availability, Workload};
-use simulator::simulation::{Finished, Simulation};
+use simulator::{Availability, Fault, Finished, Simulation, Workload};
 
 /// `-w kafka --concurrency 2n --time-limit 20 --rate 1000`.
 fn challenge(nodes: usize, options: Options) -> Simulation {

@@ -99,8 +99,7 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use simulator::nemesis::Fault;
-    use simulator::{settings::Workload, simulation::Simulation};
+    use simulator::{Fault, Simulation, Workload};
 
     fn simulation(nodes: usize, rate: f64) -> Simulation {
         Simulation::new(Workload::Broadcast, super::node).nodes(nodes).rate(rate).seconds(20)

@@ -37,8 +37,7 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use simulator::settings::Workload;
-    use simulator::simulation::Simulation;
+    use simulator::{Simulation, Workload};
 
     #[test]
     fn every_payload_comes_back() {

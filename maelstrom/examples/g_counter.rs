@@ -54,9 +54,7 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use simulator::nemesis::Fault;
-    use simulator::settings::Workload;
-    use simulator::simulation::Simulation;
+    use simulator::{Fault, Simulation, Workload};
 
     fn simulation() -> Simulation {
         let simulation = Simulation::new(Workload::GCounter, super::node).nodes(3).rate(100.0);

@@ -59,9 +59,7 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use simulator::nemesis::Fault;
-    use simulator::settings::Workload;
-    use simulator::simulation::Simulation;
+    use simulator::{Fault, Simulation, Workload};
 
     #[test]
     fn every_history_is_linearizable_whatever_is_cut_off() {

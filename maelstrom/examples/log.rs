@@ -109,7 +109,7 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use simulator::{settings::Workload, simulation::Simulation};
+    use simulator::{Simulation, Workload};
 
     #[test]
     fn no_message_is_lost_or_out_of_order() {

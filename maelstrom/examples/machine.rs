@@ -62,8 +62,8 @@ fn main() -> ExitCode {
 #[cfg(test)]
 #[test]
 fn all_nodes_have_the_highest_number_two_seconds_after_the_last_fault() {
+    use simulator::Fault::{Loss, Partition};
     use simulator::cluster::{Cluster, Conditions};
-    use simulator::nemesis::Fault::{Loss, Partition};
     for seed in 0..200 {
         let conditions = Conditions { faults: vec![Partition, Loss], ..Conditions::default() };
         let mut cluster = Cluster::new(5, seed, conditions, |members, _, _| register(members));

@@ -104,9 +104,8 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use checkers::txn::model::Model;
-    use simulator::nemesis::Fault;
-    use simulator::{settings::Workload, simulation::Simulation};
+    use checkers::txn::Model;
+    use simulator::{Fault, Simulation, Workload};
 
     #[test]
     fn every_transaction_is_answered_and_reads_only_what_is_committed() {

@@ -48,9 +48,7 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use simulator::nemesis::Fault;
-    use simulator::settings::Workload;
-    use simulator::simulation::Simulation;
+    use simulator::{Fault, Simulation, Workload};
 
     #[test]
     fn no_id_comes_twice_whatever_is_cut_off() {

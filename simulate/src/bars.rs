@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use workbench::report::style::Style;
+use workbench::report::Style;
 
 /// A figure and its bound.
 pub(crate) struct Bar {

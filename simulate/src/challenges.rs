@@ -3,13 +3,12 @@
 use anyhow::{Context as _, ensure};
 use checkers::Quantiles;
 use clap::{Args, Parser};
-use simulator::settings::Settings;
-use simulator::simulation::Simulation;
-use workbench::challenge::{CHALLENGES, Challenge};
-use workbench::cli::SettingsFlags;
-use workbench::report::limits::Limit;
-use workbench::report::style::Style;
-use workbench::report::table::{self, Row};
+use simulator::{Settings, Simulation};
+use workbench::SettingsFlags;
+use workbench::report::Limit;
+use workbench::report::Style;
+use workbench::report::{self, Row};
+use workbench::{CHALLENGES, Challenge};
 
 use crate::figures;
 use crate::nodes::Kind;
@@ -83,7 +82,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
             Err(_) => Row::failed(challenge),
         });
     }
-    print(&table::render(&rows, Style::of(&std::io::stdout())));
+    print(&report::table(&rows, Style::of(&std::io::stdout())));
     Ok(rows.iter().all(Row::is_solved))
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use workbench::challenge::{CHALLENGES, Challenge};
+use workbench::{CHALLENGES, Challenge};
 
 use crate::challenges::find;
 use crate::print;

@@ -1,9 +1,9 @@
 //! Checksums of histories and journals: a change that is to keep behaviour keeps them.
 
 use clap::Args;
-use simulator::simulation::Simulation;
+use simulator::Simulation;
 use simulator::swarm::{Case, draw, parallel};
-use workbench::challenge::CHALLENGES;
+use workbench::CHALLENGES;
 
 use crate::challenges;
 use crate::nodes::{KINDS, Kind};

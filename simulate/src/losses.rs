@@ -7,11 +7,9 @@ use std::time::Duration;
 use anyhow::ensure;
 use clap::Args;
 use serde_json::Value;
-use simulator::nemesis::Fault;
-use simulator::settings::{Settings, Workload};
-use simulator::simulation::Simulation;
 use simulator::swarm::parallel;
 use simulator::swarm::timeline::Timeline;
+use simulator::{Fault, Settings, Simulation, Workload};
 
 use crate::nodes::Kind;
 use crate::{figures, millis, oracle, print};

@@ -2,17 +2,14 @@
 
 use anyhow::{bail, ensure};
 use broadcast::config::Config;
-use checkers::txn::model::Model;
+use checkers::txn::Model;
 use g_counter::Counter;
 use g_counter::injected_bugs::Bugs;
 use maelstrom::Node;
 use maelstrom::machine::Driver;
-use simulator::host::Program;
-use simulator::nemesis::DiskFault;
-use simulator::settings::{SeqKv, Settings, Workload};
-use simulator::simulation::Finished;
 use simulator::swarm::Subject;
 use simulator::swarm::oracle::answered_in_the_end;
+use simulator::{DiskFault, Finished, Program, SeqKv, Settings, Workload};
 
 use crate::{oracle, promises};
 

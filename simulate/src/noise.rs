@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use clap::Args;
+use simulator::Program;
 use simulator::fuzz::Fuzz;
-use simulator::host::Program;
 use simulator::swarm::{Case, draw};
 
 use crate::nodes::{KINDS, Kind};
@@ -100,7 +100,7 @@ fn intrude(node: &Kind, seed: u64) -> anyhow::Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use maelstrom::Senders;
-    use simulator::settings::Workload;
+    use simulator::Workload;
 
     use super::*;
 

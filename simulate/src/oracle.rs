@@ -6,11 +6,10 @@ use std::time::Duration;
 use broadcast::config::Config;
 use checkers::Finding;
 use serde_json::Value;
-use simulator::nemesis::Fault;
-use simulator::simulation::Finished;
 use simulator::swarm::oracle::{valid, valid_except};
 use simulator::swarm::sightings::{self, Missing};
 use simulator::swarm::timeline::Timeline;
+use simulator::{Fault, Finished};
 
 /// How long a broadcast value has to be on its way before the death of nodes
 /// cannot lose it any more, latencies not counted: a round, the time in which a

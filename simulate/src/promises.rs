@@ -5,9 +5,8 @@
 
 use std::time::Duration;
 
-use simulator::nemesis::DiskFault;
-use simulator::settings::{Promise, Settings};
 use simulator::swarm::Case;
+use simulator::{DiskFault, Promise, Settings};
 
 /// Where most promises hold.
 const USUALLY: &str = "With the defaults, and all nodes linked to each other";

@@ -5,9 +5,8 @@ use std::io::{IsTerminal as _, Write as _};
 use anyhow::{Context as _, ensure};
 use checkers::{Quantiles, Validity};
 use clap::Args;
-use simulator::settings::{Settings, Workload};
-use simulator::simulation::{Finished, Simulation};
-use workbench::report::style::Style;
+use simulator::{Finished, Settings, Simulation, Workload};
+use workbench::report::Style;
 
 use crate::bars::{self, Bar};
 use crate::figures::table;

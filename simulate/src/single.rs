@@ -5,13 +5,11 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use checkers::Validity;
 use clap::Args;
-use simulator::settings::Settings;
-use simulator::simulation::{Finished, Simulation};
-use workbench::cli::SettingsFlags;
-use workbench::report::digest::Digest;
-use workbench::report::limits::{self, Limit};
-use workbench::report::style::Style;
-use workbench::report::summary;
+use simulator::{Finished, Settings, Simulation};
+use workbench::SettingsFlags;
+use workbench::report::Digest;
+use workbench::report::Style;
+use workbench::report::{self, Limit};
 
 use crate::nodes::Kind;
 use crate::{clock, print};
@@ -92,19 +90,19 @@ pub(crate) fn show(
     if let Err(error) = &finished.ended {
         print(&format!("{error}\n"));
     }
-    let comparisons = limits::compare(limits, &report);
+    let comparisons = report::compare(limits, &report);
     if !limits.is_empty() {
-        report.add("limits", limits::outcome(&comparisons));
+        report.add("limits", report::outcome(&comparisons));
     }
     let settings = &finished.settings;
     let title = format!("{} in virtual time, seed {}", node.subject.name, settings.seed);
-    let frame = summary::Frame {
+    let frame = report::Frame {
         title,
         footer: vec![("to run again", replay(node.subject.name, &finished.settings, arguments))],
         width: 100,
     };
     let style = Style::of(&std::io::stdout());
-    print(&summary::render(&Digest::of(&report, &comparisons), &frame, style));
+    print(&report::summary(&Digest::of(&report, &comparisons), &frame, style));
     finished.ended.is_ok() && report.valid() == Validity::Valid
 }
 

@@ -11,12 +11,9 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::value::to_raw_value;
-use simulator::links::Links;
-use simulator::scenario::Scenario;
-use simulator::settings::{Settings, Workload};
-use simulator::simulation::Simulation;
 use simulator::swarm::parallel;
-use workbench::report::style::Style;
+use simulator::{Links, Scenario, Settings, Simulation, Workload};
+use workbench::report::Style;
 
 use crate::bars::{self, Bar, worst};
 use crate::figures;

@@ -5,12 +5,9 @@ use clap::{Args, Parser};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
-use simulator::host::RunError;
-use simulator::settings::Settings;
-use simulator::simulation::Simulation;
 use simulator::swarm::{Subject, parallel};
-use simulator::world::FaultKind;
-use workbench::cli::SettingsFlags;
+use simulator::{FaultKind, RunError, Settings, Simulation};
+use workbench::SettingsFlags;
 
 use crate::nodes::{KINDS, Kind};
 use crate::print;

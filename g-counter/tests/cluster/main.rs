@@ -17,8 +17,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use simulator::cluster::Conditions;
-use simulator::nemesis::{Effect, Fault};
-use simulator::settings::{Latency, LatencyDist, SeqKv};
+use simulator::{Effect, Fault, Latency, LatencyDist, SeqKv};
 
 use self::world::World;
 

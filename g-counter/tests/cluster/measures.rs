@@ -6,8 +6,7 @@ use g_counter::counter::Reply;
 use g_counter::injected_bugs::{Bug, Bugs};
 use maelstrom::machine::Rank;
 use simulator::cluster::Conditions;
-use simulator::nemesis::Effect;
-use simulator::settings::{Latency, LatencyDist, SeqKv};
+use simulator::{Effect, Latency, LatencyDist, SeqKv};
 
 use crate::SECOND;
 use crate::world::World;

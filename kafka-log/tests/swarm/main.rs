@@ -15,9 +15,7 @@ use kafka_log::{Bug, Bugs, Options};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
-use simulator::nemesis::Fault;
-use simulator::settings::Workload;
-use simulator::simulation::{Finished, Simulation};
+use simulator::{Fault, Finished, Simulation, Workload};
 
 fn seeds(usual: u64) -> Range<u64> {
     let number = |name| env::var(name).ok().and_then(|value| value.parse::<u64>().ok());

@@ -5,8 +5,7 @@
 mod lin_kv_support;
 
 use checkers::history::Op;
-use checkers::{Checks, Workload};
-use checkers::{Names, Validity, workload_checker};
+use checkers::{Checks, Names, Validity, Workload, workload_checker};
 
 use lin_kv_support::{Register, USUAL};
 

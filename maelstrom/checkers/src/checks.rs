@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::txn::model::Model;
+use crate::txn::Model;
 
 /// Which checks a history has to pass.
 #[derive(Clone, Debug)]

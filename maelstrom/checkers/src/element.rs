@@ -18,9 +18,15 @@ use serde_json::value::RawValue;
 /// Values nested deeper than this are compared by their text.
 const MAX_DEPTH: usize = 64;
 
+/// The JSON text that stands for a value, however it was spelt: two texts of the same
+/// value have the same.
+pub fn canonical(text: &str) -> String {
+    Element::parse(text).to_value().to_string()
+}
+
 /// A JSON value with Clojure's idea of equality.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Element {
+pub(crate) enum Element {
     /// `null`
     Null,
     /// A boolean.
@@ -43,7 +49,7 @@ pub enum Element {
 
 impl Element {
     /// The element that this JSON text stands for.
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         parse(text.trim_ascii(), MAX_DEPTH)
     }
 
@@ -58,7 +64,7 @@ impl Element {
 
     /// As a JSON value. Integers of more than 64 bits become text, because
     /// JSON readers round them.
-    pub fn to_value(&self) -> Value {
+    pub(crate) fn to_value(&self) -> Value {
         match self {
             Self::Null => Value::Null,
             Self::Bool(value) => Value::from(*value),

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 /// An arc as seen from the vertex that it leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arc<L> {
+pub(crate) struct Arc<L> {
     /// Where it leads.
     pub to: u32,
     /// What it means.
@@ -21,7 +21,7 @@ pub struct Arc<L> {
 /// A directed multigraph in compressed sparse rows: the arcs of one vertex lie
 /// side by side.
 #[derive(Clone, Debug)]
-pub struct Digraph<L> {
+pub(crate) struct Digraph<L> {
     /// The arcs of vertex `v` are `arcs[starts[v]..starts[v + 1]]`.
     starts: Vec<usize>,
     arcs: Vec<Arc<L>>,
@@ -33,7 +33,7 @@ impl<L: Copy> Digraph<L> {
     /// # Panics
     ///
     /// When an arc names a vertex that is not below `len`.
-    pub fn new(len: usize, arcs: &[(u32, u32, L)]) -> Self {
+    pub(crate) fn new(len: usize, arcs: &[(u32, u32, L)]) -> Self {
         let mut starts = vec![0; len + 1];
         for &(from, to, _) in arcs {
             assert!((from as usize) < len && (to as usize) < len, "an arc outside the graph");
@@ -53,29 +53,24 @@ impl<L: Copy> Digraph<L> {
     }
 
     /// How many vertices there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.starts.len() - 1
     }
 
-    /// Whether there is no vertex.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The arcs that leave `vertex`.
-    pub fn arcs_from(&self, vertex: u32) -> &[Arc<L>] {
+    pub(crate) fn arcs_from(&self, vertex: u32) -> &[Arc<L>] {
         let v = vertex as usize;
         &self.arcs[self.starts[v]..self.starts[v + 1]]
     }
 
     /// All arcs as `(from, to, label)`, by the vertex that they leave.
-    pub fn arcs(&self) -> impl Iterator<Item = (u32, u32, L)> + '_ {
+    pub(crate) fn arcs(&self) -> impl Iterator<Item = (u32, u32, L)> + '_ {
         (0..self.len() as u32)
             .flat_map(|v| self.arcs_from(v).iter().map(move |arc| (v, arc.to, arc.label)))
     }
 
     /// The same vertices with those arcs that `keep` approves of.
-    pub fn filter(&self, keep: impl Fn(L) -> bool) -> Self {
+    pub(crate) fn filter(&self, keep: impl Fn(L) -> bool) -> Self {
         let arcs: Vec<_> = self.arcs().filter(|&(_, _, label)| keep(label)).collect();
         Self::new(self.len(), &arcs)
     }
@@ -84,7 +79,7 @@ impl<L: Copy> Digraph<L> {
     ///
     /// Tarjan, "Depth-first search and linear graph algorithms" (1972), with an
     /// explicit stack of (vertex, arcs done) in place of recursion.
-    pub fn components(&self) -> Vec<Vec<u32>> {
+    pub(crate) fn components(&self) -> Vec<Vec<u32>> {
         let mut found = Vec::new();
         self.visit_components(|component| {
             if component.len() > 1 {
@@ -99,7 +94,7 @@ impl<L: Copy> Digraph<L> {
     /// For each vertex the number of its strongly connected component. Numbers
     /// rise against the arcs: an arc between two components leads to the lower
     /// number.
-    pub fn component_numbers(&self) -> Vec<u32> {
+    pub(crate) fn component_numbers(&self) -> Vec<u32> {
         let mut number = vec![0; self.len()];
         let mut next = 0;
         self.visit_components(|component| {
@@ -160,7 +155,7 @@ impl<L: Copy> Digraph<L> {
 
 /// One arc of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hop<L> {
+pub(crate) struct Hop<L> {
     /// The vertex that it leaves.
     pub from: u32,
     /// The vertex that it enters.
@@ -172,7 +167,7 @@ pub struct Hop<L> {
 /// A breadth-first search that can be repeated on graphs of one size without
 /// clearing its memory in between.
 #[derive(Debug)]
-pub struct Search<L> {
+pub(crate) struct Search<L> {
     round: u32,
     /// The round in which a vertex was last reached.
     reached: Vec<u32>,
@@ -183,14 +178,14 @@ pub struct Search<L> {
 
 impl<L: Copy> Search<L> {
     /// For graphs of `len` vertices.
-    pub fn new(len: usize) -> Self {
+    pub(crate) fn new(len: usize) -> Self {
         Self { round: 0, reached: vec![0; len], came_by: vec![None; len], queue: VecDeque::new() }
     }
 
     /// A shortest path from one of `sources` to a vertex that is a `goal`; empty
     /// when a source is one. Of several, the first in the order of sources and
     /// arcs.
-    pub fn path(
+    pub(crate) fn path(
         &mut self,
         graph: &Digraph<L>,
         sources: &[u32],

@@ -11,9 +11,9 @@ mod changes;
 mod checks;
 mod counter;
 mod echo;
-pub mod element;
+mod element;
 mod figures;
-pub mod graph;
+mod graph;
 pub mod history;
 pub mod kafka;
 mod linearizable;
@@ -31,6 +31,7 @@ mod witness;
 
 pub use self::analysis::{Analysis, Report, workload_checker};
 pub use self::checks::{Availability, CheckBudget, Checks, Promise, Workload};
+pub use self::element::canonical;
 pub use self::figures::{Elements, Ended, Figures, Latencies, Messages, Quantiles, Reason};
 pub use self::witness::Names;
 

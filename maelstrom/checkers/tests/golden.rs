@@ -8,8 +8,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use checkers::history::{self, Form};
-use checkers::{Analysis, Names, Report};
-use checkers::{Availability, Checks, Workload};
+use checkers::{Analysis, Availability, Checks, Names, Report, Workload};
 use serde_json::{Map, Value};
 
 fn golden_folder() -> Option<PathBuf> {

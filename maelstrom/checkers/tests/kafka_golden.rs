@@ -8,8 +8,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use checkers::history;
-use checkers::{Outcome, kafka};
+use checkers::{Outcome, history, kafka};
 use serde_json::Value;
 
 fn folder() -> Option<PathBuf> {

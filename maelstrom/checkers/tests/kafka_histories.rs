@@ -6,8 +6,7 @@ mod kafka_support;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use checkers::history;
-use checkers::{Outcome, Validity, kafka};
+use checkers::{Outcome, Validity, history, kafka};
 
 use kafka_support::{Size, generate};
 

@@ -7,8 +7,7 @@ mod lin_kv_support;
 use std::time::Duration;
 
 use checkers::history::{Op, OpType, Process, raw};
-use checkers::{CheckBudget, Checks, Workload};
-use checkers::{Names, Outcome, Validity, workload_checker};
+use checkers::{CheckBudget, Checks, Names, Outcome, Validity, Workload, workload_checker};
 use serde_json::Value;
 
 use lin_kv_support::{Register, USUAL};

@@ -10,9 +10,8 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use checkers::history;
 use checkers::txn::{self, Model, Options};
-use checkers::{Outcome, Validity};
+use checkers::{Outcome, Validity, history};
 use serde_json::Value;
 
 use txn_support::types;

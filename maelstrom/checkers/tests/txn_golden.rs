@@ -8,9 +8,8 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use checkers::history;
 use checkers::txn::{self, Model, Options};
-use checkers::{Checker, Outcome};
+use checkers::{Checker, Outcome, history};
 use serde_json::Value;
 
 /// What the comparison asks of the checkers.

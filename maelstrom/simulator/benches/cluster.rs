@@ -7,7 +7,7 @@ use std::time::Duration;
 use maelstrom::machine::{Input, Machine, Members, Outputs, Time};
 use maelstrom::message_types;
 use simulator::cluster::{Cluster, Conditions};
-use simulator::settings::{Latency, LatencyDist};
+use simulator::{Latency, LatencyDist};
 use tokio::time::Instant;
 
 message_types! { "number": struct Number { number: u64 }; }

@@ -7,9 +7,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use simulator::net::Message;
-use simulator::settings::{Settings, Workload};
-use simulator::world::{Command, World};
+use simulator::{Command, Message, Settings, Workload, World};
 use tokio::time::{Duration, Instant};
 
 /// Answers as one broker, store or register would.

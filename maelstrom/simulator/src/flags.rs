@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use checkers::txn::model::Model;
+use checkers::txn::Model;
 
 use crate::settings::{Availability, PlannedFault, Promise, Settings};
 

@@ -1,18 +1,15 @@
 //! Tests of Maelstrom nodes in virtual time, reproducible from a seed.
 //!
-//! - [`settings`]: what a test run is asked to do; as [`flags`], too.
-//! - [`world`]: the simulated world around the nodes, a pure state machine. It has
-//!   clients, who do what a [`workload`] says, a network ([`net`]), services like
-//!   `lin-kv` ([`service`]) and faults ([`nemesis`]).
-//! - [`host`]: nodes as tasks of this process, in virtual time.
-//! - [`simulation`]: tests in virtual time as a few lines of Rust; start here to
-//!   test a node of your own.
-//! - [`scenario`]: such tests step by step: ask, cut, kill, wait.
+//! - [`Simulation`]: a test of a node in a few lines; start here. [`Settings`] has all
+//!   that a test can be asked to do, [`Finished`] what came of it.
+//! - [`Scenario`]: such a test step by step: ask, cut, kill, wait.
 //! - [`cluster`]: the same around machines alone, for the algorithm without its node.
 //! - [`swarm`]: such tests over many seeds, each with faults of its own.
-//! - [`links`]: which nodes can hear each other at all.
 //! - [`fuzz`]: noise that a node has to survive.
-//! - [`messages`], [`quiescence`]: what is judged of messages.
+//! - [`World`]: what is around the nodes, a pure state machine, for whoever runs nodes in
+//!   another way: clients, who do what a `workload` says, a network (`net`), services
+//!   like `lin-kv` (`service`) and faults (`nemesis`). `host` runs nodes as tasks of this
+//!   process in virtual time.
 //!
 //! The verdicts on histories are those of [`checkers`].
 
@@ -20,19 +17,34 @@ mod alter;
 pub mod cluster;
 mod flags;
 pub mod fuzz;
-pub mod host;
-pub mod links;
+mod host;
+mod links;
 mod messages;
-pub mod nemesis;
-pub mod net;
+mod nemesis;
+mod net;
 mod quiescence;
-pub mod scenario;
-pub mod service;
-pub mod settings;
-pub mod simulation;
+mod scenario;
+mod service;
+mod settings;
+mod simulation;
 pub mod swarm;
-pub mod workload;
-pub mod world;
+mod workload;
+mod world;
+
+pub use host::twin::serves;
+pub use host::{NodeFailure, Observer, Program, RunError, RunStats};
+pub use links::{Links, LinksError};
+pub use nemesis::{DiskFault, Effect, Fault, Skew};
+pub use net::{Address, Counts, Message, NetCounts, ServiceName, Traffic, TrafficEvent, Watch};
+pub use scenario::Scenario;
+#[doc(no_inline)]
+pub use settings::{Availability, CheckBudget, Promise, Workload};
+pub use settings::{Latency, LatencyDist, PlannedFault, SeqKv, Settings, Topology, Values};
+pub use simulation::{Finished, Simulation};
+pub use workload::Unsupported;
+pub use world::{
+    Command, FaultKind, Idle, NodeFault, Phase, Printed, Progress, Quirk, Quirks, Tally, World,
+};
 
 /// The README's example, so that it compiles and holds.
 #[cfg(doctest)]

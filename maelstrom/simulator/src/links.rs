@@ -17,7 +17,7 @@ use crate::settings::Topology;
 use crate::workload::topology;
 
 /// For each node, in order, the nodes that it has a link to.
-pub type Neighbours = Vec<BTreeSet<usize>>;
+pub(crate) type Neighbours = Vec<BTreeSet<usize>>;
 
 /// A permanent set of links, of however many nodes there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

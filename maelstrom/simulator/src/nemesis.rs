@@ -21,9 +21,10 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use serde_json::value::RawValue;
 
-pub use clock::{FASTEST, LONGEST_JUMP, SLOWEST, Skew, skews_by_name};
+pub use clock::Skew;
+pub(crate) use clock::skews_by_name;
 pub use disk::DiskFault;
-pub use partition::{Partition, by_name};
+pub(crate) use partition::{Partition, by_name};
 
 use checkers::history::{null, raw};
 
@@ -100,7 +101,7 @@ impl Fault {
 
 /// Decides on faults.
 #[derive(Debug)]
-pub struct Nemesis {
+pub(crate) struct Nemesis {
     rng: StdRng,
     nodes: usize,
     schedules: Vec<Schedule>,
@@ -118,7 +119,7 @@ struct Schedule {
 
 /// A fault, or its end.
 #[derive(Debug)]
-pub struct Action {
+pub(crate) struct Action {
     /// The function, in the history.
     pub f: &'static str,
     /// The value of the first of both operations in the history: what is asked.
@@ -212,7 +213,7 @@ impl Targets {
 
 impl Nemesis {
     /// The faults that the settings ask for.
-    pub fn new(settings: &Settings, rng: StdRng) -> Self {
+    pub(crate) fn new(settings: &Settings, rng: StdRng) -> Self {
         let disk = settings.disk.iter().filter(|fault| !fault.strikes_at_kills());
         let disk: Vec<PlannedFault> = disk.map(|&fault| Fault::Disk(fault).into()).collect();
         let planned = settings.nemesis.iter().chain(&disk);
@@ -233,7 +234,7 @@ impl Nemesis {
     }
 
     /// Begins.
-    pub fn start(&mut self, now: Duration) {
+    pub(crate) fn start(&mut self, now: Duration) {
         self.running = true;
         for schedule in &mut self.schedules {
             schedule.due = now;
@@ -241,18 +242,18 @@ impl Nemesis {
     }
 
     /// When the next action is due.
-    pub fn due(&self) -> Option<Duration> {
+    pub(crate) fn due(&self) -> Option<Duration> {
         let schedules = self.schedules.iter().filter(|_| self.running);
         schedules.map(|schedule| schedule.due).min()
     }
 
     /// Which faults are in force.
-    pub fn in_force(&self) -> impl Iterator<Item = Fault> + '_ {
+    pub(crate) fn in_force(&self) -> impl Iterator<Item = Fault> + '_ {
         self.schedules.iter().filter(|schedule| schedule.in_force).map(|schedule| schedule.fault)
     }
 
     /// The action that is due.
-    pub fn act(&mut self) -> Option<Action> {
+    pub(crate) fn act(&mut self) -> Option<Action> {
         let Self { rng, nodes, schedules, .. } = self;
         let schedule = schedules.iter_mut().min_by_key(|schedule| schedule.due)?;
         schedule.due += draw_gap(schedule.interval, rng);
@@ -266,7 +267,7 @@ impl Nemesis {
 
     /// Ends for good, with the end of each kind of fault. As in the original it is
     /// ended whether or not it is in force.
-    pub fn stop(&mut self) -> Vec<Action> {
+    pub(crate) fn stop(&mut self) -> Vec<Action> {
         let running = std::mem::take(&mut self.running);
         let nodes = self.nodes;
         let schedules = self.schedules.iter_mut().filter(|_| running);

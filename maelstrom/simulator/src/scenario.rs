@@ -5,8 +5,7 @@
 //!
 //! use maelstrom::{Context, Error, Node, Request};
 //! use serde::{Deserialize, Serialize};
-//! use simulator::settings::Workload;
-//! use simulator::simulation::Simulation;
+//! use simulator::{Simulation, Workload};
 //!
 //! #[derive(Serialize, Deserialize)]
 //! struct Echo { echo: String }

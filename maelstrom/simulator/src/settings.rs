@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use checkers::txn::model::Model;
+use checkers::txn::Model;
 use checkers::{Checks, Names};
 
 use crate::links::{Links, LinksError, Neighbours};
 use crate::nemesis::{DiskFault, Fault};
+use crate::workload::Unsupported;
 pub use checkers::{Availability, CheckBudget, Promise, Workload};
 
 /// The shape of the latencies drawn for messages between nodes.
@@ -259,6 +260,15 @@ impl Settings {
             log_net_send: false,
             log_net_recv: false,
         }
+    }
+
+    /// Whether the workload can be had with these settings.
+    ///
+    /// # Errors
+    ///
+    /// What does not go together.
+    pub fn check(&self) -> Result<(), Unsupported> {
+        crate::workload::new(self).map(drop)
     }
 
     /// What is to be checked.

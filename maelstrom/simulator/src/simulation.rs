@@ -3,8 +3,7 @@
 //! ```
 //! use maelstrom::{Context, Error, Node, Request};
 //! use serde::{Deserialize, Serialize};
-//! use simulator::settings::Workload;
-//! use simulator::simulation::Simulation;
+//! use simulator::{Simulation, Workload};
 //!
 //! # #[derive(Serialize, Deserialize)]
 //! # struct Echo { echo: Box<serde_json::value::RawValue> }
@@ -279,7 +278,7 @@ impl Observer for Watcher<'_> {
 
 /// Appends a line to a journal: the virtual time in seconds, `Send` or `Recv`,
 /// and the message.
-pub fn journal_line(journal: &mut String, traffic: &Traffic) {
+pub(crate) fn journal_line(journal: &mut String, traffic: &Traffic) {
     let Traffic { time, event, message } = traffic;
     let mut line = Vec::new();
     message.write_line(&mut line);

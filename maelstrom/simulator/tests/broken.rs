@@ -5,9 +5,7 @@ use std::sync::Mutex;
 use checkers::{Finding, Validity};
 use maelstrom::{Context, Empty, Error, Node};
 use serde_json::value::RawValue;
-use simulator::nemesis::Fault;
-use simulator::settings::Workload;
-use simulator::simulation::{Finished, Simulation};
+use simulator::{Fault, Finished, Simulation, Workload};
 
 maelstrom::message_types! {
     "broadcast": struct Broadcast { message: u64 } -> Empty;

@@ -8,9 +8,7 @@ use maelstrom::machine::{
 };
 use maelstrom::{Error, message_types};
 use simulator::cluster::{Cluster, Conditions};
-use simulator::links::Links;
-use simulator::nemesis::{Effect, Fault};
-use simulator::settings::{Latency, LatencyDist};
+use simulator::{Effect, Fault, Latency, LatencyDist, Links};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);

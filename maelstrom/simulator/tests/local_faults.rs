@@ -4,10 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use maelstrom::{Context, Error, Node};
-use simulator::nemesis::{DiskFault, Effect, Fault, Skew};
-use simulator::scenario::Scenario;
-use simulator::settings::Workload;
-use simulator::simulation::Simulation;
+use simulator::{DiskFault, Effect, Fault, Scenario, Simulation, Skew, Workload};
 use tokio::time::{Instant, sleep, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);

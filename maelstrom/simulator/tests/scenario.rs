@@ -5,11 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use maelstrom::{CallError, Context, Error, Node};
-use simulator::links::Links;
-use simulator::nemesis::Effect;
-use simulator::scenario::Scenario;
-use simulator::settings::Workload;
-use simulator::simulation::Simulation;
+use simulator::{Effect, Links, Scenario, Simulation, Workload};
 
 const SECOND: Duration = Duration::from_secs(1);
 

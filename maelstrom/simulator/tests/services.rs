@@ -12,9 +12,7 @@ use checkers::Validity;
 use maelstrom::kv::{self, Kv, Lin, Lww, Seq, Service};
 use maelstrom::{Context, Definite, Empty, Error, Node};
 use rand::RngExt as _;
-use simulator::nemesis::Fault;
-use simulator::settings::{SeqKv, Workload};
-use simulator::simulation::{Finished, Simulation};
+use simulator::{Fault, Finished, SeqKv, Simulation, Workload};
 use tokio::sync::Mutex;
 
 use counters::{Add, Sum, SumOk};

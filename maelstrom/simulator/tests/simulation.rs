@@ -3,9 +3,7 @@
 use checkers::Validity;
 use maelstrom::{Context, Error, Node};
 use simulator::fuzz::Fuzz;
-use simulator::host::{Program, RunError};
-use simulator::settings::Workload;
-use simulator::simulation::Simulation;
+use simulator::{Program, RunError, Simulation, Workload};
 
 fn unique_ids() -> Simulation {
     Simulation::new(Workload::UniqueIds, unique_ids::node).nodes(3).rate(100.0).seconds(10)

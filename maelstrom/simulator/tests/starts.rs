@@ -5,10 +5,7 @@ use std::pin::Pin;
 use maelstrom::{Context, Empty, Node};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use simulator::host::{Program, RunError};
-use simulator::settings::{Settings, Workload};
-use simulator::simulation::{Finished, Simulation};
-use simulator::world::FaultKind;
+use simulator::{FaultKind, Finished, Program, RunError, Settings, Simulation, Workload};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// Within so many seeds a node that talks too early is found.

@@ -14,9 +14,7 @@ use checkers::{Analysis, Report, Validity};
 use maelstrom::kv::{Kv, Lin, LinKv, Ordered, Seq, SeqKv, UpdateError};
 use maelstrom::{CallError, Context, Definite, Empty, Error, Node};
 use rand::RngExt as _;
-use simulator::nemesis::Fault;
-use simulator::settings::{Settings, Workload};
-use simulator::simulation::Simulation;
+use simulator::{Fault, Settings, Simulation, Workload};
 use tokio::sync::Mutex;
 
 use counters::{Add, Sum, SumOk};

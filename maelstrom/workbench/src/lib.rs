@@ -3,12 +3,17 @@
 //! What happens around the nodes is the [`simulator`]'s, the verdicts are those of
 //! [`checkers`].
 //!
-//! - [`host`]: nodes as child processes, in real time.
-//! - [`challenge`]: the challenges, their flags and limits.
+//! - [`main`]: the command line; [`SettingsFlags`] for other commands that run tests.
+//! - [`run_processes`]: nodes as child processes, in real time.
+//! - [`CHALLENGES`]: the challenges, their flags and limits.
 //! - [`report`]: what people see of a test, and the store.
-//! - [`cli`]: the command line.
 
-pub mod challenge;
-pub mod cli;
-pub mod host;
+mod challenge;
+mod cli;
+mod host;
 pub mod report;
+
+pub use challenge::{CHALLENGES, Challenge};
+pub use cli::{SettingsFlags, main};
+pub use host::process::{ProcessOptions, run as run_processes};
+pub use host::signals::ExitOnInterrupt;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    workbench::cli::main(std::env::args_os())
+    workbench::main(std::env::args_os())
 }

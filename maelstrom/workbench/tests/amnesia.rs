@@ -18,9 +18,7 @@ use maelstrom::disk::File;
 use maelstrom::{CallError, Context, Definite, Empty, Error, Node, NodeId, Request, Setup};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use simulator::nemesis::Fault;
-use simulator::settings::Workload;
-use simulator::simulation::Simulation;
+use simulator::{Fault, Simulation, Workload};
 
 use registers::{Cas, Found, Read, Write};
 

@@ -151,7 +151,7 @@ fn check_refuses_the_history_of_another_workload() {
 
 #[test]
 fn an_empty_history_is_unknown_for_every_workload_and_says_why() {
-    for workload in simulator::settings::Workload::ALL.map(simulator::settings::Workload::name) {
+    for workload in simulator::Workload::ALL.map(simulator::Workload::name) {
         let output = check(&["-w", workload, "-"], "");
         let said = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(2), "{workload}: {said}");

@@ -16,11 +16,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use checkers::history::{self, Op, OpType, Process};
-use simulator::host::Observer;
-use simulator::nemesis::Fault;
-use simulator::settings::Workload;
-use simulator::simulation::{Finished, Simulation};
-use workbench::host::process::{self, ProcessOptions};
+use simulator::{Fault, Finished, Observer, Simulation, Workload};
+use workbench::{ProcessOptions, run_processes};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
@@ -96,7 +93,8 @@ impl Comparison {
             journal: true,
             watchdog: None,
         };
-        let run = |watcher: &mut dyn Observer| process::run(scenario.settings(), &options, watcher);
+        let run =
+            |watcher: &mut dyn Observer| run_processes(scenario.settings(), &options, watcher);
         let comparison = Self { processes: scenario.run_on(None, run), simulated: scenario.run() };
         comparison.processes.assert_valid();
         comparison.assert_same_course();

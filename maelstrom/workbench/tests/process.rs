@@ -9,13 +9,12 @@ use std::time::Duration;
 use checkers::history::{Op, OpType};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use simulator::host::{Observer, RunError, RunStats};
-use simulator::nemesis::{DiskFault, Fault};
-use simulator::net::{Traffic, TrafficEvent};
-use simulator::settings::{Settings, Workload};
-use simulator::world::{FaultKind, Phase, Progress};
-use workbench::host::process::{ProcessOptions, run};
-use workbench::host::signals::ExitOnInterrupt;
+use simulator::{
+    DiskFault, Fault, FaultKind, Observer, Phase, Progress, RunError, RunStats, Settings, Traffic,
+    TrafficEvent, Workload,
+};
+use workbench::ExitOnInterrupt;
+use workbench::{ProcessOptions, run_processes as run};
 
 /// How long something may take that takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);

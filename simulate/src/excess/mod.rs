@@ -23,10 +23,9 @@ use std::time::Duration;
 
 use anyhow::{anyhow, ensure};
 use clap::Args;
-use simulator::settings::{LatencyDist, Settings};
-use simulator::simulation::Simulation;
 use simulator::swarm::parallel;
-use workbench::report::style::Style;
+use simulator::{LatencyDist, Settings, Simulation};
+use workbench::report::Style;
 
 use crate::bars::{self, Bar};
 use crate::challenges::parse;

@@ -20,8 +20,7 @@ use broadcast::wire::Spread;
 use checkers::history::{Op, Process};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use simulator::host::Observer;
-use simulator::net::{Address, Message, Traffic, TrafficEvent};
+use simulator::{Address, Message, Observer, Traffic, TrafficEvent};
 
 use super::flood::Network;
 

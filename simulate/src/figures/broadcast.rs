@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use simulator::links::Links;
-use simulator::scenario::Scenario;
 use simulator::swarm::parallel;
+use simulator::{Links, Scenario};
 
 use super::cluster::BROADCAST;
 

@@ -7,11 +7,8 @@ use maelstrom::Request;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use simulator::links::Links;
-use simulator::scenario::Scenario;
-use simulator::settings::Settings;
-use simulator::simulation::Simulation;
 use simulator::swarm::parallel;
+use simulator::{Links, Scenario, Settings, Simulation};
 
 use super::table;
 use crate::nodes::Kind;

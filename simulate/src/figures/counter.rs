@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use simulator::settings::{Promise, Settings};
-use simulator::simulation::Simulation;
+use simulator::{Promise, Settings, Simulation};
 
 use crate::nodes::Kind;
 

@@ -2,11 +2,9 @@
 
 use anyhow::{Context as _, ensure};
 use checkers::Validity;
-use simulator::links::Links;
-use simulator::settings::Settings;
-use simulator::simulation::{Finished, Simulation};
 use simulator::swarm::parallel;
-use workbench::challenge::Challenge;
+use simulator::{Finished, Links, Settings, Simulation};
+use workbench::Challenge;
 
 use super::cluster::KAFKA_LOG;
 use crate::bars::worst;

@@ -3,11 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use simulator::links::Links;
-use simulator::nemesis::DiskFault;
-use simulator::settings::Settings;
-use simulator::simulation::Simulation;
 use simulator::swarm::parallel;
+use simulator::{DiskFault, Links, Settings, Simulation};
 
 use super::cluster::TXN_KV;
 use super::table;

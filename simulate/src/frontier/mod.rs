@@ -14,11 +14,10 @@ use std::path::PathBuf;
 use anyhow::{Context as _, ensure};
 use broadcast::config::Config;
 use clap::Args;
-use simulator::settings::LatencyDist;
-use simulator::simulation::Simulation;
 use simulator::swarm::parallel;
-use workbench::challenge::Challenge;
-use workbench::report::style::Style;
+use simulator::{LatencyDist, Simulation};
+use workbench::Challenge;
+use workbench::report::Style;
 
 use crate::bars::{self, Bar};
 use crate::challenges::settings;

@@ -29,7 +29,7 @@
 //! gives up on a component after a second (`cycle-search-timeout`), so that speed
 //! decides, the search here is complete.
 
-pub mod anomaly;
+mod anomaly;
 mod appends;
 mod atomicity;
 mod cases;
@@ -47,7 +47,7 @@ mod inference;
 mod list_checks;
 mod lists;
 mod log;
-pub mod model;
+mod model;
 mod names;
 mod naming;
 mod open;
@@ -68,7 +68,7 @@ use self::cases::{Case, Casebook};
 use self::cycles::Manner;
 use self::dependency::Dependencies;
 use self::log::{Kind, Log};
-pub use self::model::Model;
+pub use self::model::{Model, UnknownModel};
 use self::naming::{Found, Habits};
 use self::registers::Registers;
 use self::writes::{Version, Writes};

@@ -242,7 +242,7 @@ impl FromStr for Model {
 
 /// The models that anomalies rule out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Boundary {
+pub(super) struct Boundary {
     /// The weakest of them: each model that includes one of these is ruled out.
     pub not: Vec<Model>,
     /// The others.
@@ -251,7 +251,7 @@ pub struct Boundary {
 
 impl Boundary {
     /// What these anomalies rule out.
-    pub fn of(anomalies: &[Anomaly]) -> Self {
+    pub(super) fn of(anomalies: &[Anomaly]) -> Self {
         let is_impossible = |model: Model| anomalies.iter().any(|&a| model.forbids(a));
         let impossible: Vec<Model> = Model::all().filter(|&m| is_impossible(m)).collect();
         let is_weakest = |model: Model| {

@@ -11,9 +11,9 @@
 mod clocks;
 pub(crate) mod disk;
 mod error;
-pub mod simulation;
+pub(crate) mod simulation;
 pub(crate) mod task;
-pub mod twin;
+pub(crate) mod twin;
 
 use std::io::Write as _;
 use std::time::Duration;

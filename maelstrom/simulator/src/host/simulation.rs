@@ -45,7 +45,7 @@ const MAX_POLLS_AN_INSTANT: u64 = 1_000_000;
 
 /// How nodes are run.
 #[derive(Clone, Default)]
-pub struct SimulationOptions {
+pub(crate) struct SimulationOptions {
     /// Gets a directory `n0` for each node, which survives its restarts. Without
     /// it, or when disks have faults, nodes have a disk in memory.
     pub directory: Option<PathBuf>,
@@ -59,7 +59,7 @@ pub struct SimulationOptions {
 ///
 /// When it did not go through: see [`RunError`]. The observer has seen what
 /// happened until then.
-pub fn run(
+pub(crate) fn run(
     settings: &Settings,
     program: &Program,
     options: &SimulationOptions,

@@ -11,11 +11,11 @@ use serde_json::value::RawValue;
 use crate::net::Address;
 
 /// A clock goes at least this fast, in parts per thousand of global time,
-pub const SLOWEST: u32 = 800;
+pub(crate) const SLOWEST: u32 = 800;
 /// at most this fast,
-pub const FASTEST: u32 = 1200;
+pub(crate) const FASTEST: u32 = 1200;
 /// and jumps ahead at most this far at a time.
-pub const LONGEST_JUMP: Duration = Duration::from_secs(5);
+pub(crate) const LONGEST_JUMP: Duration = Duration::from_secs(5);
 
 /// How a node's clock goes from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Skew {
 }
 
 /// For the history: by node, the rate and the jump in seconds.
-pub fn skews_by_name(skews: &[Skew]) -> Box<RawValue> {
+pub(crate) fn skews_by_name(skews: &[Skew]) -> Box<RawValue> {
     let values = skews.iter().map(|Skew { node, rate, jump }| {
         (Address::Node(*node).to_string(), (f64::from(*rate) / 1000.0, jump.as_secs_f64()))
     });

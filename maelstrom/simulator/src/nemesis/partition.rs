@@ -13,7 +13,7 @@ use crate::net::{Address, Grudge};
 
 /// How the network is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Partition {
+pub(crate) enum Partition {
     /// One node is isolated.
     One,
     /// Up to, not including, a third of the nodes is split off.
@@ -26,11 +26,11 @@ pub enum Partition {
 
 impl Partition {
     /// All kinds.
-    pub const ALL: [Self; 4] =
+    pub(crate) const ALL: [Self; 4] =
         [Self::One, Self::MinorityThird, Self::Majority, Self::MajoritiesRing];
 
     /// The name in the history.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::One => "one",
             Self::MinorityThird => "minority-third",
@@ -114,7 +114,7 @@ fn stochastic_ring(mut order: Vec<usize>, rng: &mut StdRng) -> Grudge {
 }
 
 /// A grudge as the history has it: for each node the nodes that it does not hear.
-pub fn by_name(grudge: &Grudge) -> BTreeMap<String, Vec<String>> {
+pub(crate) fn by_name(grudge: &Grudge) -> BTreeMap<String, Vec<String>> {
     let name = |node: usize| Address::Node(node).to_string();
     let names = |nodes: &BTreeSet<usize>| nodes.iter().map(|&node| name(node)).collect();
     grudge.iter().enumerate().map(|(node, cut)| (name(node), names(cut))).collect()

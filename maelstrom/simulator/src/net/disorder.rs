@@ -14,7 +14,7 @@ use super::{Address, Message};
 
 /// The share of messages that is lost, doubled or put out of order while the fault
 /// lasts.
-pub const SHARE: f64 = 0.2;
+pub(crate) const SHARE: f64 = 0.2;
 /// A slow link takes so many times as long; the least latency that this is
 /// reckoned from is a millisecond.
 const FACTOR: u32 = 10;
@@ -23,7 +23,7 @@ const LATEST: Duration = Duration::from_secs(1);
 
 /// Which kinds of disorder are in force.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Disorder {
+pub(crate) struct Disorder {
     /// A share of messages is lost.
     pub loss: bool,
     /// A share of messages arrives a second time, late.

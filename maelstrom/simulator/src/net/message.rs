@@ -48,12 +48,8 @@ impl<B> Message<B> {
 /// As in the original no other keys are allowed, and `id` (which a node that
 /// sends a received message back may leave in) has to be an integer.
 #[derive(Debug, Deserialize)]
-#[expect(
-    clippy::manual_non_exhaustive,
-    reason = "the key `id` has to be known, and is read by nobody"
-)]
 #[serde(deny_unknown_fields, expecting = "an object with `src`, `dest` and `body`")]
-pub struct Line<'a> {
+pub(crate) struct Line<'a> {
     #[serde(borrow)]
     /// Whom it says that it is from.
     pub src: Cow<'a, str>,
@@ -76,13 +72,13 @@ fn integer<'a, D: Deserializer<'a>>(deserializer: D) -> Result<(), D::Error> {
 }
 
 /// Whether a JSON value is an integer, of any size.
-pub fn is_integer(value: &RawValue) -> bool {
+pub(crate) fn is_integer(value: &RawValue) -> bool {
     value.get().bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
 
 /// Why a line is no message.
 #[derive(Debug)]
-pub enum LineError {
+pub(crate) enum LineError {
     /// Not JSON at all.
     NotJson(String),
     /// JSON, but not of the right shape.
@@ -91,7 +87,7 @@ pub enum LineError {
 
 impl<'a> Line<'a> {
     /// Decodes a line without its line break: the first JSON value on it.
-    pub fn parse(line: &'a str) -> Result<Self, LineError> {
+    pub(crate) fn parse(line: &'a str) -> Result<Self, LineError> {
         let mut values = serde_json::Deserializer::from_str(line).into_iter::<Self>();
         let first = values.next().ok_or(LineError::NotJson("there is nothing on it".to_owned()))?;
         let message = first.map_err(|error| classify(&error, line))?;
@@ -118,7 +114,7 @@ fn classify(error: &serde_json::Error, line: &str) -> LineError {
 
 /// The fields of a body that the protocol itself uses.
 #[derive(Debug, Deserialize)]
-pub struct Header<'a> {
+pub(crate) struct Header<'a> {
     /// Empty when there is none, or one that is no string.
     #[serde(default, rename = "type", borrow, deserialize_with = "string_or_empty")]
     pub kind: Cow<'a, str>,
@@ -131,7 +127,7 @@ pub struct Header<'a> {
 
 /// A string that borrows from the text unless it has escapes.
 #[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
+pub(crate) struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
 fn string_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
     let value = <&RawValue>::deserialize(deserializer)?;
@@ -140,17 +136,17 @@ fn string_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de
 
 impl<'a> Header<'a> {
     /// Reads the header of a body.
-    pub fn of(body: &'a RawValue) -> serde_json::Result<Self> {
+    pub(crate) fn of(body: &'a RawValue) -> serde_json::Result<Self> {
         serde_json::from_str(body.get())
     }
 
     /// Which request this answers, if that is an integer.
-    pub fn in_reply_to(&self) -> Option<u64> {
+    pub(crate) fn in_reply_to(&self) -> Option<u64> {
         self.in_reply_to.and_then(|id| id.get().parse().ok())
     }
 
     /// Whether this claims to answer something.
-    pub fn is_reply(&self) -> bool {
+    pub(crate) fn is_reply(&self) -> bool {
         self.in_reply_to.is_some()
     }
 }

@@ -25,21 +25,21 @@ use serde_json::value::RawValue;
 
 pub use address::{Address, ServiceName};
 pub use counts::{Counts, NetCounts};
-pub use disorder::{Disorder, SHARE};
+pub(crate) use disorder::{Disorder, SHARE};
 pub use message::Message;
 
 use crate::links::Neighbours;
 use crate::settings::Latency;
 use latency::LatencyModel;
-pub use message::{Header, Line, LineError, Text, is_integer};
+pub(crate) use message::{Header, Line, LineError, Text, is_integer};
 
 /// Who hears whom no longer: for each node, in order, the nodes whose messages
 /// it does not get.
-pub type Grudge = Vec<BTreeSet<usize>>;
+pub(crate) type Grudge = Vec<BTreeSet<usize>>;
 
 /// The network between nodes, clients and services.
 #[derive(Debug)]
-pub struct Network<B = Box<RawValue>> {
+pub(crate) struct Network<B = Box<RawValue>> {
     latency: LatencyModel,
     node_count: usize,
     /// Nodes, then services.
@@ -114,7 +114,7 @@ impl<B> Receiver<B> {
 impl<B: Clone> Network<B> {
     /// A network of `node_count` nodes and all services; `rng` draws latencies,
     /// `chance` what becomes of messages where there is [`Disorder`].
-    pub fn new(node_count: usize, latency: Latency, rng: StdRng, chance: StdRng) -> Self {
+    pub(crate) fn new(node_count: usize, latency: Latency, rng: StdRng, chance: StdRng) -> Self {
         let receivers = node_count + ServiceName::ALL.len();
         Self {
             latency: LatencyModel::new(latency, rng),
@@ -136,22 +136,28 @@ impl<B: Clone> Network<B> {
 
     /// Says which traffic [`traffic`](Self::traffic) is to have. Without this it
     /// has none, and messages leave nothing behind.
-    pub fn watch(&mut self, watch: Watch) {
+    pub(crate) fn watch(&mut self, watch: Watch) {
         self.watch = watch;
     }
 
     /// What was watched since the last call.
-    pub fn traffic(&mut self) -> std::vec::Drain<'_, Traffic<B>> {
+    pub(crate) fn traffic(&mut self) -> std::vec::Drain<'_, Traffic<B>> {
         self.traffic.drain(..)
     }
 
     /// Whether a node of this number, or a service, is there to receive.
-    pub fn has(&self, address: Address) -> bool {
+    pub(crate) fn has(&self, address: Address) -> bool {
         self.receiver(address).is_some()
     }
 
     /// Gives a message its id and counts it as sent. It does not travel yet.
-    pub fn register(&mut self, src: Address, dest: Address, body: B, now: Duration) -> Message<B> {
+    pub(crate) fn register(
+        &mut self,
+        src: Address,
+        dest: Address,
+        body: B,
+        now: Duration,
+    ) -> Message<B> {
         let message = Message { id: self.next_id, src, dest, body };
         self.next_id += 1;
         self.counts.sent(&message);
@@ -162,20 +168,20 @@ impl<B: Clone> Network<B> {
     }
 
     /// The id of the message that will be registered next.
-    pub fn next_id(&self) -> u64 {
+    pub(crate) fn next_id(&self) -> u64 {
         self.next_id
     }
 
     /// A node goes down: what is under way to it is lost, and what is sent to it
     /// from now on.
-    pub fn disconnect(&mut self, node: usize) {
+    pub(crate) fn disconnect(&mut self, node: usize) {
         self.receivers[node] = Receiver::new(true);
         self.late.retain(|Reverse(late)| late.message.dest != Address::Node(node));
         self.in_hand.retain(|Reverse((.., receiver))| *receiver != node);
     }
 
     /// A node that was down is there again.
-    pub fn connect(&mut self, node: usize) {
+    pub(crate) fn connect(&mut self, node: usize) {
         self.receivers[node].is_down = false;
     }
 
@@ -184,7 +190,7 @@ impl<B: Clone> Network<B> {
     /// # Panics
     ///
     /// When the receiver is a client or a node that does not exist.
-    pub fn post(&mut self, message: Message<B>, now: Duration) {
+    pub(crate) fn post(&mut self, message: Message<B>, now: Duration) {
         let receiver = self.receiver(message.dest).expect("a node or a service");
         let latency = if message.involves_client() { Duration::ZERO } else { self.latency.draw() };
         if self.receivers[receiver].is_down {
@@ -212,14 +218,14 @@ impl<B: Clone> Network<B> {
     }
 
     /// When the next message is due.
-    pub fn next_due(&self) -> Option<Duration> {
+    pub(crate) fn next_due(&self) -> Option<Duration> {
         let in_hand = self.in_hand.peek().map(|Reverse((due, ..))| *due);
         let late = self.late.peek().map(|Reverse(queued)| queued.due);
         in_hand.into_iter().chain(late).min()
     }
 
     /// The next message, received, if one is due by `now`.
-    pub fn receive(&mut self, now: Duration) -> Option<Message<B>> {
+    pub(crate) fn receive(&mut self, now: Duration) -> Option<Message<B>> {
         while self.late.peek().is_some_and(|Reverse(queued)| queued.due <= now) {
             let Reverse(queued) = self.late.pop()?;
             let receiver = self.receiver(queued.message.dest)?;
@@ -238,7 +244,7 @@ impl<B: Clone> Network<B> {
 
     /// Counts a message as received. Of those to clients, which do not queue
     /// here, the network has to be told.
-    pub fn received(&mut self, message: &Message<B>, now: Duration) {
+    pub(crate) fn received(&mut self, message: &Message<B>, now: Duration) {
         self.counts.received(message);
         if self.watch.recv {
             self.note(TrafficEvent::Recv, message, now);
@@ -251,33 +257,33 @@ impl<B: Clone> Network<B> {
 
     /// Lets nodes hear those alone that they have a link to, for as long as the network
     /// lasts, beside any partition. `None` is everybody.
-    pub fn restrict(&mut self, links: Option<Neighbours>) {
+    pub(crate) fn restrict(&mut self, links: Option<Neighbours>) {
         self.links = links;
     }
 
     /// Cuts the network.
-    pub fn partition(&mut self, grudge: Grudge) {
+    pub(crate) fn partition(&mut self, grudge: Grudge) {
         self.grudge = grudge;
     }
 
     /// Ends every partition.
-    pub fn heal(&mut self) {
+    pub(crate) fn heal(&mut self) {
         self.grudge.clear();
     }
 
     /// Cuts the network in one direction, beside any partition; an empty grudge
     /// ends that.
-    pub fn cut_one_way(&mut self, grudge: Grudge) {
+    pub(crate) fn cut_one_way(&mut self, grudge: Grudge) {
         self.one_way = grudge;
     }
 
     /// What the network does to single messages from now on.
-    pub fn disorder(&mut self) -> &mut Disorder {
+    pub(crate) fn disorder(&mut self) -> &mut Disorder {
         &mut self.disorder
     }
 
     /// What went over the network so far.
-    pub fn counts(&self) -> NetCounts {
+    pub(crate) fn counts(&self) -> NetCounts {
         self.counts
     }
 

@@ -39,7 +39,7 @@ trait Service {
 }
 
 /// All services.
-pub struct Services {
+pub(crate) struct Services {
     lin_kv: lin::LinKv,
     seq_kv: Box<dyn Service + Send>,
     lww_kv: lww::LwwKv,
@@ -49,7 +49,7 @@ pub struct Services {
 
 impl Services {
     /// Services in their initial states.
-    pub fn new(rng: &mut StdRng, seq_kv: SeqKv) -> Self {
+    pub(crate) fn new(rng: &mut StdRng, seq_kv: SeqKv) -> Self {
         let real = seq::SeqKv::new(StdRng::from_rng(rng));
         Self {
             lin_kv: lin::LinKv::default(),
@@ -65,13 +65,13 @@ impl Services {
 
     /// A participant was started, again or for the first time: its messages from
     /// this id on are those of a new process.
-    pub fn begin_life(&mut self, address: Address, first_id: u64) {
+    pub(crate) fn begin_life(&mut self, address: Address, first_id: u64) {
         self.lives.begin(address, first_id);
     }
 
     /// The body with which a service answers a message. A reply, whatever it is
     /// to, is not answered.
-    pub fn handle(&mut self, name: ServiceName, message: &Message) -> Option<Box<RawValue>> {
+    pub(crate) fn handle(&mut self, name: ServiceName, message: &Message) -> Option<Box<RawValue>> {
         let header = Header::of(&message.body).ok();
         if header.as_ref().is_some_and(Header::is_reply) {
             return None;

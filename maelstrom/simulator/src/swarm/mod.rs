@@ -3,9 +3,8 @@
 //! ```
 //! use maelstrom::{Context, Error, Node, Request};
 //! use serde::{Deserialize, Serialize};
-//! use simulator::host::Program;
-//! use simulator::settings::Workload;
 //! use simulator::swarm::{Subject, Swarm};
+//! use simulator::{Program, Workload};
 //!
 //! # #[derive(Serialize, Deserialize)]
 //! # struct Echo { echo: Box<serde_json::value::RawValue> }

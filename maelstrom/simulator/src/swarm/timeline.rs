@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use checkers::element::Element;
 use checkers::history::{self, Op, OpType, Process};
 
 use super::holders::{Event, Holders};
@@ -34,7 +33,7 @@ pub(super) fn node_of(process: u64, settings: &Settings) -> String {
 
 /// A value as results have it, whatever way it was spelt.
 pub(super) fn name_of(value: &str) -> String {
-    Element::parse(value).to_value().to_string()
+    checkers::canonical(value)
 }
 
 impl Timeline {

@@ -14,7 +14,7 @@ use rand::rngs::StdRng;
 use super::Operation;
 
 /// Says what is to be done next.
-pub trait Generator {
+pub(crate) trait Generator {
     /// The next operation. It counts as taken when it is returned.
     fn next(&mut self, context: &Context<'_>, rng: &mut StdRng) -> Next;
 
@@ -27,7 +27,7 @@ pub trait Generator {
 
 /// How an operation ended.
 #[derive(Clone, Copy, Debug)]
-pub struct Completion<'a> {
+pub(crate) struct Completion<'a> {
     /// `ok`, `fail` or `info`.
     pub kind: OpType,
     /// The completion's value.
@@ -36,7 +36,7 @@ pub struct Completion<'a> {
 
 /// What a generator sees when it is asked.
 #[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
+pub(crate) struct Context<'a> {
     /// Time since the test started.
     pub now: Duration,
     /// Which threads are free.
@@ -47,7 +47,7 @@ pub struct Context<'a> {
 
 /// A generator's answer.
 #[derive(Debug)]
-pub enum Next {
+pub(crate) enum Next {
     /// This operation on this thread, which has to be free.
     Invoke(usize, Operation),
     /// Nothing before an operation completes, or before this time.
@@ -58,7 +58,7 @@ pub enum Next {
 
 /// The threads that have no operation open.
 #[derive(Clone, Debug)]
-pub struct FreeThreads {
+pub(crate) struct FreeThreads {
     free: BTreeSet<usize>,
     /// From where on the next is looked for, so that all take turns.
     next: usize,
@@ -66,39 +66,29 @@ pub struct FreeThreads {
 
 impl FreeThreads {
     /// All of `count` threads.
-    pub fn all(count: usize) -> Self {
+    pub(crate) fn all(count: usize) -> Self {
         Self { free: (0..count).collect(), next: 0 }
     }
 
     /// The free thread whose turn it is.
-    pub fn any(&self) -> Option<usize> {
+    pub(crate) fn any(&self) -> Option<usize> {
         self.free.range(self.next..).next().or_else(|| self.free.first()).copied()
     }
 
     /// The same among the threads of a range.
-    pub fn any_in(&self, range: Range<usize>) -> Option<usize> {
+    pub(crate) fn any_in(&self, range: Range<usize>) -> Option<usize> {
         let (from, to) = (self.next.clamp(range.start, range.end), range.end);
         self.free.range(from..to).next().or_else(|| self.free.range(range).next()).copied()
     }
 
     /// The free threads, in order.
-    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.free.iter().copied()
     }
 
-    /// Whether this thread is free.
-    pub fn contains(&self, thread: usize) -> bool {
-        self.free.contains(&thread)
-    }
-
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.free.len()
-    }
-
-    /// Whether all threads are busy.
-    pub fn is_empty(&self) -> bool {
-        self.free.is_empty()
     }
 
     pub(crate) fn take(&mut self, thread: usize) {
@@ -112,11 +102,11 @@ impl FreeThreads {
 }
 
 /// Operations from a function, endlessly, on whichever thread is free.
-pub struct Mixed<F>(F);
+pub(crate) struct Mixed<F>(F);
 
 impl<F: FnMut(&mut StdRng) -> Operation> Mixed<F> {
     /// The operations that `make` makes.
-    pub fn new(make: F) -> Self {
+    pub(crate) fn new(make: F) -> Self {
         Self(make)
     }
 }
@@ -131,14 +121,14 @@ impl<F: FnMut(&mut StdRng) -> Operation> Generator for Mixed<F> {
 }
 
 /// One operation on each thread, in random order.
-pub struct EachThread {
+pub(crate) struct EachThread {
     operation: Operation,
     done: BTreeSet<usize>,
 }
 
 impl EachThread {
     /// This operation, once a thread.
-    pub fn once(operation: Operation) -> Self {
+    pub(crate) fn once(operation: Operation) -> Self {
         Self { operation, done: BTreeSet::new() }
     }
 }

@@ -27,8 +27,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-pub use generator::{Completion, Context, EachThread, FreeThreads, Generator, Mixed, Next};
-pub use reply::Malformed;
+pub(crate) use generator::{Completion, Context, EachThread, FreeThreads, Generator, Mixed, Next};
+pub(crate) use reply::Malformed;
 pub(crate) use reply::fields;
 
 use checkers::history::{null, raw};
@@ -37,7 +37,7 @@ use crate::links::LinksError;
 use crate::settings::{self, Settings};
 
 /// What clients do in a test.
-pub trait Workload {
+pub(crate) trait Workload {
     /// A request to every node after its initialisation, if there is one.
     fn setup(&self) -> Option<Setup> {
         None
@@ -76,7 +76,7 @@ pub trait Workload {
 
 /// A request that every node has to answer before the test begins.
 #[derive(Clone, Debug)]
-pub struct Setup {
+pub(crate) struct Setup {
     /// What is sent.
     pub request: Request,
     /// The type of the reply.
@@ -85,7 +85,7 @@ pub struct Setup {
 
 /// What becomes of an operation whose request met an error or a timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Errors {
+pub(crate) enum Errors {
     /// A definite error fails it. Any other error leaves it indeterminate,
     /// unless it is one of these, which change nothing and so fail.
     Reported {
@@ -98,7 +98,7 @@ pub enum Errors {
 }
 
 /// Performs one operation at a time.
-pub trait Client {
+pub(crate) trait Client {
     /// Begins an operation.
     fn invoke(&mut self, operation: &Operation) -> Step;
 
@@ -113,7 +113,7 @@ pub trait Client {
 
 /// What a client does next.
 #[derive(Debug)]
-pub enum Step {
+pub(crate) enum Step {
     /// It sends a request to its node and waits for the reply.
     Request(Request),
     /// It is done: `ok`, with this value, or the invocation's for `None`.
@@ -124,7 +124,7 @@ pub enum Step {
 
 /// An operation, as a generator makes it.
 #[derive(Clone, Debug)]
-pub struct Operation {
+pub(crate) struct Operation {
     /// The function: `read`, `broadcast`, …
     pub f: &'static str,
     /// Its argument.
@@ -143,12 +143,12 @@ pub struct Operation {
 
 impl Operation {
     /// An operation with an argument.
-    pub fn new<T: Serialize + ?Sized>(f: &'static str, value: &T) -> Self {
+    pub(crate) fn new<T: Serialize + ?Sized>(f: &'static str, value: &T) -> Self {
         Self { value: raw(value), ..Self::bare(f) }
     }
 
     /// An operation without an argument.
-    pub fn bare(f: &'static str) -> Self {
+    pub(crate) fn bare(f: &'static str) -> Self {
         Self {
             f,
             value: null(),
@@ -161,7 +161,7 @@ impl Operation {
     }
 
     /// The same, marked as final.
-    pub fn marked_final(self) -> Self {
+    pub(crate) fn marked_final(self) -> Self {
         Self { is_final: true, ..self }
     }
 }
@@ -222,7 +222,7 @@ impl Request {
 /// # Errors
 ///
 /// When the other settings do not go with it.
-pub fn new(settings: &Settings) -> Result<Box<dyn Workload>, Unsupported> {
+pub(crate) fn new(settings: &Settings) -> Result<Box<dyn Workload>, Unsupported> {
     let neighbours = settings.neighbours()?;
     check_values(settings)?;
     Ok(match settings.workload {

@@ -15,7 +15,7 @@ use crate::net::is_integer;
 /// What is wrong with a reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed {expected} reply: {problem}, in {body}")]
-pub struct Malformed {
+pub(crate) struct Malformed {
     expected: &'static str,
     problem: String,
     body: String,
@@ -23,7 +23,7 @@ pub struct Malformed {
 
 impl Malformed {
     /// A reply that should have been an `expected` but has `problem`.
-    pub fn new(expected: &'static str, problem: impl fmt::Display, body: &RawValue) -> Self {
+    pub(crate) fn new(expected: &'static str, problem: impl fmt::Display, body: &RawValue) -> Self {
         let problem = in_general(problem.to_string());
         Self { expected, problem, body: body.get().to_owned() }
     }

@@ -90,7 +90,7 @@ fn large(number: u64) -> String {
 mod tests {
     use std::collections::HashSet;
 
-    use checkers::element::Element;
+    use checkers::canonical;
 
     use super::*;
 
@@ -98,10 +98,9 @@ mod tests {
     fn no_value_comes_twice() {
         for values in [Values::Integers, Values::Any, Values::Large] {
             let count = if values == Values::Large { 300 } else { 3000 };
-            let all: HashSet<Element> =
-                (0..count).map(|number| Element::parse(values.json(number).get())).collect();
+            let all: HashSet<String> =
+                (0..count).map(|number| canonical(values.json(number).get())).collect();
             assert_eq!(all.len() as u64, count, "{values:?}");
-            assert!(!all.iter().any(|value| matches!(value, Element::Opaque(_))));
         }
     }
 

@@ -11,10 +11,8 @@ use std::sync::Mutex;
 
 use maelstrom::disk::{Disk, File, Lock};
 use maelstrom::{Context, Definite, Empty, Error, Node};
-use simulator::host::Program;
-use simulator::nemesis::DiskFault;
-use simulator::settings::Workload;
 use simulator::swarm::Subject;
+use simulator::{DiskFault, Program, Workload};
 
 use crate::{found, passes};
 

@@ -6,11 +6,8 @@ use std::time::Duration;
 
 use checkers::Finding;
 use maelstrom::{Context, Empty, Error, Node};
-use simulator::host::Program;
-use simulator::nemesis::Fault;
-use simulator::settings::Workload;
-use simulator::simulation::Finished;
 use simulator::swarm::{Subject, oracle};
+use simulator::{Fault, Finished, Program, Workload};
 
 use crate::wire::{Broadcast, Messages, Read, Topology};
 use crate::{found, passes};

@@ -10,9 +10,8 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use maelstrom::{Context, Empty, Error, Node, NodeId};
-use simulator::host::Program;
-use simulator::settings::Workload;
 use simulator::swarm::Subject;
+use simulator::{Program, Workload};
 
 use crate::wire::{Broadcast, Messages, Read, Topology};
 use crate::{found, passes};
@@ -102,8 +101,8 @@ fn node(strategy: Strategy) -> Node<State> {
 }
 
 /// Kills would lose what a node has in memory, which is another matter.
-fn survives(finished: &simulator::simulation::Finished) -> Vec<checkers::Finding> {
-    use simulator::nemesis::Fault;
+fn survives(finished: &simulator::Finished) -> Vec<checkers::Finding> {
+    use simulator::Fault;
     let kills = finished.settings.nemesis.iter().any(|planned| planned.fault == Fault::Kill);
     if kills { Vec::new() } else { simulator::swarm::oracle::valid(finished) }
 }

@@ -6,9 +6,8 @@ use std::time::Duration;
 use anyhow::ensure;
 use maelstrom::{Context, Node};
 use serde_json::value::RawValue;
-use simulator::host::Program;
-use simulator::settings::Workload;
 use simulator::swarm::{Mode, Subject};
+use simulator::{Program, Workload};
 
 use crate::{found, passes};
 

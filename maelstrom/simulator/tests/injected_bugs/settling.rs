@@ -7,10 +7,8 @@ use std::time::Duration;
 use checkers::Finding;
 use maelstrom::{Context, Empty, Node, NodeId};
 use serde_json::Value;
-use simulator::host::Program;
-use simulator::settings::{Promise, Workload};
-use simulator::simulation::Finished;
 use simulator::swarm::{Case, Subject};
+use simulator::{Finished, Program, Promise, Workload};
 use tokio::time::sleep;
 
 use crate::{found, passes};

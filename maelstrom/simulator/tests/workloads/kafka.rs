@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use checkers::history::{Op, OpType, Process};
 use serde_json::json;
-use simulator::settings::{Settings, Workload};
+use simulator::{Settings, Workload};
 
 use super::kafka_node::{Fault, node};
 use super::{Run, settings, value};

@@ -7,10 +7,9 @@ use std::time::Duration;
 use checkers::history::OpType;
 use maelstrom::{Context, Definite, Empty, Error, Node};
 use serde_json::json;
-use simulator::host::{Program, RunError};
-use simulator::settings::{Latency, LatencyDist, Settings, Workload};
-use simulator::simulation::Simulation;
-use simulator::workload::Unsupported;
+use simulator::{
+    Latency, LatencyDist, Program, RunError, Settings, Simulation, Unsupported, Workload,
+};
 
 use super::registers::{Cas, Found, Read, Write};
 use super::{Chances, Run, value};

@@ -22,9 +22,7 @@ use checkers::Validity;
 use checkers::history::{self, Op, OpType, Process};
 use maelstrom::Node;
 use serde_json::Value;
-use simulator::host::Program;
-use simulator::settings::{Settings, Workload};
-use simulator::simulation::{Finished, Simulation};
+use simulator::{Finished, Program, Settings, Simulation, Workload};
 
 /// How often a broken node misbehaves.
 const ODD: u64 = 20;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use checkers::history::{self, Op, OpType, Process};
 use serde_json::Value;
-use simulator::settings::{Settings, Workload};
+use simulator::{Settings, Workload};
 
 use super::{Run, kafka_node, lin_kv, txn_node, value};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use checkers::history::{Op, OpType};
-use simulator::settings::Workload;
+use simulator::Workload;
 
 use super::txn_node::{Fault, MicroOp, State, apply, node};
 use super::{Run, settings};

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use checkers::history::{self, Form};
-use checkers::txn::model::Model;
-use checkers::{Analysis, Names, Report};
-use checkers::{Availability, Checks, Workload};
+use checkers::txn::Model;
+use checkers::{Analysis, Availability, Checks, Names, Report, Workload};
 use clap::Args;
 
 use super::flags::BudgetFlags;

@@ -4,15 +4,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use checkers::txn::model::Model;
+use checkers::txn::Model;
 use clap::Args;
-use simulator::links::Links;
-use simulator::nemesis::{DiskFault, Fault};
-use simulator::settings::{
-    Availability, CheckBudget, Latency, LatencyDist, PlannedFault, Promise, SeqKv, Settings,
-    Topology, Values, Workload,
+use simulator::{
+    Availability, CheckBudget, DiskFault, Fault, Latency, LatencyDist, Links, PlannedFault,
+    Promise, SeqKv, Settings, Topology, Values, Workload,
 };
-use simulator::workload;
 
 use super::values::{self, Concurrency};
 use crate::host::{find_in_path, is_bare_name, is_executable};
@@ -276,7 +273,7 @@ impl BudgetFlags {
 
 /// A test that can be run.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// What to do.
     pub settings: Settings,
     /// The program that runs a node.
@@ -351,7 +348,7 @@ impl SettingsFlags {
             log_net_send: self.log_net_send,
             log_net_recv: self.log_net_recv,
         };
-        workload::new(&settings).map_err(|unsupported| unsupported.to_string())?;
+        settings.check().map_err(|unsupported| unsupported.to_string())?;
         check_limits(&self.limits, settings.workload)?;
         check_disk(&settings)?;
         Ok((settings, self.limits))

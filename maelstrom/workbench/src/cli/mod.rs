@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use self::flags::{Plan, SettingsFlags};
+pub use self::flags::SettingsFlags;
 use checkers::Validity;
 
 use crate::host::watchdog;
@@ -31,7 +31,7 @@ use crate::host::watchdog;
 /// What the exit code says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// The history is what it should be, and every limit was kept.
     Valid = 0,
     /// It is not.

@@ -7,7 +7,7 @@ use super::flags::Plan;
 impl Plan {
     /// The command that runs this test again, with the same seed. Flags that
     /// have their defaults are left out.
-    pub fn command(&self) -> String {
+    pub(crate) fn command(&self) -> String {
         let Self { settings, bin, args, store, limits } = self;
         let mut line =
             format!("workbench test --bin {} {}", quote(bin.as_os_str()), settings.flags());
@@ -38,7 +38,7 @@ fn quote(word: &OsStr) -> String {
 
 #[cfg(test)]
 mod tests {
-    use simulator::settings::{Settings, Workload};
+    use simulator::{Settings, Workload};
 
     use super::*;
 

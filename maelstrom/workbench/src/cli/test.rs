@@ -12,10 +12,10 @@ use maelstrom::Panic;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use serde_json::{Map, json};
-use simulator::host::{Observer, RunError, RunStats};
-use simulator::net::{Traffic, TrafficEvent};
-use simulator::settings::{Availability, PlannedFault, Settings, Workload};
-use simulator::world::Progress;
+use simulator::{
+    Availability, Observer, PlannedFault, Progress, RunError, RunStats, Settings, Traffic,
+    TrafficEvent, Workload,
+};
 
 use super::flags::{Plan, TestFlags};
 use super::{Exit, columns, print};

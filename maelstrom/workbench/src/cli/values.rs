@@ -4,9 +4,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use simulator::nemesis::{DiskFault, Fault};
-use simulator::settings::{
-    Availability, LatencyDist, PlannedFault, SeqKv, Topology, Values, Workload,
+use simulator::{
+    Availability, DiskFault, Fault, LatencyDist, PlannedFault, SeqKv, Topology, Values, Workload,
 };
 
 /// How many client processes there are.

@@ -17,7 +17,7 @@ use std::task::{Context, Poll, ready};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use simulator::net::Message;
+use simulator::Message;
 use tokio::io::{AsyncRead, AsyncWrite as _, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
@@ -301,7 +301,7 @@ mod tests {
     use std::time::Duration;
 
     use serde_json::value::RawValue;
-    use simulator::net::Address;
+    use simulator::Address;
 
     use super::*;
 

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use rand::RngExt as _;
 use rand::rngs::StdRng;
-use simulator::nemesis::DiskFault;
+use simulator::DiskFault;
 
 /// The longest piece of a torn write that is left behind.
 const PIECE: u64 = 7;

@@ -15,11 +15,11 @@ mod alarm;
 mod child;
 mod disk;
 mod lines;
-pub mod process;
+pub(crate) mod process;
 mod reasons;
-pub mod signals;
+pub(crate) mod signals;
 mod start;
 mod twin;
-pub mod watchdog;
+pub(crate) mod watchdog;
 
 pub(crate) use start::{find_in_path, is_bare_name, is_executable};

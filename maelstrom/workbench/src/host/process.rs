@@ -27,10 +27,9 @@ use maelstrom::Panic;
 use nix::sys::signal::Signal;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use simulator::host::{Observer, RunError, RunStats};
-use simulator::net::Watch;
-use simulator::settings::Settings;
-use simulator::world::{Command, FaultKind, NodeFault, World};
+use simulator::{
+    Command, FaultKind, NodeFault, Observer, RunError, RunStats, Settings, Watch, World,
+};
 use tokio::process::Child;
 use tokio::sync::mpsc;
 use tokio::time::Instant;

@@ -5,8 +5,7 @@ use std::convert::Infallible;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use simulator::host::twin::serves;
-use simulator::world::{FaultKind, NodeFault};
+use simulator::{FaultKind, NodeFault, serves};
 
 use super::child::NodeProcess;
 

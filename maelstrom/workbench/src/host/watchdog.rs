@@ -23,7 +23,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 /// The name of the hidden subcommand: `main` has to call [`reap`] for it.
-pub const SUBCOMMAND: &str = "reap";
+pub(crate) const SUBCOMMAND: &str = "reap";
 
 /// The bench's end of the pipe.
 ///
@@ -76,7 +76,7 @@ impl Watchdog {
 }
 
 /// Reads from the bench until it is gone, then kills what it left.
-pub fn reap(input: impl BufRead) {
+pub(crate) fn reap(input: impl BufRead) {
     for group in orphans(input) {
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
     }

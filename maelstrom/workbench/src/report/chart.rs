@@ -13,18 +13,18 @@ use checkers::history::{Op, OpType, Process};
 use rustc_hash::FxHashMap;
 
 /// Columns of the picture.
-pub const COLUMNS: u32 = 640;
+pub(crate) const COLUMNS: u32 = 640;
 /// Rows of the picture, from [`SHORTEST`] at 0 to [`LONGEST`] on a logarithmic
 /// scale.
-pub const ROWS: u32 = 240;
+pub(crate) const ROWS: u32 = 240;
 /// The shortest latency that is told apart, in seconds.
-pub const SHORTEST: f64 = 1e-5;
+pub(crate) const SHORTEST: f64 = 1e-5;
 /// The longest.
-pub const LONGEST: f64 = 10.0;
+pub(crate) const LONGEST: f64 = 10.0;
 
 /// Points and counts for pictures.
 #[derive(Debug)]
-pub struct Chart {
+pub(crate) struct Chart {
     /// Nanoseconds a column.
     width: u64,
     end: u64,
@@ -35,7 +35,7 @@ pub struct Chart {
 
 /// The operations of one function.
 #[derive(Debug, Default)]
-pub struct Series {
+pub(crate) struct Series {
     /// By outcome: ok, failed, in doubt.
     outcomes: [Outcomes; 3],
 }
@@ -50,7 +50,7 @@ struct Outcomes {
 
 /// When a fault was in force, in nanoseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interval {
+pub(crate) struct Interval {
     /// What it was.
     pub name: String,
     /// When it began.
@@ -61,12 +61,12 @@ pub struct Interval {
 
 impl Series {
     /// The points of an outcome (0 ok, 1 failed, 2 in doubt): column and row.
-    pub fn points(&self, outcome: usize) -> impl Iterator<Item = (u32, u32)> {
+    pub(crate) fn points(&self, outcome: usize) -> impl Iterator<Item = (u32, u32)> {
         self.outcomes.get(outcome).into_iter().flat_map(|outcome| outcome.points.iter().copied())
     }
 
     /// How many operations completed with an outcome, by column.
-    pub fn counts(&self, outcome: usize) -> impl Iterator<Item = (u32, u32)> {
+    pub(crate) fn counts(&self, outcome: usize) -> impl Iterator<Item = (u32, u32)> {
         let counts = self.outcomes.get(outcome).map(|outcome| &outcome.counts);
         counts.into_iter().flatten().map(|(column, count)| (*column, *count))
     }
@@ -74,7 +74,7 @@ impl Series {
 
 impl Chart {
     /// A chart of a test that is expected to take so long.
-    pub fn new(expected: Duration) -> Self {
+    pub(crate) fn new(expected: Duration) -> Self {
         let expected = u64::try_from(expected.as_nanos()).unwrap_or(u64::MAX);
         Self {
             width: expected.div_ceil(COLUMNS.into()).max(1),
@@ -86,7 +86,7 @@ impl Chart {
     }
 
     /// Takes the next operation.
-    pub fn observe(&mut self, op: &Op) {
+    pub(crate) fn observe(&mut self, op: &Op) {
         self.end = self.end.max(op.time);
         while self.column(op.time) >= COLUMNS {
             self.merge_columns();
@@ -152,22 +152,22 @@ impl Chart {
     }
 
     /// Functions with their points, by name.
-    pub fn series(&self) -> &BTreeMap<String, Series> {
+    pub(crate) fn series(&self) -> &BTreeMap<String, Series> {
         &self.series
     }
 
     /// Faults, in order.
-    pub fn faults(&self) -> &[Interval] {
+    pub(crate) fn faults(&self) -> &[Interval] {
         &self.faults
     }
 
     /// The time of the last operation in nanoseconds.
-    pub fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.end
     }
 
     /// How many nanoseconds a column stands for.
-    pub fn column_width(&self) -> u64 {
+    pub(crate) fn column_width(&self) -> u64 {
         self.width
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use checkers::history::OpType;
 use checkers::{Elements, Figures, Finding, Messages, Quantiles, Reason, Report, Validity};
-use simulator::settings::{Availability, SeqKv, Settings, Values};
+use simulator::{Availability, SeqKv, Settings, Values};
 
 use super::limits::Comparison;
 
@@ -138,7 +138,7 @@ fn millis(latency: Duration) -> String {
 }
 
 /// The settings that say what a test was like, in words.
-pub fn describe(settings: &Settings) -> Vec<(&'static str, String)> {
+pub(crate) fn describe(settings: &Settings) -> Vec<(&'static str, String)> {
     let faults: Vec<&str> = settings.nemesis.iter().map(|planned| planned.fault.name()).collect();
     let faults = match faults.join(", ") {
         none if none.is_empty() => "none".to_owned(),

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 /// Where reading failed, in bytes from the beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no EDN at byte {at}")]
-pub struct EdnError {
+pub(crate) struct EdnError {
     at: usize,
 }
 
@@ -22,7 +22,7 @@ const MAX_DEPTH: usize = 200;
 /// # Errors
 ///
 /// When the text does not begin with a value.
-pub fn read(text: &str) -> Result<Value, EdnError> {
+pub(crate) fn read(text: &str) -> Result<Value, EdnError> {
     let mut reader = Reader { text, at: 0 };
     reader.value(0)?.ok_or(EdnError { at: reader.at })
 }

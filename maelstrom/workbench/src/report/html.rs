@@ -12,7 +12,7 @@ const STYLE: &str = include_str!("report.css");
 
 /// What the page says beside the digest.
 #[derive(Clone, Debug, Default)]
-pub struct Frame {
+pub(crate) struct Frame {
     /// What was tested.
     pub title: String,
     /// Settings and what they are.
@@ -22,7 +22,7 @@ pub struct Frame {
 }
 
 /// The page.
-pub fn render(digest: &Digest, frame: &Frame, chart: &Chart) -> String {
+pub(crate) fn render(digest: &Digest, frame: &Frame, chart: &Chart) -> String {
     let mut page = String::new();
     head(&mut page, digest, frame);
     digest.findings.iter().for_each(|kind| findings(&mut page, kind, "finding"));

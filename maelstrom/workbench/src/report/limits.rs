@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use checkers::{Figures, Finding, Outcome, Quantiles, Report, Validity};
 use serde_json::{Map, Value, json};
-use simulator::settings::Workload;
+use simulator::Workload;
 
 /// What a limit is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, IsTerminal as _, Stderr, Write as _};
 use std::time::Duration;
 
-use simulator::world::{Phase, Progress};
+use simulator::{Phase, Progress};
 
 /// Time between two lines where there is no terminal.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -14,7 +14,7 @@ const WINDOW: usize = 5;
 
 /// Shows progress.
 #[derive(Debug)]
-pub struct Live {
+pub(crate) struct Live {
     output: Stderr,
     is_terminal: bool,
     is_line_open: bool,
@@ -25,7 +25,7 @@ pub struct Live {
 
 impl Live {
     /// On standard error.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let output = io::stderr();
         Self {
             is_terminal: output.is_terminal(),
@@ -38,7 +38,7 @@ impl Live {
     }
 
     /// Shows where the test stands, if it is time to.
-    pub fn progress(&mut self, progress: &Progress) {
+    pub(crate) fn progress(&mut self, progress: &Progress) {
         let rate = self.pace.update(progress);
         if self.is_terminal {
             self.rewrite(&line(progress, rate));
@@ -50,14 +50,14 @@ impl Live {
     }
 
     /// Prints a line of its own.
-    pub fn print(&mut self, line: &str) {
+    pub(crate) fn print(&mut self, line: &str) {
         self.clear();
         // Nobody may be reading; that is no reason to end a test.
         let _ = writeln!(self.output, "{line}");
     }
 
     /// Takes the moving line away.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         if std::mem::take(&mut self.is_line_open) {
             let _ = write!(self.output, "\r\x1b[2K");
         }
@@ -127,7 +127,7 @@ fn line(progress: &Progress, rate: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use simulator::world::Tally;
+    use simulator::Tally;
 
     use super::*;
 

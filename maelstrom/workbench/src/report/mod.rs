@@ -10,14 +10,24 @@
 //! - [`html`]: the digest as a page, with pictures ([`chart`], [`svg`]).
 //! - [`store`]: the folder that all of this is kept in.
 
-pub mod chart;
-pub mod digest;
-pub mod edn;
-pub mod html;
-pub mod limits;
-pub mod live;
-pub mod store;
-pub mod style;
-pub mod summary;
+pub(crate) mod chart;
+pub(crate) mod digest;
+pub(crate) mod edn;
+pub(crate) mod html;
+pub(crate) mod limits;
+pub(crate) mod live;
+pub(crate) mod store;
+pub(crate) mod style;
+pub(crate) mod summary;
 mod svg;
-pub mod table;
+pub(crate) mod table;
+
+pub use digest::Digest;
+pub use limits::{Comparison, Limit, LimitError, Metric, Quantile};
+pub use style::Style;
+pub use summary::Frame;
+pub use table::Row;
+
+pub use limits::{compare, outcome};
+pub use summary::render as summary;
+pub use table::render as table;

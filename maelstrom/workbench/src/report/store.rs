@@ -24,7 +24,7 @@ use serde::Serialize;
 
 /// A run's folder.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub(crate) struct Store {
     dir: PathBuf,
 }
 
@@ -34,7 +34,7 @@ impl Store {
     /// # Errors
     ///
     /// When folders or links cannot be made.
-    pub fn create(root: &Path, workload: &str) -> io::Result<Self> {
+    pub(crate) fn create(root: &Path, workload: &str) -> io::Result<Self> {
         let of_workload = root.join(workload);
         fs::create_dir_all(&of_workload)?;
         let name = make_unique(&of_workload, &timestamp(now()))?;
@@ -44,12 +44,12 @@ impl Store {
     }
 
     /// The folder.
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// A file or folder in it.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
@@ -58,7 +58,7 @@ impl Store {
     /// # Errors
     ///
     /// When the file cannot be made.
-    pub fn history(&self) -> io::Result<HistoryWriter> {
+    pub(crate) fn history(&self) -> io::Result<HistoryWriter> {
         let file = File::create(self.path("history.jsonl"))?;
         Ok(HistoryWriter { output: BufWriter::with_capacity(1 << 16, file), error: None })
     }
@@ -68,7 +68,7 @@ impl Store {
     /// # Errors
     ///
     /// When it cannot be written.
-    pub fn write(&self, name: &str, text: &str) -> io::Result<()> {
+    pub(crate) fn write(&self, name: &str, text: &str) -> io::Result<()> {
         fs::write(self.path(name), text)
     }
 
@@ -77,7 +77,7 @@ impl Store {
     /// # Errors
     ///
     /// When it cannot be written.
-    pub fn write_json<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
+    pub(crate) fn write_json<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
         let mut file = BufWriter::new(File::create(self.path(name))?);
         serde_json::to_writer_pretty(&mut file, value)?;
         file.write_all(b"\n")?;
@@ -87,7 +87,7 @@ impl Store {
 
 /// Writes a history as it happens.
 #[derive(Debug)]
-pub struct HistoryWriter {
+pub(crate) struct HistoryWriter {
     output: BufWriter<File>,
     /// The first error; after it nothing more is written.
     error: Option<io::Error>,
@@ -96,7 +96,7 @@ pub struct HistoryWriter {
 impl HistoryWriter {
     /// Appends an operation. What goes wrong is told by
     /// [`finish`](Self::finish), so that a full disk does not end a test.
-    pub fn append(&mut self, op: &Op) {
+    pub(crate) fn append(&mut self, op: &Op) {
         if self.error.is_none() {
             self.error = self.try_append(op).err();
         }
@@ -112,7 +112,7 @@ impl HistoryWriter {
     /// # Errors
     ///
     /// When not all of the history could be written.
-    pub fn finish(mut self) -> io::Result<()> {
+    pub(crate) fn finish(mut self) -> io::Result<()> {
         match self.error {
             Some(error) => Err(error),
             None => self.output.flush(),

@@ -95,7 +95,7 @@ impl Row {
 }
 
 /// The verdict that results have, the original's included.
-pub fn validity(results: &Value) -> Option<Validity> {
+pub(crate) fn validity(results: &Value) -> Option<Validity> {
     match &results["valid?"] {
         Value::Bool(true) => Some(Validity::Valid),
         Value::Bool(false) => Some(Validity::Invalid),

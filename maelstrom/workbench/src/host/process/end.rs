@@ -5,8 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use simulator::host::{NodeFailure, RunError};
-use simulator::world::{FaultKind, Printed};
+use simulator::{FaultKind, NodeFailure, Printed, RunError};
 
 use super::{Host, Stop};
 use crate::host::child::NodeProcess;

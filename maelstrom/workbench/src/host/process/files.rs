@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use simulator::host::RunError;
-use simulator::nemesis::DiskFault;
-use simulator::net::Message;
+use simulator::{DiskFault, Message, RunError};
 
 use super::Host;
 use crate::host::disk;
