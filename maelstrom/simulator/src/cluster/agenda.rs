@@ -28,7 +28,7 @@ pub(super) struct Agenda {
 }
 
 pub(super) struct Entry {
-    at: Time,
+    pub(super) at: Time,
     number: u64,
     pub(super) node: Rank,
     pub(super) life: u64,

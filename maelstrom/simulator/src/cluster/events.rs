@@ -61,6 +61,8 @@ impl<M: Machine> Cluster<M> {
             return;
         }
         match entry.due {
+            // An earlier alarm may have been set since, and have rung.
+            Due::Wake if node.alarm != Some(entry.at) => {}
             Due::Wake => self.ring(rank),
             Due::GiveUp(client) => self.deliver(rank, Input::GiveUp(client)),
             Due::Call(number, call) => self.send_call(rank, number, call),
