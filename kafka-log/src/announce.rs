@@ -22,7 +22,7 @@ const MAX_BYTES: usize = 1024 * 1024;
 
 /// `{"type":"segments","runs":[…],"have":[19,4],"ask":true}`, not answered by a reply.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Segments {
+pub struct Segments {
     /// News.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) runs: Vec<Run>,

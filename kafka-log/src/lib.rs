@@ -42,7 +42,7 @@
 //! doubled, paused or killed:
 //!
 //! 1. *Registers are written once*, by a cas that can only create the key; see
-//!    `register.rs`. A request that was delayed, or that a former life left
+//!    `registers.rs`. A request that was delayed, or that a former life left
 //!    behind, finds the register written and does nothing.
 //! 2. *Lanes have no gaps.* Segment `x` is proposed by nodes that know what
 //!    segment `x − 1` says.
@@ -99,7 +99,7 @@
 //!
 //! <!-- figures: log-rare -->
 //! Each of 10 operations a second costs 22 messages among 10 nodes with all links, 79
-//! among 40, and 161 in a chain of 10.
+//! among 40, and 166 in a chain of 10.
 //! <!-- /figures -->
 //!
 //! # How soon, and at what cost
@@ -154,14 +154,14 @@
 //!
 //! # Map
 //!
-//! - `server.rs`: the node, handlers and clock around the state machine.
-//! - `log/`: the state machine, and its own map.
+//! - `broker.rs`: the node as a state machine: clients, and the log.
+//! - `log/`: the log, and its own map.
 //! - `replica.rs`, `pages.rs`: what lanes come to, and messages in memory.
 //! - `queue.rs`, `pace.rs`: which requests share a segment; how fast all goes.
 //! - `sequence.rs`, `silence.rs`: reading lanes, and when.
 //! - `tree.rs`, `neighbour.rs`, `announce.rs`: who tells whom, when, and what.
 //! - `snapshot.rs`, `retention.rs`: what snapshots look like; what may be dropped.
-//! - `register.rs`: registers made of `lin-kv`.
+//! - `registers.rs`: registers made of `lin-kv`.
 //!
 //! # Example
 //!
@@ -186,6 +186,7 @@
 //! [mencius]: https://www.usenix.org/conference/osdi-08/mencius-building-efficient-replicated-state-machines-wans
 
 mod announce;
+mod broker;
 mod injected_bugs;
 mod log;
 mod neighbour;
@@ -194,19 +195,78 @@ mod pace;
 mod pages;
 mod poll;
 mod queue;
-mod register;
+mod registers;
 mod replica;
 mod retention;
 mod segment;
 mod sequence;
-mod server;
 mod silence;
 mod snapshot;
 mod tree;
 mod wire;
 
+use std::time::Duration;
+
+use maelstrom::machine::{Driver, draw_incarnation};
+use maelstrom::{Context, Empty, Error, Node};
+
+pub use broker::{Asked, Broker, Reply, Request};
 pub use injected_bugs::{Bug, Bugs};
 pub use options::{HELP, Options, OptionsError};
 pub use retention::Retention;
-pub use server::{Server, node};
 pub use wire::{CommitOffsets, CommittedOffsets, ListCommittedOffsets, Poll, Polled, Send, Sent};
+
+/// How long a request waits for what it needs. Clients wait for five seconds.
+const PATIENCE: Duration = Duration::from_millis(4500);
+
+/// The node.
+pub fn node(options: Options) -> Node<Driver<Broker>> {
+    Driver::node(move |setup, members| {
+        let incarnation = format!("{}-{:016x}", setup.id(), draw_incarnation(&mut setup.new_rng()));
+        Broker::new(members.me(), members.count(), incarnation, options)
+    })
+    .handle(send)
+    .handle(poll)
+    .handle(commit_offsets)
+    .handle(list_committed_offsets)
+}
+
+async fn ask(context: &Context<Driver<Broker>>, what: Asked) -> Result<Reply, Error> {
+    let from = context.source().clone();
+    context.ask_within(PATIENCE, Request { from, what }).await
+}
+
+async fn send(context: Context<Driver<Broker>>, request: Send) -> Result<Sent, Error> {
+    match ask(&context, Asked::Send(request.key, request.msg)).await? {
+        Reply::Sent(offset) => Ok(Sent { offset }),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn poll(context: Context<Driver<Broker>>, request: Poll) -> Result<Polled, Error> {
+    match ask(&context, Asked::Poll(request.offsets)).await? {
+        Reply::Page(msgs) => Ok(Polled { msgs }),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn commit_offsets(
+    context: Context<Driver<Broker>>,
+    request: CommitOffsets,
+) -> Result<Empty, Error> {
+    ask(&context, Asked::Commit(request.offsets)).await.map(|_| Empty {})
+}
+
+async fn list_committed_offsets(
+    context: Context<Driver<Broker>>,
+    request: ListCommittedOffsets,
+) -> Result<CommittedOffsets, Error> {
+    match ask(&context, Asked::ListCommitted(request.keys)).await? {
+        Reply::Offsets(offsets) => Ok(CommittedOffsets { offsets }),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn unexpected(reply: &Reply) -> Error {
+    Error::crash(format_args!("a request was answered {reply:?}"))
+}

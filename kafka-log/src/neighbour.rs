@@ -9,9 +9,9 @@
 use std::time::Duration;
 
 use crate::announce::{ROOM, Recent, Segments};
-use crate::log::Time;
 use crate::pace::Pace;
 use crate::silence::Probes;
+use maelstrom::machine::Time;
 
 /// A neighbour.
 #[derive(Debug)]

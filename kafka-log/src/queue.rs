@@ -20,9 +20,10 @@ use std::mem;
 use std::time::Duration;
 
 use maelstrom::NodeId;
+use maelstrom::machine::Time;
 use serde_json::value::RawValue;
 
-use crate::log::{Ticket, Time};
+use crate::log::Ticket;
 
 /// So many requests, or bytes of them, do not wait for more.
 const ENOUGH: usize = 512;

@@ -22,13 +22,13 @@ use rustc_hash::FxHashMap;
 use serde_json::value::RawValue;
 
 use crate::injected_bugs::Bug;
-use crate::log::Time;
 use crate::options::Options;
 use crate::pages::Pages;
 use crate::poll::Page;
 use crate::retention::{Ages, Retention};
 use crate::segment::Segment;
 use crate::snapshot::{Head, Messages, Part, Record, Stored};
+use maelstrom::machine::Time;
 
 /// A segment that breaks the protocol: nothing after it can be trusted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::log::Time;
+use maelstrom::machine::Time;
 
 /// How often nodes look what can be dropped.
 pub(crate) const EVERY: Duration = Duration::from_secs(1);

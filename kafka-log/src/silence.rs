@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use crate::log::Time;
 use crate::pace::Pace;
+use maelstrom::machine::Time;
 
 /// Since when one lane is waited for.
 #[derive(Debug, Default)]

@@ -62,7 +62,7 @@ impl Log {
         };
         if let Some(text) = self.encoded(segment.encode()) {
             let register = Register::Segment(self.me, index);
-            self.commands.push(Command::Settle(register, Arc::clone(&text)));
+            self.commands.push(Command::Propose(register, Arc::clone(&text)));
             if self.options.bugs.has(Bug::AnswerUnwritten) {
                 for (entry, answer) in &mut entries {
                     self.answer(entry.ticket.take(), *answer);

@@ -195,7 +195,7 @@ impl Log {
         let segment = Segment { by: self.sign().into(), seen, ..Segment::default() };
         if let Some(text) = self.encoded(segment.encode()) {
             self.sources[lane].filling = true;
-            self.commands.push(Command::Settle(Register::Segment(lane, index), text));
+            self.commands.push(Command::Propose(Register::Segment(lane, index), text));
         }
     }
 }

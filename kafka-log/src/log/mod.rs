@@ -16,8 +16,8 @@
 //! - [`snapshots`]: what a node begins with, and what it leaves for those after it.
 //! - [`spread`]: telling neighbours, and what to do when they are silent.
 //!
-//! Time is that since the node's life began. After every event the host calls
-//! [`Log::pump`], carries out the commands, and calls it again at [`Log::wake`].
+//! After every event its host calls [`Log::advance`], carries out the commands, and calls
+//! it again at [`Log::deadline`].
 
 mod append;
 mod follow;
@@ -30,9 +30,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
-use std::time::Duration;
 
 use maelstrom::NodeId;
+use maelstrom::machine::Time;
 use serde_json::value::RawValue;
 
 use self::snapshots::Snapshots;
@@ -49,10 +49,7 @@ use crate::silence::Waiting;
 use crate::snapshot::Part;
 use crate::tree;
 
-/// Since the node's life began.
-pub(crate) type Time = Duration;
-
-/// Stands for a request that waits for its answer.
+/// Stands for a request that waits for its answer; its host's choice.
 pub(crate) type Ticket = u64;
 
 /// A register in the service, written once.
@@ -83,8 +80,8 @@ pub(crate) enum Command {
     /// Read a register and report with [`Log::found`].
     Read(Register),
     /// Write a register unless it is written, and report what it says then, for
-    /// good, with [`Log::settled`].
-    Settle(Register, Arc<str>),
+    /// good, with [`Log::decided`].
+    Propose(Register, Arc<str>),
     /// Send this to a node.
     Announce(usize, Segments),
     /// Answer the request that this ticket stands for.
@@ -158,7 +155,6 @@ pub(crate) struct Log {
     flight: Option<Flight>,
     /// How many segments this life has made up.
     count: u64,
-    tickets: Ticket,
     neighbours: Vec<Neighbour>,
     /// By lane, what some neighbour is yet to be told of.
     recent: Vec<Recent>,
@@ -174,7 +170,7 @@ pub(crate) struct Log {
     /// How many were.
     loaded: u64,
     commands: Vec<Command>,
-    wake: Option<Time>,
+    deadline: Option<Time>,
 }
 
 impl Log {
@@ -193,7 +189,6 @@ impl Log {
             promised_after: Vec::new(),
             flight: None,
             count: 0,
-            tickets: 0,
             neighbours: tree::neighbours(me, lanes)
                 .into_iter()
                 .map(|(node, lanes)| Neighbour::new(node, lanes))
@@ -206,7 +201,7 @@ impl Log {
             fetching: BTreeSet::new(),
             loaded: 0,
             commands: Vec::new(),
-            wake: None,
+            deadline: None,
             pace: Pace::new(lanes, options.ack_early),
         };
         log.seek();
@@ -219,9 +214,9 @@ impl Log {
         self.phase == Phase::Serving
     }
 
-    /// When to call [`Log::pump`] next if nothing happens before.
-    pub(crate) fn wake(&self) -> Option<Time> {
-        self.wake
+    /// When to call [`Log::advance`] next if nothing happens before.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        self.deadline
     }
 
     /// A client asked for something.
@@ -233,13 +228,13 @@ impl Log {
     pub(crate) fn send(
         &mut self,
         now: Time,
+        ticket: Ticket,
         client: NodeId,
         key: String,
         message: Box<RawValue>,
-    ) -> Result<Ticket, Refused> {
+    ) -> Result<(), Refused> {
         let mut work = Work::Send { key, message, offset: None };
         self.admit(&work)?;
-        let ticket = self.ticket();
         if let (true, Work::Send { key, offset, .. }) = (self.options.ack_early, &mut work) {
             self.promise();
             let promised = self.replica.next_offset(self.me, key);
@@ -247,23 +242,24 @@ impl Log {
             self.answer(Some(ticket), Answer::Sent(promised));
         }
         self.enqueue(now, ticket, client, work);
-        Ok(ticket)
+        Ok(())
     }
 
-    /// Appends that these offsets are processed; `None` when that is no news.
+    /// Appends that these offsets are processed; `false` when that is no news, which needs
+    /// no answer.
     pub(crate) fn commit(
         &mut self,
         now: Time,
+        ticket: Ticket,
         client: NodeId,
         mut offsets: BTreeMap<String, u64>,
-    ) -> Result<Option<Ticket>, Refused> {
+    ) -> Result<bool, Refused> {
         offsets.retain(|key, offset| self.replica.committed(key).is_none_or(|at| at < *offset));
         if offsets.is_empty() {
-            return Ok(None);
+            return Ok(false);
         }
         let work = Work::Commit(offsets);
         self.admit(&work)?;
-        let ticket = self.ticket();
         if let (true, Work::Commit(offsets)) = (self.options.ack_early, &work) {
             self.promise();
             for (key, &offset) in offsets {
@@ -272,7 +268,7 @@ impl Log {
             self.answer(Some(ticket), Answer::Committed);
         }
         self.enqueue(now, ticket, client, work);
-        Ok(Some(ticket))
+        Ok(true)
     }
 
     /// The one who waited for this gives up. Whether it is certain that the
@@ -314,7 +310,13 @@ impl Log {
         self.loaded
     }
 
-    /// The messages that may be shown, by key, from these offsets on.
+    /// Up to which offset messages of a key were processed.
+    pub(crate) fn committed(&self, key: &str) -> Option<u64> {
+        self.replica.committed(key)
+    }
+
+    /// What the lanes come to.
+    #[cfg(test)]
     pub(crate) fn replica(&self) -> &Replica {
         &self.replica
     }
@@ -329,7 +331,7 @@ impl Log {
     }
 
     /// A register says this for good.
-    pub(crate) fn settled(&mut self, now: Time, register: Register, text: &Arc<str>) {
+    pub(crate) fn decided(&mut self, now: Time, register: Register, text: &Arc<str>) {
         match register {
             Register::Snapshot(index) => self.proposed(index, text),
             Register::Part(part) => self.wrote_part(part, text),
@@ -345,8 +347,8 @@ impl Log {
     }
 
     /// Does what is to be done by now.
-    pub(crate) fn pump(&mut self, now: Time) -> Vec<Command> {
-        self.wake = None;
+    pub(crate) fn advance(&mut self, now: Time) -> Vec<Command> {
+        self.deadline = None;
         self.catch_up();
         self.begin_to_serve(now);
         self.watch(now);
@@ -370,11 +372,6 @@ impl Log {
             self.retain_at = now + retention::EVERY;
             self.is_due(now, self.retain_at);
         }
-    }
-
-    fn ticket(&mut self) -> Ticket {
-        self.tickets += 1;
-        self.tickets
     }
 
     fn admit(&self, work: &Work) -> Result<(), Refused> {
@@ -404,10 +401,10 @@ impl Log {
         self.commands.extend(ticket.map(|ticket| Command::Answer(ticket, answer)));
     }
 
-    /// Whether it is `at` yet; if not, [`Log::wake`] will say so.
+    /// Whether it is `at` yet; if not, [`Log::deadline`] will say so.
     fn is_due(&mut self, now: Time, at: Time) -> bool {
         if now < at {
-            self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
+            self.deadline = Some(self.deadline.map_or(at, |deadline| deadline.min(at)));
         }
         now >= at
     }

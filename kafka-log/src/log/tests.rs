@@ -5,6 +5,7 @@ mod spread;
 mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::*;
 use crate::announce::Run;
@@ -29,6 +30,7 @@ struct Cluster {
     reads: usize,
     announced: usize,
     settled: usize,
+    tickets: Ticket,
 }
 
 impl Cluster {
@@ -47,6 +49,7 @@ impl Cluster {
             reads: 0,
             announced: 0,
             settled: 0,
+            tickets: 0,
         };
         cluster.run(0);
         cluster
@@ -56,15 +59,15 @@ impl Cluster {
     fn run(&mut self, millis: u64) {
         for step in 0..=millis {
             self.now += Duration::from_millis(u64::from(step > 0));
-            while (0..self.logs.len()).any(|node| self.pump(node)) {}
+            while (0..self.logs.len()).any(|node| self.advance(node)) {}
         }
     }
 
-    fn pump(&mut self, node: usize) -> bool {
+    fn advance(&mut self, node: usize) -> bool {
         if self.down[node] {
             return false;
         }
-        let commands = self.logs[node].pump(self.now);
+        let commands = self.logs[node].advance(self.now);
         let any = !commands.is_empty();
         for command in commands {
             self.carry_out(node, command);
@@ -78,16 +81,16 @@ impl Cluster {
                 self.reads += 1;
                 self.logs[node].found(register, self.registers.get(&register).cloned());
             }
-            Command::Settle(Register::Part(_) | Register::Snapshot(_), _)
+            Command::Propose(Register::Part(_) | Register::Snapshot(_), _)
                 if self.writes_left == Some(0) => {}
-            Command::Settle(register, text) => {
+            Command::Propose(register, text) => {
                 if !matches!(register, Register::Segment(..)) {
                     self.writes_left = self.writes_left.map(|left| left - 1);
                 }
                 self.settled += 1;
                 if !self.stuck {
                     let stands = self.registers.entry(register).or_insert(text).clone();
-                    self.logs[node].settled(self.now, register, &stands);
+                    self.logs[node].decided(self.now, register, &stands);
                 }
             }
             Command::Announce(peer, message) => {
@@ -108,8 +111,15 @@ impl Cluster {
         let message = RawValue::from_string(message.to_string()).unwrap();
         let now = self.now;
         let client = NodeId::from("c1");
+        let ticket = self.next_ticket();
         self.logs[node].heard_from(now, &client);
-        self.logs[node].send(now, client, key.to_owned(), message).unwrap()
+        self.logs[node].send(now, ticket, client, key.to_owned(), message).unwrap();
+        ticket
+    }
+
+    fn next_ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        self.tickets
     }
 
     fn shown(&self, node: usize, key: &str) -> Vec<(u64, String)> {
@@ -124,7 +134,7 @@ impl Cluster {
             if let Some(page) = self.logs[node].poll(&offsets).unwrap() {
                 return page.get().to_owned();
             }
-            assert!(self.pump(node), "nothing is read");
+            assert!(self.advance(node), "nothing is read");
         }
     }
 
@@ -261,7 +271,7 @@ fn only_a_request_that_is_in_no_segment_can_be_withdrawn_for_certain() {
     let flight = cluster.logs[0].flight.as_ref().unwrap();
     let (register, text) = (Register::Segment(0, flight.index), Arc::clone(&flight.text));
     cluster.stuck = false;
-    cluster.logs[0].settled(cluster.now, register, &text);
+    cluster.logs[0].decided(cluster.now, register, &text);
     cluster.run(100);
     assert_eq!(cluster.shown(0, "k"), [(0, "1".to_owned())]);
     assert!(cluster.answers.is_empty(), "nobody waits");
@@ -272,10 +282,10 @@ fn commits_that_are_no_news_are_not_written() {
     let mut cluster = Cluster::new(1, Options::default());
     let commit = |cluster: &mut Cluster, offset| {
         let offsets = BTreeMap::from([("k".to_owned(), offset)]);
-        let now = cluster.now;
-        let ticket = cluster.logs[0].commit(now, "c1".into(), offsets).unwrap();
+        let (now, ticket) = (cluster.now, cluster.next_ticket());
+        let is_news = cluster.logs[0].commit(now, ticket, "c1".into(), offsets).unwrap();
         cluster.run(5);
-        ticket.map(|ticket| cluster.answers[&(0, ticket)])
+        is_news.then(|| cluster.answers[&(0, ticket)])
     };
     assert_eq!(commit(&mut cluster, 5), Some(Answer::Committed));
     assert_eq!(commit(&mut cluster, 5), None);

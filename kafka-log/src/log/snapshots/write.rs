@@ -135,7 +135,7 @@ impl Log {
         }
         let text: Arc<str> = text.into();
         writing.waiting.insert(name, Arc::clone(&text));
-        self.commands.push(Command::Settle(Register::Part(name), text));
+        self.commands.push(Command::Propose(Register::Part(name), text));
     }
 
     /// A part says this for good.
@@ -158,7 +158,7 @@ impl Log {
         let head = Head { by: self.sign(), writer: self.me, from, until, index, bytes };
         if let Some(text) = self.encoded(serde_json::to_string(&head)) {
             let register = Register::Snapshot(self.snapshots.known);
-            self.commands.push(Command::Settle(register, Arc::clone(&text)));
+            self.commands.push(Command::Propose(register, Arc::clone(&text)));
             self.snapshots.stage = Stage::Proposing(head, text);
         }
     }

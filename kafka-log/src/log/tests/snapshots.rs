@@ -129,9 +129,9 @@ fn what_is_committed_is_dropped_and_a_poll_below_begins_at_the_earliest_that_is_
     cluster.run(500);
     let all = cluster.poll_all(0, "k");
     let (committed, _) = all[29];
-    let now = cluster.now;
+    let (now, ticket) = (cluster.now, cluster.next_ticket());
     let offsets = BTreeMap::from([("k".to_owned(), committed)]);
-    cluster.logs[1].commit(now, "c1".into(), offsets).unwrap();
+    cluster.logs[1].commit(now, ticket, "c1".into(), offsets).unwrap();
     cluster.run(2000);
     for message in 40..60 {
         cluster.send(1, "other", message);

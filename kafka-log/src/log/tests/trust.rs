@@ -83,7 +83,7 @@ fn a_service_that_contradicts_itself_stops_the_node_and_it_says_so() {
     for _ in 0..2 {
         log.found(Register::Snapshot(0), None);
         log.found(Register::Segment(0, 0), Some(r#"{"by":"x","seen":[7]}"#.into()));
-        alarms.extend(log.pump(Time::ZERO).into_iter().filter_map(|command| match command {
+        alarms.extend(log.advance(Time::ZERO).into_iter().filter_map(|command| match command {
             Command::Alarm(alarm) => Some(alarm),
             _ => None,
         }));
