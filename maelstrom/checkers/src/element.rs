@@ -11,17 +11,15 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use maelstrom::protocol::json::{self, Level};
 use num_bigint::BigInt;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Values nested deeper than this are compared by their text.
-const MAX_DEPTH: usize = 64;
-
-/// The JSON text that stands for a value, however it was spelt: two texts of the same
-/// value have the same.
-pub fn canonical(text: &str) -> String {
-    Element::parse(text).to_value().to_string()
+/// The JSON text that results have for a value, however it was spelt. Of integers beyond
+/// 64 bits that is a string.
+pub fn text_in_results(json: &str) -> String {
+    Element::parse(json).to_value().to_string()
 }
 
 /// A JSON value with Clojure's idea of equality.
@@ -43,14 +41,14 @@ pub(crate) enum Element {
     List(Vec<Element>),
     /// An object.
     Map(BTreeMap<String, Element>),
-    /// What has no value: a lone surrogate, or too deep a nesting.
+    /// What has no value: a lone surrogate, too deep a nesting, a float beyond all doubles.
     Opaque(Box<str>),
 }
 
 impl Element {
     /// The element that this JSON text stands for.
     pub(crate) fn parse(text: &str) -> Self {
-        parse(text.trim_ascii(), MAX_DEPTH)
+        parse(text.trim_ascii(), 0)
     }
 
     /// The integer that it is, if it is one.
@@ -79,38 +77,27 @@ impl Element {
     }
 }
 
+/// What is within so many lists and objects.
 fn parse(text: &str, depth: usize) -> Element {
-    let parsed = match text.as_bytes().first() {
-        _ if depth == 0 => None,
-        Some(b'n') => Some(Element::Null),
-        Some(b't') => Some(Element::Bool(true)),
-        Some(b'f') => Some(Element::Bool(false)),
-        Some(b'"') => decode::<String>(text).map(|text| Element::Text(text.into())),
-        Some(b'[') => decode::<Vec<&RawValue>>(text).map(|items| {
-            Element::List(items.into_iter().map(|item| parse(item.get(), depth - 1)).collect())
-        }),
-        Some(b'{') => decode::<BTreeMap<String, &RawValue>>(text).map(|items| {
-            let items = items.into_iter().map(|(key, item)| (key, parse(item.get(), depth - 1)));
-            Element::Map(items.collect())
-        }),
-        _ => parse_number(text),
-    };
-    parsed.unwrap_or_else(|| Element::Opaque(text.into()))
-}
-
-fn decode<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Option<T> {
-    serde_json::from_str(text).ok()
-}
-
-fn parse_number(text: &str) -> Option<Element> {
-    if text.contains(['.', 'e', 'E']) {
-        // Adding zero turns the negative zero into the positive one.
-        return text.parse().ok().map(|float: f64| Element::Float((float + 0.0).to_bits()));
-    }
-    let is_integer = text.strip_prefix('-').unwrap_or(text).bytes().all(|b| b.is_ascii_digit());
-    match text.parse() {
-        Ok(value) => Some(Element::Int(value)),
-        Err(_) => is_integer.then(|| Element::Big(text.into())),
+    let too_deep = depth == json::MAX_DEPTH && text.starts_with(['[', '{']);
+    let level = if too_deep { None } else { Level::open(text).ok() };
+    let opaque = || Element::Opaque(text.into());
+    let inner = |item: &RawValue| parse(item.get(), depth + 1);
+    match level {
+        Some(Level::Word("null")) => Element::Null,
+        Some(Level::Word(word)) => word.parse().map_or_else(|_| opaque(), Element::Bool),
+        Some(Level::Integer(digits)) => {
+            digits.parse().map_or_else(|_| Element::Big(digits.into()), Element::Int)
+        }
+        Some(Level::Fraction(text)) => {
+            json::double(text).map_or_else(opaque, |double| Element::Float(double.to_bits()))
+        }
+        Some(Level::String(string)) => Element::Text(string.into()),
+        Some(Level::List(items)) => Element::List(items.into_iter().map(inner).collect()),
+        Some(Level::Object(members)) => {
+            Element::Map(members.into_iter().map(|(name, member)| (name, inner(member))).collect())
+        }
+        None => opaque(),
     }
 }
 

@@ -9,8 +9,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use maelstrom::protocol::json::{Fractions, canonical};
+use maelstrom::protocol::{Definite, ErrorCode};
 use num_bigint::BigInt;
-use serde_json::{Map, Value};
+use serde_json::Map;
+use serde_json::value::RawValue;
 
 use super::element::Element;
 use super::witness::{Event, Names, shorten};
@@ -71,7 +74,7 @@ impl Settling {
     fn learn(&mut self, op: &Op) {
         match &mut self.known {
             Known::Set(elements) if op.kind == OpType::Ok => {
-                elements.entry(canonical(op.value.get())).or_insert_with(|| Event::of(op));
+                elements.entry(form(&op.value)).or_insert_with(|| Event::of(op));
             }
             Known::Counter(least, most) => {
                 let delta = Element::parse(op.value.get()).integer().unwrap_or_default();
@@ -90,13 +93,14 @@ impl Settling {
     fn seen(&self, op: &Op) -> Seen {
         let error = op.error.as_ref().map_or("no answer", |error| error.get());
         // An answer about the key, not about the node.
-        let is_answer = ["key-does-not-exist", "precondition-failed", "txn-conflict"]
-            .iter()
-            .any(|name| error.contains(name));
+        let is_answer =
+            [Definite::KeyDoesNotExist, Definite::PreconditionFailed, Definite::TxnConflict]
+                .iter()
+                .any(|&code| error.contains(ErrorCode::from(code).name()));
         match (op.kind, &self.known) {
             (OpType::Ok, Known::Set(_)) => {
-                let values: Vec<Value> = op.decode().unwrap_or_default();
-                Seen::Set(values.iter().map(Value::to_string).collect())
+                let values: Vec<&RawValue> = op.decode().unwrap_or_default();
+                Seen::Set(values.into_iter().map(form).collect())
             }
             (OpType::Ok, Known::Counter(..)) => {
                 let value = Element::parse(op.value.get()).integer();
@@ -200,8 +204,8 @@ impl Checker for Settling {
     }
 }
 
-fn canonical(json: &str) -> String {
-    serde_json::from_str::<Value>(json).map_or_else(|_| json.to_owned(), |value| value.to_string())
+fn form(json: &RawValue) -> String {
+    canonical(json.get(), Fractions::Doubles).into_owned()
 }
 
 fn list(verb: &str, all: &[String]) -> Option<String> {

@@ -35,6 +35,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use checkers::history::Op;
+use maelstrom::protocol::{ERROR, LooseHeader, is_reply_to};
 use maelstrom::{CallError, Panic};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -43,7 +44,7 @@ use serde_json::value::RawValue;
 use crate::host::simulation::{Host, SimulationOptions};
 use crate::host::{Observer, RunError};
 use crate::nemesis::{DiskFault, Effect};
-use crate::net::{Address, Grudge, Header, NetCounts, Traffic};
+use crate::net::{Address, Grudge, NetCounts, Traffic};
 use crate::simulation::{Simulation, journal_line};
 use crate::workload::Request;
 use crate::world::{Command, World};
@@ -264,10 +265,10 @@ where
     R: maelstrom::Request,
     R::Reply: DeserializeOwned,
 {
-    let decoded = match Header::of(body) {
-        Ok(header) if header.kind == "error" => serde_json::from_str(body.get()).map(Err),
-        Ok(header) if header.kind.strip_suffix("_ok") != Some(R::TYPE) => {
-            Err(serde::de::Error::custom(format!("a `{}` answers no `{}`", header.kind, R::TYPE)))
+    let decoded = match LooseHeader::read(body.get()) {
+        Ok(header) if header.kind() == ERROR => serde_json::from_str(body.get()).map(Err),
+        Ok(header) if !is_reply_to(&header.kind(), R::TYPE) => {
+            Err(serde::de::Error::custom(format!("a `{}` answers no `{}`", header.kind(), R::TYPE)))
         }
         Ok(_) => serde_json::from_str(body.get()).map(Ok),
         Err(error) => Err(error),

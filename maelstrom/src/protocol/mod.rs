@@ -13,6 +13,11 @@
 //!
 //! [messages]: https://github.com/jepsen-io/maelstrom/blob/main/doc/protocol.md#messages
 
+#![cfg_attr(
+    not(feature = "node"),
+    allow(dead_code, unused_imports, reason = "some of it only nodes need")
+)]
+
 mod encode;
 mod envelope;
 mod error;

@@ -4,6 +4,7 @@
 //! (a node that turns integers into floats is caught, as in the original).
 //! Number 0 is `null`. Integers, which the workloads use, take no allocation.
 
+use maelstrom::protocol::json::{Fractions, canonical};
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
@@ -46,8 +47,8 @@ impl Names {
                 next
             });
         }
-        let json = canonical(json);
-        if let Some(&name) = self.others.get(json.as_str()) {
+        let json = canonical(json, Fractions::Doubles);
+        if let Some(&name) = self.others.get(&*json) {
             return name;
         }
         let json: Box<str> = json.into();
@@ -73,16 +74,6 @@ impl Names {
     }
 }
 
-/// One spelling for each value. Numbers that are no `i64` keep their own, since
-/// decoding them could round; the rest is decoded and written anew.
-fn canonical(json: &str) -> String {
-    let json = json.trim();
-    if json.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
-        return json.to_owned();
-    }
-    serde_json::from_str::<Value>(json).map_or_else(|_| json.to_owned(), |value| value.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +85,7 @@ mod tests {
         let one = names.number("1");
         assert_eq!(names.number("1"), one);
         assert_ne!(names.number("1.0"), one);
+        assert_eq!(names.number("1.0"), names.number("1.00"));
         assert_ne!(names.number("\"1\""), one);
         assert_eq!(names.number(r#""\u0061""#), names.number("\"a\""));
         assert_eq!(names.number("[1, 2]"), names.number("[1,2]"));

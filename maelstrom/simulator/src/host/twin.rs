@@ -8,8 +8,9 @@
 use std::time::Duration;
 
 use super::task::Task;
-use crate::net::{Header, Line};
+use crate::net::Line;
 use crate::world::{FaultKind, NodeFault};
+use maelstrom::protocol::{ERROR, INIT, LooseHeader, is_reply_to};
 
 /// How long such a process may take to answer in virtual time.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -69,10 +70,10 @@ impl Twins {
 /// is not; nothing if it says neither.
 pub fn serves(line: &[u8]) -> Option<bool> {
     let line = Line::parse(std::str::from_utf8(line).ok()?).ok()?;
-    let header = Header::of(line.body).ok()?;
-    match &*header.kind {
-        "init_ok" => Some(true),
-        "error" if header.is_reply() => Some(false),
+    let header = LooseHeader::read(line.body.get()).ok()?;
+    match &*header.kind() {
+        kind if is_reply_to(kind, INIT) => Some(true),
+        ERROR if header.in_reply_to.is_some() => Some(false),
         _ => None,
     }
 }

@@ -112,44 +112,9 @@ fn classify(error: &serde_json::Error, line: &str) -> LineError {
     }
 }
 
-/// The fields of a body that the protocol itself uses.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Header<'a> {
-    /// Empty when there is none, or one that is no string.
-    #[serde(default, rename = "type", borrow, deserialize_with = "string_or_empty")]
-    pub kind: Cow<'a, str>,
-    #[serde(default, borrow)]
-    /// What a reply has to refer to.
-    pub msg_id: Option<&'a RawValue>,
-    #[serde(default, borrow)]
-    in_reply_to: Option<&'a RawValue>,
-}
-
 /// A string that borrows from the text unless it has escapes.
 #[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub(crate) struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
-
-fn string_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
-    let value = <&RawValue>::deserialize(deserializer)?;
-    Ok(serde_json::from_str::<Text<'de>>(value.get()).unwrap_or_default().0)
-}
-
-impl<'a> Header<'a> {
-    /// Reads the header of a body.
-    pub(crate) fn of(body: &'a RawValue) -> serde_json::Result<Self> {
-        serde_json::from_str(body.get())
-    }
-
-    /// Which request this answers, if that is an integer.
-    pub(crate) fn in_reply_to(&self) -> Option<u64> {
-        self.in_reply_to.and_then(|id| id.get().parse().ok())
-    }
-
-    /// Whether this claims to answer something.
-    pub(crate) fn is_reply(&self) -> bool {
-        self.in_reply_to.is_some()
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -206,16 +171,6 @@ mod tests {
             let line = Line::parse(&line).unwrap();
             assert_eq!(line.body.get(), r#"{"type":"a"}"#);
             assert_eq!(line.rest, kept);
-        }
-    }
-
-    #[test]
-    fn a_type_that_is_no_string_counts_as_none() {
-        for kind in ["5", "null", "[]", "{\"a\":1}"] {
-            let body = format!(r#"{{"type":{kind},"in_reply_to":3}}"#);
-            let body = RawValue::from_string(body).unwrap();
-            let header = Header::of(&body).unwrap();
-            assert_eq!((header.kind.as_ref(), header.in_reply_to()), ("", Some(3)), "{kind}");
         }
     }
 

@@ -31,7 +31,7 @@ pub use message::Message;
 use crate::links::Neighbours;
 use crate::settings::Latency;
 use latency::LatencyModel;
-pub(crate) use message::{Header, Line, LineError, Text, is_integer};
+pub(crate) use message::{Line, LineError, Text, is_integer};
 
 /// Who hears whom no longer: for each node, in order, the nodes whose messages
 /// it does not get.

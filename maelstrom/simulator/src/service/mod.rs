@@ -11,7 +11,6 @@
 //! unanswered; ours are answered with error 10 or 12, so that the node's author
 //! learns of it.
 
-mod json;
 mod lin;
 mod lww;
 mod past;
@@ -22,11 +21,12 @@ mod worst;
 
 use checkers::history::raw;
 use maelstrom::machine::{Answer, ServiceCall};
+use maelstrom::protocol::LooseHeader;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::value::RawValue;
 
-use crate::net::{Address, Header, Message, ServiceName};
+use crate::net::{Address, Message, ServiceName};
 use crate::settings::SeqKv;
 use request::{Reply, Request};
 use session::{Client, Lives};
@@ -72,15 +72,15 @@ impl Services {
     /// The body with which a service answers a message. A reply, whatever it is
     /// to, is not answered.
     pub(crate) fn handle(&mut self, name: ServiceName, message: &Message) -> Option<Box<RawValue>> {
-        let header = Header::of(&message.body).ok();
-        if header.as_ref().is_some_and(Header::is_reply) {
+        let header = LooseHeader::read(message.body.get()).unwrap_or_default();
+        if header.in_reply_to.is_some() {
             return None;
         }
         let client = self.lives.sender(message.src, message.id);
         let reply = Request::parse(&message.body)
             .and_then(|request| self.named(name).handle(client, &request))
             .unwrap_or_else(|reply| reply);
-        Some(reply.into_body(header.and_then(|header| header.msg_id)))
+        Some(reply.into_body(header.msg_id))
     }
 
     /// The answer to a machine's call, which came in a message of this id.

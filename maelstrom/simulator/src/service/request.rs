@@ -7,10 +7,10 @@ use std::borrow::Cow;
 
 use checkers::history::raw;
 use maelstrom::machine::{Answer, Operation, ServiceCall};
+use maelstrom::protocol::json::{self, Fractions};
+use maelstrom::protocol::{Definite, ERROR, ErrorCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-
-use super::json;
 
 /// A stored value, as its writer spelt it.
 pub(super) type Value = Box<RawValue>;
@@ -31,6 +31,11 @@ pub(super) struct Request<'a> {
     to: &'a RawValue,
     #[serde(default)]
     create_if_not_exists: Option<Truthy>,
+}
+
+/// Whether two values are equal as the original sees it.
+pub(super) fn is_same(a: &RawValue, b: &RawValue) -> bool {
+    json::is_same(a.get(), b.get(), Fractions::Doubles)
 }
 
 fn null<'a>() -> &'a RawValue {
@@ -71,13 +76,15 @@ pub(super) enum Reply {
     WriteOk,
     CasOk,
     TsOk { ts: u64 },
-    Error { code: u64, text: String },
+    Error { code: Definite, text: String },
 }
 
 impl<'a> Request<'a> {
     pub(super) fn parse(body: &'a RawValue) -> Result<Self, Reply> {
-        serde_json::from_str(body.get())
-            .map_err(|error| Reply::Error { code: 12, text: format!("malformed request: {error}") })
+        serde_json::from_str(body.get()).map_err(|error| Reply::Error {
+            code: Definite::MalformedRequest,
+            text: format!("malformed request: {error}"),
+        })
     }
 
     /// What a machine asks of a key.
@@ -116,7 +123,8 @@ impl<'a> Request<'a> {
             },
             other => return Err(Reply::not_supported(other, "read, write and cas")),
         };
-        Ok(KvRequest { key: json::canonical(self.key), operation })
+        let key = json::canonical(self.key.get(), Fractions::Doubles).into_owned();
+        Ok(KvRequest { key, operation })
     }
 }
 
@@ -127,24 +135,34 @@ impl KvOperation<'_> {
         match (self, current) {
             (Self::Read, Some(value)) => (Reply::ReadOk { value: value.clone() }, None),
             (Self::Write { value }, _) => (Reply::WriteOk, Some(value.to_owned())),
-            (Self::Cas { from, to, .. }, Some(value)) if json::same(value, from) => {
+            (Self::Cas { from, to, .. }, Some(value)) if is_same(value, from) => {
                 (Reply::CasOk, Some(to.to_owned()))
             }
             (Self::Cas { from, .. }, Some(value)) => (
-                Reply::Error { code: 22, text: format!("current value {value} is not {from}") },
+                Reply::Error {
+                    code: Definite::PreconditionFailed,
+                    text: format!("current value {value} is not {from}"),
+                },
                 None,
             ),
             (Self::Cas { to, create: true, .. }, None) => (Reply::CasOk, Some(to.to_owned())),
-            (Self::Read | Self::Cas { .. }, None) => {
-                (Reply::Error { code: 20, text: "key does not exist".to_owned() }, None)
-            }
+            (Self::Read | Self::Cas { .. }, None) => (
+                Reply::Error {
+                    code: Definite::KeyDoesNotExist,
+                    text: "key does not exist".to_owned(),
+                },
+                None,
+            ),
         }
     }
 }
 
 impl Reply {
     pub(super) fn not_supported(kind: &str, supported: &str) -> Self {
-        Self::Error { code: 10, text: format!("this service knows {supported}, not {}", raw(kind)) }
+        Self::Error {
+            code: Definite::NotSupported,
+            text: format!("this service knows {supported}, not {}", raw(kind)),
+        }
     }
 
     /// The same as what a machine's call brings.
@@ -153,8 +171,12 @@ impl Reply {
         match self {
             Self::ReadOk { value } => Answer::Read(Ok(Some(value))),
             Self::WriteOk | Self::CasOk => Answer::Changed(Ok(true)),
-            Self::Error { code: 20, .. } if is_read => Answer::Read(Ok(None)),
-            Self::Error { code: 20 | 22, .. } => Answer::Changed(Ok(false)),
+            Self::Error { code: Definite::KeyDoesNotExist, .. } if is_read => {
+                Answer::Read(Ok(None))
+            }
+            Self::Error {
+                code: Definite::KeyDoesNotExist | Definite::PreconditionFailed, ..
+            } => Answer::Changed(Ok(false)),
             Self::Error { .. } | Self::TsOk { .. } => unreachable!("what a machine can ask"),
         }
     }
@@ -171,8 +193,8 @@ impl Reply {
             Self::CasOk => format!(r#"{{"type":"cas_ok","in_reply_to":{to}}}"#),
             Self::TsOk { ts } => format!(r#"{{"type":"ts_ok","ts":{ts},"in_reply_to":{to}}}"#),
             Self::Error { code, text } => {
-                let text = raw(&text);
-                format!(r#"{{"type":"error","code":{code},"text":{text},"in_reply_to":{to}}}"#)
+                let (code, text) = (ErrorCode::from(code).number(), raw(&text));
+                format!(r#"{{"type":"{ERROR}","code":{code},"text":{text},"in_reply_to":{to}}}"#)
             }
         };
         RawValue::from_string(text).unwrap_or_else(|_| unreachable!("made of JSON texts"))

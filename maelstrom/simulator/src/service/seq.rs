@@ -21,8 +21,7 @@ use rand::rngs::StdRng;
 use rustc_hash::FxHashMap;
 
 use super::Service;
-use super::json;
-use super::request::{KvOperation, Reply, Request, Value};
+use super::request::{KvOperation, Reply, Request, Value, is_same};
 use super::session::Client;
 use crate::net::Address;
 
@@ -82,7 +81,7 @@ impl SeqKv {
         let current = self.value_at(state, key);
         match operation.apply(current) {
             (reply, None) => Some(reply),
-            (reply, Some(new)) => current.is_some_and(|old| json::same(old, &new)).then_some(reply),
+            (reply, Some(new)) => current.is_some_and(|old| is_same(old, &new)).then_some(reply),
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn node_of(process: u64, settings: &Settings) -> String {
 
 /// A value as results have it, whatever way it was spelt.
 pub(super) fn name_of(value: &str) -> String {
-    checkers::canonical(value)
+    checkers::text_in_results(value)
 }
 
 impl Timeline {

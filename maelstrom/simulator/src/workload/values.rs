@@ -90,7 +90,7 @@ fn large(number: u64) -> String {
 mod tests {
     use std::collections::HashSet;
 
-    use checkers::canonical;
+    use maelstrom::protocol::json::{Fractions, canonical};
 
     use super::*;
 
@@ -98,8 +98,9 @@ mod tests {
     fn no_value_comes_twice() {
         for values in [Values::Integers, Values::Any, Values::Large] {
             let count = if values == Values::Large { 300 } else { 3000 };
-            let all: HashSet<String> =
-                (0..count).map(|number| canonical(values.json(number).get())).collect();
+            let all: HashSet<String> = (0..count)
+                .map(|number| canonical(values.json(number).get(), Fractions::Doubles).into_owned())
+                .collect();
             assert_eq!(all.len() as u64, count, "{values:?}");
         }
     }

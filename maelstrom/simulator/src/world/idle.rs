@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Phase, RECOVERY, World};
-use crate::net::{Address, Header, Message};
+use crate::net::{Address, Message};
+use maelstrom::protocol::LooseHeader;
 
 /// The messages of the recovery phase, in which no client asks for anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +34,8 @@ impl Idle {
 
     fn count(&mut self, message: &Message) {
         self.messages += 1;
-        let kind = Header::of(&message.body).map_or_else(|_| String::new(), |h| h.kind.to_string());
+        let header = LooseHeader::read(message.body.get()).unwrap_or_default();
+        let kind = header.kind().into_owned();
         *self.kinds.entry((kind, message.src, message.dest)).or_default() += 1;
     }
 }

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use maelstrom::protocol::{ERROR, LooseHeader, reply_type};
 use rand::rngs::StdRng;
 use rand::seq::{IndexedMutRandom as _, IndexedRandom as _, IteratorRandom as _};
 use rand::{RngExt as _, SeedableRng as _};
@@ -17,7 +18,7 @@ use serde_json::value::RawValue;
 use super::wire::{Connection, Owner, Wire};
 use super::{Phase, World};
 use crate::alter::{self, Body};
-use crate::net::{Address, Header, Message};
+use crate::net::{Address, Message};
 use crate::settings::Settings;
 
 /// How many messages of a type it remembers.
@@ -71,11 +72,11 @@ impl Intruder {
     }
 
     /// What it says now, and to which node.
-    fn speak(&mut self, heard: &Message, header: &Header<'_>) -> Option<(usize, Body)> {
+    fn speak(&mut self, heard: &Message, header: &LooseHeader<'_>) -> Option<(usize, Body)> {
         if let (Address::Node(node), Some(id)) = (heard.src, header.msg_id)
             && self.rng.random()
         {
-            return Some((node, self.reply(&header.kind, id)?));
+            return Some((node, self.reply(&header.kind(), id)?));
         }
         let types = self.heard.iter().filter(|(kind, _)| !self.open.contains(*kind));
         let (_, bodies) = types.choose(&mut self.rng)?;
@@ -89,7 +90,7 @@ impl Intruder {
 
     /// A reply to a request that somebody else was asked.
     fn reply(&mut self, kind: &str, id: &RawValue) -> Option<Body> {
-        let bodies = self.heard.get(&format!("{kind}_ok")).or_else(|| self.heard.get("error"))?;
+        let bodies = self.heard.get(&reply_type(kind)).or_else(|| self.heard.get(ERROR))?;
         let mut body = alter::parse(bodies.choose(&mut self.rng)?.get())?;
         body.insert("in_reply_to".to_owned(), serde_json::from_str(id.get()).ok()?);
         alter::alter(&mut body, CHANGES, &mut self.rng);
@@ -103,10 +104,12 @@ impl World {
         let is_prepared = !matches!(self.phase, Phase::Init | Phase::Setup);
         let Some(intruder) = &mut self.intruder else { return };
         let src = intruder.connection.address();
-        let Some(header) = Header::of(&message.body).ok().filter(|_| message.src != src) else {
+        let Some(header) =
+            LooseHeader::read(message.body.get()).ok().filter(|_| message.src != src)
+        else {
             return;
         };
-        intruder.hear(message, &header.kind);
+        intruder.hear(message, &header.kind());
         if !is_prepared || now < intruder.silent {
             return;
         }
@@ -145,10 +148,11 @@ mod tests {
             let mut intruder = intruder(seed);
             for heard in earlier.iter().chain([&last]) {
                 let heard = message(*heard);
-                intruder.hear(&heard, &Header::of(&heard.body).unwrap().kind);
+                intruder.hear(&heard, &LooseHeader::read(heard.body.get()).unwrap().kind());
             }
             let last = message(last);
-            let (node, body) = intruder.speak(&last, &Header::of(&last.body).unwrap())?;
+            let (node, body) =
+                intruder.speak(&last, &LooseHeader::read(last.body.get()).unwrap())?;
             Some((node, alter::text(body)))
         });
         all.collect()

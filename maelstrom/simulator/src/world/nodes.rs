@@ -9,8 +9,9 @@ use std::time::Duration;
 use super::fault::{FaultKind, NodeFault};
 use super::wire::{Connection, Owner, Wire};
 use super::{Command, Phase, World};
-use crate::net::{Address, Header, Message};
+use crate::net::{Address, Message};
 use crate::workload::{Request, fields};
+use maelstrom::protocol::LooseHeader;
 
 /// How long a node may take to answer `init`.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -158,9 +159,9 @@ impl World {
             let checked = fields(&reply.body, expected, []);
             return checked.map(drop).map_err(|malformed| malformed.problem().to_owned());
         }
-        match Header::of(&reply.body) {
-            Ok(header) if header.kind == expected => Ok(()),
-            Ok(header) => Err(format!("its type is {:?}", header.kind)),
+        match LooseHeader::read(reply.body.get()) {
+            Ok(header) if header.kind() == expected => Ok(()),
+            Ok(header) => Err(format!("its type is {:?}", header.kind())),
             Err(error) => Err(error.to_string()),
         }
     }

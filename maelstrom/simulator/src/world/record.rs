@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use checkers::history::{Op, OpType, Process, raw};
+use maelstrom::protocol::{ErrorCode, Indefinite};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -128,20 +129,18 @@ impl Outcome {
     /// protocol's table the history has the code, too, as the node spelt it.
     pub(super) fn error(f: &str, error: &ErrorReply, errors: Errors) -> Self {
         let ErrorReply { code, text } = error;
-        let meaning = meaning(code.get().parse().ok());
-        match (errors, meaning) {
-            (Errors::Reported { .. }, Some((name, true))) => {
-                Self::reported(OpType::Fail, &(name, text))
-            }
-            (Errors::Reported { idempotent }, _) => {
-                let kind = if idempotent.contains(&f) { OpType::Fail } else { OpType::Info };
-                match meaning {
-                    Some((name, _)) => Self::reported(kind, &(name, text)),
+        match (errors, error.code()) {
+            (Errors::Reported { idempotent }, known) => {
+                let is_failure = known.is_some_and(ErrorCode::is_definite);
+                let fails = is_failure || idempotent.contains(&f);
+                let kind = if fails { OpType::Fail } else { OpType::Info };
+                match known {
+                    Some(known) => Self::reported(kind, &(known.name(), text)),
                     None => Self::reported(kind, &("unknown", text, code)),
                 }
             }
-            (Errors::Raised, Some((name, _))) => {
-                Self::raised(&format!("the node answered {name}: {text}"))
+            (Errors::Raised, Some(known)) => {
+                Self::raised(&format!("the node answered {}: {text}", known.name()))
             }
             (Errors::Raised, None) => {
                 Self::raised(&format!("the node answered unknown (code {code}): {text}"))
@@ -170,25 +169,12 @@ pub(super) struct ErrorReply {
     text: Box<RawValue>,
 }
 
-/// A code's name, and whether it says that the request will never happen; none
-/// for an application's own code, which says nothing about it.
-///
-/// The protocol's table of errors (doc/protocol.md, "Errors").
-fn meaning(code: Option<i64>) -> Option<(&'static str, bool)> {
-    Some(match code? {
-        0 => ("timeout", false),
-        1 => ("node-not-found", true),
-        10 => ("not-supported", true),
-        11 => ("temporarily-unavailable", true),
-        12 => ("malformed-request", true),
-        13 => ("crash", false),
-        14 => ("abort", true),
-        20 => ("key-does-not-exist", true),
-        21 => ("key-already-exists", true),
-        22 => ("precondition-failed", true),
-        30 => ("txn-conflict", true),
-        _ => return None,
-    })
+impl ErrorReply {
+    /// What the protocol says of its code; nothing if the code is an application's own.
+    fn code(&self) -> Option<ErrorCode> {
+        let code = ErrorCode::from(self.code.get().parse::<i64>().ok()?);
+        Some(code).filter(|code| !matches!(code, ErrorCode::Indefinite(Indefinite::Other(_))))
+    }
 }
 
 #[cfg(test)]

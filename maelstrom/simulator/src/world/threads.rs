@@ -7,11 +7,12 @@
 use std::time::Duration;
 
 use checkers::history::{Op, OpType};
+use maelstrom::protocol::{ERROR, LooseHeader};
 
 use super::Command;
 use super::record::{ErrorReply, Outcome, Recorder};
 use super::wire::{Connection, Owner, Wire};
-use crate::net::{Header, Message};
+use crate::net::Message;
 use crate::workload::{Client, Completion, Context, FreeThreads, Operation, Step, Workload};
 
 /// All client threads.
@@ -170,6 +171,6 @@ impl Thread {
 }
 
 fn read_error(message: &Message) -> Option<ErrorReply> {
-    let header = Header::of(&message.body).ok()?;
-    if header.kind == "error" { serde_json::from_str(message.body.get()).ok() } else { None }
+    let header = LooseHeader::read(message.body.get()).ok()?;
+    if header.kind() == ERROR { serde_json::from_str(message.body.get()).ok() } else { None }
 }

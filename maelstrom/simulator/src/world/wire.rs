@@ -8,11 +8,12 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
+use maelstrom::protocol::LooseHeader;
 use rustc_hash::FxHashMap;
 
 use super::fault::shorten;
 use super::quirks::{Quirk, Quirks};
-use crate::net::{Address, Header, Message, Network};
+use crate::net::{Address, Message, Network};
 use crate::workload::Request;
 
 /// The network, with the clients at its rim.
@@ -150,7 +151,8 @@ impl Wire {
             return None;
         };
         self.net.received(&message, now);
-        let answers = Header::of(&message.body).ok().and_then(|header| header.in_reply_to());
+        let header = LooseHeader::read(message.body.get()).unwrap_or_default();
+        let answers: Option<u64> = header.in_reply_to.and_then(|id| id.get().parse().ok());
         if answers.is_none_or(|id| id > awaited.msg_id) {
             self.quirks.note(Quirk::UnmatchedReply, || {
                 let Message { src, dest, body, .. } = &message;

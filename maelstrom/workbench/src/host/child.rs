@@ -7,21 +7,23 @@
 //! A process leads a process group, and the group is killed when this is dropped.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::Stdio;
 use std::task::{Context, Poll, ready};
 
+use maelstrom::protocol::Lines;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use simulator::Message;
 use tokio::io::{AsyncRead, AsyncWrite as _, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
-use super::lines::LineBuffer;
 use super::reasons::Reasons;
 
 /// How many bytes may wait for a node.
@@ -54,7 +56,7 @@ pub(super) struct NodeProcess {
     backlog: Vec<u8>,
     written: usize,
     stdout: Option<ChildStdout>,
-    pub(super) lines: LineBuffer,
+    pub(super) lines: Lines,
     stderr: Option<ChildStderr>,
     log: Log,
     /// Whether the process ended. Its group may have members yet.
@@ -68,7 +70,7 @@ pub(super) struct NodeProcess {
 struct Log {
     path: PathBuf,
     file: File,
-    lines: LineBuffer,
+    lines: Lines,
     tail: VecDeque<String>,
     reasons: Reasons,
 }
@@ -95,7 +97,7 @@ impl NodeProcess {
         let log = Log {
             path: program.log,
             file,
-            lines: LineBuffer::default(),
+            lines: Lines::default(),
             tail: VecDeque::new(),
             reasons: Reasons::default(),
         };
@@ -105,7 +107,7 @@ impl NodeProcess {
             backlog: Vec::new(),
             written: 0,
             stdout: child.stdout.take(),
-            lines: LineBuffer::default(),
+            lines: Lines::default(),
             stderr: child.stderr.take(),
             log,
             ended: false,
@@ -179,7 +181,8 @@ impl NodeProcess {
         let chunk = ready!(poll_pipe(&mut self.stderr, cx, buffer));
         self.log.write(chunk, &mut each)?;
         if chunk.is_empty()
-            && let Some(rest) = self.log.lines.take_rest()
+            && let rest = self.log.lines.take_rest()
+            && !rest.is_empty()
         {
             self.log.keep(&rest);
             each(&rest);
@@ -250,19 +253,18 @@ impl Drop for NodeProcess {
 }
 
 impl Log {
-    fn write(&mut self, chunk: &[u8], each: &mut impl FnMut(&[u8])) -> io::Result<()> {
+    fn write(&mut self, mut chunk: &[u8], each: &mut impl FnMut(&[u8])) -> io::Result<()> {
         self.file.write_all(chunk)?;
         let mut lines = std::mem::take(&mut self.lines);
         let keep = |line: &[u8]| {
             self.keep(line);
             each(line);
-            Ok::<(), std::convert::Infallible>(())
+            ControlFlow::<Infallible>::Continue(())
         };
-        let Ok(()) = lines.feed(chunk, keep);
+        let ControlFlow::Continue(()) = lines.feed(&mut chunk, keep);
         // A line without end is not kept in memory without end.
-        if lines.rest().len() > LONGEST_LOG_LINE
-            && let Some(part) = lines.take_rest()
-        {
+        if lines.rest().len() > LONGEST_LOG_LINE {
+            let part = lines.take_rest();
             self.keep(&part);
             each(&part);
         }

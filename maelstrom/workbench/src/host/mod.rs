@@ -4,7 +4,6 @@
 //! - [`child`]: one node's process and its pipes.
 //! - [`disk`]: breaking its files.
 //! - [`twin`]: a second process of the same node.
-//! - [`lines`]: bytes to lines.
 //! - [`reasons`]: what a node said before it died.
 //! - [`start`]: why a program cannot be started.
 //! - [`alarm`]: a timer finer than a millisecond.
@@ -14,7 +13,6 @@
 mod alarm;
 mod child;
 mod disk;
-mod lines;
 pub(crate) mod process;
 mod reasons;
 pub(crate) mod signals;

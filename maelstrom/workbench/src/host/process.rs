@@ -18,6 +18,7 @@ mod files;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::task::{Context, Poll};
@@ -252,7 +253,14 @@ impl<'a> Host<'a> {
         let Some(process) = &mut nodes[node] else { return Ok(false) };
         let Poll::Ready(chunk) = process.poll_stdout(cx, buffer) else { return Ok(false) };
         let now = began.elapsed();
-        process.lines.feed(chunk, |line| world.node_line(node, line, now, commands))?;
+        let each = |line: &[u8]| match world.node_line(node, line, now, commands) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(fault) => ControlFlow::Break(fault),
+        };
+        let mut chunk = chunk;
+        if let ControlFlow::Break(fault) = process.lines.feed(&mut chunk, each) {
+            return Err(fault.into());
+        }
         let bytes = process.lines.rest().len();
         if bytes > LONGEST_LINE {
             return Err(FaultKind::EndlessLine { bytes }.of(node).into());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::ops::ControlFlow;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -43,13 +44,13 @@ impl TwinProcesses {
             process.poll_write(cx);
             while let Poll::Ready(Ok(())) = process.poll_stderr(cx, buffer, |_| {}) {}
             let mut answer = None;
-            if let Poll::Ready(chunk) = process.poll_stdout(cx, buffer) {
+            if let Poll::Ready(mut chunk) = process.poll_stdout(cx, buffer) {
                 busy = true;
                 let look = |line: &[u8]| {
                     answer = answer.or_else(|| serves(line));
-                    Ok::<(), Infallible>(())
+                    ControlFlow::<Infallible>::Continue(())
                 };
-                let Ok(()) = process.lines.feed(chunk, look);
+                let ControlFlow::Continue(()) = process.lines.feed(&mut chunk, look);
             }
             match answer {
                 Some(true) => return Err(FaultKind::TwoProcesses.of(node)),
