@@ -46,7 +46,8 @@
 //! ```
 //!
 //! The crate's examples solve each of the [Gossip Glomers] challenges in a file of at most
-//! 120 lines, with a test in virtual time.
+//! 120 lines, with a test in virtual time; `examples/machine.rs` is a node whose algorithm
+//! is a state machine, and the tests that such a node gets for nothing.
 //!
 //! [Gossip Glomers]: https://fly.io/dist-sys/
 //!
