@@ -1,4 +1,4 @@
-//! What both ways of spreading share: memory, questions, and the repair of what
+//! What both strategies of spreading share: memory, questions, and the repair of what
 //! is known to be missing.
 //!
 //! - A question is a digest. It is open until it is answered or overdue, and
@@ -84,7 +84,7 @@ impl Want {
     }
 }
 
-/// What a node has, apart from its way of spreading.
+/// What a node has, whatever its strategy.
 pub(crate) struct Core {
     /// This node.
     pub(crate) me: Rank,
@@ -110,13 +110,13 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// A new life. Its number and all else that is left to chance come from
+    /// A new incarnation. Its number and all else that is left to chance come from
     /// `rng`.
     pub(crate) fn new(me: Rank, nodes: usize, config: &Config, mut rng: StdRng) -> Self {
         // 53 bits: an integer to every JSON library.
         let incarnation = rng.random::<u64>() >> 11;
-        // No two lives number their questions alike, or an answer to a former
-        // life could be taken for one to this. Zero is no question's number.
+        // No two incarnations number their questions alike, or an answer to a former
+        // one could be taken for one to this. Zero is no question's number.
         let nonce = u64::from(rng.random::<u32>());
         Self {
             me,

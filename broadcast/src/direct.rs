@@ -75,7 +75,7 @@ impl Direct {
         self.core.give_back(from, &answer);
         let left_open = self.core.left_open(now, from, &answer);
         if is_news {
-            self.hurry(now);
+            self.compare_soon(now);
         }
         if left_open.is_some() || is_news && answer.more {
             self.ask(now, from, false, left_open.unwrap_or_default());
@@ -101,7 +101,7 @@ impl Direct {
         let nonce = digest.nonce;
         let answer = Answer { nonce, more, summary, lacking: asks_back, ..Answer::default() };
         self.core.send(from, Spread { runs, answer: Some(answer), ..Spread::default() });
-        self.hurry(now);
+        self.compare_soon(now);
     }
 
     fn settle(&mut self, now: Duration) {
@@ -117,7 +117,7 @@ impl Direct {
     }
 
     /// A comparison found something: there may be more.
-    fn hurry(&mut self, now: Duration) {
+    fn compare_soon(&mut self, now: Duration) {
         self.pause = SHORTEST;
         self.compare_by(now + SHORTEST);
     }
@@ -167,12 +167,12 @@ impl Strategy for Direct {
         }
         if self.compare_at.is_some_and(|at| at <= now) {
             self.settle(now);
-            let hurries = self.pause < BUSY;
+            let is_fast = self.pause < BUSY;
             self.compare_at = Some(now + self.pause);
             let longest = LONGEST.max(Duration::from_millis(200 * self.core.nodes as u64));
             self.pause = (2 * self.pause).min(longest);
             let mut partners = self.core.partners(None, now);
-            if !hurries {
+            if !is_fast {
                 let one = self.core.rng.random_range(0..partners.len().max(1));
                 partners = partners.into_iter().skip(one).take(1).collect();
             }
@@ -186,7 +186,11 @@ impl Strategy for Direct {
         [self.core.deadline(), self.compare_at].into_iter().flatten().min()
     }
 
-    fn core(&mut self) -> &mut Core {
+    fn core(&self) -> &Core {
+        &self.core
+    }
+
+    fn core_mut(&mut self) -> &mut Core {
         &mut self.core
     }
 }

@@ -65,14 +65,17 @@ pub(crate) trait Strategy: Send {
     /// When to do what is due next.
     fn deadline(&self) -> Option<Time>;
 
-    /// For how many more milliseconds this node takes the network for unsteady, which all
-    /// its messages say.
-    fn unrest(&self, _: Time) -> u64 {
+    /// For how many more milliseconds this node is in churn mode, which all its messages
+    /// say.
+    fn churn(&self, _: Time) -> u64 {
         0
     }
 
     /// What all strategies share.
-    fn core(&mut self) -> &mut Core;
+    fn core(&self) -> &Core;
+
+    /// The same, to change it.
+    fn core_mut(&mut self) -> &mut Core;
 }
 
 /// A broadcast node.
@@ -95,10 +98,16 @@ impl Broadcaster {
         Self { strategy, withheld: Vec::new() }
     }
 
+    /// The values in the order in which they became sure to be passed on, from one position
+    /// on. A value can be there twice.
+    pub fn arrived(&self, since: usize) -> impl Iterator<Item = &Value> {
+        self.strategy.core().store.arrived(since)
+    }
+
     fn answer(&mut self, now: Time, request: Request) -> Reply {
         match request {
-            Request::Read => return Reply::Values(self.strategy.core().store.read()),
-            Request::Topology(near) => self.strategy.core().suggest(&near),
+            Request::Read => return Reply::Values(self.strategy.core_mut().store.read()),
+            Request::Topology(near) => self.strategy.core_mut().suggest(&near),
             Request::Broadcast(value) if self.strategy.core().bugs.has(Bug::EarlyAnswer) => {
                 self.withheld.push((now + Duration::from_secs(5), value));
             }
@@ -108,7 +117,7 @@ impl Broadcaster {
     }
 
     fn receive(&mut self, now: Time, from: Rank, message: Message) {
-        let core = self.strategy.core();
+        let core = self.strategy.core_mut();
         if let Err(error) = message.check(core.me, from, core.nodes) {
             tracing::warn!(from, %error, "refused a message");
             return;
@@ -140,9 +149,9 @@ impl Machine for Broadcaster {
             Input::Wake => self.strategy.run_due(now),
             Input::GiveUp(_) | Input::Returned(..) | Input::Written(_) | Input::WriteFailed(_) => {}
         }
-        let unrest = self.strategy.unrest(now);
-        for (to, message) in std::mem::take(&mut self.strategy.core().outbox) {
-            out.send(to, message.telling(unrest));
+        let churn = self.strategy.churn(now);
+        for (to, message) in std::mem::take(&mut self.strategy.core_mut().outbox) {
+            out.send(to, message.telling(churn));
         }
     }
 

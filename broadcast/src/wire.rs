@@ -150,9 +150,9 @@ pub struct Spread {
     /// is no link's.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub leave: u64,
-    /// For so many more milliseconds the sender takes the network for unsteady.
+    /// For so many more milliseconds the sender is in churn mode.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub unrest: u64,
+    pub churn: u64,
 }
 
 /// What a child says with its values: these are all that it learned, other than
@@ -177,7 +177,7 @@ pub struct Down {
     pub since: usize,
     /// Its end.
     pub upto: usize,
-    /// The promise: the next downlink leaves within so many milliseconds.
+    /// The lease: the next downlink leaves within so many milliseconds.
     pub next: u64,
     /// An uplink that arrives within so many milliseconds catches the next
     /// round; absent when none is planned, so that any time is as good.
@@ -240,9 +240,9 @@ pub struct Digest {
     /// may be on its way.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub missed: bool,
-    /// As in [`Spread::unrest`].
+    /// As in [`Spread::churn`].
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub unrest: u64,
+    pub churn: u64,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -309,13 +309,13 @@ pub enum Malformed {
 }
 
 impl Message {
-    /// The same message, which says that its sender takes the network for unsteady for so
-    /// many more milliseconds.
+    /// The same message, which says for how many more milliseconds its sender is in churn
+    /// mode.
     #[must_use]
-    pub(crate) fn telling(self, unrest: u64) -> Self {
+    pub(crate) fn telling(self, churn: u64) -> Self {
         match self {
-            Message::Spread(spread) => Message::Spread(Spread { unrest, ..spread }),
-            Message::Digest(digest) => Message::Digest(Digest { unrest, ..digest }),
+            Message::Spread(spread) => Message::Spread(Spread { churn, ..spread }),
+            Message::Digest(digest) => Message::Digest(Digest { churn, ..digest }),
         }
     }
 

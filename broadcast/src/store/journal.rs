@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Log, Store};
-use crate::wire::{Rank, Run};
+use crate::wire::{Rank, Run, Value};
 
 /// How many bytes of values go into one message.
 pub(crate) const PAGE: usize = 256 * 1024;
@@ -40,6 +40,12 @@ pub(crate) struct Page {
 }
 
 impl Store {
+    /// The values of the journal, from a position on.
+    pub(crate) fn arrived(&self, since: usize) -> impl Iterator<Item = &Value> {
+        let entries = self.journal.iter().skip(since);
+        entries.map(|entry| &self.logs[entry.log as usize].values[entry.position as usize])
+    }
+
     /// The end of the journal.
     pub(crate) fn position(&self) -> usize {
         self.journal.len()

@@ -357,12 +357,12 @@ impl Strategy for Tree {
         match message {
             Message::Spread(spread) => {
                 self.core.peers.note_root(from, &spread.path);
-                self.hear_of_churn(now, spread.unrest);
+                self.hear_of_churn(now, spread.churn);
                 self.on_spread(now, from, spread);
             }
             Message::Digest(digest) => {
                 self.core.peers.note_root(from, &digest.path);
-                self.hear_of_churn(now, digest.unrest);
+                self.hear_of_churn(now, digest.churn);
                 self.on_digest(now, from, &digest);
             }
         }
@@ -415,11 +415,15 @@ impl Strategy for Tree {
         }
     }
 
-    fn unrest(&self, now: Time) -> u64 {
+    fn churn(&self, now: Time) -> u64 {
         self.churn.left(now)
     }
 
-    fn core(&mut self) -> &mut Core {
+    fn core(&self) -> &Core {
+        &self.core
+    }
+
+    fn core_mut(&mut self) -> &mut Core {
         &mut self.core
     }
 }

@@ -20,7 +20,7 @@ use crate::wire::{Ack, Down, Rank};
 const MARGIN: Duration = Duration::from_millis(15);
 /// How long it takes to get through what came while this node was held up.
 const BURST: Duration = Duration::from_millis(2);
-/// How much later than promised a downlink may come, jitter aside.
+/// How much after the end of its lease a downlink may come, jitter aside.
 const SLACK: Duration = Duration::from_millis(50);
 
 /// What a child knows about its link to the parent.
@@ -314,7 +314,7 @@ impl ParentLink {
         MARGIN.max(deviation.mul_f64(ratio.ln().clamp(0.0, 10.0)))
     }
 
-    /// How much later than promised a message may come.
+    /// How much after the end of its lease a message may come.
     fn slack(&self) -> Duration {
         SLACK + self.rtt.jitter()
     }

@@ -192,16 +192,16 @@ fn value(text: &str) -> Value {
 }
 
 #[test]
-fn whoever_loses_its_parent_tells_of_unrest_and_who_passes_it_on_tells_of_less() {
+fn whoever_loses_its_parent_tells_of_churn_and_who_passes_it_on_tells_of_less() {
     let (mut tree, _) = child();
     tree.detach(1000 * MS);
     tree.run_due(1000 * MS);
-    assert_eq!(tree.unrest(1000 * MS), 12_000);
+    assert_eq!(tree.churn(1000 * MS), 12_000);
     let (mut other, _) = child();
-    let spread = Spread { unrest: 12_000, ..Spread::default() };
+    let spread = Spread { churn: 12_000, ..Spread::default() };
     other.receive(1100 * MS, 2, Message::Spread(spread));
     other.broadcast(5100 * MS, value("1"));
-    let left = other.unrest(5100 * MS);
+    let left = other.churn(5100 * MS);
     assert!(left > 6_000 && left < 7_000, "{left}");
 }
 
@@ -218,25 +218,25 @@ fn child_of_a_silent_parent() -> (Tree, u64) {
 }
 
 #[test]
-fn a_parent_that_was_only_slow_leaves_no_unrest() {
+fn a_parent_that_was_only_slow_leaves_no_churn_mode() {
     let (mut tree, nonce) = child_of_a_silent_parent();
     assert!(tree.churn.is_at(1000 * MS));
     let answer = Answer { nonce, ..Answer::default() };
     let spread = Spread { answer: Some(answer), path: vec![0], ..Spread::default() };
     tree.receive(2100 * MS, 0, Message::Spread(spread));
     assert!(!tree.churn.is_at(2100 * MS));
-    assert_eq!(tree.unrest(2100 * MS), 0);
+    assert_eq!(tree.churn(2100 * MS), 0);
 }
 
 #[test]
 fn a_parent_that_stays_silent_is_told_of_after_some_timeouts() {
     let (mut tree, _) = child_of_a_silent_parent();
-    assert_eq!(tree.unrest(1000 * MS), 0);
+    assert_eq!(tree.churn(1000 * MS), 0);
     tree.core.outbox.clear();
     tree.broadcast(2300 * MS, value("1"));
     tree.deny(2);
     tree.run_due(2300 * MS);
-    assert_eq!(tree.unrest(2300 * MS), 10_700);
+    assert_eq!(tree.churn(2300 * MS), 10_700);
 }
 
 #[test]
@@ -245,15 +245,15 @@ fn a_node_that_never_had_a_parent_takes_the_network_for_steady() {
     tree.start(MS);
     tree.detach(4000 * MS);
     tree.run_due(4000 * MS);
-    assert_eq!(tree.unrest(4000 * MS), 0);
+    assert_eq!(tree.churn(4000 * MS), 0);
 }
 
 #[test]
-fn while_there_is_unrest_a_root_hurries_until_it_is_over() {
+fn in_churn_mode_a_root_has_fast_rounds_until_it_is_over() {
     let mut root = Tree::new(core(0), 32);
     root.start(MS);
     root.broadcast(1000 * MS, value("1"));
-    let spread = Spread { unrest: 3_300, ..Spread::default() };
+    let spread = Spread { churn: 3_300, ..Spread::default() };
     root.receive(1010 * MS, 2, Message::Spread(spread));
     root.broadcast(1020 * MS, value("2"));
     assert_eq!(root.round_at(), Some(1136 * MS));
@@ -263,14 +263,14 @@ fn while_there_is_unrest_a_root_hurries_until_it_is_over() {
 }
 
 #[test]
-fn while_there_is_unrest_a_child_sends_at_once_and_seeks_when_in_doubt() {
+fn in_churn_mode_a_child_sends_at_once_and_searches_when_in_doubt() {
     let (mut tree, epoch) = child();
     let mut spread = down(epoch, None);
     spread.down.as_mut().unwrap().due = Some(300);
     tree.receive(20 * MS, 0, Message::Spread(spread.clone()));
     tree.broadcast(30 * MS, value("1"));
     assert!(tree.core.outbox.is_empty());
-    tree.receive(40 * MS, 0, Message::Spread(Spread { unrest: 9_000, ..spread }));
+    tree.receive(40 * MS, 0, Message::Spread(Spread { churn: 9_000, ..spread }));
     let sent = std::mem::take(&mut tree.core.outbox);
     assert!(matches!(&sent[..], [(0, Message::Spread(spread))] if spread.up.is_some()));
     while matches!(tree.role, Role::Child(_)) {
@@ -282,7 +282,7 @@ fn while_there_is_unrest_a_child_sends_at_once_and_seeks_when_in_doubt() {
     assert_eq!(asked, [0, 2]);
 }
 
-/// A child's former value went down with the former life of its root, and the child dies
+/// A child's former value went down with its root's former incarnation, and the child dies
 /// before it can be asked for that.
 #[test]
 fn a_value_behind_a_hole_that_nobody_fills_is_passed_on_within_a_second() {
