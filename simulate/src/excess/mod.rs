@@ -199,6 +199,25 @@ mod tests {
         assert!(quantile(&run.perfect, 1.0) > quantile(&run.reacting, 1.0));
     }
 
+    fn few_seeds(seeds: u64, arguments: &[&str]) -> [Bar; 4] {
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let flags = Flags { seeds, first: 0, test: TEST.to_owned(), arguments };
+        bars(&measure_all(&flags).unwrap())
+    }
+
+    #[test]
+    fn values_go_around_partitions_almost_as_fast_as_by_flooding() {
+        for bar in few_seeds(2, &[]) {
+            assert!(bar.is_kept(), "{}: {}", bar.what, bar.found);
+        }
+    }
+
+    #[test]
+    fn without_rounds_values_go_around_partitions_as_well() {
+        let [messages, median, _, beyond] = few_seeds(1, &["--period-ms=0"]);
+        assert!(messages.found <= 15.0 && median.found <= 0.0 && beyond.is_kept());
+    }
+
     #[test]
     fn the_worst_seed_decides_whether_a_bar_is_kept() {
         let run = |seed, median| Run {

@@ -1,0 +1,198 @@
+//! A cluster, the values that its clients send, and when each came where.
+
+use std::cell::{Ref, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use broadcast::config::Config;
+use broadcast::machine::{Broadcaster, Reply, Request};
+use broadcast::wire::Value;
+use maelstrom::machine::{Rank, Time};
+use rand::RngExt as _;
+use serde_json::value::RawValue;
+use simulator::cluster::{Cluster, Conditions, Step};
+use simulator::{Effect, Latency, LatencyDist};
+
+pub(crate) const MS: Duration = Duration::from_millis(1);
+pub(crate) const S: Duration = Duration::from_secs(1);
+
+/// Conditions without faults.
+pub(crate) fn steady(latency: Duration) -> Conditions {
+    let latency = Latency { mean: latency, dist: LatencyDist::Constant };
+    Conditions { latency, ..Conditions::default() }
+}
+
+/// The fate of one value.
+pub(crate) struct Fate {
+    pub(crate) origin: Rank,
+    pub(crate) sent: Time,
+    /// When it came to which node first.
+    pub(crate) reached: BTreeMap<Rank, Time>,
+}
+
+impl Fate {
+    /// How long it took to come to the last of those that it came to.
+    pub(crate) fn took(&self) -> Duration {
+        self.reached.values().max().map_or(Duration::MAX, |&at| at - self.sent)
+    }
+}
+
+/// By value.
+type Fates = BTreeMap<u64, Fate>;
+
+pub(crate) struct World {
+    pub(crate) cluster: Cluster<Broadcaster>,
+    fates: Rc<RefCell<Fates>>,
+    restarted: Rc<RefCell<BTreeSet<Rank>>>,
+}
+
+impl World {
+    pub(crate) fn new(nodes: usize, seed: u64, config: &Config, conditions: Conditions) -> Self {
+        let config = config.clone();
+        let mut cluster = Cluster::new(nodes, seed, conditions, move |members, rng, _| {
+            Broadcaster::new(members.me(), members.count(), &config, rng)
+        });
+        let fates = Rc::new(RefCell::new(Fates::new()));
+        let restarted = Rc::default();
+        cluster.check(trace(nodes, Rc::clone(&fates), Rc::clone(&restarted)));
+        Self { cluster, fates, restarted }
+    }
+
+    pub(crate) fn run_until(&mut self, end: Time) {
+        self.cluster.run_until(end).unwrap();
+    }
+
+    pub(crate) fn run_for(&mut self, time: Duration) {
+        self.cluster.run_for(time).unwrap();
+    }
+
+    pub(crate) fn broadcast(&mut self, node: Rank, value: u64) {
+        send(&mut self.cluster, &self.fates, node, value);
+    }
+
+    /// Clients broadcast values 0, 1, 2, … at nodes that run, `rate` a second.
+    pub(crate) fn load(&mut self, time: Duration, rate: f64) {
+        let fates = Rc::clone(&self.fates);
+        let load = self.cluster.load(time, rate, |cluster, node| {
+            let value = fates.borrow().len() as u64;
+            send(cluster, &fates, node, value);
+        });
+        load.unwrap();
+    }
+
+    /// Kills some nodes, and starts them again some time later.
+    pub(crate) fn restart(&mut self, nodes: Vec<Rank>, down: Duration) {
+        self.cluster.apply(Effect::Kill(nodes));
+        self.run_for(down);
+        self.cluster.apply(Effect::Start);
+    }
+
+    /// Some messages from one node to another are not delivered any more.
+    pub(crate) fn cut_one_way(&mut self, from: Rank, to: Rank) {
+        let mut grudge = vec![BTreeSet::new(); self.cluster.size()];
+        grudge[to].insert(from);
+        self.cluster.apply(Effect::OneWay(grudge));
+    }
+
+    /// A time up to this one, at random.
+    pub(crate) fn some_time(&mut self, most: Duration) -> Duration {
+        most.mul_f64(self.cluster.rng().random())
+    }
+
+    pub(crate) fn messages(&self) -> u64 {
+        self.cluster.net_counts().servers.send_count
+    }
+
+    /// All that was broadcast, and what became of it.
+    pub(crate) fn fates(&self) -> Ref<'_, Fates> {
+        self.fates.borrow()
+    }
+
+    /// The nodes that were killed when they had values, and started again.
+    pub(crate) fn restarted(&self) -> Ref<'_, BTreeSet<Rank>> {
+        self.restarted.borrow()
+    }
+
+    /// All values that were broadcast.
+    pub(crate) fn values(&self) -> BTreeSet<u64> {
+        self.fates().keys().copied().collect()
+    }
+
+    /// For each value, how long until it was everywhere; sorted.
+    pub(crate) fn latencies(&self) -> Vec<Duration> {
+        let mut all: Vec<_> = self.fates().values().map(Fate::took).collect();
+        all.sort();
+        all
+    }
+
+    /// What a node that runs answers to a read; each value once.
+    pub(crate) fn read(&mut self, node: Rank) -> BTreeSet<u64> {
+        let client = self.cluster.ask(node, Request::Read);
+        let Some(Ok(Reply::Values(values))) = self.cluster.reply(client) else {
+            panic!("node {node} does not answer")
+        };
+        let list: Vec<u64> = serde_json::from_str(values.get()).unwrap();
+        let set: BTreeSet<u64> = list.iter().copied().collect();
+        assert_eq!(set.len(), list.len(), "node {node} shows a value twice");
+        set
+    }
+
+    /// What the nodes that run answer to a read.
+    pub(crate) fn read_all(&mut self) -> Vec<BTreeSet<u64>> {
+        let running = |node: &Rank| self.cluster.machine(*node).is_some();
+        let running: Vec<Rank> = (0..self.cluster.size()).filter(running).collect();
+        running.into_iter().map(|node| self.read(node)).collect()
+    }
+
+    /// Asserts that every node that runs has exactly these values.
+    #[track_caller]
+    pub(crate) fn assert_everywhere(&mut self, values: &BTreeSet<u64>, context: &str) {
+        for (node, read) in self.read_all().into_iter().enumerate() {
+            let missing: Vec<_> = values.difference(&read).collect();
+            let other: Vec<_> = read.difference(values).collect();
+            assert!(
+                missing.is_empty() && other.is_empty(),
+                "the node at place {node} of those that run lacks {missing:?} and has {other:?} \
+                 beside ({context})"
+            );
+        }
+    }
+}
+
+fn send(cluster: &mut Cluster<Broadcaster>, fates: &RefCell<Fates>, node: Rank, value: u64) {
+    let fate = Fate { origin: node, sent: cluster.now(), reached: BTreeMap::new() };
+    fates.borrow_mut().insert(value, fate);
+    let text: Value = RawValue::from_string(value.to_string()).unwrap().into();
+    cluster.ask(node, Request::Broadcast(text));
+}
+
+/// Notes when values come to nodes, and which nodes start again with nothing.
+fn trace(
+    nodes: usize,
+    fates: Rc<RefCell<Fates>>,
+    restarted: Rc<RefCell<BTreeSet<Rank>>>,
+) -> impl FnMut(&Step<'_, Broadcaster>) -> Result<(), String> {
+    // How many values each node has had since it started.
+    let mut known = vec![0_usize; nodes];
+    move |step| {
+        let known = &mut known[step.node];
+        if *known > 0 && step.machine.arrived(*known - 1).next().is_none() {
+            restarted.borrow_mut().insert(step.node);
+            *known = 0;
+        }
+        let mut fates = fates.borrow_mut();
+        for value in step.machine.arrived(*known) {
+            *known += 1;
+            let fate = value.get().parse().ok().and_then(|value: u64| fates.get_mut(&value));
+            let fate = fate.ok_or_else(|| format!("{value} was never sent"))?;
+            fate.reached.entry(step.node).or_insert(step.now);
+        }
+        Ok(())
+    }
+}
+
+/// The element at a fraction of a sorted list.
+pub(crate) fn quantile(sorted: &[Duration], at: f64) -> Duration {
+    sorted[((sorted.len() - 1) as f64 * at).round() as usize]
+}
