@@ -28,6 +28,7 @@ CHALLENGES := 1 2 $(BROADCAST) 4 $(KAFKA_LOG) $(TXN_KV)
 
 WORKBENCH := target/release/workbench
 SIMULATE := target/release/simulate
+EXPERIMENTS := target/release/broadcast-experiments
 
 ifeq ($(RUNNER),maelstrom)
 runner := --runner maelstrom --maelstrom $(MAELSTROM)
@@ -111,28 +112,28 @@ starts: build-simulate ## STARTS starts of 1 to 100 nodes: whether one sends to 
 	@$(SIMULATE) starts --seeds $(STARTS) $(NODES)
 
 .PHONY: scale
-scale: build-simulate ## Broadcast with 5 to 1,000 nodes: messages and latency
-	@$(SIMULATE) scale
+scale: build-broadcast-experiments ## Broadcast with 5 to 1,000 nodes: messages and latency
+	@$(EXPERIMENTS) scale
 
 .PHONY: frontier
-frontier: build-simulate ## Broadcast's messages against latency: table, bars, broadcast/frontier.svg
-	@$(SIMULATE) frontier --svg broadcast/frontier.svg
+frontier: build-broadcast-experiments ## Broadcast's messages against latency: table, bars, broadcast/frontier.svg
+	@$(EXPERIMENTS) frontier --svg broadcast/frontier.svg
 
 .PHONY: sparse
-sparse: build-simulate ## Broadcast where few nodes have a link to each other: table, bars
-	@$(SIMULATE) sparse
+sparse: build-broadcast-experiments ## Broadcast where few nodes have a link to each other: table, bars
+	@$(EXPERIMENTS) sparse
 
 .PHONY: excess
-excess: build-simulate ## Broadcast under partitions against flooding, 100 seeds
-	@$(SIMULATE) excess
+excess: build-broadcast-experiments ## Broadcast under partitions against flooding, 100 seeds
+	@$(EXPERIMENTS) excess
 
 .PHONY: hub-killed
 hub-killed: ## Broadcast's hub killed at any moment, 200 seeds: how long until all is well
 	BROADCAST_SEEDS=200 cargo test --release --quiet --package broadcast --test simulation a_killed_hub -- --nocapture
 
 .PHONY: losses
-losses: build-simulate ## What broadcast loses when nodes are killed, and whether the rest is everywhere
-	@$(SIMULATE) losses
+losses: build-broadcast-experiments ## What broadcast loses when nodes are killed, and whether the rest is everywhere
+	@$(EXPERIMENTS) losses
 
 .PHONY: figures figures-write figures-quick
 figures: build-simulate ## Every figure of the documentation: in virtual time, compared; then this machine's

@@ -115,6 +115,7 @@ mod peers;
 mod rtt;
 mod seen;
 mod store;
+pub mod thresholds;
 mod tree;
 pub mod wire;
 

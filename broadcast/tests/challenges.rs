@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use broadcast::config::Config;
+use broadcast::thresholds::{EFFICIENCY, PARTITIONED};
 use broadcast::{node, node_with};
 use simulator::{Fault, Finished, LatencyDist, Simulation, Workload};
 
@@ -11,16 +12,9 @@ fn challenge(nodes: usize) -> Simulation {
     Simulation::new(Workload::Broadcast, node).nodes(nodes).rate(10.0).seconds(20)
 }
 
-const fn millis(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
 /// 25 nodes, 100 ms, 100 operations a second.
-fn efficient(period: Option<u64>, seed: u64) -> Finished {
-    let config = period.map_or_else(Config::default, |period| Config {
-        period: Duration::from_millis(period),
-        ..Config::default()
-    });
+fn efficient(period: Duration, seed: u64) -> Finished {
+    let config = Config { period, ..Config::default() };
     let node = move || node_with(config.clone());
     let run = Simulation::new(Workload::Broadcast, node).nodes(25).rate(100.0).seconds(20);
     let finished = run.latency(100).seed(seed).run();
@@ -53,17 +47,21 @@ fn partitions_that_come_and_go_quickly_lose_nothing() {
         let run = Simulation::new(Workload::Broadcast, node).nodes(25).rate(100.0).seconds(20);
         let finished = run.latency(100).seed(seed).nemesis(&[Fault::Partition], 3.0).run();
         finished.assert_valid();
-        assert!(finished.msgs_per_op() <= 4.0, "{}", finished.msgs_per_op());
+        assert!(finished.msgs_per_op() <= PARTITIONED.messages, "{}", finished.msgs_per_op());
     }
 }
 
 #[test]
-fn the_default_is_within_the_limits_of_3d_with_a_margin() {
-    for seed in 0..3 {
-        let finished = efficient(None, seed);
-        assert!(finished.msgs_per_op() <= 1.10);
-        assert!(finished.stable_latencies().median < millis(400));
-        assert!(finished.stable_latencies().max <= millis(525));
+fn each_period_keeps_its_bounds() {
+    assert_eq!(EFFICIENCY[0].period, Config::default().period);
+    for (bounds, seeds) in EFFICIENCY.into_iter().zip([3, 1, 2, 1]) {
+        for seed in 0..seeds {
+            let finished = efficient(bounds.period, seed);
+            let (messages, latencies) = (finished.msgs_per_op(), finished.stable_latencies());
+            assert!(messages <= bounds.messages, "{bounds:?}, seed {seed}: {messages}");
+            let is_soon = latencies.median <= bounds.median && latencies.max <= bounds.longest;
+            assert!(is_soon, "{bounds:?}, seed {seed}: {latencies:?}");
+        }
     }
 }
 
@@ -80,21 +78,4 @@ fn latencies_that_vary_cost_little() {
             assert!(messages <= most, "{dist:?}, seed {seed}: {messages}");
         }
     }
-}
-
-#[test]
-fn a_longer_period_is_within_the_limits_of_3e() {
-    for seed in 0..2 {
-        let finished = efficient(Some(1700), seed);
-        assert!(finished.msgs_per_op() <= 0.34);
-        assert!(finished.stable_latencies().median < millis(1000));
-        assert!(finished.stable_latencies().max < millis(1900));
-    }
-}
-
-#[test]
-fn without_a_period_a_value_is_stable_after_one_latency() {
-    let finished = efficient(Some(0), 0);
-    assert!(finished.msgs_per_op() <= 12.5);
-    assert!(finished.stable_latencies().max <= millis(110));
 }

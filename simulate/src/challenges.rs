@@ -10,7 +10,6 @@ use workbench::report::Style;
 use workbench::report::{self, Row};
 use workbench::{CHALLENGES, Challenge};
 
-use crate::figures;
 use crate::nodes::Kind;
 use crate::single::{self, Output};
 use crate::{millis, print};
@@ -107,5 +106,5 @@ pub(crate) fn table() -> anyhow::Result<String> {
     }
     let head = "challenge | node | messages an operation | latency, ms: median / p99 / longest | \
                 limits";
-    Ok(figures::table(head, rows))
+    Ok(broadcast_experiments::table(head, rows))
 }

@@ -6,36 +6,24 @@
 //! - [`challenges`]: the challenges in a row, and their table.
 //! - [`swarm`]: many seeds over challenges and faults, on all cores.
 //! - [`starts`]: many starts of every node, and whether one sends too early.
-//! - [`scale`]: broadcast in clusters of growing size.
-//! - [`sparse`]: broadcast where few nodes have a link to each other.
 //! - [`oracle`]: what a run under faults has to show; [`promises`]: how soon and how
 //!   quietly after the last fault.
-//! - [`losses`]: what kills cost a node that keeps values in memory.
-//! - [`excess`]: how much later than by flooding values arrive under partitions.
-//! - [`frontier`]: messages against latency over the range of broadcast's setting.
 //! - [`figures`]: all that the documentation claims, measured again.
-//! - [`bars`]: what is bounded.
 //! - [`noise`]: noise between valid requests.
 //! - [`determinism`]: the same seed in two processes; [`fingerprint`]: checksums of
 //!   what seeds do, to compare two versions by.
 //! - [`clock`]: virtual time in log lines.
 
-mod bars;
 mod challenges;
 mod clock;
 mod determinism;
-mod excess;
 mod figures;
 mod fingerprint;
-mod frontier;
-mod losses;
 mod nodes;
 mod noise;
 mod oracle;
 mod promises;
-mod scale;
 mod single;
-mod sparse;
 mod starts;
 mod swarm;
 
@@ -64,16 +52,6 @@ enum Command {
     /// Start nodes many times, and look whether one sends to a name that is not there
     /// yet
     Starts(starts::Flags),
-    /// Measure broadcast in clusters of growing size
-    Scale(scale::Flags),
-    /// Measure broadcast where few nodes have a link to each other
-    Sparse(sparse::Flags),
-    /// Measure what broadcast loses when nodes are killed
-    Losses(losses::Flags),
-    /// Compare broadcast under partitions with flooding, over many seeds
-    Excess(excess::Flags),
-    /// Measure broadcast over the range of its setting, and draw the picture
-    Frontier(frontier::Flags),
     /// Measure every figure of the documentation again, and compare
     Figures(figures::Flags),
     /// Feed nodes noise between valid requests
@@ -92,11 +70,6 @@ fn main() -> ExitCode {
         Command::Challenge(flags) => challenges::run(&flags),
         Command::Swarm(flags) => swarm::run(&flags),
         Command::Starts(flags) => starts::run(&flags),
-        Command::Scale(flags) => scale::run(&flags),
-        Command::Sparse(flags) => sparse::run(&flags),
-        Command::Losses(flags) => losses::run(&flags),
-        Command::Excess(flags) => excess::run(&flags),
-        Command::Frontier(flags) => frontier::run(&flags),
         Command::Figures(flags) => figures::run(&flags),
         Command::Fuzz(flags) => noise::run(&flags),
         Command::Determinism(flags) => determinism::run(&flags),

@@ -1,7 +1,6 @@
 //! The nodes that can be simulated.
 
 use anyhow::{bail, ensure};
-use broadcast::config::Config;
 use checkers::txn::Model;
 use g_counter::Counter;
 use g_counter::injected_bugs::Bugs;
@@ -60,13 +59,10 @@ pub(crate) const KINDS: &[Kind] = &[
                 "--fan-out=3 --period-ms=100",
             ],
             rate: 100,
-            oracle: oracle::in_memory,
+            oracle: broadcast_experiments::oracle::in_memory,
             promise: promises::broadcast,
             intruder: true,
-            ..Subject::new("broadcast", Workload::Broadcast, |arguments| {
-                let config = Config::parse(arguments.to_vec(), |_| None)?;
-                Ok(Program::new(move || broadcast::node_with(config.clone())))
-            })
+            ..Subject::new("broadcast", Workload::Broadcast, broadcast_experiments::program)
         },
         request: r#"{"type":"read"}"#,
         rare: &[],

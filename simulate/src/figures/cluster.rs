@@ -1,6 +1,7 @@
 //! How soon every node shows what one of them acknowledged, and how much nodes say when
 //! clients ask for nothing.
 
+use broadcast_experiments::table;
 use std::time::Duration;
 
 use maelstrom::Request;
@@ -10,7 +11,6 @@ use serde_json::{Value, json};
 use simulator::swarm::parallel;
 use simulator::{Links, Scenario, Settings, Simulation};
 
-use super::table;
 use crate::nodes::Kind;
 
 /// The sizes of clusters that are measured.

@@ -1,8 +1,10 @@
 //! The figures that there are, and the documents that claim them.
 
+use broadcast_experiments::{excess, frontier, losses, scale, sparse};
+
 use super::{Figure, arithmetic, broadcast, cluster, counter, log, promises, transactions};
+use crate::challenges;
 use crate::promises::{ALONE, BROADCAST, COUNTER, KAFKA_LOG, TXN_KV};
-use crate::{challenges, excess, frontier, losses, scale, sparse};
 
 /// Where figures are claimed, below the workspace's root.
 pub(super) const DOCUMENTS: &[&str] = &[

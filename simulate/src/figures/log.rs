@@ -1,13 +1,13 @@
 //! What kafka-log's messages and sends cost.
 
 use anyhow::{Context as _, ensure};
+use broadcast_experiments::bars::worst;
 use checkers::Validity;
 use simulator::swarm::parallel;
 use simulator::{Finished, Links, Settings, Simulation};
 use workbench::Challenge;
 
 use super::cluster::KAFKA_LOG;
-use crate::bars::worst;
 use crate::challenges::settings;
 use crate::nodes::Kind;
 

@@ -140,20 +140,6 @@ fn claimed(name: &str, documents: &[Document]) -> String {
     if paths.is_empty() { "claimed nowhere".to_owned() } else { paths.join(", ") }
 }
 
-/// The lines of a table, with its head; columns of numbers to the right.
-pub(crate) fn table(head: &str, rows: impl IntoIterator<Item = String>) -> String {
-    let rows: Vec<String> = rows.into_iter().collect();
-    let is_number = |column: usize| {
-        let begins = |row: &String| row.split('|').nth(column)?.trim_start().chars().next();
-        rows.iter().all(|row| begins(row).is_some_and(|first| first.is_ascii_digit()))
-    };
-    let rule = |column| if is_number(column) { " ---: |" } else { " --- |" };
-    let rules: String = (0..head.split('|').count()).map(rule).collect();
-    let lines = [format!("| {head} |"), format!("|{rules}")];
-    let rows = rows.iter().map(|row| format!("| {row} |"));
-    lines.into_iter().chain(rows).collect::<Vec<_>>().join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,11 +155,5 @@ mod tests {
         for claim in documents.iter().flat_map(Document::claims) {
             assert!(names.contains(&claim), "{claim} is not measured");
         }
-    }
-
-    #[test]
-    fn a_table_has_its_numbers_to_the_right() {
-        let rows = ["a | 1".to_owned()];
-        assert_eq!(table("node | ms", rows), "| node | ms |\n| --- | ---: |\n| a | 1 |");
     }
 }

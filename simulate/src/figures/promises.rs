@@ -1,7 +1,7 @@
 //! What nodes promise for the time after the last fault.
 
-use super::table;
 use crate::promises::{ALONE, BROADCAST, COUNTER, KAFKA_LOG, TXN_KV};
+use broadcast_experiments::table;
 
 /// The promises of all nodes, which the swarm checks.
 pub(super) fn all() -> anyhow::Result<String> {

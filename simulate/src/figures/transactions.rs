@@ -1,5 +1,6 @@
 //! How far behind transactions are read in sparse networks, and what breaks txn-kv's disk.
 
+use broadcast_experiments::table;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -7,7 +8,6 @@ use simulator::swarm::parallel;
 use simulator::{DiskFault, Links, Settings, Simulation};
 
 use super::cluster::TXN_KV;
-use super::table;
 use crate::challenges::parse;
 use crate::nodes::Kind;
 

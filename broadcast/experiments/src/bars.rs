@@ -2,36 +2,34 @@
 
 use std::fmt::Write as _;
 
-use workbench::report::Style;
-
 /// A figure and its bound.
-pub(crate) struct Bar {
+pub struct Bar {
     /// What was measured.
-    pub(crate) what: String,
+    pub what: String,
     /// The figure.
-    pub(crate) found: f64,
+    pub found: f64,
     /// The most that it may be.
-    pub(crate) most: f64,
+    pub most: f64,
 }
 
 impl Bar {
     /// Whether the figure is within its bound.
-    pub(crate) fn is_kept(&self) -> bool {
+    pub fn is_kept(&self) -> bool {
         self.found <= self.most
     }
 }
 
 /// The highest figure; none if one of them is none.
-pub(crate) fn worst(figures: impl IntoIterator<Item = f64>) -> f64 {
+pub fn worst(figures: impl IntoIterator<Item = f64>) -> f64 {
     let higher = |a: f64, b: f64| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) };
     figures.into_iter().reduce(higher).unwrap_or(f64::NAN)
 }
 
 /// One line each.
-pub(crate) fn render(bars: &[Bar], style: Style) -> String {
+pub fn render(bars: &[Bar]) -> String {
     let mut text = String::new();
     for bar in bars {
-        let verdict = if bar.is_kept() { style.good("kept") } else { style.bad("BROKEN") };
+        let verdict = if bar.is_kept() { "kept" } else { "BROKEN" };
         let Bar { what, found, most } = bar;
         let _ = writeln!(text, "{what:<40} {found:>8.2} <= {most:>7.2}  {verdict}");
     }

@@ -21,17 +21,15 @@ mod trace;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use anyhow::{anyhow, ensure};
+use anyhow::{Context as _, anyhow, ensure};
+use broadcast::thresholds::PARTITIONED;
+use checkers::Validity;
 use clap::Args;
 use simulator::swarm::parallel;
-use simulator::{LatencyDist, Settings, Simulation};
-use workbench::report::Style;
+use simulator::{Fault, Settings, Simulation, Workload};
 
 use crate::bars::{self, Bar};
-use crate::challenges::parse;
-use crate::figures::table;
-use crate::nodes::Kind;
-use crate::print;
+use crate::{millis, print, table};
 use flood::Flood;
 use trace::{Fate, Trace};
 
@@ -41,13 +39,9 @@ use trace::{Fate, Trace};
 const REACTION: Duration = Duration::from_millis(1500);
 /// What times differ by because of the clock's grain, in microseconds.
 const GRAIN: i64 = 1000;
-/// The test, unless told otherwise.
-const TEST: &str = "-w broadcast --node-count 25 --rate 100 --time-limit 60 --latency 100 \
-                    --nemesis partition --nemesis-interval 3";
-
-/// What the command line of `simulate excess` says.
+/// What the command line of `broadcast-experiments excess` says.
 #[derive(Args, Debug)]
-pub(crate) struct Flags {
+pub struct Flags {
     /// How many seeds
     #[arg(long, value_name = "NUM", default_value = "100")]
     seeds: u64,
@@ -55,10 +49,6 @@ pub(crate) struct Flags {
     /// The first seed
     #[arg(long, value_name = "NUM", default_value = "0")]
     first: u64,
-
-    /// Flags of the test, as those of `simulate test`
-    #[arg(long, value_name = "FLAGS", default_value = TEST, allow_hyphen_values = true)]
-    test: String,
 
     /// Arguments of the node's program, after `--`
     #[arg(last = true, value_name = "NODE ARGS")]
@@ -75,16 +65,25 @@ struct Run {
     reacting: Vec<i64>,
 }
 
-pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
+/// Measures, and says whether all bounds are kept.
+///
+/// # Errors
+///
+/// When a run does not go through.
+pub fn run(flags: &Flags) -> anyhow::Result<bool> {
     let runs = measure_all(flags)?;
     let bars = bars(&runs);
-    print(&render(&runs, &bars, Style::of(&std::io::stdout())));
+    print(&render(&runs, &bars));
     Ok(bars.iter().all(Bar::is_kept))
 }
 
 /// The worst of so many seeds, as a table.
-pub(crate) fn worst(seeds: u64) -> anyhow::Result<String> {
-    let flags = Flags { seeds, first: 0, test: TEST.to_owned(), arguments: Vec::new() };
+///
+/// # Errors
+///
+/// When a run does not go through.
+pub fn worst(seeds: u64) -> anyhow::Result<String> {
+    let flags = Flags { seeds, first: 0, arguments: Vec::new() };
     let runs = measure_all(&flags)?;
     let worst = |of: &dyn Fn(&Run) -> f64| bars::worst(runs.iter().map(of));
     let longest = worst(&|run| quantile(&run.perfect, 1.0));
@@ -100,24 +99,29 @@ pub(crate) fn worst(seeds: u64) -> anyhow::Result<String> {
 }
 
 fn measure_all(flags: &Flags) -> anyhow::Result<Vec<Run>> {
-    let settings = parse(&flags.test, 0)?.0;
-    ensure!(settings.latency.dist == LatencyDist::Constant, "flooding needs a constant latency");
     let seeds = flags.first..flags.first + flags.seeds;
     let runs = parallel::over(seeds, |seed| {
-        let settings = Settings { seed, ..settings.clone() };
-        measure(settings, &flags.arguments).map_err(|error| error.context(format!("seed {seed}")))
+        let run = simulation(&flags.arguments)?.seed(seed);
+        measure(&run).with_context(|| format!("seed {seed}"))
     });
     let runs: Vec<Run> = runs.into_iter().collect::<anyhow::Result<_>>()?;
     ensure!(!runs.is_empty(), "there are no seeds");
     Ok(runs)
 }
 
-fn measure(settings: Settings, arguments: &[String]) -> anyhow::Result<Run> {
-    let node = Kind::find("broadcast").map_err(anyhow::Error::msg)?;
+/// The test: 25 nodes, 100 ms a hop, partitions every three seconds or so.
+fn simulation(arguments: &[String]) -> anyhow::Result<Simulation> {
+    let settings = Settings::new(Workload::Broadcast);
+    let simulation = Simulation::with(settings, crate::program(arguments)?).nodes(25).rate(100.0);
+    Ok(simulation.seconds(60).latency(100).nemesis(&[Fault::Partition], 3.0))
+}
+
+fn measure(simulation: &Simulation) -> anyhow::Result<Run> {
+    let settings = simulation.settings();
     let (seed, latency) = (settings.seed, settings.latency.mean);
     let mut trace = Trace::new(settings.node_count);
-    let finished = Simulation::with(settings, node.program(arguments)?).run_observed(&mut trace);
-    node.check(&finished)?;
+    let finished = simulation.run_observed(&mut trace);
+    ensure!(finished.valid() == Validity::Valid, "{finished}");
     if let Some(contradiction) = trace.contradiction {
         return Err(anyhow!(contradiction));
     }
@@ -159,14 +163,18 @@ fn bars(runs: &[Run]) -> [Bar; 4] {
     let worst = |of: &dyn Fn(&Run) -> f64| bars::worst(runs.iter().map(of));
     let bar = |what, found, most| Bar { what: String::from(what), found, most };
     [
-        bar("msgs-per-op", worst(&|run| run.messages_per_operation), 4.0),
-        bar("median excess", worst(&|run| quantile(&run.perfect, 0.5)), 400.0),
-        bar("p99 of excess", worst(&|run| quantile(&run.perfect, 0.99)), 1500.0),
-        bar("max beyond reaction", worst(&|run| quantile(&run.reacting, 1.0)), 3000.0),
+        bar("msgs-per-op", worst(&|run| run.messages_per_operation), PARTITIONED.messages),
+        bar("median excess", worst(&|run| quantile(&run.perfect, 0.5)), millis(PARTITIONED.median)),
+        bar("p99 of excess", worst(&|run| quantile(&run.perfect, 0.99)), millis(PARTITIONED.p99)),
+        bar(
+            "max beyond reaction",
+            worst(&|run| quantile(&run.reacting, 1.0)),
+            millis(PARTITIONED.longest),
+        ),
     ]
 }
 
-fn render(runs: &[Run], bars: &[Bar], style: Style) -> String {
+fn render(runs: &[Run], bars: &[Bar]) -> String {
     let mut text = String::from(
         "         msgs   excess over perfect flooding   flooding that reacts in 1.5 s\n\
          seed   per op    median      p99       max       p99       max   (ms)\n",
@@ -181,7 +189,7 @@ fn render(runs: &[Run], bars: &[Bar], style: Style) -> String {
         );
     }
     text.push_str("\nworst of all seeds\n");
-    text.push_str(&bars::render(bars, style));
+    text.push_str(&bars::render(bars));
     text
 }
 
@@ -191,10 +199,8 @@ mod tests {
 
     #[test]
     fn every_value_is_measured_at_every_node_and_none_comes_too_early() {
-        let flags = "-w broadcast --node-count 5 --rate 50 --time-limit 10 --latency 20 \
-                     --nemesis partition --nemesis-interval 2";
-        let settings = parse(flags, 3).unwrap().0;
-        let run = measure(settings, &[]).unwrap();
+        let small = simulation(&[]).unwrap().nodes(5).rate(50.0).seconds(10).latency(20);
+        let run = measure(&small.nemesis(&[Fault::Partition], 2.0).seed(3)).unwrap();
         assert!(run.perfect.len() > 4 * 150 && run.perfect.len() == run.reacting.len());
         assert!(quantile(&run.perfect, 1.0) > quantile(&run.reacting, 1.0));
     }

@@ -11,12 +11,11 @@ use simulator::swarm::parallel;
 use simulator::swarm::timeline::Timeline;
 use simulator::{Fault, Settings, Simulation, Workload};
 
-use crate::nodes::Kind;
-use crate::{figures, millis, oracle, print};
+use crate::{millis, oracle, print};
 
-/// What the command line of `simulate losses` says.
+/// What the command line of `broadcast-experiments losses` says.
 #[derive(Args, Debug)]
-pub(crate) struct Flags {
+pub struct Flags {
     /// How many seeds
     #[arg(long, value_name = "NUM", default_value_t = SEEDS)]
     seeds: u64,
@@ -53,7 +52,12 @@ struct Losses {
     misplaced: Vec<String>,
 }
 
-pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
+/// Measures, and says whether all bounds are kept.
+///
+/// # Errors
+///
+/// When a run does not go through.
+pub fn run(flags: &Flags) -> anyhow::Result<bool> {
     let (table, misplaced) = rows(flags)?;
     print(&format!(
         "{} runs of 20 s, 100 operations a second (half of them broadcasts); some nodes are killed \
@@ -67,7 +71,11 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
 }
 
 /// What is lost with the defaults, as a table.
-pub(crate) fn table() -> anyhow::Result<String> {
+///
+/// # Errors
+///
+/// When a run does not go through.
+pub fn table() -> anyhow::Result<String> {
     let (table, misplaced) = rows(&Flags { seeds: FEW_SEEDS, first: 0, arguments: Vec::new() })?;
     ensure!(misplaced.is_empty(), "{}", misplaced.join("\n"));
     Ok(table)
@@ -88,7 +96,7 @@ fn rows(flags: &Flags) -> anyhow::Result<(String, Vec<String>)> {
             "{nodes} | {latency} | {lost:.1} % | {avoidable:.1} % | {median:.0} / {most:.0}"
         ));
     }
-    Ok((figures::table(HEAD, rows), misplaced))
+    Ok((crate::table(HEAD, rows), misplaced))
 }
 
 fn measure(flags: &Flags, nodes: usize, latency: u64) -> anyhow::Result<Losses> {
@@ -107,7 +115,7 @@ fn measure(flags: &Flags, nodes: usize, latency: u64) -> anyhow::Result<Losses> 
 }
 
 fn one_run(flags: &Flags, nodes: usize, latency: u64, seed: u64) -> anyhow::Result<Losses> {
-    let program = Kind::find("broadcast").map_err(anyhow::Error::msg)?.program(&flags.arguments)?;
+    let program = crate::program(&flags.arguments)?;
     let finished = Simulation::with(Settings::new(Workload::Broadcast), program)
         .nodes(nodes)
         .rate(100.0)

@@ -13,34 +13,26 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
 use broadcast::config::Config;
+use broadcast::thresholds::EFFICIENCY;
+use checkers::Validity;
 use clap::Args;
 use simulator::swarm::parallel;
-use simulator::{LatencyDist, Simulation};
-use workbench::Challenge;
-use workbench::report::Style;
+use simulator::{LatencyDist, Settings, Simulation, Workload};
 
 use crate::bars::{self, Bar};
-use crate::challenges::settings;
-use crate::figures;
-use crate::nodes::Kind;
-use crate::{millis, print};
+use crate::{millis, print, table as markdown};
 
-/// The challenge whose load is measured; 3e has the same.
-const CHALLENGE: &str = "3d";
 /// The periods in ms, beside the default.
 const PERIODS: &[u64] =
     &[50, 75, 100, 150, 200, 250, 300, 340, 500, 600, 700, 850, 1000, 1200, 1450];
 /// How many seeds each figure is the worst of.
 const SEEDS: u64 = 5;
-/// The periods that take 3d's and 3e's limits for what they allow.
-const ENDS: [u64; 2] = [450, 1700];
-
 /// The periods, beside the default, that are measured with latencies that vary, too.
 const VARYING: [u64; 2] = [0, 300];
 
-/// What the command line of `simulate frontier` says.
+/// What the command line of `broadcast-experiments frontier` says.
 #[derive(Args, Debug)]
-pub(crate) struct Flags {
+pub struct Flags {
     /// How many seeds each period is measured with
     #[arg(long, value_name = "NUM", default_value_t = SEEDS)]
     seeds: u64,
@@ -70,11 +62,16 @@ struct Setting {
     figures: Figures,
 }
 
-pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
+/// Measures, and says whether all bounds are kept.
+///
+/// # Errors
+///
+/// When a run does not go through.
+pub fn run(flags: &Flags) -> anyhow::Result<bool> {
     ensure!(flags.seeds > 0, "there are no seeds");
     let default = u64::try_from(Config::default().period.as_millis())?;
     let chosen = if flags.periods.is_empty() { PERIODS } else { &flags.periods };
-    let mut periods: Vec<u64> = bars_of(default).iter().map(|(period, ..)| *period).collect();
+    let mut periods = bounded().to_vec();
     periods.extend(chosen);
     periods.sort_unstable();
     periods.dedup();
@@ -84,13 +81,13 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
         std::fs::write(file, picture)
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
-    let bars = bars(&settings, default);
+    let bars = bars(&settings);
     print(&render(&settings, default));
     for dist in [LatencyDist::Uniform, LatencyDist::Exponential] {
         let settings = over(&[VARYING[0], VARYING[1], default], dist, flags.seeds)?;
         print(&format!("latencies that vary, {dist:?}\n{}", table(&settings, default)));
     }
-    print(&bars::render(&bars, Style::of(&std::io::stdout())));
+    print(&bars::render(&bars));
     Ok(bars.iter().all(Bar::is_kept))
 }
 
@@ -107,13 +104,11 @@ fn over(periods: &[u64], dist: LatencyDist, seeds: u64) -> anyhow::Result<Vec<Se
 }
 
 fn measure(period: u64, dist: LatencyDist, seed: u64) -> anyhow::Result<Figures> {
-    let challenge = Challenge::find(CHALLENGE).context("no such challenge")?;
-    let (mut settings, _) = settings(challenge, seed)?;
-    settings.latency.dist = dist;
-    let node = Kind::find(challenge.node).map_err(anyhow::Error::msg)?;
-    let program = node.program(&["--period-ms".to_owned(), period.to_string()])?;
-    let finished = Simulation::with(settings, program).run();
-    node.check(&finished)?;
+    let program = crate::program(&["--period-ms".to_owned(), period.to_string()])?;
+    let load = Simulation::with(Settings::new(Workload::Broadcast), program).nodes(25).rate(100.0);
+    let load = load.seconds(20).latency(100).set(|settings| settings.latency.dist = dist);
+    let finished = load.seed(seed).run();
+    ensure!(finished.valid() == Validity::Valid, "{finished}");
     let latencies = finished.stable_latencies();
     Ok(Figures {
         messages: finished.msgs_per_op(),
@@ -127,26 +122,20 @@ fn worst(runs: &[Figures]) -> Figures {
     Figures { messages: worst(|f| f.messages), median: worst(|f| f.median), max: worst(|f| f.max) }
 }
 
-/// What must hold of messages an operation, of the median and of the maximum.
-fn bars_of(default: u64) -> [(u64, f64, f64, f64); 4] {
-    let [within_3d, within_3e] = ENDS;
-    [
-        (default, 1.10, 400.0, 525.0),
-        (within_3d, 0.98, 400.0, 600.0),
-        (within_3e, 0.34, 1000.0, 2000.0),
-        (0, 12.5, 110.0, 110.0),
-    ]
+/// The periods that have bounds, in ms.
+fn bounded() -> [u64; 4] {
+    EFFICIENCY.map(|bounds| millis(bounds.period) as u64)
 }
 
-fn bars(settings: &[Setting], default: u64) -> Vec<Bar> {
+fn bars(settings: &[Setting]) -> Vec<Bar> {
     let mut bars = Vec::new();
-    for (period, messages, median, max) in bars_of(default) {
+    for (period, bounds) in bounded().into_iter().zip(EFFICIENCY) {
         let setting = settings.iter().find(|setting| setting.period == period);
         let figures = setting.map(|setting| setting.figures);
         for (what, of, most) in [
-            ("msgs-per-op", (|f| f.messages) as fn(Figures) -> f64, messages),
-            ("median", |f| f.median, median),
-            ("max", |f| f.max, max),
+            ("msgs-per-op", (|f| f.messages) as fn(Figures) -> f64, bounds.messages),
+            ("median", |f| f.median, millis(bounds.median)),
+            ("max", |f| f.max, millis(bounds.longest)),
         ] {
             let found = figures.map_or(f64::NAN, of);
             bars.push(Bar { what: format!("--period-ms {period}: {what}"), found, most });
@@ -164,24 +153,30 @@ impl Figures {
 }
 
 /// The default and the ends of the setting, as a table.
-pub(crate) fn ends() -> anyhow::Result<String> {
-    let default = u64::try_from(Config::default().period.as_millis())?;
-    let periods = bars_of(default).map(|(period, ..)| period);
+///
+/// # Errors
+///
+/// When a run does not go through.
+pub fn ends() -> anyhow::Result<String> {
     let notes = [
         "the default: 3d, with a margin",
         "the limits of 3d",
         "the limits of 3e",
         "no rounds: every value straight to everybody",
     ];
-    let settings = over(&periods, LatencyDist::Constant, SEEDS)?;
+    let settings = over(&bounded(), LatencyDist::Constant, SEEDS)?;
     let rows = settings.iter().zip(notes).map(|(Setting { period, figures }, note)| {
         format!("`--period-ms {period}` ({note}) | {}", figures.cells())
     });
-    Ok(figures::table(&format!("setting | {HEAD}"), rows))
+    Ok(markdown(&format!("setting | {HEAD}"), rows))
 }
 
 /// The settings under latencies that vary, as a table.
-pub(crate) fn jitter() -> anyhow::Result<String> {
+///
+/// # Errors
+///
+/// When a run does not go through.
+pub fn jitter() -> anyhow::Result<String> {
     let default = u64::try_from(Config::default().period.as_millis())?;
     let mut rows = Vec::new();
     for dist in [LatencyDist::Uniform, LatencyDist::Exponential] {
@@ -190,11 +185,15 @@ pub(crate) fn jitter() -> anyhow::Result<String> {
             format!("{}, `--period-ms {period}` | {}", dist.name(), figures.cells())
         }));
     }
-    Ok(figures::table(&format!("latencies and setting | {HEAD}"), rows))
+    Ok(markdown(&format!("latencies and setting | {HEAD}"), rows))
 }
 
 /// The fewest messages that others published within the limits of 3d and of 3e.
-pub(crate) fn published() -> anyhow::Result<String> {
+///
+/// # Errors
+///
+/// When a run does not go through.
+pub fn published() -> anyhow::Result<String> {
     let within = |median: f64, max: f64| {
         let within = |figures: &&Figures| figures.median < median && figures.max < max;
         let fewest = |a: &&Figures, b: &&Figures| a.messages.total_cmp(&b.messages);

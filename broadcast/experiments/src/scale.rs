@@ -3,19 +3,17 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::{Context as _, ensure};
+use broadcast::thresholds::{IDLE, LARGE_LONGEST, LARGE_MESSAGES};
 use checkers::{Quantiles, Validity};
 use clap::Args;
 use simulator::{Finished, Settings, Simulation, Workload};
-use workbench::report::Style;
 
 use crate::bars::{self, Bar};
-use crate::figures::table;
-use crate::nodes::Kind;
-use crate::{millis, print};
+use crate::{millis, print, table};
 
 /// For how many seconds idle nodes are watched, before the phase of recovery, and how
 /// long that is.
-const IDLE: u64 = 60;
+const WATCHED: u64 = 60;
 const RECOVERY: u64 = 10;
 
 /// The load, unless told otherwise.
@@ -26,9 +24,9 @@ const SECONDS: u64 = 20;
 const HEAD: &str = "nodes | values | messages a value | messages a value and node | stable latency, \
                     ms: median / p99 / longest";
 
-/// What the command line of `simulate scale` says.
+/// What the command line of `broadcast-experiments scale` says.
 #[derive(Args, Debug)]
-pub(crate) struct Flags {
+pub struct Flags {
     /// How many nodes
     #[arg(value_name = "NUM", default_values_t = NODES)]
     nodes: Vec<usize>,
@@ -50,7 +48,12 @@ pub(crate) struct Flags {
     arguments: Vec<String>,
 }
 
-pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
+/// Measures, and says whether all bounds are kept.
+///
+/// # Errors
+///
+/// When a run does not go through.
+pub fn run(flags: &Flags) -> anyhow::Result<bool> {
     print(&format!(
         "{} operations a second (every other one a broadcast) for {} s, {} ms a hop\n\n{}\n",
         flags.rate,
@@ -67,12 +70,16 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
         print(&format!("| {} |\n", row(nodes, &finished)));
     }
     let bars = extremes()?;
-    print(&format!("\n{}", bars::render(&bars, Style::of(&std::io::stdout()))));
+    print(&format!("\n{}", bars::render(&bars)));
     Ok(is_well && bars.iter().all(Bar::is_kept))
 }
 
 /// The usual load on clusters of each size, as a table.
-pub(crate) fn sizes() -> anyhow::Result<String> {
+///
+/// # Errors
+///
+/// When a run does not go through.
+pub fn sizes() -> anyhow::Result<String> {
     let flags = Flags {
         nodes: NODES.to_vec(),
         rate: RATE,
@@ -89,7 +96,11 @@ pub(crate) fn sizes() -> anyhow::Result<String> {
 }
 
 /// The extremes, in a sentence.
-pub(crate) fn sparse_and_idle() -> anyhow::Result<String> {
+///
+/// # Errors
+///
+/// When a run does not go through.
+pub fn sparse_and_idle() -> anyhow::Result<String> {
     let [messages, latency, idle] = extremes()?;
     Ok(format!(
         "Among a thousand nodes that have one value a round, a value takes {:.2} messages for \
@@ -110,25 +121,25 @@ fn loaded(flags: &Flags, nodes: usize) -> anyhow::Result<Simulation> {
 fn extremes() -> anyhow::Result<[Bar; 3]> {
     let sparse = ["--period-ms", "400"].map(str::to_owned);
     let sparse = cluster(&sparse)?.nodes(1000).rate(5.0).seconds(20).latency(100).run();
-    let idle = cluster(&[])?.nodes(25).rate(0.0).seconds(IDLE).latency(100).run();
+    let idle = cluster(&[])?.nodes(25).rate(0.0).seconds(WATCHED).latency(100).run();
     let messages = |run: &Finished| run.figures().messages.map(|messages| messages.servers as f64);
     let said = messages(&sparse).context("no messages")?;
     let idle = messages(&idle).context("no messages")?;
     let values = values(&sparse).context("no values")?;
     let bar = |what, found, most| Bar { what: String::from(what), found, most };
     Ok([
-        bar("1000 nodes: messages a value and node", said / values / 1000.0, 1.2),
+        bar("1000 nodes: messages a value and node", said / values / 1000.0, LARGE_MESSAGES),
         bar(
             "1000 nodes: longest stable latency, ms",
             millis(sparse.stable_latencies().max),
-            2000.0,
+            millis(LARGE_LONGEST),
         ),
-        bar("25 idle nodes: messages a second", idle / (IDLE + RECOVERY) as f64, 5.0),
+        bar("25 idle nodes: messages a second", idle / (WATCHED + RECOVERY) as f64, IDLE),
     ])
 }
 
 fn cluster(arguments: &[String]) -> anyhow::Result<Simulation> {
-    let program = Kind::find("broadcast").map_err(anyhow::Error::msg)?.program(arguments)?;
+    let program = crate::program(arguments)?;
     Ok(Simulation::with(Settings::new(Workload::Broadcast), program))
 }
 

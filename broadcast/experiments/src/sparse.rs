@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use broadcast::thresholds::{SPARSE_CHAIN_IDLE, SPARSE_IDLE, SPARSE_LONGEST};
 use broadcast::{Broadcast, Read};
 use clap::Args;
 use rand::rngs::StdRng;
@@ -13,12 +14,9 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde_json::value::to_raw_value;
 use simulator::swarm::parallel;
 use simulator::{Links, Scenario, Settings, Simulation, Workload};
-use workbench::report::Style;
 
 use crate::bars::{self, Bar, worst};
-use crate::figures;
-use crate::nodes::Kind;
-use crate::print;
+use crate::{millis, print};
 
 /// One way, in milliseconds.
 const LATENCY: u64 = 100;
@@ -36,9 +34,9 @@ const SEEDS: u64 = 24;
 const HEAD: &str = "links | nodes | first value, ms | later ones, ms: median / longest | idle \
                     messages a second";
 
-/// What the command line of `simulate sparse` says.
+/// What the command line of `broadcast-experiments sparse` says.
 #[derive(Args, Debug)]
-pub(crate) struct Flags {
+pub struct Flags {
     /// How many sets of links of each random kind
     #[arg(long, value_name = "NUM", default_value_t = SEEDS)]
     seeds: u64,
@@ -82,23 +80,36 @@ impl Measures {
     }
 }
 
-pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
+/// Measures, and says whether all bounds are kept.
+///
+/// # Errors
+///
+/// When a run does not go through.
+pub fn run(flags: &Flags) -> anyhow::Result<bool> {
     let random = random(flags)?;
     let table = rows(flags, &random)?;
     print(&format!("{LATENCY} ms a hop; the worst of each row\n\n{table}\n"));
     let bars = bounds(flags, &random)?;
-    print(&format!("\n{}", bars::render(&bars, Style::of(&std::io::stdout()))));
+    print(&format!("\n{}", bars::render(&bars)));
     Ok(bars.iter().all(Bar::is_kept))
 }
 
 /// With the defaults, as a table.
-pub(crate) fn table() -> anyhow::Result<String> {
+///
+/// # Errors
+///
+/// When a run does not go through.
+pub fn table() -> anyhow::Result<String> {
     let flags = Flags::default();
     rows(&flags, &random(&flags)?)
 }
 
 /// How long the first value takes when the root cannot be reached, in a sentence.
-pub(crate) fn without_root() -> anyhow::Result<String> {
+///
+/// # Errors
+///
+/// When a run does not go through.
+pub fn without_root() -> anyhow::Result<String> {
     let [few, many] =
         [worst_rootless(&Flags::default(), 5)?, worst_rootless(&Flags::default(), 25)?];
     Ok(format!(
@@ -110,7 +121,11 @@ pub(crate) fn without_root() -> anyhow::Result<String> {
 }
 
 /// How long values take without rounds, in a sentence.
-pub(crate) fn direct() -> anyhow::Result<String> {
+///
+/// # Errors
+///
+/// When a run does not go through.
+pub fn direct() -> anyhow::Result<String> {
     let arguments = ["--period-ms", "0"].map(str::to_owned);
     let longest = parallel::over(0..2, |number| {
         let nodes = [12, 25][number as usize];
@@ -131,7 +146,7 @@ fn rows(flags: &Flags, random: &[(&str, Measures)]) -> anyhow::Result<String> {
         rows.push(row(&links.to_string(), nodes, &measure(&flags.arguments, nodes, links, 0)?));
     }
     rows.extend(random.iter().map(|(name, measures)| row(name, 25, measures)));
-    Ok(figures::table(HEAD, rows))
+    Ok(crate::table(HEAD, rows))
 }
 
 fn row(name: &str, nodes: usize, measures: &Measures) -> String {
@@ -143,20 +158,21 @@ fn row(name: &str, nodes: usize, measures: &Measures) -> String {
 /// What the node promises.
 fn bounds(flags: &Flags, random: &[(&str, Measures)]) -> anyhow::Result<Vec<Bar>> {
     let chain = measure(&flags.arguments, 12, &Links::Chain, 0)?;
+    let longest = millis(SPARSE_LONGEST);
     let bar = |what: &str, found, most| Bar { what: what.to_owned(), found, most };
     let mut bars = vec![
-        bar("chain of 12: idle messages a minute", 60.0 * chain.idle, 300.0),
-        bar("chain of 12: longest, ms", chain.quantile(1.0), 3000.0),
+        bar("chain of 12: idle messages a minute", 60.0 * chain.idle, SPARSE_CHAIN_IDLE),
+        bar("chain of 12: longest, ms", chain.quantile(1.0), longest),
     ];
     for (name, measures) in random {
-        bars.push(bar(&format!("25 nodes, {name}: first value, ms"), measures.first, 3000.0));
-        let longest = measures.quantile(1.0);
-        bars.push(bar(&format!("25 nodes, {name}: longest later, ms"), longest, 3000.0));
-        bars.push(bar(&format!("25 nodes, {name}: idle, messages/s"), measures.idle, 15.0));
+        bars.push(bar(&format!("25 nodes, {name}: first value, ms"), measures.first, longest));
+        let later = measures.quantile(1.0);
+        bars.push(bar(&format!("25 nodes, {name}: longest later, ms"), later, longest));
+        bars.push(bar(&format!("25 nodes, {name}: idle, messages/s"), measures.idle, SPARSE_IDLE));
     }
     for nodes in [5, 25] {
         let took = worst_rootless(flags, nodes)?;
-        bars.push(bar(&format!("{nodes} nodes, no root at the start, ms"), took, 3000.0));
+        bars.push(bar(&format!("{nodes} nodes, no root at the start, ms"), took, longest));
     }
     Ok(bars)
 }
@@ -188,7 +204,7 @@ fn random_tree(seed: u64, nodes: usize) -> Links {
 }
 
 fn cluster(arguments: &[String], nodes: usize, seed: u64) -> anyhow::Result<Simulation> {
-    let program = Kind::find("broadcast").map_err(anyhow::Error::msg)?.program(arguments)?;
+    let program = crate::program(arguments)?;
     let simulation = Simulation::with(Settings::new(Workload::Broadcast), program);
     Ok(simulation.nodes(nodes).latency(LATENCY).seed(seed))
 }
