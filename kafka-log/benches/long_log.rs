@@ -1,13 +1,13 @@
 //! Ten million messages on one key: what one more costs, in time and memory, what a
 //! poll costs, and a restart.
 //!
-//! The node's binary runs as a process of its own; this program is its client and
-//! its `lin-kv`. Every acknowledgement is checked: offsets must be 0, 1, 2, … After each
-//! million the node's processor time and resident memory are taken, and pages are
-//! polled from the beginning, the middle and the end of the log; their content is
-//! checked, too. In the end the node is killed and another life begins: how long until
-//! it has answered a poll of the log's end, and of its beginning? Exits with 1 when a
-//! bar is missed.
+//! The node's binary runs as a process of its own; this program is its client and its
+//! `lin-kv`. Every acknowledgement is checked: offsets must be 0, 1, 2, … After each
+//! million the node's processor time and resident memory are taken, and pages are polled
+//! from the beginning, the middle and the end of the log; their content is checked, too.
+//! In the end the node is killed and another incarnation begins: how long until it has
+//! answered a poll of the log's end, and of its beginning? Exits with 1 when a bar is
+//! missed.
 //!
 //! `cargo bench -p kafka-log --bench long_log`; a number as its argument is the
 //! number of millions.

@@ -7,7 +7,7 @@
 //!
 //! An announcement may say all that its sender *has*: it does when nothing was said
 //! for a second, so that the last of many messages may get lost, too, and silence
-//! means a fault. Whoever waits for a lane for longer than news take also *asks*, and
+//! means a fault. Whoever waits for a partition for longer than news take also *asks*, and
 //! is answered with what the other one has. What one has and the other lacks is told
 //! again.
 
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use maelstrom::Message;
 use serde::{Deserialize, Serialize};
 
-/// With more bytes than this an announcement says just where a lane ends.
+/// With more bytes than this an announcement says just where a partition ends.
 const MAX_BYTES: usize = 1024 * 1024;
 
 /// `{"type":"segments","runs":[…],"have":[19,4],"ask":true}`, not answered by a reply.
@@ -26,7 +26,7 @@ pub struct Segments {
     /// News.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) runs: Vec<Run>,
-    /// How many segments of each lane the sender has, if it says so.
+    /// How many segments of each partition the sender has, if it says so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) have: Vec<u64>,
     /// The receiver is to say what it has.
@@ -34,12 +34,12 @@ pub struct Segments {
     pub(crate) ask: bool,
 }
 
-/// `{"lane":0,"first":17,"texts":["…","…"]}`: the registers of segments 17 and 18 of
-/// lane 0 say this.
+/// `{"partition":0,"first":17,"texts":["…","…"]}`: the registers of segments 17 and 18 of
+/// partition 0 say this.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Run {
-    /// The lane.
-    pub(crate) lane: usize,
+    /// The partition.
+    pub(crate) partition: usize,
     /// The index of the first of them.
     pub(crate) first: u64,
     /// Their texts.
@@ -57,7 +57,7 @@ impl Run {
     }
 }
 
-/// The last segments of a lane, those that some neighbour is yet to be told of.
+/// The last segments of a partition, those that some neighbour is yet to be told of.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
     /// The index of the first of `texts`.
@@ -67,7 +67,7 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
-    /// The lane has this segment, too.
+    /// The partition has this segment, too.
     pub(crate) fn add(&mut self, index: u64, text: &Arc<str>) {
         if self.bytes + text.len() > MAX_BYTES || index != self.end() {
             *self = Self { first: index, ..Self::default() };
@@ -86,9 +86,9 @@ impl Recent {
         }
     }
 
-    /// The segments of this lane from this index on, as far as they are here, the last
+    /// The segments of this partition from this index on, as far as they are here, the last
     /// of them in any case. At most so many bytes; they are subtracted.
-    pub(crate) fn run(&self, lane: usize, from: u64, until: u64, room: &mut usize) -> Run {
+    pub(crate) fn run(&self, partition: usize, from: u64, until: u64, room: &mut usize) -> Run {
         let first = from.max(self.first).min(until);
         let texts = self.texts.iter().skip((first - self.first.min(first)) as usize);
         let texts: Vec<Arc<str>> = texts.take((until - first) as usize).map(Arc::clone).collect();
@@ -96,9 +96,9 @@ impl Recent {
         match room.checked_sub(bytes) {
             Some(rest) if first + texts.len() as u64 == until => {
                 *room = rest;
-                Run { lane, first, texts }
+                Run { partition, first, texts }
             }
-            _ => Run { lane, first: until, texts: Vec::new() },
+            _ => Run { partition, first: until, texts: Vec::new() },
         }
     }
 
@@ -138,7 +138,7 @@ mod tests {
         recent.forget(7);
         assert_eq!(run(&recent, 5, 8), (7, strings(&["7"])));
         recent.forget(8);
-        assert_eq!(run(&recent, 5, 8), (8, strings(&[])), "it is told where the lane ends");
+        assert_eq!(run(&recent, 5, 8), (8, strings(&[])), "it is told where the partition ends");
     }
 
     #[test]
@@ -155,7 +155,10 @@ mod tests {
         recent.add(0, &large.as_str().into());
         assert_eq!(run(&recent, 0, 1).1.len(), 1);
         let mut room = ROOM / 2;
-        assert_eq!(recent.run(0, 0, 1, &mut room), Run { lane: 0, first: 1, texts: Vec::new() });
+        assert_eq!(
+            recent.run(0, 0, 1, &mut room),
+            Run { partition: 0, first: 1, texts: Vec::new() }
+        );
         recent.add(1, &large.as_str().into());
         assert_eq!(run(&recent, 0, 2).0, 1, "both together are too many bytes");
     }

@@ -5,7 +5,7 @@ maelstrom::injected_bugs! {
     Overwrite = "overwrite",
     /// Messages are acknowledged when they are sent to the service.
     AnswerUnwritten = "answer-unwritten",
-    /// A node that starts again does not read its own lane, and writes over it.
+    /// A node that starts again does not read its own partition, and writes over it.
     ReuseIndexes = "reuse-indexes",
     /// Segments that nobody told of are taken to be empty.
     SkipSegments = "skip-segments",

@@ -3,38 +3,38 @@
 //!
 //! # The protocol
 //!
-//! Every node has a *lane*: a sequence of *segments* 0, 1, 2, … in `lin-kv`, each
+//! Every node has a *partition*: a sequence of *segments* 0, 1, 2, … in `lin-kv`, each
 //! in a register of its own, which is written once and never changes. A segment
 //! holds what clients sent to the node within a few milliseconds: messages for any
-//! keys, and offsets to commit. It also says how many segments of each lane its
-//! writer had *seen*. That is all that counts in the service; there is no leader, no
+//! keys, and offsets to commit. It also says how many segments of each partition its
+//! writer had *seen*, a version vector. That is all that counts in the service; there is no leader, no
 //! lease, no clock, and nothing that two busy nodes compete for.
 //!
 //! ```text
-//! lane 0   0 ──── 1 ──── 2 ───────── 3        segment 3 of lane 0 has seen
-//!                 │  seen [3, 2]     │        [4, 2]: itself and what came
-//! lane 1   0 ──── 1 ──── 2 ──── 3 ── ┴ ─      before it in its lane, and
-//!                                             segments 0 and 1 of lane 1
+//! partition 0   0 ──── 1 ──── 2 ───────── 3        segment 3 of partition 0 has
+//!                      │  seen [3, 2]     │        seen [4, 2]: itself and what came
+//! partition 1   0 ──── 1 ──── 2 ──── 3 ── ┴ ─      before it in its partition, and
+//!                                                  segments 0 and 1 of partition 1
 //! ```
 //!
 //! - *Append.* The owner puts what waits into a segment and proposes it for the
-//!   next register of its lane. A message's offset is the lowest number above all
-//!   offsets of its key that the node knows, that is congruent to the lane modulo
-//!   the number of lanes. The message is acknowledged when the register is known
-//!   to say just that. If it says something else (a former life's last segment,
+//!   next register of its partition. A message's offset is the lowest number above all
+//!   offsets of its key that the node knows, that is congruent to the partition modulo
+//!   the number of partitions. The message is acknowledged when the register is known
+//!   to say just that. If it says something else (a former incarnation's last segment,
 //!   or one that a peer put there, see below) the segment is void, and what was in
 //!   it goes into the next one, with new offsets.
 //! - *Spread.* Nodes stand in a tree, see `tree.rs`. What a node learns it tells its
 //!   neighbours there, and they tell theirs. What is missed is read from the service:
-//!   a gap shows in the next message, or in what another lane's segment has seen; of a
-//!   neighbour that is silent, lanes behind it are probed.
-//! - *Show.* A message is shown when it is *stable*: when each lane has a segment
+//!   a gap shows in the next message, or in what another partition's segment has seen; of a
+//!   neighbour that is silent, partitions behind it are probed.
+//! - *Show.* A message is shown when it is *stable*: when each partition has a segment
 //!   that has seen it, or one of the same key above it. A node that has nothing
-//!   to append but whose lane is waited for appends an empty segment.
-//! - *Step in.* When a lane is waited for and does not move, because its owner is
+//!   to append but whose partition is waited for appends an empty segment.
+//! - *Step in.* When a partition is waited for and does not move, because its owner is
 //!   down or slow, anybody may append an empty segment to it.
 //! - *Remember.* Now and then a node writes a *snapshot*: all that is stable, and from
-//!   where each lane is to be read on. A node that starts begins with the last one.
+//!   where each partition is to be read on. A node that starts begins with the last one.
 //!
 //! # Why it holds
 //!
@@ -42,38 +42,38 @@
 //! doubled, paused or killed:
 //!
 //! 1. *Registers are written once*, by a cas that can only create the key; see
-//!    `registers.rs`. A request that was delayed, or that a former life left
+//!    `registers.rs`. A request that was delayed, or that a former incarnation left
 //!    behind, finds the register written and does nothing.
-//! 2. *Lanes have no gaps.* Segment `x` is proposed by nodes that know what
+//! 2. *Partitions have no gaps.* Segment `x` is proposed by nodes that know what
 //!    segment `x − 1` says.
-//! 3. *What a lane has seen only grows.* A segment of a lane, whoever proposes it,
-//!    is proposed by a node that has applied all that its predecessor had seen,
-//!    and claims to have seen all that it has applied.
-//! 4. *Offsets exceed what was seen.* A message's offset is congruent to its lane,
+//! 3. *What a partition has seen only grows.* A segment of a partition, whoever proposes
+//!    it, is proposed by a node that has applied all that its predecessor had seen, and
+//!    claims to have seen all that it has applied.
+//! 4. *Offsets exceed what was seen.* A message's offset is congruent to its partition,
 //!    and above every offset of its key in what its segment has seen and in what
-//!    stands before it in its lane.
+//!    stands before it in its partition.
 //!
-//! *No offset is given twice.* Offsets of different lanes differ modulo the number
-//! of lanes; within a lane they rise, by 4. The same message never stands twice,
+//! *No offset is given twice.* Offsets of different partitions differ modulo the number
+//! of partitions; within a partition they rise, by 4. The same message never stands twice,
 //! for it is proposed again only after its former segment became void, by 1.
 //!
 //! *What is shown is a prefix.* Let a replica show message `m` with offset `o` of
-//! key `k`. Then it has, for each lane `j`, applied a segment `sⱼ` that has seen
+//! key `k`. Then it has, for each partition `j`, applied a segment `sⱼ` that has seen
 //! some offset of `k` that is `o` or higher. Take any message of `k` below `o`, in
-//! lane `j`, written at any time. By 3 and 4 it stands in `sⱼ` or before it, so by
+//! partition `j`, written at any time. By 3 and 4 it stands in `sⱼ` or before it, so by
 //! 2 the replica has applied it; and it is stable by the very same segments. So
 //! nothing below `m` is missing, and nothing can come. This is [causal
 //! stability][baquero], and delivery in timestamp order once every process is
 //! known to be past it ([Lamport 1978][lamport], the mutual exclusion example)
 //! with the offset as the timestamp.
 //!
-//! *It is so for all, and for good.* The argument speaks of what is in the
-//! service, not of who knows it: what one replica has shown no other can
-//! contradict. A replica only ever learns more. A node that starts again first
-//! reads every lane to its end, from the last snapshot on; as the service is
-//! linearizable, that is all that its former life knew, so it shows no less than that
-//! did. Of a snapshot only what is shown is taken for granted, and that is a prefix for
-//! everybody; `log/snapshots.rs` has the argument.
+//! *It is so for all, and for good.* The argument speaks of what is in the service, not
+//! of who knows it: what one replica has shown no other can contradict. A replica only
+//! ever learns more. A node that starts again first reads every partition to its end,
+//! from the last snapshot on; as the service is linearizable, that is all that its former
+//! incarnation knew, so it shows no less than that did. Of a snapshot only what is shown
+//! is taken for granted, and that is a prefix for everybody; `log/snapshots.rs` has the
+//! argument.
 //!
 //! *What is acknowledged survives*, because it stands in a register. Commits ride
 //! in segments too, are acknowledged like messages, and merge by taking the higher
@@ -88,14 +88,14 @@
 //! would skip what it never counted as consumed.
 //!
 //! *It goes on without others.* Sends need the service and nobody else. Showing
-//! messages needs every lane to move, which any one node that reaches the service
-//! can bring about. So partitions between nodes stop neither; they make what is
+//! messages needs every partition to move, which any one node that reaches the service
+//! can bring about. So network partitions between nodes stop neither; they make what is
 //! shown older by what probing takes, and a node that is down makes it older by
 //! about a second.
 //!
 //! *It goes on without links.* Nodes tell each other what is new to save reads, and
 //! nothing depends on it: where the tree has an edge and the network has no link, what
-//! is behind it is read from the service, as during a partition. It costs messages.
+//! is behind it is read from the service, as during a network partition. It costs messages.
 //!
 //! <!-- figures: log-rare -->
 //! Each of 10 operations a second costs 22 messages among 10 nodes with all links, 79
@@ -137,7 +137,7 @@
 //!
 //! # What it is made of
 //!
-//! Lanes of one's own, so that nobody competes for a place in the order, are
+//! Partitions of one's own, so that nobody competes for a place in the order, are
 //! [Mencius][mencius]' idea, and so are the empty entries of those who have
 //! nothing to say. Write-once registers, and filling holes that others left, are
 //! [CORFU][corfu]'s. Registers hold text; `segment.rs` has its shape.
@@ -156,9 +156,9 @@
 //!
 //! - `broker.rs`: the node as a state machine: clients, and the log.
 //! - `log/`: the log, and its own map.
-//! - `replica.rs`, `pages.rs`: what lanes come to, and messages in memory.
+//! - `replica.rs`, `pages.rs`: what partitions come to, and messages in memory.
 //! - `queue.rs`, `pace.rs`: which requests share a segment; how fast all goes.
-//! - `sequence.rs`, `silence.rs`: reading lanes, and when.
+//! - `sequence.rs`, `failure_detector.rs`: reading partitions, and when.
 //! - `tree.rs`, `neighbour.rs`, `announce.rs`: who tells whom, when, and what.
 //! - `snapshot.rs`, `retention.rs`: what snapshots look like; what may be dropped.
 //! - `registers.rs`: registers made of `lin-kv`.
@@ -187,6 +187,7 @@
 
 mod announce;
 mod broker;
+mod failure_detector;
 mod injected_bugs;
 mod log;
 mod neighbour;
@@ -200,7 +201,6 @@ mod replica;
 mod retention;
 mod segment;
 mod sequence;
-mod silence;
 mod snapshot;
 mod tree;
 mod wire;

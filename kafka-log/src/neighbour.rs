@@ -2,15 +2,15 @@
 //!
 //! The two directions of an edge are independent: each end tells the other its news,
 //! and relies on what it hears itself. When it hears nothing for a while, or no answer
-//! to a question, the lanes behind the edge are looked after in the service, until the
+//! to a question, the partitions behind the edge are looked after in the service, until the
 //! neighbour speaks again. What is found there goes on to the other neighbours, so an
 //! edge that fails costs those behind it nothing but time.
 
 use std::time::Duration;
 
 use crate::announce::{ROOM, Recent, Segments};
+use crate::failure_detector::Probes;
 use crate::pace::Pace;
-use crate::silence::Probes;
 use maelstrom::machine::Time;
 
 /// A neighbour.
@@ -18,9 +18,9 @@ use maelstrom::machine::Time;
 pub(crate) struct Neighbour {
     /// Which node it is.
     pub(crate) node: usize,
-    /// The lanes behind it.
-    lanes: Vec<usize>,
-    /// How many segments of each lane it was told of, or has told of itself.
+    /// The partitions behind it.
+    partitions: Vec<usize>,
+    /// How many segments of each partition it was told of, or has told of itself.
     told: Vec<u64>,
     has_news: bool,
     /// When it was last told anything.
@@ -37,11 +37,11 @@ pub(crate) struct Neighbour {
 }
 
 impl Neighbour {
-    /// Node `node`, which so many lanes are behind.
-    pub(crate) fn new(node: usize, lanes: Vec<usize>) -> Self {
+    /// Node `node`, which so many partitions are behind.
+    pub(crate) fn new(node: usize, partitions: Vec<usize>) -> Self {
         Self {
             node,
-            lanes,
+            partitions,
             told: Vec::new(),
             has_news: false,
             said: None,
@@ -54,36 +54,36 @@ impl Neighbour {
         }
     }
 
-    /// This node has read so much of each lane, and begins to serve.
+    /// This node has read so much of each partition, and begins to serve.
     pub(crate) fn begin(&mut self, now: Time, applied: &[u64]) {
         self.told = applied.to_vec();
         self.heard = now;
     }
 
-    /// The lanes behind it.
-    pub(crate) fn lanes(&self) -> &[usize] {
-        &self.lanes
+    /// The partitions behind it.
+    pub(crate) fn partitions(&self) -> &[usize] {
+        &self.partitions
     }
 
-    /// How many segments of a lane it was told of.
-    pub(crate) fn told(&self, lane: usize) -> u64 {
-        self.told[lane]
+    /// How many segments of a partition it was told of.
+    pub(crate) fn told(&self, partition: usize) -> u64 {
+        self.told[partition]
     }
 
-    /// A lane has so many segments now.
-    pub(crate) fn news(&mut self, lane: usize, end: u64) {
-        self.has_news |= self.told[lane] < end;
+    /// A partition has so many segments now.
+    pub(crate) fn news(&mut self, partition: usize, end: u64) {
+        self.has_news |= self.told[partition] < end;
     }
 
-    /// It told of so many segments of a lane.
-    pub(crate) fn knows(&mut self, lane: usize, end: u64) {
-        self.told[lane] = end.max(self.told[lane]);
+    /// It told of so many segments of a partition.
+    pub(crate) fn knows(&mut self, partition: usize, end: u64) {
+        self.told[partition] = end.max(self.told[partition]);
     }
 
-    /// It has just so many segments of a lane; what it was told beyond did not arrive.
-    pub(crate) fn has(&mut self, lane: usize, end: u64, applied: u64) {
-        self.told[lane] = end;
-        self.news(lane, applied);
+    /// It has just so many segments of a partition; what it was told beyond did not arrive.
+    pub(crate) fn has(&mut self, partition: usize, end: u64, applied: u64) {
+        self.told[partition] = end;
+        self.news(partition, applied);
     }
 
     /// It said something.
@@ -94,11 +94,11 @@ impl Neighbour {
 
     /// When it is to be told something next.
     pub(crate) fn due(&self, pace: &Pace) -> Time {
-        let pause = if self.has_news { pace.push() } else { pace.beat() };
+        let pause = if self.has_news { pace.announce() } else { pace.heartbeat() };
         self.said.map_or(Time::ZERO, |said| said + pause)
     }
 
-    /// What it is told now, of lanes with so many segments: all when it asked for
+    /// What it is told now, of partitions with so many segments: all when it asked for
     /// that, or when there is no news.
     pub(crate) fn tell(
         &mut self,
@@ -110,9 +110,9 @@ impl Neighbour {
         let mut room = ROOM;
         let have = if all || !self.has_news { applied.to_vec() } else { Vec::new() };
         let news = self.told.iter().zip(applied).zip(recent).enumerate();
-        let runs = news
-            .filter(|(_, ((told, end), _))| told < end)
-            .map(|(lane, ((&told, &end), recent))| recent.run(lane, told, end, &mut room));
+        let runs = news.filter(|(_, ((told, end), _))| told < end).map(
+            |(partition, ((&told, &end), recent))| recent.run(partition, told, end, &mut room),
+        );
         let runs = runs.collect();
         for (told, &end) in self.told.iter_mut().zip(applied) {
             *told = end.max(*told);
@@ -122,7 +122,7 @@ impl Neighbour {
         Segments { runs, have, ask: false }
     }
 
-    /// When to ask it for what it has, if a lane behind it is waited for since then.
+    /// When to ask it for what it has, if a partition behind it is waited for since then.
     pub(crate) fn ask_at(&mut self, since: Option<Time>, pace: &Pace) -> Option<Time> {
         let first = since? + pace.round();
         match self.asked {
@@ -147,14 +147,14 @@ impl Neighbour {
         self.unanswered.map_or(quiet, |asked| quiet.min(asked + pace.answer()))
     }
 
-    /// The probes of the lanes behind it.
+    /// The probes of the partitions behind it.
     pub(crate) fn probes(&mut self) -> &mut Probes {
         &mut self.probes
     }
 
-    /// The lane whose turn it is in the next round of probes.
+    /// The partition whose turn it is in the next round of probes.
     pub(crate) fn turn(&mut self) -> usize {
         self.rounds += 1;
-        self.lanes[self.rounds % self.lanes.len()]
+        self.partitions[self.rounds % self.partitions.len()]
     }
 }

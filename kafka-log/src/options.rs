@@ -18,7 +18,7 @@ pub struct Options {
     /// down or cut off from the service, messages that it has not seen are shown
     /// nowhere.
     pub ack_early: bool,
-    /// `--snapshot-every=N`: how many segments, of all lanes together, make the next
+    /// `--snapshot-every=N`: how many segments, of all partitions together, make the next
     /// snapshot due. A restart reads about so many at most.
     pub snapshot_every: u64,
     /// `--retain=RULE`, any number of times: which messages may be dropped.

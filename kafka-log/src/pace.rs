@@ -26,19 +26,19 @@ const LINGER_ACKED: Duration = millis(100);
 /// How long news may wait on their way through the tree, all edges together; and how
 /// far apart announcements to a neighbour are in any case, and at most.
 const WAY: Duration = millis(150);
-const PUSH_MIN: Duration = millis(20);
-const PUSH_MAX: Duration = millis(50);
-/// How long a lane that others wait for waits for requests of its own, where the tree
+const ANNOUNCE_MIN: Duration = millis(20);
+const ANNOUNCE_MAX: Duration = millis(50);
+/// How long a partition that others wait for waits for requests of its own, where the tree
 /// has one level or two, and where it has more.
-const SIGHT: Duration = millis(25);
-const SIGHT_DEEP: Duration = millis(40);
+const ACKNOWLEDGE: Duration = millis(25);
+const ACKNOWLEDGE_DEEP: Duration = millis(40);
 /// After so long without news a neighbour is told what this node has.
-const BEAT: Duration = millis(1000);
+const HEARTBEAT: Duration = millis(1000);
 /// How far apart looks into the service are while a neighbour is silent: at least and,
 /// while there is nothing to be found, at most.
 const PROBE: Duration = millis(50);
 const PROBE_MAX: Duration = millis(1000);
-/// How long others wait for a lane before they step in for its owner.
+/// How long others wait for a partition before they step in for its owner.
 const PATIENCE: Duration = millis(1000);
 const PATIENCE_MAX: Duration = millis(8000);
 
@@ -51,9 +51,9 @@ pub(crate) struct Pace {
     /// The most edges between two nodes.
     span: u32,
     /// How far apart announcements to a neighbour are.
-    push: Duration,
+    announce: Duration,
     /// How long this node waits before it says that it has seen something.
-    pub(crate) sight: Duration,
+    pub(crate) acknowledge: Duration,
     /// A segment's way to the service and back, smoothed.
     trip: Duration,
 }
@@ -63,20 +63,27 @@ impl Pace {
     pub(crate) fn new(nodes: usize, ack_early: bool) -> Self {
         let linger = if ack_early { LINGER_ACKED } else { LINGER };
         let span = tree::span(nodes);
-        let push = (WAY / span.max(1)).clamp(PUSH_MIN, PUSH_MAX);
-        let sight = if span > 2 { SIGHT_DEEP } else { SIGHT };
-        Self { nodes, linger, span, push, sight: sight.max(linger), trip: Duration::ZERO }
+        let announce = (WAY / span.max(1)).clamp(ANNOUNCE_MIN, ANNOUNCE_MAX);
+        let acknowledge = if span > 2 { ACKNOWLEDGE_DEEP } else { ACKNOWLEDGE };
+        Self {
+            nodes,
+            linger,
+            span,
+            announce,
+            acknowledge: acknowledge.max(linger),
+            trip: Duration::ZERO,
+        }
     }
 
     /// How far apart announcements to a neighbour are: where messages take long, a
     /// quarter of a round trip more does not matter.
-    pub(crate) fn push(&self) -> Duration {
-        self.push.max((self.trip / 4).min(LINGER_ACKED))
+    pub(crate) fn announce(&self) -> Duration {
+        self.announce.max((self.trip / 4).min(LINGER_ACKED))
     }
 
     /// How long after the last one a neighbour is told what this node has.
-    pub(crate) fn beat(&self) -> Duration {
-        BEAT.max(self.push())
+    pub(crate) fn heartbeat(&self) -> Duration {
+        HEARTBEAT.max(self.announce())
     }
 
     /// How long a request waits for others to share its segment: where the way
@@ -92,16 +99,16 @@ impl Pace {
         (self.trip / 2).min(LINGER_ACKED)
     }
 
-    /// A segment was settled in this time.
+    /// A segment was decided in this time.
     pub(crate) fn took(&mut self, trip: Duration) {
         self.trip = (self.trip * 7 + trip) / 8;
     }
 
-    /// How long it takes at most, where nothing is wrong, until all lanes have seen a
+    /// How long it takes at most, where nothing is wrong, until all partitions have seen a
     /// message and everybody knows: there and back through the tree, and a segment.
     pub(crate) fn round(&self) -> Duration {
-        let way = (self.push() + self.trip / 2).saturating_mul(self.span);
-        way * 2 + self.sight + self.linger() + self.trip * 2 + PROBE
+        let way = (self.announce() + self.trip / 2).saturating_mul(self.span);
+        way * 2 + self.acknowledge + self.linger() + self.trip * 2 + PROBE
     }
 
     /// How long a neighbour that was asked may take to answer.
@@ -111,13 +118,13 @@ impl Pace {
 
     /// After how long a neighbour that says nothing is not relied on any more.
     pub(crate) fn quiet(&self) -> Duration {
-        self.beat() + self.beat() / 4 + self.answer()
+        self.heartbeat() + self.heartbeat() / 4 + self.answer()
     }
 
-    /// How long node `me` waits for the owner of `lane` before it fills it. The
+    /// How long node `me` waits for the owner of `partition` before it fills it. The
     /// nodes after the owner step in one after another.
-    pub(crate) fn patience(&self, me: usize, lane: usize) -> Duration {
-        let rank = (me + self.nodes - lane - 1) % self.nodes;
+    pub(crate) fn patience(&self, me: usize, partition: usize) -> Duration {
+        let rank = (me + self.nodes - partition - 1) % self.nodes;
         let rank = u32::try_from(rank).unwrap_or(u32::MAX);
         let turn = (PATIENCE + self.round() + self.trip * 4).min(PATIENCE_MAX);
         turn + (turn / 4).saturating_mul(rank)
@@ -126,7 +133,7 @@ impl Pace {
     /// How long after a question, or a look into the service, the next one comes: soon
     /// when it found something, later and later when it did not.
     pub(crate) fn next_probe(&self, found: bool, last: Duration) -> Duration {
-        let shortest = self.push().max(PROBE);
+        let shortest = self.announce().max(PROBE);
         if found { shortest } else { (last * 2).clamp(shortest, PROBE_MAX.max(shortest)) }
     }
 }
@@ -160,10 +167,10 @@ mod tests {
     fn news_wait_no_longer_where_the_tree_is_deeper_until_it_has_a_thousand_nodes() {
         for nodes in 2..=1000 {
             let pace = Pace::new(nodes, false);
-            assert!(pace.push * pace.span <= WAY.max(PUSH_MIN * 8), "{nodes} nodes");
+            assert!(pace.announce * pace.span <= WAY.max(ANNOUNCE_MIN * 8), "{nodes} nodes");
         }
         assert_eq!(
-            [2, 9, 25, 100].map(|nodes| Pace::new(nodes, false).push.as_millis()),
+            [2, 9, 25, 100].map(|nodes| Pace::new(nodes, false).announce.as_millis()),
             [50, 50, 37, 25]
         );
     }
@@ -176,9 +183,9 @@ mod tests {
                 pace.took(millis(trip));
                 assert!(pace.linger() >= LINGER && pace.linger() <= LINGER_ACKED);
                 assert!(pace.rejoin() <= LINGER_ACKED);
-                assert!(pace.push() >= PUSH_MIN && pace.push() <= LINGER_ACKED);
-                assert!(pace.sight >= SIGHT && pace.quiet() > pace.beat());
-                assert!(pace.round() > pace.push() && pace.patience(0, 1 % nodes) >= PATIENCE);
+                assert!(pace.announce() >= ANNOUNCE_MIN && pace.announce() <= LINGER_ACKED);
+                assert!(pace.acknowledge >= ACKNOWLEDGE && pace.quiet() > pace.heartbeat());
+                assert!(pace.round() > pace.announce() && pace.patience(0, 1 % nodes) >= PATIENCE);
                 let shortest = pace.next_probe(true, Duration::ZERO);
                 let mut last = Duration::ZERO;
                 for _ in 0..20 {
@@ -188,8 +195,9 @@ mod tests {
                 }
                 assert_eq!(last, PROBE_MAX, "{nodes} nodes");
             }
-            let lane = nodes / 2;
-            let mut waits: Vec<Duration> = (0..nodes).map(|me| pace.patience(me, lane)).collect();
+            let partition = nodes / 2;
+            let mut waits: Vec<Duration> =
+                (0..nodes).map(|me| pace.patience(me, partition)).collect();
             waits.sort_unstable();
             waits.dedup();
             assert_eq!(waits.len(), nodes, "each steps in at a time of its own");

@@ -1,16 +1,16 @@
-//! A replica: what all lanes say so far, and how much of it may be shown.
+//! A replica: what all partitions say so far, and how much of it may be shown.
 //!
-//! Segments go in, each lane's in order, the lanes in any order; out come
+//! Segments go in, each partition's in order, the partitions in any order; out come
 //! messages by key and committed offsets. A message becomes *stable*, and is
 //! shown, once no message below it can come any more; see the [crate's front
 //! page](crate) for the argument. For that the replica keeps a bound for each key
-//! and lane: whatever is yet to come in that lane for that key has an offset at
-//! or above it. A message below the bounds of all lanes is stable.
+//! and partition: whatever is yet to come in that partition for that key has an offset at
+//! or above it. A message below the bounds of all partitions is stable.
 //!
 //! A replica can be restored from a [snapshot](crate::snapshot): then it has the stable
 //! messages and the committed offsets of the one that wrote it, and goes on with each
-//! lane's first segment that some lane had not seen. Segments that it applies again say
-//! of what the snapshot has only what is known; the rest was not stable.
+//! partition's first segment that some partition had not seen. Segments that it applies
+//! again say of what the snapshot has only what is known; the rest was not stable.
 //!
 //! Always: what is stable stays so; a key's stable messages are all that will
 //! ever exist below its lowest bound; committed offsets only rise.
@@ -35,8 +35,8 @@ use maelstrom::machine::Time;
 pub(crate) enum Corrupt {
     /// It was written by a cluster of another size.
     #[error("it was written by a cluster of {found} nodes, and this one has {expected}")]
-    Lanes {
-        /// How many lanes it knows.
+    Partitions {
+        /// How many partitions it knows.
         found: usize,
         /// How many there are.
         expected: usize,
@@ -44,8 +44,8 @@ pub(crate) enum Corrupt {
     /// It claims not to have seen what its predecessor had seen, or itself.
     #[error("it has seen less than it must have")]
     Seen,
-    /// One of its offsets is not its lane's to give, or not above former ones.
-    #[error("offset {offset} of key {key:?} is out of order or belongs to another lane")]
+    /// One of its offsets is not its partition's to give, or not above former ones.
+    #[error("offset {offset} of key {key:?} is out of order or belongs to another partition")]
     Offset {
         /// The key.
         key: String,
@@ -54,11 +54,11 @@ pub(crate) enum Corrupt {
     },
 }
 
-/// What all lanes say so far.
+/// What all partitions say so far.
 #[derive(Debug)]
 pub(crate) struct Replica {
     options: Options,
-    lanes: Vec<Lane>,
+    partitions: Vec<Partition>,
     /// Where a key stands in `logs`.
     keys: FxHashMap<Arc<str>, usize>,
     logs: Vec<KeyLog>,
@@ -67,16 +67,16 @@ pub(crate) struct Replica {
 }
 
 #[derive(Debug)]
-struct Lane {
+struct Partition {
     /// How many segments were applied.
     applied: u64,
-    /// What the last of them had seen of each lane.
+    /// What the last of them had seen of each partition.
     seen: Vec<u64>,
-    /// How much of that is accounted for in this lane's bounds.
+    /// How much of that is accounted for in this partition's bounds.
     accounted: Vec<u64>,
     /// The number of segments up to the last that has messages.
     with_messages: u64,
-    /// For each segment that some lane has not seen, the keys that it has
+    /// For each segment that some partition has not seen, the keys that it has
     /// messages for, and the first offset above them.
     tops: VecDeque<Box<[(usize, u64)]>>,
     /// See [`Segment::exclusive`].
@@ -95,7 +95,7 @@ struct KeyLog {
     floor: u64,
     /// Above every offset that is known or given out.
     top: u64,
-    /// By lane: what is yet to come in it has offsets from here on.
+    /// By partition: what is yet to come in it has offsets from here on.
     bounds: Box<[u64]>,
     /// Messages that are known but not stable.
     unstable: BTreeMap<u64, Box<str>>,
@@ -104,12 +104,12 @@ struct KeyLog {
 }
 
 impl Replica {
-    /// Of so many lanes, with nothing in them.
-    pub(crate) fn new(lanes: usize, options: Options) -> Self {
-        let lane = || Lane {
+    /// Of so many partitions, with nothing in them.
+    pub(crate) fn new(partitions: usize, options: Options) -> Self {
+        let partition = || Partition {
             applied: 0,
-            seen: vec![0; lanes],
-            accounted: vec![0; lanes],
+            seen: vec![0; partitions],
+            accounted: vec![0; partitions],
             with_messages: 0,
             tops: VecDeque::new(),
             exclusive: false,
@@ -117,21 +117,22 @@ impl Replica {
         };
         Self {
             options,
-            lanes: (0..lanes).map(|_| lane()).collect(),
+            partitions: (0..partitions).map(|_| partition()).collect(),
             keys: FxHashMap::default(),
             logs: Vec::new(),
             unforgotten: 0,
         }
     }
 
-    /// What a snapshot says lanes come to, its records yet to be [taken](Self::restore).
+    /// What a snapshot says partitions come to, its records yet to be
+    /// [taken](Self::restore).
     pub(crate) fn restored(head: &Head, options: Options) -> Self {
         let mut replica = Self::new(head.from.len(), options);
-        for (lane, (&from, &until)) in head.from.iter().zip(&head.until).enumerate() {
-            replica.lanes[lane].applied = from;
-            replica.lanes[lane].restored = until;
-            for other in &mut replica.lanes {
-                other.accounted[lane] = from;
+        for (partition, (&from, &until)) in head.from.iter().zip(&head.until).enumerate() {
+            replica.partitions[partition].applied = from;
+            replica.partitions[partition].restored = until;
+            for other in &mut replica.partitions {
+                other.accounted[partition] = from;
             }
         }
         replica
@@ -157,14 +158,15 @@ impl Replica {
         stored.iter().for_each(|&stored| stable.store(stored));
     }
 
-    /// By lane, the first segment whose messages are not all stable, or whose successors
-    /// cannot be understood without it. What stands below is in a snapshot that is made
-    /// of what is stable now or later.
+    /// By partition, the first segment whose messages are not all stable, or whose
+    /// successors cannot be understood without it. What stands below is in a snapshot
+    /// that is made of what is stable now or later.
     pub(crate) fn cut(&self) -> Vec<u64> {
-        let cut = |lane: &Lane| {
-            (lane.applied - lane.tops.len() as u64).min(lane.applied.saturating_sub(1))
+        let cut = |partition: &Partition| {
+            (partition.applied - partition.tops.len() as u64)
+                .min(partition.applied.saturating_sub(1))
         };
-        self.lanes.iter().map(cut).collect()
+        self.partitions.iter().map(cut).collect()
     }
 
     /// How many keys there are.
@@ -215,36 +217,40 @@ impl Replica {
         }
     }
 
-    /// How many segments of each lane were applied.
+    /// How many segments of each partition were applied.
     pub(crate) fn applied(&self) -> Vec<u64> {
-        self.lanes.iter().map(|lane| lane.applied).collect()
+        self.partitions.iter().map(|partition| partition.applied).collect()
     }
 
-    /// Whether all is applied that the last segment of `lane` had seen: only
+    /// Whether all is applied that the last segment of `partition` had seen: only
     /// then may the next one be written.
-    pub(crate) fn may_append(&self, lane: usize) -> bool {
-        self.lanes[lane].seen.iter().zip(&self.lanes).all(|(&seen, lane)| lane.applied >= seen)
+    pub(crate) fn may_append(&self, partition: usize) -> bool {
+        self.partitions[partition]
+            .seen
+            .iter()
+            .zip(&self.partitions)
+            .all(|(&seen, partition)| partition.applied >= seen)
     }
 
-    /// Whether the lane is its owner's alone.
-    pub(crate) fn is_exclusive(&self, lane: usize) -> bool {
-        self.lanes[lane].exclusive
+    /// Whether the partition is its owner's alone.
+    pub(crate) fn is_exclusive(&self, partition: usize) -> bool {
+        self.partitions[partition].exclusive
     }
 
-    /// Whether messages wait for `lane` to see them before they are stable.
-    pub(crate) fn waits_for(&self, lane: usize) -> bool {
-        let seen = &self.lanes[lane].seen;
-        self.lanes.iter().zip(seen).any(|(lane, &seen)| seen < lane.with_messages)
+    /// Whether messages wait for `partition` to see them before they are stable.
+    pub(crate) fn waits_for(&self, partition: usize) -> bool {
+        let seen = &self.partitions[partition].seen;
+        self.partitions.iter().zip(seen).any(|(partition, &seen)| seen < partition.with_messages)
     }
 
-    /// Gives out the next offset of `lane` for this key.
-    pub(crate) fn next_offset(&mut self, lane: usize, key: &str) -> u64 {
-        let lanes = self.lanes.len() as u64;
-        let lane = lane as u64;
+    /// Gives out the next offset of `partition` for this key.
+    pub(crate) fn next_offset(&mut self, partition: usize, key: &str) -> u64 {
+        let partitions = self.partitions.len() as u64;
+        let partition = partition as u64;
         let key = self.key(key);
         let log = &mut self.logs[key];
-        // The lowest number from `top` on that is congruent to the lane.
-        let offset = log.top + (lane + lanes - log.top % lanes) % lanes;
+        // The lowest number from `top` on that is congruent to the partition.
+        let offset = log.top + (partition + partitions - log.top % partitions) % partitions;
         log.top = offset + 1;
         offset
     }
@@ -260,14 +266,14 @@ impl Replica {
         log.into_iter().flat_map(move |log| log.stable.from(offset))
     }
 
-    /// Takes in the next segment of `lane`.
+    /// Takes in the next segment of `partition`.
     ///
     /// # Errors
     ///
     /// When it cannot be that; nothing of it is taken in then.
-    pub(crate) fn apply(&mut self, lane: usize, segment: &Segment<'_>) -> Result<(), Corrupt> {
-        self.check(lane, segment)?;
-        let is_repeated = self.lanes[lane].applied < self.lanes[lane].restored;
+    pub(crate) fn apply(&mut self, partition: usize, segment: &Segment<'_>) -> Result<(), Corrupt> {
+        self.check(partition, segment)?;
+        let is_repeated = self.partitions[partition].applied < self.partitions[partition].restored;
         let mut tops = Vec::with_capacity(segment.sends.len());
         for (key, messages) in &segment.sends {
             let key = self.key(key);
@@ -277,7 +283,7 @@ impl Replica {
         for (key, &offset) in &segment.commits {
             self.commit(key, offset);
         }
-        let state = &mut self.lanes[lane];
+        let state = &mut self.partitions[partition];
         state.applied += 1;
         if !tops.is_empty() {
             state.with_messages = state.applied;
@@ -285,43 +291,43 @@ impl Replica {
         state.tops.push_back(tops.into());
         state.seen.clone_from(&segment.seen);
         state.exclusive = segment.exclusive;
-        for other in 0..self.lanes.len() {
-            self.account(lane, other);
-            self.account(other, lane);
+        for other in 0..self.partitions.len() {
+            self.account(partition, other);
+            self.account(other, partition);
         }
         self.forget_tops();
         Ok(())
     }
 
-    /// Passes over the next segment of `lane`, of which nobody can know what it said.
-    pub(crate) fn pass(&mut self, lane: usize) {
-        let state = &mut self.lanes[lane];
+    /// Passes over the next segment of `partition`, of which nobody can know what it said.
+    pub(crate) fn pass(&mut self, partition: usize) {
+        let state = &mut self.partitions[partition];
         state.applied += 1;
-        state.seen[lane] = state.applied;
+        state.seen[partition] = state.applied;
         state.tops.push_back(Box::default());
-        self.account(lane, lane);
+        self.account(partition, partition);
         self.forget_tops();
     }
 
-    fn check(&self, lane: usize, segment: &Segment<'_>) -> Result<(), Corrupt> {
-        let lanes = self.lanes.len();
-        let state = &self.lanes[lane];
-        if segment.seen.len() != lanes {
-            return Err(Corrupt::Lanes { found: segment.seen.len(), expected: lanes });
+    fn check(&self, partition: usize, segment: &Segment<'_>) -> Result<(), Corrupt> {
+        let partitions = self.partitions.len();
+        let state = &self.partitions[partition];
+        if segment.seen.len() != partitions {
+            return Err(Corrupt::Partitions { found: segment.seen.len(), expected: partitions });
         }
         let forgot = segment.seen.iter().zip(&state.seen).any(|(new, old)| new < old);
-        if forgot || segment.seen[lane] != state.applied + 1 {
+        if forgot || segment.seen[partition] != state.applied + 1 {
             return Err(Corrupt::Seen);
         }
         for (key, messages) in &segment.sends {
             let log = self.keys.get(&**key).map(|&key| &self.logs[key]);
-            let known = log.map_or(0, |log| log.bounds[lane]);
+            let known = log.map_or(0, |log| log.bounds[partition]);
             // What the snapshot has may be lower, and come again.
             let is_repeated = state.applied < state.restored;
             let mut bound =
                 if log.is_some_and(|log| is_repeated && known == log.floor) { 0 } else { known };
             for &(offset, _) in messages {
-                if offset < bound || offset % lanes as u64 != lane as u64 {
+                if offset < bound || offset % partitions as u64 != partition as u64 {
                     return Err(Corrupt::Offset { key: key.to_string(), offset });
                 }
                 bound = offset + 1;
@@ -336,7 +342,7 @@ impl Replica {
         }
         let (key, name) = (self.logs.len(), Arc::from(name));
         self.keys.insert(Arc::clone(&name), key);
-        self.logs.push(KeyLog::new(name, self.lanes.len()));
+        self.logs.push(KeyLog::new(name, self.partitions.len()));
         key
     }
 
@@ -347,36 +353,36 @@ impl Replica {
         *committed = Some(committed.map_or(offset, |known| known.max(offset)));
     }
 
-    /// Raises the bounds of lane `of` above all that it has seen of lane `by`,
+    /// Raises the bounds of partition `of` above all that it has seen of partition `by`,
     /// as far as that is known here.
     fn account(&mut self, of: usize, by: usize) {
-        let until = self.lanes[of].seen[by].min(self.lanes[by].applied);
-        let from = self.lanes[of].accounted[by];
+        let until = self.partitions[of].seen[by].min(self.partitions[by].applied);
+        let from = self.partitions[of].accounted[by];
         if from >= until {
             return;
         }
         let hasty = self.options.bugs.has(Bug::ShowUnstable);
-        let writer = &self.lanes[by];
+        let writer = &self.partitions[by];
         let first = writer.applied - writer.tops.len() as u64;
         for index in from..until {
             for &(key, top) in &writer.tops[(index - first) as usize] {
                 self.logs[key].raise(of, top, hasty);
             }
         }
-        self.lanes[of].accounted[by] = until;
+        self.partitions[of].accounted[by] = until;
     }
 
-    /// Drops what all lanes have seen. Looking for it costs the square of the number of
-    /// lanes, so that is done once in so many segments.
+    /// Drops what all partitions have seen. Looking for it costs the square of the number
+    /// of partitions, so that is done once in so many segments.
     fn forget_tops(&mut self) {
         self.unforgotten += 1;
-        if self.unforgotten < self.lanes.len() {
+        if self.unforgotten < self.partitions.len() {
             return;
         }
         self.unforgotten = 0;
-        for lane in 0..self.lanes.len() {
-            let accounted = self.lanes.iter().map(|other| other.accounted[lane]).min();
-            let state = &mut self.lanes[lane];
+        for partition in 0..self.partitions.len() {
+            let accounted = self.partitions.iter().map(|other| other.accounted[partition]).min();
+            let state = &mut self.partitions[partition];
             let first = state.applied - state.tops.len() as u64;
             let seen = accounted.unwrap_or(0).saturating_sub(first) as usize;
             state.tops.drain(..seen);
@@ -385,13 +391,13 @@ impl Replica {
 }
 
 impl KeyLog {
-    fn new(name: Arc<str>, lanes: usize) -> Self {
+    fn new(name: Arc<str>, partitions: usize) -> Self {
         Self {
             name,
             committed: None,
             floor: 0,
             top: 0,
-            bounds: vec![0; lanes].into(),
+            bounds: vec![0; partitions].into(),
             unstable: BTreeMap::new(),
             stable: Pages::default(),
             ages: Ages::default(),
@@ -423,9 +429,9 @@ impl KeyLog {
         self.stable.drop_below(start);
     }
 
-    /// What is yet to come in `lane` has offsets from `bound` on.
-    fn raise(&mut self, lane: usize, bound: u64, hasty: bool) {
-        self.bounds[lane] = self.bounds[lane].max(bound);
+    /// What is yet to come in `partition` has offsets from `bound` on.
+    fn raise(&mut self, partition: usize, bound: u64, hasty: bool) {
+        self.bounds[partition] = self.bounds[partition].max(bound);
         let bounds = self.bounds.iter();
         let Some(&lowest) = (if hasty { bounds.max() } else { bounds.min() }) else { return };
         while let Some(first) = self.unstable.first_entry()

@@ -25,7 +25,7 @@ pub struct Retention {
     pub committed: bool,
     /// `bytes:N`: N bytes of newer messages of the same key are kept.
     pub bytes: Option<u64>,
-    /// `ms:N`: this node has had it for so long since its life began, or for a sixteenth
+    /// `ms:N`: this node has had it for so long since it started, or for a sixteenth
     /// of that and a second more at most.
     pub age: Option<Duration>,
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// A segment: what one append to a lane says.
+/// A segment: what one append to a partition says.
 ///
 /// ```json
 /// {"by":"n1-90b2c1d3e4f5a6b7-12","seen":[40,13],
@@ -20,14 +20,14 @@ use serde_json::value::RawValue;
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Segment<'a> {
-    /// Who wrote it: node, life, and count, so that no two attempts are equal.
+    /// Who wrote it: node, incarnation, and count, so that no two attempts are equal.
     #[serde(borrow)]
     pub(crate) by: Cow<'a, str>,
-    /// How many segments of each lane its writer knew, itself included: all
-    /// that is yet to come in this lane comes after those.
+    /// How many segments of each partition its writer knew, itself included: all
+    /// that is yet to come in this partition comes after those.
     pub(crate) seen: Vec<u64>,
-    /// Nobody but the owner's present life may append to the lane from here on,
-    /// until that owner's next life does.
+    /// Nobody but the owner's present incarnation may append to the partition from here on,
+    /// until that owner's next incarnation does.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) exclusive: bool,
     /// Messages by key, each with its offset.

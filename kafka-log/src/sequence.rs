@@ -105,7 +105,7 @@ impl Sequence {
     }
 
     /// The service says that this text stands in the register at `index`.
-    pub(crate) fn settle(&mut self, index: u64, text: Arc<str>) {
+    pub(crate) fn decide(&mut self, index: u64, text: Arc<str>) {
         self.expect(index + 1);
         if (self.next..self.next + AHEAD).contains(&index) {
             self.ahead.insert(index, Text { text, is_certain: true });
@@ -123,7 +123,7 @@ impl Sequence {
         let known = self.reading.remove(&index).unwrap_or(0);
         match text {
             Some(text) => {
-                self.settle(index, text);
+                self.decide(index, text);
                 self.probe = self.probe.map(|width| (width + 1).min(WINDOW));
             }
             None => {

@@ -1,14 +1,16 @@
 //! What stands in the registers of a snapshot.
 //!
-//! A snapshot is what a restart begins with instead of the lanes' beginnings. Its *head*
-//! says where to go on reading each lane, and names its *index*; the index has a record
-//! for each key, which names the registers that hold the key's stable messages. So a
-//! restart reads head and index, and messages only when somebody polls for them.
+//! A snapshot is what a restart begins with instead of the partitions' beginnings. Its
+//! *head* says where to go on reading each partition, and names its *index*; the index
+//! has a record for each key, which names the registers that hold the key's stable
+//! messages. So a restart reads head and index, and messages only when somebody polls for
+//! them.
 //!
-//! Index and messages stand in *parts*: registers of at most [`PART`] bytes (more only for
-//! a single message that is larger), whose names no other life uses. A part is written
-//! once and may be named by any number of snapshots: each writes the messages that have
-//! come since the last one, and names the parts of former snapshots for the rest.
+//! Index and messages stand in *parts*: registers of at most [`PART`] bytes (more only
+//! for a single message that is larger), whose names no other incarnation uses. A part is
+//! written once and may be named by any number of snapshots: each writes the messages
+//! that have come since the last one, and names the parts of former snapshots for the
+//! rest.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,7 +21,7 @@ use serde_json::value::RawValue;
 /// How many bytes a part has.
 pub(crate) const PART: usize = 256 * 1024;
 
-/// The name of a part: the life that wrote it, and its number there.
+/// The name of a part: the incarnation that wrote it, and its number there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Part(pub(crate) u64, pub(crate) u64);
 
@@ -33,11 +35,11 @@ pub(crate) struct Stored(pub(crate) Part, pub(crate) u64);
 pub(crate) struct Head {
     /// Who wrote it, so that no two attempts are equal.
     pub(crate) by: String,
-    /// The lane of that node.
+    /// The partition of that node.
     pub(crate) writer: usize,
-    /// By lane, the first segment that says something beyond the snapshot.
+    /// By partition, the first segment that says something beyond the snapshot.
     pub(crate) from: Vec<u64>,
-    /// By lane, the first segment that can say nothing that is in the snapshot.
+    /// By partition, the first segment that can say nothing that is in the snapshot.
     pub(crate) until: Vec<u64>,
     /// The parts that have the records.
     pub(crate) index: Vec<Part>,

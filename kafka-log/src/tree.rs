@@ -4,7 +4,7 @@
 //! Nodes stand in a heap: node 0 is the root, and the children of node `i` are the
 //! [`FAN_OUT`] nodes from `FAN_OUT · i + 1` on. Every node works the tree out for
 //! itself, and nothing changes it: where an edge fails, those at its ends read the
-//! lanes behind it from the service.
+//! partitions behind it from the service.
 
 /// The most children of a node: two levels reach 9 nodes, three 73, four 585.
 const FAN_OUT: usize = 8;
@@ -20,15 +20,15 @@ pub(crate) fn span(nodes: usize) -> u32 {
     u32::try_from((2 * depth).min(last)).unwrap_or(u32::MAX)
 }
 
-/// Those next to node `me` of so many, each with the lanes behind it: those of all
-/// nodes that it stands between and `me`. Every other lane is behind exactly one.
+/// Those next to node `me` of so many, each with the partitions behind it: those of all
+/// nodes that it stands between and `me`. Every other partition is behind exactly one.
 pub(crate) fn neighbours(me: usize, nodes: usize) -> Vec<(usize, Vec<usize>)> {
     let mut behind: Vec<(usize, Vec<usize>)> = Vec::new();
-    for lane in (0..nodes).filter(|&lane| lane != me) {
-        let Some(next) = towards(me, lane) else { continue };
+    for partition in (0..nodes).filter(|&partition| partition != me) {
+        let Some(next) = towards(me, partition) else { continue };
         match behind.iter_mut().find(|(node, _)| *node == next) {
-            Some((_, lanes)) => lanes.push(lane),
-            None => behind.push((next, vec![lane])),
+            Some((_, partitions)) => partitions.push(partition),
+            None => behind.push((next, vec![partition])),
         }
     }
     behind
@@ -54,16 +54,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lanes_of_all_others_are_behind_one_neighbour_each() {
+    fn the_partitions_of_all_others_are_behind_one_neighbour_each() {
         for nodes in (1..=80).chain([584, 585, 586, 1000]) {
             for me in (0..nodes).step_by(1 + nodes / 40) {
                 let neighbours = neighbours(me, nodes);
                 assert!(neighbours.len() <= FAN_OUT + 1);
-                let mut lanes: Vec<usize> =
-                    neighbours.iter().flat_map(|(_, lanes)| lanes.clone()).collect();
-                lanes.sort_unstable();
-                assert!(lanes.into_iter().eq((0..nodes).filter(|&lane| lane != me)));
-                assert!(neighbours.iter().all(|(node, lanes)| lanes.contains(node)));
+                let mut partitions: Vec<usize> =
+                    neighbours.iter().flat_map(|(_, partitions)| partitions.clone()).collect();
+                partitions.sort_unstable();
+                assert!(partitions.into_iter().eq((0..nodes).filter(|&partition| partition != me)));
+                assert!(neighbours.iter().all(|(node, partitions)| partitions.contains(node)));
             }
         }
     }

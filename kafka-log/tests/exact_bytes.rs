@@ -33,7 +33,7 @@ impl Peer {
         peer
     }
 
-    /// A node on its own, which has found its lane empty.
+    /// A node on its own, which has found its partition empty.
     async fn alone() -> Self {
         let mut peer = Self::start(&["n0"]).await;
         for key in ["snapshot/0", "segment/0/0"] {

@@ -1,7 +1,7 @@
-//! Appending to the own lane: one segment at a time, then telling others of it.
+//! Appending to the own partition: one segment at a time, then telling others of it.
 //!
-//! Always: at most one segment of the own lane is under way, and it comes after
-//! all that it says it has seen; nobody is told of a segment that is not settled.
+//! Always: at most one segment of the own partition is under way, and it comes after
+//! all that it says it has seen; nobody is told of a segment that is not decided.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,41 +9,41 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::{Answer, Command, Flight, Log, Phase, Register, Time};
+use super::{Answer, Command, InFlight, Log, Phase, Register, Time};
 use crate::injected_bugs::Bug;
 use crate::queue::{Entry, Work};
 use crate::segment::Segment;
 
 impl Log {
-    /// Appends to the own lane what has waited enough.
+    /// Appends to the own partition what has waited enough.
     pub(super) fn append(&mut self, now: Time) {
         let caught_up = self.sources[self.me].segments.is_caught_up();
-        if self.flight.is_some() || !caught_up || !self.replica.may_append(self.me) {
+        if self.in_flight.is_some() || !caught_up || !self.replica.may_append(self.me) {
             return;
         }
         let due = match self.phase {
             Phase::Claiming => Some(now),
             Phase::Serving => {
                 let due = self.queue.due(self.pace.linger(), self.pace.rejoin());
-                due.or_else(|| self.sight_due())
+                due.or_else(|| self.acknowledge_due())
             }
             Phase::Recovering | Phase::Broken => None,
         };
         if let Some(at) = due
             && self.is_due(now, at)
         {
-            self.take_off(now);
+            self.propose_next(now);
         }
     }
 
-    /// When to append an empty segment because messages wait for this lane to
+    /// When to append an empty segment because messages wait for this partition to
     /// have seen them, and nothing else is to be appended.
-    fn sight_due(&self) -> Option<Time> {
-        self.sources[self.me].waiting.since().map(|since| since + self.pace.sight)
+    fn acknowledge_due(&self) -> Option<Time> {
+        self.sources[self.me].waiting.since().map(|since| since + self.pace.acknowledge)
     }
 
-    /// Proposes all that waits as the own lane's next segment.
-    fn take_off(&mut self, now: Time) {
+    /// Proposes all that waits as the own partition's next segment.
+    fn propose_next(&mut self, now: Time) {
         let mut seen = self.replica.applied();
         if self.options.ack_early && !self.queue.is_empty() {
             seen.clone_from(&self.promised_after);
@@ -68,11 +68,11 @@ impl Log {
                     self.answer(entry.ticket.take(), *answer);
                 }
             }
-            self.flight = Some(Flight { index, text, entries, since: now });
+            self.in_flight = Some(InFlight { index, text, entries, since: now });
         }
     }
 
-    /// What this request will be answered if its segment is settled.
+    /// What this request will be answered if its segment is decided.
     fn answer_to(&mut self, entry: &Entry) -> Answer {
         match &entry.work {
             Work::Send { offset: Some(offset), .. } => Answer::Sent(*offset),
@@ -82,14 +82,16 @@ impl Log {
     }
 
     /// The register that the own segment was proposed for has its text.
-    pub(super) fn landed(&mut self, now: Time, index: u64, text: &Arc<str>) {
-        let Some(flight) = self.flight.take_if(|flight| flight.index == index) else { return };
-        self.pace.took(now.saturating_sub(flight.since));
-        if flight.text == *text {
+    pub(super) fn decided_own(&mut self, now: Time, index: u64, text: &Arc<str>) {
+        let Some(in_flight) = self.in_flight.take_if(|in_flight| in_flight.index == index) else {
+            return;
+        };
+        self.pace.took(now.saturating_sub(in_flight.since));
+        if in_flight.text == *text {
             if self.phase == Phase::Claiming {
                 self.phase = Phase::Serving;
             }
-            for (entry, answer) in flight.entries {
+            for (entry, answer) in in_flight.entries {
                 if entry.ticket.is_some() {
                     self.queue.answered(now, &entry.client);
                 }
@@ -99,7 +101,7 @@ impl Log {
             // Another segment stands there, so this one never will. What nobody
             // waits for any more was answered "perhaps" and may be left out.
             let keep = |entry: &Entry| entry.ticket.is_some() || self.options.ack_early;
-            let entries = flight.entries.into_iter().map(|(entry, _)| entry);
+            let entries = in_flight.entries.into_iter().map(|(entry, _)| entry);
             self.queue.put_back(now, entries.filter(keep).collect());
         }
     }

@@ -1,15 +1,15 @@
-//! Following the lanes: reading them, applying what they say, stepping in for
+//! Following the partitions: reading them, applying what they say, stepping in for
 //! owners that are silent.
 //!
-//! Always: a lane's segments are applied in order, without a gap; a lane is filled
-//! only when all is applied that its last segment had seen.
+//! Always: a partition's segments are applied in order, without a gap; a partition is
+//! filled only when all is applied that its last segment had seen.
 //!
 //! *Whom to believe.* The service says what a register says. Nodes tell each other to save
 //! reads, and what they say is taken if it can be true: if it is a segment that may follow
 //! what is known. If not, the register is read. Should what is read contradict what was
 //! taken before, the node begins again from the service, and takes nothing from peers any
 //! more. A register whose value is no segment at all is passed over, by everybody in the
-//! same way: whatever it said before is lost, and the lane goes on behind it.
+//! same way: whatever it said before is lost, and the partition goes on behind it.
 
 use std::fmt;
 use std::mem;
@@ -23,47 +23,47 @@ use crate::segment::Segment;
 use crate::sequence::Text;
 
 impl Log {
-    /// Applies what has come, in each lane's order.
+    /// Applies what has come, in each partition's order.
     pub(super) fn catch_up(&mut self) {
-        for lane in 0..self.sources.len() {
+        for partition in 0..self.sources.len() {
             while self.phase != Phase::Broken
-                && let Some((index, text)) = self.sources[lane].segments.pop()
+                && let Some((index, text)) = self.sources[partition].segments.pop()
             {
-                self.apply(lane, index, &text);
+                self.apply(partition, index, &text);
             }
         }
     }
 
     /// Applies a text, unless it is none.
-    fn apply(&mut self, lane: usize, index: u64, Text { text, is_certain }: &Text) {
-        let register = Register::Segment(lane, index);
+    fn apply(&mut self, partition: usize, index: u64, Text { text, is_certain }: &Text) {
+        let register = Register::Segment(partition, index);
         match Segment::decode(text) {
-            Ok(segment) => match self.replica.apply(lane, &segment) {
-                Ok(()) => self.applied(lane, index, text, &segment),
-                Err(_) if !is_certain => self.reject(lane, index),
+            Ok(segment) => match self.replica.apply(partition, &segment) {
+                Ok(()) => self.applied(partition, index, text, &segment),
+                Err(_) if !is_certain => self.reject(partition, index),
                 Err(error) => self.mistrust(register, &error),
             },
-            Err(_) if !is_certain => self.reject(lane, index),
+            Err(_) if !is_certain => self.reject(partition, index),
             Err(error) => {
                 let warning = format!("{register} in lin-kv is passed over, as it is: {error}");
                 self.commands.push(Command::Warn(warning));
-                self.replica.pass(lane);
+                self.replica.pass(partition);
                 self.is_stale = true;
             }
         }
     }
 
     /// A peer's text cannot be what the service has: that is read.
-    fn reject(&mut self, lane: usize, index: u64) {
-        let register = Register::Segment(lane, index);
+    fn reject(&mut self, partition: usize, index: u64) {
+        let register = Register::Segment(partition, index);
         self.commands.push(Command::Warn(format!("a peer is wrong about {register}")));
-        self.sources[lane].segments.reject(index);
+        self.sources[partition].segments.reject(index);
     }
 
     /// What the service says contradicts what was applied before. If any of that came
-    /// from peers it is forgotten, and this life takes no more from them; if all of it
-    /// came from the service, nothing is left to rely on. Nor is it with `--ack-early`:
-    /// what was promised must not be forgotten.
+    /// from peers it is forgotten, and this incarnation takes no more from them; if all
+    /// of it came from the service, nothing is left to rely on. Nor is it with
+    /// `--ack-early`: what was promised must not be forgotten.
     fn mistrust(&mut self, register: Register, error: &dyn fmt::Display) {
         if self.is_wary || self.options.ack_early {
             return self.broken(register, error);
@@ -78,10 +78,10 @@ impl Log {
         self.seek();
     }
 
-    fn applied(&mut self, lane: usize, index: u64, text: &Arc<str>, segment: &Segment<'_>) {
+    fn applied(&mut self, partition: usize, index: u64, text: &Arc<str>, segment: &Segment<'_>) {
         self.snapshots.grew(text.len());
         self.is_stale = true;
-        self.spread(lane, index, text);
+        self.spread(partition, index, text);
         for (other, source) in self.sources.iter_mut().enumerate() {
             if other != self.me || !self.options.bugs.has(Bug::ReuseIndexes) {
                 source.segments.expect(segment.seen[other]);
@@ -89,30 +89,30 @@ impl Log {
         }
     }
 
-    /// Neighbours are to be told of this segment, unless it is older than this life.
-    fn spread(&mut self, lane: usize, index: u64, text: &Arc<str>) {
+    /// Neighbours are to be told of this segment, unless it is older than this incarnation.
+    fn spread(&mut self, partition: usize, index: u64, text: &Arc<str>) {
         if !self.is_serving() || self.neighbours.is_empty() {
             return;
         }
-        self.recent[lane].add(index, text);
+        self.recent[partition].add(index, text);
         for neighbour in &mut self.neighbours {
-            neighbour.news(lane, index + 1);
+            neighbour.news(partition, index + 1);
         }
     }
 
     /// The bug [`Bug::SkipSegments`]: a gap is filled with nothing.
     pub(super) fn learn_carelessly(&mut self, run: Run) {
-        let Run { lane, first, texts } = run;
+        let Run { partition, first, texts } = run;
         let mut seen = self.replica.applied();
-        for index in seen[lane]..first {
-            seen[lane] = index + 1;
+        for index in seen[partition]..first {
+            seen[partition] = index + 1;
             let nothing = Segment { seen: seen.clone(), ..Segment::default() };
             if let Some(text) = self.encoded(nothing.encode()) {
-                self.sources[lane].segments.learn(index, text);
+                self.sources[partition].segments.learn(index, text);
             }
         }
         for (index, text) in (first..).zip(texts) {
-            self.sources[lane].segments.learn(index, text);
+            self.sources[partition].segments.learn(index, text);
         }
     }
 
@@ -122,10 +122,10 @@ impl Log {
         self.commands.push(Command::Alarm(alarm));
     }
 
-    /// Looks for the ends of all lanes, from where they are to be read on.
-    pub(super) fn follow_lanes(&mut self) {
-        for (lane, source) in self.sources.iter_mut().enumerate() {
-            if lane != self.me || !self.options.bugs.has(Bug::ReuseIndexes) {
+    /// Looks for the ends of all partitions, from where they are to be read on.
+    pub(super) fn follow_partitions(&mut self) {
+        for (partition, source) in self.sources.iter_mut().enumerate() {
+            if partition != self.me || !self.options.bugs.has(Bug::ReuseIndexes) {
                 source.segments.probe();
             }
         }
@@ -139,22 +139,22 @@ impl Log {
         }
     }
 
-    /// Whether all is applied that was written before this life began.
+    /// Whether all is applied that was written before this incarnation.
     fn is_recovered(&self) -> bool {
         !self.snapshots.is_beginning()
-            && self.sources.iter().enumerate().all(|(lane, source)| {
-                let overlooked = lane == self.me && self.options.bugs.has(Bug::ReuseIndexes);
+            && self.sources.iter().enumerate().all(|(partition, source)| {
+                let overlooked = partition == self.me && self.options.bugs.has(Bug::ReuseIndexes);
                 overlooked || source.segments.is_recovered()
             })
     }
 
-    /// Notes which lanes messages wait for.
+    /// Notes which partitions messages wait for.
     pub(super) fn watch(&mut self, now: Time) {
         if !mem::take(&mut self.is_stale) {
             return;
         }
-        for (lane, source) in self.sources.iter_mut().enumerate() {
-            let waiting = self.replica.waits_for(lane);
+        for (partition, source) in self.sources.iter_mut().enumerate() {
+            let waiting = self.replica.waits_for(partition);
             source.waiting.waits(now, waiting, source.segments.next());
         }
     }
@@ -164,38 +164,38 @@ impl Log {
         if self.snapshots.is_beginning() {
             return;
         }
-        for (lane, source) in self.sources.iter_mut().enumerate() {
+        for (partition, source) in self.sources.iter_mut().enumerate() {
             let segments = source.segments.reads().into_iter();
-            self.commands.extend(segments.map(|n| Command::Read(Register::Segment(lane, n))));
+            self.commands.extend(segments.map(|n| Command::Read(Register::Segment(partition, n))));
         }
     }
 
-    /// Appends to the lanes of silent peers that they have seen what waits for
+    /// Appends to the partitions of silent peers that they have seen what waits for
     /// them.
     pub(super) fn fill(&mut self, now: Time) {
-        for lane in 0..self.sources.len() {
-            let source = &self.sources[lane];
-            let may = lane != self.me
+        for partition in 0..self.sources.len() {
+            let source = &self.sources[partition];
+            let may = partition != self.me
                 && !source.filling
                 && source.segments.is_caught_up()
-                && !self.replica.is_exclusive(lane)
-                && self.replica.may_append(lane);
+                && !self.replica.is_exclusive(partition)
+                && self.replica.may_append(partition);
             let (since, next) = (source.waiting.since(), source.segments.next());
             if let Some(since) = since.filter(|_| may)
-                && self.is_due(now, since + self.pace.patience(self.me, lane))
+                && self.is_due(now, since + self.pace.patience(self.me, partition))
             {
-                self.fill_lane(lane, next);
+                self.fill_partition(partition, next);
             }
         }
     }
 
-    fn fill_lane(&mut self, lane: usize, index: u64) {
+    fn fill_partition(&mut self, partition: usize, index: u64) {
         let mut seen = self.replica.applied();
-        seen[lane] = index + 1;
+        seen[partition] = index + 1;
         let segment = Segment { by: self.sign().into(), seen, ..Segment::default() };
         if let Some(text) = self.encoded(segment.encode()) {
-            self.sources[lane].filling = true;
-            self.commands.push(Command::Propose(Register::Segment(lane, index), text));
+            self.sources[partition].filling = true;
+            self.commands.push(Command::Propose(Register::Segment(partition, index), text));
         }
     }
 }

@@ -2,17 +2,17 @@
 //!
 //! It decides what to append when, which register to read next, what to tell the
 //! peers, and when to step in for a peer that is silent. Three parts do most of
-//! the work: a [`Sequence`] for each lane brings its segments in order, the
+//! the work: a [`Sequence`] for each partition brings its segments in order, the
 //! [`Replica`] says what they come to, the [`Queue`] gathers requests. The
 //! protocol and the argument for it are on the [crate's front page](crate).
 //!
-//! Always: at most one segment of the own lane is being settled, so the next one
-//! has seen it; a request is answered when its segment is settled and is the
-//! node's own (earlier only with `--ack-early`); a segment is proposed for a lane
+//! Always: at most one segment of the own partition is being proposed, so the next one
+//! has seen it; a request is answered when its segment is decided and is the
+//! node's own (earlier only with `--ack-early`); a segment is proposed for a partition
 //! only when all is applied that its predecessor had seen.
 //!
-//! - [`follow`]: reading the lanes, and stepping in for their owners.
-//! - [`append`]: the own lane.
+//! - [`follow`]: reading the partitions, and stepping in for their owners.
+//! - [`append`]: the own partition.
 //! - [`snapshots`]: what a node begins with, and what it leaves for those after it.
 //! - [`spread`]: telling neighbours, and what to do when they are silent.
 //!
@@ -37,6 +37,7 @@ use serde_json::value::RawValue;
 
 use self::snapshots::Snapshots;
 use crate::announce::{Recent, Segments};
+use crate::failure_detector::Waiting;
 use crate::neighbour::Neighbour;
 use crate::options::Options;
 use crate::pace::Pace;
@@ -45,7 +46,6 @@ use crate::queue::{Entry, Queue, Work};
 use crate::replica::Replica;
 use crate::retention;
 use crate::sequence::Sequence;
-use crate::silence::Waiting;
 use crate::snapshot::Part;
 use crate::tree;
 
@@ -55,7 +55,7 @@ pub(crate) type Ticket = u64;
 /// A register in the service, written once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Register {
-    /// The segment of this lane with this index.
+    /// The segment of this partition with this index.
     Segment(usize, u64),
     /// The head of the snapshot with this index.
     Snapshot(u64),
@@ -67,9 +67,11 @@ pub(crate) enum Register {
 impl fmt::Display for Register {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Register::Segment(lane, index) => write!(f, "segment/{lane}/{index}"),
+            Register::Segment(partition, index) => write!(f, "segment/{partition}/{index}"),
             Register::Snapshot(index) => write!(f, "snapshot/{index}"),
-            Register::Part(Part(life, index)) => write!(f, "part/{life:016x}/{index}"),
+            Register::Part(Part(incarnation, index)) => {
+                write!(f, "part/{incarnation:016x}/{index}")
+            }
         }
     }
 }
@@ -106,12 +108,12 @@ pub(crate) enum Answer {
 #[error("{0}")]
 pub(crate) struct Refused(&'static str);
 
-/// How far the node has come since its life began.
+/// How far the node has come since it started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// It reads what there is.
     Recovering,
-    /// It takes its lane for itself, so that what a former life may still have
+    /// It takes its partition for itself, so that what a former incarnation may still have
     /// under way comes to nothing.
     Claiming,
     /// It serves.
@@ -120,18 +122,18 @@ enum Phase {
     Broken,
 }
 
-/// A lane, as this node reads it.
+/// A partition, as this node reads it.
 #[derive(Debug, Default)]
 struct Source {
     segments: Sequence,
     waiting: Waiting,
-    /// This node is settling a segment of it, though it is not its owner.
+    /// This node is proposing a segment of it, though it is not its owner.
     filling: bool,
 }
 
-/// A segment of the own lane that is being settled.
+/// A segment of the own partition that is being proposed.
 #[derive(Debug)]
-struct Flight {
+struct InFlight {
     index: u64,
     text: Arc<str>,
     entries: Vec<(Entry, Answer)>,
@@ -143,8 +145,8 @@ struct Flight {
 pub(crate) struct Log {
     me: usize,
     options: Options,
-    /// Names this life of this node.
-    life: String,
+    /// Names this incarnation of this node.
+    incarnation: String,
     pace: Pace,
     phase: Phase,
     sources: Vec<Source>,
@@ -152,13 +154,13 @@ pub(crate) struct Log {
     queue: Queue,
     /// What the queue's segment will have seen, where offsets are promised.
     promised_after: Vec<u64>,
-    flight: Option<Flight>,
-    /// How many segments this life has made up.
+    in_flight: Option<InFlight>,
+    /// How many segments this incarnation has made up.
     count: u64,
     neighbours: Vec<Neighbour>,
-    /// By lane, what some neighbour is yet to be told of.
+    /// By partition, what some neighbour is yet to be told of.
     recent: Vec<Recent>,
-    /// Something was applied since it was last noted which lanes are waited for.
+    /// Something was applied since it was last noted which partitions are waited for.
     is_stale: bool,
     /// When to look what can be dropped.
     retain_at: Time,
@@ -174,26 +176,26 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// The log of node `me` of so many, in a life that begins now.
-    pub(crate) fn new(me: usize, lanes: usize, life: String, options: Options) -> Self {
-        let sources = (0..lanes).map(|_| Source::default()).collect();
-        let snapshots = Snapshots::new(&life);
+    /// The log of node `me` of so many, in an incarnation that begins now.
+    pub(crate) fn new(me: usize, partitions: usize, incarnation: String, options: Options) -> Self {
+        let sources = (0..partitions).map(|_| Source::default()).collect();
+        let snapshots = Snapshots::new(&incarnation);
         let mut log = Self {
             me,
             options,
-            life,
+            incarnation,
             phase: Phase::Recovering,
             sources,
-            replica: Replica::new(lanes, options),
+            replica: Replica::new(partitions, options),
             queue: Queue::default(),
             promised_after: Vec::new(),
-            flight: None,
+            in_flight: None,
             count: 0,
-            neighbours: tree::neighbours(me, lanes)
+            neighbours: tree::neighbours(me, partitions)
                 .into_iter()
-                .map(|(node, lanes)| Neighbour::new(node, lanes))
+                .map(|(node, partitions)| Neighbour::new(node, partitions))
                 .collect(),
-            recent: (0..lanes).map(|_| Recent::default()).collect(),
+            recent: (0..partitions).map(|_| Recent::default()).collect(),
             is_stale: true,
             retain_at: Time::ZERO,
             is_wary: false,
@@ -202,13 +204,13 @@ impl Log {
             loaded: 0,
             commands: Vec::new(),
             deadline: None,
-            pace: Pace::new(lanes, options.ack_early),
+            pace: Pace::new(partitions, options.ack_early),
         };
         log.seek();
         log
     }
 
-    /// Whether the node has caught up with all that was there when its life
+    /// Whether the node has caught up with all that was there when its incarnation
     /// began. Before, nothing may be asked of it.
     pub(crate) fn is_serving(&self) -> bool {
         self.phase == Phase::Serving
@@ -277,7 +279,7 @@ impl Log {
         if self.queue.withdraw(ticket) {
             return true;
         }
-        let entries = self.flight.iter_mut().flat_map(|flight| &mut flight.entries);
+        let entries = self.in_flight.iter_mut().flat_map(|in_flight| &mut in_flight.entries);
         for (entry, _) in entries {
             if entry.ticket == Some(ticket) {
                 entry.ticket = None;
@@ -315,7 +317,7 @@ impl Log {
         self.replica.committed(key)
     }
 
-    /// What the lanes come to.
+    /// What the partitions come to.
     #[cfg(test)]
     pub(crate) fn replica(&self) -> &Replica {
         &self.replica
@@ -324,7 +326,9 @@ impl Log {
     /// A register was read.
     pub(crate) fn found(&mut self, register: Register, text: Option<Arc<str>>) {
         match register {
-            Register::Segment(lane, index) => self.sources[lane].segments.answer(index, text),
+            Register::Segment(partition, index) => {
+                self.sources[partition].segments.answer(index, text);
+            }
             Register::Snapshot(index) => self.found_snapshot(index, text),
             Register::Part(part) => self.found_part(part, text),
         }
@@ -335,12 +339,12 @@ impl Log {
         match register {
             Register::Snapshot(index) => self.proposed(index, text),
             Register::Part(part) => self.wrote_part(part, text),
-            Register::Segment(lane, index) => {
-                self.sources[lane].segments.settle(index, Arc::clone(text));
-                if lane == self.me {
-                    self.landed(now, index, text);
+            Register::Segment(partition, index) => {
+                self.sources[partition].segments.decide(index, Arc::clone(text));
+                if partition == self.me {
+                    self.decided_own(now, index, text);
                 } else {
-                    self.sources[lane].filling = false;
+                    self.sources[partition].filling = false;
                 }
             }
         }
@@ -412,7 +416,7 @@ impl Log {
     /// A signature that no segment had before.
     fn sign(&mut self) -> String {
         self.count += 1;
-        format!("{}-{}", self.life, self.count)
+        format!("{}-{}", self.incarnation, self.count)
     }
 
     fn encoded(&mut self, text: serde_json::Result<String>) -> Option<Arc<str>> {

@@ -10,8 +10,8 @@ impl Log {
     pub(crate) fn receive(&mut self, now: Time, from: usize, message: Segments) {
         let neighbour = self.neighbours.iter().position(|neighbour| neighbour.node == from);
         for run in message.runs {
-            if let Some(end) = run.end().filter(|_| run.lane < self.sources.len()) {
-                self.known_to(neighbour, run.lane, end);
+            if let Some(end) = run.end().filter(|_| run.partition < self.sources.len()) {
+                self.known_to(neighbour, run.partition, end);
                 self.learn(run, end);
             }
         }
@@ -26,9 +26,9 @@ impl Log {
         }
     }
 
-    fn known_to(&mut self, neighbour: Option<usize>, lane: usize, end: u64) {
+    fn known_to(&mut self, neighbour: Option<usize>, partition: usize, end: u64) {
         if let Some(neighbour) = neighbour.filter(|_| self.is_serving()) {
-            self.neighbours[neighbour].knows(lane, end);
+            self.neighbours[neighbour].knows(partition, end);
         }
     }
 
@@ -36,7 +36,7 @@ impl Log {
         if self.options.bugs.has(Bug::SkipSegments) {
             return self.learn_carelessly(run);
         }
-        let source = &mut self.sources[run.lane];
+        let source = &mut self.sources[run.partition];
         source.segments.expect(end);
         for (index, text) in (run.first..end).zip(run.texts) {
             source.segments.learn(index, text);
@@ -46,10 +46,10 @@ impl Log {
     /// Holds what a peer has against what it was told, and against what there is here.
     fn compare(&mut self, neighbour: Option<usize>, have: &[u64]) {
         let applied = self.replica.applied();
-        for (lane, &end) in have.iter().enumerate() {
-            self.sources[lane].segments.expect(end);
+        for (partition, &end) in have.iter().enumerate() {
+            self.sources[partition].segments.expect(end);
             if let Some(neighbour) = neighbour.filter(|_| self.is_serving()) {
-                self.neighbours[neighbour].has(lane, end, applied[lane]);
+                self.neighbours[neighbour].has(partition, end, applied[partition]);
             }
         }
     }
@@ -67,10 +67,10 @@ impl Log {
         }
     }
 
-    /// Since when the lane behind a neighbour is waited for that has been for longest.
+    /// Since when the partition behind a neighbour is waited for that has been for longest.
     fn waited_since(&self, neighbour: usize) -> Option<Time> {
-        let lanes = self.neighbours[neighbour].lanes().iter();
-        lanes.filter_map(|&lane| self.sources[lane].waiting.since()).min()
+        let partitions = self.neighbours[neighbour].partitions().iter();
+        partitions.filter_map(|&partition| self.sources[partition].waiting.since()).min()
     }
 
     fn tell(&mut self, now: Time, neighbour: usize, all: bool, ask: bool) {
@@ -79,17 +79,17 @@ impl Log {
         if ask {
             self.neighbours[neighbour].ask(now, &self.pace);
         }
-        for (lane, recent) in self.recent.iter_mut().enumerate() {
-            let told = self.neighbours.iter().map(|neighbour| neighbour.told(lane)).min();
+        for (partition, recent) in self.recent.iter_mut().enumerate() {
+            let told = self.neighbours.iter().map(|neighbour| neighbour.told(partition)).min();
             recent.forget(told.unwrap_or(u64::MAX));
         }
         let node = self.neighbours[neighbour].node;
         self.commands.push(Command::Announce(node, Segments { ask, ..message }));
     }
 
-    /// Looks in the service for segments of the lanes behind neighbours that are
+    /// Looks in the service for segments of the partitions behind neighbours that are
     /// silent: of those that are waited for, and of one more in turn. As whoever sees a
-    /// message says so in its lane, any lane tells of what others have seen.
+    /// message says so in its partition, any partition tells of what others have seen.
     pub(super) fn probe(&mut self, now: Time) {
         let count = self.neighbours.len();
         let count = if self.options.bugs.has(Bug::TrustSilence) { 0 } else { count };
@@ -99,7 +99,7 @@ impl Log {
                 continue;
             }
             let (sources, pace) = (&self.sources, &self.pace);
-            let next = |lane: usize| sources[lane].segments.next();
+            let next = |partition: usize| sources[partition].segments.next();
             let due = self.neighbours[neighbour].probes().due(now, next, pace);
             if self.is_due(now, due) {
                 self.probe_behind(neighbour);
@@ -109,20 +109,21 @@ impl Log {
 
     fn is_probing(&mut self, neighbour: usize) -> bool {
         let sources = &self.sources;
-        let mut lanes = self.neighbours[neighbour].probes().under_way();
-        lanes.any(|lane| sources[lane].segments.is_probing())
+        let mut partitions = self.neighbours[neighbour].probes().under_way();
+        partitions.any(|partition| sources[partition].segments.is_probing())
     }
 
     fn probe_behind(&mut self, neighbour: usize) {
         let turn = self.neighbours[neighbour].turn();
-        let lanes = self.neighbours[neighbour].lanes().iter().copied();
-        let is_wanted =
-            |&lane: &usize| lane == turn || self.sources[lane].waiting.since().is_some();
-        let lanes: Vec<usize> = lanes.filter(is_wanted).collect();
-        let probed = lanes.into_iter().map(|lane| {
-            let segments = &mut self.sources[lane].segments;
+        let partitions = self.neighbours[neighbour].partitions().iter().copied();
+        let is_wanted = |&partition: &usize| {
+            partition == turn || self.sources[partition].waiting.since().is_some()
+        };
+        let partitions: Vec<usize> = partitions.filter(is_wanted).collect();
+        let probed = partitions.into_iter().map(|partition| {
+            let segments = &mut self.sources[partition].segments;
             segments.probe();
-            (lane, segments.next())
+            (partition, segments.next())
         });
         let probed = probed.collect();
         self.neighbours[neighbour].probes().begin(probed);

@@ -29,7 +29,7 @@ struct Cluster {
     writes_left: Option<usize>,
     reads: usize,
     announced: usize,
-    settled: usize,
+    proposed: usize,
     tickets: Ticket,
 }
 
@@ -48,7 +48,7 @@ impl Cluster {
             writes_left: None,
             reads: 0,
             announced: 0,
-            settled: 0,
+            proposed: 0,
             tickets: 0,
         };
         cluster.run(0);
@@ -87,7 +87,7 @@ impl Cluster {
                 if !matches!(register, Register::Segment(..)) {
                     self.writes_left = self.writes_left.map(|left| left - 1);
                 }
-                self.settled += 1;
+                self.proposed += 1;
                 if !self.stuck {
                     let stands = self.registers.entry(register).or_insert(text).clone();
                     self.logs[node].decided(self.now, register, &stands);
@@ -149,8 +149,8 @@ impl Cluster {
     fn restart(&mut self, node: usize) {
         let nodes = self.logs.len();
         let options = self.logs[node].options;
-        let life = format!("n{node}-{:?}", self.now);
-        self.logs[node] = Log::new(node, nodes, life, options);
+        let incarnation = format!("n{node}-{:?}", self.now);
+        self.logs[node] = Log::new(node, nodes, incarnation, options);
         self.down[node] = false;
     }
 }
@@ -187,9 +187,9 @@ fn a_lone_message_is_shown_everywhere_soon_and_then_nothing_more_is_written() {
     for node in 0..3 {
         assert_eq!(cluster.shown(node, "k"), [(1, "7".to_owned())], "n{node}");
     }
-    assert_eq!(cluster.settled, 3, "one segment of each node");
+    assert_eq!(cluster.proposed, 3, "one segment of each node");
     cluster.run(10_000);
-    assert_eq!(cluster.settled, 3);
+    assert_eq!(cluster.proposed, 3);
     assert!(cluster.reads < 100, "{} reads", cluster.reads);
 }
 
@@ -198,7 +198,7 @@ fn requests_of_a_moment_share_a_segment() {
     let mut cluster = Cluster::new(1, Options::default());
     let tickets: Vec<Ticket> = (0..100).map(|message| cluster.send(0, "k", message)).collect();
     cluster.run(5);
-    assert_eq!(cluster.settled, 1);
+    assert_eq!(cluster.proposed, 1);
     assert!(tickets.iter().zip(0..).all(|(&t, n)| cluster.answers[&(0, t)] == Answer::Sent(n)));
 }
 
@@ -268,8 +268,8 @@ fn only_a_request_that_is_in_no_segment_can_be_withdrawn_for_certain() {
     let queued = cluster.send(0, "k", 2);
     assert!(!cluster.logs[0].withdraw(under_way), "it may be written yet");
     assert!(cluster.logs[0].withdraw(queued));
-    let flight = cluster.logs[0].flight.as_ref().unwrap();
-    let (register, text) = (Register::Segment(0, flight.index), Arc::clone(&flight.text));
+    let in_flight = cluster.logs[0].in_flight.as_ref().unwrap();
+    let (register, text) = (Register::Segment(0, in_flight.index), Arc::clone(&in_flight.text));
     cluster.stuck = false;
     cluster.logs[0].decided(cluster.now, register, &text);
     cluster.run(100);
@@ -291,5 +291,5 @@ fn commits_that_are_no_news_are_not_written() {
     assert_eq!(commit(&mut cluster, 5), None);
     assert_eq!(commit(&mut cluster, 4), None);
     assert_eq!(cluster.logs[0].replica().committed("k"), Some(5));
-    assert_eq!(cluster.settled, 1);
+    assert_eq!(cluster.proposed, 1);
 }

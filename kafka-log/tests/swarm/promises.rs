@@ -1,7 +1,7 @@
 //! What the node promises beyond what the bench checks.
 //!
-//! The journal has every message that clients sent and got, in order. At every
-//! node, through all of its lives: what a poll has shown, each poll that is asked for
+//! The journal has every message that clients sent and got, in order. At every node,
+//! through all of its incarnations: what a poll has shown, each poll that is asked for
 //! later shows; a commit that was acknowledged or listed, each list that is asked for
 //! later has. Nothing is listed that nobody committed, and no commit is refused with a
 //! definite error. In the end every node has shown everything that was acknowledged

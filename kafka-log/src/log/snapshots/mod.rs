@@ -33,8 +33,8 @@ use crate::snapshot::{Head, Part};
 /// What this node knows and does of snapshots.
 #[derive(Debug)]
 pub(super) struct Snapshots {
-    /// Names the parts of this life.
-    life: u64,
+    /// Names the parts of this incarnation.
+    incarnation: u64,
     count: u64,
     /// How many snapshots there are, as far as it is known.
     known: u64,
@@ -96,11 +96,11 @@ struct Writing {
 }
 
 impl Snapshots {
-    pub(in crate::log) fn new(life: &str) -> Self {
+    pub(in crate::log) fn new(incarnation: &str) -> Self {
         let mut hasher = FxHasher::default();
-        hasher.write(life.as_bytes());
+        hasher.write(incarnation.as_bytes());
         Self {
-            life: hasher.finish(),
+            incarnation: hasher.finish(),
             count: 0,
             known: 0,
             last: None,
@@ -114,7 +114,7 @@ impl Snapshots {
 
     /// Forgets everything but which names were used.
     pub(in crate::log) fn begin_again(&mut self) {
-        *self = Self { life: self.life, count: self.count, ..Self::new("") };
+        *self = Self { incarnation: self.incarnation, count: self.count, ..Self::new("") };
     }
 
     /// A segment was applied.
@@ -130,7 +130,7 @@ impl Snapshots {
 
     fn name(&mut self) -> Part {
         self.count += 1;
-        Part(self.life, self.count)
+        Part(self.incarnation, self.count)
     }
 
     fn became(&mut self, head: Option<Head>, is_adopted: bool) {

@@ -100,8 +100,8 @@ impl Log {
 
     fn head(&self, text: &str) -> Option<Head> {
         let head: Option<Head> = serde_json::from_str(text).ok();
-        let lanes = self.sources.len();
-        head.filter(|head| head.from.len() == lanes && head.until.len() == lanes)
+        let partitions = self.sources.len();
+        head.filter(|head| head.from.len() == partitions && head.until.len() == partitions)
     }
 
     /// Begins with the last of `count` snapshots, whose head says this, or with an
@@ -128,10 +128,10 @@ impl Log {
         }
     }
 
-    /// Begins with the lanes' beginnings.
+    /// Begins with the partitions' beginnings.
     fn begin_without(&mut self) {
         self.snapshots.became(None, true);
-        self.follow_lanes();
+        self.follow_partitions();
     }
 
     fn begin_with(&mut self, n: u64, Index { head, texts, .. }: Index) {
@@ -147,7 +147,7 @@ impl Log {
             source.segments.go_on_at(from);
         }
         self.snapshots.became(Some(head), true);
-        self.follow_lanes();
+        self.follow_partitions();
     }
 
     pub(super) fn read_index(&mut self) {

@@ -44,8 +44,8 @@ impl Log {
     fn would_save(&self, segments: u64) -> bool {
         let cut = self.replica.cut();
         let before = self.snapshots.last.as_ref().map(|last| &last.from);
-        let saved = cut.iter().enumerate().map(|(lane, &cut)| {
-            let before = before.map_or(0, |before| before[lane]);
+        let saved = cut.iter().enumerate().map(|(partition, &cut)| {
+            let before = before.map_or(0, |before| before[partition]);
             cut.checked_sub(before)
         });
         saved.sum::<Option<u64>>().is_some_and(|saved| saved > segments)

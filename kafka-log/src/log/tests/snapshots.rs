@@ -94,7 +94,8 @@ fn a_snapshot_that_cannot_be_read_is_passed_over() {
     }
 }
 
-/// Writers are killed between any two writes, and old and new lives write side by side.
+/// Writers are killed between any two writes, and old and new incarnations write side by
+/// side.
 #[test]
 fn a_snapshot_is_whole_whenever_its_writer_dies() {
     for until in 0..40 {

@@ -67,7 +67,7 @@ fn idle_nodes_say_little() {
         let mut cluster = Cluster::new(nodes, Options::default());
         cluster.send(nodes / 2, "k", 1);
         cluster.run(3000);
-        let count = |cluster: &Cluster| cluster.announced + 2 * (cluster.reads + cluster.settled);
+        let count = |cluster: &Cluster| cluster.announced + 2 * (cluster.reads + cluster.proposed);
         let before = count(&cluster);
         cluster.run(10_000);
         let rate = (count(&cluster) - before) as f64 / 10.0;

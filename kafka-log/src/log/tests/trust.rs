@@ -2,10 +2,10 @@
 
 use super::*;
 
-/// What a peer says of lane 1.
+/// What a peer says of partition 1.
 fn said(first: u64, texts: &[&str]) -> Segments {
     let texts = texts.iter().map(|&text| text.into()).collect();
-    Segments { runs: vec![Run { lane: 1, first, texts }], ..Segments::default() }
+    Segments { runs: vec![Run { partition: 1, first, texts }], ..Segments::default() }
 }
 
 fn hears(cluster: &mut Cluster, node: usize, segments: Segments) {
@@ -19,7 +19,7 @@ fn a_peer_that_talks_nonsense_costs_reads_and_nothing_else() {
         (0, "no segment"),
         (0, r#"{"by":"x","seen":[0,7]}"#),
         (0, r#"{"by":"x","seen":[1]}"#),
-        (0, r#"{"by":"x","seen":[0,1],"sends":{"k":[[2,"not lane 1's"]]}}"#),
+        (0, r#"{"by":"x","seen":[0,1],"sends":{"k":[[2,"not partition 1's"]]}}"#),
         (5, "far ahead"),
         (u64::MAX - 1, "farther"),
     ] {
