@@ -106,8 +106,7 @@ mod share;
 mod table;
 
 use maelstrom::machine::{Driver, draw_incarnation};
-use maelstrom::{Context, Empty, Error, Node, Request};
-use serde::{Deserialize, Serialize};
+use maelstrom::{Context, Empty, Error, Node};
 
 use crate::counter::Reply;
 use crate::injected_bugs::Bugs;
@@ -117,33 +116,18 @@ pub use gossip::{Gossip, PERIOD};
 pub use integer::{Integer, MAX_DIGITS};
 pub use share::Share;
 
-/// `{"type":"add","delta":…}`, answered `{"type":"add_ok"}`.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Add {
-    /// What to add, of at most [`MAX_DIGITS`] digits.
-    #[serde(deserialize_with = "integer::delta")]
-    pub delta: Integer,
-}
-
-impl Request for Add {
-    const TYPE: &'static str = "add";
-    type Reply = Empty;
-}
-
-/// `{"type":"read"}`, answered `{"type":"read_ok","value":…}`.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Read {}
-
-/// The fields of `read_ok`.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct ReadOk {
-    /// The counter, as far as this node knows.
-    pub value: Integer,
-}
-
-impl Request for Read {
-    const TYPE: &'static str = "read";
-    type Reply = ReadOk;
+maelstrom::message_types! {
+    /// `{"type":"add","delta":…}`, answered `{"type":"add_ok"}`.
+    "add": pub struct Add {
+        /// What to add, of at most [`MAX_DIGITS`] digits.
+        #[serde(deserialize_with = "integer::delta")]
+        pub delta: Integer,
+    } -> Empty;
+    /// `{"type":"read"}`, answered `{"type":"read_ok","value":…}`.
+    "read": pub struct Read {} -> pub struct ReadOk {
+        /// The counter, as far as this node knows.
+        pub value: Integer,
+    };
 }
 
 /// The node of challenge 4, a grow-only counter.
