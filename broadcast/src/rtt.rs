@@ -1,16 +1,17 @@
 //! How long an answer takes: a smoothed round-trip time and its deviation.
 //!
-//! The estimator is TCP's, [RFC 6298] section 2, with its gains of 1/8 and 1/4
-//! and its doubling of the timeout while nothing is answered (section 5.5). The
-//! deviation begins at an eighth of the first sample, not a half: a timeout that
-//! comes too early costs little here; but until there were [`FEW`] samples, no timeout is
-//! shorter than the first one, for one sample says nothing of how much they differ. Samples after the first count for twice the
-//! timeout at most, so that one pause of seconds does not slow everything down afterwards; a
-//! network that is slow indeed is believed after some answers.
+//! What is expected comes from [`RoundTrip`]; here is for how long to wait: four deviations
+//! more, doubled while nothing is answered ([RFC 6298] section 5.5). Until there were
+//! [`FEW`] samples, no timeout is shorter than the first one, for one sample says nothing of
+//! how much they differ. Samples after the first count for twice the timeout at most, so
+//! that one pause of seconds does not slow everything down afterwards; a network that is
+//! slow indeed is believed after some answers.
 //!
 //! [RFC 6298]: https://www.rfc-editor.org/rfc/rfc6298
 
 use std::time::Duration;
+
+use maelstrom::machine::RoundTrip;
 
 /// The first timeout, before there was any answer. It is short, because a node
 /// may well ask before the other one has started.
@@ -32,8 +33,7 @@ const DOUBLINGS: u32 = 2;
 /// An estimate of a round-trip time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rtt {
-    mean: Option<Duration>,
-    deviation: Duration,
+    expected: RoundTrip,
     samples: u32,
     timeouts: u32,
     /// Whether the others have started, for certain.
@@ -44,19 +44,10 @@ impl Rtt {
     /// An answer came after so long. The first counts in full, those after it as far
     /// as they are credible.
     pub(crate) fn sample(&mut self, took: Duration) {
-        let took = if self.mean.is_some() { self.credible(took) } else { took };
+        let took = if self.samples > 0 { self.credible(took) } else { took };
         self.timeouts = 0;
         self.samples = (self.samples + 1).min(FEW);
-        match self.mean {
-            None => {
-                self.deviation = took / 8;
-                self.mean = Some(took);
-            }
-            Some(mean) => {
-                self.deviation = (self.deviation * 3 + mean.abs_diff(took)) / 4;
-                self.mean = Some((mean * 7 + took) / 8);
-            }
-        }
+        self.expected.sample(took);
     }
 
     /// What to believe of a round trip: twice the timeout at most. Whoever asked or
@@ -67,7 +58,7 @@ impl Rtt {
 
     /// No answer came in time.
     pub(crate) fn timed_out(&mut self) {
-        let is_unknown = self.mean.is_none() && !self.expects_answers;
+        let is_unknown = self.samples == 0 && !self.expects_answers;
         let most = if is_unknown { FIRST_DOUBLINGS } else { DOUBLINGS };
         self.timeouts = (self.timeouts + 1).min(most);
     }
@@ -76,7 +67,7 @@ impl Rtt {
     /// to be expected.
     pub(crate) fn is_unknown(&self) -> bool {
         let most = if self.expects_answers { DOUBLINGS } else { FIRST_DOUBLINGS };
-        self.mean.is_none() && self.timeouts < most
+        self.samples == 0 && self.timeouts < most
     }
 
     /// The others have started, so who does not answer now cannot be reached.
@@ -86,17 +77,17 @@ impl Rtt {
 
     /// The mean, once there was an answer.
     pub(crate) fn mean(&self) -> Option<Duration> {
-        self.mean
+        self.expected.mean()
     }
 
     /// The mean deviation.
     pub(crate) fn deviation(&self) -> Duration {
-        self.deviation
+        self.expected.deviation()
     }
 
     /// How far off the mean an answer may well be.
     pub(crate) fn jitter(&self) -> Duration {
-        if self.mean.is_some() { self.deviation * 4 } else { Duration::ZERO }
+        self.deviation() * 4
     }
 
     /// After how long an answer is overdue.
@@ -107,7 +98,7 @@ impl Rtt {
     /// The same if the last answers came in time.
     pub(crate) fn usual_timeout(&self) -> Duration {
         let shortest = if self.samples < FEW { INITIAL } else { SHORTEST };
-        self.mean.map_or(INITIAL, |mean| mean + self.jitter() + SLACK).max(shortest)
+        self.mean().map_or(INITIAL, |mean| mean + self.jitter() + SLACK).max(shortest)
     }
 }
 

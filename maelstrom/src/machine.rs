@@ -93,6 +93,7 @@
 mod driver;
 mod members;
 mod messages;
+mod round_trip;
 mod service;
 
 use std::fmt::{self, Debug};
@@ -104,6 +105,7 @@ pub use members::{Members, Rank, draw_incarnation};
 pub use messages::Messages;
 #[doc(hidden)]
 pub use messages::hear;
+pub use round_trip::RoundTrip;
 pub use service::{Answer, Operation, Service, ServiceCall};
 
 use crate::protocol::Error;
