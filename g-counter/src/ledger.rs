@@ -39,7 +39,7 @@
 use std::mem;
 use std::time::Duration;
 
-use maelstrom::machine::{Client, Members, Outputs, Rank, Service, ServiceCall, Time};
+use maelstrom::machine::{Client, Members, Outputs, Rank, RoundTrip, Service, ServiceCall, Time};
 use maelstrom::{Backoff, Error};
 
 use crate::counter::{Call, Counter, Reply};
@@ -105,8 +105,8 @@ pub(crate) struct Ledger {
     failures: u32,
     /// When the request under way was made.
     asked: Time,
-    /// How long the last answer took.
-    round_trip: Duration,
+    /// How long answers take.
+    round_trip: RoundTrip,
     bugs: Bugs,
 }
 
@@ -121,7 +121,7 @@ impl Ledger {
             gathered: Vec::new(),
             failures: 0,
             asked: Time::ZERO,
-            round_trip: Duration::ZERO,
+            round_trip: RoundTrip::default(),
             bugs,
         }
     }
@@ -274,11 +274,11 @@ impl Ledger {
 
     fn measure(&mut self, answered: bool, now: Time) {
         if answered {
-            self.round_trip = now.saturating_sub(self.asked);
+            self.round_trip.sample(now.saturating_sub(self.asked));
         }
     }
 
-    /// Doubles the patience with each failure, from a few round trips, and
+    /// Doubles the patience with each failure, from what answers take at most, and
     /// pauses from the second failure on, so that a service that is stale, or
     /// refuses at once, is not asked in a busy loop.
     fn paced(&mut self, call: ServiceCall, now: Time) -> ServiceCall {
@@ -286,7 +286,8 @@ impl Ledger {
             0 | 1 => Duration::ZERO,
             failures => PAUSES.step(failures - 2),
         };
-        let first = PATIENCE.max(self.round_trip * 4);
+        let usual = self.round_trip.mean().unwrap_or_default();
+        let first = PATIENCE.max(usual + self.round_trip.deviation() * 4);
         let patience = Backoff { first, longest: LONGEST_PATIENCE }.step(self.failures);
         self.asked = now + pause;
         call.after(pause).timeout(patience)

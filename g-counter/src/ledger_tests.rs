@@ -251,10 +251,13 @@ fn requests_that_get_nowhere_become_rarer_and_more_patient() {
 #[test]
 fn a_slow_service_is_given_time() {
     let mut script = Script::open();
-    script.add(1, 3);
-    script.now += Duration::from_millis(1_500);
-    script.written(Ok(true));
-    assert_eq!(script.add(2, 3).call.unwrap().1.timeout, Duration::from_secs(6));
+    for _ in 0..20 {
+        script.add(1, 3);
+        script.now += Duration::from_millis(1_500);
+        script.written(Ok(true));
+    }
+    let patience = script.add(1, 3).call.unwrap().1.timeout;
+    assert!(patience > Duration::from_millis(1_500), "{patience:?}");
 }
 
 #[test]
