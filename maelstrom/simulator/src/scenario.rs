@@ -3,13 +3,11 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use maelstrom::{Context, Error, Node, Request};
-//! use serde::{Deserialize, Serialize};
+//! use maelstrom::{Context, Node};
 //! use simulator::{Simulation, Workload};
 //!
-//! #[derive(Serialize, Deserialize)]
-//! struct Echo { echo: String }
-//! impl Request for Echo { const TYPE: &'static str = "echo"; type Reply = Echo; }
+//! maelstrom::message_types! { "echo": struct Echo { echo: String } -> Echo; }
+//!
 //! fn node() -> Node<()> {
 //!     Node::new(|_| ()).handle(async |_: Context<()>, echo: Echo| Ok(echo))
 //! }

@@ -1,13 +1,11 @@
 //! Tests of nodes in virtual time, as a few lines of Rust.
 //!
 //! ```
-//! use maelstrom::{Context, Error, Node, Request};
-//! use serde::{Deserialize, Serialize};
+//! use maelstrom::{Context, Node};
 //! use simulator::{Simulation, Workload};
 //!
-//! # #[derive(Serialize, Deserialize)]
-//! # struct Echo { echo: Box<serde_json::value::RawValue> }
-//! # impl Request for Echo { const TYPE: &'static str = "echo"; type Reply = Echo; }
+//! maelstrom::message_types! { "echo": struct Echo { echo: serde_json::Value } -> Echo; }
+//!
 //! fn node() -> Node<()> {
 //!     Node::new(|_| ()).handle(async |_: Context<()>, echo: Echo| Ok(echo))
 //! }

@@ -52,23 +52,9 @@ impl Messages for Infallible {
 /// On the network each is a message of its own type; the enum is not seen there.
 ///
 /// ```
-/// use maelstrom::Message;
-/// use serde::{Deserialize, Serialize};
-///
-/// #[derive(Clone, Debug, Serialize, Deserialize)]
-/// pub struct Ask {}
-///
-/// impl Message for Ask {
-///     const TYPE: &'static str = "ask";
-/// }
-///
-/// #[derive(Clone, Debug, Serialize, Deserialize)]
-/// pub struct Tell {
-///     value: u64,
-/// }
-///
-/// impl Message for Tell {
-///     const TYPE: &'static str = "tell";
+/// maelstrom::message_types! {
+///     "ask": pub struct Ask {};
+///     "tell": pub struct Tell { value: u64 };
 /// }
 ///
 /// maelstrom::messages! {
