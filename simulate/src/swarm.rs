@@ -1,11 +1,14 @@
 //! Many seeds over this workspace's nodes and faults, on all cores.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::iter;
 use std::ops::ControlFlow;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, Parser};
+use simulator::Settings;
 use simulator::swarm::{Case, Failure, Swarm};
+use workbench::SettingsFlags;
 
 use crate::nodes::{KINDS, Kind};
 use crate::print;
@@ -34,6 +37,11 @@ pub(crate) struct Flags {
     #[arg(long)]
     shrink: bool,
 
+    /// Flags of `simulate test` that all seeds have in common, in quotes, instead of
+    /// what they draw; a flag with the value `none` has its default
+    #[arg(long, value_name = "FLAGS", default_value = "", allow_hyphen_values = true)]
+    fixed: String,
+
     /// Arguments of the programs of all these nodes, after `--`
     #[arg(last = true, value_name = "NODE ARGS")]
     arguments: Vec<String>,
@@ -47,7 +55,8 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     }
     let swarm = Swarm::over(nodes.iter().map(|node| node.subject).collect())
         .seeds(flags.first..flags.first + flags.seeds)
-        .arguments(flags.arguments.clone());
+        .arguments(flags.arguments.clone())
+        .altered(replacing(&flags.fixed));
     let is_live = std::io::stderr().is_terminal();
     let (mut done, mut failed) = (0, 0);
     swarm.each(|failure| {
@@ -66,6 +75,34 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     }
     print(&format!("{done} seeds, {failed} failed\n"));
     Ok(failed == 0)
+}
+
+#[derive(Parser)]
+struct TestCommand {
+    #[command(flatten)]
+    flags: SettingsFlags,
+}
+
+/// Puts these flags in the place of the settings' own.
+fn replacing(fixed: &str) -> impl Fn(&Settings) -> anyhow::Result<Settings> + use<> {
+    let is_flag = |word: &str| word.starts_with("--");
+    let fixed: Vec<String> = fixed.split_whitespace().map(str::to_owned).collect();
+    move |settings| {
+        if fixed.is_empty() {
+            return Ok(settings.clone());
+        }
+        let own = settings.flags();
+        let own: Vec<&str> = own.split_whitespace().collect();
+        let own = own.chunk_by(|_, next| !is_flag(next));
+        let own = own.filter(|flag| !fixed.iter().any(|word| word == flag[0]));
+        let mut words: Vec<&str> = iter::once("swarm").chain(own.flatten().copied()).collect();
+        for flag in fixed.chunk_by(|_, next| !is_flag(next)) {
+            let is_left_out = flag.get(1).is_some_and(|value| value == "none");
+            words.extend(flag.iter().map(String::as_str).filter(|_| !is_left_out));
+        }
+        let flags = TestCommand::try_parse_from(words)?.flags;
+        Ok(flags.settings(settings.seed).map_err(anyhow::Error::msg)?.0)
+    }
 }
 
 /// Says what failed, how to run it again, and what the smallest run is that fails

@@ -65,9 +65,10 @@ impl Line {
         if let Some(topology) = settings.topology {
             self.flag("--topology", &topology.name());
         }
-        let planned = |PlannedFault { fault, interval }: &PlannedFault| match interval {
-            Some(interval) => format!("{}:{}", fault.name(), seconds(*interval)),
-            None => fault.name().to_owned(),
+        let planned = |PlannedFault { fault, interval, calm }: &PlannedFault| {
+            let interval = interval.map(|interval| format!(":{}", seconds(interval)));
+            let calm = calm.map(|calm| format!("/{}", seconds(calm)));
+            [Some(fault.name().to_owned()), interval, calm].into_iter().flatten().collect()
         };
         let faults: Vec<String> = settings.nemesis.iter().map(planned).collect();
         if !faults.is_empty() {
@@ -141,7 +142,11 @@ mod tests {
             time_limit: Duration::from_millis(1500),
             nemesis: vec![
                 Fault::Partition.into(),
-                PlannedFault { fault: Fault::Kill, interval: Some(Duration::from_millis(2500)) },
+                PlannedFault {
+                    fault: Fault::Kill,
+                    interval: Some(Duration::from_millis(2500)),
+                    calm: Some(Duration::from_secs(9)),
+                },
             ],
             disk: vec![DiskFault::LoseUnsynced, DiskFault::Full],
             intruder: true,
@@ -164,7 +169,7 @@ mod tests {
             "--workload broadcast --node-count 3 --concurrency 6 \
              --rate 0.5 --time-limit 1.5 --values any --start-spread 0 --seq-kv worst \
              --links n0-n1,n1-n2 \
-             --topology grid --nemesis partition,kill:2.5 --disk lose-unsynced,full \
+             --topology grid --nemesis partition,kill:2.5/9 --disk lose-unsynced,full \
              --settle-within 2000 --idle-messages 4.5 --shown-within 300 --intruder \
              --availability total --strict --seed 0"
         );

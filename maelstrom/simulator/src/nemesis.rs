@@ -113,6 +113,8 @@ pub(crate) struct Nemesis {
 struct Schedule {
     fault: Fault,
     interval: Duration,
+    /// The same between an end and the next beginning.
+    calm: Duration,
     due: Duration,
     in_force: bool,
 }
@@ -216,10 +218,14 @@ impl Nemesis {
     pub(crate) fn new(settings: &Settings, rng: StdRng) -> Self {
         let disk = settings.disk.iter().filter(|fault| !fault.strikes_at_kills());
         let disk: Vec<PlannedFault> = disk.map(|&fault| Fault::Disk(fault).into()).collect();
-        let planned = settings.nemesis.iter().chain(&disk);
-        let faults = planned
-            .map(|planned| (planned.fault, planned.interval.unwrap_or(settings.nemesis_interval)));
-        Self::of(settings.node_count, faults, rng)
+        let planned = || settings.nemesis.iter().chain(&disk);
+        let usual = settings.nemesis_interval;
+        let faults = planned().map(|planned| (planned.fault, planned.interval.unwrap_or(usual)));
+        let mut nemesis = Self::of(settings.node_count, faults, rng);
+        for (schedule, planned) in nemesis.schedules.iter_mut().zip(planned()) {
+            schedule.calm = planned.calm.unwrap_or(schedule.interval);
+        }
+        nemesis
     }
 
     /// Faults among so many nodes, each with an interval of its own.
@@ -229,7 +235,8 @@ impl Nemesis {
         rng: StdRng,
     ) -> Self {
         let (due, in_force) = (Duration::ZERO, false);
-        let schedule = |(fault, interval)| Schedule { fault, interval, due, in_force };
+        let schedule =
+            |(fault, interval)| Schedule { fault, interval, calm: interval, due, in_force };
         Self { rng, nodes, schedules: faults.into_iter().map(schedule).collect(), running: false }
     }
 
@@ -256,8 +263,9 @@ impl Nemesis {
     pub(crate) fn act(&mut self) -> Option<Action> {
         let Self { rng, nodes, schedules, .. } = self;
         let schedule = schedules.iter_mut().min_by_key(|schedule| schedule.due)?;
-        schedule.due += draw_gap(schedule.interval, rng);
         schedule.in_force = !schedule.in_force;
+        let interval = if schedule.in_force { schedule.interval } else { schedule.calm };
+        schedule.due += draw_gap(interval, rng);
         Some(if schedule.in_force {
             begin(schedule.fault, *nodes, rng)
         } else {
@@ -410,9 +418,24 @@ mod tests {
     fn a_fault_may_have_an_interval_of_its_own() {
         let mut nemesis = nemesis(&[Fault::Partition, Fault::Kill]);
         nemesis.schedules[1].interval = Duration::from_secs(1);
+        nemesis.schedules[1].calm = Duration::from_secs(1);
         nemesis.start(Duration::ZERO);
         let kills = (0..1100).filter(|_| nemesis.act().unwrap().f == "kill").count();
         assert!((400..600).contains(&kills), "{kills} of 1,100 actions");
+    }
+
+    #[test]
+    fn a_fault_may_be_short_and_rare() {
+        let mut nemesis = nemesis(&[Fault::Loss]);
+        nemesis.schedules[0].interval = Duration::from_secs(1);
+        nemesis.start(Duration::ZERO);
+        let mut in_force = Duration::ZERO;
+        while let Some(began) = nemesis.due().filter(|due| *due < Duration::from_secs(10_000)) {
+            nemesis.act();
+            in_force += nemesis.due().unwrap() - began;
+            nemesis.act();
+        }
+        assert!((600..1300).contains(&in_force.as_secs()), "{in_force:?} of 10,000 s");
     }
 
     #[test]

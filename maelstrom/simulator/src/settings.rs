@@ -135,11 +135,13 @@ pub struct PlannedFault {
     pub fault: Fault,
     /// Mean time between its beginnings and ends; `None` for that of the settings.
     pub interval: Option<Duration>,
+    /// Mean time between an end and the next beginning, if that is another one.
+    pub calm: Option<Duration>,
 }
 
 impl From<Fault> for PlannedFault {
     fn from(fault: Fault) -> Self {
-        Self { fault, interval: None }
+        Self { fault, interval: None, calm: None }
     }
 }
 

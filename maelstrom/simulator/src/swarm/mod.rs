@@ -41,6 +41,7 @@ pub mod timeline;
 
 use std::fmt;
 use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
 use checkers::Finding;
 
@@ -143,6 +144,19 @@ pub struct Swarm {
     subjects: Vec<Subject>,
     seeds: Range<u64>,
     arguments: Vec<String>,
+    alter: Alter,
+}
+
+/// What is done to the settings that a seed draws.
+#[derive(Clone)]
+struct Alter(Arc<Alteration>);
+
+type Alteration = dyn Fn(&Settings) -> anyhow::Result<Settings> + Send + Sync;
+
+impl fmt::Debug for Alter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Alter")
+    }
 }
 
 impl Swarm {
@@ -153,7 +167,8 @@ impl Swarm {
 
     /// Of several nodes: each seed is one node's.
     pub fn over(subjects: Vec<Subject>) -> Self {
-        Self { subjects, seeds: 0..100, arguments: Vec::new() }
+        let alter = Alter(Arc::new(|settings| Ok(settings.clone())));
+        Self { subjects, seeds: 0..100, arguments: Vec::new(), alter }
     }
 
     /// Which seeds are tried.
@@ -166,6 +181,16 @@ impl Swarm {
     #[must_use]
     pub fn arguments(self, arguments: Vec<String>) -> Self {
         Self { arguments, ..self }
+    }
+
+    /// Changes the settings that each seed draws, all but what is promised for them: to
+    /// look closer at what is drawn rarely.
+    #[must_use]
+    pub fn altered(
+        self,
+        alter: impl Fn(&Settings) -> anyhow::Result<Settings> + Send + Sync + 'static,
+    ) -> Self {
+        Self { alter: Alter(Arc::new(alter)), ..self }
     }
 
     /// The failure of the lowest seed that fails.
@@ -187,7 +212,13 @@ impl Swarm {
     fn try_seed(&self, seed: u64) -> Option<Failure> {
         let number = (seed % self.subjects.len().max(1) as u64) as usize;
         let subject = self.subjects.get(number)?;
-        subject.run(&draw::case(seed, subject, &self.arguments))
+        let mut case = draw::case(seed, subject, &self.arguments);
+        match (self.alter.0)(&case.settings) {
+            Ok(settings) => case.settings = settings,
+            Err(error) => return Some(Failure::unusable(subject, seed, &error)),
+        }
+        case.settings.promise = (subject.promise)(&case);
+        subject.run(&case)
     }
 }
 

@@ -45,7 +45,8 @@ impl Read {
 const APART: Duration = Duration::from_millis(500);
 
 /// The values that a read at some node does not show though a live node had held them for
-/// the window, in which nothing hindered it and the node that was read was up; each once.
+/// the window, in which nothing hindered it and the node that was read was up, on the
+/// holder's side if the network was split; each once.
 ///
 /// # Errors
 ///
@@ -70,7 +71,7 @@ fn follow(
     window: Duration,
 ) -> Option<Missing> {
     let acknowledged = &timeline.acknowledged[value];
-    let mut holders = Holders::among(timeline.nodes.iter().map(String::as_str), window);
+    let mut holders = Holders::among(timeline.nodes.iter().map(String::as_str), window, true);
     let mut shown: Vec<(Duration, &str)> = reads
         .iter()
         .filter(|read| read.shows(index))

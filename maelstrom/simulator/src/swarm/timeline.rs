@@ -82,11 +82,27 @@ impl Timeline {
             _ if ["duplicate", "reorder", "slow", "clock", "full", "twin"].contains(&fault) => {
                 return;
             }
+            "start-partition" if !hindrances.contains(fault) => match sides(op) {
+                Some(sides) => Event::Split(sides),
+                None => {
+                    hindrances.insert(fault.to_owned());
+                    Event::Hindered
+                }
+            },
             _ if begins && hindrances.insert(fault.to_owned()) => Event::Hindered,
             _ if !begins && hindrances.remove(fault) => Event::Freed,
+            "stop-partition" if self.is_split() => Event::Split(Vec::new()),
             _ => return,
         };
         self.events.push((op.at(), event));
+    }
+
+    fn is_split(&self) -> bool {
+        let mut splits = self.events.iter().rev().filter_map(|(_, event)| match event {
+            Event::Split(sides) => Some(!sides.is_empty()),
+            _ => None,
+        });
+        splits.next().unwrap_or_default()
     }
 
     /// Whether a value may be lost because all died who certainly had it, if
@@ -98,7 +114,7 @@ impl Timeline {
         };
         let (before, after): (Vec<_>, Vec<_>) =
             self.events.iter().partition(|(at, _)| at < acknowledged);
-        let mut holders = Holders::among(self.nodes.iter().map(String::as_str), window);
+        let mut holders = Holders::among(self.nodes.iter().map(String::as_str), window, false);
         for (at, event) in before {
             holders.apply(*at, event);
         }
@@ -118,4 +134,18 @@ impl Timeline {
     pub fn acknowledged(&self) -> usize {
         self.acknowledged.len()
     }
+}
+
+/// The sides of a partition, if on each side all hear each other and nobody else.
+fn sides(op: &Op) -> Option<Vec<BTreeSet<String>>> {
+    let (_, cut) = op.decode::<(&str, BTreeMap<String, BTreeSet<String>>)>().ok()?;
+    let nodes = cut.len();
+    let mut sides: BTreeMap<BTreeSet<String>, BTreeSet<String>> = BTreeMap::new();
+    for (node, unheard) in cut {
+        sides.entry(unheard).or_default().insert(node);
+    }
+    let is_clean = |(unheard, side): (&BTreeSet<String>, &BTreeSet<String>)| {
+        unheard.is_disjoint(side) && unheard.len() + side.len() == nodes
+    };
+    sides.iter().all(is_clean).then(|| sides.into_values().collect())
 }

@@ -118,8 +118,8 @@ pub struct SettingsFlags {
     topology: Option<Topology>,
 
     /// Faults to inject, separated by commas, each with an interval of its own where
-    /// one follows after a colon: partition,kill:5. All but partition go beyond
-    /// Maelstrom. partition, one-way: nodes do not hear others, both ways or one.
+    /// one follows after a colon, and another one until it comes again after a slash:
+    /// partition,kill:5,loss:0.5/10. All but partition go beyond Maelstrom. partition, one-way: nodes do not hear others, both ways or one.
     /// kill: nodes lose their memory and start again. pause: nodes stand still. loss,
     /// duplicate, reorder: a fifth of the messages between nodes and services is lost,
     /// comes twice, comes late. slow: a third of the links gets ten times slower.

@@ -76,17 +76,20 @@ pub(super) fn topology() -> impl TypedValueParser<Value = Topology> {
     ])
 }
 
-/// A fault, perhaps with an interval of its own: `kill`, `kill:2.5`.
+/// A fault, perhaps with an interval of its own, and another one until it comes again:
+/// `kill`, `kill:2.5`, `loss:0.5/10`.
 pub(super) fn fault(text: &str) -> Result<PlannedFault, String> {
-    let (name, interval) = match text.split_once(':') {
-        Some((name, interval)) => (name, Some(seconds(interval)?)),
-        None => (text, None),
+    let (name, intervals) = text.split_once(':').map_or((text, None), |(n, i)| (n, Some(i)));
+    let (interval, calm) = match intervals.map(|both| (both, both.split_once('/'))) {
+        Some((_, Some((interval, calm)))) => (Some(seconds(interval)?), Some(seconds(calm)?)),
+        Some((interval, None)) => (Some(seconds(interval)?), None),
+        None => (None, None),
     };
     let fault = Fault::ALL
         .into_iter()
         .find(|fault| fault.name() == name)
         .ok_or_else(|| format!("there are {}", Fault::ALL.map(Fault::name).join(", ")))?;
-    Ok(PlannedFault { fault, interval })
+    Ok(PlannedFault { fault, interval, calm })
 }
 
 fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
