@@ -30,6 +30,8 @@ const MEMORY: Duration = Duration::from_secs(10);
 const TRIES: u32 = 8;
 /// From how many of those that can be reached, most likely, one is chosen.
 const LIKELY: usize = 2;
+/// How often another one than that is drawn before there is taken to be none.
+const DRAWS: usize = 4;
 /// How long a value waits for those before it where it would have to go to everybody
 /// once more.
 const ORPHANED: Duration = Duration::from_secs(3);
@@ -373,8 +375,10 @@ impl Core {
             let likely = self.peers.reachable(LIKELY);
             partners.extend(self.any_of(&likely));
         }
-        partners.extend(self.anybody());
-        partners.dedup();
+        // Another one, or who is silent may be asked again and again, and nobody else.
+        let others = std::iter::repeat_with(|| self.anybody()).take(DRAWS).flatten();
+        let other = { others }.find(|other| !partners.contains(other));
+        partners.extend(other);
         partners
     }
 

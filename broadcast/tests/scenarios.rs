@@ -181,3 +181,34 @@ fn a_node_that_never_reached_its_parent_joins_when_it_hears_it() {
         assert!(took <= SECOND, "after {alone:?} alone: {took:?} the other way");
     }
 }
+
+#[test]
+fn after_a_cut_of_any_length_both_sides_know_all_within_four_seconds() {
+    for lasts in [30, 41, 52, 63] {
+        let mut scene = cluster(5);
+        scene.run_for(SECOND);
+        scene.cut(&[0, 1], &[2, 3, 4]);
+        scene.run_for(lasts * SECOND);
+        scene.heal();
+        let took = until_at(&mut scene, &all(5), 3, 1);
+        assert!(took <= 4 * SECOND, "after {lasts} s: {took:?}");
+    }
+}
+
+#[test]
+fn nodes_that_never_heard_each_other_meet_though_the_one_that_both_know_is_dead() {
+    for seed in 0..8 {
+        let mut scene = Simulation::new(Workload::Broadcast, broadcast::node)
+            .nodes(3)
+            .latency(10)
+            .seed(seed)
+            .scenario();
+        scene.cut(&[1], &[0, 2]);
+        scene.run_for(7 * SECOND);
+        scene.kill(&[0]);
+        scene.run_for(6 * SECOND);
+        scene.heal();
+        let took = until_at(&mut scene, &[1, 2], 1, 1);
+        assert!(took <= 4 * SECOND, "seed {seed}: {took:?}");
+    }
+}

@@ -12,8 +12,11 @@ use crate::wire::Rank;
 
 /// The first pause, if the period is not shorter.
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
-/// The longest pause between two attempts.
+/// The longest pause between two attempts to get to the preferred parent.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+/// The longest pause while the root is not rank 0. There may be two trees, and values in one
+/// of them alone, which are to be in both soon after the cut between them is over.
+const LONGEST_APART: Duration = Duration::from_secs(3);
 /// The pause grows with the time that it has lasted, divided by this.
 const PATIENCE: u32 = 4;
 
@@ -69,7 +72,8 @@ impl Repair {
     /// What is due.
     pub(super) fn attempt(&mut self, now: Duration) -> Attempt {
         let Some(displaced) = &mut self.displaced else { return Attempt::default() };
-        let pause = ((now - displaced.since) / PATIENCE).clamp(self.first_pause, LONGEST_PAUSE);
+        let longest = if displaced.root == 0 { LONGEST_PAUSE } else { LONGEST_APART };
+        let pause = ((now - displaced.since) / PATIENCE).clamp(self.first_pause, longest);
         let is_due = |at: &Option<Duration>| at.is_some_and(|at| at <= now);
         let (compares, returns) = (is_due(&displaced.compare_at), is_due(&displaced.return_at));
         let root = Some(displaced.root).filter(|&root| root != 0);
