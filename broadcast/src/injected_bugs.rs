@@ -7,4 +7,16 @@ maelstrom::injected_bugs! {
     SkipLast = "skip-last",
     /// A node whose parent does not answer asks nobody else.
     GiveUp = "give-up",
+    /// A node that has just started waits for its preferred parent alone, with pauses
+    /// that double, and messages of that parent do not make it join once more.
+    WaitForParent = "wait-for-parent",
+    /// A node that has just started offers the path of a parent that has not confirmed it.
+    UnconfirmedPath = "unconfirmed-path",
+    /// A farewell ends any link to its sender, also one that was made since.
+    AnyFarewell = "any-farewell",
+    /// Every acknowledgement renews the deadline of what was sent up, also one that
+    /// confirms nothing new.
+    RenewDeadline = "renew-deadline",
+    /// A parent that was only slow counts as lost, and everybody is told so.
+    LastingChurn = "lasting-churn",
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use simulator::swarm::oracle::{valid, valid_except};
 use simulator::swarm::sightings::{self, Missing};
 use simulator::swarm::timeline::Timeline;
-use simulator::{Fault, Finished};
+use simulator::{Fault, Finished, Settings};
 
 /// How long a broadcast value has to be on its way before the death of nodes
 /// cannot lose it any more, latencies not counted: a round, the time in which a
@@ -44,36 +44,81 @@ fn window(finished: &Finished) -> Duration {
 /// acknowledged when it is killed before it could pass them on. A value is excused
 /// when, at some time, all were dead who certainly had it: the node that
 /// acknowledged it, and those that were up for [`window`] after that without any
-/// cut, loss or pause. One that was never acknowledged is excused in any case.
+/// cut, loss or pause. One that was never acknowledged is excused in any case. Nor are
+/// faults an excuse once they have been over, or as they are, for long enough.
 pub fn in_memory(finished: &Finished) -> Vec<Finding> {
     let kills = finished.settings.nemesis.iter().any(|planned| planned.fault == Fault::Kill);
     let workload = finished.report.parts.get("workload").filter(|_| kills);
-    let Some(workload) = workload else { return valid(finished) };
-    if workload.findings.iter().any(|finding| finding.kind != "lost") {
-        return valid(finished);
-    }
-    let mut findings = valid_except(finished, "workload");
+    let has_excuse = workload
+        .is_some_and(|workload| workload.findings.iter().all(|finding| finding.kind == "lost"));
+    let mut findings =
+        if has_excuse { valid_except(finished, "workload") } else { valid(finished) };
     match Timeline::read(finished) {
         Ok(timeline) => {
-            findings.extend(unexcused(finished, &timeline));
-            // After other faults, values have the longer time that the node's
-            // documentation names.
-            if finished.settings.nemesis.iter().all(|planned| planned.fault == Fault::Kill) {
-                findings.extend(not_everywhere(finished, &timeline));
-            }
+            findings.extend(has_excuse.then(|| unexcused(finished, &timeline)).flatten());
+            findings.extend(not_everywhere(finished, &timeline));
+            findings.extend(wasteful(finished));
         }
         Err(problem) => findings.push(Finding::new("unreadable", problem, Vec::new())),
     }
     findings
 }
 
-/// The values that a live node held for the window and that were not on all that were up.
-/// In a network that is not complete they may take longer.
-pub(crate) fn not_everywhere(finished: &Finished, timeline: &Timeline) -> Option<Finding> {
-    if !finished.settings.links.is_complete() {
+/// The period of the rounds of a tree in which all are children of one; none if it has none,
+/// or is deeper.
+fn flat_period(finished: &Finished) -> Option<Duration> {
+    let config = Config::parse(finished.arguments.iter().cloned(), |_| None).ok()?;
+    let is_flat = finished.settings.node_count <= config.fan_out + 1;
+    Some(config.period).filter(|period| is_flat && !period.is_zero())
+}
+
+/// How many times the messages of all rounds, each with an uplink of every child, nodes may
+/// send while nothing is wrong, however latencies vary, where all are children of one.
+const WASTE: f64 = 1.25;
+/// A false alarm costs more for a while. In a run this long some of them make no difference.
+const LONG: Duration = Duration::from_secs(60);
+
+/// More messages than rounds account for, in a long run without faults.
+fn wasteful(finished: &Finished) -> Option<Finding> {
+    let Settings { nemesis, links, node_count, time_limit, intruder, .. } = &finished.settings;
+    let period = flat_period(finished)?;
+    let is_calm = nemesis.is_empty() && links.is_complete() && !intruder;
+    if !is_calm || *time_limit < LONG {
         return None;
     }
-    let missing = match sightings::missing(finished, timeline, window(finished)) {
+    let sent = finished.figures().messages?.servers as f64;
+    let children = *node_count as f64 - 1.0;
+    let rounds = time_limit.as_secs_f64() / period.as_secs_f64() + 1.0;
+    let most = WASTE * 2.0 * children * rounds + 10.0 * (children + 1.0);
+    let text = format!("{sent} messages between nodes; at most {most:.0} were promised");
+    (sent > most).then(|| Finding::new("wasteful", text, Vec::new()))
+}
+
+/// How much longer than [`WINDOW`] the node's documentation gives it after any fault.
+const LONGER: Duration = Duration::from_secs(3);
+
+/// How long after a live node got a value it is on all that it can reach, if no fault begins
+/// or ends but kills and restarts: [`window`] where there are none but those, and in a tree
+/// in which all are children of one partitions, and otherwise twelve latencies and [`LONGER`]
+/// more.
+fn settled(finished: &Finished) -> Duration {
+    let Settings { nemesis, latency, .. } = &finished.settings;
+    let is_flat = flat_period(finished).is_some();
+    let is_mild = |fault| fault == Fault::Kill || is_flat && fault == Fault::Partition;
+    let are_mild = nemesis.iter().all(|planned| is_mild(planned.fault));
+    let longer = if are_mild { Duration::ZERO } else { LONGER + 12 * latency.mean };
+    window(finished) + longer
+}
+
+/// The values that a live node held for long enough and that were not on all that it could
+/// reach. In a network that is not complete they may take longer.
+pub(crate) fn not_everywhere(finished: &Finished, timeline: &Timeline) -> Option<Finding> {
+    let Settings { nemesis, links, .. } = &finished.settings;
+    let has_clocks = nemesis.iter().any(|planned| planned.fault == Fault::Clock);
+    if !links.is_complete() || has_clocks {
+        return None;
+    }
+    let missing = match sightings::missing(finished, timeline, settled(finished)) {
         Ok(missing) => missing,
         Err(problem) => return Some(Finding::new("unreadable", problem, Vec::new())),
     };

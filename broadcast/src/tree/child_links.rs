@@ -187,6 +187,11 @@ impl ChildLinks {
         }
     }
 
+    /// The epoch of that node's link, if it has one; 0 if it has not joined.
+    pub(super) fn epoch(&self, peer: Rank) -> Option<u64> {
+        self.0.get(&peer).map(|child| child.epoch)
+    }
+
     /// An uplink came.
     pub(super) fn on_up(&mut self, peer: Rank, up: Up, now: Duration) -> Verdict {
         match self.0.get_mut(&peer) {

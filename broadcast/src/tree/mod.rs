@@ -134,6 +134,7 @@ use std::time::Duration;
 use maelstrom::machine::Time;
 
 use crate::core::{Core, Purpose};
+use crate::injected_bugs::Bug;
 use crate::layout::Layout;
 use crate::machine::Strategy;
 use crate::wire::{Digest, Down, Message, Rank, Spread, Summary, Up, Value};
@@ -197,7 +198,7 @@ impl Tree {
         if let Some(up) = spread.up {
             self.on_up(now, from, up);
         }
-        self.children.leave(from, spread.leave);
+        self.on_farewell(from, spread.leave);
         match (spread.answer, spread.down) {
             (Some(answer), down) => self.on_answer(now, from, &answer, down.as_ref(), spread.path),
             (None, Some(down)) => self.on_down(now, from, &down, spread.path),
@@ -254,6 +255,9 @@ impl Tree {
         let Role::Child(link) = &mut self.role else { return };
         if let Some(took) = link.on_down(down, now) {
             self.core.rtt.sample(took);
+        }
+        if self.core.bugs.has(Bug::RenewDeadline) && down.ack.is_some() {
+            link.renew_deadline(now);
         }
         let own = self.core.store.fingerprint();
         let differs = down.print.is_some_and(|print| print != own);

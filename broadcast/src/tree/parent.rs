@@ -31,9 +31,15 @@ impl Tree {
     /// What this node tells others about where it stands.
     pub(super) fn offer(&self) -> Vec<Rank> {
         match &self.role {
-            Role::Child(link) if link.is_confirmed() && !link.is_in_doubt() => self.path(),
+            Role::Child(link) if self.is_sure(link) && !link.is_in_doubt() => self.path(),
             _ => vec![self.core.me],
         }
+    }
+
+    /// Whether the parent has confirmed the link.
+    fn is_sure(&self, link: &ParentLink) -> bool {
+        let has_started = self.searched.is_none();
+        link.is_confirmed() || has_started && self.core.bugs.has(Bug::UnconfirmedPath)
     }
 
     pub(super) fn is_acceptable(&self, path: &[Rank]) -> bool {
@@ -103,7 +109,8 @@ impl Tree {
     /// false alarm: then what is known of the parent that it suspected decides.
     pub(super) fn on_other_parent(&mut self, now: Duration) {
         let patience = patience(self.core.rtt.usual_timeout());
-        if self.searched.is_none_or(|searched| searched + patience < now) {
+        let is_certain = self.core.bugs.has(Bug::LastingChurn);
+        if is_certain || self.searched.is_none_or(|searched| searched + patience < now) {
             self.on_churn(now);
         }
     }
@@ -146,7 +153,8 @@ impl Tree {
     /// question was lost, or asked in vain while it was out of reach.
     pub(super) fn join_if_unconfirmed(&mut self, now: Duration, from: Rank) {
         let Role::Child(link) = &self.role else { return };
-        let is_unconfirmed = link.peer() == from && !link.is_confirmed();
+        let waits = self.core.bugs.has(Bug::WaitForParent);
+        let is_unconfirmed = link.peer() == from && !link.is_confirmed() && !waits;
         if is_unconfirmed && !self.core.is_asking_who_was_heard(Purpose::Join, from, now) {
             self.join_again(now);
         }
@@ -167,6 +175,13 @@ impl Tree {
         self.core.send(parent, Spread { leave: epoch, path, ..Spread::default() });
     }
 
+    /// The link of that epoch ends, if a message names one.
+    pub(super) fn on_farewell(&mut self, from: Rank, epoch: u64) {
+        let newest = self.children.epoch(from).filter(|_| epoch != 0);
+        let newest = newest.filter(|_| self.core.bugs.has(Bug::AnyFarewell));
+        self.children.leave(from, newest.unwrap_or(epoch));
+    }
+
     /// The parent cannot be one any more: searches another one.
     pub(super) fn detach(&mut self, now: Duration) {
         if matches!(&self.role, Role::Child(link) if link.was_confirmed()) {
@@ -177,6 +192,10 @@ impl Tree {
 
     /// The parent is silent: searches another one.
     pub(super) fn give_up_on_parent(&mut self, now: Duration) {
+        if self.core.bugs.has(Bug::LastingChurn) {
+            self.detach(now);
+            return;
+        }
         if let Role::Child(link) = &self.role
             && link.was_confirmed()
         {
@@ -207,6 +226,10 @@ impl Tree {
             return;
         }
         self.core.rtt.timed_out();
+        if self.core.bugs.has(Bug::WaitForParent) {
+            self.join_again(now);
+            return;
+        }
         let near = self.core.peers.reachable(PROBED);
         if near.is_empty() {
             self.search(now, Scope::Wide);

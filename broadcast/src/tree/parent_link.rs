@@ -217,7 +217,7 @@ impl ParentLink {
             // counts: if an uplink was lost, those that follow it are answered with the
             // same position for as long as there are any.
             if has_advanced {
-                self.confirm_by = self.confirm_by.map(|_| now + self.patience());
+                self.renew_deadline(now);
             }
             return None;
         }
@@ -226,6 +226,11 @@ impl ParentLink {
         let took = (now - self.sent_at.take()?).saturating_sub(held);
         self.rtt.sample(took);
         Some(took)
+    }
+
+    /// What is not confirmed yet has as much time as if it had just been sent.
+    pub(super) fn renew_deadline(&mut self, now: Duration) {
+        self.confirm_by = self.confirm_by.map(|_| now + self.patience());
     }
 
     /// All up to this position is sent, or need not be.

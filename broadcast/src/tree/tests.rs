@@ -5,6 +5,7 @@ use rand::rngs::StdRng;
 
 use super::*;
 use crate::config::Config;
+use crate::injected_bugs::Bugs;
 use crate::wire::{Answer, LogId, Run};
 
 const MS: Duration = Duration::from_millis(1);
@@ -156,16 +157,15 @@ fn a_child_keeps_its_path_and_offers_none_while_its_parent_is_in_doubt() {
 
 #[test]
 fn a_node_that_has_just_started_offers_no_path_that_nobody_confirmed() {
-    let mut tree = Tree::new(core(1), 32);
-    tree.start(MS);
-    tree.core.outbox.clear();
-    tree.receive(
-        5 * MS,
-        2,
-        Message::Digest(Digest { nonce: 7, path: vec![2], ..Digest::default() }),
-    );
-    let sent = std::mem::take(&mut tree.core.outbox);
-    assert!(matches!(&sent[..], [(2, Message::Spread(spread))] if spread.path == [1]), "{sent:?}");
+    for (bug, offered) in [(None, vec![1]), (Some(Bug::UnconfirmedPath), vec![0, 1])] {
+        let mut tree = Tree::new(core(1), 32);
+        tree.core.bugs = bug.map(Bugs::only).unwrap_or_default();
+        tree.start(MS);
+        tree.core.outbox.clear();
+        let question = Digest { nonce: 7, path: vec![2], ..Digest::default() };
+        tree.receive(5 * MS, 2, Message::Digest(question));
+        assert_eq!(path_told(&mut tree, 2), offered);
+    }
 }
 
 #[test]
@@ -300,5 +300,19 @@ fn a_value_behind_a_hole_that_nobody_fills_is_passed_on_within_a_second() {
         let wake = root.deadline().expect("a value that waits");
         assert!(wake < 1000 * MS, "{wake:?}");
         root.run_due(wake);
+    }
+}
+
+#[test]
+fn a_farewell_that_comes_after_the_next_question_to_join_ends_nothing() {
+    for bug in [None, Some(Bug::AnyFarewell)] {
+        let (mut tree, _) = child();
+        tree.core.bugs = bug.map(Bugs::only).unwrap_or_default();
+        for nonce in [5, 6] {
+            let joins = Digest { nonce, path: vec![2], join: Some(0), ..Digest::default() };
+            tree.receive(20 * MS, 2, Message::Digest(joins));
+        }
+        tree.receive(30 * MS, 2, Message::Spread(Spread { leave: 5, ..Spread::default() }));
+        assert_eq!(tree.children.has_joined(2), bug.is_none());
     }
 }
