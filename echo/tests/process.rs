@@ -35,15 +35,16 @@ fn stuck() -> (Child, Child, ChildStdout) {
     (node, writer, output)
 }
 
-/// Waits for the node's end, which comes when the time for output is over.
+/// Waits for the node's end, which comes when the time for output is over. How long that
+/// is at most, the library's own tests say, whose clock nothing else slows down.
 fn assert_ends(mut node: Child) {
     let begun = Instant::now();
     let status = loop {
         match node.try_wait().unwrap() {
             Some(status) => break status,
-            None if begun.elapsed() > Duration::from_secs(6) => {
+            None if begun.elapsed() > Duration::from_secs(60) => {
                 node.kill().unwrap();
-                panic!("it still ran 6 s later");
+                panic!("it still ran a minute later");
             }
             None => thread::sleep(Duration::from_millis(20)),
         }

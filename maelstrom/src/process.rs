@@ -184,3 +184,23 @@ fn unguarded_output() -> Pin<Box<dyn AsyncWrite>> {
         Err(_not_a_pipe) => Box::pin(tokio::io::stdout()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_output_that_nobody_reads_fails_within_six_seconds_of_the_end_of_input() {
+        let (_unread, inner) = tokio::io::duplex(64);
+        let hung_up = Box::pin(sleep(Duration::from_secs(60)).fuse());
+        let mut output = Output { inner: Box::pin(inner), hung_up, grace: None };
+        let begun = Instant::now();
+        let error = output.write_all(&[b'x'; 65]).await.unwrap_err();
+        assert!(is_unread(&error), "{error}");
+        let took = begun.elapsed() - Duration::from_secs(60);
+        assert!((4..6).contains(&took.as_secs()), "{took:?}");
+    }
+}

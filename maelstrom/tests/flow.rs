@@ -234,6 +234,19 @@ async fn shutdown_ends_the_node_as_the_end_of_input_does() {
     assert!(output.ends_with("\"wait_ok\",\"in_reply_to\":1}}\n"), "{output}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_ends_a_node_whose_output_nobody_reads_within_six_seconds() {
+    let (_unread, output) = tokio::io::duplex(64);
+    let (mut ours, theirs) = tokio::io::duplex(1 << 16);
+    let requests: Vec<String> = (0..100).map(echo).collect();
+    ours.write_all(format!("{INIT}\n{}\n", requests.join("\n")).as_bytes()).await.unwrap();
+    let begun = Instant::now();
+    let shutdown = sleep(Duration::from_secs(1));
+    node().run_until(BufReader::new(theirs), output, Host::seeded(1), shutdown).await.unwrap();
+    let took = begun.elapsed() - Duration::from_secs(1);
+    assert!((4..6).contains(&took.as_secs()), "{took:?}");
+}
+
 #[tokio::test]
 async fn a_broken_output_ends_the_node_with_an_error() {
     let (reader, writer) = tokio::io::duplex(64);
