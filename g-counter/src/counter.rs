@@ -1,14 +1,14 @@
 //! The counter as a state machine.
 //!
-//! It joins the parts: the [`Ledger`] writes this node's share, the [`Table`]
-//! knows all shares, [`Links`] spread them, [`Lookups`] fetch what neighbours do
+//! It joins the parts: the [`Slot`] writes this node's contribution, the [`View`]
+//! knows all contributions, [`Links`] spread them, [`Lookups`] fetch what neighbours do
 //! not tell.
 //!
-//! Always: the table contains only shares that were in the service, so what a
-//! read returns has happened, and what one life has read no later read of it
+//! Always: the view contains only contributions that were in the service, so what a
+//! read returns has happened, and what one incarnation has read no later read of it
 //! lacks.
 //!
-//! [`Ledger`]: crate::ledger
+//! [`Slot`]: crate::slot
 
 use std::convert::Infallible;
 use std::mem;
@@ -19,13 +19,13 @@ use maelstrom::machine::{
 };
 use maelstrom::{CallError, Definite, Error};
 
+use crate::contribution::Contribution;
 use crate::gossip::{Gossip, Links};
 use crate::injected_bugs::{Bug, Bugs};
 use crate::integer::Integer;
-use crate::ledger::{Ledger, NoAnswer, key};
 use crate::lookup::Lookups;
-use crate::share::Share;
-use crate::table::Table;
+use crate::slot::{NoAnswer, Slot, key};
+use crate::view::View;
 
 /// How long a lookup waits.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -66,11 +66,11 @@ pub enum Call {
 #[derive(Debug)]
 pub struct Counter {
     members: Members,
-    ledger: Ledger,
-    table: Table,
+    slot: Slot,
+    view: View,
     links: Links,
     lookups: Lookups,
-    /// Reads that came before this life had begun.
+    /// Reads that came before this incarnation had begun.
     readers: Vec<Client>,
     bugs: Bugs,
 }
@@ -80,8 +80,8 @@ impl Counter {
     pub fn new(members: Members, nonce: u64, bugs: Bugs) -> Self {
         let nonce = if bugs.has(Bug::SameNonce) { 7 } else { nonce };
         Self {
-            ledger: Ledger::new(key(&members, members.me()), nonce, bugs),
-            table: Table::default(),
+            slot: Slot::new(key(&members, members.me()), nonce, bugs),
+            view: View::default(),
             links: Links::new(members.clone()),
             lookups: Lookups::default(),
             readers: Vec::new(),
@@ -91,12 +91,12 @@ impl Counter {
     }
 
     /// A client reads. It is answered at once from what is known here, except
-    /// that a life that has only just begun first has to find out what the
-    /// lives before it have added: a read contains every add that this node
+    /// that an incarnation that has only just begun first has to find out what the
+    /// incarnations before it have added: a read contains every add that this node
     /// ever acknowledged. Whether what is known here is up to date is found out
     /// meanwhile, for the next read.
     fn read(&mut self, client: Client, now: Time, out: &mut Outputs<Self>) {
-        if self.ledger.confirmed().is_none() {
+        if self.slot.confirmed().is_none() {
             return self.readers.push(client);
         }
         if !self.bugs.has(Bug::NeverAsk) {
@@ -106,7 +106,7 @@ impl Counter {
     }
 
     fn tell_value(&self, client: Client, out: &mut Outputs<Self>) {
-        let value = self.table.total().clone();
+        let value = self.view.total().clone();
         if self.bugs.has(Bug::NarrowSums) && value > i64::MAX.into() {
             return out.fail(client, Error::new(Definite::PreconditionFailed, "out of range"));
         }
@@ -115,11 +115,12 @@ impl Counter {
 
     fn returned(&mut self, call: Call, answer: Answer, now: Time, out: &mut Outputs<Self>) {
         let confirmed = match call {
-            Call::Write => self.ledger.written(known(answer.done()), now, out),
+            Call::Write => self.slot.written(known(answer.done()), now, out),
             Call::Check => {
                 let found = known(answer.value());
-                let found = found.map(|share| share.unwrap_or_else(Share::unwritten));
-                self.ledger.found(found, now, out)
+                let found =
+                    found.map(|contribution| contribution.unwrap_or_else(Contribution::unwritten));
+                self.slot.found(found, now, out)
             }
             Call::Freshen(nodes) => {
                 if let Err(error) = answer.done() {
@@ -129,19 +130,19 @@ impl Counter {
             }
             Call::LookUp(node) => return self.looked_up(node, answer.value()),
         };
-        if let Some(share) = confirmed {
-            self.confirmed(share, now, out);
+        if let Some(contribution) = confirmed {
+            self.confirmed(contribution, now, out);
         }
     }
 
-    /// This node's share is known to be in the service.
-    fn confirmed(&mut self, share: Share, now: Time, out: &mut Outputs<Self>) {
-        if share.is_fence() {
-            self.links.begin(share.incarnation);
+    /// This node's contribution is known to be in the service.
+    fn confirmed(&mut self, contribution: Contribution, now: Time, out: &mut Outputs<Self>) {
+        if contribution.is_fence() {
+            self.links.begin(contribution.incarnation);
         }
-        self.table.learn(self.members.me(), share, None);
+        self.view.learn(self.members.me(), contribution, None);
         mem::take(&mut self.readers).into_iter().for_each(|client| self.tell_value(client, out));
-        self.ledger.flush(now, out);
+        self.slot.flush(now, out);
     }
 
     fn look_up(&self, node: Rank, out: &mut Outputs<Self>) {
@@ -149,11 +150,11 @@ impl Counter {
         out.call(Call::LookUp(node), read.timeout(PATIENCE));
     }
 
-    fn looked_up(&mut self, node: Rank, found: Result<Option<Share>, CallError>) {
+    fn looked_up(&mut self, node: Rank, found: Result<Option<Contribution>, CallError>) {
         match found {
             Ok(None) => {}
-            Ok(Some(share)) => {
-                if self.table.learn(node, share, None) {
+            Ok(Some(contribution)) => {
+                if self.view.learn(node, contribution, None) {
                     self.lookups.succeeded();
                 }
             }
@@ -163,10 +164,10 @@ impl Counter {
 
     /// Sends what is due to neighbours, and looks up what they do not tell.
     fn do_what_is_due(&mut self, now: Time, out: &mut Outputs<Self>) {
-        self.links.tell(now, &self.table, out);
+        self.links.tell(now, &self.view, out);
         if let Some(nodes) = self.lookups.due(now, &self.links, &self.members) {
             let fresh = format!("fresh/{}", self.members.id(self.members.me()));
-            let value = (self.ledger.nonce(), self.lookups.rounds());
+            let value = (self.slot.nonce(), self.lookups.rounds());
             let write = ServiceCall::write(Service::SeqKv, fresh, &value);
             out.call(Call::Freshen(nodes), write.timeout(PATIENCE));
         }
@@ -174,7 +175,7 @@ impl Counter {
 
     fn give_up(&mut self, client: Client, out: &mut Outputs<Self>) {
         self.readers.retain(|&reader| reader != client);
-        self.ledger.give_up(client, out);
+        self.slot.give_up(client, out);
     }
 }
 
@@ -187,14 +188,14 @@ impl Machine for Counter {
 
     fn handle(&mut self, now: Time, input: Input<Self>, out: &mut Outputs<Self>) {
         match input {
-            Input::Start => self.ledger.start(now, out),
+            Input::Start => self.slot.start(now, out),
             Input::Request(client, Request::Add(delta)) => {
-                self.ledger.add(client, delta);
-                self.ledger.flush(now, out);
+                self.slot.add(client, delta);
+                self.slot.flush(now, out);
             }
             Input::Request(client, Request::Read) => self.read(client, now, out),
             Input::GiveUp(client) => self.give_up(client, out),
-            Input::Message(from, gossip) => self.links.receive(from, gossip, now, &mut self.table),
+            Input::Message(from, gossip) => self.links.receive(from, gossip, now, &mut self.view),
             Input::Returned(call, answer) => self.returned(call, answer, now, out),
             Input::Written(_) | Input::WriteFailed(_) | Input::Wake => {}
         }
@@ -203,7 +204,7 @@ impl Machine for Counter {
 
     /// Never, when everything is known to be known.
     fn deadline(&self) -> Option<Time> {
-        let tell = self.links.deadline(&self.table);
+        let tell = self.links.deadline(&self.view);
         let look = self.lookups.deadline(&self.links);
         tell.into_iter().chain(look).min()
     }
@@ -235,8 +236,12 @@ mod tests {
         let own = NodeId::from("n0");
         let members = Members::new(&own, &["n1".into()]);
         let mut counter = Counter::new(members, 7, Bugs::default());
-        let share =
-            |sequence, sum| Share { incarnation: 1, nonce: 9, sequence, sum: i64::into(sum) };
+        let contribution = |sequence, sum| Contribution {
+            incarnation: 1,
+            nonce: 9,
+            sequence,
+            sum: i64::into(sum),
+        };
         let gossip = Gossip {
             incarnation: 1,
             version: 1,
@@ -244,9 +249,9 @@ mod tests {
             seen_incarnation: 1,
             seen_version: 0,
             ask: false,
-            shares: BTreeMap::from([(own, share(4, 40))]),
+            contributions: BTreeMap::from([(own, contribution(4, 40))]),
         };
-        let shown = serde_json::value::to_raw_value(&share(2, 20)).unwrap();
+        let shown = serde_json::value::to_raw_value(&contribution(2, 20)).unwrap();
         let mut out = Outputs::default();
         for input in [
             Input::Start,

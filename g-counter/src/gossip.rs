@@ -3,10 +3,10 @@
 //!
 //! The first two nodes are *hubs*: they are neighbours of everybody, and nobody
 //! else is. Two, because a silent cluster cannot notice that its only hub is
-//! gone. A share reaches everybody in at most two hops, over 2n − 3 links.
+//! gone. A contribution reaches everybody in at most two hops, over 2n − 3 links.
 //!
 //! Over a link goes at most one message per [`PERIOD`] in each direction,
-//! however many adds there are: the shares that changed since what the other
+//! however many adds there are: the contributions that changed since what the other
 //! side has acknowledged. The message is also the acknowledgement of what came
 //! the other way. What was confirmed is known everywhere two periods and two
 //! latencies later. A link that has been quiet for a period sends at once.
@@ -18,11 +18,11 @@
 //!
 //! Always:
 //!
-//! - What a link has as `acked`, the present life of the other side knows:
-//!   every change of our table up to that version, or newer ones. A message
+//! - What a link has as `acked`, the present incarnation of the other side knows:
+//!   every change of our view up to that version, or newer ones. A message
 //!   says from which version on it speaks (`since`), and is counted only if
-//!   what was before is known; so a life that has just begun does not pass for
-//!   the one that acknowledged. Lives are told apart by their incarnation,
+//!   what was before is known; so an incarnation that has just begun does not pass for
+//!   the one that acknowledged. Incarnations are told apart by their number,
 //!   which only rises.
 //! - A message with news is repeated until it is acknowledged, ever more
 //!   rarely while nothing is heard. When all is acknowledged, nothing is sent.
@@ -32,7 +32,7 @@
 //!   for it may be the one that cannot hear who adds.
 //!
 //! Both together: links between living nodes that are connected in the end make
-//! all tables equal in the end, and then fall silent.
+//! all views equal in the end, and then fall silent.
 //!
 //! What is left to others: the service, and what to do about silent neighbours.
 
@@ -43,9 +43,9 @@ use maelstrom::machine::{Members, Outputs, Rank, Time};
 use maelstrom::{Backoff, Message, NodeId};
 use serde::{Deserialize, Serialize};
 
+use crate::contribution::Contribution;
 use crate::counter::Counter;
-use crate::share::Share;
-use crate::table::Table;
+use crate::view::View;
 
 /// The shortest time between two messages over a link in one direction.
 pub const PERIOD: Duration = Duration::from_millis(500);
@@ -62,20 +62,21 @@ const HUBS: usize = 2;
 /// One node's news to another, and its acknowledgement of the other's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gossip {
-    /// The life of the sender.
+    /// The incarnation of the sender.
     pub incarnation: u64,
-    /// The version of the sender's table.
+    /// The version of the sender's view.
     pub version: u64,
     /// The version up to which the receiver knows it already, to the sender's
     /// knowledge.
     pub since: u64,
-    /// The latest life of the receiver that the sender has heard of, 0 if none.
+    /// The latest incarnation of the receiver that the sender has heard of, 0 if none.
     pub seen_incarnation: u64,
-    /// The version up to which the sender knows that life's table.
+    /// The version up to which the sender knows that incarnation's view.
     pub seen_version: u64,
-    /// What changed in the sender's table after `since`, without what the
+    /// What changed in the sender's view after `since`, without what the
     /// receiver has itself told.
-    pub shares: BTreeMap<NodeId, Share>,
+    #[serde(rename = "shares")]
+    pub contributions: BTreeMap<NodeId, Contribution>,
     /// Whether it is to be answered even if there is nothing new.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ask: bool,
@@ -88,11 +89,11 @@ impl Message for Gossip {
 /// What is known of a neighbour.
 #[derive(Debug, Default)]
 struct Link {
-    /// Its present life, 0 before it was heard of.
+    /// Its present incarnation, 0 before it was heard of.
     incarnation: u64,
-    /// Up to which version it knows our table.
+    /// Up to which version it knows our view.
     acked: u64,
-    /// Up to which version we know its table.
+    /// Up to which version we know its view.
     seen: u64,
     /// Whether something it told is not acknowledged yet, or a question not answered.
     owes: bool,
@@ -112,8 +113,8 @@ impl Link {
         self.sent.map_or(Time::ZERO, |sent| sent + PACE.step(self.unanswered))
     }
 
-    fn is_due(&self, neighbour: Rank, table: &Table) -> bool {
-        self.owes || self.asks || table.news_for(neighbour, self.acked).next().is_some()
+    fn is_due(&self, neighbour: Rank, view: &View) -> bool {
+        self.owes || self.asks || view.news_for(neighbour, self.acked).next().is_some()
     }
 
     fn is_silent(&self) -> bool {
@@ -125,7 +126,7 @@ impl Link {
 #[derive(Debug)]
 pub(crate) struct Links {
     members: Members,
-    /// This node's life; nothing is sent before it has a number.
+    /// This node's incarnation; nothing is sent before it has a number.
     incarnation: u64,
     links: BTreeMap<Rank, Link>,
 }
@@ -143,7 +144,7 @@ impl Links {
         Self { members, incarnation: 0, links }
     }
 
-    /// This node's life has got its number. Neighbours take it for one of which
+    /// This node's incarnation has got its number. Neighbours take it for one of which
     /// they know nothing, so they are told everything.
     pub(crate) fn begin(&mut self, incarnation: u64) {
         self.incarnation = incarnation;
@@ -152,21 +153,21 @@ impl Links {
         }
     }
 
-    /// Takes a message. One from an earlier life than the present, or not from
-    /// a neighbour, says nothing about links, but its shares are as good as any.
-    pub(crate) fn receive(&mut self, from: Rank, gossip: Gossip, now: Time, table: &mut Table) {
+    /// Takes a message. One from an earlier incarnation than the present, or not from
+    /// a neighbour, says nothing about links, but its contributions are as good as any.
+    pub(crate) fn receive(&mut self, from: Rank, gossip: Gossip, now: Time, view: &mut View) {
         let Self { members, incarnation, links } = self;
         let link = links.get_mut(&from).filter(|link| link.incarnation <= gossip.incarnation);
         let holder = link.is_some().then_some(from);
         if let Some(link) = link {
             if link.incarnation < gossip.incarnation {
-                table.forget_holder(from);
+                view.forget_holder(from);
             }
-            link.hear(&gossip, *incarnation, now, table.version());
+            link.hear(&gossip, *incarnation, now, view.version());
         }
-        for (origin, share) in gossip.shares {
+        for (origin, contribution) in gossip.contributions {
             if let Some(origin) = members.rank(&origin) {
-                table.learn(origin, share, holder);
+                view.learn(origin, contribution, holder);
             }
         }
         if holder.is_some() && gossip.ask && is_hub(self.members.me()) && !is_hub(from) {
@@ -182,23 +183,24 @@ impl Links {
     }
 
     /// Sends the messages that are due.
-    pub(crate) fn tell(&mut self, now: Time, table: &Table, out: &mut Outputs<Counter>) {
+    pub(crate) fn tell(&mut self, now: Time, view: &View, out: &mut Outputs<Counter>) {
         let Self { members, incarnation, links } = self;
         if *incarnation == 0 {
             return;
         }
         for (&to, link) in links {
-            if link.ready() <= now && link.is_due(to, table) {
-                let news = table.news_for(to, link.acked);
-                let news = news.map(|(node, share)| (members.id(node).clone(), share.clone()));
-                out.send(to, link.speak(news.collect(), *incarnation, now, table.version()));
+            if link.ready() <= now && link.is_due(to, view) {
+                let news = view.news_for(to, link.acked);
+                let news = news
+                    .map(|(node, contribution)| (members.id(node).clone(), contribution.clone()));
+                out.send(to, link.speak(news.collect(), *incarnation, now, view.version()));
             }
         }
     }
 
     /// When the next message will be due, if nothing happens before.
-    pub(crate) fn deadline(&self, table: &Table) -> Option<Time> {
-        let due = self.links.iter().filter(|(to, link)| link.is_due(**to, table));
+    pub(crate) fn deadline(&self, view: &View) -> Option<Time> {
+        let due = self.links.iter().filter(|(to, link)| link.is_due(**to, view));
         let earliest = due.map(|(_, link)| link.ready()).min();
         earliest.filter(|_| self.incarnation != 0)
     }
@@ -220,7 +222,7 @@ impl Links {
 }
 
 impl Link {
-    /// Takes what a message says about the link, from the present life of the
+    /// Takes what a message says about the link, from the present incarnation of the
     /// other side or a newer one.
     fn hear(&mut self, gossip: &Gossip, own_incarnation: u64, now: Time, own_version: u64) {
         if gossip.incarnation > self.incarnation {
@@ -234,12 +236,12 @@ impl Link {
         if gossip.since <= self.seen {
             self.seen = self.seen.max(gossip.version);
         }
-        self.owes |= gossip.ask || !gossip.shares.is_empty();
+        self.owes |= gossip.ask || !gossip.contributions.is_empty();
     }
 
     fn speak(
         &mut self,
-        shares: BTreeMap<NodeId, Share>,
+        contributions: BTreeMap<NodeId, Contribution>,
         incarnation: u64,
         now: Time,
         version: u64,
@@ -247,19 +249,18 @@ impl Link {
         self.owes = false;
         self.sent = Some(now);
         // An acknowledgement alone is not answered.
-        self.unanswered += u32::from(self.asks || !shares.is_empty());
+        self.unanswered += u32::from(self.asks || !contributions.is_empty());
         Gossip {
             incarnation,
             version,
             since: self.acked,
             seen_incarnation: self.incarnation,
             seen_version: self.seen,
-            shares,
+            contributions,
             ask: self.asks,
         }
     }
 }
 
 #[cfg(test)]
-#[path = "gossip_tests.rs"]
 mod tests;

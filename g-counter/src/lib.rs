@@ -1,7 +1,7 @@
-//! Challenge 4: a counter whose nodes keep their shares in `seq-kv`.
+//! Challenge 4: a counter whose nodes keep their contributions in `seq-kv`.
 //!
-//! Each node adds up what its own clients add, its *share*, under a key of its
-//! own, and knows the shares of all; their sum is the counter. No two nodes
+//! Each node adds up what its own clients add, its *contribution*, under a key of its
+//! own, and knows the contributions of all; their sum is the counter. No two nodes
 //! ever write the same key, so nobody waits for anybody, and every node serves
 //! adds and reads as long as it reaches the service, however the nodes are cut
 //! off from each other.
@@ -26,7 +26,7 @@
 //!   at once take two.
 //! - A read is answered from memory. Has nothing been heard of a neighbour for 2 s, the
 //!   node asks it, so that the next read is up to date.
-//! - Confirmed shares spread by gossip, a few messages a second and link
+//! - Confirmed contributions spread by gossip, a few messages a second and link
 //!   whatever the load ([`gossip`](Gossip)), and from the service where gossip
 //!   does not get through. Nothing is sent when there is nothing new and nobody reads.
 //!
@@ -56,8 +56,8 @@
 //!
 //! # Why no acknowledged add is lost or counted twice
 //!
-//! 1. Every value that is written to a key contains the incarnation and the
-//!    nonce of the life that writes it, and a sequence number: no value is
+//! 1. Every value that is written to a key contains the number and the
+//!    nonce of the incarnation that writes it, and a sequence number: no value is
 //!    written twice. A write is a compare-and-set, so a key goes through a chain
 //!    of values, in which each expects the one before it, and a write that was
 //!    late, doubled or overtaken fails. The chain's sums differ by exactly the
@@ -65,20 +65,20 @@
 //! 2. A write is repeated as it was, not made anew, until the service says that
 //!    it is done, or the key is found to be what the write makes of it. `seq-kv`
 //!    may show the past, but never a value that was not there, so finding it
-//!    proves the same. Only then are its adds acknowledged and its share told to
+//!    proves the same. Only then are its adds acknowledged and its contribution told to
 //!    others.
-//! 3. A life that begins may find its key as it was some time ago. So before it
+//! 3. An incarnation that begins may find its key as it was some time ago. So before it
 //!    counts anything it moves the key to its own incarnation: each value of the
 //!    chain can be replaced once, so this succeeds only from the chain's end, which
 //!    contains every add that was ever acknowledged here. After it, what former
-//!    lives have still on its way fails.
-//! 4. What nodes know of each other's shares are values of those chains, and
+//!    incarnations have still on its way fails.
+//! 4. What nodes know of each other's contributions are values of those chains, and
 //!    they keep the later of two. So all nodes that know the ends of all chains
 //!    agree, and the ends are told until that is acknowledged.
 //!
 //! None of this asks for more than sequential consistency: nothing relies on a read
 //! being fresh, nor on a write making the next one so. What is relied on beyond it
-//! is liveness alone, and only where a life begins: that the service, asked again to
+//! is liveness alone, and only where an incarnation begins: that the service, asked again to
 //! change what it shows, sooner or later shows a node its own key's present. (Were it
 //! to show the same past for ever, the node would wait for ever rather than lose
 //! anything.) Reads converge by gossip. That they also do while nodes are dead or cut
@@ -88,7 +88,7 @@
 //! # Choices
 //!
 //! - `init` is answered at once. Requests that arrive before the key has been
-//!   taken over, which takes one round trip for a node's first life and three
+//!   taken over, which takes one round trip for a node's first incarnation and three
 //!   for a later one, wait for it instead of being refused: a refusal would
 //!   count against availability, and clients wait for seconds.
 //! - Sums are integers of any size, in memory, between nodes, in the service and in
@@ -96,14 +96,14 @@
 //!   has at most a thousand digits ([`MAX_DIGITS`]); a longer one is malformed.
 //! - An add of 0 needs no write.
 
+mod contribution;
 pub mod counter;
 mod gossip;
 pub mod injected_bugs;
 mod integer;
-mod ledger;
 mod lookup;
-mod share;
-mod table;
+mod slot;
+mod view;
 
 use maelstrom::machine::{Driver, draw_incarnation};
 use maelstrom::{Context, Empty, Error, Node};
@@ -111,10 +111,10 @@ use maelstrom::{Context, Empty, Error, Node};
 use crate::counter::Reply;
 use crate::injected_bugs::Bugs;
 
+pub use contribution::Contribution;
 pub use counter::Counter;
 pub use gossip::{Gossip, PERIOD};
 pub use integer::{Integer, MAX_DIGITS};
-pub use share::Share;
 
 maelstrom::message_types! {
     /// `{"type":"add","delta":…}`, answered `{"type":"add_ok"}`.
@@ -147,7 +147,7 @@ pub fn node_with(bugs: Bugs) -> Node<Driver<Counter>> {
 }
 
 /// A node of the workload `pn-counter`, which takes negative deltas as well: a
-/// share may be any sum, since it is not the larger but the later that counts.
+/// contribution may be any sum, since it is not the larger but the later that counts.
 pub fn pn_node() -> Node<Driver<Counter>> {
     pn_node_with(Bugs::default())
 }

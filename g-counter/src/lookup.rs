@@ -1,4 +1,4 @@
-//! What a node does about neighbours that do not answer: it looks their shares
+//! What a node does about neighbours that do not answer: it looks their contributions
 //! up in the service, which may be reachable when they are not.
 //!
 //! So an acknowledged add is seen by the others even if its node never comes
@@ -6,7 +6,7 @@
 //! All keys in question are looked up at once: those of the silent neighbours, or of all
 //! nodes where no neighbour answers. A round that brings nothing new doubles the time to
 //! the next, up to four seconds, whatever the number of nodes.
-//! Nothing relies on them being fresh: what one brings is a share that
+//! Nothing relies on them being fresh: what one brings is a contribution that
 //! was in the service once, however old, and joins what is known. Before a round the
 //! node writes a value that never was there, under a key of its own: Maelstrom's
 //! `seq-kv` shows it the present after that. (One that keeps its promise and no more

@@ -1,7 +1,7 @@
-//! This node's own key: taking it over at the start of a life, and writing
+//! This node's own key: taking it over at the start of an incarnation, and writing
 //! adds to it, a batch at a time.
 //!
-//! At most one request of the ledger is under way, and it is one of two: a
+//! At most one request of the slot is under way, and it is one of two: a
 //! compare-and-set of a [`Step`], or a read that asks what became of it.
 //!
 //! ```text
@@ -20,17 +20,17 @@
 //!   happen once only: every value written is new, so the value that it expects
 //!   is gone for good afterwards. Whatever delayed or doubled copies of it are
 //!   still on their way find nothing to replace.
-//! - The value that it writes contains this life's nonce and is written by no
+//! - The value that it writes contains this incarnation's nonce and is written by no
 //!   other step, so to find it proves that the step has happened, however old
 //!   the state of the service that was looked at. To find anything else proves
 //!   nothing, nor does a refused compare-and-set: both may be answers from the
 //!   past, or the refusal that of a second copy.
-//! - A life's first step is a fence: the sum that the key is found to have under a
+//! - An incarnation's first step is a fence: the sum that the key is found to have under a
 //!   new incarnation. It can replace the newest value only: a key is changed by
 //!   nothing but a compare-and-set from one value to a new one, so each value but
 //!   the newest has been replaced already, and in no order of the operations could
 //!   it be replaced twice. So once the fence is in, it contains all that former
-//!   lives were told is done; and what they still have on its way expects a value
+//!   incarnations were told is done; and what they still have on its way expects a value
 //!   from before the fence, and fails. Before that nothing is counted.
 //!
 //! What is left to others: carrying the requests out, and everything about the
@@ -42,10 +42,10 @@ use std::time::Duration;
 use maelstrom::machine::{Client, Members, Outputs, Rank, RoundTrip, Service, ServiceCall, Time};
 use maelstrom::{Backoff, Error};
 
+use crate::contribution::Contribution;
 use crate::counter::{Call, Counter, Reply};
 use crate::injected_bugs::{Bug, Bugs};
 use crate::integer::Integer;
-use crate::share::Share;
 
 /// How long a request waits for its answer at least. (With less, the long tail
 /// of exponentially distributed latencies would cause repetitions.)
@@ -58,7 +58,7 @@ const PAUSES: Backoff =
 
 type Out = Outputs<Counter>;
 
-/// The key that holds a node's share.
+/// The key that holds a node's contribution.
 pub(crate) fn key(members: &Members, node: Rank) -> String {
     format!("counter/{}", members.id(node))
 }
@@ -71,8 +71,8 @@ pub(crate) struct NoAnswer;
 /// A change of the key.
 #[derive(Clone, Debug)]
 struct Step {
-    from: Share,
-    to: Share,
+    from: Contribution,
+    to: Contribution,
 }
 
 impl Step {
@@ -90,13 +90,13 @@ enum Phase {
 
 /// The state of this node's own key.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct Slot {
     key: String,
-    /// This life's own, see [`Share::nonce`].
+    /// This incarnation's own, see [`Contribution::nonce`].
     nonce: u64,
     phase: Phase,
     /// What certainly is in the service; nothing before the fence.
-    confirmed: Option<Share>,
+    confirmed: Option<Contribution>,
     /// The adds that the present step contains.
     in_flight: Vec<Client>,
     /// The adds that the next one will contain.
@@ -110,7 +110,7 @@ pub(crate) struct Ledger {
     bugs: Bugs,
 }
 
-impl Ledger {
+impl Slot {
     pub(crate) fn new(key: String, nonce: u64, bugs: Bugs) -> Self {
         Self {
             key,
@@ -126,22 +126,22 @@ impl Ledger {
         }
     }
 
-    /// Begins this life, with the guess that there was none before.
+    /// Begins this incarnation, with the guess that there was none before.
     pub(crate) fn start(&mut self, now: Time, out: &mut Out) {
         if self.bugs.has(Bug::BlindFence) {
-            let from = Share::unwritten();
+            let from = Contribution::unwritten();
             return self.check(Step { to: from.fenced(self.nonce), from }, now, out);
         }
-        self.fence(Share::unwritten(), now, out);
+        self.fence(Contribution::unwritten(), now, out);
     }
 
-    /// This life's own number.
+    /// This incarnation's own number.
     pub(crate) fn nonce(&self) -> u64 {
         self.nonce
     }
 
     /// What certainly is in the service; nothing before the fence.
-    pub(crate) fn confirmed(&self) -> Option<&Share> {
+    pub(crate) fn confirmed(&self) -> Option<&Contribution> {
         self.confirmed.as_ref()
     }
 
@@ -176,7 +176,7 @@ impl Ledger {
         answer: Result<bool, NoAnswer>,
         now: Time,
         out: &mut Out,
-    ) -> Option<Share> {
+    ) -> Option<Contribution> {
         let Phase::Writing(step) = self.phase.clone() else { return None };
         self.measure(answer.is_ok(), now);
         if answer == Ok(true) {
@@ -190,10 +190,10 @@ impl Ledger {
     /// Takes what the key was found to be; returns what is newly confirmed.
     pub(crate) fn found(
         &mut self,
-        answer: Result<Share, NoAnswer>,
+        answer: Result<Contribution, NoAnswer>,
         now: Time,
         out: &mut Out,
-    ) -> Option<Share> {
+    ) -> Option<Contribution> {
         let Phase::Checking(step) = self.phase.clone() else { return None };
         self.measure(answer.is_ok(), now);
         self.failures += 1;
@@ -232,7 +232,7 @@ impl Ledger {
         out.fail(client, Error::unavailable("the node is shutting down; nothing was added"));
     }
 
-    fn fence(&mut self, from: Share, now: Time, out: &mut Out) {
+    fn fence(&mut self, from: Contribution, now: Time, out: &mut Out) {
         self.write(Step { to: from.fenced(self.nonce), from }, now, out);
     }
 
@@ -255,18 +255,18 @@ impl Ledger {
         out.call(Call::Check, self.paced(call, now));
     }
 
-    fn confirm(&mut self, share: Share, out: &mut Out) -> Share {
+    fn confirm(&mut self, contribution: Contribution, out: &mut Out) -> Contribution {
         self.phase = Phase::Idle;
-        self.confirmed = Some(share.clone());
+        self.confirmed = Some(contribution.clone());
         self.failures = 0;
         acknowledge(mem::take(&mut self.in_flight), out);
-        share
+        contribution
     }
 
     /// Somebody else runs under this node's name, and began later. What was in
     /// flight may have come before that or not; the rest goes on once the key
     /// has been taken back.
-    fn superseded(&mut self, by: Share, now: Time, out: &mut Out) {
+    fn superseded(&mut self, by: Contribution, now: Time, out: &mut Out) {
         mem::take(&mut self.in_flight).into_iter().for_each(|client| out.fail(client, unknown()));
         self.confirmed = None;
         self.fence(by, now, out);
@@ -303,5 +303,4 @@ fn unknown() -> Error {
 }
 
 #[cfg(test)]
-#[path = "ledger_tests.rs"]
 mod tests;

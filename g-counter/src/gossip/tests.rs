@@ -12,32 +12,32 @@ fn members(me: Rank, count: usize) -> Members {
 /// The name of a node that is not one of the two.
 const THIRD: Rank = 5;
 
-/// One of two neighbours in a cluster, with its table.
+/// One of two neighbours in a cluster, with its view.
 struct Node {
     me: Rank,
     links: Links,
-    table: Table,
+    view: View,
 }
 
 impl Node {
-    /// A life of a node that has counted `sum`.
+    /// An incarnation of a node that has counted `sum`.
     fn begin(me: Rank, incarnation: u64, sum: i64) -> Self {
         let mut links = Links::new(members(me, 6));
         links.links.retain(|&node, _| node < 2);
         links.begin(incarnation);
-        let mut node = Self { me, links, table: Table::default() };
-        node.count(Share { incarnation, nonce: incarnation, sequence: 0, sum: sum.into() });
+        let mut node = Self { me, links, view: View::default() };
+        node.count(Contribution { incarnation, nonce: incarnation, sequence: 0, sum: sum.into() });
         node
     }
 
-    fn count(&mut self, share: Share) {
-        self.table.learn(self.me, share, None);
+    fn count(&mut self, contribution: Contribution) {
+        self.view.learn(self.me, contribution, None);
     }
 
     /// The message that is due to the neighbour, if one is.
     fn tell(&mut self, now: Time) -> Option<Gossip> {
         let mut out = Outputs::default();
-        self.links.tell(now, &self.table, &mut out);
+        self.links.tell(now, &self.view, &mut out);
         let mut due = out.drain().map(|output| match output {
             Output::Send(_, gossip) => gossip,
             output => panic!("{output:?}"),
@@ -48,12 +48,16 @@ impl Node {
     }
 
     fn hear(&mut self, from: Rank, gossip: &Gossip) {
-        self.links.receive(from, gossip.clone(), Time::ZERO, &mut self.table);
+        self.links.receive(from, gossip.clone(), Time::ZERO, &mut self.view);
     }
 }
 
 fn sums(gossip: &Gossip) -> Vec<i64> {
-    gossip.shares.values().map(|share| share.sum.to_string().parse().unwrap()).collect()
+    gossip
+        .contributions
+        .values()
+        .map(|contribution| contribution.sum.to_string().parse().unwrap())
+        .collect()
 }
 
 /// Two neighbours that know all of each other.
@@ -63,7 +67,7 @@ fn acquainted(now: Time) -> (Node, Node) {
     a.hear(1, &b.tell(now).unwrap());
     b.hear(0, &a.tell(now + PERIOD).unwrap());
     assert_eq!((a.tell(now + 10 * PERIOD), b.tell(now + 10 * PERIOD)), (None, None));
-    assert_eq!((a.table.total(), b.table.total()), (&30.into(), &30.into()));
+    assert_eq!((a.view.total(), b.view.total()), (&30.into(), &30.into()));
     (a, b)
 }
 
@@ -83,7 +87,7 @@ fn only_what_changed_is_told_and_silence_follows_its_acknowledgement() {
     let start = Time::ZERO;
     let (mut a, mut b) = acquainted(start);
     let now = start + 10 * PERIOD;
-    a.count(Share { incarnation: 1, nonce: 1, sequence: 1, sum: 11.into() });
+    a.count(Contribution { incarnation: 1, nonce: 1, sequence: 1, sum: 11.into() });
     let news = a.tell(now).unwrap();
     assert_eq!(sums(&news), [11]);
     b.hear(0, &news);
@@ -92,20 +96,20 @@ fn only_what_changed_is_told_and_silence_follows_its_acknowledgement() {
     a.hear(1, &acknowledgement);
     let later = now + 100 * PERIOD;
     assert_eq!((a.tell(later), b.tell(later)), (None, None));
-    assert_eq!(a.links.deadline(&a.table), None);
+    assert_eq!(a.links.deadline(&a.view), None);
 }
 
 #[test]
 fn a_busy_link_carries_one_message_a_period() {
     let now = 10 * PERIOD;
     let (mut a, mut b) = acquainted(Time::ZERO);
-    a.count(Share { incarnation: 1, nonce: 1, sequence: 1, sum: 11.into() });
+    a.count(Contribution { incarnation: 1, nonce: 1, sequence: 1, sum: 11.into() });
     b.hear(0, &a.tell(now).unwrap());
     a.hear(1, &b.tell(now).unwrap());
-    a.count(Share { incarnation: 1, nonce: 1, sequence: 2, sum: 12.into() });
+    a.count(Contribution { incarnation: 1, nonce: 1, sequence: 2, sum: 12.into() });
     assert_eq!(a.tell(now + PERIOD / 2), None);
-    assert_eq!(a.links.deadline(&a.table), Some(now + PERIOD));
-    a.count(Share { incarnation: 1, nonce: 1, sequence: 3, sum: 13.into() });
+    assert_eq!(a.links.deadline(&a.view), Some(now + PERIOD));
+    a.count(Contribution { incarnation: 1, nonce: 1, sequence: 3, sum: 13.into() });
     assert_eq!(sums(&a.tell(now + PERIOD).unwrap()), [13]);
 }
 
@@ -113,12 +117,12 @@ fn a_busy_link_carries_one_message_a_period() {
 fn news_are_repeated_ever_more_rarely_until_they_are_acknowledged() {
     let start = 10 * PERIOD;
     let (mut a, mut b) = acquainted(Time::ZERO);
-    a.count(Share { incarnation: 1, nonce: 1, sequence: 1, sum: 11.into() });
+    a.count(Contribution { incarnation: 1, nonce: 1, sequence: 1, sum: 11.into() });
     let mut now = start;
     let mut waits = Vec::new();
     for _ in 0..5 {
         assert_eq!(sums(&a.tell(now).unwrap()), [11]);
-        let next = a.links.deadline(&a.table).unwrap();
+        let next = a.links.deadline(&a.view).unwrap();
         waits.push(next - now);
         now = next;
     }
@@ -127,7 +131,7 @@ fn news_are_repeated_ever_more_rarely_until_they_are_acknowledged() {
     b.hear(0, &a.tell(now).unwrap());
     a.hear(1, &b.tell(now).unwrap());
     assert!(!a.links.is_any_silent());
-    assert_eq!(a.links.deadline(&a.table), None);
+    assert_eq!(a.links.deadline(&a.view), None);
 }
 
 #[test]
@@ -144,7 +148,7 @@ fn a_new_life_is_told_everything_whatever_the_old_one_had_acknowledged() {
         }
         now += PERIOD;
     }
-    assert_eq!(*b.table.total(), 30.into());
+    assert_eq!(*b.view.total(), 30.into());
     assert_eq!((a.tell(now), b.tell(now)), (None, None));
 }
 
@@ -152,8 +156,12 @@ fn a_new_life_is_told_everything_whatever_the_old_one_had_acknowledged() {
 fn a_delta_for_the_old_life_does_not_pass_for_everything() {
     let (mut a, _) = acquainted(Time::ZERO);
     let now = 10 * PERIOD;
-    a.count(Share { incarnation: 1, nonce: 1, sequence: 1, sum: 11.into() });
-    a.table.learn(THIRD, Share { incarnation: 1, nonce: 1, sequence: 0, sum: 500.into() }, None);
+    a.count(Contribution { incarnation: 1, nonce: 1, sequence: 1, sum: 11.into() });
+    a.view.learn(
+        THIRD,
+        Contribution { incarnation: 1, nonce: 1, sequence: 0, sum: 500.into() },
+        None,
+    );
     let delta = a.tell(now).unwrap();
     assert!(delta.since > 0);
     let mut b = Node::begin(1, 2, 20);
@@ -169,7 +177,7 @@ fn a_delta_for_the_old_life_does_not_pass_for_everything() {
 fn a_late_message_of_an_old_life_acknowledges_nothing() {
     let now = 10 * PERIOD;
     let (mut a, mut old) = acquainted(Time::ZERO);
-    a.count(Share { incarnation: 1, nonce: 1, sequence: 1, sum: 11.into() });
+    a.count(Contribution { incarnation: 1, nonce: 1, sequence: 1, sum: 11.into() });
     old.hear(0, &a.tell(now).unwrap());
     let late = old.tell(now).unwrap();
     let mut b = Node::begin(1, 2, 20);
@@ -184,20 +192,20 @@ fn a_new_life_speaks_up_even_if_its_own_share_is_no_news() {
     let now = 10 * PERIOD;
     let mut b = Node::begin(1, 2, 20);
     // n0 has looked it up in the service before n1 could tell.
-    a.table.learn(b.me, b.table.share(b.me), None);
+    a.view.learn(b.me, b.view.contribution(b.me), None);
     b.hear(0, &a.tell(now).unwrap());
-    assert_eq!(b.table.news_for(a.me, 0).count(), 0);
+    assert_eq!(b.view.news_for(a.me, 0).count(), 0);
     a.hear(1, &b.tell(now).unwrap());
     b.hear(0, &a.tell(now + PERIOD).unwrap());
-    assert_eq!(*b.table.total(), 30.into());
+    assert_eq!(*b.view.total(), 30.into());
 }
 
 #[test]
 fn a_new_life_is_told_even_what_the_old_one_had_told() {
     let (mut a, mut old) = acquainted(Time::ZERO);
     let mut now = 10 * PERIOD;
-    let third = Share { incarnation: 1, nonce: 1, sequence: 0, sum: 500.into() };
-    old.table.learn(THIRD, third, None);
+    let third = Contribution { incarnation: 1, nonce: 1, sequence: 0, sum: 500.into() };
+    old.view.learn(THIRD, third, None);
     a.hear(1, &old.tell(now).unwrap());
     let mut b = Node::begin(1, 2, 20);
     for _ in 0..4 {
@@ -205,7 +213,7 @@ fn a_new_life_is_told_even_what_the_old_one_had_told() {
         b.tell(now).iter().for_each(|gossip| a.hear(1, gossip));
         a.tell(now).iter().for_each(|gossip| b.hear(0, gossip));
     }
-    assert_eq!(*b.table.total(), 530.into());
+    assert_eq!(*b.view.total(), 530.into());
 }
 
 #[test]
@@ -213,7 +221,7 @@ fn a_life_that_gets_a_new_number_is_known_under_it_and_falls_silent() {
     let (mut a, mut b) = acquainted(Time::ZERO);
     let mut now = 10 * PERIOD;
     b.links.begin(5);
-    b.count(Share { incarnation: 5, nonce: 1, sequence: 0, sum: 20.into() });
+    b.count(Contribution { incarnation: 5, nonce: 1, sequence: 0, sum: 20.into() });
     for _ in 0..4 {
         now += PERIOD;
         b.tell(now).iter().for_each(|gossip| a.hear(1, gossip));
@@ -221,7 +229,7 @@ fn a_life_that_gets_a_new_number_is_known_under_it_and_falls_silent() {
     }
     now += 10 * PERIOD;
     assert_eq!((a.tell(now), b.tell(now)), (None, None));
-    b.count(Share { incarnation: 5, nonce: 1, sequence: 1, sum: 21.into() });
+    b.count(Contribution { incarnation: 5, nonce: 1, sequence: 1, sum: 21.into() });
     a.hear(1, &b.tell(now).unwrap());
-    assert_eq!(*a.table.total(), 31.into());
+    assert_eq!(*a.view.total(), 31.into());
 }

@@ -1,9 +1,9 @@
-//! One node's share of the counter: the value of its key in the service.
+//! One node's contribution to the counter: the value of its key in the service.
 //!
 //! Always: the states that a key goes through are totally ordered by
-//! [`Share::rank`], because each is made from the one before it, by
-//! [`Share::fenced`] or [`Share::advanced`], and put there by a
-//! compare-and-set. Of two shares of one node the one of higher rank is the
+//! [`Contribution::rank`], because each is made from the one before it, by
+//! [`Contribution::fenced`] or [`Contribution::advanced`], and put there by a
+//! compare-and-set. Of two contributions of one node the one of higher rank is the
 //! newer, and the other is history. So the join of what two nodes know of a
 //! third is the maximum by rank, whatever the sums are. (The G-Counter of
 //! Shapiro et al., *A comprehensive study of convergent and commutative
@@ -18,65 +18,65 @@ use crate::integer::Integer;
 /// sum]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(u64, u64, u64, Integer)", into = "(u64, u64, u64, Integer)")]
-pub struct Share {
-    /// Which life of the node wrote it, counting from 1.
+pub struct Contribution {
+    /// Which incarnation of the node wrote it, counting from 1.
     pub incarnation: u64,
-    /// Drawn at random by each life. Two lives that race for the same
+    /// Drawn at random by each incarnation. Two incarnations that race for the same
     /// incarnation write different values, and neither takes the other's for
     /// its own.
     pub nonce: u64,
-    /// How many writes that life had made before.
+    /// How many writes that incarnation had made before.
     pub sequence: u64,
     /// The sum of the deltas.
     pub sum: Integer,
 }
 
-impl Share {
+impl Contribution {
     /// What a key holds that nobody has written. It is never written itself, so
     /// a compare-and-set from it can succeed only by creating the key.
     pub fn unwritten() -> Self {
         Self::default()
     }
 
-    /// Its place among all shares of the same node.
+    /// Its place among all contributions of the same node.
     pub fn rank(&self) -> (u64, u64) {
         (self.incarnation, self.sequence)
     }
 
-    /// The newer of two shares of one node.
+    /// The newer of two contributions of one node.
     #[must_use]
     pub fn join(self, other: Self) -> Self {
         if other.rank() > self.rank() { other } else { self }
     }
 
-    /// The same sum, taken over by the next life.
+    /// The same sum, taken over by the next incarnation.
     #[must_use]
     pub(crate) fn fenced(&self, nonce: u64) -> Self {
         let incarnation = self.incarnation.saturating_add(1);
         Self { incarnation, nonce, sequence: 0, sum: self.sum.clone() }
     }
 
-    /// Whether it is the first of its life.
+    /// Whether it is the first of its incarnation.
     pub(crate) fn is_fence(&self) -> bool {
         self.sequence == 0
     }
 
-    /// The next share of the same life.
+    /// The next contribution of the same incarnation.
     #[must_use]
     pub(crate) fn advanced(&self, sum: Integer) -> Self {
         Self { sequence: self.sequence.saturating_add(1), sum, ..*self }
     }
 }
 
-impl From<(u64, u64, u64, Integer)> for Share {
+impl From<(u64, u64, u64, Integer)> for Contribution {
     fn from((incarnation, nonce, sequence, sum): (u64, u64, u64, Integer)) -> Self {
         Self { incarnation, nonce, sequence, sum }
     }
 }
 
-impl From<Share> for (u64, u64, u64, Integer) {
-    fn from(share: Share) -> Self {
-        (share.incarnation, share.nonce, share.sequence, share.sum)
+impl From<Contribution> for (u64, u64, u64, Integer) {
+    fn from(contribution: Contribution) -> Self {
+        (contribution.incarnation, contribution.nonce, contribution.sequence, contribution.sum)
     }
 }
 
@@ -86,15 +86,16 @@ mod tests {
 
     #[test]
     fn a_share_is_an_array_on_the_wire() {
-        let share = Share { incarnation: 2, nonce: 77, sequence: 3, sum: (-4).into() };
-        let json = serde_json::to_string(&share).unwrap();
+        let contribution =
+            Contribution { incarnation: 2, nonce: 77, sequence: 3, sum: (-4).into() };
+        let json = serde_json::to_string(&contribution).unwrap();
         assert_eq!(json, "[2,77,3,-4]");
-        assert_eq!(serde_json::from_str::<Share>(&json).unwrap(), share);
+        assert_eq!(serde_json::from_str::<Contribution>(&json).unwrap(), contribution);
     }
 
     #[test]
     fn a_fence_outranks_everything_of_the_life_before() {
-        let before = Share { incarnation: 1, nonce: 5, sequence: 900, sum: 12.into() };
+        let before = Contribution { incarnation: 1, nonce: 5, sequence: 900, sum: 12.into() };
         let fence = before.fenced(6);
         assert_eq!(fence.sum, 12.into());
         assert_eq!(before.clone().join(fence.clone()), fence);

@@ -1,4 +1,4 @@
-//! The ledger, request by request.
+//! The slot, request by request.
 
 use maelstrom::machine::{Operation, Output};
 use serde_json::value::RawValue;
@@ -7,11 +7,11 @@ use super::*;
 
 const NONCE: u64 = 7;
 
-fn share(incarnation: u64, nonce: u64, sequence: u64, sum: i64) -> Share {
-    Share { incarnation, nonce, sequence, sum: sum.into() }
+fn contribution(incarnation: u64, nonce: u64, sequence: u64, sum: i64) -> Contribution {
+    Contribution { incarnation, nonce, sequence, sum: sum.into() }
 }
 
-/// What a ledger wants done, as text, and its call, if it makes one.
+/// What a slot wants done, as text, and its call, if it makes one.
 struct Done {
     replies: Vec<String>,
     call: Option<(Call, ServiceCall)>,
@@ -38,11 +38,11 @@ impl Done {
     }
 
     /// From what to what it writes.
-    fn write(&self) -> (Share, Share) {
+    fn write(&self) -> (Contribution, Contribution) {
         let Some((Call::Write, call)) = &self.call else { panic!("no write: {:?}", self.call) };
         let Operation::Cas { from, to, .. } = &call.operation else { panic!("{call:?}") };
-        let share = |json: &RawValue| serde_json::from_str(json.get()).unwrap();
-        (share(from), share(to))
+        let contribution = |json: &RawValue| serde_json::from_str(json.get()).unwrap();
+        (contribution(from), contribution(to))
     }
 
     fn is_check(&self) -> bool {
@@ -56,62 +56,62 @@ impl Done {
     }
 }
 
-/// A ledger, and the time.
+/// A slot, and the time.
 struct Script {
-    ledger: Ledger,
+    slot: Slot,
     now: Time,
 }
 
 impl Script {
-    /// A life that has begun, and what it wants.
+    /// An incarnation that has begun, and what it wants.
     fn start() -> (Self, Done) {
-        let ledger = Ledger::new("counter/n0".to_owned(), NONCE, Bugs::default());
-        let mut script = Self { ledger, now: Time::ZERO };
-        let done = script.has(Ledger::start);
+        let slot = Slot::new("counter/n0".to_owned(), NONCE, Bugs::default());
+        let mut script = Self { slot, now: Time::ZERO };
+        let done = script.has(Slot::start);
         (script, done)
     }
 
-    /// A node's first life, whose key is taken.
+    /// A node's first incarnation, whose key is taken.
     fn open() -> Self {
         let (mut script, _) = Self::start();
         script.written(Ok(true));
         script
     }
 
-    fn has<T>(&mut self, event: impl FnOnce(&mut Ledger, Time, &mut Out) -> T) -> Done {
+    fn has<T>(&mut self, event: impl FnOnce(&mut Slot, Time, &mut Out) -> T) -> Done {
         let mut out = Out::default();
-        event(&mut self.ledger, self.now, &mut out);
+        event(&mut self.slot, self.now, &mut out);
         Done::of(out)
     }
 
     fn add(&mut self, client: u64, delta: i64) -> Done {
-        self.ledger.add(Client(client), delta.into());
+        self.slot.add(Client(client), delta.into());
         self.flush()
     }
 
     fn flush(&mut self) -> Done {
-        self.has(Ledger::flush)
+        self.has(Slot::flush)
     }
 
     fn written(&mut self, answer: Result<bool, NoAnswer>) -> Done {
-        self.has(|ledger, now, out| ledger.written(answer, now, out))
+        self.has(|slot, now, out| slot.written(answer, now, out))
     }
 
-    fn found(&mut self, answer: Result<Share, NoAnswer>) -> Done {
-        self.has(|ledger, now, out| ledger.found(answer, now, out))
+    fn found(&mut self, answer: Result<Contribution, NoAnswer>) -> Done {
+        self.has(|slot, now, out| slot.found(answer, now, out))
     }
 
     fn give_up(&mut self, client: u64) -> Done {
-        self.has(|ledger, _, out| ledger.give_up(Client(client), out))
+        self.has(|slot, _, out| slot.give_up(Client(client), out))
     }
 }
 
 #[test]
 fn a_first_life_creates_its_key_in_one_round_trip() {
     let (mut script, done) = Script::start();
-    assert_eq!(done.write(), (Share::unwritten(), share(1, NONCE, 0, 0)));
+    assert_eq!(done.write(), (Contribution::unwritten(), contribution(1, NONCE, 0, 0)));
     assert!(script.written(Ok(true)).replies().is_empty());
-    assert_eq!(script.ledger.confirmed(), Some(&share(1, NONCE, 0, 0)));
+    assert_eq!(script.slot.confirmed(), Some(&contribution(1, NONCE, 0, 0)));
 }
 
 #[test]
@@ -119,37 +119,40 @@ fn a_later_life_takes_over_what_it_finds_and_counts_nothing_before() {
     let (mut script, _) = Script::start();
     assert!(script.add(1, 3).replies().is_empty());
     assert!(script.written(Ok(false)).is_check());
-    let done = script.found(Ok(share(4, 99, 8, 50)));
-    assert_eq!(done.write(), (share(4, 99, 8, 50), share(5, NONCE, 0, 50)));
-    assert_eq!(script.ledger.confirmed(), None);
+    let done = script.found(Ok(contribution(4, 99, 8, 50)));
+    assert_eq!(done.write(), (contribution(4, 99, 8, 50), contribution(5, NONCE, 0, 50)));
+    assert_eq!(script.slot.confirmed(), None);
     assert!(script.written(Ok(true)).replies().is_empty());
-    assert_eq!(script.flush().write(), (share(5, NONCE, 0, 50), share(5, NONCE, 1, 53)));
+    assert_eq!(
+        script.flush().write(),
+        (contribution(5, NONCE, 0, 50), contribution(5, NONCE, 1, 53))
+    );
 }
 
 #[test]
 fn a_fence_that_fails_is_raised_again_from_the_newest_value_seen() {
     let (mut script, _) = Script::start();
     script.written(Ok(false));
-    script.found(Ok(share(4, 99, 8, 50)));
-    // The former life's last write came first.
+    script.found(Ok(contribution(4, 99, 8, 50)));
+    // The former incarnation's last write came first.
     script.written(Ok(false));
-    let done = script.found(Ok(share(4, 99, 9, 60)));
-    assert_eq!(done.write(), (share(4, 99, 9, 60), share(5, NONCE, 0, 60)));
+    let done = script.found(Ok(contribution(4, 99, 9, 60)));
+    assert_eq!(done.write(), (contribution(4, 99, 9, 60), contribution(5, NONCE, 0, 60)));
     // A look at the past makes it no older.
     script.written(Ok(false));
-    let done = script.found(Ok(share(4, 99, 2, 20)));
-    assert_eq!(done.write(), (share(4, 99, 9, 60), share(5, NONCE, 0, 60)));
+    let done = script.found(Ok(contribution(4, 99, 2, 20)));
+    assert_eq!(done.write(), (contribution(4, 99, 9, 60), contribution(5, NONCE, 0, 60)));
     // No answer, but it has happened.
     script.written(Err(NoAnswer));
-    script.found(Ok(share(5, NONCE, 0, 60)));
-    assert_eq!(script.ledger.confirmed(), Some(&share(5, NONCE, 0, 60)));
+    script.found(Ok(contribution(5, NONCE, 0, 60)));
+    assert_eq!(script.slot.confirmed(), Some(&contribution(5, NONCE, 0, 60)));
 }
 
 #[test]
 fn an_add_is_acknowledged_when_its_write_is_answered() {
     let mut script = Script::open();
     let done = script.add(1, 3);
-    assert_eq!(done.write(), (share(1, NONCE, 0, 0), share(1, NONCE, 1, 3)));
+    assert_eq!(done.write(), (contribution(1, NONCE, 0, 0), contribution(1, NONCE, 1, 3)));
     assert_eq!(script.written(Ok(true)).replies(), ["1: Added"]);
 }
 
@@ -161,7 +164,7 @@ fn what_arrives_during_a_write_shares_the_next_one() {
     assert!(script.add(3, 100).replies().is_empty());
     assert_eq!(script.written(Ok(true)).replies(), ["1: Added"]);
     let done = script.flush();
-    assert_eq!(done.write(), (share(1, NONCE, 1, 3), share(1, NONCE, 2, 113)));
+    assert_eq!(done.write(), (contribution(1, NONCE, 1, 3), contribution(1, NONCE, 2, 113)));
     assert_eq!(script.written(Ok(true)).replies(), ["2: Added", "3: Added"]);
 }
 
@@ -171,15 +174,15 @@ fn a_write_that_happened_without_an_answer_is_found_and_not_repeated() {
         let mut script = Script::open();
         script.add(1, 3);
         assert!(script.written(answer).is_check());
-        assert_eq!(script.found(Ok(share(1, NONCE, 1, 3))).replies(), ["1: Added"]);
+        assert_eq!(script.found(Ok(contribution(1, NONCE, 1, 3))).replies(), ["1: Added"]);
         assert!(script.flush().replies().is_empty());
     }
 }
 
 #[test]
 fn a_write_is_repeated_as_it_was_whatever_arrived_since() {
-    let step = || (share(1, NONCE, 0, 0), share(1, NONCE, 1, 3));
-    let past = [Ok(share(1, NONCE, 0, 0)), Ok(Share::unwritten()), Err(NoAnswer)];
+    let step = || (contribution(1, NONCE, 0, 0), contribution(1, NONCE, 1, 3));
+    let past = [Ok(contribution(1, NONCE, 0, 0)), Ok(Contribution::unwritten()), Err(NoAnswer)];
     for found in past {
         let mut script = Script::open();
         assert_eq!(script.add(1, 3).write(), step());
@@ -196,12 +199,12 @@ fn a_life_that_was_superseded_does_not_say_what_it_does_not_know() {
     script.add(1, 3);
     script.add(2, 10);
     script.written(Ok(false));
-    let done = script.found(Ok(share(2, 99, 0, 0)));
+    let done = script.found(Ok(contribution(2, 99, 0, 0)));
     assert_eq!(done.replies, ["1: crash (13)"]);
-    assert_eq!(done.write(), (share(2, 99, 0, 0), share(3, NONCE, 0, 0)));
+    assert_eq!(done.write(), (contribution(2, 99, 0, 0), contribution(3, NONCE, 0, 0)));
     assert!(script.written(Ok(true)).replies().is_empty());
     let (_, to) = script.flush().write();
-    assert_eq!(to, share(3, NONCE, 1, 10));
+    assert_eq!(to, contribution(3, NONCE, 1, 10));
     assert_eq!(script.written(Ok(true)).replies(), ["2: Added"]);
 }
 
@@ -217,7 +220,7 @@ fn a_sum_beyond_every_machine_word_is_written_and_comes_back() {
     assert_eq!(to.sum.to_string(), "27670116110564327421");
     assert_eq!(script.written(Ok(true)).replies(), ["2: Added", "3: Added"]);
     for _ in 0..3 {
-        script.ledger.add(Client(4), (-most).into());
+        script.slot.add(Client(4), (-most).into());
     }
     assert_eq!(script.flush().write().1.sum, 0.into());
 }
@@ -269,5 +272,8 @@ fn who_gives_up_is_told_what_is_known_and_takes_what_is_not_written_with_it() {
     assert_eq!(script.give_up(1).replies(), ["1: crash (13)"]);
     assert_eq!(script.give_up(2).replies(), ["2: temporarily-unavailable (11)"]);
     assert!(script.written(Ok(true)).replies().is_empty());
-    assert_eq!(script.flush().write(), (share(1, NONCE, 1, 3), share(1, NONCE, 2, 103)));
+    assert_eq!(
+        script.flush().write(),
+        (contribution(1, NONCE, 1, 3), contribution(1, NONCE, 2, 103))
+    );
 }
