@@ -27,6 +27,14 @@ pub(crate) struct Digraph<L> {
     arcs: Vec<Arc<L>>,
 }
 
+impl Digraph<()> {
+    /// A graph of `len` vertices and arcs without labels.
+    pub(crate) fn plain(len: usize, arcs: impl IntoIterator<Item = (u32, u32)>) -> Self {
+        let arcs: Vec<_> = arcs.into_iter().map(|(from, to)| (from, to, ())).collect();
+        Self::new(len, &arcs)
+    }
+}
+
 impl<L: Copy> Digraph<L> {
     /// A graph of `len` vertices and the arcs `(from, to, label)`.
     ///
@@ -229,19 +237,55 @@ impl<L: Copy> Search<L> {
 
 #[cfg(test)]
 mod tests {
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
     use super::*;
 
     fn graph(len: usize, arcs: &[(u32, u32)]) -> Digraph<()> {
-        let arcs: Vec<_> = arcs.iter().map(|&(from, to)| (from, to, ())).collect();
-        Digraph::new(len, &arcs)
+        Digraph::plain(len, arcs.iter().copied())
+    }
+
+    /// What can be reached from each vertex, by trying until nothing is added.
+    fn reachable(vertices: usize, edges: &[(u32, u32)]) -> Vec<Vec<bool>> {
+        let mut reach = vec![vec![false; vertices]; vertices];
+        for (from, to) in edges {
+            reach[*from as usize][*to as usize] = true;
+        }
+        for via in 0..vertices {
+            for from in 0..vertices {
+                for to in 0..vertices {
+                    reach[from][to] |= reach[from][via] && reach[via][to];
+                }
+            }
+        }
+        reach
     }
 
     #[test]
-    fn components_are_the_sets_of_vertices_that_reach_each_other() {
-        let g = graph(7, &[(0, 1), (1, 2), (2, 0), (2, 3), (3, 4), (4, 3), (5, 5), (4, 6)]);
-        let mut components = g.components();
-        components.sort();
-        assert_eq!(components, [vec![0, 1, 2], vec![3, 4]]);
+    fn components_are_what_reaches_each_other() {
+        let mut rng = StdRng::seed_from_u64(1);
+        for _ in 0..500 {
+            let vertices = rng.random_range(1..12);
+            let edges: Vec<(u32, u32)> = (0..rng.random_range(0..3 * vertices))
+                .map(|_| {
+                    (rng.random_range(0..vertices as u32), rng.random_range(0..vertices as u32))
+                })
+                .collect();
+            let reach = reachable(vertices, &edges);
+            let mut expected: Vec<Vec<u32>> = (0..vertices)
+                .map(|a| {
+                    let mutual = |b: &usize| *b == a || (reach[a][*b] && reach[*b][a]);
+                    (0..vertices).filter(mutual).map(|b| b as u32).collect()
+                })
+                .filter(|component: &Vec<u32>| component.len() > 1)
+                .collect();
+            expected.sort();
+            expected.dedup();
+            let mut found = graph(vertices, &edges).components();
+            found.sort();
+            assert_eq!(found, expected, "{edges:?}");
+        }
     }
 
     #[test]

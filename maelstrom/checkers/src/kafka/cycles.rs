@@ -15,10 +15,10 @@ use std::collections::VecDeque;
 use serde_json::json;
 
 use super::evidence::{Evidence, seconds};
-use super::graph::{Graph, components};
 use super::names::MessageId;
 use super::record::{Event, EventId, Record};
 use super::report::{Anomaly, Case, Report};
+use crate::graph::{Arc, Digraph};
 use crate::history::OpType;
 
 /// Reports `G1c` and `G1c-realtime`.
@@ -32,11 +32,11 @@ pub(super) fn cycles(evidence: &Evidence, report: &mut Report) {
     }
     let (all, reads_only) = (dependencies(record), wr_graph(record));
     let mut is_in_flow = vec![false; all.len()];
-    for vertex in components(&reads_only).iter().flatten() {
+    for vertex in reads_only.components().iter().flatten() {
         is_in_flow[*vertex as usize] = true;
     }
     let mut witnesses = (Witnesses::new(record, &all), Witnesses::new(record, &reads_only));
-    for component in &components(&all) {
+    for component in &all.components() {
         let flow: Vec<u32> =
             component.iter().copied().filter(|v| is_in_flow[*v as usize]).collect();
         let (anomaly, cycle) = if flow.is_empty() {
@@ -107,15 +107,15 @@ fn wr_edges(record: &Record) -> Vec<(u32, u32)> {
     pairs.collect()
 }
 
-fn wr_graph(record: &Record) -> Graph {
-    Graph::new(record.event_count(), &wr_edges(record))
+fn wr_graph(record: &Record) -> Digraph<()> {
+    Digraph::plain(record.event_count(), wr_edges(record))
 }
 
 /// Both relations. Who ended before whom began would be a quadratic number of edges;
 /// so every acknowledgement is a vertex too, joined to the next one. An operation
 /// leads to its own acknowledgement, and the last one before it was invoked leads to
 /// it. (Indeterminate and failed operations end at no known time.)
-fn dependencies(record: &Record) -> Graph {
+fn dependencies(record: &Record) -> Digraph<()> {
     let transfers = || record.events().filter(|(_, event)| event.is_transfer());
     let ends: Vec<(u64, u32)> = transfers()
         .filter(|(_, event)| event.kind == OpType::Ok)
@@ -135,13 +135,13 @@ fn dependencies(record: &Record) -> Graph {
             edges.push((first + EventId::from_index(last).number(), id.number()));
         }
     }
-    Graph::new(record.event_count() + ends.len(), &edges)
+    Digraph::plain(record.event_count() + ends.len(), edges)
 }
 
 /// Finds short circles.
 struct Witnesses<'a> {
     record: &'a Record,
-    graph: &'a Graph,
+    graph: &'a Digraph<()>,
     /// By vertex, whether circles may go through it.
     is_inside: Vec<bool>,
     /// By vertex, from where it was reached first.
@@ -152,7 +152,7 @@ struct Witnesses<'a> {
 const BEGINNINGS: usize = 32;
 
 impl<'a> Witnesses<'a> {
-    fn new(record: &'a Record, graph: &'a Graph) -> Self {
+    fn new(record: &'a Record, graph: &'a Digraph<()>) -> Self {
         Witnesses {
             record,
             graph,
@@ -193,7 +193,7 @@ impl<'a> Witnesses<'a> {
         let mut reached = Vec::new();
         let mut closed = false;
         while let (false, Some(vertex)) = (closed, queue.pop_front()) {
-            for &target in graph.targets(vertex) {
+            for &Arc { to: target, .. } in graph.arcs_from(vertex) {
                 if !self.is_inside[target as usize] || self.came_from[target as usize].is_some() {
                     continue;
                 }

@@ -32,7 +32,6 @@ mod contiguity;
 mod cycles;
 mod decode;
 mod evidence;
-mod graph;
 mod lag;
 mod logs;
 mod lost;

@@ -70,6 +70,7 @@ use self::dependency::Dependencies;
 use self::log::{Kind, Log};
 pub use self::model::{Model, UnknownModel};
 use self::naming::{Found, Habits};
+pub use self::picture::escape;
 use self::registers::Registers;
 use self::writes::{Version, Writes};
 use super::{Checker, Outcome};

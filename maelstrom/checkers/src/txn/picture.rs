@@ -73,9 +73,9 @@ fn open(svg: &mut String, title: &str, size: Point) {
     put!(
         svg,
         r##"<rect width="100%" height="100%" fill="#fff"/><title>{}</title>"##,
-        escaped(title)
+        escape(title)
     );
-    put!(svg, r##"<text x="10" y="18" font-size="13" fill="#222">{}</text>"##, escaped(title));
+    put!(svg, r##"<text x="10" y="18" font-size="13" fill="#222">{}</text>"##, escape(title));
 }
 
 fn center(i: usize, count: usize, radius: Point, size: Point) -> Point {
@@ -95,9 +95,9 @@ fn draw_node(svg: &mut String, [title, text]: &[String; 2], center: Point, width
     );
     put!(svg, r##"fill="#f4f6fa" stroke="#456"/>"##);
     put!(svg, r##"<text x="{x:.1}" y="{:.1}" text-anchor="middle" fill="#222">"##, y - 5.0);
-    put!(svg, r#"<tspan font-weight="bold">{}</tspan></text>"#, escaped(title));
+    put!(svg, r#"<tspan font-weight="bold">{}</tspan></text>"#, escape(title));
     put!(svg, r##"<text x="{x:.1}" y="{:.1}" text-anchor="middle" fill="#222">"##, y + 12.0);
-    put!(svg, "{}</text>", escaped(text));
+    put!(svg, "{}</text>", escape(text));
 }
 
 /// A curve that bends to its right, so that two opposite arrows stay apart.
@@ -121,7 +121,7 @@ fn draw_arrow(svg: &mut String, from: Point, to: Point, box_width: f64, arrow: &
     };
     put!(svg, r#"<text x="{:.1}" y="{:.1}" text-anchor="middle" "#, label.x, label.y + 4.0);
     put!(svg, r##"fill="{color}" stroke="#fff" stroke-width="4" paint-order="stroke">"##);
-    put!(svg, "{}</text>", escaped(&shortened(&arrow.label)));
+    put!(svg, "{}</text>", escape(&shortened(&arrow.label)));
 }
 
 fn draw_head(svg: &mut String, from: Point, tip: Point, color: &str) {
@@ -162,7 +162,8 @@ fn shortened(text: &str) -> String {
     format!("{start}…")
 }
 
-fn escaped(text: &str) -> String {
+/// A text in which what means something in HTML and SVG stands for itself.
+pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -29,11 +29,8 @@ impl Plan {
 /// A word as a shell reads it.
 fn quote(word: &OsStr) -> String {
     let text = word.to_string_lossy();
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=,:@%+".contains(&byte);
-    if !text.is_empty() && text.bytes().all(is_plain) {
-        return text.into_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
+    // What no shell can be told is shown as it is.
+    shlex::try_quote(&text).map_or_else(|_| text.to_string(), Into::into)
 }
 
 #[cfg(test)]
@@ -57,7 +54,7 @@ mod tests {
         assert_eq!(
             plan.command(),
             "workbench test --bin ./node --workload echo --seed 0 --limits 'msgs-per-op<30' \
-             -- --name 'it'\\''s'"
+             -- --name \"it's\""
         );
     }
 }

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
+use checkers::txn::escape;
 use checkers::{Ended, Figures, Reason, Validity};
 
 use super::chart::Chart;
 use super::digest::{self, Digest, Kind};
-use super::svg::{self, escape};
+use super::svg;
 
 const STYLE: &str = include_str!("report.css");
 

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use checkers::txn::escape;
+
 use super::chart::{COLUMNS, Chart, LONGEST, ROWS, SHORTEST};
 
 /// Room for labels.
@@ -169,21 +171,6 @@ impl<'a> Picture<'a> {
         self.svg.push_str("</g></svg>");
         self.svg
     }
-}
-
-/// Characters that mean something in HTML.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 fn seconds(nanos: u64) -> f64 {
