@@ -74,9 +74,21 @@ pub(crate) fn run(flags: Flags) -> anyhow::Result<bool> {
         .or_workload(flags.node.subject.workload)
         .settings(0)
         .map_err(anyhow::Error::msg)?;
+    let has_promise = settings.promise.is_some();
     let simulation = Simulation::with(settings, flags.node.program(&flags.arguments)?);
-    let finished = flags.output.run(simulation)?;
-    Ok(show(flags.node, &finished, &limits, &flags.arguments))
+    let simulation = if has_promise { simulation.recorded() } else { simulation };
+    let mut finished = flags.output.run(simulation)?;
+    finished.arguments.clone_from(&flags.arguments);
+    let is_well = show(flags.node, &finished, &limits, &flags.arguments);
+    Ok(if has_promise { is_well && keeps_more(flags.node, &finished) } else { is_well })
+}
+
+/// Whether the node's own oracle has nothing to say that the report does not; it is what a
+/// swarm found, perhaps.
+fn keeps_more(node: &Kind, finished: &Finished) -> bool {
+    let findings = (node.subject.oracle)(finished);
+    findings.iter().for_each(|finding| print(&format!("{}: {}\n", finding.kind, finding.text)));
+    findings.is_empty()
 }
 
 /// Prints the summary of a test; whether all is well.

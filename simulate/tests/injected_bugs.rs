@@ -29,7 +29,8 @@ const fn injected(bug: &'static str, seeds: u32, findings: &'static [&'static st
 
 /// What shows that a broadcast value is not everywhere; which of them comes first
 /// depends on who reads last.
-const LOSSES: &[&str] = &["lost", "missing-at-end", "settles-late", "never-settles"];
+const LOSSES: &[&str] =
+    &["lost", "missing-at-end", "settles-late", "never-settles", "not-everywhere"];
 /// What shows that a message of the log is gone, or hidden for a while.
 const GAPS: &[&str] =
     &["panic", "never-settles", "shown-late", "unseen", "lost-write", "int-poll-skip", "poll-skip"];
