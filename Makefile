@@ -53,7 +53,7 @@ build-nodes:
 # Every target builds what it runs and no more. Packages are built one at a time, so
 # that the features of the bench's dependencies do not leak into the nodes.
 build-%:
-	cargo build --release --quiet --package $*
+	cargo build --release --quiet --package $(patsubst workbench,maelstrom-workbench,$*)
 
 ## Challenges
 
@@ -183,7 +183,7 @@ deny: ## Licenses, sources and known vulnerabilities of the dependencies
 
 .PHONY: surface
 surface: ## How many items the bench's crates show to others: at most 150
-	@cargo doc --quiet --no-deps --package checkers --package simulator --package workbench
+	@cargo doc --quiet --no-deps --package maelstrom-checkers --package maelstrom-simulator --package maelstrom-workbench
 	@cat $(addprefix target/doc/,$(addsuffix /all.html,checkers simulator workbench)) \
 	    | grep -o '<li><a href="[^"#]*\.html"' | wc -l | awk '{ print; exit $$1 > 150 }'
 
@@ -203,13 +203,13 @@ bench-calls: ## A million calls that time out together: processor time
 
 .PHONY: bench-checkers
 bench-checkers: ## Checkers over sizes: time has to grow with the size
-	cargo bench --quiet --package checkers --bench kafka_checker
-	cargo bench --quiet --package checkers --bench linearizable_checker
-	cargo bench --quiet --package checkers --bench txn_checker
+	cargo bench --quiet --package maelstrom-checkers --bench kafka_checker
+	cargo bench --quiet --package maelstrom-checkers --bench linearizable_checker
+	cargo bench --quiet --package maelstrom-checkers --bench txn_checker
 
 .PHONY: bench-cluster
 bench-cluster: ## Steps a second of clusters of machines in virtual time
-	cargo bench --quiet --package simulator --bench cluster
+	cargo bench --quiet --package maelstrom-simulator --bench cluster
 	cargo bench --quiet --package g-counter --bench cluster
 
 .PHONY: bench-log

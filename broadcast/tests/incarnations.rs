@@ -187,11 +187,12 @@ fn nodes_with_any_differences_come_to_have_the_same() {
     }
 }
 
+/// Both ask at the same time here, and each finds out by itself.
 #[test]
-fn twenty_thousand_incarnations_are_compared_in_two_seconds_and_two_megabytes() {
+fn twenty_thousand_incarnations_are_compared_in_two_seconds_and_three_megabytes() {
     let talk = converge(380 * MS, 20_000, 1.0, 0.0, 1);
-    assert!(talk.longest < LONGEST && talk.bytes < 2_000_000, "{talk:?}");
-    assert!(talk.messages < 250 && talk.took < 2000 * MS, "{talk:?}");
+    assert!(talk.longest < LONGEST && talk.bytes < 3_000_000, "{talk:?}");
+    assert!(talk.messages < 400 && talk.took < 2000 * MS, "{talk:?}");
 }
 
 #[test]

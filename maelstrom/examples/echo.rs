@@ -3,9 +3,9 @@
 //! Start here: message types, a handler, a node, and a test of it in virtual time.
 //!
 //! ```sh
-//! cargo test -p simulator --test example_echo     # in virtual time
+//! cargo test -p maelstrom-simulator --test example_echo     # in virtual time
 //! cargo build -p maelstrom --examples             # as a process
-//! cargo run -p workbench -- test -w echo --bin target/debug/examples/echo --time-limit 5
+//! cargo run -p maelstrom-workbench -- test -w echo --bin target/debug/examples/echo --time-limit 5
 //! ```
 //!
 //! Nodes do not talk to each other, so an operation costs no messages between them,

@@ -1,7 +1,7 @@
 //! How long the kafka checker takes for up to a million operations, and how much
 //! memory.
 //!
-//! `cargo bench -p checkers --bench kafka_checker [-- OPERATIONS]`. Making the
+//! `cargo bench -p maelstrom-checkers --bench kafka_checker [-- OPERATIONS]`. Making the
 //! history is not counted. Healthy histories are checked, and some in which messages
 //! are polled before they are sent, so that cycles have to be searched for. Time has
 //! to grow with the size: each operation of the largest history may take at most

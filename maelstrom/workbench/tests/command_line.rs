@@ -278,7 +278,7 @@ fn a_run_leaves_everything_in_the_store() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.starts_with("Valid: echo, 1 node, seed 5\n"), "{text}");
-    let command = "workbench test --workload echo --bin ./node.sh --node-count 1 --rate 20 \
+    let command = "workbench test --bin ./node.sh --workload echo --node-count 1 --rate 20 \
                    --time-limit 1 --seed 5";
     assert_says(&text, command);
 
@@ -308,7 +308,7 @@ fn a_node_that_is_broken_gets_exit_code_1_and_a_command_to_see_it_again() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.starts_with("Invalid: echo"), "{text}");
     assert_says(&text, "p0 (n0) sent \"Please echo ");
-    assert_says(&text, r"--seed 5 -- 'it'\''s '");
+    assert_says(&text, r#"--seed 5 -- "it's ""#);
 }
 
 #[test]

@@ -207,7 +207,7 @@ mod tests {
 
     fn few_seeds(seeds: u64, arguments: &[&str]) -> [Bar; 4] {
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let flags = Flags { seeds, first: 0, test: TEST.to_owned(), arguments };
+        let flags = Flags { seeds, first: 0, arguments };
         bars(&measure_all(&flags).unwrap())
     }
 

@@ -1,7 +1,7 @@
 //! The transactional checkers over sizes: the time for each unit of a history must
 //! not grow with it.
 //!
-//! `cargo bench -p checkers --bench txn_checker [-- NAME]`, or `make bench-checkers`.
+//! `cargo bench -p maelstrom-checkers --bench txn_checker [-- NAME]`, or `make bench-checkers`.
 //! Making the histories is not counted. `NAME` chooses the rows that contain it.
 
 #![expect(clippy::disallowed_methods, reason = "real seconds are what is measured")]
