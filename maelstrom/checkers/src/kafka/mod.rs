@@ -19,7 +19,7 @@
 //! | [`reads`] | `G1a`, `precommitted-read`, `no-writer-of-value` |
 //! | [`lost`] | `lost-write`, `unseen` |
 //! | [`contiguity`] | `poll-skip`, `nonmonotonic-poll`, `nonmonotonic-send`, and within one operation `int-poll-skip`, `int-nonmonotonic-poll`, `int-send-skip`, `int-nonmonotonic-send` |
-//! | [`cycles`] | `G1c`, `G1c-realtime` (on [`graph`]), `empty-transaction-graph` |
+//! | [`cycles`] | `G1c`, `G1c-realtime` (on [`graph`](crate::graph)), `empty-transaction-graph` |
 //! | [`lag`] | no anomaly: `worst-realtime-lag` |
 //!
 //! All but `int-send-skip` make a history invalid. Where the original fails on a
