@@ -25,10 +25,10 @@
 //! | --- | ---: | ---: | ---: |
 //! | uniform, `--period-ms 380` | 1.15 | 417 | 1202 |
 //! | uniform, `--period-ms 300` | 1.37 | 359 | 977 |
-//! | uniform, `--period-ms 0` | 12.28 | 105 | 195 |
+//! | uniform, `--period-ms 0` | 12.28 | 108 | 193 |
 //! | exponential, `--period-ms 380` | 1.28 | 445 | 1335 |
 //! | exponential, `--period-ms 300` | 1.49 | 353 | 1074 |
-//! | exponential, `--period-ms 0` | 12.55 | 161 | 827 |
+//! | exponential, `--period-ms 0` | 12.51 | 155 | 967 |
 //! <!-- /figures -->
 //!
 //! A node learns from each link how early it has to send there. The limits of challenge
@@ -72,7 +72,7 @@
 //! | --- | ---: | ---: | ---: | ---: |
 //! | chain | 5 | 1105 | 500 / 700 | 1.2 |
 //! | chain | 12 | 2105 | 1456 / 1700 | 3.8 |
-//! | chain | 25 | 3236 | 2318 / 3000 | 8.2 |
+//! | chain | 25 | 3236 | 2306 / 3000 | 8.2 |
 //! | ring | 5 | 805 | 300 / 400 | 1.0 |
 //! | ring | 12 | 1405 | 1000 / 1300 | 3.8 |
 //! | ring | 25 | 2805 | 2175 / 2400 | 8.7 |
@@ -83,7 +83,7 @@
 //! | grid | 12 | 1600 | 750 / 900 | 3.6 |
 //! | grid | 25 | 1970 | 1150 / 1780 | 8.2 |
 //! | random | 25 | 2445 | 1000 / 1750 | 9.3 |
-//! | random tree | 25 | 2658 | 1100 / 1850 | 9.3 |
+//! | random tree | 25 | 2785 | 1100 / 1850 | 9.3 |
 //! <!-- /figures -->
 //!
 //! Values take as much longer as the tree that the links allow is deeper. It costs
@@ -93,7 +93,7 @@
 //! what they have.
 //!
 //! <!-- figures: sparse-direct -->
-//! With `--period-ms 0` a value takes up to 23 s in a chain of 12 and 33 s in one of
+//! With `--period-ms 0` a value takes up to 22 s in a chain of 12 and 30 s in one of
 //! 25.
 //! <!-- /figures -->
 //!
