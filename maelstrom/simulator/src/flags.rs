@@ -49,7 +49,6 @@ impl Line {
         self.flag_unless("--node-count", &settings.node_count, &defaults.node_count);
         self.flag_unless("--concurrency", &settings.concurrency, &settings.node_count);
         self.flag_unless("--rate", &settings.rate, &defaults.rate);
-        let seconds = |duration: Duration| duration.as_secs_f64();
         self.flag_unless(
             "--time-limit",
             &seconds(settings.time_limit),
@@ -65,6 +64,18 @@ impl Line {
         if let Some(topology) = settings.topology {
             self.flag("--topology", &topology.name());
         }
+        self.faults(settings, &defaults);
+        if let Some(promise) = settings.promise {
+            self.promise(promise);
+        }
+        self.switch("--intruder", settings.intruder);
+        self.checks(settings, &defaults);
+        self.switch("--log-stderr", settings.log_stderr);
+        self.switch("--log-net-send", settings.log_net_send);
+        self.switch("--log-net-recv", settings.log_net_recv);
+    }
+
+    fn faults(&mut self, settings: &Settings, defaults: &Settings) {
         let planned = |PlannedFault { fault, interval, calm }: &PlannedFault| {
             let interval = interval.map(|interval| format!(":{}", seconds(interval)));
             let calm = calm.map(|calm| format!("/{}", seconds(calm)));
@@ -82,16 +93,19 @@ impl Line {
             let interval = seconds(settings.nemesis_interval);
             self.flag_unless("--nemesis-interval", &interval, &seconds(defaults.nemesis_interval));
         }
-        if let Some(Promise { within, idle_messages, shown_within }) = settings.promise {
-            self.flag("--settle-within", &within.as_millis());
-            if let Some(rate) = idle_messages {
-                self.flag("--idle-messages", &rate);
-            }
-            if let Some(within) = shown_within {
-                self.flag("--shown-within", &within.as_millis());
-            }
+    }
+
+    fn promise(&mut self, Promise { within, idle_messages, shown_within }: Promise) {
+        self.flag("--settle-within", &within.as_millis());
+        if let Some(rate) = idle_messages {
+            self.flag("--idle-messages", &rate);
         }
-        self.switch("--intruder", settings.intruder);
+        if let Some(within) = shown_within {
+            self.flag("--shown-within", &within.as_millis());
+        }
+    }
+
+    fn checks(&mut self, settings: &Settings, defaults: &Settings) {
         match settings.availability {
             Some(Availability::Total) => self.flag("--availability", &"total"),
             Some(Availability::Fraction(fraction)) => self.flag("--availability", &fraction),
@@ -114,10 +128,11 @@ impl Line {
         if let Some(count) = settings.key_count {
             self.flag("--key-count", &count);
         }
-        self.switch("--log-stderr", settings.log_stderr);
-        self.switch("--log-net-send", settings.log_net_send);
-        self.switch("--log-net-recv", settings.log_net_recv);
     }
+}
+
+fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
 }
 
 #[cfg(test)]
