@@ -91,6 +91,7 @@
 //! ```
 
 mod driver;
+mod held;
 mod members;
 mod messages;
 mod round_trip;
@@ -101,6 +102,7 @@ use std::io;
 use std::time::Duration;
 
 pub use driver::{Driver, Opened};
+pub use held::Held;
 pub use members::{Members, Rank, draw_incarnation};
 pub use messages::Messages;
 #[doc(hidden)]
@@ -297,9 +299,14 @@ impl<M: Machine> Outputs<M> {
     }
 
     /// Writes a record. What must not be seen before it is safe waits for
-    /// [`Input::Written`].
+    /// [`Input::Written`]: [`Held`] does that.
     pub fn write(&mut self, record: M::Record) {
         self.0.push(Output::Write(record));
+    }
+
+    /// Any of these.
+    pub fn push(&mut self, output: Output<M>) {
+        self.0.push(output);
     }
 
     /// What there is.

@@ -321,14 +321,20 @@ impl Storage<u64> for Disk {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_is_written_together_is_made_safe_together_and_replied_to_after_that() {
+/// A node with a disk that has room for three records, and what its disk did.
+fn with_disk() -> (Node<Driver<Clerk>>, Arc<Mutex<Vec<String>>>) {
     let log = Arc::new(Mutex::new(Vec::new()));
     let disk = Disk { log: Arc::clone(&log), left: 3 };
     let make = |_: &_, _: Members| -> Result<_, Error> {
         Ok((Clerk::new(&Events::default()), Some(Box::new(disk) as Box<dyn Storage<u64>>)))
     };
-    let mut peer = Peer::start(Driver::node_with_storage(make).handle(fulfil)).await;
+    (Driver::node_with_storage(make).handle(fulfil), log)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_written_together_is_made_safe_together_and_replied_to_after_that() {
+    let (node, log) = with_disk();
+    let mut peer = Peer::start(node).await;
     peer.send(&[2, 3].map(|id| wish(id, Wish::Note(id))).join("\n")).await;
     assert_eq!(peer.line().await, done(2, "noted"));
     assert_eq!(peer.line().await, done(3, "noted"));
@@ -337,6 +343,14 @@ async fn what_is_written_together_is_made_safe_together_and_replied_to_after_tha
     assert_eq!(*log.lock().unwrap(), ["2", "3", "flush", "4", "flush"]);
     peer.send(&wish(5, Wish::Note(5))).await;
     assert_eq!(peer.line().await, failed(5, 13, "full"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_written_at_the_end_of_input_is_made_safe_and_replied_to() {
+    let lines = [INIT.to_owned(), wish(2, Wish::Note(2)), wish(3, Wish::Note(3))];
+    let (output, _) = serve(with_disk().0, (lines.join("\n") + "\n").as_bytes()).await;
+    let expected = [INIT_OK.to_owned(), done(2, "noted"), done(3, "noted"), String::new()];
+    assert_eq!(output, expected.join("\n"));
 }
 
 #[tokio::test(start_paused = true)]

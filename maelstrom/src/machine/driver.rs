@@ -166,11 +166,24 @@ impl<M: Machine> Context<Driver<M>> {
     /// Tells the machine that a client waits no longer, and answers for a machine that
     /// does not.
     fn give_up(&self, client: Client) {
+        // It may be all that the client waits for.
+        self.make_safe();
+        let waits = self.state().with(|running| running.waiting.contains_key(&client));
+        if waits != Ok(true) {
+            return;
+        }
         self.event(Some(Input::GiveUp(client)), None);
         let waiting = self.state().with(|running| running.waiting.remove(&client));
         if let Ok(Some(waiting)) = waiting {
             let error = Error::timeout("no answer in time; it may have happened, or may yet");
             let _ = waiting.send(Err(error));
+        }
+    }
+
+    /// Makes safe what was written, if that was not done yet.
+    fn make_safe(&self) {
+        if let Ok(Some(input)) = self.state().with(Running::flush) {
+            self.event(Some(input), None);
         }
     }
 
@@ -292,9 +305,11 @@ impl<M: Machine> Running<M> {
         is_news.then(|| Input::Written(std::mem::take(&mut self.written)))
     }
 
-    /// Makes safe what was written; says how much that is.
+    /// Makes safe what was written, if anything was; says how much that is.
     fn flush(&mut self) -> Option<Input<M>> {
-        self.flushing = false;
+        if !std::mem::take(&mut self.flushing) {
+            return None;
+        }
         let flushed = match (self.write_error.take(), &mut self.storage) {
             (Some(error), _) => Err(error),
             (None, storage) => storage.as_mut().map_or(Ok(()), |storage| storage.flush()),
@@ -350,8 +365,7 @@ async fn watch_input<M: Machine>(context: Context<Driver<M>>) {
 /// Makes safe all that was written until everything that has arrived was handled.
 async fn flush<M: Machine>(context: Context<Driver<M>>) {
     task::yield_now().await;
-    let input = context.state().with(Running::flush).ok().flatten();
-    context.event(input, None);
+    context.make_safe();
 }
 
 async fn carry_out_call<M: Machine>(context: Context<Driver<M>>, tag: M::Call, call: ServiceCall) {
