@@ -84,7 +84,7 @@ fn a_hundred_nodes_at_a_thousand_operations_a_second_agree_two_seconds_after_the
 #[test]
 fn a_service_that_shows_the_past_costs_nothing_and_hides_nothing() {
     for seed in 0..5 {
-        let worst = challenge(seed).worst_seq_kv().set(|settings| settings.strict = true);
+        let worst = challenge(seed).adversarial_seq_kv().set(|settings| settings.strict = true);
         let cost = worst.run().assert_valid().msgs_per_op();
         assert!(cost <= 0.9, "seed {seed}: {cost} messages per operation");
     }
@@ -99,7 +99,7 @@ fn all_faults_together_and_a_service_that_shows_the_past_change_no_sum() {
             .seconds(10)
             .latency([0, 10, 50][seed as usize % 3])
             .nemesis(&Fault::ALL, 1.5)
-            .worst_seq_kv()
+            .adversarial_seq_kv()
             .seed(seed);
         let finished = all.set(|settings| settings.strict = true).run();
         let report = &finished.report.parts["workload"];

@@ -69,6 +69,6 @@ mod tests {
 
     #[test]
     fn a_service_that_promises_no_more_than_its_name_shows_old_sums() {
-        simulation().worst_seq_kv().run().assert_is(checkers::Validity::Invalid);
+        simulation().adversarial_seq_kv().run().assert_is(checkers::Validity::Invalid);
     }
 }

@@ -27,9 +27,9 @@ fn strict(settings: &mut Settings) {
     settings.strict = true;
 }
 
-fn over_the_worst_seq_kv(settings: &mut Settings) {
+fn over_the_adversarial_seq_kv(settings: &mut Settings) {
     strict(settings);
-    settings.seq_kv = SeqKv::Worst;
+    settings.seq_kv = SeqKv::Adversarial;
 }
 
 fn causal(settings: &mut Settings) {
@@ -87,7 +87,7 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind {
         subject: Subject {
             clock: true,
-            settings: &[strict, over_the_worst_seq_kv],
+            settings: &[strict, over_the_adversarial_seq_kv],
             node_counts: &[1, 2, 3, 5, 10],
             most_nodes: 100,
             rate: 100,
@@ -135,7 +135,7 @@ pub(crate) const KINDS: &[Kind] = &[
     Kind {
         subject: Subject {
             clock: true,
-            settings: &[strict, over_the_worst_seq_kv],
+            settings: &[strict, over_the_adversarial_seq_kv],
             node_counts: &[1, 2, 3, 5, 10],
             most_nodes: 100,
             rate: 100,

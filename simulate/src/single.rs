@@ -7,8 +7,8 @@ use checkers::Validity;
 use clap::Args;
 use simulator::{Finished, Settings, Simulation};
 use workbench::SettingsFlags;
-use workbench::report::Digest;
 use workbench::report::Style;
+use workbench::report::Summary;
 use workbench::report::{self, Limit};
 
 use crate::nodes::Kind;
@@ -114,7 +114,7 @@ pub(crate) fn show(
         width: 100,
     };
     let style = Style::of(&std::io::stdout());
-    print(&report::summary(&Digest::of(&report, &comparisons), &frame, style));
+    print(&report::text(&Summary::of(&report, &comparisons), &frame, style));
     finished.ended.is_ok() && report.valid() == Validity::Valid
 }
 

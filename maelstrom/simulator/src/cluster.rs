@@ -79,7 +79,7 @@ pub struct Step<'a, M: Machine> {
 /// What a test brings along to look at every step.
 type Oracle<M> = Box<dyn FnMut(&Step<'_, M>) -> Result<(), String>>;
 /// Makes a node's machine: of the cluster, a generator of random numbers, and the records
-/// of its former lives that were safe.
+/// of its former incarnations that were safe.
 type Make<M> = Box<dyn Fn(Members, StdRng, &[<M as Machine>::Record]) -> M>;
 
 /// What goes over the network.
@@ -125,7 +125,7 @@ pub struct Cluster<M: Machine> {
 impl<M: Machine> Cluster<M> {
     /// A cluster whose machines are made by `make`, at once and whenever a node starts
     /// again: of the cluster's members, a generator of random numbers, and those records
-    /// of the node's former lives that were safe when it was killed.
+    /// of the node's former incarnations that were safe when it was killed.
     pub fn new(
         nodes: usize,
         seed: u64,
@@ -182,8 +182,8 @@ impl<M: Machine> Cluster<M> {
     /// The same with a limit to the client's patience.
     pub fn ask_within(&mut self, patience: Duration, node: Rank, request: M::Request) -> Client {
         let client = self.ask(node, request);
-        let life = self.nodes[node].life;
-        self.agenda.add(self.now + patience, node, life, Due::GiveUp(client));
+        let incarnation = self.nodes[node].incarnation;
+        self.agenda.add(self.now + patience, node, incarnation, Due::GiveUp(client));
         client
     }
 

@@ -172,7 +172,7 @@ mod tests {
                 idle_messages: Some(4.5),
                 shown_within: Some(Duration::from_millis(300)),
             }),
-            seq_kv: SeqKv::Worst,
+            seq_kv: SeqKv::Adversarial,
             values: Values::Any,
             links: Links::Pairs(vec![(0, 1), (1, 2)]),
             topology: Some(Topology::Grid),
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(
             settings.flags(),
             "--workload broadcast --node-count 3 --concurrency 6 \
-             --rate 0.5 --time-limit 1.5 --values any --start-spread 0 --seq-kv worst \
+             --rate 0.5 --time-limit 1.5 --values any --start-spread 0 --seq-kv adversarial \
              --links n0-n1,n1-n2 \
              --topology grid --nemesis partition,kill:2.5/9 --disk lose-unsynced,full \
              --settle-within 2000 --idle-messages 4.5 --shown-within 300 --intruder \

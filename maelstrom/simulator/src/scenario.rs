@@ -125,9 +125,9 @@ impl Scenario {
         R::Reply: DeserializeOwned,
     {
         let (dest, request) = (Address::Node(node).to_string(), to_wire(request));
-        let number = self.host.happen(|world, now, _| world.ask(node, &request, PATIENCE, now));
+        let number = self.host.with_world(|world, now, _| world.ask(node, &request, PATIENCE, now));
         self.run(&|world| world.is_over(number), None);
-        let reply = self.host.happen(|world, _, _| world.take_answer(number));
+        let reply = self.host.with_world(|world, _, _| world.take_answer(number));
         match reply {
             Some(body) => decode::<R>(dest, &body),
             None => Err(CallError::Timeout { dest, after: PATIENCE }),
@@ -170,7 +170,7 @@ impl Scenario {
         self.kill(nodes);
         let damage = |node| faults.iter().map(move |&fault| Command::Damage(node, fault));
         let damages: Vec<Command> = nodes.iter().copied().flat_map(damage).collect();
-        self.host.happen(|_, _, out| out.extend(damages));
+        self.host.with_world(|_, _, out| out.extend(damages));
     }
 
     /// Lets writes to the disks of those of these nodes fail that run, until
@@ -210,7 +210,7 @@ impl Scenario {
 
     /// Brings about any fault, or its end.
     pub fn inflict(&mut self, effect: Effect) {
-        self.host.happen(|world, now, out| world.inflict(effect, now, out));
+        self.host.with_world(|world, now, out| world.inflict(effect, now, out));
     }
 
     /// The virtual time since the nodes were started.
@@ -232,22 +232,22 @@ impl Scenario {
     #[track_caller]
     fn run(&mut self, until: &dyn Fn(&World) -> bool, horizon: Option<Duration>) {
         if let Err(error) = self.host.run(&mut self.journal, until, horizon) {
-            panic!("{error}\n{}", self.story());
+            panic!("{error}\n{}", self.timeline());
         }
         if let Some((node, panic)) = self.journal.panics.first() {
-            panic!("n{node}: {panic}\n{}", self.story());
+            panic!("n{node}: {panic}\n{}", self.timeline());
         }
     }
 
     /// What there is to know about a failure.
-    fn story(&self) -> String {
+    fn timeline(&self) -> String {
         let lines: Vec<&str> = self.journal().lines().collect();
-        let mut story =
+        let mut timeline =
             format!("seed {}, {:?} after the start; the last messages:", self.seed, self.now());
         for line in &lines[lines.len().saturating_sub(SHOWN)..] {
-            let _ = write!(story, "\n    {line}");
+            let _ = write!(timeline, "\n    {line}");
         }
-        story
+        timeline
     }
 }
 

@@ -57,18 +57,18 @@ pub enum SeqKv {
     Real,
     /// All: every client is shown the oldest state that is allowed, for as long as
     /// it is allowed.
-    Worst,
+    Adversarial,
 }
 
 impl SeqKv {
     /// Both.
-    pub const ALL: [Self; 2] = [Self::Real, Self::Worst];
+    pub const ALL: [Self; 2] = [Self::Real, Self::Adversarial];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Real => "real",
-            Self::Worst => "worst",
+            Self::Adversarial => "adversarial",
         }
     }
 }

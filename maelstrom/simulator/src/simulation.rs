@@ -112,8 +112,8 @@ impl Simulation {
 
     /// `seq-kv` shows every client the oldest state that is allowed.
     #[must_use]
-    pub fn worst_seq_kv(self) -> Self {
-        self.set(|settings| settings.seq_kv = SeqKv::Worst)
+    pub fn adversarial_seq_kv(self) -> Self {
+        self.set(|settings| settings.seq_kv = SeqKv::Adversarial)
     }
 
     /// Everything drawn at random comes from this.
@@ -207,7 +207,7 @@ impl Simulation {
     }
 
     /// Runs it on a host of the caller's: what the host shows to the observer is
-    /// judged, and shown to the caller's observer, too.
+    /// checked, and shown to the caller's observer, too.
     pub fn run_on(
         &self,
         observer: Option<&mut dyn Observer>,
@@ -224,7 +224,7 @@ impl Simulation {
         let ended = host(&mut watcher);
         let mut report = watcher.analysis.finish();
         if let Ok(stats) = &ended {
-            stats.judge(&self.settings, &mut report);
+            stats.add_to(&self.settings, &mut report);
         }
         Finished {
             settings: self.settings.clone(),

@@ -18,7 +18,7 @@ maelstrom::message_types! {
         heard: u64,
         /// Seconds, by the node's own timer.
         ticks: u64,
-        /// Lives, this one included, by a file in the node's directory.
+        /// Incarnations, this one included, by a file in the node's directory.
         lives: u64,
     };
     "gossip": struct Gossip {};

@@ -1,5 +1,5 @@
 //! What nodes see of the services: which of these is linearizable, and what the
-//! worst `seq-kv` brings to light.
+//! adversarial `seq-kv` brings to light.
 
 #[path = "wire/counters.rs"]
 mod counters;
@@ -82,7 +82,7 @@ fn lin_kv_is_linearizable_and_the_others_are_not() {
         run::<Lin>(SeqKv::Real, seed).assert_valid();
         for finished in [
             run::<Seq>(SeqKv::Real, seed),
-            run::<Seq>(SeqKv::Worst, seed),
+            run::<Seq>(SeqKv::Adversarial, seed),
             run::<Lww>(SeqKv::Real, seed),
         ] {
             assert!(finished.ended.is_ok(), "{finished}");
@@ -113,12 +113,12 @@ fn textbook_counter() -> Node<Mutex<i64>> {
 }
 
 #[test]
-fn a_unique_write_before_each_read_is_enough_for_the_real_seq_kv_and_not_for_the_worst() {
+fn a_unique_write_before_each_read_is_enough_for_the_real_seq_kv_and_not_for_the_adversarial() {
     let is_wrong = |seed: &u64| {
         let run = Simulation::new(Workload::GCounter, textbook_counter).nodes(3).rate(50.0);
         let run = run.seconds(10).seed(*seed);
         run.run().assert_valid();
-        let finished = run.worst_seq_kv().run();
+        let finished = run.adversarial_seq_kv().run();
         assert!(finished.ended.is_ok(), "{finished}");
         finished.report.parts["workload"].valid == Validity::Invalid
     };
@@ -145,12 +145,12 @@ fn resuming_counter() -> Node<Mutex<Option<i64>>> {
 }
 
 #[test]
-fn a_node_that_was_killed_finds_its_key_in_the_real_seq_kv_and_not_in_the_worst() {
+fn a_node_that_was_killed_finds_its_key_in_the_real_seq_kv_and_not_in_the_adversarial() {
     let is_wrong = |seed: &u64| {
         let run = Simulation::new(Workload::GCounter, resuming_counter).nodes(1).rate(50.0);
         let run = run.seconds(10).nemesis(&[Fault::Kill], 1.0).seed(*seed);
         run.run().assert_valid();
-        let finished = run.worst_seq_kv().run();
+        let finished = run.adversarial_seq_kv().run();
         assert!(finished.ended.is_ok(), "{finished}");
         finished.report.parts["workload"].valid == Validity::Invalid
     };

@@ -96,14 +96,14 @@ fn node<K: Home>(way: Way) -> Node<Register<K>> {
 /// What lets a request be late, lost or there twice, and its answer too.
 const UNRELIABLE: [Fault; 4] = [Fault::Loss, Fault::Duplicate, Fault::Reorder, Fault::Slow];
 
-struct Trial {
+struct ChaosTest {
     way: Way,
-    worst: bool,
+    adversarial: bool,
     faults: Vec<Fault>,
     seed: u64,
 }
 
-impl Trial {
+impl ChaosTest {
     /// Runs it; what the checks say, and how many adds were acknowledged.
     fn run<K: Home>(&self) -> (Report, usize) {
         let way = self.way;
@@ -115,16 +115,17 @@ impl Trial {
             .latency([1, 20][self.seed as usize % 2])
             .nemesis(&self.faults, 1.0)
             .seed(self.seed);
-        let simulation = if self.worst { simulation.worst_seq_kv() } else { simulation };
+        let simulation =
+            if self.adversarial { simulation.adversarial_seq_kv() } else { simulation };
         let finished = simulation.recorded().run();
         assert!(finished.ended.is_ok(), "{finished}");
-        judge(&finished.settings, &finished.history)
+        check(&finished.settings, &finished.history)
     }
 }
 
 /// The workload's own check, strictly, of a history in which what a node calls
 /// undone has failed. (In that of the original it is in doubt.)
-fn judge(settings: &Settings, text: &str) -> (Report, usize) {
+fn check(settings: &Settings, text: &str) -> (Report, usize) {
     let settings = Settings { strict: true, ..settings.clone() };
     let mut analysis = Analysis::new(&settings.checks(), settings.names());
     let mut acknowledged = 0;
@@ -143,8 +144,13 @@ fn judge(settings: &Settings, text: &str) -> (Report, usize) {
 fn assert_counted(way: Way, faults: &[Fault]) {
     let mut total = 0;
     for seed in 0..12 {
-        let trial = |worst| Trial { way, worst, faults: faults.to_vec(), seed };
-        let runs = [trial(false).run::<Lin>(), trial(false).run::<Seq>(), trial(true).run::<Seq>()];
+        let chaos_test =
+            |adversarial| ChaosTest { way, adversarial, faults: faults.to_vec(), seed };
+        let runs = [
+            chaos_test(false).run::<Lin>(),
+            chaos_test(false).run::<Seq>(),
+            chaos_test(true).run::<Seq>(),
+        ];
         for (report, acknowledged) in runs {
             let findings = &report.parts["workload"].findings;
             assert!(findings.is_empty(), "seed {seed}: {findings:?}");
@@ -167,8 +173,8 @@ fn plain_updates_say_what_is_unknown_where_nothing_comes_twice() {
 /// Whether any of 100 seeds has a wrong sum.
 fn is_caught(way: Way, faults: &[Fault]) -> bool {
     (0..100).any(|seed| {
-        let trial = Trial { way, worst: false, faults: faults.to_vec(), seed };
-        trial.run::<Lin>().0.parts["workload"].valid == Validity::Invalid
+        let chaos_test = ChaosTest { way, adversarial: false, faults: faults.to_vec(), seed };
+        chaos_test.run::<Lin>().0.parts["workload"].valid == Validity::Invalid
     })
 }
 

@@ -73,7 +73,7 @@ impl Scratch {
         }
     }
 
-    /// The processes that node n0 told of, once it did; those of all its lives.
+    /// The processes that node n0 told of, once it did; those of all its incarnations.
     fn pids(&self) -> Vec<Pid> {
         wait_for("the node to note its process ids", || !self.pids_so_far().is_empty());
         self.pids_so_far()

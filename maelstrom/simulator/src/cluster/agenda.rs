@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use maelstrom::machine::{Client, Rank, ServiceCall, Time};
 
-/// Something that happens to a node, in one of its lives.
+/// Something that happens to a node, in one of its incarnations.
 pub(super) enum Due {
     /// Its alarm.
     Wake,
@@ -31,14 +31,14 @@ pub(super) struct Entry {
     pub(super) at: Time,
     number: u64,
     pub(super) node: Rank,
-    pub(super) life: u64,
+    pub(super) incarnation: u64,
     pub(super) due: Due,
 }
 
 impl Agenda {
-    pub(super) fn add(&mut self, at: Time, node: Rank, life: u64, due: Due) {
+    pub(super) fn add(&mut self, at: Time, node: Rank, incarnation: u64, due: Due) {
         self.added += 1;
-        self.entries.push(Reverse(Entry { at, number: self.added, node, life, due }));
+        self.entries.push(Reverse(Entry { at, number: self.added, node, incarnation, due }));
     }
 
     /// When something is due next.

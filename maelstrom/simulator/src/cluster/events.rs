@@ -57,7 +57,7 @@ impl<M: Machine> Cluster<M> {
     fn let_be_due(&mut self) {
         let Some(entry) = self.agenda.pop() else { return };
         let (rank, node) = (entry.node, &mut self.nodes[entry.node]);
-        if node.life != entry.life || node.machine.is_none() {
+        if node.incarnation != entry.incarnation || node.machine.is_none() {
             return;
         }
         match entry.due {
@@ -98,7 +98,7 @@ impl<M: Machine> Cluster<M> {
         let Some(at) = node.deadline.map(|deadline| deadline.max(node.not_before)) else { return };
         if node.alarm.is_none_or(|alarm| at < alarm) {
             node.alarm = Some(at);
-            self.agenda.add(at, rank, node.life, Due::Wake);
+            self.agenda.add(at, rank, node.incarnation, Due::Wake);
         }
     }
 
@@ -196,11 +196,11 @@ impl<M: Machine> Cluster<M> {
         self.last_call += 1;
         let (number, node, sent) = (self.last_call, &mut self.nodes[rank], self.now + call.pause);
         node.calls.insert(number, Call::new(tag, &call));
-        self.agenda.add(sent + call.timeout, rank, node.life, Due::Timeout(number));
+        self.agenda.add(sent + call.timeout, rank, node.incarnation, Due::Timeout(number));
         if call.pause.is_zero() {
             self.send_call(rank, number, call);
         } else {
-            self.agenda.add(sent, rank, node.life, Due::Call(number, call));
+            self.agenda.add(sent, rank, node.incarnation, Due::Call(number, call));
         }
     }
 
@@ -213,6 +213,6 @@ impl<M: Machine> Cluster<M> {
         let node = &mut self.nodes[rank];
         node.records.push(record);
         let safe = Due::Written(node.records.len());
-        self.agenda.add(self.now + self.write_time, rank, node.life, safe);
+        self.agenda.add(self.now + self.write_time, rank, node.incarnation, safe);
     }
 }

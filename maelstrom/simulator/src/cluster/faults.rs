@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 
 use super::Cluster;
 use crate::nemesis::Effect;
-use crate::net::{Address, Disorder, Grudge};
+use crate::net::{Address, Grudge, LinkFaults};
 
 impl<M: Machine> Cluster<M> {
     /// Has a fault begin or end, beside those that come by themselves. Faults of clocks
@@ -17,10 +17,10 @@ impl<M: Machine> Cluster<M> {
             Effect::Partition(grudge) => self.net.partition(grudge),
             Effect::Heal => self.net.heal(),
             Effect::OneWay(grudge) => self.net.cut_one_way(grudge),
-            Effect::Loss(loss) => self.net.disorder().loss = loss,
-            Effect::Duplicate(duplicate) => self.net.disorder().duplicate = duplicate,
-            Effect::Reorder(reorder) => self.net.disorder().reorder = reorder,
-            Effect::Slow(slow) => self.net.disorder().slow = slow,
+            Effect::Loss(loss) => self.net.faults().loss = loss,
+            Effect::Duplicate(duplicate) => self.net.faults().duplicate = duplicate,
+            Effect::Reorder(reorder) => self.net.faults().reorder = reorder,
+            Effect::Slow(slow) => self.net.faults().slow = slow,
             Effect::Kill(nodes) => nodes.into_iter().for_each(|node| self.kill(node)),
             Effect::Start => nodes().for_each(|node| self.start(node)),
             Effect::Pause(nodes) => nodes.into_iter().for_each(|node| self.pause(node)),
@@ -37,7 +37,7 @@ impl<M: Machine> Cluster<M> {
     /// that are paused.
     pub fn heal(&mut self) {
         self.nemesis.stop();
-        *self.net.disorder() = Disorder::default();
+        *self.net.faults() = LinkFaults::default();
         for effect in [Effect::Heal, Effect::OneWay(Grudge::new()), Effect::Start, Effect::Resume] {
             self.apply(effect);
         }
@@ -56,11 +56,11 @@ impl<M: Machine> Cluster<M> {
             return;
         }
         self.net.connect(rank);
-        self.services.begin_life(Address::Node(rank), self.net.next_id());
+        self.services.begin_incarnation(Address::Node(rank), self.net.next_id());
         let (members, rng) = (Members::new(&self.ids[rank], &self.ids), self.new_rng());
         let node = &mut self.nodes[rank];
         node.machine = Some((self.make)(members, rng, &node.records));
-        node.life += 1;
+        node.incarnation += 1;
         node.started = self.now;
         self.deliver(rank, Input::Start);
     }

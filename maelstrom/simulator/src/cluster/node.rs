@@ -1,4 +1,4 @@
-//! A node of a cluster: its machine, and what belongs to one of its lives.
+//! A node of a cluster: its machine, and what belongs to one of its incarnations.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,7 +9,7 @@ pub(super) struct Node<M: Machine> {
     /// `None` while it is down.
     pub(super) machine: Option<M>,
     /// Counts its starts.
-    pub(super) life: u64,
+    pub(super) incarnation: u64,
     pub(super) started: Time,
     pub(super) is_paused: bool,
     /// What it will handle when it goes on.
@@ -38,7 +38,7 @@ impl<M: Machine> Default for Node<M> {
     fn default() -> Self {
         Self {
             machine: None,
-            life: 0,
+            incarnation: 0,
             started: Time::ZERO,
             is_paused: false,
             backlog: VecDeque::new(),
@@ -57,7 +57,7 @@ impl<M: Machine> Node<M> {
     pub(super) fn kill(&mut self) {
         let mut records = std::mem::take(&mut self.records);
         records.truncate(self.safe);
-        *self = Self { life: self.life, records, safe: self.safe, ..Self::default() };
+        *self = Self { incarnation: self.incarnation, records, safe: self.safe, ..Self::default() };
     }
 }
 

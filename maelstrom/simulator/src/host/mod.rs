@@ -78,7 +78,7 @@ pub struct RunStats {
 
 impl RunStats {
     /// Adds to a report what the checks of a history cannot know.
-    pub fn judge(&self, settings: &Settings, report: &mut Report) {
+    pub fn add_to(&self, settings: &Settings, report: &mut Report) {
         let outcome = messages::outcome(self, report, settings.strict);
         report.add("net", outcome);
         if let (Some(idle), Some(promise)) = (&self.idle, settings.promise) {

@@ -78,7 +78,7 @@ pub(crate) fn run(
 /// Nodes and the world around them, with the runtime whose clock they share.
 pub(crate) struct Host {
     // Before the runtime, which its timers belong to.
-    stage: Stage,
+    inner: Nodes,
     runtime: Runtime,
 }
 
@@ -99,34 +99,34 @@ impl Host {
             recv: options.journal || settings.log_net_recv,
         });
         let inside = runtime.enter();
-        let stage = Stage::new(world, settings, program.clone(), options.clone(), clocks);
+        let inner = Nodes::new(world, settings, program.clone(), options.clone(), clocks);
         drop(inside);
-        Ok(Self { stage, runtime })
+        Ok(Self { inner, runtime })
     }
 
     /// The virtual time since the nodes were started.
     pub(crate) fn now(&self) -> Duration {
         let _inside = self.runtime.enter();
-        self.stage.began.elapsed()
+        self.inner.began.elapsed()
     }
 
     /// The world around the nodes.
     pub(crate) fn world(&self) -> &World {
-        &self.stage.world
+        &self.inner.world
     }
 
     /// A node's disk.
     pub(crate) fn disk(&self, node: usize) -> &SimulatedDisk {
-        &self.stage.disks[node]
+        &self.inner.disks[node]
     }
 
-    /// Lets something happen in the world.
-    pub(crate) fn happen<T>(
+    /// Has something done to the world.
+    pub(crate) fn with_world<T>(
         &mut self,
         what: impl FnOnce(&mut World, Duration, &mut Vec<Command>) -> T,
     ) -> T {
         let now = self.now();
-        let Stage { world, commands, .. } = &mut self.stage;
+        let Nodes { world, commands, .. } = &mut self.inner;
         what(world, now, commands)
     }
 
@@ -137,19 +137,19 @@ impl Host {
         until: &dyn Fn(&World) -> bool,
         horizon: Option<Duration>,
     ) -> Result<(), RunError> {
-        let Self { stage, runtime } = self;
+        let Self { inner, runtime } = self;
         loop {
-            let turn = std::future::poll_fn(|cx| stage.turn(cx, observer, until, horizon));
+            let turn = std::future::poll_fn(|cx| inner.turn(cx, observer, until, horizon));
             if runtime.block_on(turn)?.is_break() {
                 return Ok(());
             }
             runtime.block_on(advance(GRAIN));
-            stage.clocks.iter_mut().for_each(Clocks::step);
+            inner.clocks.iter_mut().for_each(Clocks::step);
         }
     }
 }
 
-struct Stage {
+struct Nodes {
     world: World,
     program: Program,
     options: SimulationOptions,
@@ -160,10 +160,10 @@ struct Stage {
     twins: Twins,
     /// Nodes' own clocks, if they have any.
     clocks: Option<Clocks>,
-    /// See [`Stage::settle`].
+    /// See [`Nodes::settle`].
     is_settled: bool,
     ready: Arc<Ready>,
-    /// Seeds the lives of nodes.
+    /// Seeds the incarnations of nodes.
     seeds: StdRng,
     began: Instant,
     alarm: Pin<Box<Sleep>>,
@@ -175,7 +175,7 @@ struct Stage {
     instant: Duration,
 }
 
-impl Stage {
+impl Nodes {
     fn new(
         mut world: World,
         settings: &Settings,
@@ -355,7 +355,7 @@ impl Stage {
             let what = || format!("create {}", directory.display());
             std::fs::create_dir_all(&directory).map_err(RunError::io(what()))?;
         }
-        self.disks[node].begin_life();
+        self.disks[node].begin_incarnation();
         let host = self.surroundings(node);
         let _inside = self.clocks.as_ref().map(|clocks| clocks.enter(node));
         self.nodes[node] = Some(Task::start(&self.program, node, host, &self.ready));

@@ -1,4 +1,4 @@
-//! A node as a task in this process: its pipes are buffers, its life is a future.
+//! A node as a task in this process: its pipes are buffers, each incarnation is a future.
 //!
 //! A node is one future (see [`maelstrom::Node::run`]), polled by the host and by
 //! nobody else. So to kill it is to drop it, and to pause it is not to poll it;
@@ -18,13 +18,14 @@ use std::task::{Context, Poll, Wake, Waker};
 use maelstrom::{Panic, Panics, Senders};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
-/// A life of a node, from its start to its end.
-pub(crate) type Life = Pin<Box<dyn Future<Output = Result<maelstrom::Stats, maelstrom::RunError>>>>;
+/// A node from its start to its end.
+pub(crate) type Incarnation =
+    Pin<Box<dyn Future<Output = Result<maelstrom::Stats, maelstrom::RunError>>>>;
 
 type Types = dyn Fn() -> Vec<(&'static str, Senders)>;
-type Start = dyn Fn(Input, Output, maelstrom::Host) -> Life;
+type Start = dyn Fn(Input, Output, maelstrom::Host) -> Incarnation;
 
-/// What a node runs: makes a new life whenever it is started.
+/// What a node runs: makes a new incarnation whenever it is started.
 #[derive(Clone)]
 pub struct Program {
     start: Rc<Start>,
@@ -56,10 +57,10 @@ impl Program {
     where
         F: Future<Output = io::Result<()>> + 'static,
     {
-        let start = move |input, output, _| -> Life {
-            let life = run(Box::pin(input), Box::pin(output));
+        let start = move |input, output, _| -> Incarnation {
+            let incarnation = run(Box::pin(input), Box::pin(output));
             Box::pin(async {
-                life.await.map_err(maelstrom::RunError::Input)?;
+                incarnation.await.map_err(maelstrom::RunError::Input)?;
                 Ok(maelstrom::Stats::default())
             })
         };
@@ -69,7 +70,7 @@ impl Program {
 
 /// A node.
 pub(crate) struct Task {
-    life: Life,
+    incarnation: Incarnation,
     input: Input,
     output: Output,
     wakeup: Arc<Wakeup>,
@@ -78,7 +79,7 @@ pub(crate) struct Task {
     panics_taken: u64,
 }
 
-/// How a node's life ended, in words.
+/// How a node ended, in words.
 pub(crate) struct Ended(pub(crate) String);
 
 impl Task {
@@ -93,18 +94,18 @@ impl Task {
         let panics = Panics::kept();
         host.panics = panics.clone();
         let (input, output) = (Input::default(), Output::default());
-        let life = (program.start)(input.clone(), output.clone(), host);
+        let incarnation = (program.start)(input.clone(), output.clone(), host);
         let wakeup =
             Arc::new(Wakeup { node, listed: AtomicBool::new(false), ready: ready.clone() });
         wakeup.wake_by_ref();
-        Self { life, input, output, wakeup, paused: false, panics, panics_taken: 0 }
+        Self { incarnation, input, output, wakeup, paused: false, panics, panics_taken: 0 }
     }
 
     /// Lets it do what it can do now, and takes what it printed into `printed`.
     ///
     /// # Errors
     ///
-    /// When its life ended.
+    /// When it ended.
     pub(crate) fn poll(&mut self, printed: &mut Vec<u8>) -> Result<(), Ended> {
         if self.paused {
             return Ok(());
@@ -112,7 +113,7 @@ impl Task {
         self.wakeup.listed.store(false, Ordering::Relaxed);
         let waker = Waker::from(self.wakeup.clone());
         let mut cx = Context::from_waker(&waker);
-        let polled = catch_unwind(AssertUnwindSafe(|| self.life.as_mut().poll(&mut cx)));
+        let polled = catch_unwind(AssertUnwindSafe(|| self.incarnation.as_mut().poll(&mut cx)));
         std::mem::swap(&mut *self.output.0.borrow_mut(), printed);
         match polled {
             Ok(Poll::Pending) => Ok(()),

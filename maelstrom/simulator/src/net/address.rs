@@ -56,7 +56,7 @@ impl ServiceName {
 }
 
 impl Address {
-    /// The address of a name, whether or not anybody lives there.
+    /// The address of a name, whether or not anybody has it.
     pub fn parse(name: &str) -> Option<Self> {
         match name.as_bytes().first()? {
             b'n' => number(&name[1..]).and_then(|n| usize::try_from(n).ok()).map(Self::Node),

@@ -12,8 +12,8 @@
 
 mod address;
 mod counts;
-mod disorder;
 mod latency;
+mod link_faults;
 mod message;
 
 use std::cmp::{Ordering, Reverse};
@@ -25,7 +25,7 @@ use serde_json::value::RawValue;
 
 pub use address::{Address, ServiceName};
 pub use counts::{Counts, NetCounts};
-pub(crate) use disorder::{Disorder, SHARE};
+pub(crate) use link_faults::{LinkFaults, SHARE};
 pub use message::Message;
 
 use crate::links::Neighbours;
@@ -54,7 +54,7 @@ pub(crate) struct Network<B = Box<RawValue>> {
     grudge: Grudge,
     /// Likewise, of cuts in one direction.
     one_way: Grudge,
-    disorder: Disorder,
+    faults: LinkFaults,
     chance: StdRng,
     next_id: u64,
     counts: NetCounts,
@@ -113,7 +113,7 @@ impl<B> Receiver<B> {
 
 impl<B: Clone> Network<B> {
     /// A network of `node_count` nodes and all services; `rng` draws latencies,
-    /// `chance` what becomes of messages where there is [`Disorder`].
+    /// `chance` what becomes of messages where there is [`LinkFaults`].
     pub(crate) fn new(node_count: usize, latency: Latency, rng: StdRng, chance: StdRng) -> Self {
         let receivers = node_count + ServiceName::ALL.len();
         Self {
@@ -125,7 +125,7 @@ impl<B: Clone> Network<B> {
             links: None,
             grudge: Grudge::new(),
             one_way: Grudge::new(),
-            disorder: Disorder::default(),
+            faults: LinkFaults::default(),
             chance,
             next_id: 0,
             counts: NetCounts::default(),
@@ -196,7 +196,7 @@ impl<B: Clone> Network<B> {
         if self.receivers[receiver].is_down {
             return;
         }
-        let fate = self.disorder.draw(&message, latency, &mut self.chance);
+        let fate = self.faults.draw(&message, latency, &mut self.chance);
         if let Some(delay) = fate.second {
             let copy = Queued { due: now + latency + delay, message: message.clone() };
             self.late.push(Reverse(copy));
@@ -278,8 +278,8 @@ impl<B: Clone> Network<B> {
     }
 
     /// What the network does to single messages from now on.
-    pub(crate) fn disorder(&mut self) -> &mut Disorder {
-        &mut self.disorder
+    pub(crate) fn faults(&mut self) -> &mut LinkFaults {
+        &mut self.faults
     }
 
     /// What went over the network so far.

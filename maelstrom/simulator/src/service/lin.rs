@@ -3,8 +3,8 @@
 use rustc_hash::FxHashMap;
 
 use super::Service;
+use super::incarnation::Client;
 use super::request::{Reply, Request, Value};
-use super::session::Client;
 
 /// A linearizable key-value store.
 #[derive(Debug, Default)]

@@ -12,8 +12,8 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 
 use super::Service;
+use super::incarnation::Client;
 use super::request::{KvOperation, KvRequest, Reply, Request, Value};
-use super::session::Client;
 
 const REPLICAS: usize = 2;
 
@@ -102,7 +102,7 @@ mod tests {
     fn ask(service: &mut LwwKv, body: &serde_json::Value) {
         let body = raw(body);
         let request = Request::parse(&body).unwrap();
-        let client = Client { address: Address::Node(0), life: 0 };
+        let client = Client { address: Address::Node(0), incarnation: 0 };
         service.handle(client, &request).unwrap();
     }
 

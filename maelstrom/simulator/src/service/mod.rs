@@ -4,20 +4,20 @@
 //! handles one request at a time, in the order in which it receives them.
 //! [`lin`] has `lin-kv` and `lin-tso`, [`seq`] has `seq-kv`, [`lww`] has
 //! `lww-kv`. They differ in which state a request sees; what it does to that
-//! state is the same for all (`request`). [`worst`] is a `seq-kv` that keeps the
+//! state is the same for all (`request`). [`adversarial`] is a `seq-kv` that keeps the
 //! promise and nothing beyond.
 //!
 //! Requests that the original's services cannot make sense of it logs and leaves
 //! unanswered; ours are answered with error 10 or 12, so that the node's author
 //! learns of it.
 
+mod adversarial;
+mod incarnation;
 mod lin;
 mod lww;
 mod past;
 mod request;
 mod seq;
-mod session;
-mod worst;
 
 use checkers::history::raw;
 use maelstrom::machine::{Answer, ServiceCall};
@@ -28,8 +28,8 @@ use serde_json::value::RawValue;
 
 use crate::net::{Address, Message, ServiceName};
 use crate::settings::SeqKv;
+use incarnation::{Client, Incarnations};
 use request::{Reply, Request};
-use session::{Client, Lives};
 
 /// A service's state, and how it changes.
 trait Service {
@@ -44,7 +44,7 @@ pub(crate) struct Services {
     seq_kv: Box<dyn Service + Send>,
     lww_kv: lww::LwwKv,
     lin_tso: lin::LinTso,
-    lives: Lives,
+    incarnations: Incarnations,
 }
 
 impl Services {
@@ -55,18 +55,18 @@ impl Services {
             lin_kv: lin::LinKv::default(),
             seq_kv: match seq_kv {
                 SeqKv::Real => Box::new(real),
-                SeqKv::Worst => Box::<worst::WorstKv>::default(),
+                SeqKv::Adversarial => Box::<adversarial::AdversarialKv>::default(),
             },
             lww_kv: lww::LwwKv::new(StdRng::from_rng(rng)),
             lin_tso: lin::LinTso::default(),
-            lives: Lives::default(),
+            incarnations: Incarnations::default(),
         }
     }
 
     /// A participant was started, again or for the first time: its messages from
     /// this id on are those of a new process.
-    pub(crate) fn begin_life(&mut self, address: Address, first_id: u64) {
-        self.lives.begin(address, first_id);
+    pub(crate) fn begin_incarnation(&mut self, address: Address, first_id: u64) {
+        self.incarnations.begin(address, first_id);
     }
 
     /// The body with which a service answers a message. A reply, whatever it is
@@ -76,7 +76,7 @@ impl Services {
         if header.in_reply_to.is_some() {
             return None;
         }
-        let client = self.lives.sender(message.src, message.id);
+        let client = self.incarnations.sender(message.src, message.id);
         let reply = Request::parse(&message.body)
             .and_then(|request| self.named(name).handle(client, &request))
             .unwrap_or_else(|reply| reply);
@@ -85,7 +85,7 @@ impl Services {
 
     /// The answer to a machine's call, which came in a message of this id.
     pub(crate) fn call(&mut self, call: &ServiceCall, src: Address, id: u64) -> Answer {
-        let (name, client) = (ServiceName::of(call.service), self.lives.sender(src, id));
+        let (name, client) = (ServiceName::of(call.service), self.incarnations.sender(src, id));
         let key = raw(&call.key);
         let reply = self.named(name).handle(client, &Request::of(call, &key));
         reply.unwrap_or_else(|reply| reply).into_answer(call)

@@ -21,8 +21,8 @@ use rand::rngs::StdRng;
 use rustc_hash::FxHashMap;
 
 use super::Service;
+use super::incarnation::Client;
 use super::request::{KvOperation, Reply, Request, Value, is_same};
-use super::session::Client;
 use crate::net::Address;
 
 /// How many states are remembered.

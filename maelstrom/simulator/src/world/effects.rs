@@ -7,20 +7,20 @@ use std::time::Duration;
 use checkers::history::{null, raw};
 use serde_json::value::RawValue;
 
-use super::nodes::{Life, Node};
+use super::nodes::{Node, Status};
 use super::{Command, World};
 use crate::nemesis::{Action, Effect, by_name, skews_by_name};
-use crate::net::{Address, Disorder};
+use crate::net::{Address, LinkFaults};
 
 impl World {
     pub(super) fn carry_out(&mut self, action: Action, now: Duration, out: &mut Vec<Command>) {
         out.push(Command::Record(self.recorder.nemesis(action.f, action.asked, now)));
-        let done = self.bring_about(action.effect, now, out);
+        let done = self.apply_effect(action.effect, now, out);
         out.push(Command::Record(self.recorder.nemesis(action.f, done, now)));
     }
 
     /// Does it, and says what was done.
-    pub(super) fn bring_about(
+    pub(super) fn apply_effect(
         &mut self,
         effect: Effect,
         now: Duration,
@@ -37,19 +37,19 @@ impl World {
                 raw("network-healed")
             }
             Effect::Kill(nodes) => {
-                let killed = self.those(nodes, |node| node.life.is_up());
+                let killed = self.those(nodes, |node| node.status.is_up());
                 killed.iter().for_each(|&node| self.kill_node(node, out));
                 names(&killed)
             }
             Effect::Start => {
-                let started = self.those(self.every(), |node| node.life == Life::Down);
+                let started = self.those(self.every(), |node| node.status == Status::Down);
                 started.iter().for_each(|&node| self.start_node(node, now, out));
                 names(&started)
             }
             Effect::Pause(nodes) => {
                 // A node that is being prepared has a deadline that it cannot
                 // keep when it is paused.
-                let able = |node: &Node| node.life == Life::Ready && !node.is_paused;
+                let able = |node: &Node| node.status == Status::Ready && !node.is_paused;
                 let paused = self.those(nodes, able);
                 paused.iter().for_each(|&node| self.pause_node(node, true, out));
                 names(&paused)
@@ -64,10 +64,10 @@ impl World {
                 self.wire.net.cut_one_way(grudge);
                 done
             }
-            Effect::Loss(loss) => self.disturb(|disorder| disorder.loss = loss),
-            Effect::Duplicate(duplicate) => self.disturb(|disorder| disorder.duplicate = duplicate),
-            Effect::Reorder(reorder) => self.disturb(|disorder| disorder.reorder = reorder),
-            Effect::Slow(slow) => self.disturb(|disorder| disorder.slow = slow),
+            Effect::Loss(loss) => self.disturb(|faults| faults.loss = loss),
+            Effect::Duplicate(duplicate) => self.disturb(|faults| faults.duplicate = duplicate),
+            Effect::Reorder(reorder) => self.disturb(|faults| faults.reorder = reorder),
+            Effect::Slow(slow) => self.disturb(|faults| faults.slow = slow),
             Effect::Clock(_) | Effect::Fill(_) | Effect::Free | Effect::Twin(_) => {
                 self.upset_machine(effect, out)
             }
@@ -86,7 +86,7 @@ impl World {
             Effect::Fill(nodes) => {
                 // A node that is being prepared has to answer, and need not be able
                 // to without space.
-                let filled = self.those(nodes, |node| node.life == Life::Ready);
+                let filled = self.those(nodes, |node| node.status == Status::Ready);
                 out.extend(filled.iter().map(|&node| Command::Fill(node, true)));
                 names(&filled)
             }
@@ -95,7 +95,7 @@ impl World {
                 null()
             }
             Effect::Twin(nodes) => {
-                let able = |node: &Node| node.life == Life::Ready && !node.is_paused;
+                let able = |node: &Node| node.status == Status::Ready && !node.is_paused;
                 let doubled = self.those(nodes, able);
                 out.extend(doubled.iter().map(|&node| Command::Twin(node, self.twins_init(node))));
                 names(&doubled)
@@ -104,8 +104,8 @@ impl World {
         }
     }
 
-    fn disturb(&mut self, change: impl FnOnce(&mut Disorder)) -> Box<RawValue> {
-        change(self.wire.net.disorder());
+    fn disturb(&mut self, change: impl FnOnce(&mut LinkFaults)) -> Box<RawValue> {
+        change(self.wire.net.faults());
         null()
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::fault::NodeFault;
-use super::threads::{Threads, Tools};
+use super::threads::{Effects, Threads};
 use super::wire::{Owner, Presence};
 use super::{Command, World};
 use crate::net::{Address, Message};
@@ -67,8 +67,8 @@ impl World {
                 }
             }
             Owner::Thread(thread) => {
-                let (threads, mut tools) = self.hands(now);
-                let ended = threads.receive(thread, message, &mut tools);
+                let (threads, mut effects) = self.clients(now);
+                let ended = threads.receive(thread, message, &mut effects);
                 self.ended(ended, now, out);
                 Ok(())
             }
@@ -97,8 +97,8 @@ impl World {
                 Ok(())
             }
             Some(Owner::Thread(thread)) => {
-                let (threads, mut tools) = self.hands(now);
-                let ended = threads.check_deadline(thread, &mut tools);
+                let (threads, mut effects) = self.clients(now);
+                let ended = threads.check_deadline(thread, &mut effects);
                 self.ended(ended, now, out);
                 Ok(())
             }
@@ -110,8 +110,8 @@ impl World {
         }
     }
 
-    pub(super) fn hands(&mut self, now: Duration) -> (&mut Threads, Tools<'_>) {
+    pub(super) fn clients(&mut self, now: Duration) -> (&mut Threads, Effects<'_>) {
         let Self { threads, workload, wire, recorder, .. } = self;
-        (threads, Tools { workload: &**workload, wire, recorder, now })
+        (threads, Effects { workload: &**workload, wire, recorder, now })
     }
 }

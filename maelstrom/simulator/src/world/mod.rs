@@ -250,7 +250,7 @@ impl World {
         now: Duration,
         out: &mut Vec<Command>,
     ) -> Result<(), NodeFault> {
-        if !self.nodes[node].life.is_up() {
+        if !self.nodes[node].status.is_up() {
             return Ok(());
         }
         self.nodes[node].lines += 1;
@@ -406,8 +406,8 @@ impl World {
 impl World {
     fn operate(&mut self, now: Duration, out: &mut Vec<Command>) {
         if let Some((thread, operation)) = self.load.next(&self.threads.context(now)) {
-            let (threads, mut tools) = self.hands(now);
-            let ended = threads.invoke(thread, operation, &mut tools, out);
+            let (threads, mut effects) = self.clients(now);
+            let ended = threads.invoke(thread, operation, &mut effects, out);
             self.ended(ended, now, out);
         }
         self.end_phase_if_done(now, out);

@@ -21,7 +21,7 @@ const SETUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// A node, as the world sees it.
 #[derive(Debug)]
 pub(super) struct Node {
-    pub(super) life: Life,
+    pub(super) status: Status,
     pub(super) is_paused: bool,
     /// The bench's own connection, while the node is being prepared.
     pub(super) connection: Option<Connection>,
@@ -33,7 +33,7 @@ pub(super) struct Node {
 
 /// Where a node stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Life {
+pub(super) enum Status {
     /// It was never started, and nobody knows its name.
     Absent,
     /// It does not run any more.
@@ -46,7 +46,7 @@ pub(super) enum Life {
     Ready,
 }
 
-impl Life {
+impl Status {
     /// Whether there is a process.
     pub(super) fn is_up(self) -> bool {
         !matches!(self, Self::Absent | Self::Down)
@@ -56,12 +56,18 @@ impl Life {
 impl Node {
     /// A node that was not started yet.
     pub(super) fn absent() -> Self {
-        Self { life: Life::Absent, is_paused: false, connection: None, is_heard: false, lines: 0 }
+        Self {
+            status: Status::Absent,
+            is_paused: false,
+            connection: None,
+            is_heard: false,
+            lines: 0,
+        }
     }
 
     /// The same node, when a process of it begins or ends.
-    fn reborn(&self, life: Life) -> Self {
-        Self { life, is_heard: self.is_heard, ..Self::absent() }
+    fn reborn(&self, status: Status) -> Self {
+        Self { status, is_heard: self.is_heard, ..Self::absent() }
     }
 }
 
@@ -70,8 +76,8 @@ impl World {
     pub(super) fn start_node(&mut self, node: usize, now: Duration, out: &mut Vec<Command>) {
         out.push(Command::Start(node));
         self.wire.net.connect(node);
-        self.services.begin_life(Address::Node(node), self.wire.net.next_id());
-        self.nodes[node] = self.nodes[node].reborn(Life::Initialising);
+        self.services.begin_incarnation(Address::Node(node), self.wire.net.next_id());
+        self.nodes[node] = self.nodes[node].reborn(Status::Initialising);
         self.prepare(node, &self.init(node), INIT_TIMEOUT, now);
     }
 
@@ -94,7 +100,7 @@ impl World {
         let faults = self.settings.disk.iter().filter(|fault| fault.strikes_at_kills());
         out.extend(faults.map(|&fault| Command::Damage(node, fault)));
         self.wire.net.disconnect(node);
-        let down = self.nodes[node].reborn(Life::Down);
+        let down = self.nodes[node].reborn(Status::Down);
         let killed = std::mem::replace(&mut self.nodes[node], down);
         if let Some(connection) = killed.connection {
             self.wire.close(connection);
@@ -106,15 +112,15 @@ impl World {
     pub(super) fn set_up(&mut self, node: usize, now: Duration) {
         match self.workload.setup() {
             Some(setup) => {
-                self.nodes[node].life = Life::SettingUp;
+                self.nodes[node].status = Status::SettingUp;
                 self.prepare(node, &setup.request, SETUP_TIMEOUT, now);
             }
-            None => self.nodes[node].life = Life::Ready,
+            None => self.nodes[node].status = Status::Ready,
         }
     }
 
     pub(super) fn all_ready(&self) -> bool {
-        self.nodes.iter().all(|node| node.life == Life::Ready)
+        self.nodes.iter().all(|node| node.status == Status::Ready)
     }
 
     fn prepare(&mut self, node: usize, request: &Request, timeout: Duration, now: Duration) {
@@ -137,9 +143,9 @@ impl World {
             let body = reply.body.get().to_owned();
             return Err(FaultKind::Unwilling { request, expected, body, problem }.of(node));
         }
-        match (self.nodes[node].life, self.phase) {
-            (Life::Initialising, Phase::Init) | (Life::SettingUp, _) => {
-                self.nodes[node].life = Life::Ready;
+        match (self.nodes[node].status, self.phase) {
+            (Status::Initialising, Phase::Init) | (Status::SettingUp, _) => {
+                self.nodes[node].status = Status::Ready;
             }
             _ => self.set_up(node, now),
         }
@@ -155,7 +161,7 @@ impl World {
         reply: &Message,
         expected: &'static str,
     ) -> Result<(), String> {
-        if self.nodes[node].life == Life::SettingUp {
+        if self.nodes[node].status == Status::SettingUp {
             let checked = fields(&reply.body, expected, []);
             return checked.map(drop).map_err(|malformed| malformed.problem().to_owned());
         }
@@ -169,8 +175,8 @@ impl World {
     /// That a node did not answer.
     pub(super) fn silent(&self, node: usize) -> NodeFault {
         let (request, _) = self.preparation(node);
-        let timeout = match self.nodes[node].life {
-            Life::SettingUp => SETUP_TIMEOUT,
+        let timeout = match self.nodes[node].status {
+            Status::SettingUp => SETUP_TIMEOUT,
             _ => INIT_TIMEOUT,
         };
         let Node { lines: printed, connection, .. } = &self.nodes[node];
@@ -181,8 +187,8 @@ impl World {
 
     /// The types of what a node is asked before it is ready, and of its reply.
     fn preparation(&self, node: usize) -> (&'static str, &'static str) {
-        match (self.nodes[node].life, self.workload.setup()) {
-            (Life::SettingUp, Some(setup)) => (setup.request.kind(), setup.reply),
+        match (self.nodes[node].status, self.workload.setup()) {
+            (Status::SettingUp, Some(setup)) => (setup.request.kind(), setup.reply),
             _ => ("init", "init_ok"),
         }
     }

@@ -41,7 +41,7 @@ impl World {
 
     /// Whether a node runs and was prepared since it was started.
     pub fn is_ready(&self, node: usize) -> bool {
-        self.nodes[node].life == super::nodes::Life::Ready
+        self.nodes[node].status == super::nodes::Status::Ready
     }
 
     /// Sends a request to a node from a client of its own; returns its number.
@@ -68,7 +68,7 @@ impl World {
     /// Brings a fault about, or its end. It comes beside those that are in force,
     /// but for a partition, of which there is one at a time, of each direction.
     pub fn inflict(&mut self, effect: Effect, now: Duration, out: &mut Vec<Command>) {
-        self.bring_about(effect, now, out);
+        self.apply_effect(effect, now, out);
     }
 
     /// A message for whoever made a request.

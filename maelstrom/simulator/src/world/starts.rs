@@ -11,7 +11,7 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 
-use super::nodes::Life;
+use super::nodes::Status;
 use super::{Command, World};
 use crate::net::Address;
 
@@ -61,6 +61,6 @@ impl World {
     /// stays when it is killed.
     pub(super) fn was_started(&self, address: Address) -> bool {
         let node = if let Address::Node(node) = address { node } else { 0 };
-        self.nodes[node].life != Life::Absent
+        self.nodes[node].status != Status::Absent
     }
 }

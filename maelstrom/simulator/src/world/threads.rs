@@ -51,7 +51,7 @@ impl Ended {
 }
 
 /// What the world lends a thread.
-pub(super) struct Tools<'a> {
+pub(super) struct Effects<'a> {
     pub(super) workload: &'a dyn Workload,
     pub(super) wire: &'a mut Wire,
     pub(super) recorder: &'a mut Recorder,
@@ -83,17 +83,17 @@ impl Threads {
         &mut self,
         thread: usize,
         operation: Operation,
-        tools: &mut Tools<'_>,
+        effects: &mut Effects<'_>,
         out: &mut Vec<Command>,
     ) -> Option<Ended> {
         let process = self.processes[thread];
-        out.push(Command::Record(tools.recorder.invoke(process, &operation, tools.now)));
+        out.push(Command::Record(effects.recorder.invoke(process, &operation, effects.now)));
         self.free.take(thread);
         let state = &mut self.threads[thread];
-        let session = state.session_of(thread, process, tools);
+        let session = state.session_of(thread, process, effects);
         let step = session.client.invoke(&operation);
         state.operation = Some(operation);
-        self.go_on(thread, step, tools)
+        self.go_on(thread, step, effects)
     }
 
     /// Hands a message to the client on a thread.
@@ -101,50 +101,57 @@ impl Threads {
         &mut self,
         thread: usize,
         message: Message,
-        tools: &mut Tools<'_>,
+        effects: &mut Effects<'_>,
     ) -> Option<Ended> {
         let Thread { session, operation } = &mut self.threads[thread];
         let Session { connection, client, .. } = session.as_mut()?;
-        let message = tools.wire.hand_over(connection, message, tools.now)?;
+        let message = effects.wire.hand_over(connection, message, effects.now)?;
         let operation = operation.as_ref()?;
         match read_error(&message) {
             Some(error) => {
-                let outcome = Outcome::error(operation.f, &error, tools.workload.errors());
-                self.end(thread, outcome, tools)
+                let outcome = Outcome::error(operation.f, &error, effects.workload.errors());
+                self.end(thread, outcome, effects)
             }
             None => match client.reply(operation, &message.body) {
-                Ok(step) => self.go_on(thread, step, tools),
-                Err(malformed) => self.end(thread, Outcome::raised(&malformed.to_string()), tools),
+                Ok(step) => self.go_on(thread, step, effects),
+                Err(malformed) => {
+                    self.end(thread, Outcome::raised(&malformed.to_string()), effects)
+                }
             },
         }
     }
 
     /// Looks whether the client on a thread waited too long.
-    pub(super) fn check_deadline(&mut self, thread: usize, tools: &mut Tools<'_>) -> Option<Ended> {
+    pub(super) fn check_deadline(
+        &mut self,
+        thread: usize,
+        effects: &mut Effects<'_>,
+    ) -> Option<Ended> {
         let Thread { session, operation } = &mut self.threads[thread];
-        if !tools.wire.timed_out(&mut session.as_mut()?.connection, tools.now) {
+        if !effects.wire.timed_out(&mut session.as_mut()?.connection, effects.now) {
             return None;
         }
-        let outcome = Outcome::timeout(operation.as_ref()?.f, tools.workload.errors());
-        self.end(thread, outcome, tools)
+        let outcome = Outcome::timeout(operation.as_ref()?.f, effects.workload.errors());
+        self.end(thread, outcome, effects)
     }
 
-    fn go_on(&mut self, thread: usize, step: Step, tools: &mut Tools<'_>) -> Option<Ended> {
+    fn go_on(&mut self, thread: usize, step: Step, effects: &mut Effects<'_>) -> Option<Ended> {
         match step {
             Step::Request(request) => {
                 let connection = &mut self.threads[thread].session.as_mut()?.connection;
-                let (node, timeout) = (thread % self.node_count, tools.workload.timeout());
-                tools.wire.request(connection, node, &request, timeout, tools.now);
+                let (node, timeout) = (thread % self.node_count, effects.workload.timeout());
+                effects.wire.request(connection, node, &request, timeout, effects.now);
                 None
             }
-            Step::Ok(value) => self.end(thread, Outcome::ok(value), tools),
-            Step::Info => self.end(thread, Outcome::info(), tools),
+            Step::Ok(value) => self.end(thread, Outcome::ok(value), effects),
+            Step::Info => self.end(thread, Outcome::info(), effects),
         }
     }
 
-    fn end(&mut self, thread: usize, outcome: Outcome, tools: &mut Tools<'_>) -> Option<Ended> {
+    fn end(&mut self, thread: usize, outcome: Outcome, effects: &mut Effects<'_>) -> Option<Ended> {
         let operation = self.threads[thread].operation.take()?;
-        let op = tools.recorder.complete(self.processes[thread], &operation, outcome, tools.now);
+        let op =
+            effects.recorder.complete(self.processes[thread], &operation, outcome, effects.now);
         if op.kind == OpType::Info {
             self.processes[thread] += self.threads.len() as u64;
         }
@@ -156,8 +163,13 @@ impl Threads {
 impl Thread {
     /// The session of a process: a new one if the process is new, unless the
     /// workload lets it inherit its predecessor's.
-    fn session_of(&mut self, thread: usize, process: u64, tools: &mut Tools<'_>) -> &mut Session {
-        let Tools { workload, wire, .. } = tools;
+    fn session_of(
+        &mut self,
+        thread: usize,
+        process: u64,
+        effects: &mut Effects<'_>,
+    ) -> &mut Session {
+        let Effects { workload, wire, .. } = effects;
         let kept = |session: &Session| session.process == process || workload.reuses_clients();
         if let Some(old) = self.session.take_if(|session| !kept(session)) {
             wire.close(old.connection);

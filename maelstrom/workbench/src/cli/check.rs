@@ -12,9 +12,9 @@ use clap::Args;
 
 use super::flags::BudgetFlags;
 use super::{Exit, columns, print, values};
-use crate::report::digest::Digest;
 use crate::report::style::Style;
-use crate::report::summary;
+use crate::report::summary::Summary;
+use crate::report::text;
 
 /// What the command line of `workbench check` says.
 #[derive(Args, Clone, Debug)]
@@ -71,14 +71,14 @@ pub(super) fn check(flags: &CheckFlags) -> anyhow::Result<Exit> {
     };
     let name = flags.history.display();
     let (report, count) =
-        judge(&checks, open(&flags.history)?).with_context(|| format!("{name}"))?;
+        analyse(&checks, open(&flags.history)?).with_context(|| format!("{name}"))?;
     if flags.json {
         print(&format!("{}\n", serde_json::to_string_pretty(&report)?));
     } else {
         let title = format!("{}, {count} lines of history", flags.workload.name());
-        let frame = summary::Frame { title, footer: Vec::new(), width: columns() };
+        let frame = text::Frame { title, footer: Vec::new(), width: columns() };
         let style = Style::of(&io::stdout());
-        print(&summary::render(&Digest::of(&report, &[]), &frame, style));
+        print(&text::render(&Summary::of(&report, &[]), &frame, style));
     }
     Ok(report.valid().into())
 }
@@ -92,7 +92,7 @@ fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
 }
 
 /// The report on a history, and how many operations it has.
-fn judge(checks: &Checks, input: impl Read) -> anyhow::Result<(Report, u64)> {
+fn analyse(checks: &Checks, input: impl Read) -> anyhow::Result<(Report, u64)> {
     let mut analysis = Analysis::new(checks, Names::unknown());
     let mut form = Form::new(checks.workload);
     let mut count = 0;

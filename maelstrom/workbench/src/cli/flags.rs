@@ -91,7 +91,7 @@ pub struct SettingsFlags {
 
     /// What seq-kv does with what sequential consistency leaves open (not in Maelstrom).
     /// real: what Maelstrom's does; reads are up to 32 states old, and a change makes
-    /// its client's reads fresh. worst: every client is shown the oldest state that is
+    /// its client's reads fresh. adversarial: every client is shown the oldest state that is
     /// allowed, for as long as it is allowed; what others write it may never see, and
     /// a node that was killed starts from nothing
     #[arg(long, value_name = "KIND", default_value = "real", value_parser = values::seq_kv(),
@@ -153,26 +153,26 @@ pub struct SettingsFlags {
     /// How many operations have to succeed: total, or a fraction from 0 to 1.
     /// Without it, any number will do
     #[arg(long, value_name = "EXPECTED", value_parser = values::availability,
-          allow_hyphen_values = true, help_heading = "What is judged")]
+          allow_hyphen_values = true, help_heading = "What is checked")]
     availability: Option<Availability>,
 
     /// After the last fault and so many milliseconds, each client performs one operation
     /// more, which has to succeed and to show all that was acknowledged; otherwise nodes
     /// settle late (not in Maelstrom)
     #[arg(long, value_name = "MILLIS", value_parser = values::millis,
-          allow_hyphen_values = true, help_heading = "What is judged")]
+          allow_hyphen_values = true, help_heading = "What is checked")]
     settle_within: Option<Duration>,
 
     /// Most messages a second between nodes and services in the ten seconds after that,
     /// in which no client asks for anything (not in Maelstrom)
     #[arg(long, value_name = "RATE", value_parser = values::rate, requires = "settle_within",
-          allow_hyphen_values = true, help_heading = "What is judged")]
+          allow_hyphen_values = true, help_heading = "What is checked")]
     idle_messages: Option<f64>,
 
     /// So many milliseconds after its acknowledgement a message of a log has to be shown
     /// by every node, while there is no fault (not in Maelstrom)
     #[arg(long, value_name = "MILLIS", value_parser = values::millis, requires = "settle_within",
-          allow_hyphen_values = true, help_heading = "What is judged")]
+          allow_hyphen_values = true, help_heading = "What is checked")]
     shown_within: Option<Duration>,
 
     /// Consistency models that transactions have to meet, separated by commas
@@ -181,27 +181,27 @@ pub struct SettingsFlags {
         value_name = "MODELS",
         value_delimiter = ',',
         default_value = "strict-serializable",
-        help_heading = "What is judged"
+        help_heading = "What is checked"
     )]
     consistency_models: Vec<Model>,
 
     /// Limits beyond a valid verdict, separated by commas, for instance
     /// msgs-per-op<30,stable-median<400,stable-max<600. A run that misses one is
     /// invalid. Also stable-p95 and stable-p99; milliseconds (not in Maelstrom)
-    #[arg(long, value_name = "LIMITS", value_delimiter = ',', help_heading = "What is judged")]
+    #[arg(long, value_name = "LIMITS", value_delimiter = ',', help_heading = "What is checked")]
     limits: Vec<Limit>,
 
     /// Hold it against the nodes that a read has a value twice, or one that nobody
     /// sent, that final reads differ, that nodes never exchange a message, or that
     /// messages are odd (sent in another's name, two on a line); otherwise these are
     /// warnings (not in Maelstrom)
-    #[arg(long, help_heading = "What is judged")]
+    #[arg(long, help_heading = "What is checked")]
     strict: bool,
 
     /// Follow the original where its verdict is a quirk rather than a finding, for
     /// instance when a read is told that a key which was written does not exist (not
     /// in Maelstrom)
-    #[arg(long, help_heading = "What is judged")]
+    #[arg(long, help_heading = "What is checked")]
     compatible: bool,
 
     #[command(flatten)]
@@ -256,12 +256,12 @@ pub(super) struct BudgetFlags {
     /// the verdict is unknown. They are counted in steps, 20 million each, so that the
     /// verdict is the same on every machine (not in Maelstrom)
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = values::seconds,
-          allow_hyphen_values = true, help_heading = "What is judged")]
+          allow_hyphen_values = true, help_heading = "What is checked")]
     check_time_limit: Duration,
 
     /// How much memory that search may take, in MiB, counted likewise (not in Maelstrom)
     #[arg(long, value_name = "MIB", default_value = "1024", value_parser = values::count,
-          help_heading = "What is judged")]
+          help_heading = "What is checked")]
     check_memory: usize,
 }
 

@@ -82,7 +82,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run nodes under a workload and judge what clients saw
+    /// Run nodes under a workload and check what clients saw
     ///
     /// Starts the nodes as processes, connects them by a simulated network, has
     /// clients perform a workload, injects faults, and checks the history.
@@ -90,7 +90,7 @@ enum Command {
     #[command(args_override_self = true, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
     Test(Box<flags::TestFlags>),
 
-    /// Judge a history that was recorded before
+    /// Check a history that was recorded before
     #[command(after_help = EXIT_CODES)]
     Check(check::CheckFlags),
 

@@ -1,4 +1,4 @@
-//! `workbench test`: run nodes, judge what clients saw, and keep all of it.
+//! `workbench test`: run nodes, check what clients saw, and keep all of it.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -22,11 +22,11 @@ use super::{Exit, columns, print};
 use crate::host::process::{self, ProcessOptions};
 use crate::host::signals::ExitOnInterrupt;
 use crate::report::chart::Chart;
-use crate::report::digest::{self, Digest};
 use crate::report::live::Live;
 use crate::report::store::{HistoryWriter, Store};
 use crate::report::style::Style;
-use crate::report::{html, limits, summary};
+use crate::report::summary::{self, Summary};
+use crate::report::{html, limits, text};
 
 /// How long recovery and final operations take, at least.
 const EPILOGUE: Duration = Duration::from_secs(11);
@@ -148,7 +148,7 @@ impl Observer for Watcher {
     }
 }
 
-/// The report on a run. One that did not go through is judged by that alone:
+/// The report on a run. One that did not go through gets its verdict from that alone:
 /// half a history would accuse nodes of having lost what they had no time to
 /// spread.
 fn conclude(
@@ -159,7 +159,7 @@ fn conclude(
     let mut report = analysis.finish();
     match result {
         Ok(stats) => {
-            stats.judge(&plan.settings, &mut report);
+            stats.add_to(&plan.settings, &mut report);
             if !plan.limits.is_empty() {
                 let comparisons = limits::compare(&plan.limits, &report);
                 report.add("limits", limits::outcome(&comparisons));
@@ -188,22 +188,22 @@ fn only_run(mut report: Report, valid: Validity, kind: &str, text: String) -> Re
 fn show(plan: &Plan, report: &Report, chart: &Chart, store: &Store) -> anyhow::Result<()> {
     let comparisons = limits::compare(&plan.limits, report);
     let is_complete = !report.parts.contains_key("run");
-    let digest = Digest::of(report, if is_complete { &comparisons } else { &[] });
+    let summary = Summary::of(report, if is_complete { &comparisons } else { &[] });
     let title = title(&plan.settings);
     let page = html::Frame {
         title: title.clone(),
-        settings: digest::describe(&plan.settings),
+        settings: summary::describe(&plan.settings),
         command: plan.command(),
     };
     let kept = (|| {
         store.write_json("test.json", &description(plan))?;
         store.write_json("results.json", report)?;
-        store.write("report.html", &html::render(&digest, &page, chart))
+        store.write("report.html", &html::render(&summary, &page, chart))
     })();
     let footer =
         vec![("results", store.dir().display().to_string()), ("to run again", plan.command())];
-    let frame = summary::Frame { title, footer, width: columns() };
-    print(&summary::render(&digest, &frame, Style::of(&io::stdout())));
+    let frame = text::Frame { title, footer, width: columns() };
+    print(&text::render(&summary, &frame, Style::of(&io::stdout())));
     kept.with_context(|| format!("cannot write to {}", store.dir().display()))
 }
 

@@ -6,12 +6,12 @@ use checkers::txn::escape;
 use checkers::{Ended, Figures, Reason, Validity};
 
 use super::chart::Chart;
-use super::digest::{self, Digest, Kind};
+use super::summary::{self, Kind, Summary};
 use super::svg;
 
 const STYLE: &str = include_str!("report.css");
 
-/// What the page says beside the digest.
+/// What the page says beside the summary.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Frame {
     /// What was tested.
@@ -23,14 +23,14 @@ pub(crate) struct Frame {
 }
 
 /// The page.
-pub(crate) fn render(digest: &Digest, frame: &Frame, chart: &Chart) -> String {
+pub(crate) fn render(summary: &Summary, frame: &Frame, chart: &Chart) -> String {
     let mut page = String::new();
-    head(&mut page, digest, frame);
-    digest.findings.iter().for_each(|kind| findings(&mut page, kind, "finding"));
-    numbers(&mut page, digest);
+    head(&mut page, summary, frame);
+    summary.findings.iter().for_each(|kind| findings(&mut page, kind, "finding"));
+    numbers(&mut page, summary);
     pictures(&mut page, chart);
-    digest.warnings.iter().for_each(|kind| findings(&mut page, kind, "warning"));
-    if let Some(text) = digest.figures.not_visible {
+    summary.warnings.iter().for_each(|kind| findings(&mut page, kind, "warning"));
+    if let Some(text) = summary.figures.not_visible {
         let _ = write!(page, "<h2>Not visible here</h2><p>{}</p>", escape(text));
     }
     settings(&mut page, frame);
@@ -38,13 +38,13 @@ pub(crate) fn render(digest: &Digest, frame: &Frame, chart: &Chart) -> String {
     page
 }
 
-fn head(page: &mut String, digest: &Digest, frame: &Frame) {
-    let class = match digest.valid {
+fn head(page: &mut String, summary: &Summary, frame: &Frame) {
+    let class = match summary.valid {
         Validity::Valid => "good",
         Validity::Unknown => "doubtful",
         Validity::Invalid => "bad",
     };
-    let (verdict, title) = (digest.verdict, escape(&frame.title));
+    let (verdict, title) = (summary.verdict, escape(&frame.title));
     let _ = write!(
         page,
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -69,22 +69,22 @@ fn findings(page: &mut String, kind: &Kind, class: &str) {
     page.push_str("</section>");
 }
 
-fn numbers(page: &mut String, digest: &Digest) {
-    let Figures { ok_fraction, elements, messages, .. } = &digest.figures;
-    operations(page, &digest.figures);
-    reasons(page, &digest.figures.reasons);
+fn numbers(page: &mut String, summary: &Summary) {
+    let Figures { ok_fraction, elements, messages, .. } = &summary.figures;
+    operations(page, &summary.figures);
+    reasons(page, &summary.figures.reasons);
     page.push_str("<dl>");
     if let Some(fraction) = ok_fraction {
         entry(page, "Succeeded", &format!("{fraction} of all operations"));
     }
     if let Some(elements) = elements {
-        entry(page, "Values", &digest::elements(elements));
-        entry(page, "Stable after", &digest::stable(elements));
+        entry(page, "Values", &summary::elements(elements));
+        entry(page, "Stable after", &summary::stable(elements));
     }
     if let Some(messages) = messages {
-        entry(page, "Messages", &digest::messages(messages));
+        entry(page, "Messages", &summary::messages(messages));
     }
-    for comparison in &digest.limits {
+    for comparison in &summary.limits {
         let mark = if comparison.is_met() { "kept" } else { "missed" };
         entry(page, &comparison.limit.metric.to_string(), &format!("{comparison}, {mark}"));
     }
@@ -102,7 +102,7 @@ fn operations(page: &mut String, figures: &Figures) {
         let (name, key) = (escape(f), number % 6);
         let _ = write!(page, "<tr><td><i class=\"key f{key}\"></i>{name}</td>");
         let _ = write!(page, "<td>{ok}</td><td>{fail}</td><td>{info}</td>");
-        for latency in digest::latencies(figures.latencies.get(f).map(|of| &of.quantiles)) {
+        for latency in summary::latencies(figures.latencies.get(f).map(|of| &of.quantiles)) {
             let _ = write!(page, "<td>{latency}</td>");
         }
         page.push_str("</tr>");
@@ -116,8 +116,9 @@ fn reasons(page: &mut String, reasons: &[Reason]) {
     }
     page.push_str("<h2>Not ok, because</h2><ul>");
     for reason in reasons {
-        let (count, f, outcome) = (reason.count, escape(&reason.f), digest::ended(reason.kind));
-        let _ = write!(page, "<li>{count} {f} {outcome}: {}</li>", escape(&digest::reason(reason)));
+        let (count, f, outcome) = (reason.count, escape(&reason.f), summary::ended(reason.kind));
+        let _ =
+            write!(page, "<li>{count} {f} {outcome}: {}</li>", escape(&summary::reason(reason)));
     }
     page.push_str("</ul>");
 }
@@ -174,7 +175,7 @@ mod tests {
         );
         let frame = Frame { title: "a<b".to_owned(), ..Frame::default() };
         let chart = Chart::new(Duration::from_secs(1));
-        let page = render(&Digest::of(&report, &[]), &frame, &chart);
+        let page = render(&Summary::of(&report, &[]), &frame, &chart);
         assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; more"));
         assert!(!page.contains("<script"));
         assert!(page.contains("<span class=\"bad\">Invalid</span> a&lt;b"));
@@ -199,7 +200,7 @@ mod tests {
     #[test]
     fn the_page_needs_nothing_from_elsewhere() {
         let chart = Chart::new(Duration::from_secs(1));
-        let page = render(&Digest::of(&Report::default(), &[]), &Frame::default(), &chart);
+        let page = render(&Summary::of(&Report::default(), &[]), &Frame::default(), &chart);
         for outside in ["http://", "https://", "src=", "href=", "url(", "@import"] {
             assert!(!page.contains(outside), "{outside}");
         }

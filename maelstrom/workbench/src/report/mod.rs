@@ -3,15 +3,14 @@
 //!
 //! - [`live`]: one line that moves, or a line now and then.
 //! - [`limits`]: limits of a challenge, next to what was measured.
-//! - [`digest`]: what a report comes to, in rows and sentences.
-//! - [`summary`]: the digest on a terminal.
+//! - [`summary`]: what a report comes to, in rows and sentences.
+//! - [`text`]: the summary on a terminal.
 //! - [`table`]: several tests, a line each.
 //! - [`edn`]: reads the original's results.
-//! - [`html`]: the digest as a page, with pictures ([`chart`], [`svg`]).
+//! - [`html`]: the summary as a page, with pictures ([`chart`], [`svg`]).
 //! - [`store`]: the folder that all of this is kept in.
 
 pub(crate) mod chart;
-pub(crate) mod digest;
 pub(crate) mod edn;
 pub(crate) mod html;
 pub(crate) mod limits;
@@ -21,13 +20,14 @@ pub(crate) mod style;
 pub(crate) mod summary;
 mod svg;
 pub(crate) mod table;
+pub(crate) mod text;
 
-pub use digest::Digest;
 pub use limits::{Comparison, Limit, LimitError, Metric, Quantile};
 pub use style::Style;
-pub use summary::Frame;
+pub use summary::Summary;
 pub use table::Row;
+pub use text::Frame;
 
 pub use limits::{compare, outcome};
-pub use summary::render as summary;
 pub use table::render as table;
+pub use text::render as text;

@@ -1,297 +1,217 @@
-//! The summary of a test: a verdict first, then why, then numbers, then where
-//! to find more.
+//! What a report comes to: a verdict, rows of numbers and findings, for whatever
+//! shows them.
 
-use std::fmt::Write as _;
+use std::time::Duration;
 
-use checkers::{Ended, Figures, Validity};
+use checkers::history::OpType;
+use checkers::{Elements, Figures, Finding, Messages, Quantiles, Reason, Report, Validity};
+use simulator::{Availability, SeqKv, Settings, Values};
 
-use super::digest::{self, Digest, Kind};
-use super::style::Style;
+use super::limits::Comparison;
 
-/// How many findings of a kind are shown.
-const SHOWN: usize = 3;
-/// How many reasons are shown.
-const REASONS: usize = 5;
-/// Findings and warnings begin in this column.
-const INDENT: usize = 4;
+/// The parts of a report in the order in which their findings matter.
+const PARTS: [&str; 7] = ["run", "nodes", "workload", "availability", "stats", "limits", "net"];
 
-/// Whatever belongs to a summary beside the report.
-#[derive(Clone, Debug, Default)]
-pub struct Frame {
-    /// What was tested, after the verdict.
-    pub title: String,
-    /// Names and what to say of them, at the end.
-    pub footer: Vec<(&'static str, String)>,
-    /// The columns there are to write in.
-    pub width: usize,
+/// A report made ready to be shown.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// The verdict.
+    pub valid: Validity,
+    /// The verdict in a word or two.
+    pub verdict: &'static str,
+    /// What was measured.
+    pub figures: Figures,
+    /// Limits and what was measured.
+    pub limits: Vec<Comparison>,
+    /// Why the verdict is not valid, by kind.
+    pub findings: Vec<Kind>,
+    /// What is odd, by kind.
+    pub warnings: Vec<Kind>,
 }
 
-/// The summary as text.
-pub fn render(digest: &Digest, frame: &Frame, style: Style) -> String {
-    let mut page = Page { text: String::new(), style, width: frame.width.max(40) };
-    page.verdict(digest, frame);
-    for kind in &digest.findings {
-        page.kind(&style.strong(&kind.name), kind);
-    }
-    page.operations(digest);
-    page.reasons(digest);
-    page.numbers(digest);
-    page.limits(digest);
-    for kind in &digest.warnings {
-        page.kind(&format!("{} {}", style.doubtful("warning:"), kind.name), kind);
-    }
-    page.not_visible(digest);
-    page.footer(frame);
-    page.text
+/// Findings of one kind.
+#[derive(Clone, Debug)]
+pub struct Kind {
+    /// The kind.
+    pub name: String,
+    /// The findings that are told, in order.
+    pub findings: Vec<Finding>,
+    /// How many there are, those included that are not told.
+    pub count: u64,
 }
 
-struct Page {
-    text: String,
-    style: Style,
-    width: usize,
+/// A reason with its example.
+pub(super) fn reason(reason: &Reason) -> String {
+    let Reason { reason, example, .. } = reason;
+    if example.is_empty() { reason.clone() } else { format!("{reason}, for instance {example}") }
 }
 
-impl Page {
-    fn line(&mut self, line: impl AsRef<str>) {
-        self.text.push_str(line.as_ref().trim_end());
-        self.text.push('\n');
-    }
+/// What became of operations, in words.
+pub(super) fn ended(kind: OpType) -> &'static str {
+    if kind == OpType::Fail { "failed" } else { "in doubt" }
+}
 
-    fn verdict(&mut self, digest: &Digest, frame: &Frame) {
-        let verdict = match digest.valid {
-            Validity::Valid => self.style.good(digest.verdict),
-            Validity::Unknown => self.style.doubtful(digest.verdict),
-            Validity::Invalid => self.style.bad(digest.verdict),
-        };
-        let separator = if frame.title.is_empty() { "" } else { ": " };
-        self.line(format!("{verdict}{separator}{}", frame.title));
-    }
+/// How elements fared, in words.
+pub(super) fn elements(elements: &Elements) -> String {
+    let Elements { attempts, stable, lost, never_read, .. } = elements;
+    format!("{attempts} sent, {stable} stable, {} lost, {never_read} never read", lost.len())
+}
 
-    /// A kind of finding, and the first few of it.
-    fn kind(&mut self, name: &str, kind: &Kind) {
-        self.line("");
-        let count = if kind.count > 1 { format!(" ({})", kind.count) } else { String::new() };
-        self.line(format!("  {name}{count}"));
-        let shown = kind.findings.iter().take(SHOWN);
-        shown.for_each(|finding| self.paragraph(&finding.text));
-        let more = kind.count.saturating_sub(SHOWN as u64);
-        if more > 0 {
-            self.paragraph(&format!("… and {more} more."));
-        }
-    }
+/// After how long they were stable, in words.
+pub(super) fn stable(elements: &Elements) -> String {
+    let [median, p95, p99, worst] = latencies(elements.latencies.as_ref());
+    format!("median {median}, 95 % {p95}, 99 % {p99}, worst {worst}")
+}
 
-    /// Text broken at the width; lines that it brings along stay lines.
-    fn paragraph(&mut self, text: &str) {
-        for line in text.lines() {
-            for part in wrap(line, self.width - INDENT) {
-                self.line(format!("{:INDENT$}{part}", ""));
-            }
-        }
-    }
+/// How many messages there were, in words.
+pub(super) fn messages(messages: &Messages) -> String {
+    let Messages { all, servers, per_op } = messages;
+    let per_op = per_op.map_or(String::new(), |n| format!(", {n:.2} per operation"));
+    format!("{servers} between nodes{per_op}; {all} with those of clients")
+}
 
-    fn not_visible(&mut self, digest: &Digest) {
-        if let Some(text) = digest.figures.not_visible {
-            self.line("");
-            self.line(format!("  {}", self.style.faint("not visible here".to_owned())));
-            self.paragraph(text);
-        }
-    }
-
-    fn operations(&mut self, digest: &Digest) {
-        let Figures { ended, latencies, .. } = &digest.figures;
-        if ended.is_empty() {
-            return;
-        }
-        let width = ended.keys().map(String::len).max().unwrap_or(0).max(10);
-        self.line("");
-        let heads = ["ok", "failed", "in doubt", "median", "95 %", "99 %", "worst"];
-        let [ok, failed, doubt, median, p95, p99, worst] = heads;
-        let head = format!(
-            "  {:width$} {ok:>8} {failed:>8} {doubt:>8} {median:>9} {p95:>9} {p99:>9} {worst:>9}",
-            "operations"
-        );
-        self.line(self.style.faint(head));
-        for (f, &Ended { ok, fail, info }) in ended {
-            let mut line = format!("  {f:width$} {ok:>8} {fail:>8} {info:>8}");
-            for latency in digest::latencies(latencies.get(f).map(|of| &of.quantiles)) {
-                let _ = write!(line, " {latency:>9}");
-            }
-            self.line(line);
-        }
-    }
-
-    fn reasons(&mut self, digest: &Digest) {
-        let reasons = &digest.figures.reasons;
-        if reasons.is_empty() {
-            return;
-        }
-        self.line("");
-        self.line(self.style.faint("  not ok, because".to_owned()));
-        for reason in reasons.iter().take(REASONS) {
-            let (count, f, outcome) = (reason.count, &reason.f, digest::ended(reason.kind));
-            self.paragraph(&format!("{count} {f} {outcome}: {}", digest::reason(reason)));
-        }
-    }
-
-    fn numbers(&mut self, digest: &Digest) {
-        let Figures { ok_fraction, elements, messages, .. } = &digest.figures;
-        if ok_fraction.is_some() || messages.is_some() {
-            self.line("");
-        }
-        if let Some(fraction) = ok_fraction {
-            self.entry("succeeded", &percent(*fraction));
-        }
-        if let Some(elements) = elements {
-            self.entry("values", &digest::elements(elements));
-            self.entry("stable after", &digest::stable(elements));
-        }
-        if let Some(messages) = messages {
-            self.entry("messages", &digest::messages(messages));
-        }
-    }
-
-    fn limits(&mut self, digest: &Digest) {
-        for comparison in &digest.limits {
-            let mark = match comparison.is_met() {
-                true => self.style.good("kept"),
-                false => self.style.bad("missed"),
-            };
-            let name = comparison.limit.metric.to_string();
-            self.entry(&name, &format!("{comparison}  {mark}"));
-        }
-    }
-
-    fn footer(&mut self, frame: &Frame) {
-        if !frame.footer.is_empty() {
-            self.line("");
-        }
-        for (name, text) in &frame.footer {
-            self.entry(name, text);
-        }
-    }
-
-    fn entry(&mut self, name: &str, text: &str) {
-        let name = self.style.faint(format!("{name:13}"));
-        self.line(format!("  {name} {text}"));
+/// Median, 95 %, 99 % and the longest.
+pub(super) fn latencies(quantiles: Option<&Quantiles>) -> [String; 4] {
+    match quantiles {
+        Some(Quantiles { median, p95, p99, max }) => [median, p95, p99, max].map(|of| millis(*of)),
+        None => ["–"; 4].map(str::to_owned),
     }
 }
 
-fn percent(fraction: f64) -> String {
-    // Rounding 0.9999 up to 100 % would hide that something failed.
-    let percent = (fraction * 10_000.0).floor() / 100.0;
-    format!("{percent} %")
+impl Summary {
+    /// Sums a report up.
+    pub fn of(report: &Report, limits: &[Comparison]) -> Self {
+        Self {
+            valid: report.valid(),
+            verdict: verdict(report),
+            figures: report.figures.clone(),
+            limits: limits.to_vec(),
+            findings: by_kind(all(report, |part| &part.findings)),
+            warnings: by_kind(all(report, |part| &part.warnings)),
+        }
+    }
 }
 
-/// Breaks a line at spaces, where it is longer than the width.
-fn wrap(line: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut last: String = line.chars().take_while(|c| c.is_whitespace()).collect();
-    for word in line.split_whitespace() {
-        let is_start = last.trim().is_empty();
-        if !is_start && last.chars().count() + 1 + word.chars().count() > width {
-            lines.push(std::mem::take(&mut last));
-        } else if !is_start {
-            last.push(' ');
-        }
-        last.push_str(word);
+/// Whether limits are all that is wrong is worth a word of its own.
+fn verdict(report: &Report) -> &'static str {
+    let of_checks = report.parts.iter().filter(|(name, _)| **name != "limits");
+    let of_checks = of_checks.map(|(_, part)| part.valid).max().unwrap_or(Validity::Valid);
+    match (report.valid(), of_checks) {
+        (Validity::Valid, _) => "Valid",
+        (Validity::Unknown, _) => "Unknown",
+        (Validity::Invalid, Validity::Valid) => "Valid, but over its limits",
+        (Validity::Invalid, _) => "Invalid",
     }
-    lines.push(last);
-    lines
+}
+
+fn all(report: &Report, list: impl Fn(&checkers::Outcome) -> &Vec<Finding>) -> Vec<Finding> {
+    let known = PARTS.iter().filter_map(|name| report.parts.get(name));
+    let others = report.parts.iter().filter(|(name, _)| !PARTS.contains(name));
+    known.chain(others.map(|(_, part)| part)).flat_map(|part| list(part).clone()).collect()
+}
+
+fn by_kind(findings: Vec<Finding>) -> Vec<Kind> {
+    let mut kinds: Vec<Kind> = Vec::new();
+    for finding in findings {
+        let known = kinds.iter().position(|kind| kind.name == finding.kind);
+        let index = known.unwrap_or_else(|| {
+            kinds.push(Kind { name: finding.kind.clone(), findings: Vec::new(), count: 0 });
+            kinds.len() - 1
+        });
+        let kind = &mut kinds[index];
+        kind.count += finding.omitted.unwrap_or(1);
+        if finding.omitted.is_none() {
+            kind.findings.push(finding);
+        }
+    }
+    kinds
+}
+
+/// A latency with as many digits as are worth reading: `0.42 ms`, `12.3 ms`,
+/// `412 ms`.
+fn millis(latency: Duration) -> String {
+    match latency.as_secs_f64() * 1e3 {
+        millis if millis < 10.0 => format!("{millis:.2} ms"),
+        millis if millis < 100.0 => format!("{millis:.1} ms"),
+        millis => format!("{millis:.0} ms"),
+    }
+}
+
+/// The settings that say what a test was like, in words.
+pub(crate) fn describe(settings: &Settings) -> Vec<(&'static str, String)> {
+    let faults: Vec<&str> = settings.nemesis.iter().map(|planned| planned.fault.name()).collect();
+    let faults = match faults.join(", ") {
+        none if none.is_empty() => "none".to_owned(),
+        faults => format!("{faults}; every {} s or so", settings.nemesis_interval.as_secs_f64()),
+    };
+    let latency = &settings.latency;
+    let mut all = vec![
+        ("Workload", settings.workload.name().to_owned()),
+        ("Nodes", settings.node_count.to_string()),
+        ("Clients", settings.concurrency.to_string()),
+        ("Rate", format!("{} operations a second", settings.rate)),
+        ("Time limit", format!("{} s", settings.time_limit.as_secs_f64())),
+        (
+            "Latency",
+            match latency.mean {
+                Duration::ZERO => "none".to_owned(),
+                mean => format!("{} ms, {}", mean.as_millis(), latency.dist.name()),
+            },
+        ),
+        ("Faults", faults),
+        ("Seed", settings.seed.to_string()),
+    ];
+    if !settings.links.is_complete() {
+        all.push(("Links", settings.links.to_string()));
+    }
+    if settings.values != Values::Integers {
+        all.push(("Values", settings.values.name().to_owned()));
+    }
+    if settings.seq_kv == SeqKv::Adversarial {
+        all.push(("seq-kv", "as stale as allowed".to_owned()));
+    }
+    match settings.availability {
+        None => {}
+        Some(Availability::Total) => all.push(("Availability", "total".to_owned())),
+        Some(Availability::Fraction(least)) => {
+            all.push(("Availability", format!("at least {least}")));
+        }
+    }
+    all
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use checkers::history::OpType;
-    use checkers::{Elements, Finding, Outcome, Quantiles, Reason, Report};
-    use serde_json::json;
+    use checkers::Outcome;
 
     use super::*;
 
-    #[test]
-    fn what_a_workload_cannot_show_is_said() {
-        let mut report = report(0);
-        report.figures.not_visible = Some("G0 may hide");
-        let frame = Frame { width: 80, ..Frame::default() };
-        let text = render(&Digest::of(&report, &[]), &frame, Style::PLAIN);
-        assert!(text.contains("not visible here") && text.contains("G0 may hide"), "{text}");
+    fn part(valid: Validity, kinds: &[&str]) -> Outcome {
+        let finding = |kind: &&str| Finding::new(*kind, format!("a {kind} thing"), vec![1]);
+        Outcome { valid, findings: kinds.iter().map(finding).collect(), ..Outcome::default() }
     }
 
-    fn report(findings: usize) -> Report {
-        let finding = |number: usize| {
-            Finding::new(
-                "lost",
-                format!("{number} is lost: known since 1.000 s, it was never read."),
-                vec![number as u64],
-            )
-        };
-        let stable = [12, 412, 412, 412].map(Duration::from_millis);
-        let elements = Elements {
-            attempts: 9,
-            stable: 4,
-            lost: vec![json!(1); 5],
-            never_read: 0,
-            latencies: Quantiles::of(&stable).map(|of| Quantiles { median: stable[0], ..of }),
-        };
-        let reason = |kind, reason: &str, count, example: &str| {
-            let (f, reason, example) = ("read".to_owned(), reason.to_owned(), example.to_owned());
-            Reason { f, kind, reason, count, example, op: 0 }
-        };
-        let figures = Figures {
-            ended: [("read".to_owned(), Ended { ok: 3, fail: 0, info: 1 })].into(),
-            reasons: vec![
-                reason(OpType::Info, "no reply in time", 1, ""),
-                reason(OpType::Fail, "x", 2, "{}"),
-            ],
-            ok_fraction: Some(0.99999),
-            elements: Some(elements),
-            ..Figures::default()
-        };
-        let findings = (0..findings).map(finding).collect();
+    #[test]
+    fn a_run_that_only_misses_its_limits_is_called_valid_but_over_them() {
         let mut report = Report::default();
-        let outcome = Outcome { valid: Validity::Invalid, findings, figures, ..Outcome::default() };
-        report.add("workload", outcome);
-        report
+        report.add("workload", part(Validity::Valid, &[]));
+        report.add("limits", part(Validity::Invalid, &["over-limit"]));
+        assert_eq!(Summary::of(&report, &[]).verdict, "Valid, but over its limits");
+        report.add("stats", part(Validity::Unknown, &[]));
+        assert_eq!(Summary::of(&report, &[]).verdict, "Invalid");
     }
 
     #[test]
-    fn the_verdict_comes_first_then_why_then_numbers() {
-        let frame = Frame {
-            title: "broadcast".to_owned(),
-            footer: vec![("store", "store/latest".to_owned())],
-            width: 80,
-        };
-        let text = render(&Digest::of(&report(5), &[]), &frame, Style::PLAIN);
-        let expected = "\
-Invalid: broadcast
-
-  lost (5)
-    0 is lost: known since 1.000 s, it was never read.
-    1 is lost: known since 1.000 s, it was never read.
-    2 is lost: known since 1.000 s, it was never read.
-    … and 2 more.
-
-  operations       ok   failed in doubt    median      95 %      99 %     worst
-  read              3        0        1         –         –         –         –
-
-  not ok, because
-    1 read in doubt: no reply in time
-    2 read failed: x, for instance {}
-
-  succeeded     99.99 %
-  values        9 sent, 4 stable, 5 lost, 0 never read
-  stable after  median 12.0 ms, 95 % 412 ms, 99 % 412 ms, worst 412 ms
-
-  store         store/latest
-";
-        assert_eq!(text, expected);
-    }
-
-    #[test]
-    fn long_sentences_are_broken_at_spaces() {
-        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrap("    at main.rs", 80), ["    at main.rs"]);
-        assert_eq!(wrap("", 80), [""]);
+    fn findings_are_grouped_and_the_workloads_come_before_the_stats() {
+        let mut report = Report::default();
+        report.add("stats", part(Validity::Invalid, &["never-ok"]));
+        let mut lost = part(Validity::Invalid, &["lost", "lost"]);
+        lost.findings.push(Finding::omission("lost", 40));
+        report.add("workload", lost);
+        let summary = Summary::of(&report, &[]);
+        let kinds: Vec<_> =
+            summary.findings.iter().map(|kind| (kind.name.as_str(), kind.count)).collect();
+        assert_eq!(kinds, [("lost", 42), ("never-ok", 1)]);
+        assert_eq!(summary.findings[0].findings.len(), 2);
     }
 }

@@ -86,13 +86,13 @@ impl SimulatedDisk {
     }
 
     /// Whether a process that was started on it since the last call of
-    /// [`begin_life`](Self::begin_life) keeps something there.
+    /// [`begin_incarnation`](Self::begin_incarnation) keeps something there.
     pub(crate) fn is_used(&self) -> bool {
         self.state().is_used
     }
 
     /// A process starts on it. Somebody made room for it if there was none.
-    pub(crate) fn begin_life(&self) {
+    pub(crate) fn begin_incarnation(&self) {
         let mut state = self.state();
         (state.is_used, state.is_full) = (false, false);
     }

@@ -1,7 +1,7 @@
 //! The services, request by request.
 
+mod adversarial;
 mod sequential;
-mod worst;
 
 use std::collections::BTreeSet;
 

@@ -92,7 +92,7 @@ fn is_in_order(history: &[Op]) -> bool {
 }
 
 /// Sessions that do something at random, one operation after the other.
-struct Trial {
+struct Sessions {
     services: Services,
     rng: StdRng,
     /// How many values there are; with few, values come back.
@@ -102,7 +102,7 @@ struct Trial {
     next: u64,
 }
 
-impl Trial {
+impl Sessions {
     fn new(seed: u64, kind: SeqKv, values: u64, owned: bool) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let services = Services::new(&mut rng, kind);
@@ -161,33 +161,36 @@ fn either_seq_kv_is_sequentially_consistent() {
         for seed in 0..1500 {
             let values = [2, 3, UNIQUE][seed as usize % 3];
             let sessions = 2 + seed as usize % 3;
-            let history = Trial::new(seed, kind, values, false).run(sessions, 16);
+            let history = Sessions::new(seed, kind, values, false).run(sessions, 16);
             assert!(is_sequential(&history), "{kind:?}, seed {seed}: {history:#?}");
         }
     }
 }
 
 #[test]
-fn at_its_worst_it_is_hardly_ever_what_it_would_be_if_it_were_linearizable() {
+fn the_adversarial_one_is_hardly_ever_what_it_would_be_if_it_were_linearizable() {
     let fresh = |kind| {
-        let histories = (0..300).map(|seed| Trial::new(seed, kind, UNIQUE, false).run(3, 16));
+        let histories = (0..300).map(|seed| Sessions::new(seed, kind, UNIQUE, false).run(3, 16));
         histories.filter(|history| is_in_order(history)).count()
     };
-    let (real, worst) = (fresh(SeqKv::Real), fresh(SeqKv::Worst));
-    assert!(worst < 15 && worst < real, "{worst} of 300, where the real one is so {real} times");
+    let (real, adversarial) = (fresh(SeqKv::Real), fresh(SeqKv::Adversarial));
+    assert!(
+        adversarial < 15 && adversarial < real,
+        "{adversarial} of 300, where the real one is so {real} times"
+    );
 }
 
 /// Where every key has one writer, the order of its versions is that in which they
 /// were written, and it can be tried out whether a read could have been older.
 #[test]
-fn at_its_worst_no_read_could_have_been_older() {
+fn no_read_of_the_adversarial_one_could_have_been_older() {
     let mut could_have_been_newer = 0;
     for seed in 0..600 {
-        let mut trial = Trial::new(seed, SeqKv::Worst, UNIQUE, true);
+        let mut sessions = Sessions::new(seed, SeqKv::Adversarial, UNIQUE, true);
         let mut history = Vec::new();
         let mut versions: [Vec<Answer>; KEYS] = [vec![Answer::Missing], vec![Answer::Missing]];
         for _ in 0..16 {
-            let op = trial.step(3);
+            let op = sessions.step(3);
             if op.answer == Answer::Done {
                 let (Call::Write(value) | Call::Cas { to: value, .. }) = op.call else { panic!() };
                 versions[op.key].push(Answer::Value(value));

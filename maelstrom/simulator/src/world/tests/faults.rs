@@ -13,7 +13,7 @@ fn fault_of(dest: &'static str) -> Option<FaultKind> {
         }
     });
     let settings = settings(Workload::Echo);
-    Stage::new(&settings, script).run().err().map(|fault| fault.kind)
+    Harness::new(&settings, script).run().err().map(|fault| fault.kind)
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn of_the_answer_to_init_only_the_type_matters_and_all_of_the_one_to_topology() 
             }
             vec![reply(message, body, answer)]
         });
-        Stage::new(&settings(Workload::Broadcast), script).run().err().map(|fault| fault.kind)
+        Harness::new(&settings(Workload::Broadcast), script).run().err().map(|fault| fault.kind)
     };
     for odd in [json!({"msg_id": null}), json!({"msg_id": "1"}), json!({"more": [1]})] {
         assert_eq!(answer("init", odd.clone()), None);
@@ -141,7 +141,7 @@ fn a_node_that_does_not_answer_init_is_named_after_ten_seconds() {
         2 => vec![],
         _ => vec![reply(message, body, json!({"type": "init_ok"}))],
     });
-    let fault = Stage::new(&settings(Workload::Echo), mute).run().err().unwrap();
+    let fault = Harness::new(&settings(Workload::Echo), mute).run().err().unwrap();
     let FaultKind::Silent { request, seconds, printed, instead } = fault.kind else { panic!() };
     assert_eq!((fault.node, request, seconds, printed, instead), (2, "init", 10, 0, None));
 }
@@ -153,7 +153,7 @@ fn a_node_that_does_not_answer_topology_is_named() {
             (1, "topology") => vec![],
             (_, kind) => vec![reply(message, body, json!({"type": format!("{kind}_ok")}))],
         });
-    let fault = Stage::new(&settings(Workload::Broadcast), mute).run().err().unwrap();
+    let fault = Harness::new(&settings(Workload::Broadcast), mute).run().err().unwrap();
     let FaultKind::Silent { request, seconds, printed, .. } = fault.kind else { panic!() };
     assert_eq!((fault.node, request, seconds, printed), (1, "topology", 5, 1));
 }
@@ -166,7 +166,7 @@ fn a_node_that_refuses_init_or_topology_is_quoted() {
             let answer = if kind == refused { "error".to_owned() } else { format!("{kind}_ok") };
             vec![reply(message, body, json!({"type": answer}))]
         });
-        let fault = Stage::new(&settings(Workload::Broadcast), script).run().err().unwrap();
+        let fault = Harness::new(&settings(Workload::Broadcast), script).run().err().unwrap();
         let FaultKind::Unwilling { request, body, .. } = &fault.kind else { panic!("{fault}") };
         assert_eq!(*request, refused);
         assert!(body.contains(r#""type":"error""#), "{body}");
@@ -180,7 +180,7 @@ fn a_reply_to_another_request_does_not_count_as_the_answer_to_init_and_is_quoted
         let quoted = format!("sent `{answer}`, whose `in_reply_to` is not the integer 1");
         let wrong: Script =
             Box::new(move |_, message, _| vec![now(message.src.to_string(), answer.clone())]);
-        let fault = Stage::new(&settings(Workload::Echo), wrong).run().err().unwrap();
+        let fault = Harness::new(&settings(Workload::Echo), wrong).run().err().unwrap();
         assert!(matches!(fault.kind, FaultKind::Silent { request: "init", .. }));
         assert!(fault.to_string().contains(&quoted), "{fault}");
     }

@@ -32,7 +32,7 @@ fn later(seconds: f64, send: Send) -> Send {
 }
 
 /// A world and its nodes.
-struct Stage {
+struct Harness {
     world: World,
     script: Script,
     now: Duration,
@@ -41,10 +41,10 @@ struct Stage {
     history: Vec<Op>,
     traffic: Vec<String>,
     /// What was done to nodes, and what they got: when, which, what.
-    lives: Vec<(Duration, usize, String)>,
+    events: Vec<(Duration, usize, String)>,
 }
 
-impl Stage {
+impl Harness {
     fn new(settings: &Settings, script: Script) -> Self {
         let mut world = World::new(settings).unwrap();
         world.watch(Watch { send: true, recv: true });
@@ -55,7 +55,7 @@ impl Stage {
             lines: VecDeque::new(),
             history: Vec::new(),
             traffic: Vec::new(),
-            lives: Vec::new(),
+            events: Vec::new(),
         }
     }
 
@@ -105,7 +105,7 @@ impl Stage {
     }
 
     fn note(&mut self, node: usize, what: &str) {
-        self.lives.push((self.now, node, what.to_owned()));
+        self.events.push((self.now, node, what.to_owned()));
     }
 
     fn act(&mut self, node: usize, message: &Message) {

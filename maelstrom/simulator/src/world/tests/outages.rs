@@ -4,61 +4,66 @@ use super::*;
 use crate::nemesis::Fault;
 use crate::settings::Workload;
 
-fn stage(faults: &[Fault], script: Script) -> Stage {
+fn harness(faults: &[Fault], script: Script) -> Harness {
     let mut settings = settings(Workload::Broadcast);
     settings.time_limit = Duration::from_secs(60);
     settings.nemesis = faults.iter().map(|&fault| fault.into()).collect();
     settings.nemesis_interval = Duration::from_secs(4);
-    Stage::new(&settings, script)
+    Harness::new(&settings, script)
 }
 
 /// What was done to a node and what it got, in order.
-fn life(stage: &Stage, node: usize) -> Vec<&str> {
-    stage.lives.iter().filter(|life| life.1 == node).map(|life| life.2.as_str()).collect()
+fn status(harness: &Harness, node: usize) -> Vec<&str> {
+    harness
+        .events
+        .iter()
+        .filter(|status| status.1 == node)
+        .map(|status| status.2.as_str())
+        .collect()
 }
 
-fn count(life: &[&str], what: &str) -> usize {
-    life.iter().filter(|&&other| other == what).count()
+fn count(status: &[&str], what: &str) -> usize {
+    status.iter().filter(|&&other| other == what).count()
 }
 
 #[test]
 fn a_killed_node_gets_nothing_until_it_is_started_initialised_and_set_up_again() {
-    let stage = stage(&[Fault::Kill], acknowledges()).run().unwrap();
+    let harness = harness(&[Fault::Kill], acknowledges()).run().unwrap();
     let mut kills = 0;
     for node in 0..3 {
-        let life = life(&stage, node);
-        kills += count(&life, "kill");
-        assert_eq!(count(&life, "start"), count(&life, "kill") + 1, "it is up in the end");
-        for (n, what) in life.iter().enumerate() {
+        let status = status(&harness, node);
+        kills += count(&status, "kill");
+        assert_eq!(count(&status, "start"), count(&status, "kill") + 1, "it is up in the end");
+        for (n, what) in status.iter().enumerate() {
             match *what {
-                "kill" => assert_eq!(life[n + 1], "start"),
-                "start" => assert_eq!(life[n + 1], "init"),
+                "kill" => assert_eq!(status[n + 1], "start"),
+                "start" => assert_eq!(status[n + 1], "init"),
                 _ => {}
             }
         }
-        assert_eq!(count(&life, "topology"), count(&life, "start"));
+        assert_eq!(count(&status, "topology"), count(&status, "start"));
     }
     assert!(kills > 3, "{kills}");
 }
 
 #[test]
 fn operations_of_a_killed_node_are_left_open_and_its_clients_go_on_later() {
-    let stage = stage(&[Fault::Kill], acknowledges()).run().unwrap();
-    let open: Vec<&Op> = stage.ops(OpType::Info).collect();
+    let harness = harness(&[Fault::Kill], acknowledges()).run().unwrap();
+    let open: Vec<&Op> = harness.ops(OpType::Info).collect();
     assert!(open.len() > 3);
     assert!(open.iter().all(|op| op.f == "broadcast"));
     let last = open.last().unwrap().process;
     let Process::Client(number) = last else { panic!("{last}") };
     let next = Process::Client(number + 3);
-    assert!(stage.ops(OpType::Ok).any(|op| op.process == next));
-    assert_eq!(stage.ops(OpType::Ok).filter(|op| op.is_final).count(), 3);
+    assert!(harness.ops(OpType::Ok).any(|op| op.process == next));
+    assert_eq!(harness.ops(OpType::Ok).filter(|op| op.is_final).count(), 3);
 }
 
 #[test]
 fn the_history_tells_who_was_killed_and_started() {
-    let stage = stage(&[Fault::Kill], acknowledges()).run().unwrap();
+    let harness = harness(&[Fault::Kill], acknowledges()).run().unwrap();
     let mut down = std::collections::BTreeSet::new();
-    for pair in stage.nemesis().collect::<Vec<_>>().chunks(2) {
+    for pair in harness.nemesis().collect::<Vec<_>>().chunks(2) {
         let nodes: Vec<String> = pair[1].decode().unwrap();
         match pair[0].f.as_ref() {
             "kill" => {
@@ -79,20 +84,20 @@ fn the_history_tells_who_was_killed_and_started() {
 
 #[test]
 fn paused_nodes_go_on_before_the_recovery() {
-    let stage = stage(&[Fault::Pause], acknowledges()).run().unwrap();
-    let paused = stage.lives.iter().filter(|life| life.2 == "pause").count();
+    let harness = harness(&[Fault::Pause], acknowledges()).run().unwrap();
+    let paused = harness.events.iter().filter(|status| status.2 == "pause").count();
     assert!(paused > 3, "{paused}");
     for node in 0..3 {
-        let life = life(&stage, node);
+        let status = status(&harness, node);
         let turns: Vec<&str> =
-            life.into_iter().filter(|what| ["pause", "resume"].contains(what)).collect();
+            status.into_iter().filter(|what| ["pause", "resume"].contains(what)).collect();
         for (n, turn) in turns.iter().enumerate() {
             assert_eq!(*turn, if n % 2 == 0 { "pause" } else { "resume" });
         }
         assert!(turns.len().is_multiple_of(2));
     }
-    let last = stage.nemesis().last().unwrap();
-    let first_final = stage.history.iter().find(|op| op.is_final).unwrap();
+    let last = harness.nemesis().last().unwrap();
+    let first_final = harness.history.iter().find(|op| op.is_final).unwrap();
     assert!(seconds(first_final) - seconds(last) >= 10.0);
 }
 
@@ -108,11 +113,11 @@ fn a_node_is_not_paused_while_it_is_prepared_and_a_killed_one_not_at_all() {
         let prepares = ["init", "topology"].contains(&kind);
         vec![later(if prepares { 1.0 } else { 0.0 }, reply(message, body, done))]
     });
-    let stage = stage(&[Fault::Kill, Fault::Pause], slow).run().unwrap();
+    let harness = harness(&[Fault::Kill, Fault::Pause], slow).run().unwrap();
     let mut pauses = 0;
     for node in 0..3 {
         let mut ready_at = Duration::MAX;
-        for (at, _, what) in stage.lives.iter().filter(|life| life.1 == node) {
+        for (at, _, what) in harness.events.iter().filter(|status| status.1 == node) {
             match what.as_str() {
                 "start" | "kill" => ready_at = Duration::MAX,
                 "topology" => ready_at = *at + Duration::from_secs(1),
@@ -141,7 +146,7 @@ fn a_node_that_does_not_come_back_is_named() {
         };
         vec![reply(message, body, done)]
     });
-    let fault = stage(&[Fault::Kill], once).run().err().unwrap();
+    let fault = harness(&[Fault::Kill], once).run().err().unwrap();
     assert!(matches!(fault.kind, FaultKind::Silent { request: "init", seconds: 10, .. }));
 }
 

@@ -8,8 +8,8 @@ use crate::settings::Workload;
 fn operations_come_at_about_the_rate_with_uniform_gaps_until_the_limit() {
     let mut settings = settings(Workload::Echo);
     settings.time_limit = Duration::from_secs(100);
-    let stage = Stage::new(&settings, echoes()).run().unwrap();
-    let times: Vec<u64> = stage.ops(OpType::Invoke).map(|op| op.time).collect();
+    let harness = Harness::new(&settings, echoes()).run().unwrap();
+    let times: Vec<u64> = harness.ops(OpType::Invoke).map(|op| op.time).collect();
     assert_eq!(times[0], 0);
     assert!(*times.last().unwrap() < 100_000_000_000);
     assert!((9_800..10_200).contains(&times.len()), "{}", times.len());
@@ -26,15 +26,16 @@ fn operations_come_at_about_the_rate_with_uniform_gaps_until_the_limit() {
 fn threads_take_turns_and_each_talks_to_its_node() {
     let mut settings = settings(Workload::Echo);
     settings.concurrency = 6;
-    let stage = Stage::new(&settings, echoes()).run().unwrap();
-    let processes: Vec<Process> = stage.ops(OpType::Invoke).map(|op| op.process).take(12).collect();
+    let harness = Harness::new(&settings, echoes()).run().unwrap();
+    let processes: Vec<Process> =
+        harness.ops(OpType::Invoke).map(|op| op.process).take(12).collect();
     let turns: Vec<Process> = (0..12).map(|n| Process::Client(n % 6)).collect();
     assert_eq!(processes, turns);
     // c0, c1 and c2 initialise; the processes' clients follow in order.
     for client in 3..9 {
         let dest = format!("src: Client({client}), dest: Node({})", client % 3);
         let mut sent =
-            stage.traffic.iter().filter(|line| line.contains(&format!("src: Client({client})")));
+            harness.traffic.iter().filter(|line| line.contains(&format!("src: Client({client})")));
         assert!(sent.all(|line| line.contains(&dest)));
     }
 }
@@ -47,9 +48,9 @@ fn the_generator_waits_while_nobody_is_free_and_does_not_catch_up() {
         let echo = json!({"type": "echo_ok", "echo": body["echo"]});
         vec![later(0.5, reply(message, body, echo))]
     });
-    let stage = Stage::new(&settings, slow).run().unwrap();
-    assert_eq!(stage.ops(OpType::Invoke).count(), 20);
-    let times: Vec<f64> = stage.ops(OpType::Invoke).map(seconds).collect();
+    let harness = Harness::new(&settings, slow).run().unwrap();
+    assert_eq!(harness.ops(OpType::Invoke).count(), 20);
+    let times: Vec<f64> = harness.ops(OpType::Invoke).map(seconds).collect();
     assert!(times.windows(2).all(|pair| (0.5..0.521).contains(&(pair[1] - pair[0]))), "{times:?}");
 }
 
@@ -57,26 +58,26 @@ fn the_generator_waits_while_nobody_is_free_and_does_not_catch_up() {
 fn a_rate_of_nothing_means_no_operations_for_the_time_limit() {
     let mut settings = settings(Workload::Echo);
     settings.rate = 0.0;
-    let stage = Stage::new(&settings, echoes()).run().unwrap();
-    assert!(stage.history.is_empty());
-    assert_eq!(stage.now, Duration::from_secs(10));
+    let harness = Harness::new(&settings, echoes()).run().unwrap();
+    assert!(harness.history.is_empty());
+    assert_eq!(harness.now, Duration::from_secs(10));
 }
 
 #[test]
 fn without_final_operations_a_test_ends_with_its_last_reply() {
-    let stage = Stage::new(&settings(Workload::Echo), echoes()).run().unwrap();
-    assert!(stage.now < Duration::from_secs(10));
-    assert_eq!(stage.ops(OpType::Invoke).count(), stage.ops(OpType::Ok).count());
+    let harness = Harness::new(&settings(Workload::Echo), echoes()).run().unwrap();
+    assert!(harness.now < Duration::from_secs(10));
+    assert_eq!(harness.ops(OpType::Invoke).count(), harness.ops(OpType::Ok).count());
 }
 
 #[test]
 fn every_thread_reads_once_after_the_recovery() {
-    let stage = Stage::new(&settings(Workload::Broadcast), acknowledges()).run().unwrap();
-    let ops: Vec<&Op> = stage.ops(OpType::Invoke).collect();
+    let harness = Harness::new(&settings(Workload::Broadcast), acknowledges()).run().unwrap();
+    let ops: Vec<&Op> = harness.ops(OpType::Invoke).collect();
     let (main, last) = ops.split_at(ops.len() - 3);
     assert!(main.iter().all(|op| !op.is_final && seconds(op) < 10.0));
     assert!(last.iter().all(|op| op.is_final && op.f == "read" && seconds(op) >= 19.9));
-    assert!(stage.ops(OpType::Ok).filter(|op| op.is_final).count() == 3);
+    assert!(harness.ops(OpType::Ok).filter(|op| op.is_final).count() == 3);
     let mut processes: Vec<Process> = last.iter().map(|op| op.process).collect();
     processes.sort();
     assert_eq!(processes, [0, 1, 2].map(Process::Client));
@@ -84,22 +85,22 @@ fn every_thread_reads_once_after_the_recovery() {
 
 #[test]
 fn broadcasts_are_numbered_and_half_of_the_operations() {
-    let stage = Stage::new(&settings(Workload::Broadcast), acknowledges()).run().unwrap();
-    let values: Vec<u64> = stage
+    let harness = Harness::new(&settings(Workload::Broadcast), acknowledges()).run().unwrap();
+    let values: Vec<u64> = harness
         .ops(OpType::Invoke)
         .filter(|op| op.f == "broadcast")
         .map(|op| op.decode().unwrap())
         .collect();
     assert_eq!(values, (0..values.len() as u64).collect::<Vec<_>>());
-    let share = values.len() as f64 / stage.ops(OpType::Invoke).count() as f64;
+    let share = values.len() as f64 / harness.ops(OpType::Invoke).count() as f64;
     assert!((0.45..0.55).contains(&share), "{share}");
 }
 
 #[test]
 fn initialisation_and_topology_count_as_messages_of_clients() {
-    let stage = Stage::new(&settings(Workload::Broadcast), acknowledges()).run().unwrap();
-    let ops = stage.ops(OpType::Invoke).count() as u64;
-    let counts = stage.world.net_counts();
+    let harness = Harness::new(&settings(Workload::Broadcast), acknowledges()).run().unwrap();
+    let ops = harness.ops(OpType::Invoke).count() as u64;
+    let counts = harness.world.net_counts();
     assert_eq!(counts.clients.send_count, 2 * (ops + 3 + 3));
     assert_eq!(counts.clients.recv_count, counts.clients.send_count);
     assert_eq!(counts.all, counts.clients);
@@ -124,17 +125,17 @@ fn gossip_and_services_count_as_messages_of_servers_and_have_latency() {
         }
         _ => vec![reply(message, body, json!({"type": "read_ok", "value": 0}))],
     });
-    let stage = Stage::new(&settings, script).run().unwrap();
-    let adds = stage.ops(OpType::Ok).filter(|op| op.f == "add").count() as u64;
+    let harness = Harness::new(&settings, script).run().unwrap();
+    let adds = harness.ops(OpType::Ok).filter(|op| op.f == "add").count() as u64;
     assert!(adds > 10);
-    assert_eq!(stage.world.net_counts().servers.msg_count, 2 * adds);
+    assert_eq!(harness.world.net_counts().servers.msg_count, 2 * adds);
     let invoked = |done: &Op| {
-        stage
+        harness
             .ops(OpType::Invoke)
             .filter(|op| op.process == done.process && op.index < done.index)
             .last()
     };
-    for done in stage.ops(OpType::Ok).filter(|op| op.f == "add") {
+    for done in harness.ops(OpType::Ok).filter(|op| op.f == "add") {
         let duration = seconds(done) - seconds(invoked(done).unwrap());
         // A write and its answer; the network holds back at most as much again.
         assert!((0.199..0.401).contains(&duration), "{duration}");
@@ -146,8 +147,8 @@ fn partitions_start_at_once_alternate_and_end_before_the_recovery() {
     let mut settings = settings(Workload::Broadcast);
     settings.nemesis = vec![Fault::Partition.into()];
     settings.nemesis_interval = Duration::from_secs(1);
-    let stage = Stage::new(&settings, acknowledges()).run().unwrap();
-    let ops: Vec<&Op> = stage.nemesis().collect();
+    let harness = Harness::new(&settings, acknowledges()).run().unwrap();
+    let ops: Vec<&Op> = harness.nemesis().collect();
     assert!(ops.len() > 10 && ops.len().is_multiple_of(2));
     assert!(ops.iter().all(|op| op.kind == OpType::Info));
     assert_eq!(ops[0].time, 0);
@@ -158,9 +159,9 @@ fn partitions_start_at_once_alternate_and_end_before_the_recovery() {
     }
     let last: Vec<&str> = ops[ops.len() - 2..].iter().map(|op| op.value.get()).collect();
     assert_eq!(last, ["null", "\"network-healed\""]);
-    let first_final = stage.history.iter().find(|op| op.is_final).unwrap();
+    let first_final = harness.history.iter().find(|op| op.is_final).unwrap();
     assert!(seconds(first_final) - seconds(ops[ops.len() - 1]) >= 10.0);
-    assert!(stage.world.progress(stage.now).faults.is_empty());
+    assert!(harness.world.progress(harness.now).faults.is_empty());
 }
 
 #[test]
@@ -184,8 +185,8 @@ fn the_same_seed_gives_the_same_history_and_the_same_traffic() {
             "read" => vec![reply(message, body, json!({"type": "read_ok", "messages": [1]}))],
             _ => vec![],
         });
-        let stage = Stage::new(&settings, gossips).run().unwrap();
-        (serde_json::to_string(&stage.history).unwrap(), stage.traffic.join("\n"))
+        let harness = Harness::new(&settings, gossips).run().unwrap();
+        (serde_json::to_string(&harness.history).unwrap(), harness.traffic.join("\n"))
     };
     let (first, again, other) = (run(7), run(7), run(8));
     assert!(first.1.lines().count() > 1000);

@@ -15,13 +15,13 @@ fn silent() -> Script {
 }
 
 fn completions(workload: Workload, script: Script) -> Vec<(String, OpType, String)> {
-    let stage = Stage::new(&settings(workload), script).run().unwrap();
+    let harness = Harness::new(&settings(workload), script).run().unwrap();
     let describe = |op: &Op| {
         let error = op.error.as_ref().map_or("", |error| error.get());
         (op.f.to_string(), op.kind, error.to_owned())
     };
     let done =
-        stage.history.iter().filter(|op| op.kind != OpType::Invoke && op.process.is_client());
+        harness.history.iter().filter(|op| op.kind != OpType::Invoke && op.process.is_client());
     let mut kinds: Vec<_> = done.map(describe).collect();
     kinds.sort_by_key(|(f, _, error)| (f.clone(), error.clone()));
     kinds.dedup();
@@ -82,8 +82,8 @@ fn a_malformed_reply_leaves_an_operation_open_and_says_why() {
 
 #[test]
 fn a_timeout_comes_after_five_seconds() {
-    let stage = Stage::new(&settings(Workload::Echo), silent()).run().unwrap();
-    let times = |kind| stage.ops(kind).map(seconds).collect::<Vec<_>>();
+    let harness = Harness::new(&settings(Workload::Echo), silent()).run().unwrap();
+    let times = |kind| harness.ops(kind).map(seconds).collect::<Vec<_>>();
     for (begun, ended) in times(OpType::Invoke).into_iter().zip(times(OpType::Info)) {
         assert!((ended - begun - 5.0).abs() < 1e-6, "{begun} to {ended}");
     }
@@ -93,22 +93,22 @@ fn a_timeout_comes_after_five_seconds() {
 fn after_an_indeterminate_operation_a_new_process_with_a_new_client_goes_on() {
     let mut settings = settings(Workload::Echo);
     settings.concurrency = 1;
-    let stage = Stage::new(&settings, silent()).run().unwrap();
-    let processes: Vec<Process> = stage.ops(OpType::Invoke).map(|op| op.process).collect();
+    let harness = Harness::new(&settings, silent()).run().unwrap();
+    let processes: Vec<Process> = harness.ops(OpType::Invoke).map(|op| op.process).collect();
     assert_eq!(processes, [0, 1].map(Process::Client));
-    let stage = Stage::new(&self::settings(Workload::Echo), silent()).run().unwrap();
-    let processes: Vec<Process> = stage.ops(OpType::Invoke).map(|op| op.process).collect();
+    let harness = Harness::new(&self::settings(Workload::Echo), silent()).run().unwrap();
+    let processes: Vec<Process> = harness.ops(OpType::Invoke).map(|op| op.process).collect();
     assert_eq!(processes, [0, 1, 2, 3, 4, 5].map(Process::Client));
-    let clients: Vec<&str> = stage.clients().collect();
+    let clients: Vec<&str> = harness.clients().collect();
     assert_eq!(clients, ["0", "1", "2", "3", "4", "5", "6", "7", "8"], "three of them initialise");
 }
 
 #[test]
 fn where_the_original_reuses_clients_the_new_process_keeps_the_client() {
-    let stage = Stage::new(&settings(Workload::UniqueIds), silent()).run().unwrap();
-    let processes: Vec<Process> = stage.ops(OpType::Invoke).map(|op| op.process).collect();
+    let harness = Harness::new(&settings(Workload::UniqueIds), silent()).run().unwrap();
+    let processes: Vec<Process> = harness.ops(OpType::Invoke).map(|op| op.process).collect();
     assert_eq!(processes, [0, 1, 2, 3, 4, 5].map(Process::Client));
-    let clients: Vec<&str> = stage.clients().collect();
+    let clients: Vec<&str> = harness.clients().collect();
     assert_eq!(clients, ["0", "1", "2", "3", "4", "5", "3", "4", "5"]);
 }
 
@@ -124,12 +124,12 @@ fn late_at_first() -> Script {
 
 #[test]
 fn a_late_reply_is_not_taken_for_the_answer_to_the_next_request() {
-    let stage = Stage::new(&settings(Workload::UniqueIds), late_at_first()).run().unwrap();
-    assert_eq!(stage.ops(OpType::Info).count(), 3);
-    let ids: Vec<u64> = stage.ops(OpType::Ok).map(|op| op.decode().unwrap()).collect();
+    let harness = Harness::new(&settings(Workload::UniqueIds), late_at_first()).run().unwrap();
+    assert_eq!(harness.ops(OpType::Info).count(), 3);
+    let ids: Vec<u64> = harness.ops(OpType::Ok).map(|op| op.decode().unwrap()).collect();
     assert!(ids.len() > 100);
     assert!(ids.iter().all(|&id| id >= 2), "1 is the id of the requests that timed out");
-    let counts = stage.world.net_counts().clients;
+    let counts = harness.world.net_counts().clients;
     assert_eq!(counts.send_count, counts.recv_count, "late replies are received, and passed over");
 }
 
@@ -139,17 +139,17 @@ fn what_is_sent_to_a_closed_client_does_no_harm_and_does_not_count() {
         let echo = json!({"type": "echo_ok", "echo": body["echo"]});
         vec![later(7.0, reply(message, body, echo))]
     });
-    let stage = Stage::new(&settings(Workload::Echo), late).run().unwrap();
-    let counts = stage.world.net_counts().clients;
-    assert_eq!(stage.ops(OpType::Info).count(), 6);
+    let harness = Harness::new(&settings(Workload::Echo), late).run().unwrap();
+    let counts = harness.world.net_counts().clients;
+    assert_eq!(harness.ops(OpType::Info).count(), 6);
     assert_eq!(counts.send_count, 6 + 6, "initialisation, and requests without replies");
 }
 
 #[test]
 fn an_echo_is_recorded_with_the_whole_reply() {
-    let stage = Stage::new(&settings(Workload::Echo), echoes()).run().unwrap();
-    let asked: String = stage.history[0].decode().unwrap();
-    let got: Value = stage.history[1].decode().unwrap();
+    let harness = Harness::new(&settings(Workload::Echo), echoes()).run().unwrap();
+    let asked: String = harness.history[0].decode().unwrap();
+    let got: Value = harness.history[1].decode().unwrap();
     assert_eq!(got, json!({"type": "echo_ok", "echo": asked, "in_reply_to": 1}));
     assert!(asked.starts_with("Please echo "));
 }
@@ -162,17 +162,17 @@ fn the_tally_counts_what_the_history_has() {
         Some(_) => vec![reply(message, body, json!({"type": "broadcast_ok"}))],
         None => vec![reply(message, body, json!({"type": "read_ok", "messages": [1, 1.0, "x"]}))],
     });
-    let stage = Stage::new(&settings(Workload::Broadcast), sometimes).run().unwrap();
-    let count = |kind| stage.ops(kind).count() as u64;
+    let harness = Harness::new(&settings(Workload::Broadcast), sometimes).run().unwrap();
+    let count = |kind| harness.ops(kind).count() as u64;
     let tally = Tally {
         invoked: count(OpType::Invoke),
         ok: count(OpType::Ok),
         failed: count(OpType::Fail),
         indeterminate: count(OpType::Info),
     };
-    assert_eq!(stage.world.progress(stage.now).tally, tally);
+    assert_eq!(harness.world.progress(harness.now).tally, tally);
     assert!(tally.ok > 10 && tally.failed > 2 && tally.indeterminate > 1, "{tally:?}");
-    assert!(stage.history.iter().map(|op| op.index).eq(0..stage.history.len() as u64));
-    let read = stage.ops(OpType::Ok).find(|op| op.f == "read").unwrap();
+    assert!(harness.history.iter().map(|op| op.index).eq(0..harness.history.len() as u64));
+    let read = harness.ops(OpType::Ok).find(|op| op.f == "read").unwrap();
     assert_eq!(read.value.get(), r#"[1,1.0,"x"]"#);
 }

@@ -13,8 +13,8 @@ fn spread(nodes: usize, seed: u64) -> Settings {
 }
 
 /// When which node was started.
-fn starts(stage: &Stage) -> Vec<(Duration, usize)> {
-    let starts = stage.lives.iter().filter(|(.., what)| what == "start");
+fn starts(harness: &Harness) -> Vec<(Duration, usize)> {
+    let starts = harness.events.iter().filter(|(.., what)| what == "start");
     starts.map(|&(at, node, _)| (at, node)).collect()
 }
 
@@ -22,8 +22,8 @@ fn starts(stage: &Stage) -> Vec<(Duration, usize)> {
 fn nodes_are_started_within_the_spread_in_an_order_that_the_seed_decides() {
     let mut orders = std::collections::BTreeSet::new();
     for seed in 0..20 {
-        let stage = Stage::new(&spread(5, seed), echoes()).run().unwrap();
-        let (times, order): (Vec<Duration>, Vec<usize>) = starts(&stage).into_iter().unzip();
+        let harness = Harness::new(&spread(5, seed), echoes()).run().unwrap();
+        let (times, order): (Vec<Duration>, Vec<usize>) = starts(&harness).into_iter().unzip();
         assert_eq!(times[0], Duration::ZERO);
         assert!(times.is_sorted() && times[4] <= Duration::from_millis(500), "{times:?}");
         let mut sorted = order.clone();
@@ -36,21 +36,21 @@ fn nodes_are_started_within_the_spread_in_an_order_that_the_seed_decides() {
 
 #[test]
 fn a_lone_node_starts_at_once_and_without_a_spread_all_do_in_order() {
-    let stage = Stage::new(&spread(1, 3), echoes()).run().unwrap();
-    assert_eq!(starts(&stage), [(Duration::ZERO, 0)]);
-    let stage = Stage::new(&settings(Workload::Echo), echoes()).run().unwrap();
-    assert_eq!(starts(&stage), [0, 1, 2].map(|node| (Duration::ZERO, node)));
+    let harness = Harness::new(&spread(1, 3), echoes()).run().unwrap();
+    assert_eq!(starts(&harness), [(Duration::ZERO, 0)]);
+    let harness = Harness::new(&settings(Workload::Echo), echoes()).run().unwrap();
+    assert_eq!(starts(&harness), [0, 1, 2].map(|node| (Duration::ZERO, node)));
 }
 
 #[test]
 fn operations_begin_when_all_nodes_are_initialised_and_their_times_count_from_then() {
     for seed in 0..10 {
-        let stage = Stage::new(&spread(5, seed), echoes()).run().unwrap();
-        let last = starts(&stage)[4].0;
-        let first = stage.lives.iter().find(|life| life.2 == "echo").unwrap().0;
+        let harness = Harness::new(&spread(5, seed), echoes()).run().unwrap();
+        let last = starts(&harness)[4].0;
+        let first = harness.events.iter().find(|status| status.2 == "echo").unwrap().0;
         assert_eq!(first, last);
-        assert_eq!(stage.history[0].time, 0);
-        let end = stage.history.last().unwrap().time;
+        assert_eq!(harness.history[0].time, 0);
+        let end = harness.history.last().unwrap().time;
         assert!(end > 900_000_000 && end < 1_000_000_000, "{end}");
     }
 }
@@ -70,14 +70,14 @@ fn fault_of(seed: u64, node: usize, dest: &'static str, is_first: bool) -> Optio
         }
         sends
     });
-    Stage::new(&spread(3, seed), script).run().err()
+    Harness::new(&spread(3, seed), script).run().err()
 }
 
 #[test]
 fn a_message_to_a_node_before_its_start_is_a_fault_that_says_what_the_original_does() {
     let mut faults = 0;
     for seed in 0..10 {
-        let order = starts(&Stage::new(&spread(3, seed), echoes()).run().unwrap());
+        let order = starts(&Harness::new(&spread(3, seed), echoes()).run().unwrap());
         let is_before = |at: usize, of: usize| {
             let position = |node| order.iter().position(|&(_, other)| other == node);
             let time = |node| order[position(node).unwrap()].0;

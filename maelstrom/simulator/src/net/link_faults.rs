@@ -21,9 +21,9 @@ const FACTOR: u32 = 10;
 /// A message out of order, and the copy of a doubled one, come late by up to this.
 const LATEST: Duration = Duration::from_secs(1);
 
-/// Which kinds of disorder are in force.
+/// Which link faults are in force.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Disorder {
+pub(crate) struct LinkFaults {
     /// A share of messages is lost.
     pub loss: bool,
     /// A share of messages arrives a second time, late.
@@ -42,7 +42,7 @@ pub(super) struct Fate {
     pub(super) second: Option<Duration>,
 }
 
-impl Disorder {
+impl LinkFaults {
     /// Draws what becomes of a message whose latency is this.
     pub(super) fn draw<B>(self, message: &Message<B>, latency: Duration, rng: &mut StdRng) -> Fate {
         if self == Self::default() || message.involves_client() {
@@ -88,10 +88,10 @@ mod tests {
         Message { id: 0, src: Address::Node(src), dest: Address::Node(dest), body }
     }
 
-    fn fates(disorder: Disorder) -> Vec<Fate> {
+    fn fates(faults: LinkFaults) -> Vec<Fate> {
         let mut rng = StdRng::seed_from_u64(0);
         let latency = Duration::from_millis(10);
-        (0..1000).map(|_| disorder.draw(&message(0, 1), latency, &mut rng)).collect()
+        (0..1000).map(|_| faults.draw(&message(0, 1), latency, &mut rng)).collect()
     }
 
     fn count(fates: &[Fate], which: impl Fn(&Fate) -> bool) -> usize {
@@ -99,18 +99,18 @@ mod tests {
     }
 
     #[test]
-    fn without_disorder_every_message_arrives_once_and_in_time() {
+    fn without_faults_every_message_arrives_once_and_in_time() {
         let in_time = Fate { first: Some(Duration::ZERO), second: None };
-        assert!(fates(Disorder::default()).iter().all(|fate| *fate == in_time));
+        assert!(fates(LinkFaults::default()).iter().all(|fate| *fate == in_time));
     }
 
     #[test]
     fn a_fifth_is_lost_or_doubled_or_late() {
-        let lost = fates(Disorder { loss: true, ..Disorder::default() });
+        let lost = fates(LinkFaults { loss: true, ..LinkFaults::default() });
         assert!((150..250).contains(&count(&lost, |fate| fate.first.is_none())));
-        let doubled = fates(Disorder { duplicate: true, ..Disorder::default() });
+        let doubled = fates(LinkFaults { duplicate: true, ..LinkFaults::default() });
         assert!((150..250).contains(&count(&doubled, |fate| fate.second.is_some())));
-        let late = fates(Disorder { reorder: true, ..Disorder::default() });
+        let late = fates(LinkFaults { reorder: true, ..LinkFaults::default() });
         let is_late = |fate: &Fate| fate.first.is_some_and(|delay| !delay.is_zero());
         assert!((150..250).contains(&count(&late, is_late)));
     }
@@ -124,10 +124,9 @@ mod tests {
         assert!(slow(1).eq(slow(1)));
         assert!(!slow(1).eq(slow(2)));
         let mut rng = StdRng::seed_from_u64(0);
-        let disorder = Disorder { slow: Some(1), ..Disorder::default() };
+        let faults = LinkFaults { slow: Some(1), ..LinkFaults::default() };
         let pair = slow(1).next().unwrap();
-        let fate =
-            disorder.draw(&message(pair / 30, pair % 30), Duration::from_millis(10), &mut rng);
+        let fate = faults.draw(&message(pair / 30, pair % 30), Duration::from_millis(10), &mut rng);
         assert_eq!(fate.first, Some(Duration::from_millis(90)));
     }
 }

@@ -1,9 +1,9 @@
-//! `seq-kv` at its worst, one promise at a time.
+//! The adversarial `seq-kv`, one promise at a time.
 
 use super::*;
 
-fn worst() -> Services {
-    Services::new(&mut StdRng::seed_from_u64(0), SeqKv::Worst)
+fn adversarial() -> Services {
+    Services::new(&mut StdRng::seed_from_u64(0), SeqKv::Adversarial)
 }
 
 fn cas_or_create(services: &mut Services, client: Address, from: u64, to: u64) -> Value {
@@ -15,7 +15,7 @@ fn cas_or_create(services: &mut Services, client: Address, from: u64, to: u64) -
 
 #[test]
 fn who_only_reads_may_wait_for_ever() {
-    let mut services = worst();
+    let mut services = adversarial();
     write(&mut services, SEQ, N0, "k", 1);
     for _ in 0..100 {
         assert_eq!(read(&mut services, SEQ, N1, "k"), None);
@@ -25,7 +25,7 @@ fn who_only_reads_may_wait_for_ever() {
 
 #[test]
 fn a_write_however_unique_makes_its_writers_reads_no_fresher() {
-    let mut services = worst();
+    let mut services = adversarial();
     write(&mut services, SEQ, N0, "theirs", 1);
     write(&mut services, SEQ, N1, "mine", "unique");
     assert_eq!(read(&mut services, SEQ, N1, "theirs"), None);
@@ -34,7 +34,7 @@ fn a_write_however_unique_makes_its_writers_reads_no_fresher() {
 
 #[test]
 fn of_two_who_write_and_then_read_the_others_write_one_finds_it() {
-    let mut services = worst();
+    let mut services = adversarial();
     write(&mut services, SEQ, N0, "x", 1);
     write(&mut services, SEQ, N1, "y", 1);
     assert_eq!(read(&mut services, SEQ, N0, "y"), None);
@@ -43,7 +43,7 @@ fn of_two_who_write_and_then_read_the_others_write_one_finds_it() {
 
 #[test]
 fn a_write_may_be_overwritten_by_an_earlier_one_that_its_writer_has_not_seen() {
-    let mut services = worst();
+    let mut services = adversarial();
     write(&mut services, SEQ, N0, "k", 1);
     write(&mut services, SEQ, N1, "k", 2);
     assert_eq!(read(&mut services, SEQ, N0, "k"), Some(json!(1)));
@@ -52,7 +52,7 @@ fn a_write_may_be_overwritten_by_an_earlier_one_that_its_writer_has_not_seen() {
 
 #[test]
 fn a_cas_that_others_have_overtaken_takes_its_client_half_way_to_the_present() {
-    let mut services = worst();
+    let mut services = adversarial();
     for value in 0..100 {
         assert_eq!(cas_or_create(&mut services, N0, value, value + 1), "cas_ok");
     }
@@ -70,7 +70,7 @@ fn a_cas_that_others_have_overtaken_takes_its_client_half_way_to_the_present() {
 
 #[test]
 fn a_write_goes_behind_the_first_version_that_no_cas_has_replaced() {
-    let mut services = worst();
+    let mut services = adversarial();
     assert_eq!(cas_or_create(&mut services, N0, 0, 1), "cas_ok");
     write(&mut services, SEQ, N0, "later", 1);
     write(&mut services, SEQ, N0, "k", 2);
@@ -82,7 +82,7 @@ fn a_write_goes_behind_the_first_version_that_no_cas_has_replaced() {
 
 #[test]
 fn a_cas_that_a_write_has_overtaken_may_have_come_before_it() {
-    let mut services = worst();
+    let mut services = adversarial();
     write(&mut services, SEQ, N0, "k", 1);
     assert_eq!(cas_or_create(&mut services, N1, 7, 8), "cas_ok");
     assert_eq!(read(&mut services, SEQ, N1, "k"), Some(json!(8)));
@@ -91,9 +91,9 @@ fn a_cas_that_a_write_has_overtaken_may_have_come_before_it() {
 
 #[test]
 fn a_new_life_knows_nothing_and_late_messages_are_the_old_ones() {
-    let mut services = worst();
-    services.begin_life(N0, 0);
-    services.begin_life(N0, 10);
+    let mut services = adversarial();
+    services.begin_incarnation(N0, 0);
+    services.begin_incarnation(N0, 10);
     let mut send = |id, body: Value| {
         let message = Message { id, src: N0, dest: Address::Service(SEQ), body: raw(&body) };
         let reply = services.handle(SEQ, &message).unwrap();

@@ -1,4 +1,4 @@
-//! Nodes with bad habits: what the original would say of them, and whether the
+//! Nodes with quirks: what the original would say of them, and whether the
 //! verdict says what is wrong. The node is a shell script, so that it is anywhere.
 #![cfg(unix)]
 
@@ -23,7 +23,7 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new(name: &str) -> Self {
-        let name = format!("habit-{name}-{}", std::process::id());
+        let name = format!("quirk-{name}-{}", std::process::id());
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
@@ -37,8 +37,8 @@ impl Drop for Scratch {
     }
 }
 
-fn habits() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nodes/habits.sh")
+fn node() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nodes/quirks.sh")
 }
 
 fn one_line(text: &str) -> String {
@@ -64,10 +64,10 @@ impl Run {
         }
     }
 
-    /// A run of the node with this habit.
-    fn with(habit: &str, flags: &str) -> Self {
-        let name = format!("{habit}{}", flags.replace(' ', ""));
-        Self::of(&habits(), &name, flags, &[habit])
+    /// A run of the node with this quirk.
+    fn with(quirk: &str, flags: &str) -> Self {
+        let name = format!("{quirk}{}", flags.replace(' ', ""));
+        Self::of(&node(), &name, flags, &[quirk])
     }
 
     #[track_caller]
@@ -95,7 +95,7 @@ const FAILED: i32 = 255;
 const ECHO: &str = "-w echo";
 
 #[test]
-fn a_node_without_a_bad_habit_is_valid_without_a_word() {
+fn a_node_without_a_quirk_is_valid_without_a_word() {
     for flags in [ECHO, "-w unique-ids", "-w broadcast"] {
         Run::with("none", flags).is(VALID).says_nothing_of("warning").says_nothing_of("not ok");
     }
@@ -129,8 +129,8 @@ fn the_name_of_nobody_is_a_fault_and_so_is_a_former_clients() {
 
 #[test]
 fn of_init_ok_only_the_type_and_what_it_answers_matter() {
-    for habit in ["init-null-msg-id", "init-string-msg-id", "init-extra-field", "init-twice"] {
-        Run::with(habit, ECHO).is(VALID).says_nothing_of("warning");
+    for quirk in ["init-null-msg-id", "init-string-msg-id", "init-extra-field", "init-twice"] {
+        Run::with(quirk, ECHO).is(VALID).says_nothing_of("warning");
     }
     let run = Run::with("init-type", ECHO).is(INVALID);
     run.says("which is no `init_ok`: its type is \"init\"");
@@ -138,7 +138,7 @@ fn of_init_ok_only_the_type_and_what_it_answers_matter() {
 
 #[test]
 fn a_reply_that_is_not_as_it_should_be_is_malformed_and_told_so() {
-    for (habit, problem) in [
+    for (quirk, problem) in [
         ("no-type", "`x` does not belong there"),
         ("type-of-request", "its type is \"echo\""),
         ("type-number", "its type is 5"),
@@ -146,26 +146,26 @@ fn a_reply_that_is_not_as_it_should_be_is_malformed_and_told_so() {
         ("msg-id-string", "`msg_id` has to be an integer"),
         ("extra-field", "`extra` does not belong there"),
     ] {
-        let run = Run::with(habit, ECHO).is(INVALID);
+        let run = Run::with(quirk, ECHO).is(INVALID);
         let reason = format!("malformed echo_ok reply: {problem}");
         let run = run.says(&format!("echo in doubt: {reason}, for instance {{"));
-        assert_eq!(run.results["stats"]["ok-count"], 0, "{habit}");
-        assert_eq!(run.results["stats"]["reasons"][0]["reason"], reason, "{habit}");
-        assert!(run.page.contains("malformed echo_ok reply"), "{habit}");
+        assert_eq!(run.results["stats"]["ok-count"], 0, "{quirk}");
+        assert_eq!(run.results["stats"]["reasons"][0]["reason"], reason, "{quirk}");
+        assert!(run.page.contains("malformed echo_ok reply"), "{quirk}");
     }
 }
 
 #[test]
 fn errors_that_a_node_answers_are_told_with_code_and_text() {
-    for (habit, outcome, reason, text) in [
+    for (quirk, outcome, reason, text) in [
         ("error", "failed", "the node answered temporarily-unavailable", "too busy"),
         ("error-own-code", "in doubt", "the node answered unknown (code 1234)", "my own"),
         ("error-string-code", "in doubt", "the node answered unknown (code \"11\")", "too busy"),
         ("error-without-text", "failed", "the node answered abort", ""),
     ] {
-        let run = Run::with(habit, ECHO).is(INVALID).says(&format!("echo {outcome}: {reason}"));
+        let run = Run::with(quirk, ECHO).is(INVALID).says(&format!("echo {outcome}: {reason}"));
         let run = run.says(text);
-        assert_eq!(run.results["stats"]["reasons"][0]["reason"], reason, "{habit}");
+        assert_eq!(run.results["stats"]["reasons"][0]["reason"], reason, "{quirk}");
     }
 }
 
@@ -180,8 +180,8 @@ fn a_read_whose_list_has_another_name_is_told_why_it_stayed_in_doubt() {
 
 #[test]
 fn a_reply_to_nothing_that_was_asked_is_told_beside_the_timeouts() {
-    for habit in ["in-reply-to-string", "in-reply-to-float", "in-reply-to-null"] {
-        let run = Run::with(habit, "-w echo --rate 5").is(INVALID);
+    for quirk in ["in-reply-to-string", "in-reply-to-float", "in-reply-to-null"] {
+        let run = Run::with(quirk, "-w echo --rate 5").is(INVALID);
         run.says("echo in doubt: no reply in time").says("warning: unmatched-reply");
     }
     let run = Run::with("init-in-reply-to-string", ECHO).is(INVALID);
@@ -190,9 +190,9 @@ fn a_reply_to_nothing_that_was_asked_is_told_beside_the_timeouts() {
 
 #[test]
 fn the_first_message_on_a_line_counts() {
-    for habit in ["two-on-a-line", "trailing-nul", "trailing-text"] {
-        Run::with(habit, ECHO).is(VALID).says("warning: trailing-text");
-        Run::with(habit, "-w echo --strict").is(INVALID).says("trailing-text");
+    for quirk in ["two-on-a-line", "trailing-nul", "trailing-text"] {
+        Run::with(quirk, ECHO).is(VALID).says("warning: trailing-text");
+        Run::with(quirk, "-w echo --strict").is(INVALID).says("trailing-text");
     }
     Run::with("carriage-return", "-w echo --strict").is(VALID);
     Run::with("twice", "-w echo --strict").is(VALID);
@@ -235,14 +235,14 @@ fn a_node_that_prints_nothing_is_told_that_it_may_not_flush() {
 
 #[test]
 fn the_reason_of_a_death_is_told_beside_the_end_of_a_long_trace() {
-    for (habit, reason) in [
+    for (quirk, reason) in [
         ("panics-as-go", "panic: assignment to entry in nil map"),
         ("panics-as-rust", "thread 'main' panicked at src/main.rs:3:5: index out of bounds"),
         ("panics-as-java", "java.lang.IllegalStateException: no leader"),
         ("panics-as-node", "TypeError: x is not a function"),
         ("panics-as-python", "KeyError: 7"),
     ] {
-        let run = Run::with(habit, ECHO).is(INVALID).says("exit status: 2");
+        let run = Run::with(quirk, ECHO).is(INVALID).says("exit status: 2");
         let run = run.says("What looks like the reason").says(reason).says("at frame 60");
         run.says_nothing_of("at frame 28 ").says_nothing_of("connected");
     }

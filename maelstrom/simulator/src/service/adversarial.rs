@@ -1,4 +1,4 @@
-//! `seq-kv` at its worst: every client is shown the oldest state that is allowed,
+//! The adversarial `seq-kv`: every client is shown the oldest state that is allowed,
 //! for as long as it is allowed.
 //!
 //! Sequential consistency asks for one order of all operations that keeps each
@@ -57,13 +57,13 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::Service;
+use super::incarnation::Client;
 use super::past::{Dot, Past};
 use super::request::{KvOperation, Reply, Request, Value};
-use super::session::Client;
 
 /// A sequentially consistent key-value store that shows the past.
 #[derive(Debug, Default)]
-pub(super) struct WorstKv {
+pub(super) struct AdversarialKv {
     /// Numbers of sessions.
     sessions: FxHashMap<Client, usize>,
     /// What comes before a session's next operation.
@@ -93,7 +93,7 @@ impl Version {
     }
 }
 
-impl Service for WorstKv {
+impl Service for AdversarialKv {
     fn handle(&mut self, client: Client, request: &Request<'_>) -> Result<Reply, Reply> {
         let request = request.as_kv()?;
         let session = self.session(client);
@@ -117,7 +117,7 @@ impl Service for WorstKv {
     }
 }
 
-impl WorstKv {
+impl AdversarialKv {
     fn session(&mut self, client: Client) -> usize {
         let next = self.known.len();
         let session = *self.sessions.entry(client).or_insert(next);

@@ -1,8 +1,8 @@
 #!/bin/sh
-# A node for echo, unique-ids, broadcast and txn-rw-register with a bad habit, which
+# A node for echo, unique-ids, broadcast and txn-rw-register with a bad quirk, which
 # its argument names. Its registers forget everything, its broadcasts stay at home,
-# unless the habit says otherwise.
-habit=$1 me='' nodes='' seen='' count=0
+# unless the quirk says otherwise.
+quirk=$1 me='' nodes='' seen='' count=0
 
 # The value of a field of the message in $line: a string without its quotes, or a
 # scalar; not to be used for a list or an object.
@@ -35,7 +35,7 @@ others() {
 # What the answer to anything but `init` looks like, with fields $1.
 answer() {
   body="{$1,\"in_reply_to\":$id}"
-  case $habit in
+  case $quirk in
     two-on-a-line) printf '{"src":"%s","dest":"%s","body":%s}{"x":1}\n' "$me" "$src" "$body" ;;
     trailing-nul) printf '{"src":"%s","dest":"%s","body":%s}\0\n' "$me" "$src" "$body" ;;
     trailing-text) printf '{"src":"%s","dest":"%s","body":%s} # ok\n' "$me" "$src" "$body" ;;
@@ -53,7 +53,7 @@ answer() {
 
 # The answer of type $1, with more fields $2 (each after a comma).
 ok() {
-  case $habit in
+  case $quirk in
     no-type) answer "\"x\":0$2" ;;
     type-of-request) answer "\"type\":\"${1%_ok}\"$2" ;;
     type-number) answer "\"type\":5$2" ;;
@@ -75,7 +75,7 @@ ok() {
 initialise() {
   field node_id; me=$value
   list node_ids; nodes=$(printf %s "$value" | tr -d '"' | tr ',' ' ')
-  case $habit in
+  case $quirk in
     init-null-msg-id) send "$src" "{\"type\":\"init_ok\",\"msg_id\":null,\"in_reply_to\":$id}" ;;
     init-string-msg-id) send "$src" "{\"type\":\"init_ok\",\"msg_id\":\"1\",\"in_reply_to\":$id}" ;;
     init-extra-field) send "$src" "{\"type\":\"init_ok\",\"nodes\":[1],\"in_reply_to\":$id}" ;;
@@ -92,7 +92,7 @@ initialise() {
 # Dies as programs in many languages do: the reason, then a long trace.
 die() {
   echo "connected" >&2
-  case $habit in
+  case $quirk in
     panics-as-go) printf 'panic: assignment to entry in nil map\n\ngoroutine 1 [running]:\n' >&2 ;;
     panics-as-rust) printf "thread 'main' panicked at src/main.rs:3:5:\nindex out of bounds\nstack backtrace:\n" >&2 ;;
     panics-as-java) printf 'Exception in thread "main" java.lang.IllegalStateException: no leader\n' >&2 ;;
@@ -113,7 +113,7 @@ while read -r line; do
     *'"type":"init"'*) initialise ;;
     *'"type":"topology"'*) send "$src" "{\"type\":\"topology_ok\",\"in_reply_to\":$id}" ;;
     *'"type":"echo"'*)
-      case $habit in
+      case $quirk in
         panics-*|half-a-line) die ;;
         endless-line) cat /dev/zero ;;
         says-hello) echo hello ;;
@@ -127,7 +127,7 @@ while read -r line; do
       ok echo_ok ",\"echo\":\"$value\"" ;;
     *'"type":"generate"'*) count=$((count + 1)); ok generate_ok ",\"id\":\"$me-$count\"" ;;
     *'"type":"txn"'*)
-      case $habit in
+      case $quirk in
         empty-transaction) ok txn_ok ',"txn":[]' ;;
         null-transaction) ok txn_ok ',"txn":null' ;;
         *) txn=${body#*\"txn\":}; ok txn_ok ",\"txn\":${txn%\}\}}" ;;
@@ -136,7 +136,7 @@ while read -r line; do
       field message; message=$value
       case " $seen " in *" $message "*) known=1 ;; *) known=0 seen="$seen $message" ;; esac
       others
-      case $habit in
+      case $quirk in
         storms)
           for node in $others; do
             [ "$node" = "$src" ] || send "$node" "{\"type\":\"broadcast\",\"message\":$message}"
@@ -151,7 +151,7 @@ while read -r line; do
       [ "$id" = null ] || ok broadcast_ok '' ;;
     *'"type":"read"'*)
       values=$(printf %s "${seen# }" | tr ' ' ',')
-      case $habit in
+      case $quirk in
         read-names-values) ok read_ok ",\"values\":[$values]" ;;
         *) ok read_ok ",\"messages\":[$values]" ;;
       esac ;;
