@@ -203,9 +203,7 @@ bench-calls: ## A million calls that time out together: processor time
 
 .PHONY: bench-checkers
 bench-checkers: ## Checkers over sizes: time has to grow with the size
-	cargo bench --quiet --package maelstrom-checkers --bench kafka_checker
-	cargo bench --quiet --package maelstrom-checkers --bench linearizable_checker
-	cargo bench --quiet --package maelstrom-checkers --bench txn_checker
+	cargo bench --quiet --package maelstrom-checkers --bench checkers
 
 .PHONY: bench-cluster
 bench-cluster: ## Steps a second of clusters of machines in virtual time

@@ -1,21 +1,19 @@
 //! lin-kv: histories that are hard to check are decided all the same, and what refused
 //! operations say of a key counts.
 
-#[path = "lin_kv_support/mod.rs"]
-mod lin_kv_support;
+mod support;
 
 use std::time::Duration;
 
-use checkers::history::{Op, OpType, Process, raw};
+use checkers::history::{Op, OpType, raw};
 use checkers::{CheckBudget, Checks, Names, Outcome, Validity, Workload, workload_checker};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use lin_kv_support::{Register, USUAL};
+use support::push;
+use support::register::{Register, USUAL};
 
 fn check(checks: &Checks, history: &[Op]) -> Outcome {
-    let mut checker = workload_checker(checks, Names::unknown());
-    history.iter().for_each(|op| checker.observe(op));
-    checker.finish()
+    support::check(workload_checker(checks, Names::unknown()), history)
 }
 
 fn check_within(seconds: f64, history: &[Op]) -> Validity {
@@ -83,65 +81,58 @@ fn a_budget_that_does_not_suffice_leaves_the_verdict_open_and_says_which_flag_he
     }
 }
 
-/// A write of 1, one of 2, and then an operation that ended so.
+/// A write of 1, one of 2, and then an operation that ended so, with and without
+/// `compatible`.
 fn after_two_writes(
-    f: &'static str,
-    argument: &str,
-    kind: OpType,
-    value: &str,
-    error: &str,
-) -> Vec<Op> {
-    let op = |kind, f, value: &str| {
-        let value: Value = serde_json::from_str(value).unwrap();
-        Op::new(Process::Client(0), kind, f, raw(&value))
-    };
-    let mut history = vec![
-        op(OpType::Invoke, "write", "[7,1]"),
-        op(OpType::Ok, "write", "[7,1]"),
-        op(OpType::Invoke, "write", "[7,2]"),
-        op(OpType::Ok, "write", "[7,2]"),
-        op(OpType::Invoke, f, argument),
-        op(kind, f, value),
-    ];
-    history[5].error = serde_json::from_str::<Option<Value>>(error).unwrap().map(|it| raw(&it));
-    for (index, op) in history.iter_mut().enumerate() {
-        op.index = index as u64;
+    (f, kind): (&'static str, OpType),
+    argument: &Value,
+    error: &Value,
+) -> [Outcome; 2] {
+    let mut history = Vec::new();
+    for value in [1, 2] {
+        push(&mut history, 0, OpType::Invoke, "write", &json!([7, value]));
+        push(&mut history, 0, OpType::Ok, "write", &json!([7, value]));
     }
-    history
+    push(&mut history, 0, OpType::Invoke, f, &json!([7, argument]));
+    let end = push(&mut history, 0, kind, f, &json!([7, argument]));
+    end.error = (!error.is_null()).then(|| raw(error));
+    [true, false]
+        .map(|compatible| check(&Checks { compatible, ..Checks::new(Workload::LinKv) }, &history))
 }
 
 #[test]
 fn refusals_that_say_something_of_the_key_count_unless_the_check_is_compatible() {
-    use OpType::{Fail, Ok};
-    let absent = r#"["key-does-not-exist","no such key"]"#;
-    let differs = r#"["precondition-failed","it differs"]"#;
-    let told = |f, argument, kind, value, error| {
-        let history = after_two_writes(f, argument, kind, value, error);
-        let checks = Checks::new(Workload::LinKv);
-        let compatible = Checks { compatible: true, ..checks.clone() };
-        assert_eq!(check(&compatible, &history).valid, Validity::Valid);
-        check(&checks, &history)
-    };
-    for (outcome, what) in [
-        (told("read", "[7,null]", Fail, "[7,null]", absent), "told that there is no key 7"),
-        (told("read", "[7,null]", Ok, "[7,null]", "null"), "read null from key 7"),
-        (told("cas", "[7,[2,3]]", Fail, "[7,[2,3]]", absent), "told that there is no key 7"),
-        (told("cas", "[7,[2,3]]", Fail, "[7,[2,3]]", differs), "told that 2 is not in key 7"),
+    let (read, cas) = (("read", OpType::Fail), ("cas", OpType::Fail));
+    let absent = json!(["key-does-not-exist", "no such key"]);
+    let differs = json!(["precondition-failed", "it differs"]);
+    let (none, from_1, from_2) = (Value::Null, json!([1, 3]), json!([2, 3]));
+    for (ended, argument, error, what) in [
+        (read, &none, &absent, "told that there is no key 7"),
+        (("read", OpType::Ok), &none, &none, "read null from key 7"),
+        (cas, &from_2, &absent, "told that there is no key 7"),
+        (cas, &from_2, &differs, "told that 2 is not in key 7"),
     ] {
-        assert_eq!(outcome.valid, Validity::Invalid, "{what}");
+        let [compatible, outcome] = after_two_writes(ended, argument, error);
+        assert_eq!(
+            (compatible.valid, outcome.valid),
+            (Validity::Valid, Validity::Invalid),
+            "{what}"
+        );
         let told = &outcome.findings[0];
         assert_eq!((told.kind.as_str(), &told.ops[..]), ("not-linearizable", &[4, 5][..]));
         assert!(told.text.contains(what), "{}", told.text);
         assert!(told.text.contains("by then the key had to be 2"), "{}", told.text);
     }
-    for outcome in [
-        told("cas", "[7,[1,3]]", Fail, "[7,[1,3]]", differs),
-        told("cas", "[7,[2,3]]", Fail, "[7,[2,3]]", r#"["temporarily-unavailable","later"]"#),
-        told("read", "[7,null]", Fail, "[7,null]", r#""net-timeout""#),
-        told("read", "[7,null]", Fail, "[7,null]", "null"),
+    for (ended, argument, error) in [
+        (cas, &from_1, &differs),
+        (cas, &from_2, &json!(["temporarily-unavailable", "later"])),
+        (read, &none, &json!("net-timeout")),
+        (read, &none, &none),
         // A write needs no key, so what this says is not known.
-        told("write", "[7,3]", Fail, "[7,3]", absent),
+        (("write", OpType::Fail), &json!(3), &absent),
     ] {
-        assert_eq!(outcome.valid, Validity::Valid, "{:?}", outcome.findings);
+        for outcome in after_two_writes(ended, argument, error) {
+            assert_eq!(outcome.valid, Validity::Valid, "{:?}", outcome.findings);
+        }
     }
 }

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use checkers::history::OpType;
+use checkers::history::{Op, OpType};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use super::History;
+use super::record::push;
 
 /// What the database promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,24 +93,24 @@ struct Simulation {
     load: Load,
     rng: StdRng,
     store: Store,
-    history: History,
+    history: Vec<Op>,
     sessions: Vec<Option<Session>>,
     /// The process number behind each session: a new one after an indeterminate
     /// transaction.
     processes: Vec<u64>,
-    /// The newest state that each session has seen.
+    /// The newest state that each session has seen, where that matters.
     seen: Vec<u64>,
     next_key: u64,
     keys: Vec<(u64, u64)>,
 }
 
 /// The history of one run.
-pub(crate) fn run(load: Load) -> History {
+pub(crate) fn run(load: Load) -> Vec<Op> {
     simulate(load).history
 }
 
 /// The same with reads of all keys after everything has ended.
-pub(crate) fn run_to_rest(load: Load) -> History {
+pub(crate) fn run_to_rest(load: Load) -> Vec<Op> {
     let mut simulation = simulate(load);
     for i in 0..simulation.sessions.len() {
         if let Some(mut session) = simulation.sessions[i].take() {
@@ -120,14 +120,12 @@ pub(crate) fn run_to_rest(load: Load) -> History {
             simulation.end(i, session);
         }
     }
-    let mut history = simulation.history.at_rest();
     for key in 0..simulation.next_key {
         let value = simulation.store.read(load.data, key, simulation.store.clock);
-        history = history
-            .raw(OpType::Invoke, simulation.processes[0], &json!([["r", key, null]]))
-            .raw(OpType::Ok, simulation.processes[0], &json!([["r", key, value]]));
+        simulation.push(0, OpType::Invoke, &json!([["r", key, null]])).is_final = true;
+        simulation.push(0, OpType::Ok, &json!([["r", key, value]])).is_final = true;
     }
-    history
+    simulation.history
 }
 
 fn simulate(load: Load) -> Simulation {
@@ -135,7 +133,7 @@ fn simulate(load: Load) -> Simulation {
         load,
         rng: StdRng::seed_from_u64(load.seed),
         store: Store::default(),
-        history: History::new(),
+        history: Vec::new(),
         sessions: (0..load.processes).map(|_| None).collect(),
         processes: (0..load.processes).collect(),
         seen: vec![0; load.processes as usize],
@@ -168,9 +166,7 @@ impl Simulation {
 
     fn begin(&mut self, i: usize) {
         let mops: Vec<Value> = (0..self.rng.random_range(1..=4)).map(|_| self.mop()).collect();
-        let asked = Value::from(mops.clone());
-        self.history =
-            std::mem::take(&mut self.history).raw(OpType::Invoke, self.processes[i], &asked);
+        self.push(i, OpType::Invoke, &Value::from(mops.clone()));
         let snapshot = self.store.clock;
         self.sessions[i] = Some(Session { mops, done: 0, snapshot });
     }
@@ -245,9 +241,7 @@ impl Simulation {
 
     fn end(&mut self, i: usize, mut session: Session) {
         let kind = self.commit(i, &mut session);
-        let process = self.processes[i];
-        let value = Value::from(session.mops);
-        self.history = std::mem::take(&mut self.history).raw(kind, process, &value);
+        self.push(i, kind, &Value::from(session.mops));
         if kind == OpType::Info {
             self.processes[i] += self.load.processes;
         }
@@ -260,17 +254,14 @@ impl Simulation {
         };
         match self.load.isolation {
             Isolation::StrictSerializable => self.read_all(session, self.store.clock),
-            Isolation::StaleReads => {
-                let is_reader = !session.mops.iter().any(writes);
-                let lag = if is_reader { self.rng.random_range(0..5) } else { 0 };
-                self.read_all(session, self.store.clock.saturating_sub(lag));
-            }
-            Isolation::SessionReads => {
+            Isolation::StaleReads | Isolation::SessionReads => {
                 let is_reader = !session.mops.iter().any(writes);
                 let lag = if is_reader { self.rng.random_range(0..5) } else { 0 };
                 let at = self.store.clock.saturating_sub(lag).max(self.seen[i]);
                 self.read_all(session, at);
-                self.seen[i] = if is_reader { at } else { self.store.clock + 1 };
+                if self.load.isolation == Isolation::SessionReads {
+                    self.seen[i] = if is_reader { at } else { self.store.clock + 1 };
+                }
             }
             Isolation::Snapshot if session.mops.iter().any(|mop| changed(&self.store, mop)) => {
                 return OpType::Fail;
@@ -286,6 +277,10 @@ impl Simulation {
             return if self.rng.random_bool(0.01) { OpType::Info } else { OpType::Ok };
         }
         if self.rng.random_bool(0.05) { OpType::Fail } else { OpType::Ok }
+    }
+
+    fn push(&mut self, i: usize, kind: OpType, value: &Value) -> &mut Op {
+        push(&mut self.history, self.processes[i], kind, "txn", value)
     }
 
     fn read_all(&self, session: &mut Session, at: u64) {

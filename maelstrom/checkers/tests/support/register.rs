@@ -4,11 +4,13 @@
 //! at a random moment between its invocation and its completion, or never, if it stays
 //! in doubt.
 
-use checkers::history::{Op, OpType, Process, raw};
+use checkers::history::{Op, OpType, raw};
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
+
+use super::record::push;
 
 /// How a history is made.
 #[derive(Clone, Copy, Debug)]
@@ -89,9 +91,7 @@ impl Register {
         let (first, second) = (1_000_000, 1_000_001);
         for (f, value) in [("write", first), ("write", second), ("read", first)] {
             for kind in [OpType::Invoke, OpType::Ok] {
-                let index = history.len() as u64;
-                let op = Op::new(Process::Client(0), kind, f, raw(&json!([0, value])));
-                history.push(Op { index, time: index * 1_000_000, ..op });
+                push(&mut history, 0, kind, f, &json!([0, value]));
             }
         }
         history
@@ -190,18 +190,15 @@ impl Recording {
     fn complete(&mut self, call: Call) {
         match call.outcome {
             Some((OpType::Fail, name)) => {
-                self.log(call.process, OpType::Fail, call.f, &call.argument);
-                let last = self.history.last_mut().expect("one was added");
-                last.error = Some(raw(&json!([name, "no"])));
+                let op = self.log(call.process, OpType::Fail, call.f, &call.argument);
+                op.error = Some(raw(&json!([name, "no"])));
             }
-            Some((kind, value)) => self.log(call.process, kind, call.f, &value),
+            Some((kind, value)) => drop(self.log(call.process, kind, call.f, &value)),
             None => {}
         }
     }
 
-    fn log(&mut self, process: u64, kind: OpType, f: &'static str, argument: &Value) {
-        let index = self.history.len() as u64;
-        let op = Op::new(Process::Client(process), kind, f, raw(&json!([0, argument])));
-        self.history.push(Op { index, time: index * 1_000_000, ..op });
+    fn log(&mut self, process: u64, kind: OpType, f: &'static str, argument: &Value) -> &mut Op {
+        push(&mut self.history, process, kind, f, &json!([0, argument]))
     }
 }

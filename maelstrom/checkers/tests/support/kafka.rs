@@ -5,12 +5,15 @@
 //! time out (done or not), some sends are refused, and clients crash. At the end
 //! every client polls everything from the beginning, as the workload does.
 
+pub(crate) mod oracle;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use checkers::history::{Op, OpType, Process};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde_json::value::RawValue;
 
 /// How large a history is to be.
 pub(crate) struct Size {
@@ -157,12 +160,8 @@ impl<S: FnMut(Op)> World<'_, S> {
             self.emit(client, OpType::Fail, "send", &plain);
         } else {
             let offset = done.unwrap_or_else(|| self.append(key, message));
-            self.emit(
-                client,
-                OpType::Ok,
-                "send",
-                &format!(r#"[["send","{key}",[{offset},{message}]]]"#),
-            );
+            let acknowledged = format!(r#"[["send","{key}",[{offset},{message}]]]"#);
+            self.emit(client, OpType::Ok, "send", &acknowledged);
         }
     }
 
@@ -220,16 +219,9 @@ impl<S: FnMut(Op)> World<'_, S> {
 
     fn emit(&mut self, client: usize, kind: OpType, f: &'static str, value: &str) {
         self.time += self.rng.random_range(1..2_000_000);
-        (self.sink)(Op {
-            index: self.index,
-            time: self.time,
-            ..Op::new(
-                Process::Client(self.clients[client].process),
-                kind,
-                f,
-                serde_json::value::RawValue::from_string(value.to_owned()).unwrap(),
-            )
-        });
+        let process = Process::Client(self.clients[client].process);
+        let value = RawValue::from_string(value.to_owned()).unwrap();
+        (self.sink)(Op { index: self.index, time: self.time, ..Op::new(process, kind, f, value) });
         self.index += 1;
     }
 }

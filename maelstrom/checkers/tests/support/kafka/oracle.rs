@@ -149,68 +149,60 @@ impl Oracle {
     /// By kind of anomaly, the number of cases.
     pub(crate) fn counts(&self) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
-        let mut add = |kind, count: usize| *counts.entry(kind).or_insert(0) += count;
+        self.count_logs(&mut counts);
+        self.count_operations(&mut counts);
+        self.count_processes(&mut counts);
+        let (flow, realtime) = self.circles();
+        counts.insert("G1c", flow);
+        counts.insert("G1c-realtime", realtime);
+        counts.insert("empty-transaction-graph", usize::from(self.is_empty()));
+        counts.retain(|_, count| *count > 0);
+        counts
+    }
+
+    fn count_logs(&self, counts: &mut Counts) {
         for key in &self.keys {
-            let all: BTreeSet<Message> =
-                self.log(key).iter().flat_map(|(_, at)| at.clone()).collect();
-            let places =
-                |m: &Message| self.log(key).iter().filter(|(_, at)| at.contains(m)).count();
-            add("duplicate", all.iter().filter(|message| places(message) > 1).count());
-            add(
-                "inconsistent-offsets",
-                self.log(key).iter().filter(|(_, at)| at.len() > 1).count(),
-            );
-            add("lost-write", self.lost(key));
-            add("no-writer-of-value", self.unwritten(key));
+            let log = self.log(key);
+            let all: BTreeSet<Message> = log.iter().flat_map(|(_, at)| at.clone()).collect();
+            let places = |m: &Message| log.iter().filter(|(_, at)| at.contains(m)).count();
+            let shared = log.iter().filter(|(_, at)| at.len() > 1);
+            add(counts, "duplicate", all.iter().filter(|message| places(message) > 1).count());
+            add(counts, "inconsistent-offsets", shared.count());
+            add(counts, "lost-write", self.lost(key));
+            add(counts, "no-writer-of-value", self.unwritten(key));
         }
-        for op in &self.ops {
-            for key in &self.keys {
-                let refused = |m: &Message| {
-                    self.ops.iter().any(|op| op.kind == OpType::Fail && op.sent(key).contains(m))
-                };
-                if op.kind == OpType::Ok {
-                    add("G1a", op.read(key).into_iter().filter(refused).count());
-                }
-                let (sent, read) = (op.sent(key), op.read(key));
-                add(
-                    "precommitted-read",
-                    usize::from(sent.iter().any(|message| read.contains(message))),
-                );
-                let deltas = |messages: &[Message]| {
-                    messages
-                        .windows(2)
-                        .map(|pair| self.delta(key, pair[0], pair[1]))
-                        .collect::<Vec<_>>()
-                };
-                add("int-poll-skip", deltas(&read).iter().filter(|delta| **delta > 1).count());
-                add(
-                    "int-nonmonotonic-poll",
-                    deltas(&read).iter().filter(|delta| **delta < 1).count(),
-                );
-                add("int-send-skip", deltas(&sent).iter().filter(|delta| **delta > 1).count());
-                add(
-                    "int-nonmonotonic-send",
-                    deltas(&sent).iter().filter(|delta| **delta < 1).count(),
-                );
+    }
+
+    fn count_operations(&self, counts: &mut Counts) {
+        for (op, key) in self.ops.iter().flat_map(|op| self.keys.iter().map(move |key| (op, key))) {
+            let (sent, read) = (op.sent(key), op.read(key));
+            let refused = |m: &&Message| {
+                self.ops.iter().any(|op| op.kind == OpType::Fail && op.sent(key).contains(m))
+            };
+            if op.kind == OpType::Ok {
+                add(counts, "G1a", read.iter().filter(refused).count());
             }
+            let is_own = sent.iter().any(|message| read.contains(message));
+            add(counts, "precommitted-read", usize::from(is_own));
+            let deltas = |messages: &[Message]| -> Vec<i64> {
+                messages.windows(2).map(|pair| self.delta(key, pair[0], pair[1])).collect()
+            };
+            add_steps(counts, &deltas(&read), Some("int-poll-skip"), "int-nonmonotonic-poll");
+            add_steps(counts, &deltas(&sent), Some("int-send-skip"), "int-nonmonotonic-send");
         }
+    }
+
+    fn count_processes(&self, counts: &mut Counts) {
         for process in self.ops.iter().map(|op| op.process).collect::<BTreeSet<_>>() {
             let deltas = self.between_operations(process, |op| op.kind == OpType::Ok, Whole::read);
-            add("poll-skip", deltas.iter().filter(|delta| **delta > 1).count());
-            add("nonmonotonic-poll", deltas.iter().filter(|delta| **delta < 1).count());
+            add_steps(counts, &deltas, Some("poll-skip"), "nonmonotonic-poll");
             let sent = |op: &Whole, key: &str| match op.kind {
                 OpType::Fail => Vec::new(),
                 _ => op.sent(key),
             };
             let deltas = self.between_operations(process, |_| true, sent);
-            add("nonmonotonic-send", deltas.iter().filter(|delta| **delta < 1).count());
+            add_steps(counts, &deltas, None, "nonmonotonic-send");
         }
-        let (flow, realtime) = self.circles();
-        add("G1c", flow);
-        add("G1c-realtime", realtime);
-        add("empty-transaction-graph", usize::from(self.is_empty()));
-        counts.retain(|_, count| *count > 0);
-        counts
     }
 
     fn is_polled(&self, key: &str, message: Message) -> bool {
@@ -409,6 +401,20 @@ impl Oracle {
         };
         self.ops.iter().find(shows).map(|op| op.end.as_ref().unwrap().time)
     }
+}
+
+type Counts = BTreeMap<&'static str, usize>;
+
+fn add(counts: &mut Counts, kind: &'static str, count: usize) {
+    *counts.entry(kind).or_default() += count;
+}
+
+/// Counts steps over messages, if those are wrong, and steps that do not go forwards.
+fn add_steps(counts: &mut Counts, deltas: &[i64], skips: Option<&'static str>, back: &'static str) {
+    if let Some(skips) = skips {
+        add(counts, skips, deltas.iter().filter(|delta| **delta > 1).count());
+    }
+    add(counts, back, deltas.iter().filter(|delta| **delta < 1).count());
 }
 
 /// Adds what follows from following two edges.

@@ -1,0 +1,222 @@
+//! For every class of anomaly histories that show it, and their nearest neighbours that
+//! do not.
+//!
+//! They stand in `tests/transactions/*.txt`: a history, and under it a line for each way to
+//! check it, `models and options -> what comes out`. With `REWRITE=1` the test writes what
+//! comes out into the files. A history is a line of steps:
+//!
+//! - `1: r x 5, w y 2`: a transaction of process 1 that nothing else happens during, with
+//!   what it read (`-` is null);
+//! - `r x 5 & w y 2`: transactions of processes 0, 1, …, all at the same time;
+//! - `1 begins r x 5`, and later `1 ok`, `1 fail` or `1 info`;
+//! - `1 asks …`, `1 answers …`: any JSON;
+//! - `at rest`: what follows are final reads.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use checkers::history::{Op, OpType};
+use checkers::txn::{Model, Options, list_append, rw_register};
+use checkers::{Outcome, Validity};
+use serde_json::{Value, json};
+
+use support::{check, push};
+
+const PLAIN: Options = Options { strict: false, compatible: false };
+
+#[derive(Default)]
+struct Script {
+    ops: Vec<Op>,
+    /// By process, what its open transaction will have done.
+    open: BTreeMap<u64, Value>,
+    is_final: bool,
+}
+
+fn history(text: &str) -> Vec<Op> {
+    let mut script = Script::default();
+    text.split(" | ").for_each(|step| script.step(step));
+    script.ops
+}
+
+impl Script {
+    fn step(&mut self, step: &str) {
+        let (first, rest) = step.split_once(' ').unwrap_or((step, ""));
+        let Ok(process) = first.trim_end_matches(':').parse() else { return self.together(step) };
+        let (verb, text) = rest.split_once(' ').unwrap_or((rest, ""));
+        let json = || serde_json::from_str(text).unwrap();
+        match verb {
+            _ if first.ends_with(':') => {
+                self.begin(process, rest);
+                self.end(process, OpType::Ok);
+            }
+            "begins" => self.begin(process, text),
+            "asks" => self.push(process, OpType::Invoke, &json()),
+            "answers" => self.push(process, OpType::Ok, &json()),
+            kind => self.end(process, serde_json::from_value(json!(kind)).unwrap()),
+        }
+    }
+
+    fn together(&mut self, step: &str) {
+        if step == "at rest" {
+            self.is_final = true;
+            return;
+        }
+        let texts = || (0..).zip(step.split(" & "));
+        texts().for_each(|(process, text)| self.begin(process, text));
+        texts().for_each(|(process, _)| self.end(process, OpType::Ok));
+    }
+
+    fn begin(&mut self, process: u64, text: &str) {
+        let done: Vec<[Value; 3]> = text.split(", ").map(micro_op).collect();
+        let mut asked = done.clone();
+        asked.iter_mut().filter(|mop| mop[0] == "r").for_each(|mop| mop[2] = Value::Null);
+        self.push(process, OpType::Invoke, &json!(asked));
+        self.open.insert(process, json!(done));
+    }
+
+    fn end(&mut self, process: u64, kind: OpType) {
+        let done = self.open.remove(&process).expect("an open transaction");
+        self.push(process, kind, &done);
+    }
+
+    fn push(&mut self, process: u64, kind: OpType, value: &Value) {
+        push(&mut self.ops, process, kind, "txn", value).is_final = self.is_final;
+    }
+}
+
+/// `"r x -"` and the like; keys are strings.
+fn micro_op(text: &str) -> [Value; 3] {
+    let words: Vec<&str> = text.splitn(3, ' ').collect();
+    let value = if words[2] == "-" { "null" } else { words[2] };
+    [json!(words[0]), json!(words[1]), serde_json::from_str(value).unwrap()]
+}
+
+fn run(workload: &str, history: &[Op], model: Model, options: Options) -> Outcome {
+    let checker = if workload == "lists" { list_append } else { rw_register };
+    check(checker(&[model], options), history)
+}
+
+/// What comes of a history under each of these models, if that differs one after the other.
+fn told(workload: &str, history: &[Op], asked: &str) -> String {
+    let (mut options, mut models) = (PLAIN, Vec::new());
+    for word in asked.split_whitespace() {
+        match word {
+            "strict" => options.strict = true,
+            "compatible" => options.compatible = true,
+            "every-model" => models.extend(Model::all()),
+            model => models.push(model.parse().unwrap()),
+        }
+    }
+    let mut told: Vec<String> = Vec::new();
+    for model in models {
+        let outcome = describe(&run(workload, history, model, options));
+        if !told.contains(&outcome) {
+            told.push(outcome);
+        }
+    }
+    told.join(" or ")
+}
+
+/// The verdict, the anomalies with the operations of one case each, and the weakest
+/// models that they rule out.
+fn describe(outcome: &Outcome) -> String {
+    let list = |name: &str| -> Vec<String> {
+        let list = outcome.results.get(name).cloned().unwrap_or_else(|| json!([]));
+        serde_json::from_value(list).unwrap()
+    };
+    let anomalies: Vec<String> = list("anomaly-types").iter().map(|a| case(outcome, a)).collect();
+    let mut told = match outcome.valid {
+        Validity::Valid => "valid".to_owned(),
+        Validity::Unknown => format!("unknown, {}", anomalies.join(", ")),
+        Validity::Invalid => anomalies.join(", "),
+    };
+    let warned: BTreeSet<&str> = outcome.warnings.iter().map(|warning| &*warning.kind).collect();
+    for (what, list) in
+        [("not", list("not")), ("warns of", warned.into_iter().map(str::to_owned).collect())]
+    {
+        if !list.is_empty() {
+            told += &format!("; {what} {}", list.join(", "));
+        }
+    }
+    told
+}
+
+fn case(outcome: &Outcome, anomaly: &str) -> String {
+    let finding = outcome.findings.iter().find(|finding| finding.kind == anomaly).unwrap();
+    assert!(finding.text.starts_with(anomaly), "{finding:?}");
+    let ops: Vec<String> = finding.ops.iter().map(u64::to_string).collect();
+    if ops.is_empty() { anomaly.to_owned() } else { format!("{anomaly} ({})", ops.join(" ")) }
+}
+
+/// A script with what is told now.
+fn rewritten(script: &str) -> String {
+    let (mut workload, mut ops, mut lines) = ("", Vec::new(), String::new());
+    for line in script.lines() {
+        lines += line;
+        if let Some(asked) = line.strip_prefix("    ") {
+            let asked = asked.split("->").next().unwrap_or_default().trim();
+            lines.truncate(lines.len() - line.len());
+            lines += &format!("    {asked} -> {}", told(workload, &ops, asked));
+        } else if let Some((kind, steps)) = line.trim_start().split_once("  ") {
+            (workload, ops) = (kind, history(steps));
+        }
+        lines.push('\n');
+    }
+    lines
+}
+
+#[test]
+fn each_history_gets_the_verdict_that_its_script_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transactions");
+    for name in ["cycles.txt", "direct.txt", "overlooked.txt"] {
+        let script = fs::read_to_string(folder.join(name)).unwrap();
+        let now = rewritten(&script);
+        if std::env::var_os("REWRITE").is_some() {
+            fs::write(folder.join(name), &now).unwrap();
+            continue;
+        }
+        for (line, (expected, now)) in (1..).zip(script.lines().zip(now.lines())) {
+            assert_eq!(now, expected, "{name}:{line}");
+        }
+    }
+}
+
+#[test]
+fn verdicts_on_registers_say_what_they_cannot_show() {
+    for options in [PLAIN, Options { strict: true, ..PLAIN }, Options { compatible: true, ..PLAIN }]
+    {
+        let ops = history("0: w x 1 | 0: r x 1");
+        let outcome = run("registers", &ops, Model::StrictSerializable, options);
+        assert!(outcome.results["not-visible"].as_str().unwrap().contains("G0"));
+        let ops = history("0: append x 1 | 0: r x [1]");
+        let outcome = run("lists", &ops, Model::StrictSerializable, options);
+        assert!(!outcome.results.contains_key("not-visible"));
+    }
+}
+
+#[test]
+fn a_cycle_is_told_in_words_and_drawn() {
+    let bad = history("r x -, w y 1 & r y -, w x 1");
+    let outcome = run("registers", &bad, Model::Serializable, PLAIN);
+    let finding = &outcome.findings[0];
+    for part in ["T1 = operation", "T2 = operation", "T1 before T2 (rw)", "T2 before T1 (rw)"] {
+        assert!(finding.text.contains(part), "{}", finding.text);
+    }
+    let picture = finding.picture.as_ref().unwrap();
+    assert!(picture.starts_with("<svg") && picture.contains("rw"));
+    let steps = &outcome.results["anomalies"]["G2-item"][0]["steps"];
+    assert_eq!(steps[0]["type"], "rw");
+}
+
+#[test]
+fn many_cases_are_counted_but_not_all_listed() {
+    let bad = format!("0 begins w x 1 | 0 fail{}", " | 1: r x 1".repeat(100));
+    let outcome = run("registers", &history(&bad), Model::ReadCommitted, PLAIN);
+    assert_eq!(outcome.results["anomaly-counts"]["G1a"], 100);
+    let more = outcome.findings.iter().find_map(|finding| finding.omitted);
+    assert_eq!(more, Some(100 - 16));
+    assert_eq!(outcome.results["anomalies"]["G1a"].as_array().unwrap().len(), 16);
+}
