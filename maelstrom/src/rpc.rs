@@ -22,7 +22,9 @@ use tokio::time;
 use crate::error::CallError;
 use crate::message::{NodeId, Request};
 use crate::outbox::Outbox;
-use crate::protocol::{ERROR, Envelope, Error, Malformed, Number, Outgoing, decode, is_reply_to};
+use crate::protocol::{
+    ERROR, Envelope, Error, Malformed, Number, Outgoing, OwnedBody, is_reply_to,
+};
 
 /// The shortest time between two attempts at something.
 pub(crate) const SHORTEST: Duration = Duration::from_millis(10);
@@ -82,19 +84,17 @@ struct Pending {
 /// What came back.
 #[derive(Debug)]
 enum Answer {
-    /// A reply's body.
-    Reply(String),
-    /// An error's body.
-    Error(String),
+    Reply(OwnedBody),
+    Error(OwnedBody),
     /// The type of a reply to another kind of request.
     Other(String),
 }
 
 impl Answer {
-    fn of(envelope: &Envelope<'_>, line: &str, request: &str) -> Self {
+    fn of(envelope: Envelope<'_>, line: &str, request: &str) -> Self {
         match &*envelope.header.kind {
-            ERROR => Self::Error(envelope.body(line).to_owned()),
-            kind if is_reply_to(kind, request) => Self::Reply(envelope.body(line).to_owned()),
+            ERROR => Self::Error(OwnedBody::of(envelope, line)),
+            kind if is_reply_to(kind, request) => Self::Reply(OwnedBody::of(envelope, line)),
             kind => Self::Other(kind.to_owned()),
         }
     }
@@ -108,7 +108,7 @@ impl Calls {
     }
 
     /// Hands a reply to its call; `false` when nobody waits for it.
-    pub(crate) fn resolve(&self, id: u64, envelope: &Envelope<'_>, line: &str) -> bool {
+    pub(crate) fn resolve(&self, id: u64, envelope: Envelope<'_>, line: &str) -> bool {
         let mut table = self.lock();
         if table.pending.get(&id).is_none_or(|pending| pending.dest != *envelope.src) {
             return false;
@@ -210,9 +210,9 @@ where
     let undecodable = |problem: String| CallError::Undecodable { dest: dest.to_string(), problem };
     let malformed = |error: Malformed| undecodable(error.to_string());
     match answer {
-        Answer::Reply(body) => decode(body).map_err(malformed),
+        Answer::Reply(body) => body.decode().map_err(malformed),
         Answer::Error(body) => {
-            let error: Error = decode(body).map_err(malformed)?;
+            let error: Error = body.decode().map_err(malformed)?;
             Err(CallError::Remote { dest: dest.to_string(), error })
         }
         Answer::Other(kind) => {
@@ -252,7 +252,7 @@ mod tests {
         let slot = calls.open(&"n1".into(), "x").unwrap();
         let resolve = |id, src: &str| {
             let line = format!(r#"{{"src":"{src}","dest":"n0","body":{{"type":"x_ok"}}}}"#);
-            calls.resolve(id, &Envelope::read(&line).unwrap(), &line)
+            calls.resolve(id, Envelope::read(&line).unwrap(), &line)
         };
         assert!(!resolve(slot.id, "n2"), "from another node");
         assert!(!resolve(slot.id + 1, "n1"), "of another number");

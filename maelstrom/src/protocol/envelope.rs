@@ -1,10 +1,11 @@
 //! Reading a line.
 //!
-//! The line is read once: [`Envelope::read`] finds sender, receiver and the header of the
-//! body, and remembers where the body's other fields stand. It skips their values without
-//! recursion, so depth of nesting and size of numbers do not matter.
+//! The usual line is read once, by hand (`scan.rs`): [`Envelope::read`] finds sender,
+//! receiver and the header of the body, and remembers where the body's other fields stand.
 //! [`Envelope::decode_body`] makes a value of the type that the header names out of those
-//! fields, without a tree of values in between.
+//! fields, without a tree of values in between. Every other line is read by `serde_json`,
+//! and its body once more when it is decoded. Either way values are skipped without
+//! recursion, so depth of nesting and size of numbers do not matter.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,6 +16,7 @@ use serde_json::value::RawValue;
 
 use super::brief;
 use super::fields::Fields;
+use super::scan::scan;
 
 /// A line, read: who, to whom, and what kind of body.
 #[derive(Debug)]
@@ -25,9 +27,8 @@ pub struct Envelope<'a> {
     pub dest: Cow<'a, str>,
     /// What all bodies share.
     pub header: Header<'a>,
-    fields: Fields<'a>,
-    /// The key `body` where it stands in the line.
-    body_key: Cow<'a, str>,
+    /// `None` unless the line is as usual.
+    pub(super) fields: Option<Fields>,
 }
 
 impl<'a> Envelope<'a> {
@@ -38,7 +39,8 @@ impl<'a> Envelope<'a> {
     /// When it is no object with a `src`, a `dest` and a `body` with a `type`, nothing
     /// but which stands on the line. Other fields may stand in it.
     pub fn read(line: &'a str) -> Result<Self, Malformed> {
-        serde_json::from_str(line).map_err(|error| Malformed::explain::<Self>(error, line))
+        let read = || serde_json::from_str(line);
+        scan(line).map_or_else(read, Ok).map_err(|error| Malformed::explain::<Self>(error, line))
     }
 
     /// Decodes the body of `line`, which this is the envelope of.
@@ -47,29 +49,42 @@ impl<'a> Envelope<'a> {
     ///
     /// When the body is not what `T` describes.
     pub fn decode_body<T: DeserializeOwned>(&self, line: &str) -> Result<T, Malformed> {
-        match self.fields.decode(&self.header) {
-            Some(body) => Ok(body),
-            None => decode(self.body(line)),
+        match &self.fields {
+            Some(fields) => fields.decode(Some(&self.header), line),
+            None => decode(body(line)),
         }
     }
+}
 
-    /// The body, with whatever follows it on `line`, which this is the envelope of.
-    pub(crate) fn body<'l>(&self, line: &'l str) -> &'l str {
-        #[derive(Deserialize)]
-        struct Line<'a> {
-            #[serde(borrow)]
-            body: &'a RawValue,
-        }
-        let parse = || serde_json::from_str(line).map_or("", |line: Line<'l>| line.body.get());
-        self.body_start(line).map_or_else(parse, |start| &line[start..])
+/// The body of a line that was read as an envelope.
+fn body(line: &str) -> &str {
+    #[derive(Deserialize)]
+    struct Line<'a> {
+        #[serde(borrow)]
+        body: &'a RawValue,
+    }
+    serde_json::from_str(line).map_or("", |line: Line<'_>| line.body.get())
+}
+
+/// A body that was read, with its line.
+#[derive(Debug)]
+pub(crate) struct OwnedBody {
+    line: String,
+    fields: Option<Fields>,
+}
+
+impl OwnedBody {
+    /// Of `line`, which this is the envelope of.
+    pub(crate) fn of(envelope: Envelope<'_>, line: &str) -> Self {
+        Self { line: line.to_owned(), fields: envelope.fields }
     }
 
-    /// Where in the line the body begins. `None` when the key is written with escapes.
-    fn body_start(&self, line: &str) -> Option<usize> {
-        let Cow::Borrowed(key) = self.body_key else { return None };
-        let key_start = (key.as_ptr() as usize).checked_sub(line.as_ptr() as usize)?;
-        let after_key = key_start + key.len();
-        Some(after_key + line.get(after_key..)?.find('{')?)
+    /// As [`Envelope::decode_body`], but for what the header has.
+    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Malformed> {
+        match &self.fields {
+            Some(fields) => fields.decode(None, &self.line),
+            None => decode(body(&self.line)),
+        }
     }
 }
 
@@ -116,8 +131,8 @@ pub struct Header<'a> {
     pub in_reply_to: Option<u64>,
 }
 
-/// A body, read: its header and its other fields.
-struct Body<'a>(Header<'a>, Fields<'a>);
+/// A body, of which the header was read.
+struct Body<'a>(Header<'a>);
 
 /// A string that borrows from the input where it has no escapes.
 pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
@@ -174,7 +189,7 @@ fn visit_envelope<'de, A: MapAccess<'de>>(mut map: A) -> Result<Envelope<'de>, A
         match &*key {
             "src" => src = Some(map.next_value::<Text<'de>>()?.0),
             "dest" => dest = Some(map.next_value::<Text<'de>>()?.0),
-            "body" => body = Some((key, map.next_value()?)),
+            "body" => body = Some(map.next_value()?),
             _ => {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -182,26 +197,24 @@ fn visit_envelope<'de, A: MapAccess<'de>>(mut map: A) -> Result<Envelope<'de>, A
     }
     let src = src.ok_or_else(|| de::Error::missing_field("src"))?;
     let dest = dest.ok_or_else(|| de::Error::missing_field("dest"))?;
-    let (body_key, Body(header, fields)) = body.ok_or_else(|| de::Error::missing_field("body"))?;
-    Ok(Envelope { src, dest, header, fields, body_key })
+    let Body(header) = body.ok_or_else(|| de::Error::missing_field("body"))?;
+    Ok(Envelope { src, dest, header, fields: None })
 }
 
 fn visit_body<'de, A: MapAccess<'de>>(mut map: A) -> Result<Body<'de>, A::Error> {
     let (mut kind, mut msg_id, mut in_reply_to) = (None, None, None);
-    let mut fields = Fields::default();
     while let Some(Text(key)) = map.next_key()? {
         match &*key {
             "type" => kind = Some(map.next_value::<Text<'de>>()?.0),
             "msg_id" => msg_id = map.next_value()?,
             "in_reply_to" => in_reply_to = map.next_value()?,
             _ => {
-                let name = if let Cow::Borrowed(name) = key { Some(name) } else { None };
-                fields.add(name, map.next_value()?);
+                map.next_value::<IgnoredAny>()?;
             }
         }
     }
     let kind = kind.ok_or_else(|| de::Error::missing_field("type"))?;
-    Ok(Body(Header { kind, msg_id, in_reply_to }, fields))
+    Ok(Body(Header { kind, msg_id, in_reply_to }))
 }
 
 #[cfg(test)]

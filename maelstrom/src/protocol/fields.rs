@@ -1,6 +1,6 @@
 //! A body's fields, where they stand in their line, and a value made of them.
 
-use std::borrow::Cow;
+use std::ops::Range;
 
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{
@@ -8,45 +8,59 @@ use serde::de::{
     Visitor,
 };
 use serde::forward_to_deserialize_any;
-use serde_json::value::RawValue;
 
-use super::Header;
+use super::{Header, Malformed, decode};
 
 /// Of bodies with more fields, not all are remembered.
 const MOST: usize = 16;
+/// Room for the fields of most bodies.
+const USUAL: usize = 4;
 
-/// The fields of a body beside its header.
-#[derive(Debug, Default)]
-pub(super) struct Fields<'a> {
-    known: Vec<(&'a str, &'a RawValue)>,
-    /// There are others: too many, or of names that are written with escapes.
+/// Where the fields of a body beside its header stand in their line.
+#[derive(Debug)]
+pub(crate) struct Fields {
+    /// Where the body begins.
+    pub(super) body: usize,
+    /// Names, without their quotation marks, and values.
+    known: Vec<(Range<usize>, Range<usize>)>,
+    /// There are too many.
     others: bool,
 }
 
-impl<'a> Fields<'a> {
-    /// Adds a field; its name is `None` if it is written with escapes.
-    pub(super) fn add(&mut self, name: Option<&'a str>, value: &'a RawValue) {
-        match name {
-            Some(name) if self.known.len() < MOST => self.known.push((name, value)),
-            _ => self.others = true,
+impl Fields {
+    pub(super) fn of_body_at(body: usize) -> Self {
+        Self { body, known: Vec::with_capacity(USUAL), others: false }
+    }
+
+    pub(super) fn add(&mut self, name: Range<usize>, value: Range<usize>) {
+        if self.known.len() < MOST {
+            self.known.push((name, value));
+        } else {
+            self.others = true;
         }
     }
 
-    /// The body as a `T`. `None` if it is none, and if that cannot be told from here:
-    /// then its text has to be read.
-    pub(super) fn decode<T: DeserializeOwned>(&self, header: &Header<'a>) -> Option<T> {
-        let Cow::Borrowed(kind) = header.kind else { return None };
-        if self.others {
-            return None;
-        }
+    /// The body as a `T`. What the fields do not decode to is decoded once more from the
+    /// text, which has all of them, and errors that name their place.
+    ///
+    /// # Errors
+    ///
+    /// When the body is not what `T` describes.
+    pub(super) fn decode<T: DeserializeOwned>(
+        &self,
+        header: Option<&Header<'_>>,
+        line: &str,
+    ) -> Result<T, Malformed> {
         let header = [
-            Some(("type", Field::Kind(kind))),
-            header.msg_id.map(|number| ("msg_id", Field::Number(number))),
-            header.in_reply_to.map(|number| ("in_reply_to", Field::Number(number))),
+            header.map(|header| ("type", Field::Kind(&header.kind))),
+            header.and_then(|header| Some(("msg_id", Field::Number(header.msg_id?)))),
+            header.and_then(|header| Some(("in_reply_to", Field::Number(header.in_reply_to?)))),
         ];
-        let fields = self.known.iter().map(|&(name, raw)| (name, Field::Raw(raw)));
-        T::deserialize(Object { fields: header.into_iter().flatten().chain(fields), value: None })
-            .ok()
+        let field = |(name, value)| (&line[name], Field::Raw(&line[value]));
+        let fields = header.into_iter().flatten().chain(self.known.iter().cloned().map(field));
+        let object = Object { fields, value: None };
+        let decoded = (!self.others).then(|| T::deserialize(object).ok()).flatten();
+        decoded.map_or_else(|| decode(&line[self.body..]), Ok)
     }
 }
 
@@ -54,7 +68,8 @@ impl<'a> Fields<'a> {
 enum Field<'a> {
     Kind(&'a str),
     Number(u64),
-    Raw(&'a RawValue),
+    /// JSON.
+    Raw(&'a str),
 }
 
 /// An object that has been read, as what serde decodes.
@@ -108,7 +123,9 @@ impl<'de, I: Iterator<Item = (&'de str, Field<'de>)>> MapAccess<'de> for Object<
         match self.value.take() {
             Some(Field::Kind(kind)) => seed.deserialize(BorrowedStrDeserializer::new(kind)),
             Some(Field::Number(number)) => seed.deserialize(number.into_deserializer()),
-            Some(Field::Raw(raw)) => seed.deserialize(raw),
+            Some(Field::Raw(text)) => {
+                seed.deserialize(&mut serde_json::Deserializer::from_str(text))
+            }
             None => Err(Self::Error::custom("a value without a name")),
         }
     }

@@ -25,11 +25,13 @@ mod fields;
 pub mod json;
 mod lines;
 mod loose;
+mod scan;
 
 use std::fmt;
 
 pub(crate) use encode::{Number, Outgoing, encode};
-pub(crate) use envelope::decode;
+pub(crate) use envelope::OwnedBody;
+use envelope::decode;
 pub use envelope::{Envelope, Header, Malformed};
 pub use error::{Definite, Error, ErrorCode, Indefinite};
 pub(crate) use lines::KEEP;

@@ -47,9 +47,9 @@ impl<S: Send + Sync + 'static> Core<S> {
             self.release();
         }
         if let Some(id) = envelope.header.in_reply_to {
-            if !self.calls.resolve(id, &envelope, line) {
+            if !self.calls.resolve(id, envelope, line) {
                 self.stats.stray_replies += 1;
-                tracing::debug!(src = %envelope.src, id, "a reply that no call waits for");
+                tracing::debug!(line = brief(line), "a reply that no call waits for");
             }
         } else if let Err(error) = self.message(&envelope, line, cx) {
             self.refuse(&envelope, &error);
