@@ -32,9 +32,9 @@ const ROUND_TRIPS: u64 = 20_000;
 const ROUNDS: usize = 5;
 
 /// At least this share of the floor's throughput.
-const THROUGHPUT_BAR: f64 = 0.6;
+const THROUGHPUT_BAR: f64 = 0.85;
 /// At most this many times the floor's median round trip.
-const ROUND_TRIP_BAR: f64 = 1.5;
+const ROUND_TRIP_BAR: f64 = 1.15;
 /// Peak resident memory, in MiB.
 const MEMORY_BAR: f64 = 32.0;
 

@@ -49,11 +49,16 @@ impl<'a> Envelope<'a> {
     ///
     /// When the body is not what `T` describes.
     pub fn decode_body<T: DeserializeOwned>(&self, line: &str) -> Result<T, Malformed> {
-        match &self.fields {
-            Some(fields) => fields.decode(Some(&self.header), line),
-            None => decode(body(line)),
-        }
+        decode_body(self.fields.as_ref(), &self.header, line)
     }
+}
+
+fn decode_body<T: DeserializeOwned>(
+    fields: Option<&Fields>,
+    header: &Header<'_>,
+    line: &str,
+) -> Result<T, Malformed> {
+    fields.map_or_else(|| decode(body(line)), |fields| fields.decode(header, line))
 }
 
 /// The body of a line that was read as an envelope.
@@ -66,25 +71,25 @@ fn body(line: &str) -> &str {
     serde_json::from_str(line).map_or("", |line: Line<'_>| line.body.get())
 }
 
-/// A body that was read, with its line.
+/// A body that was read, and its line.
 #[derive(Debug)]
 pub(crate) struct OwnedBody {
     line: String,
+    header: Header<'static>,
     fields: Option<Fields>,
 }
 
 impl OwnedBody {
     /// Of `line`, which this is the envelope of.
     pub(crate) fn of(envelope: Envelope<'_>, line: &str) -> Self {
-        Self { line: line.to_owned(), fields: envelope.fields }
+        let Envelope { header: Header { kind, msg_id, in_reply_to }, fields, .. } = envelope;
+        let kind = Cow::Owned(kind.into_owned());
+        Self { line: line.to_owned(), header: Header { kind, msg_id, in_reply_to }, fields }
     }
 
-    /// As [`Envelope::decode_body`], but for what the header has.
+    /// As [`Envelope::decode_body`].
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Malformed> {
-        match &self.fields {
-            Some(fields) => fields.decode(None, &self.line),
-            None => decode(body(&self.line)),
-        }
+        decode_body(self.fields.as_ref(), &self.header, &self.line)
     }
 }
 

@@ -48,13 +48,13 @@ impl Fields {
     /// When the body is not what `T` describes.
     pub(super) fn decode<T: DeserializeOwned>(
         &self,
-        header: Option<&Header<'_>>,
+        header: &Header<'_>,
         line: &str,
     ) -> Result<T, Malformed> {
         let header = [
-            header.map(|header| ("type", Field::Kind(&header.kind))),
-            header.and_then(|header| Some(("msg_id", Field::Number(header.msg_id?)))),
-            header.and_then(|header| Some(("in_reply_to", Field::Number(header.in_reply_to?)))),
+            Some(("type", Field::Kind(&header.kind))),
+            header.msg_id.map(|number| ("msg_id", Field::Number(number))),
+            header.in_reply_to.map(|number| ("in_reply_to", Field::Number(number))),
         ];
         let field = |(name, value)| (&line[name], Field::Raw(&line[value]));
         let fields = header.into_iter().flatten().chain(self.known.iter().cloned().map(field));
