@@ -1,13 +1,12 @@
 //! Challenge 6: transactions that are always available, at read committed.
 //!
 //! A node carries out a transaction at once, in memory, and nothing else comes in between.
-//! Then it tells the other nodes what the transaction wrote, again and again until they
-//! have answered. Nobody waits for that, so a partition delays nothing but the news.
+//! Then it tells the other nodes what it wrote, again and again until they have answered.
+//! Nobody waits for that, so a partition delays nothing but the news.
 //!
-//! Every transaction has a stamp: a number above all that its node has seen, and the
-//! node's name. Of two writes to a key the one with the higher stamp stays, on all nodes.
-//! So nodes agree in the end, and no reader sees two transactions in different orders.
-//! The writes of a transaction arrive in one message, so none is seen half done.
+//! Every transaction has a stamp: a number above all that its node has seen, and the node's
+//! name. Of two writes to a key the one with the higher stamp stays, so nodes agree in the
+//! end. A transaction's writes arrive in one message, so none is seen half done.
 //!
 //! At the flags of 6c this costs 1.50 messages an operation; this workspace's node
 //! `txn-kv` costs 0.04, because it sends many transactions in one message. It also keeps
@@ -17,7 +16,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use maelstrom::{Backoff, Context, Empty, Error, Node, NodeId};
+use maelstrom::{CallError, Context, Empty, Error, Node, NodeId};
 
 /// `["r", key, null]` or `["w", key, value]`.
 type Operation = (String, u64, Option<u64>);
@@ -85,8 +84,11 @@ async fn txn(context: Context<State>, request: Transaction) -> Result<Transactio
 }
 
 async fn tell(context: Context<State>, peer: NodeId, replicate: Replicate) {
-    // It ends with an error only when the node is shutting down.
-    let _ = context.call_until_answered(&peer, &replicate, Backoff::default()).await;
+    // Until it has answered, or this node's input has ended.
+    let second = tokio::time::Duration::from_secs(1);
+    while !matches!(context.call(&peer, &replicate, second).await, Ok(_) | Err(CallError::Closed)) {
+        tokio::time::sleep(second).await;
+    }
 }
 
 async fn replicate(context: Context<State>, request: Replicate) -> Result<Empty, Error> {

@@ -4,11 +4,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time;
 
 use crate::disk::Disk;
 use crate::error::CallError;
@@ -17,8 +16,8 @@ use crate::message::{Message, NodeId, Request};
 use crate::node::Host;
 use crate::outbox::Outbox;
 use crate::panics::{Panics, Place};
-use crate::protocol::{Definite, Number, Outgoing};
-use crate::rpc::{self, Backoff, Calls};
+use crate::protocol::{Number, Outgoing};
+use crate::rpc::{self, Calls};
 
 /// What is known when a node's state is made: its place in the cluster.
 pub struct Setup {
@@ -230,46 +229,6 @@ impl<S> Context<S> {
     {
         let Running { calls, outbox, .. } = &*self.running;
         rpc::call(calls, outbox, self.id(), dest, request, timeout).await
-    }
-
-    /// Sends a request again and again until it is answered, more patiently
-    /// each time. An answer `temporarily-unavailable` counts as none.
-    ///
-    /// Only for requests that may happen more than once: the other side may
-    /// have carried out any number of the attempts.
-    ///
-    /// # Errors
-    ///
-    /// As [`Context::call`], except that neither a timeout nor an answer
-    /// `temporarily-unavailable` ends it. [`CallError::Repeated`] when a definite error
-    /// is answered after a timeout: an earlier attempt may have happened.
-    pub async fn call_until_answered<R>(
-        &self,
-        dest: &NodeId,
-        request: &R,
-        backoff: Backoff,
-    ) -> Result<R::Reply, CallError>
-    where
-        R: Request + Serialize,
-        R::Reply: DeserializeOwned,
-    {
-        let unavailable = Some(Definite::TemporarilyUnavailable.into());
-        let (mut attempts, mut in_doubt) = (0_u32, false);
-        loop {
-            let patience = backoff.step(attempts);
-            attempts = attempts.saturating_add(1);
-            match self.call(dest, request, patience).await {
-                Err(CallError::Timeout { .. }) => in_doubt = true,
-                Err(error) if error.code() == unavailable => {
-                    let pause = patience.mul_f64(self.new_rng().random_range(0.5..1.0));
-                    time::sleep(pause).await;
-                }
-                Err(error) if in_doubt && error.is_definite() => {
-                    return Err(CallError::Repeated(Box::new(error)));
-                }
-                answer => return answer,
-            }
-        }
     }
 
     /// Runs a task as a part of this node: it lives until it ends or the node

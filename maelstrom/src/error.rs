@@ -40,10 +40,6 @@ pub enum CallError {
         /// What is wrong with the answer.
         problem: String,
     },
-    /// The last of several attempts was answered a definite error, which says nothing
-    /// about the ones before it that were not answered.
-    #[error("an earlier attempt was not answered, and the last one: {0}")]
-    Repeated(#[source] Box<CallError>),
 }
 
 impl CallError {
@@ -56,7 +52,6 @@ impl CallError {
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
             CallError::Remote { error, .. } => Some(error.code()),
-            CallError::Repeated(last) => last.code(),
             _ => None,
         }
     }

@@ -145,18 +145,6 @@ impl<S> Context<S> {
     pub fn lww_kv(&self) -> LwwKv<S> {
         Kv::new(self)
     }
-
-    /// A timestamp from the linearizable oracle `lin-tso`: higher than every
-    /// one that it gave out before this call was made.
-    ///
-    /// # Errors
-    ///
-    /// As [`Context::call`]. A call that timed out may have used up a
-    /// timestamp, which does no harm.
-    pub async fn timestamp(&self, timeout: Duration) -> Result<u64, CallError> {
-        let TsOk { ts } = self.call(&"lin-tso".into(), &Ts {}, timeout).await?;
-        Ok(ts)
-    }
 }
 
 impl<S, K: Service> Kv<S, K> {
@@ -309,17 +297,4 @@ struct CasRequest<'a, T: ?Sized, F: ?Sized, V: ?Sized> {
 impl<T: ?Sized, F: ?Sized, V: ?Sized> Request for CasRequest<'_, T, F, V> {
     const TYPE: &'static str = "cas";
     type Reply = Empty;
-}
-
-#[derive(Serialize)]
-struct Ts {}
-
-#[derive(Deserialize)]
-struct TsOk {
-    ts: u64,
-}
-
-impl Request for Ts {
-    const TYPE: &'static str = "ts";
-    type Reply = TsOk;
 }

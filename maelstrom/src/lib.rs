@@ -70,8 +70,7 @@
 //! - [`machine`]: algorithms as state machines, and the [`Driver`](machine::Driver) that
 //!   runs one behind handlers.
 //! - [`kv`]: clients of Maelstrom's key-value services, [`Context::lin_kv`],
-//!   [`Context::seq_kv`] and [`Context::lww_kv`]; [`Context::timestamp`] asks
-//!   `lin-tso`.
+//!   [`Context::seq_kv`] and [`Context::lww_kv`].
 //! - [`disk`]: files of a node's own, [`Setup::disk`], which a simulator can break.
 //! - [`Error`], [`CallError`]: what a node answers, and what a call saw.
 //! - [`protocol`]: the protocol itself, for whatever surrounds nodes, and when two JSON
@@ -107,6 +106,8 @@
 
 #[cfg(feature = "node")]
 mod ask;
+#[cfg(feature = "node")]
+mod backoff;
 #[cfg(feature = "node")]
 mod context;
 #[cfg(feature = "node")]
@@ -144,6 +145,8 @@ mod run;
 #[cfg(feature = "node")]
 pub use ask::NoQuorum;
 #[cfg(feature = "node")]
+pub use backoff::Backoff;
+#[cfg(feature = "node")]
 pub use context::{Context, Setup};
 #[cfg(feature = "node")]
 pub use error::CallError;
@@ -156,8 +159,6 @@ pub use panics::{Panic, Panics};
 #[cfg(feature = "node")]
 pub use process::run;
 pub use protocol::{Definite, Error, ErrorCode, Indefinite};
-#[cfg(feature = "node")]
-pub use rpc::Backoff;
 #[cfg(feature = "node")]
 pub use run::{RunError, Stats};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{Add, INIT, Peer};
 use futures_util::future::join_all;
-use maelstrom::{Backoff, CallError, Context, Error, Host, Node};
+use maelstrom::{CallError, Context, Error, Host, Node};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::sync::Notify;
 
@@ -168,59 +168,6 @@ async fn two_nodes_that_call_each_other_inside_handlers_make_progress() {
             let line = line.replace(r#""src":"n0","dest":"n1""#, r#""src":"n1","dest":"n0""#);
             first.send(&line).await;
         }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn calling_until_answered_survives_silence_and_unavailability() {
-    async fn persist(context: Context<()>, _: Go) -> Result<Went, Error> {
-        let backoff = Backoff { first: SECOND, longest: SECOND * 4 };
-        let add = Add { delta: 1 };
-        context.call_until_answered(&"n1".into(), &add, backoff).await?;
-        Ok(Went { saw: "add_ok".to_owned() })
-    }
-    let mut peer = Peer::start(Node::new(|_| ()).handle(persist)).await;
-    let start = tokio::time::Instant::now();
-    let silent = peer.go().await;
-    let again = peer.line().await;
-    assert_eq!(start.elapsed(), SECOND);
-    let number = |line: &str| -> u64 {
-        line.split_once(r#""msg_id":"#).unwrap().1.split(',').next().unwrap().parse().unwrap()
-    };
-    assert_ne!(number(&again), silent, "each attempt has its own number");
-    peer.send(&format!(
-        r#"{{"src":"n1","dest":"n0","body":{{"type":"error","in_reply_to":{},"code":11}}}}"#,
-        number(&again)
-    ))
-    .await;
-    let third = peer.line().await;
-    peer.send(&add_ok("n1", number(&third))).await;
-    assert_eq!(peer.saw().await, "add_ok");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_definite_error_after_an_attempt_without_answer_is_not_definite() {
-    async fn persist(context: Context<()>, _: Go) -> Result<Went, Error> {
-        let backoff = Backoff { first: SECOND, longest: SECOND };
-        let asked = context.call_until_answered(&"n1".into(), &Add { delta: 1 }, backoff).await;
-        let error = asked.expect_err("nobody says that it was done");
-        Ok(Went { saw: format!("{:?} {}", error.code(), error.is_definite()) })
-    }
-    let abort = |call: &str| {
-        let number = call.split_once(r#""msg_id":"#).unwrap().1.split(',').next().unwrap();
-        format!(
-            r#"{{"src":"n1","dest":"n0","body":{{"type":"error","in_reply_to":{number},"code":14}}}}"#
-        )
-    };
-    let mut peer = Peer::start(Node::new(|_| ()).handle(persist)).await;
-    for is_definite in [true, false] {
-        peer.send(r#"{"src":"c1","dest":"n0","body":{"type":"go","msg_id":5}}"#).await;
-        if !is_definite {
-            peer.line().await;
-        }
-        let call = peer.line().await;
-        peer.send(&abort(&call)).await;
-        assert_eq!(peer.saw().await, format!("Some(Definite(Abort)) {is_definite}"));
     }
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 use common::Peer;
 use maelstrom::kv::UpdateError;
 use maelstrom::{CallError, Context, Error, Node};
-use serde_json::{Value, json};
 
 maelstrom::message_types! {
     /// `{"type":"go","what":"read"}`: use a client.
@@ -24,25 +23,12 @@ async fn go(context: Context<()>, Go { what }: Go) -> Result<Went, Error> {
         "write" => format!("{:?}", lww.write(&7, &[1, 2]).await?),
         "cas" => format!("{:?}", lin.cas(&[1], "a", "b").await?),
         "create" => format!("{:?}", seq.cas_or_create("key", &1, &2).await?),
-        "timestamp" => format!("{:?}", context.timestamp(HALF).await?),
         "impatient" => format!("{:?}", lin.timeout(HALF).read::<u64>("key").await),
         "update" => match lin.update("key", increment).await {
             Ok(value) => format!("{value:?}"),
             Err(UpdateError::NotDone(error)) => format!("not done: {error}"),
             Err(UpdateError::Unknown(error)) => format!("unknown: {error}"),
         },
-        "exactly-once" => {
-            let increment = |value: Option<&u64>| value.copied().unwrap_or(0) + 1;
-            format!("{:?}", lin.update_stamped("key", increment).await?)
-        }
-        "stamped" => {
-            let increment = |value: Option<&u64>| value.copied().unwrap_or(0) + 1;
-            match lin.update_stamped("key", increment).await {
-                Ok(value) => format!("{value:?}"),
-                Err(UpdateError::NotDone(error)) => format!("not done: {error}"),
-                Err(UpdateError::Unknown(error)) => format!("unknown: {error}"),
-            }
-        }
         other => return Err(Error::malformed(other)),
     };
     Ok(Went { saw })
@@ -109,11 +95,6 @@ async fn a_cas_tells_a_missing_key_from_another_value() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn timestamps_come_from_the_oracle() {
-    check("timestamp", &[("lin-tso", r#""type":"ts""#, r#""type":"ts_ok","ts":41"#)], "41").await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn the_caller_chooses_the_patience() {
     let timeout = CallError::Timeout { dest: "lin-kv".to_owned(), after: HALF };
     let saw = format!("{:?}", Err::<Option<u64>, _>(timeout));
@@ -154,79 +135,4 @@ async fn an_update_whose_cas_timed_out_says_that_it_does_not_know() {
         "not done: lin-kv answered temporarily-unavailable (11): busy",
     )
     .await;
-}
-
-/// The request that a node sent, decoded.
-async fn request(peer: &mut Peer) -> Value {
-    serde_json::from_str(&peer.line().await).unwrap()
-}
-
-async fn answer(peer: &mut Peer, request: &Value, mut body: Value) {
-    body["in_reply_to"] = request["body"]["msg_id"].clone();
-    let line = json!({"src": request["dest"], "dest": request["src"], "body": body});
-    peer.send(&line.to_string()).await;
-}
-
-/// Has a node increment a key that does not exist; its cas, which stays unanswered.
-async fn stamped_cas(peer: &mut Peer) -> Value {
-    peer.send(r#"{"src":"c1","dest":"n0","body":{"type":"go","msg_id":1,"what":"exactly-once"}}"#)
-        .await;
-    let read = request(peer).await;
-    assert_eq!(read["body"]["type"], "read");
-    answer(peer, &read, json!({"type": "error", "code": 20, "text": "not found"})).await;
-    let cas = request(peer).await["body"].take();
-    assert_eq!((&cas["type"], &cas["create_if_not_exists"]), (&json!("cas"), &json!(true)));
-    assert_eq!(cas["to"]["value"], 1);
-    cas
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_stamped_update_that_is_refused_says_whether_an_earlier_cas_may_have_happened() {
-    let busy = json!({"type": "error", "code": 11, "text": "busy"});
-    let mut peer = Peer::start(Node::new(|_| ()).handle(go)).await;
-    peer.send(r#"{"src":"c1","dest":"n0","body":{"type":"go","msg_id":1,"what":"stamped"}}"#).await;
-    let read = request(&mut peer).await;
-    answer(&mut peer, &read, busy.clone()).await;
-    let saw = request(&mut peer).await["body"]["saw"].take();
-    assert_eq!(saw, "not done: lin-kv answered temporarily-unavailable (11): busy");
-
-    peer.send(r#"{"src":"c1","dest":"n0","body":{"type":"go","msg_id":1,"what":"stamped"}}"#).await;
-    let read = request(&mut peer).await;
-    answer(&mut peer, &read, json!({"type": "error", "code": 20, "text": "not found"})).await;
-    let cas = request(&mut peer).await;
-    assert_eq!(cas["body"]["type"], "cas", "stays without an answer");
-    let read = request(&mut peer).await;
-    answer(&mut peer, &read, busy).await;
-    let saw = request(&mut peer).await["body"]["saw"].take();
-    assert_eq!(saw, "unknown: lin-kv answered temporarily-unavailable (11): busy");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_stamped_update_that_timed_out_is_recognised_when_it_happened() {
-    let mut peer = Peer::start(Node::new(|_| ()).handle(go)).await;
-    let cas = stamped_cas(&mut peer).await;
-    // Another node has incremented since, and keeps this one's stamp.
-    let mut found = cas["to"].clone();
-    found["value"] = json!(2);
-    found["stamps"]["n1"] = json!(7);
-    let read = request(&mut peer).await;
-    answer(&mut peer, &read, json!({"type": "read_ok", "value": found})).await;
-    let went = request(&mut peer).await;
-    assert_eq!((&went["dest"], &went["body"]["saw"]), (&json!("c1"), &json!("2")));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_stamped_update_that_timed_out_is_repeated_with_its_stamp_when_it_did_not_happen() {
-    let mut peer = Peer::start(Node::new(|_| ()).handle(go)).await;
-    let cas = stamped_cas(&mut peer).await;
-    let found = json!({"value": 5, "stamps": {"n0": 3, "n1": 7}});
-    let read = request(&mut peer).await;
-    answer(&mut peer, &read, json!({"type": "read_ok", "value": found})).await;
-    let second = request(&mut peer).await;
-    assert_eq!(second["body"]["from"], found);
-    let stamps = json!({"n0": cas["to"]["stamps"]["n0"], "n1": 7});
-    assert_eq!(second["body"]["to"], json!({"value": 6, "stamps": stamps}));
-    answer(&mut peer, &second, json!({"type": "cas_ok"})).await;
-    let went = request(&mut peer).await;
-    assert_eq!((&went["dest"], &went["body"]["saw"]), (&json!("c1"), &json!("6")));
 }

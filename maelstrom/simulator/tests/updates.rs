@@ -15,15 +15,12 @@ use maelstrom::kv::{Kv, Lin, LinKv, Ordered, Seq, SeqKv, UpdateError};
 use maelstrom::{CallError, Context, Definite, Empty, Error, Node};
 use rand::RngExt as _;
 use simulator::{Fault, Settings, Simulation, Workload};
-use tokio::sync::Mutex;
 
 use counters::{Add, Sum, SumOk};
 
 /// How nodes change the register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
-    /// [`Kv::update_stamped`]
-    Stamped,
     /// [`Kv::update`]
     Plain,
     /// As `Plain`, and once more after a timeout.
@@ -33,8 +30,6 @@ enum Way {
 /// A node whose register is in service `K`.
 struct Register<K> {
     way: Way,
-    /// Stamped updates by one node take turns.
-    turn: Mutex<()>,
     service: PhantomData<fn() -> K>,
 }
 
@@ -61,16 +56,11 @@ type Marked = (i64, u64);
 
 /// Adds to the register; returns the sum.
 async fn update<K: Home>(context: &Context<Register<K>>, delta: i64) -> Result<i64, Error> {
-    let _turn = context.state().turn.lock().await;
     let kv = K::of(context);
     let mark: u64 = context.new_rng().random_range(0..1 << 53);
     let add = |old: Option<&Marked>| (old.map_or(0, |old| old.0) + delta, mark);
     loop {
-        let done = match context.state().way {
-            Way::Stamped => return Ok(kv.update_stamped("sum", add).await?.0),
-            Way::Plain | Way::Stubborn => kv.update("sum", |old| Some(add(old))).await,
-        };
-        return match done {
+        return match kv.update("sum", |old| Some(add(old))).await {
             Ok(new) => Ok(new.map_or(0, |new| new.0)),
             Err(UpdateError::NotDone(error)) => Err(Error::new(Definite::Abort, error)),
             Err(UpdateError::Unknown(CallError::Timeout { .. }))
@@ -84,7 +74,7 @@ async fn update<K: Home>(context: &Context<Register<K>>, delta: i64) -> Result<i
 }
 
 fn node<K: Home>(way: Way) -> Node<Register<K>> {
-    Node::new(move |_| Register { way, turn: Mutex::default(), service: PhantomData })
+    Node::new(move |_| Register { way, service: PhantomData })
         .handle(async |context: Context<Register<K>>, Add { delta }| {
             update(&context, delta).await.map(|_| Empty {})
         })
@@ -92,9 +82,6 @@ fn node<K: Home>(way: Way) -> Node<Register<K>> {
             update(&context, 0).await.map(|value| SumOk { value })
         })
 }
-
-/// What lets a request be late, lost or there twice, and its answer too.
-const UNRELIABLE: [Fault; 4] = [Fault::Loss, Fault::Duplicate, Fault::Reorder, Fault::Slow];
 
 struct ChaosTest {
     way: Way,
@@ -158,11 +145,6 @@ fn assert_counted(way: Way, faults: &[Fault]) {
         }
     }
     assert!(total > 200, "only {total} adds");
-}
-
-#[test]
-fn stamped_updates_happen_exactly_once_whatever_the_network_does() {
-    assert_counted(Way::Stamped, &[UNRELIABLE.as_slice(), &[Fault::Kill, Fault::Pause]].concat());
 }
 
 #[test]

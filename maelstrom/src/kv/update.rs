@@ -3,19 +3,15 @@
 //!
 //! A cas from what was read to what is made of it succeeds only if nobody came in
 //! between. What is left is the cas without an answer, which may have happened, or
-//! may yet: [`Kv::update`] says so, [`Kv::update_stamped`] finds out.
-
-use std::collections::BTreeMap;
+//! may yet: [`Kv::update`] says so.
 
 use rand::RngExt;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use tokio::time;
 
 use super::{Cas, Kv, Ordered};
 use crate::error::CallError;
 use crate::protocol::Error;
-use crate::rpc::SHORTEST;
 
 impl<S, K: Ordered> Kv<S, K> {
     /// Reads, modifies and writes: sets `key` to what `modify` makes of its
@@ -23,9 +19,9 @@ impl<S, K: Ordered> Kv<S, K> {
     /// returns the new value. When `modify` returns `None` nothing is written.
     ///
     /// A value alone cannot tell whether a cas that timed out happened: another
-    /// client may have written the same since. So that is what it reports; use
-    /// [`Kv::update_stamped`] where it must be known, or where requests may be
-    /// delivered twice.
+    /// client may have written the same since. So that is what it reports. Where
+    /// requests may be delivered twice, a second copy may lose its race to the first, and
+    /// the update happen twice.
     ///
     /// # Errors
     ///
@@ -44,72 +40,6 @@ impl<S, K: Ordered> Kv<S, K> {
                 Err(error) if error.is_definite() => return Err(UpdateError::NotDone(error)),
                 Err(error) => return Err(UpdateError::Unknown(error)),
             }
-        }
-    }
-
-    /// As [`Kv::update`], exactly once: the value carries a stamp of the last
-    /// update by each node, so that one that timed out can be recognised, and
-    /// repeated without being done twice.
-    ///
-    /// Why that is enough: every stamp is drawn anew, so no state of the key
-    /// ever comes back; a cas that is still on its way expects a state that is
-    /// gone once this update or another has happened, and fails. This node's
-    /// stamp is changed by nobody but this node, which makes one stamped update
-    /// of a key at a time: callers within one node must take turns.
-    ///
-    /// It goes on through timeouts for as long as it takes: put
-    /// [`tokio::time::timeout`] around it to give up, not knowing.
-    ///
-    /// # Errors
-    ///
-    /// What the service answers other than a lost race, or that the node is
-    /// shutting down: [`UpdateError::Unknown`] once a cas may have happened, whatever
-    /// was answered after that.
-    pub async fn update_stamped<V: Serialize + DeserializeOwned>(
-        &self,
-        key: &(impl Serialize + ?Sized),
-        mut modify: impl FnMut(Option<&V>) -> V,
-    ) -> Result<V, UpdateError> {
-        let node = self.context.id().clone();
-        let stamp: u64 = self.context.new_rng().random_range(0..1 << 53);
-        // Whether a cas may have happened that nobody answered, or may yet.
-        let mut in_doubt = false;
-        loop {
-            let current: Option<Stamped<V>> = match self.read(key).await {
-                Err(CallError::Timeout { .. }) => {
-                    self.pause().await;
-                    continue;
-                }
-                Ok(Some(Stamped { value, stamps })) if stamps.get(&*node) == Some(&stamp) => {
-                    return Ok(value);
-                }
-                read => read.map_err(|error| UpdateError::after(error, in_doubt))?,
-            };
-            let mut stamps = current.as_ref().map_or_else(BTreeMap::new, |c| c.stamps.clone());
-            stamps.insert(node.to_string(), stamp);
-            let value = modify(current.as_ref().map(|current| &current.value));
-            let new = Stamped { value, stamps };
-            match self.replace(key, current.as_ref(), &new).await {
-                Ok(true) => return Ok(new.value),
-                // Where requests are delivered twice, a race that was lost may have
-                // been lost to the first copy. The next read tells, as after a timeout.
-                Ok(false) => in_doubt = true,
-                Err(CallError::Timeout { .. }) => {
-                    in_doubt = true;
-                    self.pause().await;
-                }
-                Err(error) => {
-                    let in_doubt = in_doubt || !error.is_definite();
-                    return Err(UpdateError::after(error, in_doubt));
-                }
-            }
-        }
-    }
-
-    /// Keeps attempts apart where the client's patience does not.
-    async fn pause(&self) {
-        if self.timeout < SHORTEST {
-            time::sleep(SHORTEST - self.timeout).await;
         }
     }
 
@@ -133,7 +63,7 @@ impl<S, K: Ordered> Kv<S, K> {
     }
 }
 
-/// Why [`Kv::update`] or [`Kv::update_stamped`] ended without a new value.
+/// Why [`Kv::update`] ended without a new value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UpdateError {
     /// Nothing was written and nothing will be.
@@ -144,12 +74,6 @@ pub enum UpdateError {
     Unknown(#[source] CallError),
 }
 
-impl UpdateError {
-    fn after(error: CallError, in_doubt: bool) -> Self {
-        if in_doubt { Self::Unknown(error) } else { Self::NotDone(error) }
-    }
-}
-
 /// Always indefinite, as the error of a call is: what failed there is a part of what
 /// was asked here.
 impl From<UpdateError> for Error {
@@ -157,12 +81,4 @@ impl From<UpdateError> for Error {
         let (UpdateError::NotDone(error) | UpdateError::Unknown(error)) = error;
         error.into()
     }
-}
-
-/// A value with the stamp of each node's last update, as it stands in the
-/// service.
-#[derive(Serialize, Deserialize)]
-struct Stamped<V> {
-    value: V,
-    stamps: BTreeMap<String, u64>,
 }
