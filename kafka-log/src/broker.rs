@@ -6,6 +6,9 @@
 //! A request is refused with a definite error only if it had no effect and will have
 //! none. A commit never is; the [crate's front page](crate) says why.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 

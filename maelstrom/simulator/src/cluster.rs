@@ -31,7 +31,7 @@ use self::agenda::{Agenda, Due};
 use self::node::Node;
 use crate::links::Neighbours;
 use crate::nemesis::{Fault, Nemesis};
-use crate::net::{NetCounts, Network};
+use crate::net::{Address, NetCounts, Network};
 use crate::service::Services;
 use crate::settings::{Latency, SeqKv};
 
@@ -185,6 +185,17 @@ impl<M: Machine> Cluster<M> {
         let incarnation = self.nodes[node].incarnation;
         self.agenda.add(self.now + patience, node, incarnation, Due::GiveUp(client));
         client
+    }
+
+    /// Sends a message that no machine has sent.
+    pub fn tell(&mut self, from: Rank, to: Rank, message: M::Message) {
+        self.post(Address::Node(from), Address::Node(to), Body::Message(message));
+    }
+
+    /// Calls a service at once, as a client of its own.
+    pub fn call_service(&mut self, call: &ServiceCall) -> Answer {
+        let id = self.net.next_id();
+        self.services.call(call, Address::Client(0), id)
     }
 
     /// Lets so much time pass.

@@ -187,7 +187,7 @@ impl<M: Machine> Cluster<M> {
         }
     }
 
-    fn post(&mut self, src: Address, dest: Address, body: Body<M>) {
+    pub(super) fn post(&mut self, src: Address, dest: Address, body: Body<M>) {
         let message = self.net.register(src, dest, body, self.now);
         self.net.post(message, self.now);
     }
