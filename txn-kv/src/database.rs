@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::injected_bugs::{Bug, Bugs};
 use crate::journal::{Batch, Commit, Journal};
 use crate::json::{Key, Value};
-use crate::vector::{Origin, Stamp, Time, Vector};
+use crate::vector::{Incarnation, Stamp, Time, Vector};
 
 /// Bytes of transactions that are kept for nodes that are away; one that stays
 /// away for longer gets the versions of what it lacks instead.
@@ -31,9 +31,9 @@ pub const MAX_JOURNAL_BYTES: usize = 32 << 20;
 /// About how many bytes of versions go into a record, or a page of a snapshot.
 const PAGE_BYTES: usize = 64 << 10;
 
-/// What a transaction left behind at a key: `[key, value, time, origin]`.
+/// What a transaction left behind at a key: `[key, value, time, incarnation]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Version(pub Key, pub Value, pub Time, pub Origin);
+pub struct Version(pub Key, pub Value, pub Time, pub Incarnation);
 
 impl Version {
     fn bytes(&self) -> usize {
@@ -72,6 +72,20 @@ pub enum Record {
     Versions(Vec<Version>),
     /// Transactions that took effect, closed under happens-before.
     Commits(Batch),
+    /// All that there is, in as few records as make sense. Those before are not needed.
+    All(Vec<Record>),
+}
+
+impl Record {
+    /// About how many bytes it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Base(base) => 32 * base.len(),
+            Self::Versions(versions) => versions.iter().map(Version::bytes).sum(),
+            Self::Commits(batch) => batch.0.values().flatten().map(|commit| commit.bytes()).sum(),
+            Self::All(records) => records.iter().map(Self::bytes).sum(),
+        }
+    }
 }
 
 /// See the [module's documentation](self).
@@ -115,7 +129,7 @@ impl Database {
         &self.have
     }
 
-    /// The last transactions of those origins whose last nothing else here is known to
+    /// The last transactions of those incarnations whose last nothing else here is known to
     /// depend on: whoever has these has everything that is here.
     pub fn frontier(&self) -> Vector {
         self.have.beyond(&self.covered)
@@ -131,43 +145,47 @@ impl Database {
     /// Its time is greater than that of any transaction that took effect here,
     /// so than that of any it can have read from: Lamport's clock is the
     /// greatest time in `have`, and needs no place of its own.
-    pub fn commit(&mut self, origin: &Origin, writes: BTreeMap<Key, Value>) -> Arc<Commit> {
-        let previous = self.have.get(origin);
+    pub fn commit(
+        &mut self,
+        incarnation: &Incarnation,
+        writes: BTreeMap<Key, Value>,
+    ) -> Arc<Commit> {
+        let previous = self.have.get(incarnation);
         let clock = if self.bugs.has(Bug::DeafClock) { previous } else { self.have.latest() };
         let news = self.have.beyond(&self.seen);
         self.seen.merge(&news);
-        let after = news.beyond(&self.covered).without(origin);
+        let after = news.beyond(&self.covered).without(incarnation);
         let writes = writes.into_iter().collect();
         let commit = Arc::new(Commit { time: clock + 1, previous, after, writes });
-        self.take_effect(origin, &commit, usize::MAX);
+        self.take_effect(incarnation, &commit, usize::MAX);
         commit
     }
 
     /// Whether a transaction from elsewhere took effect already.
-    pub fn has(&self, origin: &Origin, commit: &Commit) -> bool {
-        commit.time <= self.have.get(origin)
+    pub fn has(&self, incarnation: &Incarnation, commit: &Commit) -> bool {
+        commit.time <= self.have.get(incarnation)
     }
 
     /// Whether all that a transaction from elsewhere depends on is here.
-    pub fn is_ready(&self, origin: &Origin, commit: &Commit) -> bool {
-        commit.previous <= self.have.get(origin)
+    pub fn is_ready(&self, incarnation: &Incarnation, commit: &Commit) -> bool {
+        commit.previous <= self.have.get(incarnation)
             && (self.have.covers(&commit.after) || self.bugs.has(Bug::OutOfOrder))
     }
 
     /// Lets a transaction from elsewhere take effect, which must be ready and
     /// not here already.
-    pub fn apply(&mut self, origin: &Origin, commit: &Arc<Commit>) {
+    pub fn apply(&mut self, incarnation: &Incarnation, commit: &Arc<Commit>) {
         let count = if self.bugs.has(Bug::TwoSteps) { 1 } else { usize::MAX };
-        self.take_effect(&self.have.intern(origin), commit, count);
+        self.take_effect(&self.have.intern(incarnation), commit, count);
     }
 
     /// Lets the first `count` writes of a transaction take effect: all of them,
     /// but for [`Bug::TwoSteps`].
-    fn take_effect(&mut self, origin: &Origin, commit: &Arc<Commit>, count: usize) {
-        self.have.raise(origin, commit.time);
+    fn take_effect(&mut self, incarnation: &Incarnation, commit: &Arc<Commit>, count: usize) {
+        self.have.raise(incarnation, commit.time);
         self.covered.merge(&commit.after);
-        self.journal.push(origin, Arc::clone(commit));
-        let stamp = Stamp { time: commit.time, origin: self.have.intern(origin) };
+        self.journal.push(incarnation, Arc::clone(commit));
+        let stamp = Stamp { time: commit.time, incarnation: self.have.intern(incarnation) };
         for (key, value) in commit.writes.iter().take(count) {
             self.write(key, value, &stamp);
         }
@@ -187,9 +205,9 @@ impl Database {
     /// The versions of transactions that `base` does not mean.
     pub fn versions_after(&self, base: &Vector) -> Vec<Version> {
         let after =
-            self.store.iter().filter(|(_, (stamp, _))| stamp.time > base.get(&stamp.origin));
+            self.store.iter().filter(|(_, (stamp, _))| stamp.time > base.get(&stamp.incarnation));
         let version = |(key, (stamp, value)): (&Key, &(Stamp, Value))| {
-            Version(key.clone(), value.clone(), stamp.time, stamp.origin.clone())
+            Version(key.clone(), value.clone(), stamp.time, stamp.incarnation.clone())
         };
         after.map(version).collect()
     }
@@ -198,9 +216,9 @@ impl Database {
     /// versions that they left behind where another node has them all, with this
     /// frontier. The versions of transactions that are here already may be missing.
     pub fn install(&mut self, versions: &[Version], upto: &Vector, frontier: &Vector) {
-        for (origin, time) in upto.iter() {
-            if time > self.have.get(origin) {
-                self.journal.skip(origin, time);
+        for (incarnation, time) in upto.iter() {
+            if time > self.have.get(incarnation) {
+                self.journal.skip(incarnation, time);
             }
         }
         self.have.merge(upto);
@@ -209,17 +227,17 @@ impl Database {
     }
 
     fn put(&mut self, versions: &[Version]) {
-        for Version(key, value, time, origin) in versions {
-            let stamp = Stamp { time: *time, origin: self.have.intern(origin) };
+        for Version(key, value, time, incarnation) in versions {
+            let stamp = Stamp { time: *time, incarnation: self.have.intern(incarnation) };
             self.write(key, value, &stamp);
         }
     }
 
     /// The second step of [`Bug::TwoSteps`].
     pub(crate) fn second_step(&mut self) {
-        for (origin, commits) in self.journal.all().0 {
+        for (incarnation, commits) in self.journal.all().0 {
             for commit in commits {
-                let stamp = Stamp { time: commit.time, origin: origin.clone() };
+                let stamp = Stamp { time: commit.time, incarnation: incarnation.clone() };
                 for (key, value) in &commit.writes {
                     self.write(key, value, &stamp);
                 }
@@ -243,25 +261,30 @@ impl Database {
             }
             Record::Versions(versions) => self.put(versions),
             Record::Commits(batch) => {
-                for (origin, commits) in &batch.0 {
-                    let origin = self.have.intern(origin);
+                for (incarnation, commits) in &batch.0 {
+                    let incarnation = self.have.intern(incarnation);
                     for commit in commits {
-                        if !self.has(&origin, commit) {
-                            self.take_effect(&origin, commit, usize::MAX);
+                        if !self.has(&incarnation, commit) {
+                            self.take_effect(&incarnation, commit, usize::MAX);
                         }
                     }
                 }
                 self.journal.shrink(self.max_journal_bytes);
             }
+            Record::All(records) => {
+                *self = Self::new(self.max_journal_bytes, self.bugs);
+                records.iter().for_each(|record| self.replay(record));
+            }
         }
     }
 
-    /// The records that make up this database, in as few as make sense.
-    pub fn records(&self) -> impl Iterator<Item = Record> {
+    /// A record of all that is here.
+    pub fn snapshot(&self) -> Record {
         let base = Record::Base(self.journal.omitted().clone());
         let pages = paginate(self.versions_after(&Vector::default()));
         let commits = Record::Commits(self.journal.all());
-        [base].into_iter().chain(pages.into_iter().map(Record::Versions)).chain([commits])
+        let versions = pages.into_iter().map(Record::Versions);
+        Record::All([base].into_iter().chain(versions).chain([commits]).collect())
     }
 
     /// All keys, with what was last written to them and by whom.

@@ -1,6 +1,6 @@
 //! Committed transactions that are kept because another node may lack them.
 //!
-//! Always: of each origin, the journal keeps exactly the transactions after the
+//! Always: of each incarnation, the journal keeps exactly the transactions after the
 //! time in [`Journal::omitted`] and up to the database's, in order and without
 //! gaps. So a node that has everything before some vector can be brought up to
 //! date from here exactly when that vector covers what is omitted (Bayou's
@@ -18,21 +18,21 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::json::{Key, Value};
-use crate::vector::{MAX_TIME, Origin, Time, Vector};
+use crate::vector::{Incarnation, MAX_TIME, Time, Vector};
 
-/// A committed transaction: the one of its origin with this time.
+/// A committed transaction: the one of its incarnation with this time.
 ///
 /// It says what it depends on, all that its node had when it committed, as what
-/// was new since the origin's transaction before, which it depends on in turn.
+/// was new since the incarnation's transaction before, which it depends on in turn.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Commit {
     /// When, in Lamport time.
     #[serde(rename = "t")]
     pub time: Time,
-    /// The time of the origin's transaction before this one; 0 if none.
+    /// The time of the incarnation's transaction before this one; 0 if none.
     #[serde(rename = "p")]
     pub previous: Time,
-    /// Transactions of other origins that it may have seen, but not the one
+    /// Transactions of other incarnations that it may have seen, but not the one
     /// before it.
     #[serde(rename = "a", default, skip_serializing_if = "Vector::is_empty")]
     pub after: Vector,
@@ -49,18 +49,18 @@ impl Commit {
     }
 }
 
-/// Transactions by origin, each origin's in order.
+/// Transactions by incarnation, each incarnation's in order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Batch(pub BTreeMap<Origin, Vec<Arc<Commit>>>);
+pub struct Batch(pub BTreeMap<Incarnation, Vec<Arc<Commit>>>);
 
 impl Batch {
-    /// Adds a transaction, which must be later than the origin's others.
-    pub fn push(&mut self, origin: &Origin, commit: Arc<Commit>) {
-        match self.0.get_mut(origin) {
+    /// Adds a transaction, which must be later than the incarnation's others.
+    pub fn push(&mut self, incarnation: &Incarnation, commit: Arc<Commit>) {
+        match self.0.get_mut(incarnation) {
             Some(commits) => commits.push(commit),
             None => {
-                self.0.insert(origin.clone(), vec![commit]);
+                self.0.insert(incarnation.clone(), vec![commit]);
             }
         }
     }
@@ -75,7 +75,7 @@ impl Batch {
         self.0.values().map(Vec::len).sum()
     }
 
-    /// Whether each origin's transactions follow one another, times grow along
+    /// Whether each incarnation's transactions follow one another, times grow along
     /// what each depends on, and none is empty.
     pub fn is_well_formed(&self) -> bool {
         self.0.values().all(|commits| {
@@ -92,7 +92,7 @@ impl Batch {
 /// See the [module's documentation](self).
 #[derive(Debug, Default)]
 pub struct Journal {
-    kept: BTreeMap<Origin, VecDeque<Arc<Commit>>>,
+    kept: BTreeMap<Incarnation, VecDeque<Arc<Commit>>>,
     omitted: Vector,
     bytes: usize,
 }
@@ -123,36 +123,36 @@ impl Journal {
         self.bytes
     }
 
-    /// Adds the next transaction of an origin.
-    pub fn push(&mut self, origin: &Origin, commit: Arc<Commit>) {
+    /// Adds the next transaction of an incarnation.
+    pub fn push(&mut self, incarnation: &Incarnation, commit: Arc<Commit>) {
         self.bytes += commit.bytes();
-        match self.kept.get_mut(origin) {
+        match self.kept.get_mut(incarnation) {
             Some(kept) => kept.push_back(commit),
             None => {
-                self.kept.insert(origin.clone(), VecDeque::from([commit]));
+                self.kept.insert(incarnation.clone(), VecDeque::from([commit]));
             }
         }
     }
 
-    /// The transactions of `only` (of all origins, when `None`) after `base`,
+    /// The transactions of `only` (of all incarnations, when `None`) after `base`,
     /// up to about `limit` bytes but at least one.
     ///
     /// When there are more, these are the first of them in the order of their
     /// stamps, which has nothing before what it depends on.
-    pub fn after_base(&self, base: &Vector, only: Option<&Origin>, limit: usize) -> Batch {
-        let mut first: Vec<(Time, &Origin, &Arc<Commit>)> = Vec::new();
-        for (origin, kept) in &self.kept {
-            if only.is_some_and(|only| only != origin) {
+    pub fn after_base(&self, base: &Vector, only: Option<&Incarnation>, limit: usize) -> Batch {
+        let mut first: Vec<(Time, &Incarnation, &Arc<Commit>)> = Vec::new();
+        for (incarnation, kept) in &self.kept {
+            if only.is_some_and(|only| only != incarnation) {
                 continue;
             }
-            let start = kept.partition_point(|commit| commit.time <= base.get(origin));
+            let start = kept.partition_point(|commit| commit.time <= base.get(incarnation));
             let budgeted = within(kept.range(start..), limit, |commit| commit.bytes());
-            first.extend(budgeted.map(|commit| (commit.time, origin, commit)));
+            first.extend(budgeted.map(|commit| (commit.time, incarnation, commit)));
         }
-        first.sort_unstable_by_key(|&(time, origin, _)| (time, origin));
+        first.sort_unstable_by_key(|&(time, incarnation, _)| (time, incarnation));
         let mut batch = Batch::default();
-        for (_, origin, commit) in within(first, limit, |(_, _, commit)| commit.bytes()) {
-            batch.push(origin, Arc::clone(commit));
+        for (_, incarnation, commit) in within(first, limit, |(_, _, commit)| commit.bytes()) {
+            batch.push(incarnation, Arc::clone(commit));
         }
         batch
     }
@@ -164,35 +164,37 @@ impl Journal {
 
     /// Forgets the transactions up to `vector`.
     pub fn forget(&mut self, vector: &Vector) {
-        for (origin, kept) in &mut self.kept {
-            let time = vector.get(origin);
+        for (incarnation, kept) in &mut self.kept {
+            let time = vector.get(incarnation);
             let count = kept.partition_point(|commit| commit.time <= time);
             for commit in kept.drain(..count) {
                 self.bytes -= commit.bytes();
-                self.omitted.raise(origin, commit.time);
+                self.omitted.raise(incarnation, commit.time);
             }
         }
         self.kept.retain(|_, kept| !kept.is_empty());
     }
 
-    /// Forgets the transactions of an origin up to a time, which may be later
+    /// Forgets the transactions of an incarnation up to a time, which may be later
     /// than all that are kept: those between came as versions only.
-    pub fn skip(&mut self, origin: &Origin, time: Time) {
+    pub fn skip(&mut self, incarnation: &Incarnation, time: Time) {
         let mut vector = Vector::default();
-        vector.raise(origin, time);
+        vector.raise(incarnation, time);
         self.forget(&vector);
-        self.omitted.raise(origin, time);
+        self.omitted.raise(incarnation, time);
     }
 
     /// Forgets the earliest transactions until at most `limit` bytes are kept.
     pub fn shrink(&mut self, limit: usize) {
         while self.bytes > limit {
-            let fronts =
-                self.kept.iter().filter_map(|(origin, kept)| Some((kept.front()?, origin)));
-            let earliest = fronts.min_by_key(|(commit, origin)| (commit.time, *origin));
-            let Some((commit, origin)) = earliest else { return };
-            let (time, origin) = (commit.time, origin.clone());
-            self.skip(&origin, time);
+            let fronts = self
+                .kept
+                .iter()
+                .filter_map(|(incarnation, kept)| Some((kept.front()?, incarnation)));
+            let earliest = fronts.min_by_key(|(commit, incarnation)| (commit.time, *incarnation));
+            let Some((commit, incarnation)) = earliest else { return };
+            let (time, incarnation) = (commit.time, incarnation.clone());
+            self.skip(&incarnation, time);
         }
     }
 }
@@ -216,8 +218,8 @@ fn within<T>(
 mod tests {
     use super::*;
 
-    fn origin(index: u64) -> Origin {
-        Origin::new("n", index << 16)
+    fn incarnation(index: u64) -> Incarnation {
+        Incarnation::new("n", index)
     }
 
     fn commit(previous: Time, time: Time) -> Commit {
@@ -226,12 +228,12 @@ mod tests {
         Commit { time, previous, after: Vector::default(), writes }
     }
 
-    /// Of origin 0: 1, 3, 5. Of origin 1: 2, 4, 6.
+    /// Of incarnation 0: 1, 3, 5. Of incarnation 1: 2, 4, 6.
     fn journal() -> Journal {
         let mut journal = Journal::default();
         for time in 1..=6_u64 {
             let commit = commit(time.saturating_sub(2), time);
-            journal.push(&origin((time + 1) % 2), Arc::new(commit));
+            journal.push(&incarnation((time + 1) % 2), Arc::new(commit));
         }
         journal
     }
@@ -242,8 +244,8 @@ mod tests {
 
     fn vector(times: [Time; 2]) -> Vector {
         let mut vector = Vector::default();
-        vector.raise(&origin(0), times[0]);
-        vector.raise(&origin(1), times[1]);
+        vector.raise(&incarnation(0), times[0]);
+        vector.raise(&incarnation(1), times[1]);
         vector
     }
 
@@ -251,7 +253,7 @@ mod tests {
     fn what_is_after_a_base_is_all_that_the_base_lacks() {
         let journal = journal();
         assert_eq!(times(&journal.after_base(&vector([1, 4]), None, 9999)), [vec![3, 5], vec![6]]);
-        assert_eq!(times(&journal.after_base(&vector([3, 0]), Some(&origin(0)), 9999)), [[5]]);
+        assert_eq!(times(&journal.after_base(&vector([3, 0]), Some(&incarnation(0)), 9999)), [[5]]);
         assert!(journal.after_base(&vector([5, 6]), None, 9999).is_empty());
     }
 
@@ -275,7 +277,7 @@ mod tests {
         journal.forget(&vector([3, 99]));
         assert_eq!(*journal.omitted(), vector([3, 6]), "never above what was there");
         assert_eq!((journal.len(), journal.bytes()), (1, commit(3, 5).bytes()));
-        journal.skip(&origin(0), 9);
+        journal.skip(&incarnation(0), 9);
         assert_eq!(*journal.omitted(), vector([9, 6]));
         assert_eq!((journal.len(), journal.bytes()), (0, 0));
     }
@@ -293,7 +295,7 @@ mod tests {
         let batch = |commits: &[Commit]| {
             let mut batch = Batch::default();
             for commit in commits {
-                batch.push(&origin(0), Arc::new(commit.clone()));
+                batch.push(&incarnation(0), Arc::new(commit.clone()));
             }
             batch
         };

@@ -3,32 +3,28 @@
 //!
 //! The file `txn-kv.log` is a sequence of entries, each `length, checksum,
 //! JSON`: two 32-bit little-endian integers (the checksum is CRC-32) and that
-//! many bytes. It begins with the [`Life`] that writes it. When it has grown to
-//! several times its size, it is written anew with just what is there now, and
-//! put in the old one's place by a rename.
+//! many bytes. It begins with the [`Owner`] that writes it. A record of everything
+//! begins the file anew, which is put in the old one's place by a rename.
 //!
 //! Always: what was flushed survives the death of the process. It survives the
 //! death of the machine only if the log is synchronous; else the file may then
 //! lack its end. A file that lacks something (an entry is broken), or that may
-//! (it is of before the machine started), ends the node's life: what is left of
+//! (it is of before the machine started), ends the node's incarnation: what is left of
 //! it is taken over into a new one.
 
 use std::io::{self, BufReader, BufWriter, Read, Write};
 
 use anyhow::{Context, ensure};
-use maelstrom::disk::{Disk, File};
+use maelstrom::disk::{Disk, File, Lock};
+use maelstrom::machine::Storage;
 use serde::{Deserialize, Serialize};
 
 use crate::database::{Database, MAX_JOURNAL_BYTES, Record};
 use crate::injected_bugs::Bugs;
-use crate::vector::Origin;
+use crate::vector::Incarnation;
 
 const NAME: &str = "txn-kv.log";
 const NEW_NAME: &str = "txn-kv.log.new";
-/// The log is written anew when it has at least this many bytes,
-const MIN_REWRITE: u64 = 16 << 20;
-/// and at least this many times as many as when it was written anew last.
-const GROWTH: u64 = 3;
 /// How much of a file is read or written at a time.
 const BUFFER: usize = 1 << 20;
 
@@ -36,14 +32,14 @@ const BUFFER: usize = 1 << 20;
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Entry {
-    Life(Life),
+    Owner(Owner),
     Data(Record),
 }
 
 /// Who writes from here on.
 #[derive(Clone, Serialize, Deserialize)]
-struct Life {
-    origin: Origin,
+struct Owner {
+    incarnation: Incarnation,
     /// What tells one start of the machine from the others.
     boot: Option<String>,
 }
@@ -52,19 +48,19 @@ struct Life {
 pub(crate) struct Log {
     disk: Disk,
     file: File,
-    life: Life,
+    owner: Owner,
     /// Appended, not flushed.
     buffer: Vec<u8>,
-    /// Of the file.
+    /// Of the file when it was opened.
     bytes: u64,
-    /// When it was written anew, or 0.
-    compact_bytes: u64,
     synchronous: bool,
+    /// Keeps other processes away, as long as this one runs.
+    pub(crate) lock: Option<Lock>,
 }
 
 /// What was found in a file.
 struct Found {
-    life: Option<Life>,
+    owner: Option<Owner>,
     database: Database,
     /// How many bytes from the beginning make sense.
     sound: u64,
@@ -74,18 +70,18 @@ struct Found {
 
 impl Log {
     /// Opens the log on a node's disk, and returns with it the database that it
-    /// describes. A life that cannot go on is followed by `fresh`.
+    /// describes. An incarnation that cannot go on is followed by `fresh`.
     pub(crate) fn open(
         disk: Disk,
         node: &str,
-        fresh: Origin,
+        fresh: Incarnation,
         synchronous: bool,
         bugs: Bugs,
     ) -> anyhow::Result<(Self, Database)> {
         let file = disk.create(NAME).with_context(|| format!("cannot open {NAME} in {disk}"))?;
         let found = read(&file, bugs).with_context(|| format!("cannot read {NAME} in {disk}"))?;
-        if let Some(life) = &found.life {
-            let of = &life.origin;
+        if let Some(owner) = &found.owner {
+            let of = &owner.incarnation;
             ensure!(of.is_of(node), "{disk} is of {of}, not of {node}: is this the directory?");
         }
         if found.sound < found.bytes {
@@ -95,13 +91,13 @@ impl Log {
         }
         let boot = disk.boot();
         let intact = found.sound == found.bytes && boot.is_some();
-        let former = found.life.filter(|life| intact && life.boot == boot);
-        let continues = former.is_some();
-        let life = former.unwrap_or(Life { origin: fresh, boot });
+        let continued = found.owner.filter(|owner| intact && owner.boot == boot);
+        let continues = continued.is_some();
+        let owner = continued.unwrap_or(Owner { incarnation: fresh, boot });
         let (bytes, buffer) = (found.sound, Vec::new());
-        let mut log = Self { disk, file, life, buffer, bytes, compact_bytes: 0, synchronous };
+        let mut log = Self { disk, file, owner, buffer, bytes, synchronous, lock: None };
         if !continues {
-            encode(&mut log.buffer, &Entry::Life(log.life.clone()))?;
+            encode(&mut log.buffer, &Entry::Owner(log.owner.clone()))?;
             log.flush().context("cannot write the log")?;
             if synchronous {
                 log.disk.sync().context("cannot sync the log's directory")?;
@@ -110,56 +106,25 @@ impl Log {
         Ok((log, found.database))
     }
 
-    /// The life that goes on, or begins, with this log.
-    pub(crate) fn origin(&self) -> &Origin {
-        &self.life.origin
+    /// The incarnation that goes on, or begins, with this log.
+    pub(crate) fn incarnation(&self) -> &Incarnation {
+        &self.owner.incarnation
     }
 
-    /// Adds a record, which is not safe before the next flush.
-    pub(crate) fn append(&mut self, record: Record) -> io::Result<()> {
-        encode(&mut self.buffer, &Entry::Data(record))
+    /// How many bytes were found.
+    pub(crate) fn bytes(&self) -> usize {
+        usize::try_from(self.bytes).unwrap_or(usize::MAX)
     }
 
-    /// Whether there is something to flush.
-    pub(crate) fn is_behind(&self) -> bool {
-        !self.buffer.is_empty()
-    }
-
-    /// Writes what was appended. After an error nothing is known about the file
-    /// any more, and it must not be used.
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        self.file.append(&self.buffer)?;
-        if self.synchronous {
-            self.file.sync()?;
-        }
-        self.bytes += self.buffer.len() as u64;
-        self.buffer.clear();
-        Ok(())
-    }
-
-    /// From now on there is no space left on the disk.
-    #[cfg(test)]
-    pub(crate) fn fill_disk(&mut self) {
-        self.file = Disk::in_directory("/dev".as_ref()).open("full").unwrap();
-    }
-
-    /// Whether it is worthwhile to write the log anew.
-    pub(crate) fn is_bloated(&self) -> bool {
-        self.bytes >= MIN_REWRITE.max(self.compact_bytes.saturating_mul(GROWTH))
-    }
-
-    /// Writes the log anew, to describe this database. What was appended and
-    /// not flushed is part of it.
-    pub(crate) fn rewrite(&mut self, database: &Database) -> io::Result<()> {
+    /// Writes the log anew, with these records. What was appended and not flushed is part
+    /// of them.
+    fn rewrite(&mut self, records: Vec<Record>) -> io::Result<()> {
         let file = self.disk.create(NEW_NAME)?;
         file.truncate(0)?;
         let mut writer = BufWriter::with_capacity(BUFFER, &file);
         let mut entry = Vec::new();
-        encode(&mut entry, &Entry::Life(self.life.clone()))?;
-        for record in database.records() {
+        encode(&mut entry, &Entry::Owner(self.owner.clone()))?;
+        for record in records {
             writer.write_all(&entry)?;
             entry.clear();
             encode(&mut entry, &Entry::Data(record))?;
@@ -171,10 +136,29 @@ impl Log {
         file.sync()?;
         self.disk.rename(NEW_NAME, NAME)?;
         self.disk.sync()?;
-
-        self.bytes = file.length()?;
         self.file = file;
-        self.compact_bytes = self.bytes;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+impl Storage<Record> for Log {
+    fn append(&mut self, record: Record) -> io::Result<()> {
+        match record {
+            Record::All(records) => self.rewrite(records),
+            record => encode(&mut self.buffer, &Entry::Data(record)),
+        }
+    }
+
+    /// After an error nothing is known about the file any more, and it must not be used.
+    fn flush(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        self.file.append(&self.buffer)?;
+        if self.synchronous {
+            self.file.sync()?;
+        }
         self.buffer.clear();
         Ok(())
     }
@@ -195,11 +179,11 @@ fn encode(out: &mut Vec<u8>, entry: &Entry) -> io::Result<()> {
 fn read(file: &File, bugs: Bugs) -> io::Result<Found> {
     let bytes = file.length()?;
     let mut found =
-        Found { life: None, database: Database::new(MAX_JOURNAL_BYTES, bugs), sound: 0, bytes };
+        Found { owner: None, database: Database::new(MAX_JOURNAL_BYTES, bugs), sound: 0, bytes };
     let mut reader = BufReader::with_capacity(BUFFER, file.reader());
     while let Some((entry, length)) = next_entry(&mut reader, bytes - found.sound)? {
         match entry {
-            Entry::Life(life) => found.life = Some(life),
+            Entry::Owner(owner) => found.owner = Some(owner),
             Entry::Data(record) => found.database.replay(&record),
         }
         found.sound += length;
@@ -230,7 +214,7 @@ fn next_entry(reader: &mut impl Read, left: u64) -> io::Result<Option<(Entry, u6
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use std::collections::BTreeMap;
     use std::path::PathBuf;
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -241,10 +225,10 @@ pub(crate) mod tests {
     use crate::vector::Vector;
 
     /// A directory that goes away with the test.
-    pub(crate) struct Directory(pub(crate) PathBuf);
+    struct Directory(PathBuf);
 
     impl Directory {
-        pub(crate) fn new() -> Self {
+        fn new() -> Self {
             static COUNT: AtomicU64 = AtomicU64::new(0);
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
             let name = format!("txn-kv-log-{}-{count}", std::process::id());
@@ -253,7 +237,7 @@ pub(crate) mod tests {
             directory
         }
 
-        pub(crate) fn open(&self) -> (Log, Database) {
+        fn open(&self) -> (Log, Database) {
             Log::open(self.disk(), "n0", fresh(), false, Bugs::default()).unwrap()
         }
 
@@ -276,9 +260,9 @@ pub(crate) mod tests {
         }
     }
 
-    fn fresh() -> Origin {
-        static COUNT: AtomicU64 = AtomicU64::new(1 << 16);
-        Origin::new("n0", COUNT.fetch_add(1 << 16, Ordering::Relaxed))
+    fn fresh() -> Incarnation {
+        static COUNT: AtomicU64 = AtomicU64::new(1);
+        Incarnation::new("n0", COUNT.fetch_add(1, Ordering::Relaxed))
     }
 
     fn json(number: u64) -> Value {
@@ -287,10 +271,10 @@ pub(crate) mod tests {
 
     /// Commits `key: value` and has it flushed.
     fn commit(log: &mut Log, database: &mut Database, key: u64, value: u64) {
-        let origin = log.origin().clone();
+        let incarnation = log.incarnation().clone();
         let writes = BTreeMap::from([(Key::new(&json(key)).unwrap(), json(value))]);
         let mut batch = crate::journal::Batch::default();
-        batch.push(&origin, database.commit(&origin, writes));
+        batch.push(&incarnation, database.commit(&incarnation, writes));
         log.append(Record::Commits(batch)).unwrap();
         log.flush().unwrap();
     }
@@ -312,7 +296,7 @@ pub(crate) mod tests {
         commit(&mut log, &mut database, 2, 20);
 
         let (mut again, mut found) = directory.open();
-        assert_eq!(again.origin(), log.origin());
+        assert_eq!(again.incarnation(), log.incarnation());
         assert_eq!(found.have(), database.have());
         commit(&mut again, &mut found, 1, 11);
         let (_, found) = directory.open();
@@ -332,11 +316,15 @@ pub(crate) mod tests {
             directory.set_bytes(&whole[..length]);
             let (mut after, mut found) = directory.open();
             assert_eq!(contents(&found), "1=10@1");
-            assert_ne!(after.origin(), log.origin(), "time 2 was taken, and may be known");
+            assert_ne!(
+                after.incarnation(),
+                log.incarnation(),
+                "time 2 was taken, and may be known"
+            );
             commit(&mut after, &mut found, 3, 30);
             let (again, found) = directory.open();
             assert_eq!(contents(&found), "1=10@1 3=30@2");
-            assert_eq!(again.origin(), after.origin());
+            assert_eq!(again.incarnation(), after.incarnation());
         }
     }
 
@@ -354,7 +342,7 @@ pub(crate) mod tests {
             directory.set_bytes(&bytes);
             let (after, found) = directory.open();
             assert_eq!(contents(&found), "1=10@1", "at {position}");
-            assert_ne!(after.origin(), log.origin());
+            assert_ne!(after.incarnation(), log.incarnation());
         }
     }
 
@@ -364,9 +352,9 @@ pub(crate) mod tests {
         let (log, _) = directory.open();
         let mut bytes = Vec::new();
         let boot = Some("another".to_owned());
-        encode(&mut bytes, &Entry::Life(Life { boot, ..log.life.clone() })).unwrap();
+        encode(&mut bytes, &Entry::Owner(Owner { boot, ..log.owner.clone() })).unwrap();
         directory.set_bytes(&bytes);
-        assert_ne!(directory.open().0.origin(), log.origin());
+        assert_ne!(directory.open().0.incarnation(), log.incarnation());
     }
 
     #[test]
@@ -379,13 +367,12 @@ pub(crate) mod tests {
         let everywhere: Vector = database.have().clone();
         database.forget(&everywhere);
         commit(&mut log, &mut database, 9, 9);
-        log.rewrite(&database).unwrap();
+        log.append(database.snapshot()).unwrap();
         assert!(directory.bytes().len() < 1_000);
-        assert_eq!(log.bytes, directory.bytes().len() as u64);
         commit(&mut log, &mut database, 8, 8);
 
         let (again, found) = directory.open();
-        assert_eq!(again.origin(), log.origin());
+        assert_eq!(again.incarnation(), log.incarnation());
         assert_eq!(contents(&found), contents(&database));
         assert_eq!(found.have(), database.have());
         assert_eq!(found.journal().len(), 2);

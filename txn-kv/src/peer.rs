@@ -2,21 +2,20 @@
 //!
 //! Beliefs never exceed the truth for long:
 //!
-//! - `has` is what the peer itself said to have, in the life that it is in. A
-//!   life is believed only in answer to a question of ours, so a message from
-//!   a life that is over cannot bring that life back; and any message from
-//!   another life than the believed one raises the question.
+//! - `has` is what the peer itself said to have, in its present incarnation. An
+//!   incarnation is believed only in answer to a question of ours, so a message of one that
+//!   is over cannot bring it back; and any message of another incarnation than the believed
+//!   one raises the question.
 //! - `sent` is what the peer has when everything arrives. When it is not
 //!   acknowledged in time, it is taken back to `has`, and nothing but questions
 //!   is sent until the peer is heard again.
-//!
 //! - `told` is what the peer knows that this node has. Nobody forgets what it has, so
-//!   each entry that reached the peer is true for good, in whatever order they come;
+//!   each entry that reached the peer stays true, in whatever order they come;
 //!   only what is not in `told` has to be told. An entry is in it when the peer has
 //!   taken a message with it. The answer to a question by which the peer comes to
-//!   believe this life tells everything, and it takes nothing before: so a new life of
-//!   the peer, or one after a restart, that takes what is new since `told` has been
-//!   told `told` by an answer.
+//!   believe this incarnation tells everything, and the peer takes nothing before: so a new
+//!   incarnation of the peer, or one after a restart, that takes what is new since `told`
+//!   has been told `told` by an answer.
 //!
 //! A peer is told something when there is something for it, when it waits for
 //! an acknowledgement, or when it seems to lack something. When it has said
@@ -24,13 +23,11 @@
 
 use std::time::Duration;
 
-use maelstrom::NodeId;
-
 use crate::database::Database;
 use crate::injected_bugs::{Bug, Bugs};
 use crate::journal::Batch;
 use crate::message::Replicate;
-use crate::vector::{Origin, Vector};
+use crate::vector::{Incarnation, Vector};
 
 /// How long an acknowledgement may take, at least: several intervals.
 const MIN_PATIENCE: Duration = Duration::from_millis(300);
@@ -52,7 +49,7 @@ const MAX_BATCH_BYTES: usize = 256 << 10;
 
 /// Sent, not acknowledged yet.
 #[derive(Debug)]
-struct Flight {
+struct InFlight {
     since: Duration,
     /// Acknowledged when the peer has this.
     upto: Vector,
@@ -64,8 +61,7 @@ struct Flight {
 /// See the [module's documentation](self).
 #[derive(Debug)]
 pub(crate) struct Peer {
-    pub(crate) id: NodeId,
-    life: Option<Origin>,
+    incarnation: Option<Incarnation>,
     has: Vector,
     sent: Vector,
     told: Vector,
@@ -74,9 +70,9 @@ pub(crate) struct Peer {
     telling: Option<(u64, Vector)>,
     /// The number of the last message to the peer.
     number: u64,
-    /// The number of the last message that was taken from the life that is believed.
+    /// The number of the last message that was taken from the incarnation that is believed.
     taken: Option<u64>,
-    flight: Option<Flight>,
+    in_flight: Option<InFlight>,
     /// Whether something was sent again and that is not acknowledged yet: which
     /// of the two an acknowledgement is for cannot be told (Karn's algorithm).
     resent: bool,
@@ -93,7 +89,7 @@ pub(crate) struct Peer {
     probe: Duration,
     /// What the peer asked with.
     answer: Option<u64>,
-    /// Whether the peer believed no life of this node when it asked.
+    /// Whether the peer believed no incarnation of this node when it asked.
     is_unknown: bool,
     /// Whether it waits for an acknowledgement or an answer.
     reply: bool,
@@ -104,7 +100,7 @@ pub(crate) struct Peer {
 /// What a peer's turn is judged by.
 pub(crate) struct View<'a> {
     pub(crate) now: Duration,
-    pub(crate) own: &'a Origin,
+    pub(crate) own: &'a Incarnation,
     pub(crate) database: &'a Database,
     /// What this node has had of others for so long that its peers should have
     /// it, too.
@@ -112,17 +108,16 @@ pub(crate) struct View<'a> {
 }
 
 impl Peer {
-    pub(crate) fn new(id: NodeId, bugs: Bugs) -> Self {
+    pub(crate) fn new(bugs: Bugs) -> Self {
         Self {
-            id,
-            life: None,
+            incarnation: None,
             has: Vector::default(),
             sent: Vector::default(),
             told: Vector::default(),
             telling: None,
             number: 0,
             taken: None,
-            flight: None,
+            in_flight: None,
             resent: false,
             patience: MIN_PATIENCE,
             heard: Duration::ZERO,
@@ -160,16 +155,16 @@ impl Peer {
         }
         self.reply |= !message.commits.is_empty();
         let answered = self.question.is_some() && message.answer == self.question;
-        if self.life.as_ref() == Some(&message.origin) {
+        if self.incarnation.as_ref() == Some(&message.incarnation) {
             self.has.merge(&message.have);
             self.sent.merge(&message.have);
         } else if answered {
-            self.life = Some(message.origin.clone());
+            self.incarnation = Some(message.incarnation.clone());
             self.has = message.have.clone();
             self.sent = message.have.clone();
-            self.flight = None;
+            self.in_flight = None;
         } else {
-            if self.life.take().is_some() {
+            if self.incarnation.take().is_some() {
                 self.ask_after = view.now;
                 // The next question is another one, whose answer tells everything.
                 (self.taken, self.question) = (None, None);
@@ -182,7 +177,7 @@ impl Peer {
         if answered {
             self.question = None;
         }
-        self.land(view.now);
+        self.acknowledge(view.now);
         self.notice_lag(view);
     }
 
@@ -198,18 +193,18 @@ impl Peer {
         }
     }
 
-    /// Ends the flight when it is acknowledged, and learns how long that took.
-    fn land(&mut self, now: Duration) {
-        let landed = |flight: &mut Flight| self.has.covers(&flight.upto);
-        let Some(flight) = self.flight.take_if(landed) else { return };
+    /// Ends the in_flight when it is acknowledged, and learns how long that took.
+    fn acknowledge(&mut self, now: Duration) {
+        let is_acknowledged = |in_flight: &mut InFlight| self.has.covers(&in_flight.upto);
+        let Some(in_flight) = self.in_flight.take_if(is_acknowledged) else { return };
         self.resent = false;
-        if flight.measures {
-            let round_trip = now.saturating_sub(flight.since);
+        if in_flight.measures {
+            let round_trip = now.saturating_sub(in_flight.since);
             self.patience = (3 * round_trip).clamp(MIN_PATIENCE, MAX_PATIENCE);
         }
         if !self.has.covers(&self.sent) {
             let upto = self.sent.clone();
-            self.flight = Some(Flight { since: now, upto, measures: false });
+            self.in_flight = Some(InFlight { since: now, upto, measures: false });
         }
     }
 
@@ -223,9 +218,9 @@ impl Peer {
 
     /// Gives up waiting for an acknowledgement that should have come.
     fn expire(&mut self, now: Duration) {
-        let late = |flight: &mut Flight| flight.since + self.patience <= now;
-        let Some(flight) = self.flight.take_if(late) else { return };
-        self.silent = self.heard < flight.since;
+        let late = |in_flight: &mut InFlight| in_flight.since + self.patience <= now;
+        let Some(in_flight) = self.in_flight.take_if(late) else { return };
+        self.silent = self.heard < in_flight.since;
         self.resent = true;
         self.patience = (self.patience * 2).min(MAX_PATIENCE);
         if self.bugs.has(Bug::ForgetUnacknowledged) {
@@ -241,7 +236,7 @@ impl Peer {
         mut draw: impl FnMut() -> u64,
     ) -> Option<Replicate> {
         self.expire(view.now);
-        let reachable = self.life.is_some() && !self.silent;
+        let reachable = self.incarnation.is_some() && !self.silent;
         let pruned = reachable && !self.sent.covers(view.database.journal().omitted());
         let commits = if reachable && !pruned { self.batch(view) } else { Batch::default() };
         let unsure = !reachable || pruned || !self.has.covers(view.aged);
@@ -251,14 +246,14 @@ impl Peer {
         }
         let ask = asks.then(|| self.ask(view.now, &mut draw));
         if !commits.is_empty() {
-            self.depart(view.now, &commits);
+            self.note_sent(view.now, &commits);
         }
         self.reply = false;
         let answer = self.answer.take();
         self.number = draw();
         let have = self.tell(view.database.have(), self.tells_everything(answer, pruned));
-        let (origin, number, seen) = (view.own.clone(), self.number, self.taken);
-        Some(Replicate { origin, have, number, seen, commits, ask, answer, pruned })
+        let (incarnation, number, seen) = (view.own.clone(), self.number, self.taken);
+        Some(Replicate { incarnation, have, number, seen, commits, ask, answer, pruned })
     }
 
     fn tells_everything(&self, answer: Option<u64>, pruned: bool) -> bool {
@@ -269,7 +264,7 @@ impl Peer {
     /// What the message of the present number says that this node has. A question to
     /// somebody who may not be there says nothing of it.
     fn tell(&mut self, have: &Vector, everything: bool) -> Vector {
-        let is_heard = self.life.is_some() && !self.silent;
+        let is_heard = self.incarnation.is_some() && !self.silent;
         if !everything && !is_heard {
             // Or to have taken this message would mean to have taken what is told.
             self.telling = None;
@@ -290,14 +285,14 @@ impl Peer {
         view.database.journal().after_base(&self.sent, only, MAX_BATCH_BYTES)
     }
 
-    fn depart(&mut self, now: Duration, commits: &Batch) {
-        for (origin, commits) in &commits.0 {
+    fn note_sent(&mut self, now: Duration, commits: &Batch) {
+        for (incarnation, commits) in &commits.0 {
             let last = commits.last().map_or(0, |commit| commit.time);
-            self.sent.raise(origin, last);
+            self.sent.raise(incarnation, last);
         }
         let measures = !self.resent;
-        if self.flight.as_ref().is_none_or(|flight| measures && !flight.measures) {
-            self.flight = Some(Flight { since: now, upto: self.sent.clone(), measures });
+        if self.in_flight.as_ref().is_none_or(|in_flight| measures && !in_flight.measures) {
+            self.in_flight = Some(InFlight { since: now, upto: self.sent.clone(), measures });
         }
     }
 

@@ -1,5 +1,4 @@
-//! One node of the replicated store, as a state machine: transactions and
-//! messages and ticks in, messages and records for the log out.
+//! One node of the replicated store, as a [`Machine`].
 //!
 //! # What is promised
 //!
@@ -16,7 +15,7 @@
 //! Say that a node *has* a transaction from when it took effect there.
 //!
 //! 1. A transaction runs in one step on what its node has, and commits with a
-//!    stamp (Lamport time, origin) greater than those of all that its node has.
+//!    stamp (Lamport time, incarnation) greater than those of all that its node has.
 //!    So stamps order transactions totally, and grow along happens-before.
 //! 2. The set that a node has is closed under happens-before. A transaction
 //!    carries what its node had, and takes effect elsewhere only where all of
@@ -41,6 +40,10 @@
 //! Lost updates and write skew are allowed: to forbid them, one side of a
 //! partition would have to wait.
 //!
+//! With a log, all of this holds across restarts: what a node writes there is held by the
+//! machine until it is safe, and with it every reply and message that comes after it. So
+//! nobody has seen what a restart does not find again.
+//!
 //! # How transactions travel
 //!
 //! Every tick, a node sends each peer its own new transactions in one message,
@@ -50,7 +53,7 @@
 //! is used. A transaction that comes before what it depends on waits. What all
 //! nodes have is forgotten, except for each key's last version. Whoever lacks
 //! something forgotten (its disk is lost, or it was away for too long) is sent
-//! the versions instead; see `snapshot.rs`. Vectors keep one entry for each life
+//! the versions instead; see `snapshot.rs`. Vectors keep one entry for each incarnation
 //! that ever committed something, some 30 bytes in memory, in a snapshot and where a
 //! log begins anew; nothing else grows with history. Messages do not: they tell what is
 //! new in a vector since what the receiver knows, and a transaction names as its past
@@ -65,72 +68,85 @@
 //! [cac]: https://www.cs.utexas.edu/ftp/techreports/tr-2036.pdf
 //! [bayou]: https://dl.acm.org/doi/10.1145/268998.266711
 
+use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use maelstrom::NodeId;
+use maelstrom::Error;
+use maelstrom::machine::{Client, Held, Input, Machine, Members, Output, Outputs, Rank, Time};
 
-use crate::database::Database;
-use crate::injected_bugs::{Bug, Bugs};
+use crate::Options;
+use crate::database::{Database, Record};
+use crate::injected_bugs::Bug;
 use crate::journal::{Batch, Commit};
-use crate::message::{Any, Fetch, Page, Replicate};
+use crate::message::{Fetch, Message, Page, Replicate};
 use crate::peer::{Peer, View};
 use crate::snapshot::{Incoming, Outgoing};
-use crate::transaction::{MicroOp, Refusal, evaluate};
-use crate::vector::{Origin, Vector};
+use crate::transaction::{MicroOp, evaluate};
+use crate::vector::{Incarnation, Vector};
 use crate::waiting::Waiting;
 
-/// What changed since the log was last told.
-#[derive(Debug, Default)]
-pub struct Changes {
-    /// Transactions that took effect.
-    pub commits: Batch,
-    /// A snapshot took effect: the log is to be written anew.
-    pub snapshot: bool,
-}
+/// The log is written anew when it has about this many bytes,
+const MIN_REWRITE: usize = 16 << 20;
+/// and this many times as many as when it was written anew last.
+const GROWTH: usize = 3;
 
 /// See the [module's documentation](self).
-#[derive(Debug)]
 pub struct Replica {
-    origin: Origin,
+    incarnation: Incarnation,
     database: Database,
-    peers: Vec<Peer>,
+    peers: BTreeMap<Rank, Peer>,
     waiting: Waiting,
     incoming: Option<Incoming>,
-    /// By the peer that asked for it.
-    outgoing: Vec<(NodeId, Outgoing)>,
+    /// By the node that asked for it.
+    outgoing: BTreeMap<Rank, Outgoing>,
     aged: Aged,
-    changes: Changes,
+    /// What took effect and is to be written.
+    effects: Batch,
+    /// A snapshot took effect: the log is to be written anew.
+    is_filled: bool,
+    held: Held<Self>,
+    /// `None` without a log: what took effect is as safe as it will be.
+    log: Option<LogSize>,
+    /// Why this node does not serve any more: its log cannot be written. What is in memory
+    /// and not in the log must not be seen by anybody.
+    failed: Option<String>,
+    next_tick: Time,
     /// The next number to ask with, or to name a snapshot by.
     number: u64,
-    bugs: Bugs,
+    options: Options,
 }
 
 impl Replica {
-    /// A node that begins, or continues, this life with what is in `database`.
+    /// A node that begins, or continues, this incarnation with what is in `database`, which comes
+    /// of a log of so many bytes, if there is one.
     ///
     /// `number` is random: the numbers that questions are asked with count up
-    /// from it, and must not be those of the node's life before a restart.
+    /// from it, and must not be those of the node's incarnation before a restart.
     pub fn new(
-        origin: Origin,
-        database: Database,
-        peers: impl IntoIterator<Item = NodeId>,
+        members: &Members,
+        incarnation: Incarnation,
+        (database, log_bytes): (Database, Option<usize>),
         number: u64,
-        bugs: Bugs,
+        options: Options,
     ) -> Self {
         Self {
-            origin,
+            incarnation,
             database,
-            peers: peers.into_iter().map(|id| Peer::new(id, bugs)).collect(),
+            peers: members.others().map(|rank| (rank, Peer::new(options.bugs))).collect(),
             waiting: Waiting::default(),
             incoming: None,
-            outgoing: Vec::new(),
+            outgoing: BTreeMap::new(),
             aged: Aged::default(),
-            changes: Changes::default(),
-            // JSON integers beyond this are not exact everywhere.
-            number: number >> 12,
-            bugs,
+            effects: Batch::default(),
+            is_filled: false,
+            held: Held::default(),
+            log: log_bytes.map(|bytes| LogSize { bytes, compact: 0 }),
+            failed: None,
+            next_tick: options.interval,
+            number,
+            options,
         }
     }
 
@@ -139,105 +155,98 @@ impl Replica {
         &self.database
     }
 
-    /// Which life this is.
-    pub fn origin(&self) -> &Origin {
-        &self.origin
+    /// Which incarnation this is.
+    pub fn incarnation(&self) -> &Incarnation {
+        &self.incarnation
     }
 
-    /// Runs a transaction and commits it.
-    ///
-    /// # Errors
-    ///
-    /// When it is malformed, or exceeds a limit; then nothing has happened.
-    pub fn execute(&mut self, txn: Vec<MicroOp>) -> Result<Vec<MicroOp>, Refusal> {
-        let outcome = evaluate(txn, |key| self.database.read(key))?;
-        if !outcome.writes.is_empty() {
-            let commit = self.database.commit(&self.origin, outcome.writes);
-            self.changes.commits.push(&self.origin, commit);
+    /// Runs a transaction and commits it. One that is refused has had no effect.
+    fn execute(&mut self, client: Client, txn: Vec<MicroOp>, out: &mut Outputs<Self>) {
+        if let Some(problem) = &self.failed {
+            return out.fail(client, Error::unavailable(problem));
         }
-        Ok(outcome.answer)
-    }
-
-    /// Takes a message; returns what to answer at once. Messages from anybody
-    /// who is not a peer, and malformed ones, are ignored.
-    pub fn receive(&mut self, from: &NodeId, message: Any, now: Duration) -> Vec<Any> {
-        let Some(index) = self.peers.iter().position(|peer| peer.id == *from) else {
-            tracing::debug!(%from, "a message of nodes from somebody else");
-            return Vec::new();
+        let outcome = match evaluate(txn, |key| self.database.read(key)) {
+            Ok(outcome) => outcome,
+            Err(refusal) => return out.fail(client, Error::malformed(refusal)),
         };
-        match message {
-            Any::Replicate(message) => {
-                self.replicate(index, message, now);
-                Vec::new()
-            }
-            Any::Fetch(fetch) => self.fetch(from, &fetch, now),
-            Any::Page(page) => {
-                self.page(from, page, now);
-                Vec::new()
-            }
+        if !outcome.writes.is_empty() {
+            let commit = self.database.commit(&self.incarnation, outcome.writes);
+            self.effects.push(&self.incarnation, commit);
         }
+        self.record(out);
+        // A read may have seen a write that is not safe yet, and waits like one.
+        self.held.say(Output::Reply(client, Ok(outcome.answer)), out);
     }
 
-    fn replicate(&mut self, index: usize, message: Replicate, now: Duration) {
+    /// Takes a message. Malformed ones are ignored.
+    fn receive(&mut self, from: Rank, message: Message, now: Time, out: &mut Outputs<Self>) {
+        match message {
+            Message::Replicate(message) => self.replicate(from, message, now),
+            Message::Fetch(fetch) => self.fetch(from, &fetch, now, out),
+            Message::Page(page) => self.page(from, page, now),
+        }
+        self.record(out);
+    }
+
+    fn replicate(&mut self, from: Rank, message: Replicate, now: Time) {
+        let Some(peer) = self.peers.get_mut(&from) else { return };
         if !message.commits.is_well_formed() {
-            tracing::warn!(from = %self.peers[index].id, "a malformed batch");
+            tracing::warn!(from, "a malformed batch");
             return;
         }
-        let (origin, database, aged) = (&self.origin, &self.database, &self.aged.vector);
-        self.peers[index].hear(&message, &View { now, own: origin, database, aged });
+        let (own, database, aged) = (&self.incarnation, &self.database, &self.aged.vector);
+        peer.hear(&message, &View { now, own, database, aged });
         if message.pruned && self.incoming.is_none() && !database.have().covers(&message.have) {
-            let from = self.peers[index].id.clone();
             self.incoming = Some(Incoming::begin(from, database.have().clone(), now));
         }
-        for (origin, commits) in message.commits.0 {
+        for (incarnation, commits) in message.commits.0 {
             for commit in commits {
-                self.take(&origin, commit, now);
+                self.take(&incarnation, commit, now);
             }
         }
-        self.settle(now);
+        self.apply_ready(now);
     }
 
     /// Lets a transaction take effect, or has it wait.
-    fn take(&mut self, origin: &Origin, commit: Arc<Commit>, now: Duration) {
-        if self.database.has(origin, &commit) {
+    fn take(&mut self, incarnation: &Incarnation, commit: Arc<Commit>, now: Time) {
+        if self.database.has(incarnation, &commit) {
             return;
         }
-        match self.database.is_ready(origin, &commit) {
-            true => self.apply(origin, commit),
-            false => self.waiting.insert(origin, commit, now),
+        match self.database.is_ready(incarnation, &commit) {
+            true => self.apply(incarnation, commit),
+            false => self.waiting.insert(incarnation, commit, now),
         }
     }
 
-    fn apply(&mut self, origin: &Origin, commit: Arc<Commit>) {
-        self.database.apply(origin, &commit);
-        self.changes.commits.push(origin, commit);
+    fn apply(&mut self, incarnation: &Incarnation, commit: Arc<Commit>) {
+        self.database.apply(incarnation, &commit);
+        self.effects.push(incarnation, commit);
     }
 
     /// Lets transactions take effect until all that are left wait for others.
-    fn settle(&mut self, now: Duration) {
-        while let Some((origin, commit)) = self.waiting.pop(&self.database, now) {
-            if !self.database.has(&origin, &commit) {
-                self.apply(&origin, commit);
+    fn apply_ready(&mut self, now: Time) {
+        while let Some((incarnation, commit)) = self.waiting.pop(&self.database, now) {
+            if !self.database.has(&incarnation, &commit) {
+                self.apply(&incarnation, commit);
             }
         }
     }
 
-    fn fetch(&mut self, from: &NodeId, fetch: &Fetch, now: Duration) -> Vec<Any> {
-        let serves = |(peer, snapshot): &(NodeId, Outgoing)| peer == from && snapshot.serves(fetch);
-        if !self.outgoing.iter().any(serves) && fetch.snapshot.is_none() {
-            self.outgoing.retain(|(peer, _)| peer != from);
-            let id = self.draw();
-            let snapshot = Outgoing::take(id, &self.database, &fetch.have, now);
-            self.outgoing.push((from.clone(), snapshot));
+    fn fetch(&mut self, from: Rank, fetch: &Fetch, now: Time, out: &mut Outputs<Self>) {
+        let is_served = self.outgoing.get(&from).is_some_and(|snapshot| snapshot.serves(fetch));
+        if !is_served && fetch.snapshot.is_none() {
+            let id = next(&mut self.number);
+            self.outgoing.insert(from, Outgoing::take(id, &self.database, &fetch.have, now));
         }
-        let snapshot = self.outgoing.iter_mut().find(|entry| serves(entry));
-        let pages = snapshot.map(|(_, snapshot)| snapshot.pages(&fetch.pages, now));
-        pages.unwrap_or_default().into_iter().map(Any::Page).collect()
+        let snapshot = self.outgoing.get_mut(&from).filter(|snapshot| snapshot.serves(fetch));
+        for page in snapshot.into_iter().flat_map(|snapshot| snapshot.pages(&fetch.pages, now)) {
+            self.held.say(Output::Send(from, page.into()), out);
+        }
     }
 
-    fn page(&mut self, from: &NodeId, page: Page, now: Duration) {
+    fn page(&mut self, from: Rank, page: Page, now: Time) {
         if !page.is_well_formed() {
-            tracing::warn!(%from, "a malformed page");
+            tracing::warn!(from, "a malformed page");
             return;
         }
         let Some(incoming) = &mut self.incoming else { return };
@@ -245,56 +254,117 @@ impl Replica {
         if let Some((versions, upto, frontier)) = incoming.complete() {
             self.incoming = None;
             self.database.install(&versions, &upto, &frontier);
-            self.changes.snapshot = true;
-            self.settle(now);
+            self.is_filled = true;
+            self.apply_ready(now);
         }
     }
 
-    /// Says what is due to be said. To be called about every 50 ms.
-    pub fn tick(&mut self, now: Duration) -> Vec<(NodeId, Any)> {
-        if self.bugs.has(Bug::TwoSteps) {
+    /// Says what is due to be said.
+    fn tick(&mut self, now: Time, out: &mut Outputs<Self>) {
+        if self.options.bugs.has(Bug::TwoSteps) {
             self.database.second_step();
         }
         self.forget();
         self.waiting.expire(now);
-        let patience = self.peers.iter().map(Peer::patience).max().unwrap_or_default();
-        let others = || self.database.have().clone().without(&self.origin);
+        let patience = self.peers.values().map(Peer::patience).max().unwrap_or_default();
+        let others = || self.database.have().clone().without(&self.incarnation);
         self.aged.turn(others, patience, now);
-        self.outgoing.retain(|(_, snapshot)| !snapshot.is_over(now));
+        self.outgoing.retain(|_, snapshot| !snapshot.is_over(now));
         self.incoming.take_if(|incoming| incoming.is_over(now));
 
-        let mut messages = Vec::new();
+        self.is_filled |= self.log.as_ref().is_some_and(LogSize::is_bloated);
+        self.record(out);
         if let Some(incoming) = &mut self.incoming
             && let Some(fetch) = incoming.request(now)
         {
-            messages.push((incoming.from().clone(), Any::Fetch(fetch)));
+            self.held.say(Output::Send(incoming.from(), fetch.into()), out);
         }
-        let Self { origin, database, peers, aged, number, .. } = self;
-        let view = View { now, own: origin, database, aged: &aged.vector };
-        for peer in peers {
-            if let Some(message) = peer.turn(&view, || next(number)) {
-                messages.push((peer.id.clone(), Any::Replicate(message)));
+        let view =
+            View { now, own: &self.incarnation, database: &self.database, aged: &self.aged.vector };
+        for (&rank, peer) in &mut self.peers {
+            if let Some(message) = peer.turn(&view, || next(&mut self.number)) {
+                self.held.say(Output::Send(rank, message.into()), out);
             }
         }
-        messages
     }
 
     /// Forgets the transactions that everybody has.
     fn forget(&mut self) {
         let mut everywhere = self.database.have().clone();
-        for peer in &self.peers {
+        for peer in self.peers.values() {
             everywhere.meet(peer.has());
         }
         self.database.forget(&everywhere);
     }
 
-    /// What is to be written to the log; each change is returned once.
-    pub fn take_changes(&mut self) -> Changes {
-        mem::take(&mut self.changes)
+    /// Writes what changed: the transactions that took effect, or everything.
+    fn record(&mut self, out: &mut Outputs<Self>) {
+        let (effects, is_filled) = (mem::take(&mut self.effects), mem::take(&mut self.is_filled));
+        let Some(log) = self.log.as_mut().filter(|_| is_filled || !effects.is_empty()) else {
+            return;
+        };
+        let record = if is_filled { self.database.snapshot() } else { Record::Commits(effects) };
+        log.grow(&record);
+        self.held.write(record, out);
     }
 
-    fn draw(&mut self) -> u64 {
-        next(&mut self.number)
+    /// Ends this node's service.
+    fn fail(&mut self, error: &std::io::Error, out: &mut Outputs<Self>) {
+        let problem = format!("the log cannot be written: {error}");
+        tracing::error!("{problem}; this node serves no more, restart it");
+        self.held.fail(&Error::crash(&problem), out);
+        self.failed = Some(problem);
+    }
+}
+
+impl Machine for Replica {
+    type Request = Vec<MicroOp>;
+    type Reply = Vec<MicroOp>;
+    type Message = Message;
+    type Call = std::convert::Infallible;
+    type Record = Record;
+
+    fn handle(&mut self, now: Time, input: Input<Self>, out: &mut Outputs<Self>) {
+        match input {
+            Input::Request(client, txn) => self.execute(client, txn, out),
+            Input::Message(from, message) if self.failed.is_none() => {
+                self.receive(from, message, now, out);
+            }
+            Input::Written(records) => self.held.written(records, out),
+            Input::WriteFailed(error) => self.fail(&error, out),
+            _ => {}
+        }
+        if self.deadline().is_some_and(|due| due <= now) {
+            self.next_tick = now + self.options.interval;
+            self.tick(now, out);
+        }
+    }
+
+    /// Ticks never end: what others lack is found out by looking.
+    fn deadline(&self) -> Option<Time> {
+        self.failed.is_none().then_some(self.next_tick)
+    }
+}
+
+/// About how many bytes the log has, and had when it was written anew last.
+#[derive(Debug)]
+struct LogSize {
+    bytes: usize,
+    compact: usize,
+}
+
+impl LogSize {
+    fn grow(&mut self, record: &Record) {
+        let bytes = record.bytes();
+        match record {
+            Record::All(_) => *self = Self { bytes, compact: bytes },
+            _ => self.bytes += bytes,
+        }
+    }
+
+    /// Whether it is worthwhile to write the log anew.
+    fn is_bloated(&self) -> bool {
+        self.bytes >= MIN_REWRITE.max(self.compact.saturating_mul(GROWTH))
     }
 }
 

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use maelstrom::NodeId;
+use maelstrom::machine::Rank;
 
 use crate::database::{Database, Version, paginate};
 use crate::message::{Fetch, Page};
@@ -84,7 +84,7 @@ impl Outgoing {
 /// A snapshot on its way in.
 #[derive(Debug)]
 pub(crate) struct Incoming {
-    from: NodeId,
+    from: Rank,
     /// What this node had when it asked first.
     have: Vector,
     /// Which snapshot it is: known from the first page on.
@@ -105,7 +105,7 @@ struct Chosen {
 }
 
 impl Incoming {
-    pub(crate) fn begin(from: NodeId, have: Vector, now: Duration) -> Self {
+    pub(crate) fn begin(from: Rank, have: Vector, now: Duration) -> Self {
         Self {
             from,
             have,
@@ -118,8 +118,8 @@ impl Incoming {
     }
 
     /// Who has it.
-    pub(crate) fn from(&self) -> &NodeId {
-        &self.from
+    pub(crate) fn from(&self) -> Rank {
+        self.from
     }
 
     /// Whether it seems that it will not come any more.
@@ -142,8 +142,8 @@ impl Incoming {
     }
 
     /// Takes a page, if it is of this snapshot.
-    pub(crate) fn take(&mut self, from: &NodeId, page: Page, now: Duration) {
-        if *from != self.from || !self.have.covers(&page.base) {
+    pub(crate) fn take(&mut self, from: Rank, page: Page, now: Duration) {
+        if from != self.from || !self.have.covers(&page.base) {
             return;
         }
         let Page { snapshot: id, pages, ref upto, ref frontier, .. } = page;

@@ -2,7 +2,7 @@
 //!
 //! A [`Stamp`] names a transaction and orders it among all others: Lamport's
 //! total order ([Time, Clocks, and the Ordering of Events][lamport], 1978).
-//! A [`Vector`] says for each origin up to which time its transactions are
+//! A [`Vector`], a version vector, says for each incarnation up to which time its transactions are
 //! there, which is all of it, because they are passed on without gaps.
 //!
 //! [lamport]: https://lamport.azurewebsites.net/pubs/time-clocks.pdf
@@ -20,28 +20,28 @@ pub type Time = u64;
 /// that every JSON implementation keeps exact, and far from overflow.
 pub const MAX_TIME: Time = 1 << 53;
 
-/// One life of one node, `<node>-<random>`: from when it had nothing until it
-/// loses what it had. A restart that finds everything again continues the life.
+/// A node, `<node>-<random>`, from when it had nothing until it loses what it had. A
+/// restart that finds everything again continues the incarnation.
 ///
-/// Two lives never commit under one name, so what a node has lost can never be
+/// Two incarnations never commit under one name, so what a node has lost can never be
 /// mistaken for something that it committed later.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Origin(Arc<str>);
+pub struct Incarnation(Arc<str>);
 
-impl Origin {
-    /// A life of this node; `random` is what sets it apart from its others.
-    pub fn new(node: &str, random: u64) -> Self {
-        Self(format!("{node}-{:012x}", random >> 16).into())
+impl Incarnation {
+    /// An incarnation of this node; `number` is what sets it apart from its others.
+    pub fn new(node: &str, number: u64) -> Self {
+        Self(format!("{node}-{number:x}").into())
     }
 
-    /// Whether this is a life of that node.
+    /// Whether this is an incarnation of that node.
     pub fn is_of(&self, node: &str) -> bool {
         self.0.rsplit_once('-').is_some_and(|(own, _)| own == node)
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for Incarnation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -52,63 +52,63 @@ impl fmt::Display for Origin {
 pub struct Stamp {
     /// Compared first.
     pub time: Time,
-    /// Breaks ties: no two transactions of one origin have the same time.
-    pub origin: Origin,
+    /// Breaks ties: no two transactions of one incarnation have the same time.
+    pub incarnation: Incarnation,
 }
 
-/// For each origin, the time up to which all its transactions are meant.
+/// For each incarnation, the time up to which all its transactions are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Vector(BTreeMap<Origin, Time>);
+pub struct Vector(BTreeMap<Incarnation, Time>);
 
 impl Vector {
-    /// The time up to which all of this origin's transactions are meant.
-    pub fn get(&self, origin: &Origin) -> Time {
-        self.0.get(origin).copied().unwrap_or(0)
+    /// The time up to which all of this incarnation's transactions are meant.
+    pub fn get(&self, incarnation: &Incarnation) -> Time {
+        self.0.get(incarnation).copied().unwrap_or(0)
     }
 
-    /// Raises an origin's time; never lowers it.
-    pub fn raise(&mut self, origin: &Origin, time: Time) {
-        match self.0.get_mut(origin) {
+    /// Raises an incarnation's time; never lowers it.
+    pub fn raise(&mut self, incarnation: &Incarnation, time: Time) {
+        match self.0.get_mut(incarnation) {
             Some(known) => *known = time.max(*known),
             None if time > 0 => {
-                self.0.insert(origin.clone(), time);
+                self.0.insert(incarnation.clone(), time);
             }
             None => {}
         }
     }
 
-    /// The origins with a time that `other` does not have, and that time.
+    /// The incarnations with a time that `other` does not have, and that time.
     #[must_use]
     pub fn beyond(&self, other: &Vector) -> Vector {
-        let news = self.0.iter().filter(|&(origin, &time)| time > other.get(origin));
-        Vector(news.map(|(origin, &time)| (origin.clone(), time)).collect())
+        let news = self.0.iter().filter(|&(incarnation, &time)| time > other.get(incarnation));
+        Vector(news.map(|(incarnation, &time)| (incarnation.clone(), time)).collect())
     }
 
-    /// The same without this origin.
+    /// The same without this incarnation.
     #[must_use]
-    pub fn without(mut self, origin: &Origin) -> Vector {
-        self.0.remove(origin);
+    pub fn without(mut self, incarnation: &Incarnation) -> Vector {
+        self.0.remove(incarnation);
         self
     }
 
-    /// Raises every origin's time to that of `other`.
+    /// Raises every incarnation's time to that of `other`.
     pub fn merge(&mut self, other: &Vector) {
-        for (origin, &time) in &other.0 {
-            self.raise(origin, time);
+        for (incarnation, &time) in &other.0 {
+            self.raise(incarnation, time);
         }
     }
 
-    /// Lowers every origin's time to that of `other`.
+    /// Lowers every incarnation's time to that of `other`.
     pub fn meet(&mut self, other: &Vector) {
-        for (origin, time) in &mut self.0 {
-            *time = other.get(origin).min(*time);
+        for (incarnation, time) in &mut self.0 {
+            *time = other.get(incarnation).min(*time);
         }
     }
 
     /// Whether all that `other` means is meant here, too.
     pub fn covers(&self, other: &Vector) -> bool {
-        other.0.iter().all(|(origin, &time)| self.get(origin) >= time)
+        other.0.iter().all(|(incarnation, &time)| self.get(incarnation) >= time)
     }
 
     /// The greatest time of all.
@@ -117,16 +117,18 @@ impl Vector {
     }
 
     /// The name as it is kept here already, so that equal names share memory.
-    pub fn intern(&self, origin: &Origin) -> Origin {
-        self.0.get_key_value(origin).map_or_else(|| origin.clone(), |(kept, _)| kept.clone())
+    pub fn intern(&self, incarnation: &Incarnation) -> Incarnation {
+        self.0
+            .get_key_value(incarnation)
+            .map_or_else(|| incarnation.clone(), |(kept, _)| kept.clone())
     }
 
-    /// All origins and their times.
-    pub fn iter(&self) -> impl Iterator<Item = (&Origin, Time)> {
-        self.0.iter().map(|(origin, &time)| (origin, time))
+    /// All incarnations and their times.
+    pub fn iter(&self) -> impl Iterator<Item = (&Incarnation, Time)> {
+        self.0.iter().map(|(incarnation, &time)| (incarnation, time))
     }
 
-    /// Of how many origins something is meant.
+    /// Of how many incarnations something is meant.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -144,7 +146,7 @@ mod tests {
     fn vector(times: [Time; 3]) -> Vector {
         let mut vector = Vector::default();
         for (index, time) in (0..).zip(times) {
-            vector.raise(&Origin::new("n", index << 16), time);
+            vector.raise(&Incarnation::new("n", index), time);
         }
         vector
     }
@@ -168,8 +170,8 @@ mod tests {
 
     #[test]
     fn a_life_knows_its_node_even_when_names_begin_alike() {
-        let life = Origin::new("n1-a", 7 << 16);
-        assert_eq!(life.to_string(), "n1-a-000000000007");
-        assert!(life.is_of("n1-a") && !life.is_of("n1"));
+        let incarnation = Incarnation::new("n1-a", 7);
+        assert_eq!(incarnation.to_string(), "n1-a-7");
+        assert!(incarnation.is_of("n1-a") && !incarnation.is_of("n1"));
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! It holds the machine's lock, its clock, its one alarm and the clients that wait, and
 //! carries out what the machine wants done. Every event goes through
-//! [`Context::event`]: the machine is locked once, handles the input, and its outputs are
+//! [`Context::handle`]: the machine is locked once, handles the input, and its outputs are
 //! carried out in their order. It is never locked across an `await`.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -52,8 +52,8 @@ struct Running<M: Machine> {
     started: Option<Instant>,
     /// When it wants to be woken.
     deadline: Option<Time>,
-    /// Those who were not answered at once.
-    waiting: BTreeMap<Client, oneshot::Sender<Reply<M>>>,
+    /// Those who were not answered at once, in order: most are answered in that order, too.
+    waiting: VecDeque<(Client, oneshot::Sender<Reply<M>>)>,
     last_client: u64,
     /// The input has ended: nothing that a client could wait for will come.
     ended: bool,
@@ -144,20 +144,22 @@ impl<M: Machine> Context<Driver<M>> {
 
     /// The reply to a request, or, if there is none yet, what will bring it.
     fn admit(&self, request: M::Request) -> Result<Reply<M>, Waiting<M>> {
-        let driver = self.state();
-        let client = match driver.with(Running::next_client) {
-            Ok(client) => client,
-            Err(error) => return Ok(Err(error)),
+        let mut slot = self.state().lock();
+        let running = match &mut *slot {
+            Ok(running) => running,
+            Err(error) => return Ok(Err(error.clone())),
         };
-        if let Some(reply) = self.event(Some(Input::Request(client, request)), Some(client)) {
+        running.last_client += 1;
+        let client = Client(running.last_client);
+        let input = Input::Request(client, request);
+        if let Some(reply) = self.handle(running, Some(input), Some(client)) {
             return Ok(reply);
         }
         let (sender, reply) = oneshot::channel();
-        let ended = driver.with(|running| {
-            running.waiting.insert(client, sender);
-            running.ended
-        });
-        if ended == Ok(true) {
+        running.waiting.push_back((client, sender));
+        let ended = running.ended;
+        drop(slot);
+        if ended {
             self.give_up(client);
         }
         Err((client, reply))
@@ -168,38 +170,47 @@ impl<M: Machine> Context<Driver<M>> {
     fn give_up(&self, client: Client) {
         // It may be all that the client waits for.
         self.make_safe();
-        let waits = self.state().with(|running| running.waiting.contains_key(&client));
-        if waits != Ok(true) {
-            return;
-        }
-        self.event(Some(Input::GiveUp(client)), None);
-        let waiting = self.state().with(|running| running.waiting.remove(&client));
-        if let Ok(Some(waiting)) = waiting {
+        if self.state().with(|running| running.position(client)) != Ok(None) {
+            self.event(Some(Input::GiveUp(client)));
             let error = Error::timeout("no answer in time; it may have happened, or may yet");
-            let _ = waiting.send(Err(error));
+            let _ = self.state().with(|running| {
+                if running.position(client).is_some() {
+                    running.reply(client, Err(error));
+                }
+            });
         }
     }
 
     /// Makes safe what was written, if that was not done yet.
     fn make_safe(&self) {
         if let Ok(Some(input)) = self.state().with(Running::flush) {
-            self.event(Some(input), None);
+            self.event(Some(input));
         }
     }
 
     /// Another node says something.
     pub(super) fn heard(&self, message: M::Message) {
         if let Some(from) = self.state().members.rank(self.source()) {
-            self.event(Some(Input::Message(from, message)), None);
+            self.event(Some(Input::Message(from, message)));
         }
     }
 
     /// Hands an input to the machine, or just starts it, and carries out what it wants
-    /// done. Returns what it replies to the client `asking`, if it does.
-    fn event(&self, input: Option<Input<M>>, asking: Option<Client>) -> Option<Reply<M>> {
-        let driver = self.state();
-        let mut running = driver.lock();
-        let running = running.as_mut().ok()?;
+    /// done.
+    fn event(&self, input: Option<Input<M>>) {
+        if let Ok(running) = &mut *self.state().lock() {
+            self.handle(running, input, None);
+        }
+    }
+
+    /// The same with a machine that is locked. Returns what it replies to the client
+    /// `asking`, if it does.
+    fn handle(
+        &self,
+        running: &mut Running<M>,
+        input: Option<Input<M>>,
+        asking: Option<Client>,
+    ) -> Option<Reply<M>> {
         let (mut reply, mut next) = (None, input);
         let planned = running.deadline;
         loop {
@@ -211,7 +222,7 @@ impl<M: Machine> Context<Driver<M>> {
             }
         }
         if running.deadline.is_some_and(|at| planned.is_none_or(|planned| at < planned)) {
-            driver.replanned.notify_one();
+            self.state().replanned.notify_one();
         }
         reply
     }
@@ -255,18 +266,13 @@ impl<M: Machine> Running<M> {
             outputs: Outputs::default(),
             started: None,
             deadline: None,
-            waiting: BTreeMap::new(),
+            waiting: VecDeque::new(),
             last_client: 0,
             ended: false,
             written: 0,
             write_error: None,
             flushing: false,
         }
-    }
-
-    fn next_client(&mut self) -> Client {
-        self.last_client += 1;
-        Client(self.last_client)
     }
 
     fn handle(&mut self, input: Option<Input<M>>) {
@@ -281,10 +287,15 @@ impl<M: Machine> Running<M> {
         self.deadline = self.machine.deadline();
     }
 
+    /// Where a client waits.
+    fn position(&self, client: Client) -> Option<usize> {
+        self.waiting.binary_search_by_key(&client, |(waiting, _)| *waiting).ok()
+    }
+
     fn reply(&mut self, client: Client, reply: Reply<M>) {
-        match self.waiting.remove(&client) {
+        match self.position(client).and_then(|position| self.waiting.remove(position)) {
             // Its handler may have gone; then nobody is to be told.
-            Some(waiting) => drop(waiting.send(reply)),
+            Some((_, waiting)) => drop(waiting.send(reply)),
             None => tracing::debug!(?client, "a reply to nobody who waits"),
         }
     }
@@ -332,7 +343,7 @@ async fn begin<M: Machine>(context: Context<Driver<M>>) -> Result<(), Error> {
 /// but no more often than timers can tell apart.
 async fn keep_time<M: Machine>(context: Context<Driver<M>>) {
     context.cluster_started().await;
-    context.event(None, None);
+    context.event(None);
     let driver = context.state();
     let mut earliest = Instant::now();
     loop {
@@ -343,7 +354,7 @@ async fn keep_time<M: Machine>(context: Context<Driver<M>>) {
                 let _ = timeout_at(at, driver.replanned.notified()).await;
             }
             Some(_) => {
-                context.event(Some(Input::Wake), None);
+                context.event(Some(Input::Wake));
                 earliest = Instant::now() + GRANULARITY;
             }
             None => driver.replanned.notified().await,
@@ -357,7 +368,7 @@ async fn watch_input<M: Machine>(context: Context<Driver<M>>) {
     context.input_ended().await;
     let waiting = context.state().with(|running| {
         running.ended = true;
-        running.waiting.keys().copied().collect::<Vec<_>>()
+        running.waiting.iter().map(|(client, _)| *client).collect::<Vec<_>>()
     });
     waiting.unwrap_or_default().into_iter().for_each(|client| context.give_up(client));
 }
@@ -378,7 +389,7 @@ async fn carry_out_call<M: Machine>(context: Context<Driver<M>>, tag: M::Call, c
         Service::LwwKv => ask_service(context.lww_kv(), &call).await,
     };
     if !answer.is_closed() {
-        context.event(Some(Input::Returned(tag, answer)), None);
+        context.event(Some(Input::Returned(tag, answer)));
     }
 }
 

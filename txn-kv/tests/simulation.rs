@@ -1,0 +1,97 @@
+//! Whole nodes in virtual time, step by step.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use maelstrom::CallError;
+use simulator::{DiskFault, Scenario, Simulation, Workload};
+use txn_kv::Txn;
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+fn scenario(nodes: usize) -> Scenario {
+    let mut scene = Simulation::new(Workload::TxnRwRegister, txn_kv::node).nodes(nodes).scenario();
+    scene.run_for(SECOND);
+    scene
+}
+
+/// What a node makes of a transaction.
+fn ask(scene: &mut Scenario, node: usize, txn: &str) -> Result<String, CallError> {
+    let txn = serde_json::from_str(txn).unwrap();
+    Ok(serde_json::to_string(&scene.ask(node, &Txn { txn })?.txn).unwrap())
+}
+
+#[track_caller]
+fn answer(scene: &mut Scenario, node: usize, txn: &str) -> String {
+    ask(scene, node, txn).unwrap()
+}
+
+#[test]
+fn writes_spread_in_time_and_with_few_messages() {
+    let mut scene = scenario(2);
+    let sent = |scene: &Scenario| scene.net_counts().servers.send_count;
+    let before = sent(&scene);
+    for round in 0..10 {
+        let values = round * 100..(round + 1) * 100;
+        for value in values.clone() {
+            answer(&mut scene, value % 2, &format!(r#"[["r",1,null],["w",{value},{value}]]"#));
+            scene.run_for(MS);
+        }
+        scene.run_for(100 * MS);
+        for (value, node) in values.flat_map(|value| [(value, 0), (value, 1)]) {
+            let read = answer(&mut scene, node, &format!(r#"[["r",{value},null]]"#));
+            assert_eq!(read, format!(r#"[["r",{value},{value}]]"#));
+        }
+    }
+    let messages = sent(&scene) - before;
+    assert!(messages <= 100, "{messages} messages in two seconds");
+    scene.run_for(5 * SECOND);
+    let before = sent(&scene);
+    scene.run_for(3600 * SECOND);
+    assert_eq!(sent(&scene), before, "there is nothing to say");
+}
+
+#[test]
+fn a_node_whose_machine_died_is_filled_again_by_the_others() {
+    let mut scene = scenario(3);
+    answer(&mut scene, 2, r#"[["w","a",1],["w","b",2]]"#);
+    scene.run_for(3 * SECOND);
+    scene.kill_with(&[2], &[DiskFault::LoseUnsynced]);
+    scene.restart();
+    answer(&mut scene, 2, r#"[["w","b",3]]"#);
+    scene.run_for(5 * SECOND);
+    // The 3 may be concurrent with the 2, and ordered by the stamps alone. What matters
+    // is that all agree.
+    let read = r#"[["r","a",null],["r","b",null]]"#;
+    let agreed = answer(&mut scene, 0, read);
+    assert!(agreed.starts_with(r#"[["r","a",1],"#), "{agreed}");
+    assert_eq!([1, 2].map(|node| answer(&mut scene, node, read)), [&*agreed; 2]);
+    let incarnations = scene.journal().split(r#""incarnation":"n2-"#).skip(1);
+    let incarnations: BTreeSet<&str> =
+        incarnations.filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(incarnations.len(), 2, "{incarnations:?}");
+}
+
+#[test]
+fn a_node_whose_log_cannot_be_written_answers_nothing_and_tells_nobody() {
+    let mut scene = scenario(2);
+    answer(&mut scene, 0, r#"[["w",1,1]]"#);
+    scene.run_for(SECOND);
+    scene.fill_disks(&[0]);
+    let failed = ask(&mut scene, 0, r#"[["w",1,2]]"#).unwrap_err();
+    assert!(failed.to_string().contains("the log cannot be written: "), "{failed}");
+    assert!(!failed.is_definite(), "{failed}");
+    let refused = ask(&mut scene, 0, r#"[["r",1,null]]"#).unwrap_err();
+    assert!(refused.is_definite(), "{refused}");
+
+    answer(&mut scene, 1, r#"[["w",2,2]]"#);
+    let before = scene.journal().len();
+    scene.run_for(10 * SECOND);
+    let said = scene.journal()[before..].contains(r#""src":"n0""#);
+    assert!(!said, "{}", &scene.journal()[before..]);
+    assert_eq!(answer(&mut scene, 1, r#"[["r",1,null]]"#), r#"[["r",1,1]]"#);
+    scene.kill(&[0]);
+    scene.restart();
+    assert_eq!(answer(&mut scene, 0, r#"[["r",1,null]]"#), r#"[["r",1,1]]"#);
+}
