@@ -83,6 +83,22 @@ impl<L: Copy> Digraph<L> {
         Self::new(self.len(), &arcs)
     }
 
+    /// Some vertices, numbered by their places in `members`, and the arcs between them.
+    ///
+    /// `place` has an entry for each vertex of this graph; any values will do.
+    pub(crate) fn among(&self, members: &[u32], place: &mut [u32]) -> Self {
+        for (i, &v) in (0..).zip(members) {
+            place[v as usize] = i;
+        }
+        let is_member = |v: u32| members.get(place[v as usize] as usize) == Some(&v);
+        let mut arcs = Vec::new();
+        for (i, &v) in (0..).zip(members) {
+            let inner = self.arcs_from(v).iter().filter(|arc| is_member(arc.to));
+            arcs.extend(inner.map(|arc| (i, place[arc.to as usize], arc.label)));
+        }
+        Self::new(members.len(), &arcs)
+    }
+
     /// The strongly connected components of more than one vertex, each sorted.
     ///
     /// Tarjan, "Depth-first search and linear graph algorithms" (1972), with an
@@ -199,28 +215,44 @@ impl<L: Copy> Search<L> {
         sources: &[u32],
         goal: impl Fn(u32) -> bool,
     ) -> Option<Vec<Hop<L>>> {
+        self.path_past(graph, sources, goal, |_| false)
+    }
+
+    /// The same, where vertices that are `free` do not count for the length of a path.
+    pub(crate) fn path_past(
+        &mut self,
+        graph: &Digraph<L>,
+        sources: &[u32],
+        goal: impl Fn(u32) -> bool,
+        free: impl Fn(u32) -> bool,
+    ) -> Option<Vec<Hop<L>>> {
         self.round += 1;
         self.queue.clear();
         for &source in sources {
-            self.reach(source, None);
+            self.reach(source, None, &free);
         }
         while let Some(vertex) = self.queue.pop_front() {
             if goal(vertex) {
                 return Some(self.way_to(vertex));
             }
             for arc in graph.arcs_from(vertex) {
-                self.reach(arc.to, Some(Hop { from: vertex, to: arc.to, label: arc.label }));
+                let hop = Hop { from: vertex, to: arc.to, label: arc.label };
+                self.reach(arc.to, Some(hop), &free);
             }
         }
         None
     }
 
-    fn reach(&mut self, vertex: u32, by: Option<Hop<L>>) {
+    fn reach(&mut self, vertex: u32, by: Option<Hop<L>>, free: impl Fn(u32) -> bool) {
         let v = vertex as usize;
         if self.reached[v] != self.round {
             self.reached[v] = self.round;
             self.came_by[v] = by;
-            self.queue.push_back(vertex);
+            if free(vertex) {
+                self.queue.push_front(vertex);
+            } else {
+                self.queue.push_back(vertex);
+            }
         }
     }
 

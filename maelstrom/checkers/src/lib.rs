@@ -7,14 +7,17 @@
 
 mod analysis;
 mod availability;
+mod cases;
 mod changes;
 mod checks;
+mod clojure;
 mod counter;
 mod echo;
 mod element;
 mod figures;
 mod graph;
 pub mod history;
+mod interner;
 pub mod kafka;
 mod linearizable;
 mod panics;

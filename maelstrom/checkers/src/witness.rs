@@ -63,6 +63,25 @@ impl Names {
     }
 }
 
+/// A line of the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Point {
+    pub(crate) index: u64,
+    /// Nanoseconds since the start.
+    pub(crate) time: u64,
+}
+
+impl Point {
+    pub(crate) fn of(op: &Op) -> Self {
+        Self { index: op.index, time: op.time }
+    }
+}
+
+/// A time since the start in a sentence.
+pub(crate) fn seconds(nanos: u64) -> String {
+    format!("{:.3} s", nanos as f64 / 1e9)
+}
+
 /// An operation, as far as witnesses need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
@@ -78,7 +97,7 @@ impl Event {
 
     /// `op 17 at 1.234 s`: the index, and the time since the start
     pub(crate) fn at(&self) -> String {
-        format!("op {} at {:.3} s", self.index, self.time as f64 / 1e9)
+        format!("op {} at {}", self.index, seconds(self.time))
     }
 }
 

@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use super::evidence::Evidence;
 use super::names::{KeyId, MessageId};
 use super::record::{Event, EventId, Group};
-use super::report::{Anomaly, Case, KEPT, Report};
+use super::report::{Anomaly, KEPT, Report};
+use crate::cases::Case;
 use crate::history::OpType;
 
 /// A step from one message of a key to another, made by one operation or by two.
@@ -43,6 +44,18 @@ impl Step {
         (delta != 1).then_some(Step { key, from, to, delta })
     }
 
+    /// The odd steps within one event.
+    fn within<'a>(
+        evidence: &'a Evidence,
+        event: EventId,
+        group: Group<'a>,
+    ) -> impl Iterator<Item = Self> + 'a {
+        let pairs = group.messages.windows(2);
+        pairs.filter_map(move |pair| {
+            Step::odd(evidence, group.key, (event, pair[0]), (event, pair[1]))
+        })
+    }
+
     fn is_forwards(&self) -> bool {
         self.delta > 0
     }
@@ -52,58 +65,21 @@ impl Step {
     }
 }
 
-/// Reports `int-poll-skip` and `int-nonmonotonic-poll`.
-pub(super) fn internal_polls(evidence: &Evidence, report: &mut Report) {
-    let record = &evidence.record;
-    for (id, event) in record.events() {
-        for step in record.reads(event).flat_map(|group| odd_steps(evidence, id, group)) {
-            let anomaly = if step.is_forwards() {
-                Anomaly::IntPollSkip
-            } else {
-                Anomaly::IntNonmonotonicPoll
-            };
-            add(evidence, report, anomaly, step, "polled");
-        }
-    }
-}
-
-/// Reports `int-send-skip` and `int-nonmonotonic-send`.
-pub(super) fn internal_sends(evidence: &Evidence, report: &mut Report) {
-    let record = &evidence.record;
-    for (id, event) in record.events() {
-        for step in record.sends(event).flat_map(|group| odd_steps(evidence, id, group)) {
-            let anomaly = if step.is_forwards() {
-                Anomaly::IntSendSkip
-            } else {
-                Anomaly::IntNonmonotonicSend
-            };
-            add(evidence, report, anomaly, step, "sent");
-        }
-    }
-}
-
-fn odd_steps<'a>(
-    evidence: &'a Evidence,
-    event: EventId,
-    group: Group<'a>,
-) -> impl Iterator<Item = Step> + 'a {
-    group
-        .messages
-        .windows(2)
-        .filter_map(move |pair| Step::odd(evidence, group.key, (event, pair[0]), (event, pair[1])))
-}
-
-/// Reports `poll-skip` and `nonmonotonic-poll`.
-pub(super) fn external_polls(evidence: &Evidence, report: &mut Report) {
+/// Reports `int-poll-skip`, `int-nonmonotonic-poll`, `poll-skip` and `nonmonotonic-poll`.
+pub(super) fn polls(evidence: &Evidence, report: &mut Report) {
     let record = &evidence.record;
     let mut last = LastOf::default();
     for (id, event) in record.events() {
         last.assign(evidence, event);
         for group in record.reads(event) {
-            let Some(step) = last.step(evidence, id, event, group) else { continue };
-            let anomaly =
-                if step.is_forwards() { Anomaly::PollSkip } else { Anomaly::NonmonotonicPoll };
-            add(evidence, report, anomaly, step, "polled");
+            for step in Step::within(evidence, id, group) {
+                let (skip, back) = (Anomaly::IntPollSkip, Anomaly::IntNonmonotonicPoll);
+                add(evidence, report, if step.is_forwards() { skip } else { back }, step, "polled");
+            }
+            if let Some(step) = last.step(evidence, id, event, group) {
+                let (skip, back) = (Anomaly::PollSkip, Anomaly::NonmonotonicPoll);
+                add(evidence, report, if step.is_forwards() { skip } else { back }, step, "polled");
+            }
         }
         if event.kind == OpType::Ok {
             last.set(id, event, record.reads(event));
@@ -114,18 +90,23 @@ pub(super) fn external_polls(evidence: &Evidence, report: &mut Report) {
     }
 }
 
-/// Reports `nonmonotonic-send`. That others' messages come between two sends is as
-/// it should be.
-pub(super) fn external_sends(evidence: &Evidence, report: &mut Report) {
+/// Reports `int-send-skip`, `int-nonmonotonic-send` and `nonmonotonic-send`. That others'
+/// messages come between two operations that send is as it should be.
+pub(super) fn sends(evidence: &Evidence, report: &mut Report) {
     let record = &evidence.record;
     let mut last = LastOf::default();
-    for (id, event) in record.events().filter(|(_, event)| event.kind != OpType::Fail) {
+    for (id, event) in record.events() {
+        for step in record.sends(event).flat_map(|group| Step::within(evidence, id, group)) {
+            let (skip, back) = (Anomaly::IntSendSkip, Anomaly::IntNonmonotonicSend);
+            add(evidence, report, if step.is_forwards() { skip } else { back }, step, "sent");
+        }
+        if event.kind == OpType::Fail {
+            continue;
+        }
         last.assign(evidence, event);
-        for group in record.sends(event) {
-            let Some(step) = last.step(evidence, id, event, group) else { continue };
-            if !step.is_forwards() {
-                add(evidence, report, Anomaly::NonmonotonicSend, step, "sent");
-            }
+        let steps = record.sends(event).filter_map(|group| last.step(evidence, id, event, group));
+        for step in steps.filter(|step| !step.is_forwards()) {
+            add(evidence, report, Anomaly::NonmonotonicSend, step, "sent");
         }
         last.set(id, event, record.sends(event));
     }
@@ -177,29 +158,28 @@ impl LastOf {
 
 /// The further off, the worse.
 fn add(evidence: &Evidence, report: &mut Report, anomaly: Anomaly, step: Step, verb: &str) {
-    report.add(anomaly, step.delta.saturating_abs(), || Case {
-        err: err(evidence, &step),
-        text: text(evidence, &step, verb),
-        ops: [step.from.0, step.to.0].map(|event| evidence.op_index(event)).to_vec(),
+    report.add(anomaly, step.delta.saturating_abs(), || {
+        let ops = evidence.ops([step.from.0, step.to.0]);
+        Case::new(ops, text(evidence, &step, verb), detail(evidence, &step))
     });
 }
 
-fn err(evidence: &Evidence, step: &Step) -> Value {
-    let mut err = json!({
+fn detail(evidence: &Evidence, step: &Step) -> Value {
+    let mut detail = json!({
         "key": evidence.key(step.key),
         "values": [evidence.message_json(step.from.1), evidence.message_json(step.to.1)],
         "delta": step.delta,
     });
     if step.is_internal() {
-        err["op"] = evidence.op_json(step.to.0);
+        detail["op"] = evidence.op_json(step.to.0);
     } else {
-        err["ops"] = json!([evidence.op_json(step.from.0), evidence.op_json(step.to.0)]);
+        detail["ops"] = json!([evidence.op_json(step.from.0), evidence.op_json(step.to.0)]);
     }
     if step.is_forwards() {
         let skipped = skipped(evidence, step).into_iter().flatten().take(KEPT);
-        err["skipped"] = skipped.map(|message| evidence.message_json(message)).collect();
+        detail["skipped"] = skipped.map(|message| evidence.message_json(message)).collect();
     }
-    err
+    detail
 }
 
 /// The messages stepped over.

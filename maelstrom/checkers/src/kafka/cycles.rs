@@ -10,16 +10,16 @@
 //! Every component in which all operations depend on each other is one case, and a
 //! short circle in it is the witness.
 
-use std::collections::VecDeque;
-
 use serde_json::json;
 
-use super::evidence::{Evidence, seconds};
+use super::evidence::Evidence;
 use super::names::MessageId;
 use super::record::{Event, EventId, Record};
-use super::report::{Anomaly, Case, Report};
-use crate::graph::{Arc, Digraph};
+use super::report::{Anomaly, Report};
+use crate::cases::Case;
+use crate::graph::{Digraph, Search};
 use crate::history::OpType;
+use crate::witness::seconds;
 
 /// Reports `G1c` and `G1c-realtime`.
 pub(super) fn cycles(evidence: &Evidence, report: &mut Report) {
@@ -35,14 +35,14 @@ pub(super) fn cycles(evidence: &Evidence, report: &mut Report) {
     for vertex in reads_only.components().iter().flatten() {
         is_in_flow[*vertex as usize] = true;
     }
-    let mut witnesses = (Witnesses::new(record, &all), Witnesses::new(record, &reads_only));
+    let mut place = vec![0; all.len()];
     for component in &all.components() {
         let flow: Vec<u32> =
             component.iter().copied().filter(|v| is_in_flow[*v as usize]).collect();
         let (anomaly, cycle) = if flow.is_empty() {
-            (Anomaly::G1cRealtime, witnesses.0.shortest(component))
+            (Anomaly::G1cRealtime, shortest(record, &all, component, &mut place))
         } else {
-            (Anomaly::G1c, witnesses.1.shortest(&flow))
+            (Anomaly::G1c, shortest(record, &reads_only, &flow, &mut place))
         };
         let badness = -i64::try_from(cycle.len()).unwrap_or(i64::MAX);
         report.add(anomaly, badness, || cycle_case(evidence, &cycle, component.len()));
@@ -62,13 +62,11 @@ pub(super) fn emptiness(evidence: &Evidence, report: &mut Report) {
     let in_order = matches!((first_end, last_start), (Some(end), Some(start)) if end < start);
     if !in_order && completed().all(|(id, _)| read_from(record, id).next().is_none()) {
         report.set_entry(Anomaly::EmptyTransactionGraph, json!({ "count": 1, "errs": true }));
-        report.add(Anomaly::EmptyTransactionGraph, 0, || Case {
-            err: true.into(),
-            text: "No operation follows another or reads from it, so nothing was tested: not one send or \
-                   poll succeeded before the last began. See whether the nodes answer at all, and give the \
-                   test more time or a higher rate."
-                .to_owned(),
-            ops: Vec::new(),
+        let text = "No operation follows another or reads from it, so nothing was tested: not one send \
+                    or poll succeeded before the last began. See whether the nodes answer at all, and give \
+                    the test more time or a higher rate.";
+        report.add(Anomaly::EmptyTransactionGraph, 0, || {
+            Case::new(Vec::new(), text.to_owned(), true.into())
         });
     }
 }
@@ -138,101 +136,39 @@ fn dependencies(record: &Record) -> Digraph<()> {
     Digraph::plain(record.event_count() + ends.len(), edges)
 }
 
-/// Finds short circles.
-struct Witnesses<'a> {
-    record: &'a Record,
-    graph: &'a Digraph<()>,
-    /// By vertex, whether circles may go through it.
-    is_inside: Vec<bool>,
-    /// By vertex, from where it was reached first.
-    came_from: Vec<Option<u32>>,
-}
-
 /// How many operations of a component are tried as the beginning of a circle.
 const BEGINNINGS: usize = 32;
 
-impl<'a> Witnesses<'a> {
-    fn new(record: &'a Record, graph: &'a Digraph<()>) -> Self {
-        Witnesses {
-            record,
-            graph,
-            is_inside: vec![false; graph.len()],
-            came_from: vec![None; graph.len()],
-        }
-    }
-
-    /// A circle of operations in a component, the shortest through any of the
-    /// operations tried.
-    fn shortest(&mut self, component: &[u32]) -> Vec<EventId> {
-        let record = self.record;
-        let events = component.iter().filter(|v| self.is_event(**v));
-        // Every circle has a read that goes back; begin where it leads to.
-        let back = |v: &u32| {
-            let reader = EventId::from_index(*v as usize);
+/// A circle of operations in a component of a graph, the shortest through any of the
+/// operations tried. Acknowledgements on the way do not count.
+fn shortest(
+    record: &Record,
+    graph: &Digraph<()>,
+    component: &[u32],
+    place: &mut [u32],
+) -> Vec<EventId> {
+    let graph = graph.among(component, place);
+    let event = |v: u32| {
+        let index = component[v as usize] as usize;
+        (index < record.event_count()).then(|| EventId::from_index(index))
+    };
+    // Every circle has a read that goes back; begin where it leads to.
+    let is_reader = |v: &u32| {
+        event(*v).is_some_and(|reader| {
             read_from(record, reader).any(|(writer, _)| !follows(record, writer, reader))
-        };
-        let beginnings: Vec<u32> = events.copied().filter(back).take(BEGINNINGS).collect();
-        self.confine(component, true);
-        let circles = beginnings.into_iter().filter_map(|start| self.circle(start));
-        let shortest = circles.min_by_key(Vec::len).unwrap_or_default();
-        self.confine(component, false);
-        shortest
-    }
-
-    fn confine(&mut self, component: &[u32], is_inside: bool) {
-        for vertex in component {
-            self.is_inside[*vertex as usize] = is_inside;
-        }
-    }
-
-    /// A shortest circle through a vertex, counted in operations: acknowledgements on
-    /// the way cost nothing, so they go to the front of the queue.
-    fn circle(&mut self, start: u32) -> Option<Vec<EventId>> {
-        let graph = self.graph;
-        let mut queue = VecDeque::from([start]);
-        let mut reached = Vec::new();
-        let mut closed = false;
-        while let (false, Some(vertex)) = (closed, queue.pop_front()) {
-            for &Arc { to: target, .. } in graph.arcs_from(vertex) {
-                if !self.is_inside[target as usize] || self.came_from[target as usize].is_some() {
-                    continue;
-                }
-                self.came_from[target as usize] = Some(vertex);
-                reached.push(target);
-                closed |= target == start;
-                if self.is_event(target) {
-                    queue.push_back(target);
-                } else {
-                    queue.push_front(target);
-                }
-            }
-        }
-        let circle = closed.then(|| self.way_back(start));
-        for vertex in reached {
-            self.came_from[vertex as usize] = None;
-        }
-        circle
-    }
-
-    fn way_back(&self, start: u32) -> Vec<EventId> {
-        let mut circle = Vec::new();
-        let mut vertex = start;
-        while let Some(previous) = self.came_from[vertex as usize] {
-            if self.is_event(vertex) {
-                circle.push(EventId::from_index(vertex as usize));
-            }
-            vertex = previous;
-            if vertex == start {
-                break;
-            }
-        }
-        circle.reverse();
-        circle
-    }
-
-    fn is_event(&self, vertex: u32) -> bool {
-        (vertex as usize) < self.record.event_count()
-    }
+        })
+    };
+    let mut search = Search::new(graph.len());
+    let circle = |start: u32| -> Option<Vec<EventId>> {
+        let next: Vec<u32> = graph.arcs_from(start).iter().map(|arc| arc.to).collect();
+        let is_free = |v: u32| event(v).is_none();
+        let path = search.path_past(&graph, &next, |v| v == start, is_free)?;
+        let first = path.first().map(|hop| hop.from);
+        let vertices = first.into_iter().chain(path.into_iter().map(|hop| hop.to));
+        Some(vertices.filter_map(event).collect())
+    };
+    let beginnings = (0..graph.len() as u32).filter(is_reader).take(BEGINNINGS);
+    beginnings.filter_map(circle).min_by_key(Vec::len).unwrap_or_default()
 }
 
 fn cycle_case(evidence: &Evidence, cycle: &[EventId], size: usize) -> Case {
@@ -241,15 +177,13 @@ fn cycle_case(evidence: &Evidence, cycle: &[EventId], size: usize) -> Case {
         cycle.iter().zip(next).map(|(from, to)| step(evidence, *from, *to)).collect();
     let text: Vec<&str> = steps.iter().map(|(text, _)| text.as_str()).collect();
     let types: Vec<&str> = steps.iter().map(|(_, kind)| *kind).collect();
-    let ops: Vec<u64> = cycle.iter().map(|event| evidence.op_index(*event)).collect();
-    Case {
-        err: json!({ "cycle": ops, "steps": types, "scc-size": size }),
-        text: format!(
-            "Each of these operations must come before the next, in a circle: {}.",
-            text.join("; ")
-        ),
-        ops,
-    }
+    let ops = evidence.ops(cycle.iter().copied());
+    let detail = json!({ "cycle": ops, "steps": types, "scc-size": size });
+    let text = format!(
+        "Each of these operations must come before the next, in a circle: {}.",
+        text.join("; ")
+    );
+    Case::new(ops, text, detail)
 }
 
 /// Why one operation must come before another.
@@ -259,13 +193,8 @@ fn step(evidence: &Evidence, from: EventId, to: EventId) -> (String, &'static st
     match read_from(record, to).find(|(writer, _)| *writer == from) {
         Some((_, message)) => {
             let key = evidence.key(record.names.key_of(message));
-            (
-                format!(
-                    "{first} sent {} to key {key}, which {second} polled",
-                    evidence.message(message)
-                ),
-                "wr",
-            )
+            let message = evidence.message(message);
+            (format!("{first} sent {message} to key {key}, which {second} polled"), "wr")
         }
         None => {
             let begin = seconds(record.event(to).invoked.time);

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::names::{KeyId, MessageId};
 use super::order::Orders;
-use super::record::{EventId, Point, Record};
+use super::record::{EventId, Record};
+use crate::interner::Datum;
+use crate::witness::{Point, seconds};
 
 /// What checks are given.
 pub(super) struct Evidence {
@@ -23,6 +25,17 @@ impl Evidence {
         Evidence { record, orders, compatible }
     }
 
+    /// Several operations in a sentence.
+    pub(super) fn who(&self, events: &[EventId]) -> String {
+        let all: Vec<String> = events.iter().map(|event| self.op(*event)).collect();
+        all.join(" and ")
+    }
+
+    /// The indices of operations.
+    pub(super) fn ops(&self, events: impl IntoIterator<Item = EventId>) -> Vec<u64> {
+        events.into_iter().map(|event| self.op_index(event)).collect()
+    }
+
     /// An operation in a sentence: `op 9 (p1, 0.010 s)`.
     pub(super) fn op(&self, event: EventId) -> String {
         let event = self.record.event(event);
@@ -30,17 +43,14 @@ impl Evidence {
         format!("op {index} (p{}, {})", event.process, seconds(time))
     }
 
-    /// An operation's index in the history.
     pub(super) fn op_index(&self, event: EventId) -> u64 {
         self.record.event(event).witness().index
     }
 
-    /// An operation in results.
     pub(super) fn op_json(&self, event: EventId) -> Value {
         json!({ "op-index": self.op_index(event) })
     }
 
-    /// A key in results and sentences.
     pub(super) fn key(&self, key: KeyId) -> &str {
         self.record.names.name_of(key)
     }
@@ -54,7 +64,6 @@ impl Evidence {
         }
     }
 
-    /// A message in results.
     pub(super) fn message_json(&self, message: MessageId) -> Value {
         self.record.names.value_of(message).to_json()
     }
@@ -64,19 +73,12 @@ impl Evidence {
         &self,
         mut messages: impl ExactSizeIterator<Item = MessageId>,
     ) -> String {
-        let first: Vec<String> = messages
-            .by_ref()
-            .take(SHOWN)
-            .map(|message| self.record.names.value_of(message).to_string())
-            .collect();
+        let value = |message| self.record.names.value_of(message);
+        let first = messages.by_ref().take(SHOWN).map(value);
+        let first: Vec<String> = first.map(Datum::to_string).collect();
         match messages.len() {
             0 => first.join(", "),
             rest => format!("{} and {rest} more", first.join(", ")),
         }
     }
-}
-
-/// A time in a sentence.
-pub(super) fn seconds(nanos: u64) -> String {
-    format!("{:.3} s", nanos as f64 / 1e9)
 }

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::evidence::Evidence;
 use super::names::{KeyId, MessageId};
-use super::report::{Anomaly, Case, Report};
+use super::report::{Anomaly, Report};
+use crate::cases::Case;
 
 /// Reports `duplicate`: a message that stands at several offsets of its key.
 pub(super) fn duplicates(evidence: &Evidence, report: &mut Report) {
@@ -27,27 +28,20 @@ pub(super) fn duplicates(evidence: &Evidence, report: &mut Report) {
 fn duplicate(evidence: &Evidence, message: MessageId, offsets: &[i64]) -> Case {
     let record = &evidence.record;
     let key = evidence.key(record.names.key_of(message));
-    let (value, list) = (record.names.value_of(message), list(offsets));
+    let value = record.names.value_of(message);
+    let list: Vec<String> = offsets.iter().map(i64::to_string).collect();
     let facts = record.facts(message);
     let who: Vec<_> = [facts.writer, facts.reader].into_iter().flatten().collect();
-    let seen: Vec<String> = who.iter().map(|event| evidence.op(*event)).collect();
-    Case {
-        err: json!({
-            "key": key, "value": evidence.message_json(message),
-            "count": offsets.len(), "offsets": offsets,
-        }),
-        text: format!(
-            "Key {key}: message {value} stands at offsets {list}, though every message is sent once. \
-             See {}, and the polls after.",
-            seen.join(" and ")
-        ),
-        ops: who.into_iter().map(|event| evidence.op_index(event)).collect(),
-    }
-}
-
-fn list(offsets: &[i64]) -> String {
-    let all: Vec<String> = offsets.iter().map(i64::to_string).collect();
-    all.join(", ")
+    let text = format!(
+        "Key {key}: message {value} stands at offsets {}, though every message is sent once. \
+         See {}, and the polls after.",
+        list.join(", "),
+        evidence.who(&who)
+    );
+    let detail = json!({
+        "key": key, "value": value.to_json(), "count": offsets.len(), "offsets": offsets,
+    });
+    Case::new(evidence.ops(who), text, detail)
 }
 
 /// Reports `inconsistent-offsets`: an offset of a key that has several messages.
@@ -73,19 +67,14 @@ fn inconsistent_offset(
     let (key, offset) = (evidence.key(key), slot[0].0);
     let mut messages: Vec<MessageId> = slot.iter().map(|(_, message)| *message).collect();
     messages.sort_by_key(|message| record.names.value_of(*message));
-    let who: Vec<_> = messages
-        .iter()
-        .filter_map(|message| record.facts(*message).reader.or(record.facts(*message).writer))
-        .collect();
-    let seen: Vec<String> = who.iter().map(|event| evidence.op(*event)).collect();
+    let facts = messages.iter().map(|message| record.facts(*message));
+    let who: Vec<_> = facts.filter_map(|facts| facts.reader.or(facts.writer)).collect();
     let values: Vec<_> = messages.iter().map(|message| evidence.message_json(*message)).collect();
-    Case {
-        err: json!({ "key": key, "offset": offset, "index": index, "values": values }),
-        text: format!(
-            "Key {key}: offset {offset} holds different messages, {}, depending on who is asked: see {}.",
-            evidence.messages(messages.into_iter()),
-            seen.join(" and ")
-        ),
-        ops: who.into_iter().map(|event| evidence.op_index(event)).collect(),
-    }
+    let text = format!(
+        "Key {key}: offset {offset} holds different messages, {}, depending on who is asked: see {}.",
+        evidence.messages(messages.into_iter()),
+        evidence.who(&who)
+    );
+    let detail = json!({ "key": key, "offset": offset, "index": index, "values": values });
+    Case::new(evidence.ops(who), text, detail)
 }

@@ -8,12 +8,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::evidence::{Evidence, seconds};
+use super::evidence::Evidence;
 use super::names::{KeyId, MessageId};
 use super::order::Log;
 use super::record::{EventId, Record};
-use super::report::{Anomaly, Case, KEPT, Report};
+use super::report::{Anomaly, KEPT, Report};
+use crate::cases::Case;
 use crate::history::OpType;
+use crate::witness::seconds;
 
 /// Reports `lost-write`: a message known to be in the log, at or before the
 /// furthest index that a completed poll reached, that no completed poll returned.
@@ -100,24 +102,22 @@ fn lost_write(
     let record = &evidence.record;
     let key = evidence.key(record.names.key_of(message));
     let writer = record.facts(message).writer;
-    let sender =
-        writer.map_or_else(String::new, |writer| format!(", sent by {},", evidence.op(writer)));
-    let further = reader.map_or_else(String::new, |reader| {
-        format!(", though {} polled a message further on", evidence.op(reader))
+    let sender = writer.map(|writer| format!(", sent by {},", evidence.op(writer)));
+    let further = reader
+        .map(|reader| format!(", though {} polled a message further on", evidence.op(reader)));
+    let text = format!(
+        "Key {key}: {}{} was lost: no poll ever returned it{}.",
+        evidence.message(message),
+        sender.unwrap_or_default(),
+        further.unwrap_or_default()
+    );
+    let detail = json!({
+        "key": key, "value": evidence.message_json(message),
+        "index": first, "max-read-index": bound,
+        "writer": writer.map(|writer| evidence.op_json(writer)),
+        "max-read": reader.map(|reader| evidence.op_json(reader)),
     });
-    Case {
-        err: json!({
-            "key": key, "value": evidence.message_json(message),
-            "index": first, "max-read-index": bound,
-            "writer": writer.map(|writer| evidence.op_json(writer)),
-            "max-read": reader.map(|reader| evidence.op_json(reader)),
-        }),
-        text: format!(
-            "Key {key}: {}{sender} was lost: no poll ever returned it{further}.",
-            evidence.message(message)
-        ),
-        ops: [writer, reader].into_iter().flatten().map(|event| evidence.op_index(event)).collect(),
-    }
+    Case::new(evidence.ops([writer, reader].into_iter().flatten()), text, detail)
 }
 
 /// Reports `unseen`: acknowledged messages that no completed poll returned.
@@ -164,23 +164,18 @@ fn unseen_of_key(evidence: &Evidence, key: KeyId, messages: &[MessageId]) -> Cas
     let record = &evidence.record;
     let writers = messages.iter().filter_map(|message| record.facts(*message).writer);
     let writers: Vec<EventId> = writers.take(KEPT).collect();
-    let first = writers
-        .first()
-        .map_or_else(String::new, |writer| format!(", the first by {}", evidence.op(*writer)));
-    Case {
-        err: Value::Null,
-        text: format!(
-            "Key {}: no poll ever returned {} that had been acknowledged{first}: {}.",
-            evidence.key(key),
-            if messages.len() == 1 {
-                "a message".to_owned()
-            } else {
-                format!("{} messages", messages.len())
-            },
-            evidence.messages(messages.iter().copied()),
-        ),
-        ops: writers.into_iter().map(|writer| evidence.op_index(writer)).collect(),
-    }
+    let first = writers.first().map(|writer| format!(", the first by {}", evidence.op(*writer)));
+    let what = match messages.len() {
+        1 => "a message".to_owned(),
+        count => format!("{count} messages"),
+    };
+    let text = format!(
+        "Key {}: no poll ever returned {what} that had been acknowledged{}: {}.",
+        evidence.key(key),
+        first.unwrap_or_default(),
+        evidence.messages(messages.iter().copied()),
+    );
+    Case::new(evidence.ops(writers), text, Value::Null)
 }
 
 /// What `last`, the last completed operation, read of a key that no completed
@@ -210,16 +205,13 @@ fn unacknowledged_of_key(
     last: EventId,
 ) -> Case {
     let time = seconds(evidence.record.event(last).witness().time);
-    Case {
-        err: Value::Null,
-        text: format!(
-            "Key {}: the last completed operation, {}, is the first to return anything of this key, \
-             and no send to it was acknowledged by then ({time}): {}. The original counts that as unseen; \
-             a longer run tells more.",
-            evidence.key(key),
-            evidence.op(last),
-            evidence.messages(messages.iter().copied()),
-        ),
-        ops: vec![evidence.op_index(last)],
-    }
+    let text = format!(
+        "Key {}: the last completed operation, {}, is the first to return anything of this key, \
+         and no send to it was acknowledged by then ({time}): {}. The original counts that as unseen; \
+         a longer run tells more.",
+        evidence.key(key),
+        evidence.op(last),
+        evidence.messages(messages.iter().copied()),
+    );
+    Case::new(vec![evidence.op_index(last)], text, Value::Null)
 }

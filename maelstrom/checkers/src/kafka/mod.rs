@@ -27,7 +27,6 @@
 //! `no-writer-of-value`, a value that makes no sense as `malformed-value`, and a
 //! poll with an empty list for a key is fine, but worth a warning.
 
-mod clojure;
 mod contiguity;
 mod cycles;
 mod decode;
@@ -42,15 +41,17 @@ mod record;
 mod report;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use self::decode::{Batch, MicroOp};
 use self::evidence::Evidence;
 use self::lag::{NOTHING, RealtimeLag};
-use self::record::{Header, Point, Record};
-use self::report::{Anomaly, Case, KEPT, Report};
+use self::record::{Event, Record};
+use self::report::{Anomaly, KEPT, Report};
 use super::{Checker, Finding, Outcome};
+use crate::cases::Case;
 use crate::history::{Op, OpType, Process};
+use crate::witness::{Point, seconds};
 
 /// The checker of the kafka workload. With `compatible` it finds what the original
 /// finds where an offset has several messages, or a poll an empty list.
@@ -83,16 +84,12 @@ impl Checker for KafkaChecker {
             return;
         }
         let invocation = self.open.remove(&process);
-        let header = Header {
-            process,
-            kind: op.kind,
-            invoked: point(invocation.as_ref().unwrap_or(op)),
-            completed: Some(point(op)),
-        };
-        if let Err(error) = self.take(header, op) {
+        let invoked = Point::of(invocation.as_ref().unwrap_or(op));
+        let event = Event::new(process, op.kind, invoked, Some(Point::of(op)));
+        if let Err(error) = self.take(&event, op) {
             self.add_malformed(op, &error);
             if let Some(invocation) = invocation {
-                self.take_unknown(header, &invocation);
+                self.take_unknown(event, &invocation);
             }
         }
     }
@@ -107,10 +104,10 @@ impl Checker for KafkaChecker {
         if self.has_operations {
             cycles::emptiness(&evidence, &mut report);
         }
-        report.outcome([
-            ("worst-realtime-lag", self.lag.worst(&evidence.record.names)),
-            ("info-txn-causes", json!(self.causes.list)),
-        ])
+        report.outcome(Map::from_iter([
+            ("worst-realtime-lag".to_owned(), self.lag.worst(&evidence.record.names)),
+            ("info-txn-causes".to_owned(), json!(self.causes.list)),
+        ]))
     }
 }
 
@@ -123,58 +120,56 @@ fn check(evidence: &Evidence, report: &mut Report) {
     reads::precommitted(evidence, report);
     lost::lost_writes(evidence, report);
     lost::unseen(evidence, report);
-    contiguity::internal_polls(evidence, report);
-    contiguity::internal_sends(evidence, report);
-    contiguity::external_polls(evidence, report);
-    contiguity::external_sends(evidence, report);
+    contiguity::polls(evidence, report);
+    contiguity::sends(evidence, report);
     cycles::cycles(evidence, report);
 }
 
 impl KafkaChecker {
     /// Takes a completed operation.
-    fn take(&mut self, header: Header, op: &Op) -> serde_json::Result<()> {
+    fn take(&mut self, event: &Event, op: &Op) -> serde_json::Result<()> {
         match &*op.f {
-            "send" | "poll" | "txn" => self.transfer(header, op),
-            "assign" => self.assign(header, op),
+            "send" | "poll" | "txn" => self.transfer(event, op),
+            "assign" => self.assign(event, op),
             // A crash ends a process: what follows has another number.
             _ => Ok(()),
         }
     }
 
-    fn assign(&mut self, header: Header, op: &Op) -> serde_json::Result<()> {
+    fn assign(&mut self, event: &Event, op: &Op) -> serde_json::Result<()> {
         let names = decode::assigned(op)?;
-        let keys = self.record.assign(header, names.iter().map(|name| &**name));
-        if header.kind == OpType::Ok {
-            self.lag.assign(header.process, keys);
+        let keys = self.record.assign(event.clone(), names.iter().map(|name| &**name));
+        if event.kind == OpType::Ok {
+            self.lag.assign(event.process, keys);
         }
         Ok(())
     }
 
-    fn transfer(&mut self, header: Header, op: &Op) -> serde_json::Result<()> {
+    fn transfer(&mut self, event: &Event, op: &Op) -> serde_json::Result<()> {
         let micro_ops = decode::micro_ops(op)?;
-        self.record.transfer(header, &micro_ops);
-        if header.kind == OpType::Info {
+        self.record.transfer(event.clone(), &micro_ops);
+        if event.kind == OpType::Info {
             self.causes.add(op);
         }
         self.warn_of_empty_list(op, &micro_ops);
-        self.note_offsets(header, op, &micro_ops);
+        self.note_offsets(event, op, &micro_ops);
         Ok(())
     }
 
     /// The lag needs offsets while they go by, the record forgets most of them.
-    fn note_offsets(&mut self, header: Header, op: &Op, micro_ops: &[MicroOp<'_>]) {
-        let is_poll = header.kind == OpType::Ok && op.f != "send";
+    fn note_offsets(&mut self, event: &Event, op: &Op, micro_ops: &[MicroOp<'_>]) {
+        let is_poll = event.kind == OpType::Ok && op.f != "send";
         for (name, offset) in micro_ops.iter().flat_map(furthest) {
             let key = self.record.key(name);
-            if header.kind != OpType::Fail {
+            if event.kind != OpType::Fail {
                 self.lag.know(key, offset, op.time);
             }
             if is_poll {
-                self.lag.advance(header.process, key, offset);
+                self.lag.advance(event.process, key, offset);
             }
         }
         if is_poll {
-            self.lag.measure(header.process, header.invoked.time);
+            self.lag.measure(event.process, event.invoked.time);
         }
     }
 
@@ -182,18 +177,17 @@ impl KafkaChecker {
     fn take_open(&mut self, invocations: impl IntoIterator<Item = Op>) {
         for op in invocations {
             let Process::Client(process) = op.process else { continue };
-            let header =
-                Header { process, kind: OpType::Info, invoked: point(&op), completed: None };
-            self.take_unknown(header, &op);
+            self.take_unknown(Event::new(process, OpType::Info, Point::of(&op), None), &op);
         }
     }
 
     /// Takes an invocation whose outcome tells nothing.
-    fn take_unknown(&mut self, header: Header, invocation: &Op) {
+    fn take_unknown(&mut self, mut event: Event, invocation: &Op) {
+        event.kind = OpType::Info;
         if matches!(&*invocation.f, "send" | "poll" | "txn") {
             match decode::micro_ops(invocation) {
                 Ok(micro_ops) => {
-                    self.record.transfer(Header { kind: OpType::Info, ..header }, &micro_ops);
+                    self.record.transfer(event, &micro_ops);
                 }
                 Err(error) => self.add_malformed(invocation, &error),
             }
@@ -201,17 +195,17 @@ impl KafkaChecker {
     }
 
     fn add_malformed(&mut self, op: &Op, error: &serde_json::Error) {
-        self.report.add(Anomaly::MalformedValue, 0, || Case {
-            err: json!({ "op": { "op-index": op.index }, "error": error.to_string() }),
-            text: format!(
-                "Op {} ({}, {}): the value of this {} cannot be read: {error}. Offsets are integers, a poll's \
-                 messages are lists of [offset, message] by key.",
+        self.report.add(Anomaly::MalformedValue, 0, || {
+            let text = format!(
+                "Op {} ({}, {}): the value of this {} cannot be read: {error}. Offsets are integers, a \
+                 poll's messages are lists of [offset, message] by key.",
                 op.index,
                 op.process,
-                evidence::seconds(op.time),
+                seconds(op.time),
                 op.f,
-            ),
-            ops: vec![op.index],
+            );
+            let detail = json!({ "op": { "op-index": op.index }, "error": error.to_string() });
+            Case::new(vec![op.index], text, detail)
         });
     }
 
@@ -254,10 +248,6 @@ fn furthest<'a>(micro_op: &'a MicroOp<'_>) -> Vec<(&'a str, i64)> {
             })
             .collect(),
     }
-}
-
-fn point(op: &Op) -> Point {
-    Point { index: op.index, time: op.time }
 }
 
 /// Why operations became indeterminate: the first few different reasons.

@@ -1,17 +1,9 @@
-//! Keys and messages as small numbers.
-//!
-//! A message is known by its key and its JSON value: what is equal as JSON has
-//! one number, however it was spelt (`"A"` and `"\u0041"`, `{"a":1,"b":2}` and
-//! `{"b":2, "a":1}`). An integer is never equal to a float: `1` and `1.0` are two
-//! messages. Integers of any length are kept digit by digit.
+//! Keys and messages as small numbers. A message is known by its key and its value.
 
-use std::fmt;
-use std::sync::Arc;
-
-use maelstrom::protocol::json::{Fractions, canonical};
 use rustc_hash::FxHashMap;
-use serde_json::Value;
 use serde_json::value::RawValue;
+
+use crate::interner::{Datum, Interner};
 
 /// A key, numbered in the order of first appearance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,52 +14,14 @@ pub(super) struct KeyId(u32);
 pub(super) struct MessageId(u32);
 
 impl KeyId {
-    /// For indexing tables by key.
     pub(super) fn index(self) -> usize {
         self.0 as usize
     }
 }
 
 impl MessageId {
-    /// For indexing tables by message.
     pub(super) fn index(self) -> usize {
         self.0 as usize
-    }
-}
-
-/// What was sent. Integers are what workloads send, so they are kept without an
-/// allocation; anything else is its canonical JSON text.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Message {
-    Integer(i64),
-    Other(Arc<str>),
-}
-
-impl Message {
-    fn parse(raw: &RawValue) -> Self {
-        match raw.get().parse() {
-            Ok(integer) => Message::Integer(integer),
-            Err(_) => Message::Other(canonical(raw.get(), Fractions::Doubles).into()),
-        }
-    }
-
-    /// As it stands in results. What `Value` cannot hold is given as text.
-    pub(super) fn to_json(&self) -> Value {
-        match self {
-            Message::Integer(integer) => (*integer).into(),
-            Message::Other(text) => {
-                serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_string()))
-            }
-        }
-    }
-}
-
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Message::Integer(integer) => integer.fmt(f),
-            Message::Other(text) => f.write_str(text),
-        }
     }
 }
 
@@ -76,18 +30,19 @@ impl fmt::Display for Message {
 pub(super) struct Names {
     keys: Vec<Key>,
     keys_by_name: FxHashMap<Box<str>, KeyId>,
-    messages: Vec<(KeyId, Message)>,
+    /// Of each message its key, and its value's number among those of the key.
+    messages: Vec<(KeyId, u32)>,
 }
 
 #[derive(Default)]
 struct Key {
     name: Box<str>,
-    integers: FxHashMap<i64, MessageId>,
-    others: FxHashMap<Arc<str>, MessageId>,
+    values: Interner,
+    /// By number of the value.
+    messages: Vec<MessageId>,
 }
 
 impl Names {
-    /// The number of a key.
     pub(super) fn key(&mut self, name: &str) -> KeyId {
         if let Some(&key) = self.keys_by_name.get(name) {
             return key;
@@ -98,19 +53,14 @@ impl Names {
         key
     }
 
-    /// The number of a message.
     pub(super) fn message(&mut self, key: KeyId, raw: &RawValue) -> MessageId {
-        let next = MessageId(number(self.messages.len()));
-        let message = Message::parse(raw);
-        let known = &mut self.keys[key.index()];
-        let id = match &message {
-            Message::Integer(integer) => *known.integers.entry(*integer).or_insert(next),
-            Message::Other(text) => *known.others.entry(text.clone()).or_insert(next),
-        };
-        if id == next {
-            self.messages.push((key, message));
+        let Key { values, messages, .. } = &mut self.keys[key.index()];
+        let value = values.number(raw.get());
+        if value as usize == messages.len() {
+            messages.push(MessageId(number(self.messages.len())));
+            self.messages.push((key, value));
         }
-        id
+        messages[value as usize]
     }
 
     /// All keys, in the order of first appearance.
@@ -118,7 +68,6 @@ impl Names {
         (0..number(self.keys.len())).map(KeyId)
     }
 
-    /// How many keys there are.
     pub(super) fn key_count(&self) -> usize {
         self.keys.len()
     }
@@ -128,19 +77,17 @@ impl Names {
         (0..number(self.messages.len())).map(MessageId)
     }
 
-    /// The name of a key.
     pub(super) fn name_of(&self, key: KeyId) -> &str {
         &self.keys[key.index()].name
     }
 
-    /// The key that a message belongs to.
     pub(super) fn key_of(&self, message: MessageId) -> KeyId {
         self.messages[message.index()].0
     }
 
-    /// The message itself.
-    pub(super) fn value_of(&self, message: MessageId) -> &Message {
-        &self.messages[message.index()].1
+    pub(super) fn value_of(&self, message: MessageId) -> &Datum {
+        let (key, value) = self.messages[message.index()];
+        self.keys[key.index()].values.value(value)
     }
 }
 
@@ -151,23 +98,6 @@ fn number(length: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn same(a: &str, b: &str) -> bool {
-        let mut names = Names::default();
-        let key = names.key("k");
-        let [a, b] = [a, b].map(|text| RawValue::from_string(text.to_owned()).unwrap());
-        names.message(key, &a) == names.message(key, &b)
-    }
-
-    #[test]
-    fn values_equal_as_json_are_one_message_however_spelt() {
-        assert!(same("1", "1"));
-        assert!(same(r#""A""#, r#""\u0041""#));
-        assert!(same(r#"{"a":1,"b":[1, 2]}"#, r#"{ "b":[1,2], "a":1 }"#));
-        assert!(same("1.50", "15e-1"));
-        assert!(!same("1", "1.0"));
-        assert!(!same("12345678901234567890123", "12345678901234567890124"));
-    }
 
     #[test]
     fn the_same_value_under_two_keys_is_two_messages() {

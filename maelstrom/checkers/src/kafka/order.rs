@@ -9,9 +9,10 @@
 //! place of the others: the first in the order of a Clojure hash set. With
 //! `compatible` it is the same one here. Nor does the original know offsets below 0.
 
-use super::clojure;
 use super::names::{KeyId, MessageId};
 use super::record::Record;
+use crate::clojure;
+use crate::interner::Datum;
 
 /// The logs of all keys.
 pub(super) struct Orders {
@@ -59,7 +60,6 @@ impl Orders {
         Orders { logs, index }
     }
 
-    /// A key's log.
     pub(super) fn log(&self, key: KeyId) -> &Log {
         &self.logs[key.index()]
     }
@@ -80,10 +80,13 @@ impl Orders {
 
 impl Log {
     fn sort_as_the_original(&mut self, record: &Record) {
+        // Anything but an integer comes last.
+        let rank = |message: MessageId| match record.names.value_of(message) {
+            Datum::Integer(integer) => clojure::integer_rank(*integer),
+            Datum::Json(_) => u64::MAX,
+        };
         self.entries.retain(|(offset, _)| *offset >= 0);
-        self.entries.sort_by_cached_key(|&(offset, message)| {
-            (offset, clojure::place_in_a_set(record.names.value_of(message)), message)
-        });
+        self.entries.sort_by_cached_key(|&(offset, message)| (offset, rank(message), message));
     }
 
     fn note_starts(&mut self) {

@@ -6,7 +6,8 @@ use serde_json::json;
 use super::evidence::Evidence;
 use super::names::MessageId;
 use super::record::{Event, EventId};
-use super::report::{Anomaly, Case, Report};
+use super::report::{Anomaly, Report};
+use crate::cases::Case;
 use crate::history::OpType;
 
 /// Reports `G1a`, aborted read (Adya, Generalized Isolation Levels, section 4.2):
@@ -27,20 +28,18 @@ fn aborted_read(evidence: &Evidence, reader: EventId, message: MessageId) -> Cas
     let key = evidence.key(record.names.key_of(message));
     let writer = record.facts(message).writer;
     let sender = writer.map_or_else(|| "a send".to_owned(), |writer| evidence.op(writer));
-    Case {
-        err: json!({
-            "key": key, "value": evidence.message_json(message),
-            "writer": writer.map(|writer| evidence.op_json(writer)),
-            "reader": evidence.op_json(reader),
-        }),
-        text: format!(
-            "Key {key}: {} was polled by {}, but {sender} was told that sending it had failed. \
-             Answer with an indefinite error where the message may have been stored.",
-            evidence.message(message),
-            evidence.op(reader),
-        ),
-        ops: writer.into_iter().chain([reader]).map(|event| evidence.op_index(event)).collect(),
-    }
+    let text = format!(
+        "Key {key}: {} was polled by {}, but {sender} was told that sending it had failed. \
+         Answer with an indefinite error where the message may have been stored.",
+        evidence.message(message),
+        evidence.op(reader),
+    );
+    let detail = json!({
+        "key": key, "value": evidence.message_json(message),
+        "writer": writer.map(|writer| evidence.op_json(writer)),
+        "reader": evidence.op_json(reader),
+    });
+    Case::new(evidence.ops(writer.into_iter().chain([reader])), text, detail)
 }
 
 /// Reports `no-writer-of-value`: a message was polled that nobody ever sent.
@@ -51,18 +50,15 @@ pub(super) fn unwritten(evidence: &Evidence, report: &mut Report) {
         if let (None, Some(reader)) = (facts.writer, facts.reader) {
             report.add(Anomaly::NoWriterOfValue, 0, || {
                 let key = evidence.key(record.names.key_of(message));
-                Case {
-                    err: json!({
-                        "key": key, "value": evidence.message_json(message),
-                        "reader": evidence.op_json(reader),
-                    }),
-                    text: format!(
-                        "Key {key}: {} was polled by {}, but nobody ever sent it to that key.",
-                        evidence.message(message),
-                        evidence.op(reader),
-                    ),
-                    ops: vec![evidence.op_index(reader)],
-                }
+                let (text, by) = (evidence.message(message), evidence.op(reader));
+                let detail = json!({
+                    "key": key, "value": evidence.message_json(message),
+                    "reader": evidence.op_json(reader),
+                });
+                let text = format!(
+                    "Key {key}: {text} was polled by {by}, but nobody ever sent it to that key."
+                );
+                Case::new(vec![evidence.op_index(reader)], text, detail)
             });
         }
     }
@@ -73,18 +69,16 @@ pub(super) fn unwritten(evidence: &Evidence, report: &mut Report) {
 pub(super) fn precommitted(evidence: &Evidence, report: &mut Report) {
     for (id, event) in evidence.record.events() {
         for (message, key) in own_reads(evidence, event) {
-            report.add(Anomaly::PrecommittedRead, 0, || Case {
-                err: json!({
-                    "key": key, "value": evidence.message_json(message),
-                    "op": evidence.op_json(id),
-                }),
-                text: format!(
+            report.add(Anomaly::PrecommittedRead, 0, || {
+                let (value, op) = (evidence.message_json(message), evidence.op_json(id));
+                let text = format!(
                     "Key {key}: {} polled {}, which it had itself sent; until an operation ends \
                      nobody may see what it sends.",
                     evidence.op(id),
                     evidence.message(message),
-                ),
-                ops: vec![evidence.op_index(id)],
+                );
+                let detail = json!({ "key": key, "value": value, "op": op });
+                Case::new(vec![evidence.op_index(id)], text, detail)
             });
         }
     }

@@ -12,23 +12,21 @@ use std::ops::Range;
 use super::decode::MicroOp;
 use super::names::{KeyId, MessageId, Names};
 use crate::history::OpType;
+use crate::witness::Point;
 
 /// An event, counted from 0 in the order of completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct EventId(u32);
 
 impl EventId {
-    /// For indexing tables by event.
     pub(super) fn index(self) -> usize {
         self.0 as usize
     }
 
-    /// For graphs of events.
     pub(super) fn number(self) -> u32 {
         self.0
     }
 
-    /// The event of an index of such a table.
     pub(super) fn from_index(index: usize) -> Self {
         EventId(
             u32::try_from(index)
@@ -37,17 +35,8 @@ impl EventId {
     }
 }
 
-/// A line of the history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Point {
-    /// The line's index.
-    pub(super) index: u64,
-    /// Nanoseconds since the start.
-    pub(super) time: u64,
-}
-
-/// One operation of a client.
-#[derive(Debug)]
+/// One operation of a client. The ranges are filled in by the [`Record`].
+#[derive(Clone, Debug)]
 pub(super) struct Event {
     pub(super) process: u64,
     /// How it ended; `Info` as well if it did not.
@@ -55,18 +44,24 @@ pub(super) struct Event {
     pub(super) invoked: Point,
     /// `None` if the history ends first.
     pub(super) completed: Option<Point>,
-    action: Action,
-}
-
-#[derive(Debug)]
-enum Action {
-    /// `send`, `poll` or `txn`: groups of messages.
-    Transfer { sends: Range<usize>, reads: Range<usize> },
-    /// `assign`: the keys polled from now on.
-    Assign { keys: Range<usize> },
+    /// The groups of messages that it sent and read.
+    sends: Range<usize>,
+    reads: Range<usize>,
+    /// Of an `assign`, the keys polled from now on.
+    assigned: Option<Range<usize>>,
 }
 
 impl Event {
+    pub(super) fn new(
+        process: u64,
+        kind: OpType,
+        invoked: Point,
+        completed: Option<Point>,
+    ) -> Self {
+        let (sends, reads, assigned) = (0..0, 0..0, None);
+        Self { process, kind, invoked, completed, sends, reads, assigned }
+    }
+
     /// The line that people are pointed to.
     pub(super) fn witness(&self) -> Point {
         self.completed.unwrap_or(self.invoked)
@@ -74,7 +69,7 @@ impl Event {
 
     /// Whether it is a `send`, `poll` or `txn`.
     pub(super) fn is_transfer(&self) -> bool {
-        matches!(self.action, Action::Transfer { .. })
+        self.assigned.is_none()
     }
 }
 
@@ -124,20 +119,11 @@ pub(super) struct Record {
     read: Vec<(KeyId, MessageId)>,
 }
 
-/// Who did something, when, and how it ended.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Header {
-    pub(super) process: u64,
-    pub(super) kind: OpType,
-    pub(super) invoked: Point,
-    pub(super) completed: Option<Point>,
-}
-
 impl Record {
     /// Adds an `assign`.
     pub(super) fn assign<'a>(
         &mut self,
-        header: Header,
+        event: Event,
         keys: impl IntoIterator<Item = &'a str>,
     ) -> &[KeyId] {
         let start = self.assigned.len();
@@ -145,50 +131,42 @@ impl Record {
             let key = self.key(name);
             self.assigned.push(key);
         }
-        let keys = start..self.assigned.len();
-        self.push(header, Action::Assign { keys: keys.clone() });
-        &self.assigned[keys]
+        self.events.push(Event { assigned: Some(start..self.assigned.len()), ..event });
+        &self.assigned[start..]
     }
 
     /// Adds a `send`, `poll` or `txn`.
-    pub(super) fn transfer(&mut self, header: Header, micro_ops: &[MicroOp<'_>]) {
-        let event = EventId::from_index(self.events.len());
+    pub(super) fn transfer(&mut self, event: Event, micro_ops: &[MicroOp<'_>]) {
+        let (id, kind) = (EventId::from_index(self.events.len()), event.kind);
         for micro_op in micro_ops {
             match micro_op {
                 MicroOp::Send { key, offset, message } => {
-                    let key = self.key(key);
-                    self.mention(key, event, header.kind);
+                    let key = self.mention(key, id, kind);
                     let message = self.names.message(key, message);
-                    self.note_send(event, header.kind, message, *offset);
+                    self.note_send(id, kind, message, *offset);
                     self.sent.push((key, message));
                 }
                 MicroOp::Poll { batches } => {
                     for batch in batches {
-                        let key = self.key(&batch.key);
-                        self.mention(key, event, header.kind);
+                        let key = self.mention(&batch.key, id, kind);
                         if batch.pairs.is_empty() {
-                            self.empty.push((event, key));
+                            self.empty.push((id, key));
                         }
                         for (offset, message) in &batch.pairs {
                             let message = self.names.message(key, message);
-                            self.note_read(event, header.kind, message, *offset);
+                            self.note_read(id, kind, message, *offset);
                             self.read.push((key, message));
                         }
                     }
                 }
             }
         }
-        if header.kind == OpType::Ok {
-            self.last_ok = Some(event);
+        if kind == OpType::Ok {
+            self.last_ok = Some(id);
         }
         let sends = group(&mut self.sent, &mut self.groups, &mut self.messages);
         let reads = group(&mut self.read, &mut self.groups, &mut self.messages);
-        self.push(header, Action::Transfer { sends, reads });
-    }
-
-    fn push(&mut self, header: Header, action: Action) {
-        let Header { process, kind, invoked, completed } = header;
-        self.events.push(Event { process, kind, invoked, completed, action });
+        self.events.push(Event { sends, reads, ..event });
     }
 
     /// The number of a key, for whom there is then a row in every table.
@@ -198,10 +176,12 @@ impl Record {
         key
     }
 
-    fn mention(&mut self, key: KeyId, event: EventId, kind: OpType) {
+    fn mention(&mut self, name: &str, event: EventId, kind: OpType) -> KeyId {
+        let key = self.key(name);
         if kind == OpType::Ok {
             self.first_mention[key.index()].get_or_insert(event);
         }
+        key
     }
 
     fn note_send(&mut self, event: EventId, kind: OpType, message: MessageId, offset: Option<i64>) {
@@ -242,30 +222,22 @@ impl Record {
         self.events.iter().enumerate().map(|(index, event)| (EventId::from_index(index), event))
     }
 
-    /// One event.
     pub(super) fn event(&self, event: EventId) -> &Event {
         &self.events[event.index()]
     }
 
-    /// How many events there are.
     pub(super) fn event_count(&self) -> usize {
         self.events.len()
     }
 
     /// What an event sent, by key.
     pub(super) fn sends(&self, event: &Event) -> impl Iterator<Item = Group<'_>> + use<'_> {
-        match &event.action {
-            Action::Transfer { sends, .. } => self.groups_in(sends.clone()),
-            Action::Assign { .. } => self.groups_in(0..0),
-        }
+        self.groups_in(event.sends.clone())
     }
 
     /// What an event read, by key.
     pub(super) fn reads(&self, event: &Event) -> impl Iterator<Item = Group<'_>> + use<'_> {
-        match &event.action {
-            Action::Transfer { reads, .. } => self.groups_in(reads.clone()),
-            Action::Assign { .. } => self.groups_in(0..0),
-        }
+        self.groups_in(event.reads.clone())
     }
 
     fn groups_in(&self, range: Range<usize>) -> impl Iterator<Item = Group<'_>> + use<'_> {
@@ -284,13 +256,9 @@ impl Record {
 
     /// The keys that an event assigned, if it was that kind of event.
     pub(super) fn assigned(&self, event: &Event) -> Option<&[KeyId]> {
-        match &event.action {
-            Action::Assign { keys } => Some(&self.assigned[keys.clone()]),
-            Action::Transfer { .. } => None,
-        }
+        event.assigned.as_ref().map(|keys| &self.assigned[keys.clone()])
     }
 
-    /// What is known of a message.
     pub(super) fn facts(&self, message: MessageId) -> &Facts {
         &self.facts[message.index()]
     }
@@ -305,7 +273,6 @@ impl Record {
         self.first_mention[key.index()]
     }
 
-    /// The last completed transfer.
     pub(super) fn last_ok(&self) -> Option<EventId> {
         self.last_ok
     }
@@ -339,9 +306,8 @@ mod tests {
             r#"{{"index":1,"time":1,"type":"{kind}","process":0,"f":"txn","value":{value}}}"#
         );
         let op: Op = serde_json::from_str(&line).unwrap();
-        let at = Point { index: 1, time: 1 };
-        let header = Header { process: 0, kind: op.kind, invoked: at, completed: Some(at) };
-        record.transfer(header, &decode::micro_ops(&op).unwrap());
+        let event = Event::new(0, op.kind, Point::of(&op), Some(Point::of(&op)));
+        record.transfer(event, &decode::micro_ops(&op).unwrap());
     }
 
     #[test]

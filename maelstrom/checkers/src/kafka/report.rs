@@ -6,23 +6,29 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::cases::{Case, Cases};
 use crate::{Finding, Outcome, Validity};
 
-/// The kinds of anomaly, by the names in the original's results.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The kinds of anomaly, in the order of their names in the original's results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Anomaly {
+    /// A refused message was read.
+    #[serde(rename = "G1a")]
+    G1a,
+    /// Operations read from each other in a circle.
+    #[serde(rename = "G1c")]
+    G1c,
+    /// The same, but for the order in which they ended and began.
+    #[serde(rename = "G1c-realtime")]
+    G1cRealtime,
     /// One message at several offsets.
     Duplicate,
     /// Nothing in the history relates any two operations.
     EmptyTransactionGraph,
-    /// A refused message was read.
-    G1a,
-    /// Operations read from each other in a circle.
-    G1c,
-    /// The same, but for the order in which they ended and began.
-    G1cRealtime,
     /// Several messages at one offset.
     InconsistentOffsets,
     /// One operation's polls go backwards.
@@ -53,29 +59,6 @@ pub(super) enum Anomaly {
 }
 
 impl Anomaly {
-    fn name(self) -> &'static str {
-        match self {
-            Anomaly::Duplicate => "duplicate",
-            Anomaly::EmptyTransactionGraph => "empty-transaction-graph",
-            Anomaly::G1a => "G1a",
-            Anomaly::G1c => "G1c",
-            Anomaly::G1cRealtime => "G1c-realtime",
-            Anomaly::InconsistentOffsets => "inconsistent-offsets",
-            Anomaly::IntNonmonotonicPoll => "int-nonmonotonic-poll",
-            Anomaly::IntNonmonotonicSend => "int-nonmonotonic-send",
-            Anomaly::IntPollSkip => "int-poll-skip",
-            Anomaly::IntSendSkip => "int-send-skip",
-            Anomaly::LostWrite => "lost-write",
-            Anomaly::MalformedValue => "malformed-value",
-            Anomaly::NoWriterOfValue => "no-writer-of-value",
-            Anomaly::NonmonotonicPoll => "nonmonotonic-poll",
-            Anomaly::NonmonotonicSend => "nonmonotonic-send",
-            Anomaly::PollSkip => "poll-skip",
-            Anomaly::PrecommittedRead => "precommitted-read",
-            Anomaly::Unseen => "unseen",
-        }
-    }
-
     /// Sends are not isolated from each other: other clients' messages may come
     /// between two of one operation. (With edges between sends, the original also
     /// allows cycles; Maelstrom has none of those edges.)
@@ -86,18 +69,8 @@ impl Anomaly {
 
 impl fmt::Display for Anomaly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        self.serialize(f)
     }
-}
-
-/// One occurrence of an anomaly.
-pub(super) struct Case {
-    /// What the result map shows of it.
-    pub(super) err: Value,
-    /// The same in sentences.
-    pub(super) text: String,
-    /// The operations concerned.
-    pub(super) ops: Vec<u64>,
 }
 
 /// Cases kept of each kind.
@@ -106,81 +79,46 @@ pub(super) const KEPT: usize = 32;
 /// All that was found wrong.
 #[derive(Default)]
 pub(super) struct Report {
-    kinds: BTreeMap<&'static str, Kind>,
+    kinds: BTreeMap<Anomaly, Cases>,
+    /// What the result map shows of an anomaly, where it is not the usual.
+    entries: BTreeMap<Anomaly, Value>,
     /// Odd, but no reason for a worse verdict.
     pub(super) warnings: Vec<Finding>,
-}
-
-struct Kind {
-    anomaly: Anomaly,
-    count: u64,
-    /// Worst first; among equals in the order found.
-    worst: Vec<(i64, Case)>,
-    /// The entry in the result map, where it is not the usual one.
-    entry: Option<Value>,
 }
 
 impl Report {
     /// Counts a case, and keeps it if it is among the worst so far: those with the
     /// highest `badness`, the first of equals.
     pub(super) fn add(&mut self, anomaly: Anomaly, badness: i64, case: impl FnOnce() -> Case) {
-        let kind = self.kind(anomaly);
-        kind.count += 1;
-        let place = kind.worst.partition_point(|(other, _)| *other >= badness);
-        if place < KEPT {
-            kind.worst.insert(place, (badness, case()));
-            kind.worst.truncate(KEPT);
-        }
+        self.kinds.entry(anomaly).or_default().add(KEPT, badness, case);
     }
 
     /// Sets what the result map shows of an anomaly.
     pub(super) fn set_entry(&mut self, anomaly: Anomaly, entry: Value) {
-        self.kind(anomaly).entry = Some(entry);
-    }
-
-    fn kind(&mut self, anomaly: Anomaly) -> &mut Kind {
-        self.kinds.entry(anomaly.name()).or_insert_with(|| Kind {
-            anomaly,
-            count: 0,
-            worst: Vec::new(),
-            entry: None,
-        })
+        self.entries.insert(anomaly, entry);
     }
 
     /// The verdict, with `extra` added to the result map.
-    pub(super) fn outcome(self, extra: impl IntoIterator<Item = (&'static str, Value)>) -> Outcome {
-        let types: Vec<&str> = self.kinds.keys().copied().collect();
-        let bad: Vec<&str> = self
-            .kinds
-            .values()
-            .filter(|kind| !kind.anomaly.is_allowed())
-            .map(|kind| kind.anomaly.name())
-            .collect();
-        let valid = Validity::of(bad.is_empty());
-        let mut results =
-            Map::from_iter(extra.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    pub(super) fn outcome(mut self, extra: Map<String, Value>) -> Outcome {
+        let types: Vec<Anomaly> = self.kinds.keys().copied().collect();
+        let bad: Vec<Anomaly> = types.iter().copied().filter(|kind| !kind.is_allowed()).collect();
+        let mut results = extra;
         results.insert("bad-error-types".to_owned(), json!(bad));
         results.insert("error-types".to_owned(), json!(types));
         let (mut findings, mut warnings) = (Vec::new(), self.warnings);
-        for (name, kind) in self.kinds {
-            let into = if kind.anomaly.is_allowed() { &mut warnings } else { &mut findings };
-            results.insert(name.to_owned(), kind.unpack(into));
+        for (anomaly, cases) in self.kinds {
+            let kind = anomaly.to_string();
+            let told = if anomaly.is_allowed() { &mut warnings } else { &mut findings };
+            told.extend(cases.kept().map(|case| case.finding(&kind, case.text.clone())));
+            let usual = || {
+                let errs: Value = cases.kept().map(|case| case.detail.clone()).collect();
+                json!({ "count": cases.count, "errs": errs })
+            };
+            let entry = self.entries.remove(&anomaly).unwrap_or_else(usual);
+            results.insert(kind, entry);
         }
+        let valid = Validity::of(bad.is_empty());
         Outcome { valid, results, findings, warnings, ..Outcome::default() }
-    }
-}
-
-impl Kind {
-    /// Moves the words to `findings`; what is left is the result map's entry.
-    fn unpack(self, findings: &mut Vec<Finding>) -> Value {
-        let mut errs = Vec::with_capacity(self.worst.len());
-        for (_, Case { err, text, mut ops }) in self.worst {
-            ops.sort_unstable();
-            ops.dedup();
-            findings.push(Finding::new(self.anomaly.to_string(), text, ops));
-            errs.push(err);
-        }
-        self.entry.unwrap_or_else(|| json!({ "count": self.count, "errs": errs }))
     }
 }
 
@@ -189,7 +127,7 @@ mod tests {
     use super::*;
 
     fn case(number: i64) -> Case {
-        Case { err: json!(number), text: format!("case {number}"), ops: vec![2, 1, 2] }
+        Case::new(vec![2, 1, 2], format!("case {number}"), json!(number))
     }
 
     #[test]
@@ -198,7 +136,7 @@ mod tests {
         for number in 0..1000 {
             report.add(Anomaly::PollSkip, number % 500, || case(number));
         }
-        let outcome = report.outcome([]);
+        let outcome = report.outcome(Map::new());
         let entry = &outcome.results["poll-skip"];
         assert_eq!(entry["count"], 1000);
         assert_eq!(entry["errs"].as_array().unwrap().len(), KEPT);
@@ -212,7 +150,7 @@ mod tests {
     fn an_allowed_anomaly_is_a_warning_and_leaves_the_verdict_alone() {
         let mut report = Report::default();
         report.add(Anomaly::IntSendSkip, 2, || case(1));
-        let outcome = report.outcome([]);
+        let outcome = report.outcome(Map::new());
         assert_eq!(outcome.valid, Validity::Valid);
         assert_eq!(outcome.results["error-types"], json!(["int-send-skip"]));
         assert_eq!(outcome.results["bad-error-types"], json!([]));

@@ -11,9 +11,14 @@
 //! All registers and lists are single items, never predicates, so the variants
 //! with predicates cannot arise.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Serialize;
+
+use super::dependency::Relation;
 use super::model::Model;
+use crate::cases::{Case, Cases};
 
 /// What a cycle of dependencies is made of, from worst to mildest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,13 +49,16 @@ pub enum Scope {
 }
 
 /// A class of anomaly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Anomaly {
     /// A cycle of dependencies between transactions.
+    #[serde(skip)]
     Cycle(Class, Scope),
     /// A cycle that rules this model out exists somewhere, but none was found
-    /// that shows it by name. Only reported where the original's habits are
+    /// that shows it by name. Only reported where the original's quirks are
     /// asked for.
+    #[serde(skip)]
     CycleExists(Model),
     /// A transaction contradicts its own earlier read or write (INT in Cerone,
     /// Bernardi and Gotsman, "A Framework for Transactional Consistency Models
@@ -61,8 +69,10 @@ pub enum Anomaly {
     /// A transaction reads what it had overwritten itself before the read.
     OverwrittenOwnRead,
     /// Aborted read: what was read was written by a transaction that failed.
+    #[serde(rename = "G1a")]
     G1a,
     /// Intermediate read: what was read was overwritten by its own transaction.
+    #[serde(rename = "G1b")]
     G1b,
     /// Two transactions read the same version of a key and both wrote the key.
     LostUpdate,
@@ -86,6 +96,7 @@ pub enum Anomaly {
     /// Observed transaction vanishes: after one effect of a transaction was
     /// seen, a later read of the same transaction misses another (Bailis et al.,
     /// "Highly Available Transactions", VLDB 2014, appendix A).
+    #[serde(rename = "OTV")]
     Otv,
     /// A transaction saw one effect of another and missed a second one, in
     /// whatever order (Bailis et al., "Scalable Atomic Visibility with RAMP
@@ -95,6 +106,7 @@ pub enum Anomaly {
     CausalityViolation,
     /// A transaction missed an effect of one that happened before it, by the order of
     /// processes and of reads.
+    #[serde(rename = "causality-violation-process")]
     SessionCausalityViolation,
     /// After everything came to rest, reads still differ.
     DivergentFinalRead,
@@ -103,6 +115,17 @@ pub enum Anomaly {
     DuplicateWrite,
     /// No transaction depends on any other, so that nothing could be checked.
     EmptyTransactionGraph,
+}
+
+impl Scope {
+    /// The order that cycles of this scope lean on.
+    pub(super) fn order(self) -> Option<Relation> {
+        match self {
+            Self::Data => None,
+            Self::Process => Some(Relation::Process),
+            Self::Realtime => Some(Relation::Realtime),
+        }
+    }
 }
 
 impl Class {
@@ -188,39 +211,43 @@ impl Anomaly {
 /// The name in reports; the original's where it has one.
 impl fmt::Display for Anomaly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self {
-            Self::Cycle(class, scope) => {
-                let suffix = match scope {
-                    Scope::Data => "",
-                    Scope::Process => "-process",
-                    Scope::Realtime => "-realtime",
-                };
-                return write!(f, "{}{suffix}", class.name());
-            }
-            Self::CycleExists(model) => return write!(f, "{}-cycle-exists", model.adya_name()),
-            Self::Internal => "internal",
-            Self::FutureRead => "future-read",
-            Self::OverwrittenOwnRead => "overwritten-own-read",
-            Self::G1a => "G1a",
-            Self::G1b => "G1b",
-            Self::LostUpdate => "lost-update",
-            Self::DirtyUpdate => "dirty-update",
-            Self::DuplicateElements => "duplicate-elements",
-            Self::IncompatibleOrder => "incompatible-order",
-            Self::CyclicVersions => "cyclic-versions",
-            Self::GarbageRead => "garbage-read",
-            Self::ReplyMismatch => "reply-mismatch",
-            Self::MalformedReply => "malformed-reply",
-            Self::MalformedRequest => "malformed-request",
-            Self::Otv => "OTV",
-            Self::FracturedRead => "fractured-read",
-            Self::CausalityViolation => "causality-violation",
-            Self::SessionCausalityViolation => "causality-violation-process",
-            Self::DivergentFinalRead => "divergent-final-read",
-            Self::DuplicateWrite => "duplicate-write",
-            Self::EmptyTransactionGraph => "empty-transaction-graph",
-        };
-        f.write_str(name)
+        match self {
+            Self::Cycle(class, scope) => match scope.order() {
+                Some(order) => write!(f, "{}-{order}", class.name()),
+                None => f.write_str(class.name()),
+            },
+            Self::CycleExists(model) => write!(f, "{}-cycle-exists", model.adya_name()),
+            other => other.serialize(f),
+        }
+    }
+}
+
+/// How many cases of one anomaly are kept.
+const KEPT: usize = 16;
+
+/// The cases of all anomalies.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Anomalies(BTreeMap<Anomaly, Cases>);
+
+impl Anomalies {
+    /// Counts a case, and has it made if it will be kept.
+    pub(super) fn add(&mut self, anomaly: Anomaly, case: impl FnOnce() -> Case) {
+        self.0.entry(anomaly).or_default().add(KEPT, 0, case);
+    }
+
+    pub(super) fn append(&mut self, other: Self) {
+        for (anomaly, more) in other.0 {
+            self.0.entry(anomaly).or_default().append(KEPT, more);
+        }
+    }
+
+    /// The anomalies of which there are cases.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = Anomaly> + '_ {
+        self.0.keys().copied()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Anomaly, &Cases)> + '_ {
+        self.0.iter().map(|(&anomaly, cases)| (anomaly, cases))
     }
 }
 

@@ -11,9 +11,8 @@ use rustc_hash::FxHashMap;
 
 use super::dependency::{Basis, Dependencies, Dependency, group};
 use super::lists::List;
-use super::log::{Fate, Log, Txn};
-use super::names::{NULL, Name};
-use super::writes::{Version, Writes};
+use super::log::{Fate, Log, NULL, Name, Txn, Version};
+use super::writes::Writes;
 
 /// What came just before something: an element, or the empty list.
 type Before = Option<Name>;

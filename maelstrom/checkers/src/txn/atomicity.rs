@@ -8,14 +8,13 @@
 use rustc_hash::FxHashMap;
 use serde_json::json;
 
-use super::anomaly::Anomaly;
+use super::anomaly::{Anomalies, Anomaly};
 use super::appends::VersionOrder;
-use super::cases::{Case, Casebook};
 use super::lists::List;
-use super::log::{Kind, Log, Txn};
-use super::names::{NULL, Name};
+use super::log::{Kind, Log, NULL, Name, Txn, Version};
 use super::registers::{External, Registers};
-use super::writes::{Version, Writes};
+use super::writes::Writes;
+use crate::cases::Case;
 
 /// What is known of the order of versions.
 pub(super) enum Versions<'a> {
@@ -26,13 +25,12 @@ pub(super) enum Versions<'a> {
 /// How far a chain of inferred versions is followed.
 const LONGEST_CHAIN: usize = 1_000;
 
-/// Adds the cases.
-pub(super) fn check(log: &Log, versions: &Versions<'_>, cases: &mut Casebook) {
+pub(super) fn check(log: &Log, versions: &Versions<'_>, anomalies: &mut Anomalies) {
     let before = versions.predecessors();
     for txn in log.committed() {
         let external = External::of(log.mops(txn));
         if external.reads.len() > 1 {
-            check_reader(log, versions, &before, txn, &external.reads, cases);
+            check_reader(log, versions, &before, txn, &external.reads, anomalies);
         }
     }
 }
@@ -43,7 +41,7 @@ fn check_reader(
     before: &FxHashMap<Version, Name>,
     reader: Txn,
     reads: &[(Name, u32)],
-    cases: &mut Casebook,
+    anomalies: &mut Anomalies,
 ) {
     let place: FxHashMap<Name, usize> =
         reads.iter().enumerate().map(|(i, &(key, _))| (key, i)).collect();
@@ -55,7 +53,7 @@ fn check_reader(
             let Some(&missed) = place.get(&key).filter(|&&missed| missed != seen) else { continue };
             if versions.is_older(log, before, reads[missed], new) {
                 let kind = if seen < missed { Anomaly::Otv } else { Anomaly::FracturedRead };
-                cases.add(kind, || case(log, [reader, writer], read, reads[missed], new));
+                anomalies.add(kind, || case(log, [reader, writer], read, reads[missed], new));
             }
         }
     }
@@ -112,26 +110,18 @@ fn case(
     missed: (Name, u32),
     new: Name,
 ) -> Case {
-    let (reader, writer) = (log.txn(reader).op(), log.txn(writer).op());
-    let mut ops = vec![reader, writer];
-    ops.sort_unstable();
+    let (reader, writer) = (log.op(reader), log.op(writer));
     let (key, value) = (log.text(missed.0), log.read_text(missed.1));
-    let verb = match log.kind {
-        Kind::Registers => "wrote",
-        Kind::Lists => "appended",
-    };
-    Case {
-        ops,
-        text: format!(
-            "operation {reader} read key {} as operation {writer} left it, but key {key} = {value}, \
-             without {}, which operation {writer} {verb} as well",
-            log.text(seen.0),
-            log.text(new)
-        ),
-        detail: json!({
-            "op": reader, "writer": writer, "seen": log.json(seen.0), "missed": log.json(missed.0),
-            "expected": log.json(new)
-        }),
-        picture: None,
-    }
+    let verb = if log.kind == Kind::Lists { "appended" } else { "wrote" };
+    let text = format!(
+        "operation {reader} read key {} as operation {writer} left it, but key {key} = {value}, \
+         without {}, which operation {writer} {verb} as well",
+        log.text(seen.0),
+        log.text(new)
+    );
+    let detail = json!({
+        "op": reader, "writer": writer, "seen": log.json(seen.0), "missed": log.json(missed.0),
+        "expected": log.json(new)
+    });
+    Case::new(vec![reader, writer], text, detail)
 }

@@ -15,13 +15,11 @@ use std::cmp::Reverse;
 use rustc_hash::FxHashMap;
 use serde_json::json;
 
-use super::anomaly::Anomaly;
+use super::anomaly::{Anomalies, Anomaly};
 use super::atomicity::Versions;
-use super::cases::{Case, Casebook};
-use super::log::{Fate, Log, Txn};
-use super::names::Name;
+use super::log::{Fate, Log, Name, Txn, Version};
 use super::registers::External;
-use super::writes::Version;
+use crate::cases::Case;
 use crate::graph::Digraph;
 use crate::history::Process;
 
@@ -29,8 +27,7 @@ use crate::history::Process;
 /// 2,000 processes for instance, are not searched.
 const MOST_ENTRIES: usize = 1 << 24;
 
-/// Adds the cases.
-pub(super) fn check(log: &Log, versions: &Versions<'_>, cases: &mut Casebook) {
+pub(super) fn check(log: &Log, versions: &Versions<'_>, anomalies: &mut Anomalies) {
     let Some(order) = HappensBefore::of(log, versions) else { return };
     let before = versions.predecessors();
     let writes = writes_by_key(log);
@@ -45,7 +42,8 @@ pub(super) fn check(log: &Log, versions: &Versions<'_>, cases: &mut Casebook) {
                         || versions.is_older(log, &before, read, new))
             };
             if let Some(&missed) = of_key.iter().rev().find(|write| is_missed(write)) {
-                cases.add(Anomaly::SessionCausalityViolation, || case(log, reader, read, missed));
+                anomalies
+                    .add(Anomaly::SessionCausalityViolation, || case(log, reader, read, missed));
             }
         }
     }
@@ -148,22 +146,17 @@ fn arcs(log: &Log, versions: &Versions<'_>) -> Vec<(u32, u32, ())> {
 }
 
 fn case(log: &Log, reader: Txn, (key, read): Version, (missed, new): (Txn, Name)) -> Case {
-    let (op, cause) = (log.txn(reader).op(), log.txn(missed).op());
-    let mut ops = vec![op, cause];
-    ops.sort_unstable();
-    Case {
-        text: format!(
-            "operation {op} read key {} = {}, which is older than {}: operation {cause} wrote that, \
-             and happened before by the order of processes and reads",
-            log.text(key),
-            log.read_text(read),
-            log.text(new)
-        ),
-        detail: json!({
-            "op": op, "cause": cause, "key": log.json(key), "read": log.read_json(read),
-            "expected": log.json(new)
-        }),
-        ops,
-        picture: None,
-    }
+    let (op, cause) = (log.op(reader), log.op(missed));
+    let text = format!(
+        "operation {op} read key {} = {}, which is older than {}: operation {cause} wrote that, \
+         and happened before by the order of processes and reads",
+        log.text(key),
+        log.read_text(read),
+        log.text(new)
+    );
+    let detail = json!({
+        "op": op, "cause": cause, "key": log.json(key), "read": log.read_json(read),
+        "expected": log.json(new)
+    });
+    Case::new(vec![op, cause], text, detail)
 }

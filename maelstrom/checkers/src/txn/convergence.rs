@@ -13,27 +13,25 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashSet;
 use serde_json::json;
 
-use super::anomaly::Anomaly;
-use super::cases::{Case, Casebook};
-use super::log::{Fate, Kind, Log, Txn};
-use super::names::{NULL, Name};
-use super::writes::Version;
+use super::anomaly::{Anomalies, Anomaly};
+use super::log::{Fate, Kind, Log, NULL, Name, Txn, Version};
+use crate::cases::Case;
 
 /// Adds the cases, if there are final reads at all. Returns the last version of
 /// each key on which they agree.
-pub(super) fn check(log: &Log, cases: &mut Casebook) -> Vec<Version> {
+pub(super) fn check(log: &Log, anomalies: &mut Anomalies) -> Vec<Version> {
     let finals = log.transactions.iter().filter(|t| t.is_final);
     let Some(rest_begins) = finals.map(|t| t.begin.index).min() else { return Vec::new() };
     let (mut unsettled, mut written) = (FxHashSet::default(), FxHashSet::default());
     for txn in log.all().filter(|&txn| log.txn(txn).fate != Fate::Aborted) {
-        let is_settled = log.txn(txn).is_committed() && log.txn(txn).op() < rest_begins;
+        let is_settled = log.txn(txn).is_committed() && log.op(txn) < rest_begins;
         for mop in log.mops(txn).iter().filter(|mop| mop.is_write) {
             if is_settled { &mut written } else { &mut unsettled }.insert(mop.key);
         }
     }
     let mut last = Vec::new();
     for (key, reads) in final_reads(log).into_iter().filter(|(key, _)| !unsettled.contains(key)) {
-        check_key(log, key, &reads, written.contains(&key), cases);
+        check_key(log, key, &reads, written.contains(&key), anomalies);
         if let (1, Some((&value, _))) = (reads.len(), reads.first_key_value()) {
             last.push((key, value));
         }
@@ -57,7 +55,7 @@ fn check_key(
     key: Name,
     reads: &BTreeMap<u32, Txn>,
     is_written: bool,
-    cases: &mut Casebook,
+    anomalies: &mut Anomalies,
 ) {
     let is_initial = |value: u32| match log.kind {
         Kind::Registers => value == NULL,
@@ -65,30 +63,24 @@ fn check_key(
     };
     let key_text = log.text(key);
     if reads.len() > 1 {
-        let values: Vec<String> = reads
-            .iter()
-            .map(|(&value, &txn)| {
-                format!("{} (operation {})", log.read_text(value), log.txn(txn).op())
-            })
-            .collect();
+        let told = |(&value, &txn): (&u32, &Txn)| {
+            format!("{} (operation {})", log.read_text(value), log.op(txn))
+        };
+        let values: Vec<String> = reads.iter().map(told).collect();
         let text = format!("final reads of key {key_text} differ: {}", values.join(", "));
-        cases.add(Anomaly::DivergentFinalRead, || case(log, key, reads, text));
+        anomalies.add(Anomaly::DivergentFinalRead, || case(log, key, reads, text));
     } else if is_written && reads.keys().any(|&value| is_initial(value)) {
         let text = format!(
             "final reads find nothing under key {key_text}, though writes to it were acknowledged"
         );
-        cases.add(Anomaly::DivergentFinalRead, || case(log, key, reads, text));
+        anomalies.add(Anomaly::DivergentFinalRead, || case(log, key, reads, text));
     }
 }
 
 fn case(log: &Log, key: Name, reads: &BTreeMap<u32, Txn>, text: String) -> Case {
-    let mut ops: Vec<u64> = reads.values().map(|&txn| log.txn(txn).op()).collect();
+    let mut ops = log.ops(reads.values().copied());
     ops.sort_unstable();
     let values: Vec<_> = reads.keys().map(|&value| log.read_json(value)).collect();
-    Case {
-        text,
-        detail: json!({"key": log.json(key), "values": values, "ops": ops}),
-        ops,
-        picture: None,
-    }
+    let detail = json!({"key": log.json(key), "values": values, "ops": ops});
+    Case::new(ops, text, detail)
 }

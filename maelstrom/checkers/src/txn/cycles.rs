@@ -23,48 +23,48 @@
 //! is no worse cycle can need many tries, and then all of them are made at once
 //! (see `reach.rs`).
 //!
-//! How a single search goes stands in `hunt.rs`.
+//! How a single search goes stands in `search.rs`.
 
 use super::anomaly::{Anomaly, Class, Scope};
 use super::dependency::{Dependencies, Dependency, Relation};
-use super::hunt::Hunt;
 use super::log::Txn;
-use super::naming::{Found, Habits, Step};
+use super::naming::{Found, Quirks, Step};
 use super::original::{self, Original};
+use super::search::CycleSearch;
 use crate::graph::Digraph;
 
 /// How to search.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Manner {
-    /// What of the original's habits to follow.
-    pub(super) habits: Habits,
+pub(super) struct Strategy {
+    /// What of the original's quirks to follow.
+    pub(super) quirks: Quirks,
     /// Ways back tried for one class in one component.
     pub(super) tries: usize,
 }
 
-impl Manner {
+impl Strategy {
     /// Enough tries to find a short cycle.
-    pub(super) fn new(habits: Habits) -> Self {
-        Self { habits, tries: 128 }
+    pub(super) fn new(quirks: Quirks) -> Self {
+        Self { quirks, tries: 128 }
     }
 }
 
 /// All that can be found of cycles that lean on no more than `scope`.
-pub(super) fn find(dependencies: &Dependencies, scope: Scope, manner: Manner) -> Vec<Found> {
-    components(dependencies).iter().flat_map(|c| c.find(scope, manner)).collect()
+pub(super) fn find(dependencies: &Dependencies, scope: Scope, strategy: Strategy) -> Vec<Found> {
+    components(dependencies).iter().flat_map(|c| c.find(scope, strategy)).collect()
 }
 
 /// What the original finds of them, or all where it would take too long.
 pub(super) fn find_as_the_original(
     dependencies: &Dependencies,
     scope: Scope,
-    manner: Manner,
+    strategy: Strategy,
     op: &dyn Fn(Txn) -> u64,
 ) -> Vec<Found> {
-    let original = Original { op, loops: dependencies.loops(), habits: manner.habits };
+    let original = Original { op, loops: dependencies.loops(), quirks: strategy.quirks };
     let find = |component: &Component| match original::search(component, &original) {
-        Some(found) => found.into_iter().chain(component.causality_violation(manner)).collect(),
-        None => component.find(scope, manner),
+        Some(found) => found.into_iter().chain(component.causality_violation(strategy)).collect(),
+        None => component.find(scope, strategy),
     };
     components(dependencies).iter().flat_map(find).collect()
 }
@@ -77,7 +77,8 @@ fn components(dependencies: &Dependencies) -> Vec<Component> {
     for members in whole.components() {
         let transactions = members.partition_point(|&v| v < dependencies.transactions());
         if transactions > 1 {
-            components.push(Component::new(&whole, members, transactions, &mut place));
+            let graph = whole.among(&members, &mut place);
+            components.push(Component { members, transactions, graph });
         }
     }
     components
@@ -100,27 +101,7 @@ pub(super) struct Start {
 }
 
 impl Component {
-    /// `place` has an entry for each vertex of `whole`; any values will do.
-    fn new(
-        whole: &Digraph<Dependency>,
-        members: Vec<u32>,
-        transactions: usize,
-        place: &mut [u32],
-    ) -> Self {
-        for (i, &v) in members.iter().enumerate() {
-            place[v as usize] = i as u32;
-        }
-        let is_member = |v: u32| members.get(place[v as usize] as usize) == Some(&v);
-        let mut arcs = Vec::new();
-        for (i, &v) in members.iter().enumerate() {
-            let inner = whole.arcs_from(v).iter().filter(|arc| is_member(arc.to));
-            arcs.extend(inner.map(|arc| (i as u32, place[arc.to as usize], arc.label)));
-        }
-        let graph = Digraph::new(members.len(), &arcs);
-        Self { members, transactions, graph }
-    }
-
-    fn find(&self, scope: Scope, manner: Manner) -> Vec<Found> {
+    fn find(&self, scope: Scope, strategy: Strategy) -> Vec<Found> {
         let mut found = Vec::new();
         let mut covered: Vec<Anomaly> = Vec::new();
         let scopes = if scope == Scope::Data { vec![scope] } else { vec![Scope::Data, scope] };
@@ -129,40 +110,40 @@ impl Component {
                 if covered.iter().any(|anomaly| anomaly.covers(class, scope)) {
                     continue;
                 }
-                let hunt = self.look_for(class, scope, manner);
-                if hunt.is_success() {
+                let search = self.look_for(class, scope, strategy);
+                if search.is_success() {
                     covered.push(Anomaly::Cycle(class, scope));
                 }
-                found.extend(hunt.report(self));
+                found.extend(search.report(self));
             }
             if scope == Scope::Data {
-                found.extend(self.causality_violation(manner));
+                found.extend(self.causality_violation(strategy));
             }
         }
         found
     }
 
-    fn look_for(&self, class: Class, scope: Scope, manner: Manner) -> Hunt<'_> {
-        let mut hunt = Hunt::new(self, class, scope, manner);
+    fn look_for(&self, class: Class, scope: Scope, strategy: Strategy) -> CycleSearch<'_> {
+        let mut search = CycleSearch::new(self, class, scope, strategy);
         match class {
-            Class::G0 => hunt.along(Relation::Ww),
-            Class::G1c => hunt.along(Relation::Wr),
-            Class::GSingle => hunt.single(),
-            Class::GNonadjacent => hunt.nonadjacent(),
-            Class::G2 => hunt.any_rw(),
+            Class::G0 => search.along(Relation::Ww),
+            Class::G1c => search.along(Relation::Wr),
+            Class::GSingle => search.single(),
+            Class::GNonadjacent => search.nonadjacent(),
+            Class::G2 => search.any_rw(),
         }
-        hunt
+        search
     }
 
     /// A cycle of an rw step and wr arcs alone, more than two: a transaction
     /// missed the cause of an effect that it saw (WriteCOInitRead and
     /// WriteCORead in Bouajjani et al., "On Verifying Causal Consistency", POPL
     /// 2017). One of two is a fractured read.
-    fn causality_violation(&self, manner: Manner) -> Option<Found> {
-        let mut hunt = Hunt::new(self, Class::GSingle, Scope::Data, manner);
-        hunt.only_along(Relation::Wr);
-        hunt.single();
-        let steps = hunt.into_best().filter(|steps| steps.len() > 2)?;
+    fn causality_violation(&self, strategy: Strategy) -> Option<Found> {
+        let mut search = CycleSearch::new(self, Class::GSingle, Scope::Data, strategy);
+        search.only_along(Relation::Wr);
+        search.single();
+        let steps = search.into_best().filter(|steps| steps.len() > 2)?;
         Some(Found::Cycle(Anomaly::CausalityViolation, self.steps_outside(&steps)))
     }
 
@@ -195,7 +176,7 @@ impl Component {
     }
 
     /// The strongest relation between two transactions.
-    pub(super) fn strongest(&self, from: u32, to: u32, habits: Habits) -> Option<Dependency> {
+    pub(super) fn strongest(&self, from: u32, to: u32, quirks: Quirks) -> Option<Dependency> {
         let mut found: Vec<Dependency> = Vec::new();
         for arc in self.graph.arcs_from(from) {
             if arc.to == to {
@@ -205,7 +186,7 @@ impl Component {
                 found.extend(writers.iter().filter(|arc| arc.to == to).map(|arc| arc.label));
             }
         }
-        found.into_iter().min_by_key(|&dependency| habits.rank(dependency))
+        found.into_iter().min_by_key(|&dependency| quirks.rank(dependency))
     }
 
     pub(super) fn steps_outside(&self, steps: &[Step]) -> Vec<Step> {
@@ -214,3 +195,6 @@ impl Component {
         steps.iter().map(step).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

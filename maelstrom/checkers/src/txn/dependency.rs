@@ -9,13 +9,17 @@
 //! history. An anti-dependency through a state is two arcs, both labelled
 //! [`Relation::Rw`], and one step.
 
+use std::fmt;
+
+use serde::Serialize;
+
 use super::anomaly::Scope;
-use super::log::Txn;
-use super::names::{NULL, Name};
+use super::log::{NULL, Name, Txn};
 use crate::graph::Digraph;
 
 /// Why one transaction precedes another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Relation {
     /// It wrote the version before the other's.
     Ww,
@@ -29,16 +33,10 @@ pub(super) enum Relation {
     Realtime,
 }
 
-impl Relation {
-    /// The name in reports.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Ww => "ww",
-            Self::Wr => "wr",
-            Self::Rw => "rw",
-            Self::Process => "process",
-            Self::Realtime => "realtime",
-        }
+/// The name in reports.
+impl fmt::Display for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
@@ -86,15 +84,15 @@ impl Dependency {
     }
 
     pub(super) fn wr(key: Name, value: Name) -> Self {
-        Self { relation: Relation::Wr, key, value, next: value, basis: Basis::Data }
+        Self { relation: Relation::Wr, ..Self::ww(key, value, value) }
     }
 
     pub(super) fn rw(key: Name, value: Name, next: Name) -> Self {
-        Self { relation: Relation::Rw, key, value, next, basis: Basis::Data }
+        Self { relation: Relation::Rw, ..Self::ww(key, value, next) }
     }
 
-    pub(super) fn order(relation: Relation) -> Self {
-        Self { relation, key: NULL, value: NULL, next: NULL, basis: Basis::Data }
+    pub(super) fn order(order: Relation) -> Self {
+        Self { relation: order, ..Self::ww(NULL, NULL, NULL) }
     }
 
     /// The same, known from elsewhere.
@@ -113,7 +111,7 @@ impl Dependency {
 }
 
 /// A graph being built.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Dependencies {
     transactions: u32,
     states: u32,
@@ -129,14 +127,7 @@ pub(super) struct Dependencies {
 
 impl Dependencies {
     pub(super) fn new(transactions: usize) -> Self {
-        Self {
-            transactions: transactions as u32,
-            states: 0,
-            arcs: Vec::new(),
-            loops: Vec::new(),
-            without: Vec::new(),
-            is_touched: false,
-        }
+        Self { transactions: transactions as u32, ..Self::default() }
     }
 
     /// The same without what would relate these transactions, which are sorted.
@@ -153,7 +144,6 @@ impl Dependencies {
         self.transactions
     }
 
-    /// The read dependencies of transactions on themselves.
     pub(super) fn loops(&self) -> &[(Txn, Dependency)] {
         &self.loops
     }
@@ -209,7 +199,6 @@ impl Dependencies {
         }
     }
 
-    /// The graph.
     pub(super) fn graph(&self) -> Digraph<Dependency> {
         Digraph::new((self.transactions + self.states) as usize, &self.arcs)
     }

@@ -8,53 +8,43 @@ use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 
 use super::Options;
-use super::anomaly::Anomaly;
-use super::cases::{Case, Casebook};
+use super::anomaly::{Anomalies, Anomaly};
 use super::lists::List;
-use super::log::{Fate, Kind, Log, Mop, Txn};
-use super::names::{NULL, Name};
-use super::writes::{Version, Writes};
+use super::log::{Fate, Kind, Log, Mop, NULL, Name, Txn, Version};
+use super::writes::Writes;
+use crate::cases::Case;
 
 /// Adds the cases that transactions show by themselves or by what they read.
-pub(super) fn check(log: &Log, writes: &Writes, options: Options, cases: &mut Casebook) {
-    for complaint in &log.complaints {
-        cases.add(complaint.anomaly, || Case {
-            ops: vec![complaint.op],
-            text: complaint.text.clone(),
-            detail: json!({"op": complaint.op, "message": complaint.text}),
-            picture: None,
-        });
-    }
+pub(super) fn check(log: &Log, writes: &Writes, options: Options, anomalies: &mut Anomalies) {
     for &(version, first, second) in &writes.duplicates {
-        cases.add(Anomaly::DuplicateWrite, || duplicate_write(log, version, [first, second]));
+        anomalies.add(Anomaly::DuplicateWrite, || duplicate_write(log, version, [first, second]));
     }
     let committed = log.committed();
     for &txn in &committed {
         match log.kind {
             Kind::Registers => {
-                register_internal(log, txn, options, cases);
-                register_reads(log, writes, txn, cases);
+                register_internal(log, txn, options, anomalies);
+                register_reads(log, writes, txn, anomalies);
             }
-            Kind::Lists => list_internal(log, txn, options, cases),
+            Kind::Lists => list_internal(log, txn, options, anomalies),
         }
-        overwritten_own_read(log, txn, cases);
+        overwritten_own_read(log, txn, anomalies);
     }
-    lost_updates(log, &committed, options, cases);
+    lost_updates(log, &committed, options, anomalies);
 }
 
 fn duplicate_write(log: &Log, (key, value): Version, txns: [Txn; 2]) -> Case {
-    let ops = txns.map(|txn| log.txn(txn).op());
-    let (key_text, value_text) = (log.text(key), log.text(value));
-    Case {
-        ops: ops.to_vec(),
-        text: format!(
-            "{value_text} is written to key {key_text} by operation {} and by operation {}: reads \
-             of it do not tell whom they read from. Written values must be unique per key",
-            ops[0], ops[1]
-        ),
-        detail: json!({"key": log.json(key), "value": log.json(value), "ops": ops}),
-        picture: None,
-    }
+    let ops = log.ops(txns);
+    let text = format!(
+        "{} is written to key {} by operation {} and by operation {}: reads of it do not tell \
+         whom they read from. Written values must be unique per key",
+        log.text(value),
+        log.text(key),
+        ops[0],
+        ops[1]
+    );
+    let detail = json!({"key": log.json(key), "value": log.json(value), "ops": ops});
+    Case::new(ops, text, detail)
 }
 
 /// A case that is about one read of one transaction.
@@ -65,35 +55,26 @@ pub(super) fn read_case(
     what: &str,
     more: &[(&str, Value)],
 ) -> Case {
-    let op = log.txn(txn).op();
+    let op = log.op(txn);
     let mut detail = json!({"op": op, "mop": log.mop_json(mop)});
     for (name, value) in more {
         detail[name] = value.clone();
     }
     let writer = more.iter().find(|(name, _)| *name == "writer").and_then(|(_, op)| op.as_u64());
-    let mut ops: Vec<u64> = writer.into_iter().chain([op]).collect();
-    ops.sort_unstable();
-    Case {
-        ops,
-        text: format!("operation {op} {} {what}", reading(log, mop)),
-        detail,
-        picture: None,
-    }
-}
-
-fn reading(log: &Log, mop: &Mop) -> String {
-    format!("read key {} = {}, {}", log.text(mop.key), log.read_text(mop.value), "which")
+    let (key, value) = (log.text(mop.key), log.read_text(mop.value));
+    let text = format!("operation {op} read key {key} = {value}, which {what}");
+    Case::new(writer.into_iter().chain([op]).collect(), text, detail)
 }
 
 /// A read that differs from the transaction's own last read or write.
-fn register_internal(log: &Log, txn: Txn, options: Options, cases: &mut Casebook) {
+fn register_internal(log: &Log, txn: Txn, options: Options, anomalies: &mut Anomalies) {
     let mut known: FxHashMap<Name, Name> = FxHashMap::default();
     for mop in log.mops(txn) {
         let expected = known.insert(mop.key, mop.value);
         // To Elle up to 0.2.2 a key read as `null` was as good as not read.
         let expected = expected.filter(|&value| !options.compatible || value != NULL);
         if let Some(expected) = expected.filter(|&value| !mop.is_write && value != mop.value) {
-            cases.add(Anomaly::Internal, || {
+            anomalies.add(Anomaly::Internal, || {
                 let what = format!(
                     "contradicts the transaction's own earlier read or write of {}",
                     log.text(expected)
@@ -146,7 +127,7 @@ impl Known {
 
 /// The same of lists: after an append to a list not read before, only the end of
 /// the list is known.
-fn list_internal(log: &Log, txn: Txn, options: Options, cases: &mut Casebook) {
+fn list_internal(log: &Log, txn: Txn, options: Options, anomalies: &mut Anomalies) {
     let mut known: FxHashMap<Name, Known> = FxHashMap::default();
     for mop in log.mops(txn) {
         if mop.is_write {
@@ -162,7 +143,7 @@ fn list_internal(log: &Log, txn: Txn, options: Options, cases: &mut Casebook) {
             is_other_empty || !known.agrees_with(log, mop.value)
         };
         if let Some(expected) = expected.filter(disagrees) {
-            cases.add(Anomaly::Internal, || {
+            anomalies.add(Anomaly::Internal, || {
                 let json = expected.json(log);
                 let what = format!("contradicts the transaction itself, which left {json}");
                 read_case(log, txn, mop, &what, &[("expected", json)])
@@ -174,26 +155,27 @@ fn list_internal(log: &Log, txn: Txn, options: Options, cases: &mut Casebook) {
 
 /// Reads of what was aborted, overwritten by its own writer, never written at
 /// all, or written by the reader itself but later.
-fn register_reads(log: &Log, writes: &Writes, txn: Txn, cases: &mut Casebook) {
+fn register_reads(log: &Log, writes: &Writes, txn: Txn, anomalies: &mut Anomalies) {
     let mops = log.mops(txn);
     for (i, mop) in mops.iter().enumerate().filter(|(_, mop)| !mop.is_write && mop.value != NULL) {
         let Some(write) = writes.get((mop.key, mop.value)) else {
-            cases.add(Anomaly::GarbageRead, || read_case(log, txn, mop, "nobody ever wrote", &[]));
+            anomalies
+                .add(Anomaly::GarbageRead, || read_case(log, txn, mop, "nobody ever wrote", &[]));
             continue;
         };
-        let writer = log.txn(write.txn).op();
+        let writer = log.op(write.txn);
         if log.txn(write.txn).fate == Fate::Aborted {
-            cases.add(Anomaly::G1a, || {
+            anomalies.add(Anomaly::G1a, || {
                 let what = format!("operation {writer} wrote, which failed");
                 read_case(log, txn, mop, &what, &[("writer", writer.into())])
             });
         }
         if !write.is_final && write.txn != txn {
-            cases.add(Anomaly::G1b, || intermediate(log, txn, mop, writer));
+            anomalies.add(Anomaly::G1b, || intermediate(log, txn, mop, writer));
         }
         let wrote_it = |m: &Mop| m.is_write && m.key == mop.key && m.value == mop.value;
         if write.txn == txn && !mops[..i].iter().any(wrote_it) {
-            cases.add(Anomaly::FutureRead, || {
+            anomalies.add(Anomaly::FutureRead, || {
                 read_case(log, txn, mop, "it writes itself, but only later", &[])
             });
         }
@@ -201,7 +183,7 @@ fn register_reads(log: &Log, writes: &Writes, txn: Txn, cases: &mut Casebook) {
 }
 
 /// A read of what the transaction itself wrote and, before the read, overwrote.
-fn overwritten_own_read(log: &Log, txn: Txn, cases: &mut Casebook) {
+fn overwritten_own_read(log: &Log, txn: Txn, anomalies: &mut Anomalies) {
     let mut written: FxHashMap<Name, Vec<Name>> = FxHashMap::default();
     for mop in log.mops(txn) {
         if mop.is_write {
@@ -209,7 +191,7 @@ fn overwritten_own_read(log: &Log, txn: Txn, cases: &mut Casebook) {
         } else if let Some((_, earlier)) = written.get(&mop.key).and_then(|all| all.split_last())
             && version_read(log, mop).is_some_and(|version| earlier.contains(&version))
         {
-            cases.add(Anomaly::OverwrittenOwnRead, || {
+            anomalies.add(Anomaly::OverwrittenOwnRead, || {
                 read_case(log, txn, mop, "it had overwritten itself before", &[])
             });
         }
@@ -233,7 +215,7 @@ pub(super) fn intermediate(log: &Log, txn: Txn, mop: &Mop, writer: u64) -> Case 
 
 /// Several transactions that read one version of a key and then wrote the key
 /// (Adya's H_lu; without a version order, as Elle has it).
-fn lost_updates(log: &Log, committed: &[Txn], options: Options, cases: &mut Casebook) {
+fn lost_updates(log: &Log, committed: &[Txn], options: Options, anomalies: &mut Anomalies) {
     let mut updates: Vec<Update> = Vec::new();
     let mut read: FxHashMap<Name, Option<(u32, bool)>> = FxHashMap::default();
     for &txn in committed {
@@ -248,9 +230,9 @@ fn lost_updates(log: &Log, committed: &[Txn], options: Options, cases: &mut Case
             }
         }
     }
-    updates.sort_by_key(|&(version, txn)| (version, log.txn(txn).op()));
+    updates.sort_by_key(|&(version, txn)| (version, log.op(txn)));
     for rivals in updates.chunk_by(|a, b| a.0 == b.0).filter(|rivals| rivals.len() > 1) {
-        cases.add(Anomaly::LostUpdate, || lost_update(log, rivals));
+        anomalies.add(Anomaly::LostUpdate, || lost_update(log, rivals));
     }
 }
 
@@ -259,17 +241,14 @@ type Update = ((Version, bool), Txn);
 
 fn lost_update(log: &Log, rivals: &[Update]) -> Case {
     let ((key, value), _) = rivals[0].0;
-    let ops: Vec<u64> = rivals.iter().map(|&(_, txn)| log.txn(txn).op()).collect();
+    let ops = log.ops(rivals.iter().map(|&(_, txn)| txn));
     let list = ops.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
-    Case {
-        text: format!(
-            "operations {list} all read key {} = {} and all wrote the key: at most one of their \
-             updates is based on the state before it",
-            log.text(key),
-            log.read_text(value)
-        ),
-        detail: json!({"key": log.json(key), "value": log.read_json(value), "txns": ops}),
-        ops,
-        picture: None,
-    }
+    let text = format!(
+        "operations {list} all read key {} = {} and all wrote the key: at most one of their \
+         updates is based on the state before it",
+        log.text(key),
+        log.read_text(value)
+    );
+    let detail = json!({"key": log.json(key), "value": log.read_json(value), "txns": ops});
+    Case::new(ops, text, detail)
 }

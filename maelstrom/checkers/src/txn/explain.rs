@@ -6,13 +6,12 @@
 use serde_json::{Value, json};
 
 use super::anomaly::Anomaly;
-use super::cases::Case;
 use super::dependency::{Basis, Dependency, Relation};
-use super::log::{Kind, Log, Txn};
+use super::log::{Kind, Log, NULL, Txn};
 use super::model::Model;
-use super::names::NULL;
 use super::naming::{Found, Step};
 use super::picture::{self, Arrow};
+use crate::cases::Case;
 
 /// The case that a search found.
 pub(super) fn case(log: &Log, found: &Found) -> (Anomaly, Case) {
@@ -25,70 +24,56 @@ pub(super) fn case(log: &Log, found: &Found) -> (Anomaly, Case) {
 }
 
 fn exists(log: &Log, model: Model, members: &[Txn]) -> Case {
-    let mut ops: Vec<u64> = members.iter().map(|&txn| log.txn(txn).op()).collect();
+    let mut ops = log.ops(members.iter().copied());
     ops.sort_unstable();
-    let anomaly = Anomaly::CycleExists(model);
-    Case {
-        text: format!("among {} transactions there is a cycle that rules out {model}", ops.len()),
-        detail: json!({
-            "type": anomaly.to_string(), "not": model.name(), "scc-size": ops.len(), "scc": ops
-        }),
-        ops,
-        picture: None,
-    }
+    let size = ops.len();
+    let text = format!("among {size} transactions there is a cycle that rules out {model}");
+    let anomaly = Anomaly::CycleExists(model).to_string();
+    let detail = json!({"type": anomaly, "not": model.name(), "scc-size": size, "scc": ops});
+    Case::new(ops, text, detail)
 }
 
 fn cycle(log: &Log, anomaly: Anomaly, steps: &[Step]) -> Case {
-    let ops: Vec<u64> = steps.iter().map(|step| log.txn(step.from).op()).collect();
+    let ops = log.ops(steps.iter().map(|step| step.from));
     let closed: Vec<u64> = ops.iter().chain(ops.first()).copied().collect();
     let json_steps: Vec<Value> = steps.iter().map(|step| step_json(log, step)).collect();
-    let mut sorted = ops.clone();
-    sorted.sort_unstable();
-    Case {
-        ops: sorted,
-        text: in_words(log, steps),
-        detail: json!({"type": anomaly.to_string(), "cycle": closed, "steps": json_steps}),
-        picture: picture::draw(&anomaly.to_string(), &nodes(log, steps), &arrows(log, steps)),
-    }
+    let name = anomaly.to_string();
+    let picture = picture::draw(&name, &nodes(log, steps), &arrows(log, steps));
+    let detail = json!({"type": name, "cycle": closed, "steps": json_steps});
+    Case { picture, ..Case::new(ops, in_words(log, steps), detail) }
 }
 
 fn step_json(log: &Log, step: &Step) -> Value {
     let Dependency { relation, key, value, next, .. } = step.dependency;
+    let mut json = json!({ "type": relation });
     match relation {
-        Relation::Ww | Relation::Rw => json!({
-            "type": relation.name(), "key": log.json(key), "value": log.json(value),
-            "value'": log.json(next)
-        }),
-        Relation::Wr => json!({
-            "type": relation.name(), "key": log.json(key), "value": log.json(value)
-        }),
-        Relation::Process => {
-            json!({"type": relation.name(), "process": log.txn(step.from).process})
+        Relation::Ww | Relation::Rw | Relation::Wr => {
+            json["key"] = log.json(key);
+            json["value"] = log.json(value);
+            if relation != Relation::Wr {
+                json["value'"] = log.json(next);
+            }
         }
-        Relation::Realtime => json!({
-            "type": relation.name(), "a'": log.txn(step.from).op(), "b": log.txn(step.to).begin.index
-        }),
+        Relation::Process => json["process"] = json!(log.txn(step.from).process),
+        Relation::Realtime => {
+            json["a'"] = json!(log.op(step.from));
+            json["b"] = json!(log.txn(step.to).begin.index);
+        }
     }
+    json
 }
 
 /// The transactions, then the steps.
 fn in_words(log: &Log, steps: &[Step]) -> String {
     let mut text = String::from("these transactions precede each other in a circle.\n");
-    for (i, step) in steps.iter().enumerate() {
-        let transaction = log.txn(step.from);
-        text += &format!(
-            "  T{} = operation {} of {}: {}\n",
-            i + 1,
-            transaction.op(),
-            transaction.process,
-            log.txn_text(step.from)
-        );
+    for (i, step) in (1..).zip(steps) {
+        let (op, who) = (log.op(step.from), log.txn(step.from).process);
+        text += &format!("  T{i} = operation {op} of {who}: {}\n", log.txn_text(step.from));
     }
     for (i, step) in steps.iter().enumerate() {
         let (from, to) = (i + 1, (i + 1) % steps.len() + 1);
-        let relation = step.dependency.relation.name();
-        text +=
-            &format!("  T{from} before T{to} ({relation}): {}\n", sentence(log, step, from, to));
+        let (relation, sentence) = (step.dependency.relation, sentence(log, step, from, to));
+        text += &format!("  T{from} before T{to} ({relation}): {sentence}\n");
     }
     text.truncate(text.trim_end().len());
     text
@@ -158,22 +143,20 @@ fn reason(basis: Basis) -> &'static str {
 
 fn nodes(log: &Log, steps: &[Step]) -> Vec<[String; 2]> {
     let node = |(i, step): (usize, &Step)| {
-        let transaction = log.txn(step.from);
-        let title = format!("T{} · {} · op {}", i + 1, transaction.process, transaction.op());
-        [title, log.txn_text(step.from)]
+        let (op, who) = (log.op(step.from), log.txn(step.from).process);
+        [format!("T{i} · {who} · op {op}"), log.txn_text(step.from)]
     };
-    steps.iter().enumerate().map(node).collect()
+    (1..).zip(steps).map(node).collect()
 }
 
 fn arrows(log: &Log, steps: &[Step]) -> Vec<Arrow> {
     let arrow = |step: &Step| {
         let Dependency { relation, key, value, next, .. } = step.dependency;
-        let name = relation.name();
         let (key, value, next) = (log.text(key), log.text(value), log.text(next));
         let label = match relation {
-            Relation::Ww | Relation::Rw => format!("{name} {key}: {value} → {next}"),
-            Relation::Wr => format!("{name} {key}: {value}"),
-            Relation::Process | Relation::Realtime => name.to_owned(),
+            Relation::Ww | Relation::Rw => format!("{relation} {key}: {value} → {next}"),
+            Relation::Wr => format!("{relation} {key}: {value}"),
+            Relation::Process | Relation::Realtime => relation.to_string(),
         };
         Arrow { label, relation }
     };

@@ -21,12 +21,10 @@ use rustc_hash::FxHashMap;
 
 use super::anomaly::{Anomaly, Class, Scope};
 use super::dependency::{Basis, Dependencies, Dependency, group};
-use super::log::{Fate, Log, Txn};
+use super::log::{Fate, Log, NULL, Name, Txn, Version};
 use super::model::Model;
-use super::names::{NULL, Name};
 use super::order::{Span, follow};
 use super::registers::{External, Registers};
-use super::writes::Version;
 use crate::history::Process;
 
 /// The widest order of transactions that tells the order of versions, if these

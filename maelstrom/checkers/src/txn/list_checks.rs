@@ -6,30 +6,29 @@
 use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 
-use super::anomaly::Anomaly;
-use super::cases::{Case, Casebook};
+use super::anomaly::{Anomalies, Anomaly};
 use super::dependency::group;
 use super::direct::{intermediate, read_case};
 use super::lists::{List, Spans};
-use super::log::{Fate, Log, Mop, Txn};
-use super::names::Name;
+use super::log::{Fate, Log, Mop, Name, Txn};
 use super::writes::Writes;
+use crate::cases::Case;
 
 /// Adds the cases that lists show.
-pub(super) fn check(log: &Log, writes: &Writes, cases: &mut Casebook) {
+pub(super) fn check(log: &Log, writes: &Writes, anomalies: &mut Anomalies) {
     let flaws = Flaws::of(log, writes);
     let (by_last, spans) = (log.lists.by_last(), log.lists.spans());
     for txn in log.committed() {
         for mop in log.mops(txn).iter().filter(|mop| !mop.is_write) {
-            flaws.check(log, writes, txn, mop, cases);
+            flaws.check(log, writes, txn, mop, anomalies);
         }
-        future_read(log, txn, &by_last, &spans, cases);
+        future_read(log, txn, &by_last, &spans, anomalies);
     }
     for key in log.lists.keys() {
         if let Some(fork) = log.lists.fork(key) {
-            cases.add(Anomaly::IncompatibleOrder, || incompatible_order(log, key, fork));
+            anomalies.add(Anomaly::IncompatibleOrder, || incompatible_order(log, key, fork));
         }
-        dirty_updates(log, writes, key, cases);
+        dirty_updates(log, writes, key, anomalies);
     }
 }
 
@@ -57,32 +56,32 @@ impl Flaws {
         }
     }
 
-    fn check(&self, log: &Log, writes: &Writes, txn: Txn, mop: &Mop, cases: &mut Casebook) {
+    fn check(&self, log: &Log, writes: &Writes, txn: Txn, mop: &Mop, anomalies: &mut Anomalies) {
         let list = mop.value;
         let above = |list| log.lists.without_last(list);
         let element = |list| log.lists.last(list).unwrap_or_default();
         let mut at = self.aborted[list as usize];
         while let Some(list) = at {
             let write = writes.get((mop.key, element(list)));
-            let writer = write.map(|write| log.txn(write.txn).op());
-            cases.add(Anomaly::G1a, || aborted_read(log, txn, mop, element(list), writer));
+            let writer = write.map(|write| log.op(write.txn));
+            anomalies.add(Anomaly::G1a, || aborted_read(log, txn, mop, element(list), writer));
             at = above(list).and_then(|list| self.aborted[list as usize]);
         }
         if let Some(write) = log.lists.last(list).and_then(|last| writes.get((mop.key, last)))
             && !write.is_final
             && write.txn != txn
         {
-            let writer = log.txn(write.txn).op();
-            cases.add(Anomaly::G1b, || intermediate(log, txn, mop, writer));
+            let writer = log.op(write.txn);
+            anomalies.add(Anomaly::G1b, || intermediate(log, txn, mop, writer));
         }
         if let Some(list) = self.unwritten[list as usize] {
-            cases.add(Anomaly::GarbageRead, || {
+            anomalies.add(Anomaly::GarbageRead, || {
                 let what = format!("holds {}, which nobody ever appended", log.text(element(list)));
                 read_case(log, txn, mop, &what, &[("element", log.json(element(list)))])
             });
         }
         if self.repeated[list as usize].is_some() {
-            cases.add(Anomaly::DuplicateElements, || duplicates(log, txn, mop));
+            anomalies.add(Anomaly::DuplicateElements, || duplicates(log, txn, mop));
         }
     }
 }
@@ -115,7 +114,7 @@ fn future_read(
     txn: Txn,
     by_last: &[((Name, Name), List)],
     spans: &Spans,
-    cases: &mut Casebook,
+    anomalies: &mut Anomalies,
 ) {
     let mops = log.mops(txn);
     for (i, append) in mops.iter().enumerate().filter(|(_, mop)| mop.is_write) {
@@ -126,7 +125,7 @@ fn future_read(
                 && ends().any(|&(_, end)| spans.is_prefix(end, mop.value))
         };
         if let Some(read) = mops[..i].iter().find(holds_it) {
-            cases.add(Anomaly::FutureRead, || {
+            anomalies.add(Anomaly::FutureRead, || {
                 let element = append.value;
                 let what = format!("holds {}, which it appends only later", log.text(element));
                 read_case(log, txn, read, &what, &[("element", log.json(element))])
@@ -138,20 +137,16 @@ fn future_read(
 
 fn incompatible_order(log: &Log, key: Name, (one, other): (List, List)) -> Case {
     let readers = [one, other].map(|list| first_reader_beyond(log, key, list));
-    let mut ops: Vec<u64> = readers.into_iter().flatten().collect();
-    ops.sort_unstable();
-    Case {
-        ops,
-        text: format!(
-            "key {} was read as a list that begins {} and as one that begins {}: no order of \
-             appends explains both",
-            log.text(key),
-            log.read_text(one),
-            log.read_text(other)
-        ),
-        detail: json!({"key": log.json(key), "values": [log.read_json(one), log.read_json(other)]}),
-        picture: None,
-    }
+    let text = format!(
+        "key {} was read as a list that begins {} and as one that begins {}: no order of appends \
+         explains both",
+        log.text(key),
+        log.read_text(one),
+        log.read_text(other)
+    );
+    let values = [log.read_json(one), log.read_json(other)];
+    let detail = json!({"key": log.json(key), "values": values});
+    Case::new(readers.into_iter().flatten().collect(), text, detail)
 }
 
 /// The first operation that read a list beginning with `prefix`.
@@ -160,11 +155,11 @@ fn first_reader_beyond(log: &Log, key: Name, prefix: List) -> Option<u64> {
     let reads_it =
         |mop: &Mop| !mop.is_write && mop.key == key && beyond[mop.value as usize].is_some();
     let reader = log.committed().into_iter().find(|&txn| log.mops(txn).iter().any(reads_it))?;
-    Some(log.txn(reader).op())
+    Some(log.op(reader))
 }
 
 /// Committed appends that stand on aborted ones, in the longest list of `key`.
-fn dirty_updates(log: &Log, writes: &Writes, key: Name, cases: &mut Casebook) {
+fn dirty_updates(log: &Log, writes: &Writes, key: Name, anomalies: &mut Anomalies) {
     let Some(longest) = log.lists.longest(key) else { return };
     let elements = log.lists.distinct(longest);
     let mut aborted: Option<(usize, Txn)> = None;
@@ -176,7 +171,7 @@ fn dirty_updates(log: &Log, writes: &Writes, key: Name, cases: &mut Casebook) {
             Fate::Committed => {
                 if let Some((start, from)) = aborted.take() {
                     let range = &elements[start..=i];
-                    cases.add(Anomaly::DirtyUpdate, || {
+                    anomalies.add(Anomaly::DirtyUpdate, || {
                         dirty_update(log, key, range, [from, write.txn])
                     });
                 }
@@ -186,20 +181,18 @@ fn dirty_updates(log: &Log, writes: &Writes, key: Name, cases: &mut Casebook) {
 }
 
 fn dirty_update(log: &Log, key: Name, range: &[Name], txns: [Txn; 2]) -> Case {
-    let ops = txns.map(|txn| log.txn(txn).op());
+    let ops = txns.map(|txn| log.op(txn));
     let values: Vec<Value> = range.iter().map(|&element| log.json(element)).collect();
-    let text = |element: Option<&Name>| element.map(|&e| log.text(e)).unwrap_or_default();
-    Case {
-        text: format!(
-            "operation {} appended {} to key {} and failed, yet operation {} committed {} on top of it",
-            ops[0],
-            text(range.first()),
-            log.text(key),
-            ops[1],
-            text(range.last())
-        ),
-        detail: json!({"key": log.json(key), "values": values, "txns": [ops[0], "...", ops[1]]}),
-        ops: ops.to_vec(),
-        picture: None,
-    }
+    let end = |element: Option<&Name>| element.map(|&e| log.text(e)).unwrap_or_default();
+    let text = format!(
+        "operation {} appended {} to key {} and failed, yet operation {} committed {} on top of it",
+        ops[0],
+        end(range.first()),
+        log.text(key),
+        ops[1],
+        end(range.last())
+    );
+    let txns = json!([ops[0], "...", ops[1]]);
+    let detail = json!({"key": log.json(key), "values": values, "txns": txns});
+    Case::new(ops.to_vec(), text, detail)
 }

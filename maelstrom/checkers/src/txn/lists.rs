@@ -9,7 +9,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::names::Name;
+use super::log::Name;
 
 /// A list's number.
 pub(super) type List = u32;

@@ -3,7 +3,7 @@
 //! One [`Transaction`] stands for an invocation and its completion. What a
 //! transaction read is known only when it committed; what it wrote is known from
 //! its invocation in any case. A completion that is no transaction leaves its
-//! transaction indeterminate, with a complaint: nothing in a history makes this
+//! transaction indeterminate, with a finding: nothing in a history makes this
 //! file fail.
 //!
 //! Judging what transactions read is left to the checks.
@@ -11,16 +11,27 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
-use super::anomaly::Anomaly;
-use super::clojure;
+use super::anomaly::{Anomalies, Anomaly};
 use super::lists::{List, Lists};
-use super::names::{Name, Names};
+use crate::cases::Case;
+use crate::clojure;
 use crate::history::{Op, OpType, Process};
+use crate::interner::Interner;
+use crate::witness::Point;
+
+/// The number of a key or a value.
+pub(super) type Name = u32;
+
+/// The number of `null`: the state of a register before its first write.
+pub(super) const NULL: Name = 0;
+
+/// A key and one value written or appended to it.
+pub(super) type Version = (Name, Name);
 
 /// What transactions work on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,35 +66,21 @@ pub(super) enum Fate {
     Indeterminate,
 }
 
-/// A position in the history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Moment {
-    /// The operation's index.
-    pub(super) index: u64,
-    /// Nanoseconds since the test started.
-    pub(super) time: u64,
-}
-
 /// One transaction.
 #[derive(Clone, Debug)]
 pub(super) struct Transaction {
     pub(super) process: Process,
     pub(super) fate: Fate,
     /// When it was asked for.
-    pub(super) begin: Moment,
+    pub(super) begin: Point,
     /// When it ended; `None` if it never did.
-    pub(super) end: Option<Moment>,
+    pub(super) end: Option<Point>,
     /// Whether it belongs to the reads after the recovery phase.
     pub(super) is_final: bool,
     mops: Range<usize>,
 }
 
 impl Transaction {
-    /// The operation that people know it by: its completion, if there is one.
-    pub(super) fn op(&self) -> u64 {
-        self.end.map_or(self.begin.index, |end| end.index)
-    }
-
     pub(super) fn is_committed(&self) -> bool {
         self.fate == Fate::Committed
     }
@@ -101,14 +98,6 @@ pub(super) struct Mop {
     pub(super) is_null: bool,
 }
 
-/// Something wrong with an operation by itself.
-#[derive(Clone, Debug)]
-pub(super) struct Complaint {
-    pub(super) anomaly: Anomaly,
-    pub(super) op: u64,
-    pub(super) text: String,
-}
-
 /// A micro-operation on the wire.
 #[derive(Deserialize)]
 struct Wire<'a>(
@@ -122,9 +111,10 @@ struct Wire<'a>(
 pub(super) struct Log {
     pub(super) kind: Kind,
     pub(super) transactions: Vec<Transaction>,
-    pub(super) complaints: Vec<Complaint>,
+    /// What is wrong with operations by themselves.
+    pub(super) anomalies: Anomalies,
     pub(super) lists: Lists,
-    names: Names,
+    names: Interner,
     /// Per key the JSON text of its longest list, without the closing bracket, so
     /// that a list that goes on from there is not decoded again from its start.
     longest: FxHashMap<Name, (String, List)>,
@@ -136,12 +126,14 @@ pub(super) struct Log {
 
 impl Log {
     pub(super) fn new(kind: Kind) -> Self {
+        let mut names = Interner::default();
+        names.number("null");
         Self {
             kind,
             transactions: Vec::new(),
-            complaints: Vec::new(),
+            anomalies: Anomalies::default(),
             lists: Lists::default(),
-            names: Names::new(),
+            names,
             longest: FxHashMap::default(),
             mops: Vec::new(),
             open: FxHashMap::default(),
@@ -172,7 +164,7 @@ impl Log {
     fn invoke(&mut self, op: &Op) {
         let mops = self.decode(op, false).map_err(|text| {
             let text = format!("operation {} asks for no transaction: {text}", op.index);
-            self.complain(Anomaly::MalformedRequest, op, text);
+            self.note(Anomaly::MalformedRequest, op, text);
         });
         let txn = self.begin(op);
         if let Some((abandoned, mops)) = self.open.insert(op.process, (txn, mops.ok())) {
@@ -192,7 +184,7 @@ impl Log {
         };
         let transaction = &mut self.transactions[txn as usize];
         transaction.fate = fate;
-        transaction.end = Some(Moment { index: op.index, time: op.time });
+        transaction.end = Some(Point::of(op));
         self.store(txn, mops);
     }
 
@@ -200,7 +192,7 @@ impl Log {
         self.transactions.push(Transaction {
             process: op.process,
             fate: Fate::Indeterminate,
-            begin: Moment { index: op.index, time: op.time },
+            begin: Point::of(op),
             end: None,
             is_final: op.is_final,
             mops: 0..0,
@@ -215,13 +207,13 @@ impl Log {
             Err(text) => {
                 let text =
                     format!("operation {} was answered with no transaction: {text}", op.index);
-                self.complain(Anomaly::MalformedReply, op, text);
+                self.note(Anomaly::MalformedReply, op, text);
                 return (Fate::Indeterminate, asked.unwrap_or_default());
             }
         };
         if let Some(text) = asked.and_then(|asked| self.difference(&asked, &answered)) {
             let text = format!("operation {} answers another transaction: {text}", op.index);
-            self.complain(Anomaly::ReplyMismatch, op, text);
+            self.note(Anomaly::ReplyMismatch, op, text);
         }
         (Fate::Committed, answered)
     }
@@ -240,8 +232,9 @@ impl Log {
         Some(format!("micro-operation {i} was {asked} and came back as {answered}"))
     }
 
-    fn complain(&mut self, anomaly: Anomaly, op: &Op, text: String) {
-        self.complaints.push(Complaint { anomaly, op: op.index, text });
+    fn note(&mut self, anomaly: Anomaly, op: &Op, text: String) {
+        let detail = json!({"op": op.index, "message": text});
+        self.anomalies.add(anomaly, || Case::new(vec![op.index], text, detail));
     }
 
     fn store(&mut self, txn: Txn, mops: Vec<Mop>) {
@@ -325,19 +318,27 @@ impl Log {
     /// that the original takes for the order of appends.
     pub(super) fn break_ties_as_the_original(&mut self) {
         let names = &self.names;
-        let integer = |&element: &Name| names.json(element).as_i64();
+        let integer = |&element: &Name| names.value(element).to_json().as_i64();
         self.lists.break_ties(|elements| {
             let elements: Option<Vec<i64>> = elements.iter().map(integer).collect();
             elements.map(|elements| clojure::vector_rank(&elements))
         });
     }
 
-    /// The transaction of this number.
     pub(super) fn txn(&self, txn: Txn) -> &Transaction {
         &self.transactions[txn as usize]
     }
 
-    /// Its micro-operations.
+    /// The operation that people know a transaction by: its completion, if there is one.
+    pub(super) fn op(&self, txn: Txn) -> u64 {
+        let Transaction { begin, end, .. } = self.txn(txn);
+        end.unwrap_or(*begin).index
+    }
+
+    pub(super) fn ops(&self, txns: impl IntoIterator<Item = Txn>) -> Vec<u64> {
+        txns.into_iter().map(|txn| self.op(txn)).collect()
+    }
+
     pub(super) fn mops(&self, txn: Txn) -> &[Mop] {
         &self.mops[self.txn(txn).mops.clone()]
     }
@@ -351,18 +352,38 @@ impl Log {
     /// order in which one who watches would notice what is wrong.
     pub(super) fn committed(&self) -> Vec<Txn> {
         let mut committed: Vec<Txn> = self.all().filter(|&t| self.txn(t).is_committed()).collect();
-        committed.sort_by_key(|&txn| self.txn(txn).op());
+        committed.sort_by_key(|&txn| self.op(txn));
         committed
+    }
+
+    /// The transactions that never ended, sorted. They may still happen, so that they prove
+    /// nothing, unless something that they wrote was read: then they did happen. To the
+    /// original (`all`) they are no part of the graph at all.
+    pub(super) fn without_trace(&self, all: bool) -> Vec<Txn> {
+        let mut open: Vec<Txn> = self.all().filter(|&txn| self.txn(txn).end.is_none()).collect();
+        if !open.is_empty() && !all {
+            let read = self.versions_read();
+            let is_seen = |mop: &Mop| mop.is_write && read.contains(&(mop.key, mop.value));
+            open.retain(|&txn| !self.mops(txn).iter().any(is_seen));
+        }
+        open
+    }
+
+    fn versions_read(&self) -> FxHashSet<Version> {
+        if self.kind == Kind::Lists {
+            return self.lists.by_last().into_iter().map(|(version, _)| version).collect();
+        }
+        let reads = self.committed().into_iter().flat_map(|txn| self.mops(txn));
+        reads.filter(|mop| !mop.is_write).map(|mop| (mop.key, mop.value)).collect()
     }
 
     /// A key, or a value that is no list that was read, as JSON text.
     pub(super) fn text(&self, name: Name) -> String {
-        self.names.text(name)
+        self.names.value(name).to_string()
     }
 
-    /// A key, or a value that is no list that was read.
     pub(super) fn json(&self, name: Name) -> Value {
-        self.names.json(name)
+        self.names.value(name).to_json()
     }
 
     /// A micro-operation as on the wire.

@@ -5,17 +5,15 @@
 //! infer from what transactions read and wrote which of them must precede which,
 //! and look for cycles in that.
 //!
-//! - `log`: the history as transactions; `names` and `lists` number their values.
+//! - `log`: the history as transactions; `lists`: the lists that were read.
 //! - `writes`: who wrote which version.
 //! - `direct`, `list_checks`, `atomicity`, `causality`, `convergence`: anomalies that
 //!   need no search for cycles.
 //! - `registers`, `appends`, `order`: the dependencies, into a `dependency` graph.
 //! - `inference`: orders of versions of registers that only the order of
 //!   transactions or final reads tell.
-//! - `cycles`: the search, with `hunt`, `naming` and `reach`; `original` is the
-//!   original's search, with `clojure` for its order; `explain` and `picture` show
-//!   what was found.
-//! - `open`: transactions that never ended.
+//! - `cycles`: the search for cycles, with `search`, `naming` and `reach`; `original` is
+//!   the original's search; `explain` and `picture` show what was found.
 //! - [`anomaly`], [`model`]: what there is, and what forbids what.
 //! - `verdict`: what it all comes to.
 //!
@@ -32,48 +30,42 @@
 mod anomaly;
 mod appends;
 mod atomicity;
-mod cases;
 mod causality;
-mod clojure;
 mod convergence;
 mod cycles;
-#[cfg(test)]
-mod cycles_oracle;
 mod dependency;
 mod direct;
 mod explain;
-mod hunt;
 mod inference;
 mod list_checks;
 mod lists;
 mod log;
 mod model;
-mod names;
 mod naming;
-mod open;
 mod order;
 mod original;
 mod picture;
 mod reach;
 mod registers;
+mod search;
 mod verdict;
 mod writes;
 
 use serde_json::json;
 
-use self::anomaly::{Anomaly, Scope};
+use self::anomaly::{Anomalies, Anomaly, Scope};
 use self::appends::VersionOrder;
 use self::atomicity::Versions;
-use self::cases::{Case, Casebook};
-use self::cycles::Manner;
+use self::cycles::Strategy;
 use self::dependency::Dependencies;
-use self::log::{Kind, Log};
+use self::log::{Kind, Log, Version};
 pub use self::model::{Model, UnknownModel};
-use self::naming::{Found, Habits};
+use self::naming::{Found, Quirks};
 pub use self::picture::escape;
 use self::registers::Registers;
-use self::writes::{Version, Writes};
+use self::writes::Writes;
 use super::{Checker, Outcome};
+use crate::cases::Case;
 use crate::history::Op;
 
 /// How to judge.
@@ -86,7 +78,7 @@ pub struct Options {
     /// overwritten itself. With it, too,
     /// indeterminate transactions on registers count as writers.
     pub strict: bool,
-    /// Whether to follow the original where its verdict is a habit, not a finding.
+    /// Whether to follow the original where its verdict is a quirk, not a finding.
     pub compatible: bool,
 }
 
@@ -119,48 +111,47 @@ impl TxnChecker {
 
     /// Adds the dependencies that data show, and the anomalies that come to light
     /// on the way.
-    fn add_data(&self, writes: &Writes, graph: &mut Dependencies, cases: &mut Casebook) {
+    fn add_data(&self, writes: &Writes, graph: &mut Dependencies, found: &mut Anomalies) {
         match self.log.kind {
             Kind::Registers => {
-                let registers = Registers::of(&self.log, writes, self.options, cases);
+                let registers = Registers::of(&self.log, writes, self.options, found);
                 registers.add_dependencies(graph);
-                self.add_unseen(&Versions::Registers(&registers), cases);
+                self.add_unseen(&Versions::Registers(&registers), found);
             }
             Kind::Lists => {
                 let order = VersionOrder::of(&self.log);
                 let with_own_reads = self.options.compatible;
                 appends::add_dependencies(&self.log, writes, &order, with_own_reads, graph);
-                self.add_unseen(&Versions::Lists(writes, &order), cases);
+                self.add_unseen(&Versions::Lists(writes, &order), found);
             }
         }
     }
 
     /// What transactions missed of others that they should have seen.
-    fn add_unseen(&self, versions: &Versions<'_>, cases: &mut Casebook) {
-        atomicity::check(&self.log, versions, cases);
+    fn add_unseen(&self, versions: &Versions<'_>, found: &mut Anomalies) {
+        atomicity::check(&self.log, versions, found);
         // Of the stronger models the search for cycles finds as much.
         if self.models.contains(&Model::Causal) {
-            causality::check(&self.log, versions, cases);
+            causality::check(&self.log, versions, found);
         }
     }
 
     /// The cycles of registers that show only with inferred orders of versions,
     /// which the original has not, as far as none of those that are `known` says as
     /// much. `last` holds the versions that were read last.
-    fn inferred(&self, writes: &Writes, last: &[Version], known: &Casebook) -> Casebook {
-        let mut cases = Casebook::default();
+    fn inferred(&self, writes: &Writes, last: &[Version], known: &Anomalies) -> Anomalies {
+        let mut inferred = Anomalies::default();
         let scope = inference::scope(&self.models);
         let is_forbidden = |a: Anomaly| {
             matches!(a, Anomaly::Cycle(..)) && self.models.iter().any(|model| model.forbids(a))
         };
-        let is_idle = (scope.is_none() && last.is_empty()) || known.anomalies().any(is_forbidden);
+        let is_idle = (scope.is_none() && last.is_empty()) || known.kinds().any(is_forbidden);
         if self.log.kind != Kind::Registers || is_idle {
-            return cases;
+            return inferred;
         }
         let options = Options { strict: true, compatible: false };
-        let registers = Registers::of(&self.log, writes, options, &mut Casebook::default());
-        let mut graph = Dependencies::new(self.log.transactions.len())
-            .without(open::without_trace(&self.log, options));
+        let registers = Registers::of(&self.log, writes, options, &mut Anomalies::default());
+        let mut graph = self.graph(false);
         registers.add_dependencies(&mut graph);
         inference::add_final(&registers, last, &mut graph);
         let scope = scope.unwrap_or(Scope::Data);
@@ -168,30 +159,30 @@ impl TxnChecker {
         if scope > Scope::Data {
             inference::add_ordered(&self.log, &registers, scope, &mut graph);
         }
-        let habits = Habits { reads_first: false, says_exists: false };
-        for found in cycles::find(&graph, scope, Manner::new(habits)) {
+        let quirks = Quirks { reads_first: false, says_exists: false };
+        for found in cycles::find(&graph, scope, Strategy::new(quirks)) {
             let (anomaly, case) = explain::case(&self.log, &found);
-            if known.anomalies().all(|known| !known.says_as_much_as(anomaly)) {
-                cases.add(anomaly, || case);
+            if known.kinds().all(|known| !known.says_as_much_as(anomaly)) {
+                inferred.add(anomaly, || case);
             }
         }
-        cases
+        inferred
+    }
+
+    /// A graph without dependencies yet, and without transactions that prove nothing.
+    fn graph(&self, compatible: bool) -> Dependencies {
+        let without = self.log.without_trace(compatible);
+        Dependencies::new(self.log.transactions.len()).without(without)
     }
 
     fn cycles(&self, graph: &Dependencies, scope: Scope) -> Vec<Found> {
-        let manner = Manner::new(self.habits());
-        if !self.options.compatible {
-            return cycles::find(graph, scope, manner);
-        }
-        cycles::find_as_the_original(graph, scope, manner, &|txn| self.log.txn(txn).op())
-    }
-
-    fn habits(&self) -> Habits {
         let compatible = self.options.compatible;
-        Habits {
-            reads_first: compatible && self.log.kind == Kind::Registers,
-            says_exists: compatible,
+        let reads_first = compatible && self.log.kind == Kind::Registers;
+        let strategy = Strategy::new(Quirks { reads_first, says_exists: compatible });
+        if !compatible {
+            return cycles::find(graph, scope, strategy);
         }
+        cycles::find_as_the_original(graph, scope, strategy, &|txn| self.log.op(txn))
     }
 }
 
@@ -205,33 +196,30 @@ impl Checker for TxnChecker {
         if self.options.compatible {
             self.log.break_ties_as_the_original();
         }
-        let mut cases = Casebook::default();
+        let mut found = std::mem::take(&mut self.log.anomalies);
         let writes = Writes::of(&self.log);
-        direct::check(&self.log, &writes, self.options, &mut cases);
+        direct::check(&self.log, &writes, self.options, &mut found);
         if self.log.kind == Kind::Lists {
-            list_checks::check(&self.log, &writes, &mut cases);
+            list_checks::check(&self.log, &writes, &mut found);
         }
-        let last = convergence::check(&self.log, &mut cases);
+        let last = convergence::check(&self.log, &mut found);
 
-        let unseen = open::without_trace(&self.log, self.options);
-        let mut graph = Dependencies::new(self.log.transactions.len()).without(unseen);
-        self.add_data(&writes, &mut graph, &mut cases);
+        let mut graph = self.graph(self.options.compatible);
+        self.add_data(&writes, &mut graph, &mut found);
         let scope = self.models.iter().map(|model| model.scope()).max().unwrap_or(Scope::Data);
         order::add(&self.log, scope, &mut graph);
         if graph.is_empty() {
-            cases.add(Anomaly::EmptyTransactionGraph, empty);
+            let text = "no transaction depends on any other, so that nothing could be checked. Did \
+                        transactions commit, and do they share keys?";
+            found.add(Anomaly::EmptyTransactionGraph, || {
+                Case::new(Vec::new(), text.to_owned(), json!(true))
+            });
         }
-        for found in self.cycles(&graph, scope) {
-            let (anomaly, case) = explain::case(&self.log, &found);
-            cases.add(anomaly, || case);
+        for cycle in self.cycles(&graph, scope) {
+            let (anomaly, case) = explain::case(&self.log, &cycle);
+            found.add(anomaly, || case);
         }
-        let inferred = self.inferred(&writes, &last, &cases);
-        verdict::outcome(self.log.kind, &self.models, self.options, cases, inferred)
+        let inferred = self.inferred(&writes, &last, &found);
+        verdict::outcome(self.log.kind, &self.models, self.options, found, inferred)
     }
-}
-
-fn empty() -> Case {
-    let text = "no transaction depends on any other, so that nothing could be checked. Did \
-                transactions commit, and do they share keys?";
-    Case { ops: Vec::new(), text: text.to_owned(), detail: json!(true), picture: None }
 }

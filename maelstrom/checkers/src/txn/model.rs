@@ -192,6 +192,14 @@ impl Model {
         scopes.map(|(_, scope)| scope).max().unwrap_or(Scope::Data)
     }
 
+    /// The weakest model that cycles of this kind rule out by their corner alone. The
+    /// original knows none for a single anti-dependency.
+    pub(super) fn ruled_out_by(class: Class, scope: Scope) -> Self {
+        let class = if class == Class::GSingle { Class::GNonadjacent } else { class };
+        let is_it = |facts: &&Facts| facts.cycles == Some((class, scope));
+        FACTS.iter().find(is_it).map_or(StrictSerializable, |facts| facts.model)
+    }
+
     fn forbids_itself(self, anomaly: Anomaly) -> bool {
         let facts = self.facts();
         let in_corner =
@@ -302,6 +310,18 @@ mod tests {
             }
         }
         assert!(Model::all().all(|m| StrictSerializable.included().contains(&m)));
+    }
+
+    #[test]
+    fn a_cycle_rules_out_a_model_that_forbids_it() {
+        for class in Class::ALL {
+            for scope in [Scope::Data, Scope::Process, Scope::Realtime] {
+                let model = Model::ruled_out_by(class, scope);
+                assert!(model.forbids(Anomaly::Cycle(class, scope)), "{class:?} {scope:?}");
+            }
+        }
+        assert_eq!(Model::ruled_out_by(Class::G2, Scope::Data), RepeatableRead);
+        assert_eq!(Model::ruled_out_by(Class::GSingle, Scope::Data), SnapshotIsolation);
     }
 
     #[test]

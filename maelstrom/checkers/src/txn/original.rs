@@ -15,12 +15,12 @@
 use std::collections::BTreeMap;
 
 use super::anomaly::{Anomaly, Class, Scope};
-use super::clojure::as_table;
 use super::cycles::Component;
 use super::dependency::{Dependency, Relation};
 use super::log::Txn;
 use super::model::Model;
-use super::naming::{Found, Habits, Step, name};
+use super::naming::{Found, Quirks, Step, name};
+use crate::clojure::as_table;
 
 /// Steps of paths after which a search is given up.
 const MOST_STEPS: usize = 300_000;
@@ -34,38 +34,26 @@ pub(super) struct Original<'a> {
     pub(super) op: &'a dyn Fn(Txn) -> u64,
     /// Transactions that depend on themselves.
     pub(super) loops: &'a [(Txn, Dependency)],
-    pub(super) habits: Habits,
+    pub(super) quirks: Quirks,
 }
 
 /// Relations as a set of bits, in Elle's order.
 type Relations = u8;
 
-const WW: Relations = 1;
-const WR: Relations = 2;
-const RW: Relations = 4;
-const PROCESS: Relations = 64;
-const REALTIME: Relations = 128;
+const WW: Relations = bit(Relation::Ww);
+const WR: Relations = bit(Relation::Wr);
+const RW: Relations = bit(Relation::Rw);
 
-fn bit(relation: Relation) -> Relations {
-    match relation {
-        Relation::Ww => WW,
-        Relation::Wr => WR,
-        Relation::Rw => RW,
-        Relation::Process => PROCESS,
-        Relation::Realtime => REALTIME,
-    }
+const fn bit(relation: Relation) -> Relations {
+    1 << relation as u8
 }
 
 fn bits(relations: Relations) -> impl Iterator<Item = Relations> {
-    [WW, WR, RW, PROCESS, REALTIME].into_iter().filter(move |bit| relations & bit != 0)
+    (0..Relations::BITS).map(|i| 1 << i).filter(move |bit| relations & bit != 0)
 }
 
 fn order_of(scope: Scope) -> Relations {
-    match scope {
-        Scope::Data => 0,
-        Scope::Process => PROCESS,
-        Scope::Realtime => REALTIME,
-    }
+    scope.order().map_or(0, bit)
 }
 
 /// The search gave up.
@@ -107,7 +95,7 @@ fn explained(component: &Component, original: &Original<'_>, cycle: &[u32]) -> V
             let txn = component.members[from as usize];
             original.loops.iter().find(|&&(looped, _)| looped == txn).map(|&(_, own)| own)
         };
-        let strongest = component.strongest(from, to, original.habits);
+        let strongest = component.strongest(from, to, original.quirks);
         let dependency = if from == to { own() } else { strongest }?;
         Some(Step { from, to, dependency })
     };
@@ -147,10 +135,13 @@ impl Pairs {
     /// The models that some cycle rules out, the weakest only.
     fn cycles_exist(&self, component: &Component) -> Vec<Found> {
         let mut impossible: Vec<Model> = Vec::new();
-        for (model, class, scope) in CYCLE_EXISTS {
-            let is_news = !impossible.iter().any(|weaker| model.included().contains(weaker));
-            if is_news && self.has_cycle(class, scope) {
-                impossible.push(model);
+        for scope in [Scope::Data, Scope::Process, Scope::Realtime] {
+            for class in [Class::G0, Class::G1c, Class::GNonadjacent, Class::G2] {
+                let model = Model::ruled_out_by(class, scope);
+                let is_news = !impossible.iter().any(|weaker| model.included().contains(weaker));
+                if is_news && self.has_cycle(class, scope) {
+                    impossible.push(model);
+                }
             }
         }
         let members = || component.members[..component.transactions].to_vec();
@@ -210,27 +201,6 @@ impl Pairs {
         Graph { vertices, out }
     }
 }
-
-/// What Elle calls cycle-exists specifications: a model, and the walks that it
-/// forbids.
-const CYCLE_EXISTS: [(Model, Class, Scope); 12] = {
-    use Class::{G0, G1c, G2, GNonadjacent};
-    use Scope::{Data, Process, Realtime};
-    [
-        (Model::ReadUncommitted, G0, Data),
-        (Model::ReadCommitted, G1c, Data),
-        (Model::SnapshotIsolation, GNonadjacent, Data),
-        (Model::RepeatableRead, G2, Data),
-        (Model::StrongSessionReadUncommitted, G0, Process),
-        (Model::StrongSessionReadCommitted, G1c, Process),
-        (Model::StrongSessionSnapshotIsolation, GNonadjacent, Process),
-        (Model::StrongSessionSerializable, G2, Process),
-        (Model::StrongReadUncommitted, G0, Realtime),
-        (Model::StrongReadCommitted, G1c, Realtime),
-        (Model::StrongSnapshotIsolation, GNonadjacent, Realtime),
-        (Model::StrictSerializable, G2, Realtime),
-    ]
-};
 
 /// A graph in the order in which the original walks it.
 struct Graph {

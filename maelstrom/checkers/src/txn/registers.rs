@@ -15,12 +15,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::{Value, json};
 
 use super::Options;
-use super::anomaly::Anomaly;
-use super::cases::{Case, Casebook};
+use super::anomaly::{Anomalies, Anomaly};
 use super::dependency::{Basis, Dependencies, Dependency, group};
-use super::log::{Fate, Log, Mop, Txn};
-use super::names::{NULL, Name};
-use super::writes::{Version, Writes};
+use super::log::{Fate, Log, Mop, NULL, Name, Txn, Version};
+use super::writes::Writes;
+use crate::cases::Case;
 use crate::graph::Digraph;
 
 /// What the rest of the world sees of a transaction.
@@ -69,7 +68,12 @@ pub(super) struct Registers {
 
 impl Registers {
     /// Reads the transactions, and notes where they disagree about versions.
-    pub(super) fn of(log: &Log, writes: &Writes, options: Options, cases: &mut Casebook) -> Self {
+    pub(super) fn of(
+        log: &Log,
+        writes: &Writes,
+        options: Options,
+        anomalies: &mut Anomalies,
+    ) -> Self {
         let mut registers = Self {
             readers: Vec::new(),
             writers: FxHashMap::default(),
@@ -82,7 +86,7 @@ impl Registers {
         registers.readers.sort_unstable();
         registers.written.sort_unstable();
         registers.followers.sort_unstable();
-        registers.drop_cyclic_orders(log, options.compatible, cases);
+        registers.drop_cyclic_orders(log, options.compatible, anomalies);
         registers
     }
 
@@ -123,14 +127,14 @@ impl Registers {
 
     /// Drops the order of keys in which versions precede themselves; of all keys
     /// if that is what the original does.
-    fn drop_cyclic_orders(&mut self, log: &Log, all: bool, cases: &mut Casebook) {
+    fn drop_cyclic_orders(&mut self, log: &Log, all: bool, anomalies: &mut Anomalies) {
         let mut cyclic: FxHashSet<Name> = FxHashSet::default();
         for of_key in self.followers.chunk_by(|a, b| a.0.0 == b.0.0) {
             let key = of_key[0].0.0;
             for versions in cycles_of_versions(of_key) {
                 cyclic.insert(key);
                 let ops = || of_key.iter().filter(|f| versions.contains(&f.1.1)).map(|f| f.1.0);
-                cases.add(Anomaly::CyclicVersions, || {
+                anomalies.add(Anomaly::CyclicVersions, || {
                     cyclic_versions(log, key, &versions, &ops().collect::<Vec<_>>())
                 });
             }
@@ -193,22 +197,16 @@ fn cycles_of_versions(followers: &[(Version, (Txn, Name))]) -> Vec<Vec<Name>> {
 }
 
 fn cyclic_versions(log: &Log, key: Name, versions: &[Name], writers: &[Txn]) -> Case {
-    let mut ops: Vec<u64> = writers.iter().map(|&txn| log.txn(txn).op()).collect();
-    ops.sort_unstable();
     let values: Vec<Value> = versions.iter().map(|&value| log.json(value)).collect();
-    Case {
-        text: format!(
-            "the values {} of key {} follow each other in a circle: each was written by a \
-             transaction that had read another one of them",
-            Value::from(values.clone()),
-            log.text(key)
-        ),
-        detail: json!({
-            "key": log.json(key), "scc": values, "sources": ["initial-state", "wfr-keys"]
-        }),
-        ops,
-        picture: None,
-    }
+    let text = format!(
+        "the values {} of key {} follow each other in a circle: each was written by a \
+         transaction that had read another one of them",
+        Value::from(values.clone()),
+        log.text(key)
+    );
+    let sources = ["initial-state", "wfr-keys"];
+    let detail = json!({"key": log.json(key), "scc": values, "sources": sources});
+    Case::new(log.ops(writers.iter().copied()), text, detail)
 }
 
 #[cfg(test)]

@@ -4,51 +4,47 @@
 //! from knowing makes it unknown. Everything else is left out of the verdict, but
 //! helps to tell which models are ruled out.
 
-use std::fmt;
-
 use serde_json::{Map, Value};
 
 use super::Options;
-use super::anomaly::Anomaly;
-use super::cases::{Case, Casebook};
+use super::anomaly::{Anomalies, Anomaly};
 use super::log::Kind;
 use super::model::{Boundary, Model};
 use crate::{Figures, Finding, Outcome, Validity};
 
-/// The verdict on these cases, and on those that the original cannot see because
-/// it does not infer so much.
+/// The verdict on what was found, and on what the original cannot see because it does not
+/// infer so much.
 pub(super) fn outcome(
     kind: Kind,
     models: &[Model],
     options: Options,
-    mut cases: Casebook,
-    mut inferred: Casebook,
+    mut found: Anomalies,
+    mut inferred: Anomalies,
 ) -> Outcome {
     if options.strict {
-        cases.append(std::mem::take(&mut inferred));
+        found.append(std::mem::take(&mut inferred));
     }
-    let cases = &cases;
+    let found = &found;
     let taken_for = |a: Anomaly| if options.compatible { a.in_the_original() } else { a };
     let is_forbidden =
         |a: Anomaly| a.is_beyond_models() || models.iter().any(|m| m.forbids(taken_for(a)));
     let is_counted = |a: Anomaly| options.strict || !is_overlooked(kind, options, a);
-    let counted: Vec<Anomaly> = cases.anomalies().filter(|&a| is_counted(a)).collect();
+    let counted: Vec<Anomaly> = found.kinds().filter(|&a| is_counted(a)).collect();
     let mut reported: Vec<Anomaly> =
         counted.iter().copied().filter(|&a| is_forbidden(a) || a.is_unknown()).collect();
     drop_redundant(&mut reported);
 
-    let valid = reported.iter().map(|&a| severity(kind, options, a)).max();
-    let valid = valid.unwrap_or(Validity::Valid);
+    let valid = reported.iter().map(|&a| severity(kind, options, a)).max().unwrap_or_default();
     let warned: Vec<Anomaly> =
-        cases.anomalies().filter(|&a| !is_counted(a) && is_forbidden(a)).collect();
-    let also_warned: Vec<Anomaly> = inferred.anomalies().filter(|&a| is_forbidden(a)).collect();
+        found.kinds().filter(|&a| !is_counted(a) && is_forbidden(a)).collect();
+    let also_warned: Vec<Anomaly> = inferred.kinds().filter(|&a| is_forbidden(a)).collect();
     let counted: Vec<Anomaly> = counted.into_iter().map(taken_for).collect();
-    let mut results = results(&reported, &counted, cases);
+    let mut results = results(&reported, &counted, found);
     let not_visible = (kind == Kind::Registers).then_some(NOT_VISIBLE);
     results.extend(not_visible.map(|text| ("not-visible".to_owned(), text.into())));
-    let mut warnings = findings(&warned, cases);
+    let mut warnings = findings(&warned, found);
     warnings.extend(findings(&also_warned, &inferred));
-    let findings = findings(&reported, cases);
+    let findings = findings(&reported, found);
     let figures = Figures { not_visible, ..Figures::default() };
     Outcome { valid, results, findings, warnings, figures }
 }
@@ -97,17 +93,16 @@ fn drop_redundant(anomalies: &mut Vec<Anomaly>) {
     });
 }
 
-fn results(reported: &[Anomaly], counted: &[Anomaly], cases: &Casebook) -> Map<String, Value> {
+fn results(reported: &[Anomaly], counted: &[Anomaly], found: &Anomalies) -> Map<String, Value> {
     let (mut counts, mut examples) = (Map::new(), Map::new());
     let mut names: Vec<String> = reported.iter().map(ToString::to_string).collect();
     names.sort_unstable();
-    for (anomaly, of_it) in cases.iter().filter(|(anomaly, _)| reported.contains(anomaly)) {
-        let kept = of_it.kept.iter().map(|case| case.detail.clone()).collect();
-        counts.insert(anomaly.to_string(), of_it.count.into());
-        examples.insert(anomaly.to_string(), Value::Array(kept));
+    for (anomaly, cases) in found.iter().filter(|(anomaly, _)| reported.contains(anomaly)) {
+        let kept = cases.kept().map(|case| case.detail.clone()).collect();
+        counts.insert(anomaly.to_string(), cases.count.into());
+        examples.insert(anomaly.to_string(), kept);
     }
-    let mut results = Map::new();
-    results.insert("anomaly-types".to_owned(), names.into());
+    let mut results = Map::from_iter([("anomaly-types".to_owned(), names.into())]);
     if !reported.is_empty() {
         let Boundary { not, also_not } = Boundary::of(counted);
         results.insert("anomaly-counts".to_owned(), counts.into());
@@ -122,26 +117,17 @@ fn model_names(models: &[Model]) -> Value {
     models.iter().map(|model| Value::from(model.name())).collect()
 }
 
-fn findings(anomalies: &[Anomaly], cases: &Casebook) -> Vec<Finding> {
+fn findings(anomalies: &[Anomaly], found: &Anomalies) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (anomaly, of_it) in cases.iter().filter(|(anomaly, _)| anomalies.contains(anomaly)) {
-        findings.extend(of_it.kept.iter().map(|case| finding(anomaly, case)));
-        let more = of_it.count - of_it.kept.len();
+    for (anomaly, cases) in found.iter().filter(|(anomaly, _)| anomalies.contains(anomaly)) {
+        let name = anomaly.to_string();
+        let told = cases.kept().map(|case| case.finding(&name, format!("{name}: {}", case.text)));
+        findings.extend(told);
+        let more = (cases.count - cases.kept().len()) as u64;
         if more > 0 {
-            findings.push(more_of(&anomaly, more));
+            let text = format!("{name}: {more} more cases are not listed");
+            findings.push(Finding { text, ..Finding::omission(name, more) });
         }
     }
     findings
-}
-
-fn finding(anomaly: Anomaly, case: &Case) -> Finding {
-    let text = format!("{anomaly}: {}", case.text);
-    let picture = case.picture.clone();
-    Finding { picture, ..Finding::new(anomaly.to_string(), text, case.ops.clone()) }
-}
-
-fn more_of(anomaly: &dyn fmt::Display, more: usize) -> Finding {
-    let text = format!("{anomaly}: {more} more cases are not listed");
-    let omitted = Some(more as u64);
-    Finding { omitted, ..Finding::new(anomaly.to_string(), text, Vec::new()) }
 }

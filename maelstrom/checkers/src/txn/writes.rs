@@ -2,15 +2,11 @@
 //!
 //! The load never writes one value to one key twice, so that a version names its
 //! writer. Where it does so nevertheless, the first writer that was not aborted
-//! is taken, and the pair is kept as a complaint.
+//! is taken, and the pair is kept for a finding.
 
 use rustc_hash::FxHashMap;
 
-use super::log::{Fate, Kind, Log, Txn};
-use super::names::Name;
-
-/// A key and one value written or appended to it.
-pub(super) type Version = (Name, Name);
+use super::log::{Fate, Kind, Log, Name, Txn, Version};
 
 /// A write.
 #[derive(Clone, Copy, Debug)]

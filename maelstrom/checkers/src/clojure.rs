@@ -1,26 +1,33 @@
 //! Orders that the original takes from hash tables.
 //!
-//! Which of several cycles it meets first, and which of several longest lists it
-//! takes for the order of appends, follows from how its tables lay out their
-//! entries. That is no chance: the hashes are functions of the entries alone
-//! (Clojure's Murmur3 of an integer and of a vector), and so is the layout (hash
-//! tries of 32 branches).
+//! Which of several cycles it meets first, which of several longest lists it takes for
+//! the order of appends, and which of several messages stands for an offset, follows from
+//! how its tables lay out their entries. That is no chance: the hashes are functions of
+//! the entries alone (Clojure's Murmur3 of an integer and of a vector), and so is the
+//! layout (hash tries of 32 branches).
 
-/// Where a set of vectors in Clojure has this vector of integers: sets are walked
-/// by rising rank.
-pub(super) fn vector_rank(elements: &[i64]) -> u64 {
+/// Where a set of integers in Clojure has this one: sets are walked by rising rank.
+pub(crate) fn integer_rank(integer: i64) -> u64 {
+    rank(hash_of_integer(integer))
+}
+
+/// Where a set of vectors has this vector of integers.
+pub(crate) fn vector_rank(elements: &[i64]) -> u64 {
     let start = 1u32;
     let hash = elements
         .iter()
         .fold(start, |hash, &e| hash.wrapping_mul(31).wrapping_add(hash_of_integer(e)));
-    let hash = finished(mixed(0, hash), elements.len() as u32);
-    // Five bits at a time choose the branch, the lowest first.
+    rank(finished(mixed(0, hash), elements.len() as u32))
+}
+
+/// Five bits at a time choose the branch, the lowest first.
+fn rank(hash: u32) -> u64 {
     (0..7).fold(0, |rank, depth| rank << 5 | u64::from(hash >> (5 * depth) & 31))
 }
 
 /// Entries in the order of a table (Bifurcan's `Map`) whose keys are operations,
 /// hashed by their index.
-pub(super) fn as_table<T>(entries: Vec<T>, index: impl Fn(&T) -> u64) -> Vec<T> {
+pub(crate) fn as_table<T>(entries: Vec<T>, index: impl Fn(&T) -> u64) -> Vec<T> {
     let hashed = entries.into_iter().map(|entry| (table_hash(index(&entry)), entry)).collect();
     let mut table = Vec::new();
     walk(hashed, 0, &mut table);
@@ -80,9 +87,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_are_clojures() {
-        // (hash 1), (hash 2), (hash -1), (hash [1 2 3]) in Clojure 1.6 and after.
-        assert_eq!(hash_of_integer(0), 0);
+    fn integers_are_in_the_order_in_which_clojure_prints_a_set_of_them() {
+        let mut set: Vec<i64> = (0..10).collect();
+        set.sort_by_key(|integer| integer_rank(*integer));
+        assert_eq!(set, [0, 7, 1, 4, 6, 3, 2, 9, 5, 8]);
+        // (hash 1), (hash -1) in Clojure 1.6 and after.
         assert_eq!(hash_of_integer(1).cast_signed(), 1_392_991_556);
         assert_eq!(hash_of_integer(-1).cast_signed(), 1_651_860_712);
     }

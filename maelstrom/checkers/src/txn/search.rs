@@ -5,20 +5,23 @@
 //! and keeps the shortest of those that are what was wanted.
 
 use super::anomaly::{Anomaly, Class, Scope};
-use super::cycles::{Component, Manner, Start};
+use super::cycles::{Component, Start, Strategy};
 use super::dependency::{Dependency, Relation};
-use super::naming::{Fit, Found, Step, fit, name, ruled_out, simple_cycles};
+use super::model::Model;
+use super::naming::{Fit, Found, Step, fit, name, simple_cycles};
 use super::reach::{self, Question};
 use crate::graph::{Digraph, Hop, Search};
 
 /// Tries after which the shortest cycle found is good enough to be shown.
 const SHORT_ENOUGH: usize = 32;
 
+type Arc = (u32, u32, Dependency);
+
 /// The search for one class in one component.
-pub(super) struct Hunt<'a> {
+pub(super) struct CycleSearch<'a> {
     component: &'a Component,
     wanted: (Class, Scope),
-    manner: Manner,
+    strategy: Strategy,
     /// The relations of a way back, apart from rw.
     relations: Vec<Relation>,
     tries: usize,
@@ -32,26 +35,22 @@ pub(super) struct Hunt<'a> {
     other: Option<Vec<Step>>,
 }
 
-impl<'a> Hunt<'a> {
+impl<'a> CycleSearch<'a> {
     pub(super) fn new(
         component: &'a Component,
         class: Class,
         scope: Scope,
-        manner: Manner,
+        strategy: Strategy,
     ) -> Self {
         let mut relations = vec![Relation::Ww];
         if class > Class::G0 {
             relations.push(Relation::Wr);
         }
-        match scope {
-            Scope::Data => {}
-            Scope::Process => relations.push(Relation::Process),
-            Scope::Realtime => relations.push(Relation::Realtime),
-        }
+        relations.extend(scope.order());
         Self {
             component,
             wanted: (class, scope),
-            manner,
+            strategy,
             relations,
             tries: 0,
             first: None,
@@ -83,16 +82,14 @@ impl<'a> Hunt<'a> {
     pub(super) fn along(&mut self, relation: Relation) {
         let graph = self.way_back();
         let number = graph.component_numbers();
-        let mut search = Search::new(graph.len());
-        for (from, to, label) in graph.arcs() {
-            let is_inner = number[from as usize] == number[to as usize];
-            if label.relation == relation && is_inner {
-                self.close(&graph, &mut search, &Start { from, to: vec![(to, label)] });
-            }
-            if self.is_over() {
-                return;
-            }
-        }
+        let is_inner = |&(from, to, label): &Arc| {
+            label.relation == relation && number[from as usize] == number[to as usize]
+        };
+        let inner = graph.arcs().filter(is_inner);
+        self.close_first(
+            &graph,
+            inner.map(|(from, to, label)| Start { from, to: vec![(to, label)] }),
+        );
     }
 
     /// Cycles of one rw step and a way back without any.
@@ -100,18 +97,11 @@ impl<'a> Hunt<'a> {
         let graph = self.way_back();
         let doubled = self.doubled();
         let number = doubled.component_numbers();
-        let is_inner = |&(from, to, _): &(u32, u32, Dependency)| {
-            number[from as usize] == number[self.entered(to) as usize]
-        };
-        let inner: Vec<_> =
-            self.component.anti_dependencies(self.wanted.1).filter(is_inner).collect();
-        let mut search = Search::new(graph.len());
-        for &arc in &inner {
-            self.close(&graph, &mut search, &self.component.start(arc));
-            if self.is_over() {
-                break;
-            }
-        }
+        let is_inner =
+            |&(from, to, _): &Arc| number[from as usize] == number[self.entered(to) as usize];
+        let component = self.component;
+        let inner: Vec<Arc> = component.anti_dependencies(self.wanted.1).filter(is_inner).collect();
+        self.close_first(&graph, inner.iter().map(|&arc| component.start(arc)));
         let gave_up = inner.len() > self.tries && self.best.is_none();
         if gave_up && graph.components().is_empty() {
             self.single_of_all(&graph, inner);
@@ -120,13 +110,9 @@ impl<'a> Hunt<'a> {
 
     /// Tries all rw steps at once: does what they lead to reach who they come
     /// from?
-    fn single_of_all(
-        &mut self,
-        graph: &Digraph<Dependency>,
-        mut arcs: Vec<(u32, u32, Dependency)>,
-    ) {
+    fn single_of_all(&mut self, graph: &Digraph<Dependency>, mut arcs: Vec<Arc>) {
         arcs.sort_by_key(|&(_, to, _)| to);
-        let question = |of_one: &[(u32, u32, Dependency)]| Question {
+        let question = |of_one: &[Arc]| Question {
             from: self.component.entries(of_one[0].1),
             to: of_one.iter().map(|&(from, _, _)| from).collect(),
         };
@@ -154,7 +140,7 @@ impl<'a> Hunt<'a> {
             if let Some(path) = search.path(&doubled, &[to], |v| v == from) {
                 let start = Hop { from, to, label };
                 let walk = self.steps([start].into_iter().chain(path));
-                simple_cycles(&walk).into_iter().for_each(|cycle| self.judge(cycle));
+                simple_cycles(&walk).into_iter().for_each(|cycle| self.keep(cycle));
             }
             if self.is_over() {
                 return;
@@ -167,25 +153,30 @@ impl<'a> Hunt<'a> {
         self.relations.push(Relation::Rw);
         let graph = self.way_back();
         let number = graph.component_numbers();
-        let mut search = Search::new(graph.len());
-        let arcs: Vec<_> = self.component.anti_dependencies(self.wanted.1).collect();
-        for arc in arcs {
-            if number[arc.0 as usize] != number[arc.1 as usize] {
-                continue;
-            }
-            let mut start = self.component.start(arc);
+        let is_inner = |from: u32, to: u32| number[from as usize] == number[to as usize];
+        let component = self.component;
+        let inner = component.anti_dependencies(self.wanted.1).filter(|arc| is_inner(arc.0, arc.1));
+        let starts = inner.map(|arc| {
+            let mut start = component.start(arc);
             // The others do not lead back, a state's loop to its reader neither.
-            start.to.retain(|&(to, _)| number[to as usize] == number[start.from as usize]);
-            if !start.to.is_empty() {
-                self.close(&graph, &mut search, &start);
-            }
+            start.to.retain(|&(to, _)| is_inner(start.from, to));
+            start
+        });
+        self.close_first(&graph, starts.filter(|start| !start.to.is_empty()));
+    }
+
+    /// Closes cycles until enough were tried.
+    fn close_first(&mut self, graph: &Digraph<Dependency>, starts: impl Iterator<Item = Start>) {
+        let mut search = Search::new(graph.len());
+        for start in starts {
+            self.close(graph, &mut search, &start);
             if self.is_over() {
                 return;
             }
         }
     }
 
-    /// Each transaction twice: as itself, and (see [`Hunt::entered`]) as entered
+    /// Each transaction twice: as itself, and (see [`CycleSearch::entered`]) as entered
     /// by an rw step, which no other rw step may follow.
     fn doubled(&self) -> Digraph<Dependency> {
         let transactions = self.component.transactions as u32;
@@ -233,7 +224,7 @@ impl<'a> Hunt<'a> {
         steps
     }
 
-    /// Judges the shortest cycle that begins like this.
+    /// Keeps the shortest cycle that begins like this, if it is what was wanted.
     fn close(
         &mut self,
         graph: &Digraph<Dependency>,
@@ -247,17 +238,17 @@ impl<'a> Hunt<'a> {
         let Some(&(to, dependency)) = start.to.iter().find(|&&(v, _)| v == to) else { return };
         let mut steps = vec![Step { from: start.from, to, dependency }];
         steps.extend(self.without_states(path.into_iter()));
-        self.judge(steps);
+        self.keep(steps);
     }
 
     /// Remembers a cycle by how well it fits, if it is what was looked for by the
     /// relations that it came along.
-    fn judge(&mut self, steps: Vec<Step>) {
+    fn keep(&mut self, steps: Vec<Step>) {
         if name(&steps) != self.wanted {
             return;
         }
         let strengthen = |step: &Step| {
-            let strongest = self.component.strongest(step.from, step.to, self.manner.habits);
+            let strongest = self.component.strongest(step.from, step.to, self.strategy.quirks);
             Step { dependency: strongest.unwrap_or(step.dependency), ..*step }
         };
         let strongest: Vec<Step> = steps.iter().map(strengthen).collect();
@@ -271,7 +262,7 @@ impl<'a> Hunt<'a> {
             Fit::Worse => {
                 self.worse.get_or_insert(strongest);
             }
-            Fit::Other if self.manner.habits.says_exists => {
+            Fit::Other if self.strategy.quirks.says_exists => {
                 self.other.get_or_insert(strongest);
             }
             Fit::Other => {
@@ -282,7 +273,7 @@ impl<'a> Hunt<'a> {
 
     fn is_over(&self) -> bool {
         let is_short = |steps: &Vec<Step>| steps.len() == 2 || self.tries >= SHORT_ENOUGH;
-        self.best.as_ref().is_some_and(is_short) || self.tries >= self.manner.tries
+        self.best.as_ref().is_some_and(is_short) || self.tries >= self.strategy.tries
     }
 
     /// Whether something was found that makes milder searches idle. The original
@@ -290,7 +281,7 @@ impl<'a> Hunt<'a> {
     /// in it; where that has another name, it goes on to the milder ones.
     pub(super) fn is_success(&self) -> bool {
         let is_found = self.best.is_some() || self.other.is_some();
-        match (self.manner.habits.says_exists, self.wanted.0.has_anti_dependency()) {
+        match (self.strategy.quirks.says_exists, self.wanted.0.has_anti_dependency()) {
             (false, _) => is_found,
             (true, true) => self.first == Some(Fit::Exact),
             (true, false) => is_found || self.worse.is_some(),
@@ -304,12 +295,12 @@ impl<'a> Hunt<'a> {
         if let Some(steps) = self.best {
             return vec![cycle(&steps, self.wanted)];
         }
-        if !self.manner.habits.says_exists {
+        if !self.strategy.quirks.says_exists {
             // By the relations it came along, it is what was looked for.
             return self.other.iter().map(|steps| cycle(steps, self.wanted)).collect();
         }
         let Some(steps) = self.other.or(self.worse) else { return Vec::new() };
-        let model = ruled_out(self.wanted.0, self.wanted.1);
+        let model = Model::ruled_out_by(self.wanted.0, self.wanted.1);
         let members = component.members[..component.transactions].to_vec();
         let mut found = vec![Found::Exists(model, members)];
         if !self.wanted.0.has_anti_dependency() {

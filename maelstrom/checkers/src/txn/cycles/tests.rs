@@ -10,11 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::anomaly::{Anomaly, Class, Scope};
-use super::cycles::{Manner, find};
-use super::dependency::{Basis, Dependencies, Dependency, Relation};
-use super::model::Model;
-use super::naming::{Found, Habits, Step, name};
+use super::*;
+use crate::txn::dependency::Basis;
+use crate::txn::model::Model;
+use crate::txn::naming::name;
 
 const ROUNDS: u64 = 4_000;
 
@@ -97,7 +96,7 @@ fn extend(
     }
 }
 
-fn assert_is_there(relations: &Relations, anomaly: Anomaly, steps: &[Step], habits: Habits) {
+fn assert_is_there(relations: &Relations, anomaly: Anomaly, steps: &[Step], quirks: Quirks) {
     for (i, step) in steps.iter().enumerate() {
         let next = &steps[(i + 1) % steps.len()];
         assert_eq!(step.to, next.from, "{steps:?}");
@@ -107,23 +106,23 @@ fn assert_is_there(relations: &Relations, anomaly: Anomaly, steps: &[Step], habi
     assert_eq!(visited.len(), steps.len(), "{steps:?} visits a transaction twice");
     let (class, scope) = name(steps);
     if anomaly != Anomaly::CausalityViolation {
-        assert_eq!(anomaly, Anomaly::Cycle(class, scope), "{steps:?} {habits:?}");
+        assert_eq!(anomaly, Anomaly::Cycle(class, scope), "{steps:?} {quirks:?}");
     }
 }
 
-fn assert_agrees(order: Relation, scope: Scope, manner: Manner) {
-    let habits = manner.habits;
-    let mut rng = StdRng::seed_from_u64(habits.reads_first.into());
+fn assert_agrees(order: Relation, scope: Scope, strategy: Strategy) {
+    let quirks = strategy.quirks;
+    let mut rng = StdRng::seed_from_u64(quirks.reads_first.into());
     let mut cyclic = 0;
     for round in 0..ROUNDS {
         let (graph, relations) = random_graph(&mut rng, order);
         let names = all_names(&relations);
         cyclic += usize::from(!names.is_empty());
         let mut reported = Vec::new();
-        for found in find(&graph, scope, manner) {
+        for found in find(&graph, scope, strategy) {
             match found {
                 Found::Cycle(anomaly, steps) => {
-                    assert_is_there(&relations, anomaly, &steps, habits);
+                    assert_is_there(&relations, anomaly, &steps, quirks);
                     reported.push(anomaly);
                 }
                 Found::Exists(model, _) => reported.push(Anomaly::CycleExists(model)),
@@ -144,27 +143,27 @@ fn assert_agrees(order: Relation, scope: Scope, manner: Manner) {
     assert!(cyclic > ROUNDS as usize / 4, "hardly a graph has cycles");
 }
 
-const NONE: Habits = Habits { reads_first: false, says_exists: false };
+const NONE: Quirks = Quirks { reads_first: false, says_exists: false };
 
 #[test]
 fn with_the_order_of_processes_a_model_is_ruled_out_exactly_by_its_cycles() {
-    assert_agrees(Relation::Process, Scope::Process, Manner::new(NONE));
+    assert_agrees(Relation::Process, Scope::Process, Strategy::new(NONE));
 }
 
 #[test]
 fn with_real_time_a_model_is_ruled_out_exactly_by_its_cycles() {
-    assert_agrees(Relation::Realtime, Scope::Realtime, Manner::new(NONE));
+    assert_agrees(Relation::Realtime, Scope::Realtime, Strategy::new(NONE));
 }
 
 #[test]
 fn no_verdict_hangs_on_how_many_ways_back_are_tried() {
-    assert_agrees(Relation::Realtime, Scope::Realtime, Manner { tries: 1, habits: NONE });
+    assert_agrees(Relation::Realtime, Scope::Realtime, Strategy { tries: 1, quirks: NONE });
 }
 
 #[test]
-fn the_originals_habits_change_names_and_no_verdict() {
+fn the_originals_quirks_change_names_and_no_verdict() {
     for reads_first in [false, true] {
-        let habits = Habits { reads_first, says_exists: true };
-        assert_agrees(Relation::Realtime, Scope::Realtime, Manner::new(habits));
+        let quirks = Quirks { reads_first, says_exists: true };
+        assert_agrees(Relation::Realtime, Scope::Realtime, Strategy::new(quirks));
     }
 }
