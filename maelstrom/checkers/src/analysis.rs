@@ -93,7 +93,7 @@ impl Analysis {
         }
         report.changes = self.changes.that_others_need();
         if let Some(workload) = report.parts.get_mut("workload") {
-            self.asked.judge(workload);
+            self.asked.apply(workload);
         }
         if let Some(panics) = self.panics.outcome(self.compatible) {
             report.add("nodes", panics);
@@ -124,7 +124,7 @@ impl Asked {
                 && self.workload.functions().contains(&&*op.f);
     }
 
-    fn judge(&self, outcome: &mut Outcome) {
+    fn apply(&self, outcome: &mut Outcome) {
         if !self.is_enough && outcome.valid == Validity::Valid {
             outcome.valid = Validity::Unknown;
             let text = format!(

@@ -3,10 +3,10 @@
 //! The fraction is a 32-bit float, as in the original, so that a bound is met
 //! or missed in the same runs.
 
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::witness::{Event, Findings, Names, finding, shorten};
-use super::{Checker, Figures, Outcome, Validity};
+use super::{Checker, Figures, Outcome, Validity, fields};
 use crate::checks::Availability as Bound;
 use crate::history::{Op, OpType};
 
@@ -20,7 +20,7 @@ pub(crate) struct Availability {
 }
 
 impl Availability {
-    /// A check against `bound`; without one it only measures.
+    /// Without a bound it only measures.
     pub(crate) fn new(bound: Option<Bound>, names: Names) -> Self {
         Self { bound, names, invoked: 0, ok: 0, unsuccessful: Findings::new("unavailable") }
     }
@@ -68,8 +68,7 @@ impl Checker for Availability {
 
     fn finish(self: Box<Self>) -> Outcome {
         let is_met = self.is_met();
-        let results =
-            Map::from_iter([("ok-fraction".to_owned(), json!(short_float(self.fraction())))]);
+        let results = fields(json!({ "ok-fraction": short_float(self.fraction()) }));
         let ok_fraction = (self.invoked > 0).then(|| short_float(self.fraction()));
         let mut findings = Vec::new();
         if !is_met {

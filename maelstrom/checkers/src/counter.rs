@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::element::Element;
 use super::witness::{Event, Findings, Names, shorten};
-use super::{Checker, Outcome, Validity};
+use super::{Checker, Outcome, Validity, fields};
 use crate::history::{Op, OpType};
 
 /// More ranges than this are not told apart. The workloads' deltas lie so close
@@ -39,7 +39,7 @@ struct FinalRead {
 }
 
 impl Counter {
-    /// A new check. With `strict`, final reads have to agree.
+    /// With `strict`, final reads have to agree.
     pub(crate) fn new(strict: bool, names: Names) -> Self {
         Self {
             strict,
@@ -82,13 +82,9 @@ impl Counter {
     fn differing_reads(&self) -> Findings {
         let mut findings = Findings::new("reads-differ");
         let Some((first, others)) = self.reads.split_first() else { return findings };
-        let told = |read: &FinalRead| {
-            let (who, at) = (self.names.who(read.event.process), read.event.at());
-            format!("{who} read {} at the end ({at})", shorten(&read.value.to_string()))
-        };
         for other in others.iter().filter(|other| other.value != first.value) {
             findings.push(&[first.event.index, other.event.index], || {
-                format!("{}, but {}.", told(first), told(other))
+                format!("{}, but {}.", self.told(first), self.told(other))
             });
         }
         findings
@@ -97,16 +93,15 @@ impl Counter {
     fn describe(&self, read: &FinalRead, acceptable: &Ranges) -> String {
         let doubt = match self.possible.len() {
             0 => String::new(),
-            count => format!(" and {count} in doubt allow"),
+            count => format!(" and {count} in doubt allow {acceptable}"),
         };
-        format!(
-            "{} read {} at the end ({}); the adds that succeeded come to {}{doubt}{}.",
-            self.names.who(read.event.process),
-            shorten(&read.value.to_string()),
-            read.event.at(),
-            self.definite,
-            if doubt.is_empty() { String::new() } else { format!(" {acceptable}") },
-        )
+        let (told, sum) = (self.told(read), &self.definite);
+        format!("{told}; the adds that succeeded come to {sum}{doubt}.")
+    }
+
+    fn told(&self, read: &FinalRead) -> String {
+        let (who, at) = (self.names.who(read.event.process), read.event.at());
+        format!("{who} read {} at the end ({at})", shorten(&read.value.to_string()))
     }
 }
 
@@ -139,34 +134,28 @@ impl Checker for Counter {
             None => Validity::Unknown,
             Some(_) => Validity::of(wrong.is_empty() && is_agreed),
         };
-        let errors = if errors.is_empty() { Value::Null } else { Value::Array(errors) };
-        let final_reads = self.reads.iter().map(|read| read.value.to_value()).collect();
-        let acceptable = acceptable.map_or(Value::Null, |ranges| ranges.to_value());
-        let results =
-            [("errors", errors), ("final-reads", final_reads), ("acceptable", acceptable)];
+        let final_reads: Value = self.reads.iter().map(|read| read.value.to_value()).collect();
+        let results = fields(json!({
+            "errors": (!errors.is_empty()).then_some(errors),
+            "final-reads": final_reads,
+            "acceptable": acceptable.map(|ranges| ranges.to_value()),
+        }));
         let mut findings = self.malformed.into_vec();
         findings.extend(wrong.into_vec());
         let mut warnings = no_final_reads(&self.reads);
         let told = if self.strict { &mut findings } else { &mut warnings };
         told.extend(differing.into_vec());
-        Outcome {
-            valid,
-            results: results.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            findings,
-            warnings,
-            ..Outcome::default()
-        }
+        Outcome { valid, results, findings, warnings, ..Outcome::default() }
     }
 }
 
 fn too_many_sums(doubtful: usize) -> Findings {
     let mut findings = Findings::new("too-many-sums");
-    findings.push(&[], || {
-        format!(
-            "{doubtful} adds in doubt allow more than {MOST_RANGES} separate ranges of sums, \
-             which is more than this check tells apart."
-        )
-    });
+    let text = format!(
+        "{doubtful} adds in doubt allow more than {MOST_RANGES} separate ranges of sums, which is \
+         more than this check tells apart."
+    );
+    findings.push(&[], || text);
     findings
 }
 

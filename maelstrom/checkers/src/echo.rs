@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::element::Element;
 use super::witness::{Event, Findings, Names, shorten};
-use super::{Checker, Outcome, Validity};
+use super::{Checker, Outcome, Validity, fields};
 use crate::history::{Op, OpType, Process};
 
 /// Checks the workload echo.
@@ -28,7 +28,6 @@ struct Request {
 }
 
 impl Echo {
-    /// A new check.
     pub(crate) fn new(names: Names) -> Self {
         Self {
             names,
@@ -42,12 +41,9 @@ impl Echo {
         let sent = Element::parse(request.text.get());
         let body = Element::parse(op.value.get());
         if sent != echoed(&body) {
-            self.errors.push(json!([
-                "Expected a message with :echo",
-                sent.to_value(),
-                "But received",
-                body.to_value(),
-            ]));
+            let (expected, received) = (sent.to_value(), body.to_value());
+            let words = ["Expected a message with :echo", "But received"];
+            self.errors.push(json!([words[0], expected, words[1], received]));
             let who = self.names.who(op.process);
             self.findings.push(&[request.index, op.index], || describe(&who, request, op));
         }
@@ -98,7 +94,7 @@ impl Checker for Echo {
     fn finish(self: Box<Self>) -> Outcome {
         Outcome {
             valid: Validity::of(self.errors.is_empty()),
-            results: Map::from_iter([("errors".to_owned(), Value::Array(self.errors))]),
+            results: fields(json!({ "errors": self.errors })),
             findings: self.findings.into_vec(),
             ..Outcome::default()
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::history::OpType;
 use crate::quantiles::nearest_rank;
@@ -95,13 +95,6 @@ impl Quantiles {
             p99: quantile(0.99)?,
             max: quantile(1.0)?,
         })
-    }
-
-    /// By the original's names.
-    pub(crate) fn to_json(self, show: impl Fn(Duration) -> Value) -> Map<String, Value> {
-        let Self { median, p95, p99, max } = self;
-        let points = [("0.5", median), ("0.95", p95), ("0.99", p99), ("1", max)];
-        points.into_iter().map(|(name, value)| (name.to_owned(), json!(show(value)))).collect()
     }
 }
 

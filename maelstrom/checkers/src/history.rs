@@ -19,6 +19,7 @@ use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 use std::time::Duration;
 
+use maelstrom::protocol::{Definite, ErrorCode};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -174,6 +175,13 @@ impl Op {
     /// that a workload has for them.
     pub fn is_of_the_end(&self) -> bool {
         self.is_final || self.seek_to_beginning || self.poll_ms.is_some()
+    }
+
+    /// Whether it failed with this error, answered by a node.
+    pub(crate) fn is_refused_with(&self, code: Definite) -> bool {
+        let error = self.error.as_ref().map(|error| serde_json::from_str(error.get()));
+        let name = ErrorCode::from(code).name();
+        matches!(error, Some(Ok::<(&str, &RawValue), _>((answered, _))) if answered == name)
     }
 
     /// When it was, since the start.

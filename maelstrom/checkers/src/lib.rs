@@ -133,6 +133,11 @@ impl Outcome {
     }
 }
 
+/// The fields of an object in JSON.
+pub(crate) fn fields(object: Value) -> Map<String, Value> {
+    if let Value::Object(fields) = object { fields } else { Map::new() }
+}
+
 /// Checks a history, operation by operation.
 pub trait Checker {
     /// Takes the next operation, the nemesis's included.

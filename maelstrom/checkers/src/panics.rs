@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Map, json};
+use serde_json::json;
 
-use super::{Finding, Outcome, Validity};
+use super::witness::seconds;
+use super::{Finding, Outcome, Validity, fields};
 
 /// How many kinds of panic are told.
 const TOLD: usize = 5;
@@ -29,7 +30,6 @@ struct Kind {
 }
 
 impl NodePanics {
-    /// Takes a panic of a node, so long after the start.
     pub(crate) fn observe(
         &mut self,
         node: usize,
@@ -55,8 +55,7 @@ impl NodePanics {
         if let Some(more) = kinds.len().checked_sub(TOLD).filter(|&more| more > 0) {
             findings.push(Finding::omission("panic", more as u64));
         }
-        let mut results = Map::new();
-        results.insert("panic-count".to_owned(), json!(self.count));
+        let results = fields(json!({ "panic-count": self.count }));
         let (valid, findings, warnings) = match compatible {
             true => (Validity::Valid, Vec::new(), findings),
             false => (Validity::Invalid, findings, Vec::new()),
@@ -71,9 +70,9 @@ fn finding((place, location): &(String, String), kind: &Kind) -> Finding {
         1 => "Once".to_owned(),
         count => format!("{count} times"),
     };
+    let at = seconds(at.as_nanos() as u64);
     let text = format!(
-        "{times}, first in n{node} {:.3} s after the start: panic in {place}: {text} at {location}",
-        at.as_secs_f64()
+        "{times}, first in n{node} {at} after the start: panic in {place}: {text} at {location}"
     );
     Finding::new("panic", text, Vec::new())
 }

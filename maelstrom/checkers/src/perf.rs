@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 
 use super::quantiles::Histogram;
-use super::{Checker, Figures, Latencies, Outcome, Quantiles};
+use super::{Checker, Figures, Latencies, Outcome, Quantiles, fields};
 use crate::history::{Op, OpType, Process};
 
 /// Measures latencies.
@@ -41,9 +41,9 @@ impl Checker for Perf {
     fn finish(self: Box<Self>) -> Outcome {
         let latencies: BTreeMap<String, Latencies> =
             self.by_f.into_iter().filter_map(|(f, of)| Some((f, latencies(&of)?))).collect();
-        let shown = latencies.iter().map(|(f, of)| (f.clone(), to_json(of))).collect();
+        let shown: Map<_, _> = latencies.iter().map(|(f, of)| (f.clone(), to_json(of))).collect();
         Outcome {
-            results: Map::from_iter([("latencies".to_owned(), Value::Object(shown))]),
+            results: fields(json!({ "latencies": shown })),
             figures: Figures { latencies, ..Figures::default() },
             ..Outcome::default()
         }
@@ -62,10 +62,9 @@ fn latencies(histogram: &Histogram) -> Option<Latencies> {
 /// The number of operations, and mean and quantiles of their latencies in milliseconds.
 fn to_json(latencies: &Latencies) -> Value {
     let millis = |of: Duration| json!((of.as_nanos() as f64 / 1e3).round() / 1e3);
-    let mut shown = Map::from_iter([
-        ("count".to_owned(), json!(latencies.count)),
-        ("mean".to_owned(), millis(latencies.mean)),
-    ]);
-    shown.extend(latencies.quantiles.to_json(millis));
-    Value::Object(shown)
+    let Quantiles { median, p95, p99, max } = latencies.quantiles;
+    json!({
+        "count": latencies.count, "mean": millis(latencies.mean),
+        "0.5": millis(median), "0.95": millis(p95), "0.99": millis(p99), "1": millis(max),
+    })
 }

@@ -9,15 +9,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use maelstrom::protocol::Definite;
 use maelstrom::protocol::json::{Fractions, canonical};
-use maelstrom::protocol::{Definite, ErrorCode};
 use num_bigint::BigInt;
-use serde_json::Map;
+use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::element::Element;
 use super::witness::{Event, Names, shorten};
-use super::{Checker, Figures, Finding, Outcome, Validity};
+use super::{Checker, Figures, Finding, Outcome, Validity, fields};
 use crate::Workload;
 use crate::history::{Op, OpType, Process};
 
@@ -93,10 +93,9 @@ impl Settling {
     fn seen(&self, op: &Op) -> Seen {
         let error = op.error.as_ref().map_or("no answer", |error| error.get());
         // An answer about the key, not about the node.
-        let is_answer =
-            [Definite::KeyDoesNotExist, Definite::PreconditionFailed, Definite::TxnConflict]
-                .iter()
-                .any(|&code| error.contains(ErrorCode::from(code).name()));
+        let about_keys =
+            [Definite::KeyDoesNotExist, Definite::PreconditionFailed, Definite::TxnConflict];
+        let is_answer = about_keys.into_iter().any(|code| op.is_refused_with(code));
         match (op.kind, &self.known) {
             (OpType::Ok, Known::Set(_)) => {
                 let values: Vec<&RawValue> = op.decode().unwrap_or_default();
@@ -137,11 +136,8 @@ impl Settling {
 
     /// Whether a value is in any later read; if there is none, it should have been.
     fn is_kept(&self, value: &str) -> bool {
-        self.later.is_empty()
-            || self
-                .later
-                .values()
-                .any(|seen| matches!(seen, Seen::Set(shown) if shown.contains(value)))
+        let shows_it = |seen: &Seen| matches!(seen, Seen::Set(shown) if shown.contains(value));
+        self.later.is_empty() || self.later.values().any(shows_it)
     }
 
     fn acknowledged(&self, by: &Event) -> String {
@@ -195,9 +191,7 @@ impl Checker for Settling {
             findings.truncate(TOLD);
             findings.push(Finding::omission("settles-late", (count - TOLD) as u64));
         }
-        let mut results = Map::new();
-        results.insert("probe-count".to_owned(), self.probes.len().into());
-        results.insert("late-count".to_owned(), count.into());
+        let results = fields(json!({ "probe-count": self.probes.len(), "late-count": count }));
         let valid = Validity::of(findings.is_empty());
         let figures = Figures { late_probes: Some(count), ..Figures::default() };
         Outcome { valid, results, findings, figures, ..Outcome::default() }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::reasons::{self, Reasons};
 use super::witness::{Findings, finding};
-use super::{Checker, Ended, Figures, Outcome, Reason, Validity};
+use super::{Checker, Ended, Figures, Outcome, Reason, Validity, fields};
 use crate::history::{Op, OpType};
 
 /// Functions that need no success.
@@ -38,13 +38,9 @@ impl Ended {
     }
 
     fn results(self) -> Map<String, Value> {
-        let counts = [
-            ("count", self.ok + self.fail + self.info),
-            ("ok-count", self.ok),
-            ("fail-count", self.fail),
-            ("info-count", self.info),
-        ];
-        counts.into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect()
+        let Self { ok, fail, info } = self;
+        let count = ok + fail + info;
+        fields(json!({ "count": count, "ok-count": ok, "fail-count": fail, "info-count": info }))
     }
 }
 

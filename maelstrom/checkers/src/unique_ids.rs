@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::element::Element;
 use super::witness::{Event, Findings, Names};
-use super::{Checker, Outcome, Validity};
+use super::{Checker, Outcome, Validity, fields};
 use crate::history::{Op, OpType};
 
 /// How many duplicated ids the results list.
@@ -31,7 +31,6 @@ pub(crate) struct UniqueIds {
 }
 
 impl UniqueIds {
-    /// A new check.
     pub(crate) fn new(names: Names) -> Self {
         Self {
             names,
@@ -115,20 +114,18 @@ impl Checker for UniqueIds {
     }
 
     fn finish(self: Box<Self>) -> Outcome {
-        let range = match &self.range {
-            Some((least, greatest)) => json!([least.to_value(), greatest.to_value()]),
-            None => json!([null, null]),
-        };
-        let results = [
-            ("attempted-count", json!(self.attempted)),
-            ("acknowledged-count", json!(self.acknowledged)),
-            ("duplicated-count", json!(self.duplicated.len())),
-            ("duplicated", Value::Object(self.most_duplicated())),
-            ("range", range),
-        ];
+        let range = self.range.as_ref();
+        let range = range.map(|(least, greatest)| [least.to_value(), greatest.to_value()]);
+        let results = fields(json!({
+            "attempted-count": self.attempted,
+            "acknowledged-count": self.acknowledged,
+            "duplicated-count": self.duplicated.len(),
+            "duplicated": self.most_duplicated(),
+            "range": range.unwrap_or_default(),
+        }));
         Outcome {
             valid: Validity::of(self.duplicated.is_empty()),
-            results: results.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            results,
             findings: self.findings.into_vec(),
             ..Outcome::default()
         }

@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde::de::IgnoredAny;
-use serde_json::{Map, Value};
+use serde_json::json;
 
-use super::witness::Names;
-use super::{Checker, Finding, Outcome, Validity};
+use super::witness::{Findings, Names, seconds};
+use super::{Checker, Outcome, Validity, fields};
 use crate::history::{Op, OpType, Process};
 
 /// How many findings are told.
@@ -36,8 +36,7 @@ pub(super) struct Visibility {
     acknowledged: HashMap<String, BTreeMap<i64, u64>>,
     consumers: HashMap<Process, Consumer>,
     longest: u64,
-    count: u64,
-    findings: Vec<Finding>,
+    late: Findings,
 }
 
 /// A client, as one that polls.
@@ -58,8 +57,7 @@ impl Visibility {
             acknowledged: HashMap::new(),
             consumers: HashMap::new(),
             longest: 0,
-            count: 0,
-            findings: Vec::new(),
+            late: Findings::most("shown-late", TOLD),
         }
     }
 
@@ -82,36 +80,26 @@ impl Visibility {
     fn polled(&mut self, op: &Op) {
         let Ok([(_, messages)]) = op.decode::<Polled>() else { return };
         let consumer = self.consumers.entry(op.process).or_default();
-        let mut overdue = None;
         for (key, list) in messages {
             let last = list.and_then(|list| list.last().map(|(offset, _)| *offset));
             if let Some(last) = last {
                 consumer.positions.insert(key, last.saturating_add(1));
             }
         }
-        if self.is_calm && op.value.get().len() < PAGE_BYTES {
-            overdue = late(consumer, &self.acknowledged);
+        if !self.is_calm || op.value.get().len() >= PAGE_BYTES {
+            return;
         }
-        if let Some((key, offset, since)) = overdue {
-            self.longest = self.longest.max(since);
-            if u128::from(since) > self.within.as_nanos() {
-                self.report(op, &key, offset, since);
-            }
-        }
-    }
-
-    fn report(&mut self, op: &Op, key: &str, offset: i64, since: u64) {
-        self.count += 1;
-        if self.count <= TOLD {
-            let text = format!(
-                "{} polled at {:.3} s and did not get offset {offset} of key {key}, which had been \
-                 acknowledged for {} ms; at most {} ms were promised.",
-                self.names.who(op.process),
-                op.time as f64 / 1e9,
-                since / 1_000_000,
-                self.within.as_millis(),
-            );
-            self.findings.push(Finding::new("shown-late", text, vec![op.index]));
+        let Some((key, offset, since)) = late(consumer, &self.acknowledged) else { return };
+        self.longest = self.longest.max(since);
+        if u128::from(since) > self.within.as_nanos() {
+            let (who, at) = (self.names.who(op.process), seconds(op.time));
+            let (since, most) = (since / 1_000_000, self.within.as_millis());
+            self.late.push(&[op.index], || {
+                format!(
+                    "{who} polled at {at} and did not get offset {offset} of key {key}, which had \
+                     been acknowledged for {since} ms; at most {most} ms were promised."
+                )
+            });
         }
     }
 }
@@ -149,20 +137,18 @@ impl Checker for Visibility {
         }
     }
 
-    fn finish(mut self: Box<Self>) -> Outcome {
-        if self.count > TOLD {
-            self.findings.push(Finding::omission("shown-late", self.count - TOLD));
-        }
-        let mut results = Map::new();
-        results.insert("longest-ms".to_owned(), Value::from(self.longest as f64 / 1e6));
-        results.insert("late-count".to_owned(), self.count.into());
-        let valid = Validity::of(self.findings.is_empty());
-        Outcome { valid, results, findings: self.findings, ..Outcome::default() }
+    fn finish(self: Box<Self>) -> Outcome {
+        let (longest, count) = (self.longest as f64 / 1e6, self.late.count());
+        let results = fields(json!({ "longest-ms": longest, "late-count": count }));
+        let valid = Validity::of(count == 0);
+        Outcome { valid, results, findings: self.late.into_vec(), ..Outcome::default() }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::history::raw;
 
@@ -177,22 +163,19 @@ mod tests {
         let within = Duration::from_millis(100);
         let mut checker = Box::new(Visibility::new(within, Names::unknown()));
         let mut ops: Vec<Op> = before.into_iter().collect();
-        let sent = serde_json::json!([["send", "k", [3, 7]]]);
+        let sent = json!([["send", "k", [3, 7]]]);
         ops.push(op(10, 0, OpType::Ok, "send", &sent));
-        let assign = Op {
-            seek_to_beginning: true,
-            ..op(11, 1, OpType::Ok, "assign", &serde_json::json!(["k"]))
-        };
-        ops.push(assign);
+        let assign = op(11, 1, OpType::Ok, "assign", &json!(["k"]));
+        ops.push(Op { seek_to_beginning: true, ..assign });
         ops.push(op(poll_at, 1, OpType::Invoke, "poll", &Value::Null));
-        ops.push(op(poll_at + 1, 1, OpType::Ok, "poll", &serde_json::json!([["poll", got]])));
+        ops.push(op(poll_at + 1, 1, OpType::Ok, "poll", &json!([["poll", got]])));
         ops.iter().for_each(|op| checker.observe(op));
         checker.finish().findings.len()
     }
 
     #[test]
     fn a_message_that_a_poll_does_not_get_in_time_is_late() {
-        let (nothing, it) = (serde_json::json!({}), serde_json::json!({"k": [[3, 7]]}));
+        let (nothing, it) = (json!({}), json!({"k": [[3, 7]]}));
         assert_eq!(found(110, &nothing, None), 0, "there was time until then");
         assert_eq!(found(111, &nothing, None), 1);
         assert_eq!(found(111, &it, None), 0);
@@ -201,6 +184,6 @@ mod tests {
     #[test]
     fn nothing_is_late_while_there_are_faults() {
         let kill = Op::new(Process::Nemesis, OpType::Info, "kill", raw(&Value::Null));
-        assert_eq!(found(500, &serde_json::json!({}), Some(kill)), 0);
+        assert_eq!(found(500, &json!({}), Some(kill)), 0);
     }
 }

@@ -118,19 +118,25 @@ pub(crate) fn shorten_to(text: &str, most: usize) -> String {
 #[derive(Debug)]
 pub(crate) struct Findings {
     kind: &'static str,
+    most: u64,
     full: Vec<Finding>,
     count: u64,
 }
 
 impl Findings {
     pub(crate) fn new(kind: &'static str) -> Self {
-        Self { kind, full: Vec::new(), count: 0 }
+        Self::most(kind, FULL)
+    }
+
+    /// Of which so many are told in full.
+    pub(crate) fn most(kind: &'static str, most: u64) -> Self {
+        Self { kind, most, full: Vec::new(), count: 0 }
     }
 
     /// Adds one. `text` is only asked for if it is going to be told.
     pub(crate) fn push(&mut self, ops: &[u64], text: impl FnOnce() -> String) {
         self.count += 1;
-        if self.count <= FULL {
+        if self.count <= self.most {
             self.full.push(Finding::new(self.kind, text(), ops.to_vec()));
         }
     }
@@ -139,10 +145,14 @@ impl Findings {
         self.count == 0
     }
 
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
     /// All that was found; where some were only counted, a last one says so.
     pub(crate) fn into_vec(mut self) -> Vec<Finding> {
-        if self.count > FULL {
-            self.full.push(Finding::omission(self.kind, self.count - FULL));
+        if self.count > self.most {
+            self.full.push(Finding::omission(self.kind, self.count - self.most));
         }
         self.full
     }

@@ -22,13 +22,13 @@ mod search;
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
-use serde_json::{Map, Value};
+use serde_json::{Map, json};
 
 use self::budget::{Budget, Exhausted};
 use self::register::{Ended, Register, decode};
 use super::element::Element;
-use super::witness::{Findings, Names, shorten};
-use super::{Checker, Outcome, Validity};
+use super::witness::{self, Names, shorten};
+use super::{Checker, Outcome, Validity, fields};
 use crate::CheckBudget;
 use crate::history::{Op, OpType, Process};
 
@@ -38,13 +38,13 @@ pub(crate) struct Linearizable {
     keys: BTreeMap<Element, Register>,
     /// The key that a process works on.
     open: FxHashMap<Process, Element>,
-    malformed: Findings,
+    malformed: witness::Findings,
     budget: Budget,
     sees_absence: bool,
 }
 
 impl Linearizable {
-    /// A new check. A compatible one ignores what the original ignores.
+    /// A compatible check ignores what the original ignores.
     pub(crate) fn new(limits: CheckBudget, compatible: bool, names: Names) -> Self {
         Self {
             names,
@@ -52,7 +52,7 @@ impl Linearizable {
             sees_absence: !compatible,
             keys: BTreeMap::new(),
             open: FxHashMap::default(),
-            malformed: Findings::new("malformed-operation"),
+            malformed: witness::Findings::new("malformed-operation"),
         }
     }
 
@@ -76,32 +76,33 @@ impl Linearizable {
             register.advance(&mut self.budget);
         }
     }
-
-    fn judge(&self, key: &Element, register: &Register, findings: &mut Judgement) -> Validity {
-        match &register.ended {
-            None => Validity::Valid,
-            Some(Ended::TooManyOpen) => {
-                findings.too_many_open.push(&[], || describe_too_many_open(key));
-                Validity::Unknown
-            }
-            Some(Ended::Exhausted(what)) => {
-                findings.exhausted.push(&[], || describe_exhausted(key, *what));
-                Validity::Unknown
-            }
-            Some(Ended::Impossible(witness)) => {
-                let ops = [witness.invoked.index, witness.completed.index];
-                findings.impossible.push(&ops, || witness.describe(key, self.names));
-                Validity::Invalid
-            }
-        }
-    }
 }
 
 /// What all keys together come to.
-struct Judgement {
-    impossible: Findings,
-    too_many_open: Findings,
-    exhausted: Findings,
+struct Findings {
+    impossible: witness::Findings,
+    too_many_open: witness::Findings,
+    exhausted: witness::Findings,
+}
+
+impl Findings {
+    fn of_key(&mut self, key: &Element, register: &Register, names: Names) -> Validity {
+        match &register.ended {
+            None => return Validity::Valid,
+            Some(Ended::TooManyOpen) => {
+                self.too_many_open.push(&[], || describe_too_many_open(key));
+            }
+            Some(Ended::Exhausted(what)) => {
+                self.exhausted.push(&[], || describe_exhausted(key, *what));
+            }
+            Some(Ended::Impossible(witness)) => {
+                let ops = [witness.invoked.index, witness.completed.index];
+                self.impossible.push(&ops, || witness.describe(key, names));
+                return Validity::Invalid;
+            }
+        }
+        Validity::Unknown
+    }
 }
 
 impl Checker for Linearizable {
@@ -114,15 +115,15 @@ impl Checker for Linearizable {
     }
 
     fn finish(mut self: Box<Self>) -> Outcome {
-        let mut judgement = Judgement {
-            impossible: Findings::new("not-linearizable"),
-            too_many_open: Findings::new("too-many-open"),
-            exhausted: Findings::new("check-gave-up"),
+        let mut told = Findings {
+            impossible: witness::Findings::new("not-linearizable"),
+            too_many_open: witness::Findings::new("too-many-open"),
+            exhausted: witness::Findings::new("check-gave-up"),
         };
         let (mut valid, mut failures, mut results) = (Validity::Valid, Vec::new(), Map::new());
         self.keys.values_mut().for_each(|register| register.end(&mut self.budget));
         for (key, register) in &self.keys {
-            let verdict = self.judge(key, register, &mut judgement);
+            let verdict = told.of_key(key, register, self.names);
             valid = valid.max(verdict);
             if verdict == Validity::Invalid {
                 failures.push(key.to_value());
@@ -132,14 +133,9 @@ impl Checker for Linearizable {
         if !self.malformed.is_empty() {
             valid = valid.max(Validity::Unknown);
         }
-        let mut findings = judgement.impossible.into_vec();
-        findings.extend(judgement.too_many_open.into_vec());
-        findings.extend(judgement.exhausted.into_vec());
-        findings.extend(self.malformed.into_vec());
-        let results = Map::from_iter([
-            ("results".to_owned(), Value::Object(results)),
-            ("failures".to_owned(), Value::Array(failures)),
-        ]);
+        let told = [told.impossible, told.too_many_open, told.exhausted, self.malformed];
+        let findings = told.into_iter().flat_map(witness::Findings::into_vec).collect();
+        let results = fields(json!({ "results": results, "failures": failures }));
         Outcome { valid, results, findings, ..Outcome::default() }
     }
 }

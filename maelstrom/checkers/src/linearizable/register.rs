@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use maelstrom::protocol::Definite;
 use rustc_hash::FxHashMap;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -56,11 +57,13 @@ impl Refusal {
     /// What an error says that a node answered; other errors, and those that a client
     /// met, say nothing of the key.
     fn of(request: &Request, op: &Op) -> Option<Self> {
-        let (name, _): (&str, &RawValue) = serde_json::from_str(op.error.as_ref()?.get()).ok()?;
-        match (name, request) {
-            ("key-does-not-exist", Request::Read | Request::Cas(..)) => Some(Self::Absent),
-            ("precondition-failed", Request::Cas(..)) => Some(Self::Differs),
-            _ => None,
+        match request {
+            Request::Write(_) => None,
+            _ if op.is_refused_with(Definite::KeyDoesNotExist) => Some(Self::Absent),
+            Request::Cas(..) => {
+                op.is_refused_with(Definite::PreconditionFailed).then_some(Self::Differs)
+            }
+            Request::Read => None,
         }
     }
 }

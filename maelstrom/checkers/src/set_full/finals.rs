@@ -65,7 +65,7 @@ impl FinalReads {
         }
     }
 
-    pub(super) fn judge(&self, elements: &Elements, names: Names) -> Divergence {
+    pub(super) fn divergence(&self, elements: &Elements, names: Names) -> Divergence {
         let reads: Vec<(Event, Vec<bool>)> = self
             .by_process
             .values()

@@ -36,7 +36,7 @@ use self::finals::FinalReads;
 use super::element::Element;
 use super::quantiles::nearest_rank;
 use super::witness::{Event, Findings, Names, finding, shorten};
-use super::{Checker, Figures, Finding, Outcome, Quantiles, Validity, figures};
+use super::{Checker, Figures, Finding, Outcome, Quantiles, Validity, fields, figures};
 use crate::history::{Op, OpType, Process};
 
 /// How many of the elements that took longest to become stable are shown.
@@ -123,11 +123,11 @@ impl SetFull {
         (number as usize).checked_sub(1).map(|index| self.reads[index])
     }
 
-    fn judge(&self) -> Verdicts<'_> {
+    fn verdicts(&self) -> Verdicts<'_> {
         let mut verdicts = Verdicts::default();
         for (value, timeline) in self.elements.sorted() {
             verdicts.attempts += 1;
-            self.judge_element(value, timeline, &mut verdicts);
+            self.add_verdict(value, timeline, &mut verdicts);
         }
         // The worst first; among equals the greater element, as the original
         // sorts ascending and then reverses.
@@ -136,12 +136,7 @@ impl SetFull {
         verdicts
     }
 
-    fn judge_element<'a>(
-        &self,
-        value: &'a Element,
-        timeline: Timeline,
-        verdicts: &mut Verdicts<'a>,
-    ) {
+    fn add_verdict<'a>(&self, value: &'a Element, timeline: Timeline, verdicts: &mut Verdicts<'a>) {
         let absent = self.read_event(timeline.last_absent);
         let present = self.read_event(timeline.last_present);
         match (timeline.known, present, absent) {
@@ -243,9 +238,9 @@ impl Checker for SetFull {
     }
 
     fn finish(self: Box<Self>) -> Outcome {
-        let verdicts = self.judge();
+        let verdicts = self.verdicts();
         let duplicates = self.duplicate_findings();
-        let divergence = self.finals.judge(&self.elements, self.names);
+        let divergence = self.finals.divergence(&self.elements, self.names);
         let is_odd =
             !duplicates.is_empty() || !self.phantoms.is_empty() || !divergence.findings.is_empty();
         let is_wrong =
@@ -310,19 +305,17 @@ impl<'a> Verdicts<'a> {
     }
 
     fn results(&self) -> Map<String, Value> {
-        let valid = [
-            ("attempt-count", json!(self.attempts)),
-            ("stable-count", json!(self.stable_latencies.len())),
-            ("lost-count", json!(self.lost.len())),
-            ("lost", to_values(self.lost.iter().map(|lost| lost.value))),
-            ("never-read-count", json!(self.never_read.len())),
-            ("never-read", to_values(self.never_read.iter().copied())),
-            ("stale-count", json!(self.stale.len())),
-            ("stale", self.stale_values()),
-            ("worst-stale", self.stale.iter().take(WORST).map(Stale::to_value).collect()),
-        ];
-        let mut results: Map<_, _> =
-            valid.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let mut results = fields(json!({
+            "attempt-count": self.attempts,
+            "stable-count": self.stable_latencies.len(),
+            "lost-count": self.lost.len(),
+            "lost": to_values(self.lost.iter().map(|lost| lost.value)),
+            "never-read-count": self.never_read.len(),
+            "never-read": to_values(self.never_read.iter().copied()),
+            "stale-count": self.stale.len(),
+            "stale": self.stale_values(),
+            "worst-stale": self.stale.iter().take(WORST).map(Stale::to_value).collect::<Value>(),
+        }));
         let lost_latencies = self.lost.iter().map(|lost| lost.latency).collect();
         insert_quantiles(&mut results, "stable-latencies", self.stable_latencies.clone());
         insert_quantiles(&mut results, "lost-latencies", lost_latencies);
