@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::Finding;
 
-/// One case of an anomaly.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     /// The operations concerned, in order.
@@ -32,7 +31,6 @@ impl Case {
     }
 }
 
-/// The cases of one anomaly.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cases {
     pub(crate) count: usize,
@@ -52,7 +50,6 @@ impl Cases {
         }
     }
 
-    /// Takes other cases of the anomaly, too.
     pub(crate) fn append(&mut self, most: usize, other: Self) {
         let omitted = other.count - other.kept.len();
         for (badness, case) in other.kept {

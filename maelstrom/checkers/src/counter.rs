@@ -22,7 +22,6 @@ use crate::history::{Op, OpType};
 /// it gets here.
 const MOST_RANGES: usize = 100_000;
 
-/// Checks g-counter and pn-counter.
 pub(crate) struct Counter {
     strict: bool,
     names: Names,
@@ -78,7 +77,6 @@ impl Counter {
         (findings, errors)
     }
 
-    /// Final reads that are not what the first of them is.
     fn differing_reads(&self) -> Findings {
         let mut findings = Findings::new("reads-differ");
         let Some((first, others)) = self.reads.split_first() else { return findings };

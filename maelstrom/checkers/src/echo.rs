@@ -14,7 +14,6 @@ use super::witness::{Event, Findings, Names, shorten};
 use super::{Checker, Outcome, Validity, fields};
 use crate::history::{Op, OpType, Process};
 
-/// Checks the workload echo.
 pub(crate) struct Echo {
     names: Names,
     open: FxHashMap<Process, Request>,
@@ -50,7 +49,6 @@ impl Echo {
     }
 }
 
-/// What stands under `echo` in a reply.
 fn echoed(body: &Element) -> Element {
     let echo = match body {
         Element::Map(fields) => fields.get("echo").cloned(),

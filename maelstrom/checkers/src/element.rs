@@ -25,9 +25,7 @@ pub fn text_in_results(json: &str) -> String {
 /// A JSON value with Clojure's idea of equality.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Element {
-    /// `null`
     Null,
-    /// A boolean.
     Bool(bool),
     /// An integer of 64 bits.
     Int(i64),
@@ -37,21 +35,17 @@ pub(crate) enum Element {
     Float(u64),
     /// A string, unescaped.
     Text(Box<str>),
-    /// An array.
     List(Vec<Element>),
-    /// An object.
     Map(BTreeMap<String, Element>),
     /// What has no value: a lone surrogate, too deep a nesting, a float beyond all doubles.
     Opaque(Box<str>),
 }
 
 impl Element {
-    /// The element that this JSON text stands for.
     pub(crate) fn parse(text: &str) -> Self {
         parse(text.trim_ascii(), 0)
     }
 
-    /// The integer that it is, if it is one.
     pub(crate) fn integer(&self) -> Option<BigInt> {
         match self {
             Self::Int(value) => Some(BigInt::from(*value)),
@@ -128,7 +122,6 @@ impl PartialOrd for Element {
 impl Element {
     const NUMBER: u8 = 2;
 
-    /// The order between kinds of values.
     fn rank(&self) -> u8 {
         match self {
             Self::Null => 0,
@@ -187,7 +180,6 @@ fn compare_digits(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// As JSON text.
 impl fmt::Display for Element {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

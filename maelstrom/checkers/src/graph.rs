@@ -60,12 +60,10 @@ impl<L: Copy> Digraph<L> {
         Self { starts, arcs }
     }
 
-    /// How many vertices there are.
     pub(crate) fn len(&self) -> usize {
         self.starts.len() - 1
     }
 
-    /// The arcs that leave `vertex`.
     pub(crate) fn arcs_from(&self, vertex: u32) -> &[Arc<L>] {
         let v = vertex as usize;
         &self.arcs[self.starts[v]..self.starts[v + 1]]
@@ -177,7 +175,6 @@ impl<L: Copy> Digraph<L> {
     }
 }
 
-/// One arc of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hop<L> {
     /// The vertex that it leaves.
@@ -201,7 +198,6 @@ pub(crate) struct Search<L> {
 }
 
 impl<L: Copy> Search<L> {
-    /// For graphs of `len` vertices.
     pub(crate) fn new(len: usize) -> Self {
         Self { round: 0, reached: vec![0; len], came_by: vec![None; len], queue: VecDeque::new() }
     }

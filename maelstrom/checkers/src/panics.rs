@@ -9,18 +9,14 @@ use serde_json::json;
 use super::witness::seconds;
 use super::{Finding, Outcome, Validity, fields};
 
-/// How many kinds of panic are told.
 const TOLD: usize = 5;
 
-/// The panics of all nodes of a test.
 #[derive(Debug, Default)]
 pub(crate) struct NodePanics {
     count: u64,
-    /// By place and location.
     kinds: BTreeMap<(String, String), Kind>,
 }
 
-/// Panics at one place in the code.
 #[derive(Debug)]
 struct Kind {
     count: u64,

@@ -13,7 +13,6 @@ use super::quantiles::Histogram;
 use super::{Checker, Figures, Latencies, Outcome, Quantiles, fields};
 use crate::history::{Op, OpType, Process};
 
-/// Measures latencies.
 #[derive(Debug, Default)]
 pub(crate) struct Perf {
     open: FxHashMap<Process, u64>,

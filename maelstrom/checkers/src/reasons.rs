@@ -11,18 +11,14 @@ use crate::history::{Op, OpType};
 
 /// How many different reasons are told apart.
 const KEPT: usize = 100;
-/// How many reasons are told.
 const TOLD: usize = 10;
-/// How much of an example is told.
 const EXAMPLE: usize = 300;
 
-/// Collects reasons.
 #[derive(Debug, Default)]
 pub(super) struct Reasons {
     by: BTreeMap<(String, OpType, String), Reason>,
 }
 
-/// A reason as results have it.
 pub(super) fn to_json(reason: &Reason) -> Value {
     let Reason { f, kind, reason, count, example, op } = reason;
     let mut shown = json!({ "f": f, "type": kind, "reason": reason, "count": count, "op": op });
@@ -33,7 +29,6 @@ pub(super) fn to_json(reason: &Reason) -> Value {
 }
 
 impl Reasons {
-    /// Takes a completion.
     pub(super) fn observe(&mut self, op: &Op) {
         if !matches!(op.kind, OpType::Fail | OpType::Info) {
             return;
@@ -61,7 +56,6 @@ impl Reasons {
         all
     }
 
-    /// The most frequent one of a function.
     pub(super) fn main_of(&self, f: &str) -> Option<&Reason> {
         let of_f = self.by.values().filter(|reason| reason.f == f);
         of_f.max_by_key(|reason| (reason.count, std::cmp::Reverse(reason.op)))

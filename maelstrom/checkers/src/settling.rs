@@ -24,7 +24,6 @@ use crate::history::{Op, OpType, Process};
 /// How many findings and values are told.
 const TOLD: usize = 5;
 
-/// Holds probes against what was acknowledged.
 pub(super) struct Settling {
     names: Names,
     within: Duration,
@@ -34,7 +33,6 @@ pub(super) struct Settling {
     later: BTreeMap<u64, Seen>,
 }
 
-/// What has been acknowledged.
 enum Known {
     /// Elements of a set, by their JSON.
     Set(BTreeMap<String, Event>),
@@ -51,7 +49,6 @@ struct Probe {
     seen: Seen,
 }
 
-/// What an operation showed.
 enum Seen {
     Set(BTreeSet<String>),
     Counter(BigInt),

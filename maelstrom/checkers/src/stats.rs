@@ -16,7 +16,6 @@ use crate::history::{Op, OpType};
 /// Functions that need no success.
 const EXCEPTED: [&str; 2] = ["crash", "debug-topic-partitions"];
 
-/// Ended completions.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
     by_f: BTreeMap<String, Ended>,

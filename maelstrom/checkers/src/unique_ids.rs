@@ -17,14 +17,12 @@ use crate::history::{Op, OpType};
 /// How many duplicated ids the results list.
 const SHOWN: usize = 48;
 
-/// Checks the workload unique-ids.
 pub(crate) struct UniqueIds {
     names: Names,
     attempted: u64,
     acknowledged: u64,
     /// Every id with the operation that first had it.
     first: FxHashMap<Element, Event>,
-    /// Ids that came again.
     duplicated: FxHashMap<Element, u64>,
     range: Option<(Element, Element)>,
     findings: Findings,

@@ -16,7 +16,6 @@ use super::witness::{Findings, Names, seconds};
 use super::{Checker, Outcome, Validity, fields};
 use crate::history::{Op, OpType, Process};
 
-/// How many findings are told.
 const TOLD: u64 = 5;
 /// A poll with more bytes may be a page that others follow.
 const PAGE_BYTES: usize = 64 * 1024;
@@ -26,7 +25,6 @@ type Sent = [(IgnoredAny, String, (i64, IgnoredAny)); 1];
 /// `[["poll", {"key": [[offset, message], …]}]]`.
 type Polled = [(IgnoredAny, BTreeMap<String, Option<Vec<(i64, IgnoredAny)>>>); 1];
 
-/// Holds polls against acknowledgements.
 pub(super) struct Visibility {
     names: Names,
     within: Duration,

@@ -63,7 +63,6 @@ impl Names {
     }
 }
 
-/// A line of the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Point {
     pub(crate) index: u64,
@@ -77,7 +76,6 @@ impl Point {
     }
 }
 
-/// A time since the start in a sentence.
 pub(crate) fn seconds(nanos: u64) -> String {
     format!("{:.3} s", nanos as f64 / 1e9)
 }
@@ -106,7 +104,6 @@ pub(crate) fn shorten(text: &str) -> String {
     shorten_to(text, 80)
 }
 
-/// A text cut to so many characters.
 pub(crate) fn shorten_to(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),

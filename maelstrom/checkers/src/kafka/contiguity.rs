@@ -182,7 +182,6 @@ fn detail(evidence: &Evidence, step: &Step) -> Value {
     detail
 }
 
-/// The messages stepped over.
 fn skipped(evidence: &Evidence, step: &Step) -> Option<impl ExactSizeIterator<Item = MessageId>> {
     let orders = &evidence.orders;
     let (from, to) = (orders.index(step.from.1)?, orders.index(step.to.1)?);

@@ -14,7 +14,6 @@ use serde_json::value::RawValue;
 
 use crate::history::{Op, OpType};
 
-/// One step of an operation.
 #[derive(Debug)]
 pub(super) enum MicroOp<'a> {
     /// A message for a key; the offset is known once the send is acknowledged.
@@ -48,7 +47,6 @@ pub(super) fn micro_ops(op: &Op) -> serde_json::Result<Vec<MicroOp<'_>>> {
         .collect()
 }
 
-/// The keys of an `assign`.
 pub(super) fn assigned(op: &Op) -> serde_json::Result<Vec<Cow<'_, str>>> {
     Ok(op.decode::<Vec<Name<'_>>>()?.into_iter().map(|name| name.0).collect())
 }

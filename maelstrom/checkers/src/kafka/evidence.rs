@@ -8,11 +8,9 @@ use super::record::{EventId, Record};
 use crate::interner::Datum;
 use crate::witness::{Point, seconds};
 
-/// What checks are given.
 pub(super) struct Evidence {
     pub(super) record: Record,
     pub(super) orders: Orders,
-    /// Whether to follow the original in what it overlooks.
     pub(super) compatible: bool,
 }
 
@@ -25,13 +23,11 @@ impl Evidence {
         Evidence { record, orders, compatible }
     }
 
-    /// Several operations in a sentence.
     pub(super) fn who(&self, events: &[EventId]) -> String {
         let all: Vec<String> = events.iter().map(|event| self.op(*event)).collect();
         all.join(" and ")
     }
 
-    /// The indices of operations.
     pub(super) fn ops(&self, events: impl IntoIterator<Item = EventId>) -> Vec<u64> {
         events.into_iter().map(|event| self.op_index(event)).collect()
     }

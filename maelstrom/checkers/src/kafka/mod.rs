@@ -62,7 +62,6 @@ pub fn checker(compatible: bool) -> Box<dyn Checker> {
 #[derive(Default)]
 struct KafkaChecker {
     compatible: bool,
-    /// By process, the invocation of its open operation.
     open: FxHashMap<u64, Op>,
     record: Record,
     lag: RealtimeLag,
@@ -111,7 +110,6 @@ impl Checker for KafkaChecker {
     }
 }
 
-/// All checks that need the whole history.
 fn check(evidence: &Evidence, report: &mut Report) {
     logs::duplicates(evidence, report);
     logs::inconsistent_offsets(evidence, report);
@@ -126,7 +124,6 @@ fn check(evidence: &Evidence, report: &mut Report) {
 }
 
 impl KafkaChecker {
-    /// Takes a completed operation.
     fn take(&mut self, event: &Event, op: &Op) -> serde_json::Result<()> {
         match &*op.f {
             "send" | "poll" | "txn" => self.transfer(event, op),

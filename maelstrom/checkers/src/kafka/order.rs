@@ -14,7 +14,6 @@ use super::record::Record;
 use crate::clojure;
 use crate::interner::Datum;
 
-/// The logs of all keys.
 pub(super) struct Orders {
     logs: Vec<Log>,
     /// By message; [`NOWHERE`] if it stands at no index.
@@ -23,7 +22,6 @@ pub(super) struct Orders {
 
 const NOWHERE: u32 = u32::MAX;
 
-/// One key's log.
 #[derive(Default)]
 pub(super) struct Log {
     /// Offsets in order with their messages.
@@ -33,7 +31,6 @@ pub(super) struct Log {
 }
 
 impl Orders {
-    /// Puts together what the whole history says.
     pub(super) fn new(record: &Record, compatible: bool) -> Self {
         let mut logs: Vec<Log> = record.names.keys().map(|_| Log::default()).collect();
         for message in record.names.messages() {
@@ -64,7 +61,6 @@ impl Orders {
         &self.logs[key.index()]
     }
 
-    /// Where a message stands in its key's log.
     pub(super) fn index(&self, message: MessageId) -> Option<usize> {
         let index = self.index[message.index()];
         (index != NOWHERE).then_some(index as usize)
@@ -113,7 +109,6 @@ impl Log {
         self.entries.chunk_by(|a, b| a.0 == b.0)
     }
 
-    /// All entries in the order of offsets.
     pub(super) fn entries(&self) -> &[(i64, MessageId)] {
         &self.entries
     }

@@ -73,7 +73,6 @@ impl Event {
     }
 }
 
-/// The messages of one key in one event.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Group<'a> {
     pub(super) key: KeyId,
@@ -81,24 +80,19 @@ pub(super) struct Group<'a> {
     pub(super) messages: &'a [MessageId],
 }
 
-/// What is known of one message.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
     /// The first offset that it was reported at; [`Record::strays`] has the others.
     pub(super) offset: Option<i64>,
     /// The last event that tried to send it. Messages are meant to be sent once.
     pub(super) writer: Option<EventId>,
-    /// The first event that read it.
     pub(super) reader: Option<EventId>,
-    /// A send of it was acknowledged.
     pub(super) is_acknowledged: bool,
     /// A send of it failed: that send did not happen.
     pub(super) is_refused: bool,
-    /// A completed poll returned it.
     pub(super) is_polled: bool,
 }
 
-/// Everything the checks need of a history.
 #[derive(Default)]
 pub(super) struct Record {
     pub(super) names: Names,
@@ -120,7 +114,6 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Adds an `assign`.
     pub(super) fn assign<'a>(
         &mut self,
         event: Event,
@@ -135,7 +128,6 @@ impl Record {
         &self.assigned[start..]
     }
 
-    /// Adds a `send`, `poll` or `txn`.
     pub(super) fn transfer(&mut self, event: Event, micro_ops: &[MicroOp<'_>]) {
         let (id, kind) = (EventId::from_index(self.events.len()), event.kind);
         for micro_op in micro_ops {
@@ -217,7 +209,6 @@ impl Record {
         &mut self.facts[message.index()]
     }
 
-    /// All events, in the order of completion.
     pub(super) fn events(&self) -> impl Iterator<Item = (EventId, &Event)> {
         self.events.iter().enumerate().map(|(index, event)| (EventId::from_index(index), event))
     }
@@ -230,12 +221,10 @@ impl Record {
         self.events.len()
     }
 
-    /// What an event sent, by key.
     pub(super) fn sends(&self, event: &Event) -> impl Iterator<Item = Group<'_>> + use<'_> {
         self.groups_in(event.sends.clone())
     }
 
-    /// What an event read, by key.
     pub(super) fn reads(&self, event: &Event) -> impl Iterator<Item = Group<'_>> + use<'_> {
         self.groups_in(event.reads.clone())
     }
@@ -268,7 +257,6 @@ impl Record {
         &self.strays
     }
 
-    /// The first completed transfer that mentions a key.
     pub(super) fn first_mention(&self, key: KeyId) -> Option<EventId> {
         self.first_mention[key.index()]
     }

@@ -16,7 +16,6 @@ use crate::{Finding, Outcome, Validity};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Anomaly {
-    /// A refused message was read.
     #[serde(rename = "G1a")]
     G1a,
     /// Operations read from each other in a circle.
@@ -25,15 +24,11 @@ pub(super) enum Anomaly {
     /// The same, but for the order in which they ended and began.
     #[serde(rename = "G1c-realtime")]
     G1cRealtime,
-    /// One message at several offsets.
     Duplicate,
     /// Nothing in the history relates any two operations.
     EmptyTransactionGraph,
-    /// Several messages at one offset.
     InconsistentOffsets,
-    /// One operation's polls go backwards.
     IntNonmonotonicPoll,
-    /// One operation's sends go backwards.
     IntNonmonotonicSend,
     /// One operation's polls leave messages out.
     IntPollSkip,
@@ -46,15 +41,12 @@ pub(super) enum Anomaly {
     /// A message was read that nobody sent. The original fails on it with this
     /// message.
     NoWriterOfValue,
-    /// A process's polls go backwards.
     NonmonotonicPoll,
-    /// A process's sends go backwards.
     NonmonotonicSend,
     /// A process's polls leave messages out.
     PollSkip,
     /// An operation read what it had itself just sent.
     PrecommittedRead,
-    /// An acknowledged message was never polled.
     Unseen,
 }
 
@@ -73,10 +65,8 @@ impl fmt::Display for Anomaly {
     }
 }
 
-/// Cases kept of each kind.
 pub(super) const KEPT: usize = 32;
 
-/// All that was found wrong.
 #[derive(Default)]
 pub(super) struct Report {
     kinds: BTreeMap<Anomaly, Cases>,
@@ -93,12 +83,10 @@ impl Report {
         self.kinds.entry(anomaly).or_default().add(KEPT, badness, case);
     }
 
-    /// Sets what the result map shows of an anomaly.
     pub(super) fn set_entry(&mut self, anomaly: Anomaly, entry: Value) {
         self.entries.insert(anomaly, entry);
     }
 
-    /// The verdict, with `extra` added to the result map.
     pub(super) fn outcome(mut self, extra: Map<String, Value>) -> Outcome {
         let types: Vec<Anomaly> = self.kinds.keys().copied().collect();
         let bad: Vec<Anomaly> = types.iter().copied().filter(|kind| !kind.is_allowed()).collect();

@@ -27,7 +27,6 @@ pub(super) struct Budget {
     held: u64,
 }
 
-/// What was used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exhausted {
     /// `--check-time-limit`
@@ -58,7 +57,6 @@ impl Budget {
         self.steps -= self.steps / 4 - share.steps;
     }
 
-    /// An operation returns.
     pub(super) fn grant(&mut self) {
         self.granted = STEPS_AN_OPERATION;
     }
@@ -71,14 +69,12 @@ impl Budget {
         Ok(())
     }
 
-    /// So many configurations more are kept.
     pub(super) fn hold(&mut self, configurations: usize) -> Result<(), Exhausted> {
         self.check(configurations)?;
         self.held += configurations as u64;
         Ok(())
     }
 
-    /// So many are kept no longer.
     pub(super) fn release(&mut self, configurations: usize) {
         self.held = self.held.saturating_sub(configurations as u64);
     }

@@ -32,11 +32,9 @@ use super::{Checker, Outcome, Validity, fields};
 use crate::CheckBudget;
 use crate::history::{Op, OpType, Process};
 
-/// Checks lin-kv.
 pub(crate) struct Linearizable {
     names: Names,
     keys: BTreeMap<Element, Register>,
-    /// The key that a process works on.
     open: FxHashMap<Process, Element>,
     malformed: witness::Findings,
     budget: Budget,

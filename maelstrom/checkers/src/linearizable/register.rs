@@ -15,7 +15,6 @@ use crate::element::Element;
 use crate::history::{Op, OpType, Process};
 use crate::witness::{Event, Names};
 
-/// What was asked of a key.
 #[derive(Debug)]
 pub(super) enum Request {
     Read,
@@ -23,7 +22,6 @@ pub(super) enum Request {
     Cas(Element, Element),
 }
 
-/// The key that an operation is about, and what it asks of it.
 pub(super) fn decode(op: &Op) -> Option<(Element, Request)> {
     let (key, argument): (&RawValue, &RawValue) = op.decode().ok()?;
     let request = match &*op.f {
@@ -38,7 +36,6 @@ pub(super) fn decode(op: &Op) -> Option<(Element, Request)> {
     Some((Element::parse(key.get()), request))
 }
 
-/// The value that a read's completion carries.
 fn value_read(op: &Op) -> Option<Element> {
     let (_, value): (&RawValue, &RawValue) = op.decode().ok()?;
     Some(Element::parse(value.get()))
@@ -72,10 +69,8 @@ impl Refusal {
 pub(super) struct Register {
     search: Search,
     values: Values,
-    /// By the index of the invocation.
     calls: FxHashMap<u64, Call>,
     line: VecDeque<Step>,
-    /// The invocation that each process has open.
     open: FxHashMap<Process, u64>,
     last_ok: Option<u64>,
     /// Whether refusals are looked at, and null counts as no value.
@@ -104,12 +99,10 @@ struct Call {
     invoked: Event,
     request: Request,
     fate: Fate,
-    /// The index of its completion.
     deadline: u64,
     slot: Option<Slot>,
 }
 
-/// How an operation ended.
 enum Fate {
     NotKnown,
     /// A read brings what it saw.
@@ -126,7 +119,6 @@ enum Step {
     Complete(u64, Event),
 }
 
-/// Why a key is not looked at any further.
 pub(super) enum Ended {
     TooManyOpen,
     Exhausted(Exhausted),
@@ -308,7 +300,6 @@ impl Witness {
     }
 }
 
-/// Numbers for values.
 #[derive(Default)]
 struct Values {
     ids: FxHashMap<Element, ValueId>,

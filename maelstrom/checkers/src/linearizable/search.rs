@@ -37,14 +37,11 @@ use super::budget::{Budget, Exhausted};
 /// A register's value, by number. 0 is the value before any write.
 pub(crate) type ValueId = u32;
 
-/// What an operation does to a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
-    /// Saw this value.
     Read(ValueId),
     /// Saw another value than this.
     Differs(ValueId),
-    /// Set it.
     Write(ValueId),
     /// Set it to the second, if it was the first.
     Cas(ValueId, ValueId),
@@ -75,7 +72,6 @@ impl Slot {
     }
 }
 
-/// Why a search ended early.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
     /// The operation that returned cannot have happened. The register had one
@@ -83,7 +79,6 @@ pub(crate) enum Stop {
     Impossible(Vec<ValueId>),
     /// More operations are open at a time than the search has places for.
     TooManyOpen,
-    /// The budget is used up.
     Exhausted(Exhausted),
 }
 
@@ -93,7 +88,6 @@ impl From<Exhausted> for Stop {
     }
 }
 
-/// So many configurations are followed at a time by default.
 const FOLLOWED: usize = 32;
 
 /// What happens, in order of time.
@@ -140,7 +134,6 @@ impl Search {
         Self::following(FOLLOWED)
     }
 
-    /// A search that follows so many configurations at a time.
     fn following(most: usize) -> Self {
         Self {
             most,
@@ -180,7 +173,6 @@ impl Search {
         self.happen(Step::Complete(slot), budget)
     }
 
-    /// Gives back what it holds.
     pub(crate) fn abandon(&mut self, budget: &mut Budget) {
         let reserved = self.reserves.drain(..).map(|reserve| reserve.configurations.len());
         let reached = self.reached.drain(..).map(|reached| reached.len());

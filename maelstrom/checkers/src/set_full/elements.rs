@@ -23,7 +23,6 @@ const PHANTOMS: usize = 1000;
 /// no read.
 pub(crate) type ReadNumber = u32;
 
-/// All elements and their timelines.
 #[derive(Default)]
 pub(crate) struct Elements {
     ids: Ids,
@@ -51,14 +50,12 @@ pub(crate) struct Multiplicity {
     pub(crate) read: Event,
 }
 
-/// What a read held that it should not have.
 #[derive(Debug, Default)]
 pub(crate) struct Oddities {
     /// Values that nobody had sent when the read completed, each told once.
     pub(crate) phantoms: Vec<Element>,
 }
 
-/// The timeline of one element.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeline {
     /// The completion of its add, or of the first read that has it.
@@ -101,7 +98,6 @@ impl Elements {
         }
     }
 
-    /// An add of `value` completed.
     pub(crate) fn add_completed(&mut self, value: &Element, completion: Event) {
         if let Some(id) = self.ids.find(value) {
             self.acknowledged[id as usize] = true;
@@ -210,7 +206,6 @@ impl Elements {
         0..self.values.len() as u32
     }
 
-    /// Whether the element's add completed.
     pub(crate) fn is_acknowledged(&self, id: u32) -> bool {
         self.acknowledged[id as usize]
     }

@@ -18,9 +18,7 @@ use crate::witness::{Event, Findings, Names};
 /// How many elements a sentence names.
 const SHOWN: usize = 8;
 
-/// The final reads of a history.
 pub(super) struct FinalReads {
-    /// Whether they are marked.
     are_marked: bool,
     by_process: BTreeMap<Process, FinalRead>,
 }
@@ -31,7 +29,6 @@ struct FinalRead {
     list: Option<String>,
 }
 
-/// What final reads show.
 pub(super) struct Divergence {
     /// Elements that some have and others lack.
     pub(super) findings: Vec<Finding>,

@@ -42,7 +42,6 @@ use crate::history::{Op, OpType, Process};
 /// How many of the elements that took longest to become stable are shown.
 const WORST: usize = 8;
 
-/// Checks broadcast and g-set.
 pub(crate) struct SetFull {
     add: &'static str,
     strict: bool,

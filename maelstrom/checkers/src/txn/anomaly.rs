@@ -52,7 +52,6 @@ pub enum Scope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Anomaly {
-    /// A cycle of dependencies between transactions.
     #[serde(skip)]
     Cycle(Class, Scope),
     /// A cycle that rules this model out exists somewhere, but none was found
@@ -78,7 +77,6 @@ pub enum Anomaly {
     LostUpdate,
     /// A committed append stands on one that was aborted.
     DirtyUpdate,
-    /// A list holds one element twice.
     DuplicateElements,
     /// Two reads of a list, neither of which is a prefix of the other.
     IncompatibleOrder,
@@ -89,7 +87,6 @@ pub enum Anomaly {
     GarbageRead,
     /// A reply that does not answer the transaction that was asked for.
     ReplyMismatch,
-    /// A reply that is no transaction at all.
     MalformedReply,
     /// A request that is no transaction: the load's fault, not the system's.
     MalformedRequest,
@@ -129,7 +126,6 @@ impl Scope {
 }
 
 impl Class {
-    /// All classes, worst first.
     pub(super) const ALL: [Self; 5] =
         [Self::G0, Self::G1c, Self::GSingle, Self::GNonadjacent, Self::G2];
 
@@ -143,7 +139,6 @@ impl Class {
         }
     }
 
-    /// Whether a cycle of this class has an anti-dependency.
     pub(super) fn has_anti_dependency(self) -> bool {
         self >= Self::GSingle
     }
@@ -222,10 +217,8 @@ impl fmt::Display for Anomaly {
     }
 }
 
-/// How many cases of one anomaly are kept.
 const KEPT: usize = 16;
 
-/// The cases of all anomalies.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Anomalies(BTreeMap<Anomaly, Cases>);
 
@@ -241,7 +234,6 @@ impl Anomalies {
         }
     }
 
-    /// The anomalies of which there are cases.
     pub(super) fn kinds(&self) -> impl Iterator<Item = Anomaly> + '_ {
         self.0.keys().copied()
     }

@@ -20,7 +20,6 @@ type Before = Option<Name>;
 /// A state of a list: the key, and its last element.
 type State = (Name, Before);
 
-/// Something that a transaction appended.
 type Append = (Txn, Name);
 
 /// The order of appends, as far as reads tell it.
@@ -28,7 +27,6 @@ type Append = (Txn, Name);
 pub(super) struct VersionOrder {
     /// Per key the elements of its longest list, each once.
     elements: FxHashMap<Name, Vec<Name>>,
-    /// Where an element stands among them.
     place: FxHashMap<Version, usize>,
 }
 

@@ -16,7 +16,6 @@ use super::registers::{External, Registers};
 use super::writes::Writes;
 use crate::cases::Case;
 
-/// What is known of the order of versions.
 pub(super) enum Versions<'a> {
     Registers(&'a Registers),
     Lists(&'a Writes, &'a VersionOrder),
@@ -60,7 +59,6 @@ fn check_reader(
 }
 
 impl Versions<'_> {
-    /// Who made the state that was read.
     pub(super) fn writer(&self, log: &Log, (key, value): (Name, u32)) -> Option<Txn> {
         match self {
             Self::Registers(registers) => registers.writer((key, value)),

@@ -105,7 +105,6 @@ impl HappensBefore {
         }
     }
 
-    /// Whether one precedes another one.
     fn precedes(&self, one: Txn, other: Txn) -> bool {
         let (process, place) = self.places[one as usize];
         one != other && self.clocks[other as usize * self.processes + process] >= place

@@ -33,17 +33,14 @@ use super::original::{self, Original};
 use super::search::CycleSearch;
 use crate::graph::Digraph;
 
-/// How to search.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Strategy {
-    /// What of the original's quirks to follow.
     pub(super) quirks: Quirks,
     /// Ways back tried for one class in one component.
     pub(super) tries: usize,
 }
 
 impl Strategy {
-    /// Enough tries to find a short cycle.
     pub(super) fn new(quirks: Quirks) -> Self {
         Self { quirks, tries: 128 }
     }
@@ -87,9 +84,7 @@ fn components(dependencies: &Dependencies) -> Vec<Component> {
 /// One strongly connected component, its vertices numbered from 0, transactions
 /// before states.
 pub(super) struct Component {
-    /// The vertices' numbers in the whole graph.
     pub(super) members: Vec<u32>,
-    /// How many of them are transactions.
     pub(super) transactions: usize,
     pub(super) graph: Digraph<Dependency>,
 }
@@ -175,7 +170,6 @@ impl Component {
         self.graph.arcs_from(to).iter().map(|arc| arc.to).collect()
     }
 
-    /// The strongest relation between two transactions.
     pub(super) fn strongest(&self, from: u32, to: u32, quirks: Quirks) -> Option<Dependency> {
         let mut found: Vec<Dependency> = Vec::new();
         for arc in self.graph.arcs_from(from) {

@@ -17,7 +17,6 @@ use super::anomaly::Scope;
 use super::log::{NULL, Name, Txn};
 use crate::graph::Digraph;
 
-/// Why one transaction precedes another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Relation {
@@ -33,7 +32,6 @@ pub(super) enum Relation {
     Realtime,
 }
 
-/// The name in reports.
 impl fmt::Display for Relation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
@@ -68,13 +66,11 @@ impl Basis {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Dependency {
     pub(super) relation: Relation,
-    /// The key concerned.
     pub(super) key: Name,
     /// The version written or read first; [`NULL`] before the first write.
     pub(super) value: Name,
     /// The version that followed it, where one did.
     pub(super) next: Name,
-    /// How that is known.
     pub(super) basis: Basis,
 }
 
@@ -110,7 +106,6 @@ impl Dependency {
     }
 }
 
-/// A graph being built.
 #[derive(Debug, Default)]
 pub(super) struct Dependencies {
     transactions: u32,
@@ -139,7 +134,6 @@ impl Dependencies {
         self.without.binary_search(&txn).is_err()
     }
 
-    /// How many vertices are transactions.
     pub(super) fn transactions(&self) -> u32 {
         self.transactions
     }
@@ -159,7 +153,6 @@ impl Dependencies {
         self.is_touched = true;
     }
 
-    /// Whether nothing depends on anything.
     pub(super) fn is_empty(&self) -> bool {
         !self.is_touched && self.arcs.is_empty()
     }

@@ -207,7 +207,6 @@ fn version_read(log: &Log, mop: &Mop) -> Option<Name> {
     }
 }
 
-/// A read of what its own writer overwrote.
 pub(super) fn intermediate(log: &Log, txn: Txn, mop: &Mop, writer: u64) -> Case {
     let what = format!("is a state that operation {writer} left again before it ended");
     read_case(log, txn, mop, &what, &[("writer", writer.into())])

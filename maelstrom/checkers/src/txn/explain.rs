@@ -13,7 +13,6 @@ use super::naming::{Found, Step};
 use super::picture::{self, Arrow};
 use crate::cases::Case;
 
-/// The case that a search found.
 pub(super) fn case(log: &Log, found: &Found) -> (Anomaly, Case) {
     match found {
         Found::Cycle(anomaly, steps) => (*anomaly, cycle(log, *anomaly, steps)),
@@ -79,7 +78,6 @@ fn in_words(log: &Log, steps: &[Step]) -> String {
     text
 }
 
-/// What one step rests on.
 fn sentence(log: &Log, step: &Step, from: usize, to: usize) -> String {
     let Dependency { relation, key, value, next, .. } = step.dependency;
     let (key, old, new) = (log.text(key), log.text(value), log.text(next));

@@ -14,7 +14,6 @@ use super::log::{Fate, Log, Mop, Name, Txn};
 use super::writes::Writes;
 use crate::cases::Case;
 
-/// Adds the cases that lists show.
 pub(super) fn check(log: &Log, writes: &Writes, anomalies: &mut Anomalies) {
     let flaws = Flaws::of(log, writes);
     let (by_last, spans) = (log.lists.by_last(), log.lists.spans());

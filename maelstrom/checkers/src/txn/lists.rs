@@ -11,7 +11,6 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::log::Name;
 
-/// A list's number.
 pub(super) type List = u32;
 
 const NONE: u32 = u32::MAX;
@@ -42,7 +41,6 @@ impl Spans {
     }
 }
 
-/// The trees of all keys.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
     nodes: Vec<Node>,
@@ -56,7 +54,6 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    /// The empty list of `key`.
     pub(super) fn empty(&mut self, key: Name) -> List {
         let k = key as usize;
         if self.roots.len() <= k {
@@ -114,12 +111,10 @@ impl Lists {
         (0..self.roots.len()).filter(|&k| self.roots[k] != NONE).map(|k| k as Name)
     }
 
-    /// Whose list it is.
     pub(super) fn key(&self, list: List) -> Name {
         self.nodes[list as usize].key
     }
 
-    /// How many elements it has.
     pub(super) fn length(&self, list: List) -> u32 {
         self.nodes[list as usize].length
     }
@@ -141,7 +136,6 @@ impl Lists {
         self.ancestry(list).filter_map(|list| self.last(list))
     }
 
-    /// Its elements in order.
     pub(super) fn elements(&self, list: List) -> Vec<Name> {
         let mut elements: Vec<Name> = self.backwards(list).collect();
         elements.reverse();

@@ -33,7 +33,6 @@ pub(super) const NULL: Name = 0;
 /// A key and one value written or appended to it.
 pub(super) type Version = (Name, Name);
 
-/// What transactions work on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Registers: `["r", key, value]`, `["w", key, value]`.
@@ -55,23 +54,18 @@ impl Kind {
 /// A transaction's number: its place in the order of invocations.
 pub(super) type Txn = u32;
 
-/// How a transaction ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It happened.
     Committed,
     /// It did not, and never will.
     Aborted,
-    /// Nobody knows.
     Indeterminate,
 }
 
-/// One transaction.
 #[derive(Clone, Debug)]
 pub(super) struct Transaction {
     pub(super) process: Process,
     pub(super) fate: Fate,
-    /// When it was asked for.
     pub(super) begin: Point,
     /// When it ended; `None` if it never did.
     pub(super) end: Option<Point>,
@@ -86,7 +80,6 @@ impl Transaction {
     }
 }
 
-/// One micro-operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mop {
     pub(super) is_write: bool,
@@ -98,7 +91,6 @@ pub(super) struct Mop {
     pub(super) is_null: bool,
 }
 
-/// A micro-operation on the wire.
 #[derive(Deserialize)]
 struct Wire<'a>(
     #[serde(borrow)] Cow<'a, str>,
@@ -106,7 +98,6 @@ struct Wire<'a>(
     #[serde(borrow)] &'a RawValue,
 );
 
-/// All transactions.
 #[derive(Debug)]
 pub(super) struct Log {
     pub(super) kind: Kind,
@@ -140,7 +131,6 @@ impl Log {
         }
     }
 
-    /// Takes the next operation.
     pub(super) fn observe(&mut self, op: &Op) {
         if !op.process.is_client() || op.f != "txn" {
             return;
@@ -152,7 +142,6 @@ impl Log {
         }
     }
 
-    /// Ends the history.
     pub(super) fn finish(&mut self) {
         let mut open: Vec<_> = self.open.drain().map(|(_, open)| open).collect();
         open.sort_by_key(|&(txn, _)| txn);
@@ -343,7 +332,6 @@ impl Log {
         &self.mops[self.txn(txn).mops.clone()]
     }
 
-    /// All transactions' numbers.
     pub(super) fn all(&self) -> impl Iterator<Item = Txn> + use<> {
         0..self.transactions.len() as Txn
     }
@@ -409,12 +397,10 @@ impl Log {
         abbreviated(&self.mop_json(mop).to_string())
     }
 
-    /// What was read, for people.
     pub(super) fn read_text(&self, value: u32) -> String {
         abbreviated(&self.read_json(value).to_string())
     }
 
-    /// A transaction for people.
     pub(super) fn txn_text(&self, txn: Txn) -> String {
         let mops: Vec<String> = self.mops(txn).iter().map(|mop| self.mop_text(mop)).collect();
         format!("[{}]", mops.join(" "))

@@ -53,7 +53,6 @@ pub enum Model {
     StrictSerializable,
 }
 
-/// What is known of a model.
 struct Facts {
     model: Model,
     /// As reports and the command line call it.
@@ -248,7 +247,6 @@ impl FromStr for Model {
     }
 }
 
-/// The models that anomalies rule out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Boundary {
     /// The weakest of them: each model that includes one of these is ruled out.
@@ -258,7 +256,6 @@ pub(super) struct Boundary {
 }
 
 impl Boundary {
-    /// What these anomalies rule out.
     pub(super) fn of(anomalies: &[Anomaly]) -> Self {
         let is_impossible = |model: Model| anomalies.iter().any(|&a| model.forbids(a));
         let impossible: Vec<Model> = Model::all().filter(|&m| is_impossible(m)).collect();

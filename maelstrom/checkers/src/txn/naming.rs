@@ -8,7 +8,6 @@ use super::anomaly::{Anomaly, Class, Scope};
 use super::dependency::{Dependency, Relation};
 use super::model::Model;
 
-/// One step of a cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) from: u32,
@@ -43,7 +42,6 @@ impl Quirks {
     }
 }
 
-/// The class and scope of a cycle.
 pub(super) fn name(steps: &[Step]) -> (Class, Scope) {
     let relation = |i: usize| steps[i % steps.len()].dependency.relation;
     let is_rw = |i: usize| relation(i) == Relation::Rw;
@@ -75,7 +73,6 @@ pub(super) fn simple_cycles(walk: &[Step]) -> Vec<Vec<Step>> {
 /// How the name of a cycle that was found relates to what was looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fit {
-    /// It is what was looked for.
     Exact,
     /// It has a worse name, and is found under that.
     Worse,
@@ -94,10 +91,8 @@ pub(super) fn fit(found: (Class, Scope), wanted: (Class, Scope)) -> Fit {
     }
 }
 
-/// What a search found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// A cycle and its name.
     Cycle(Anomaly, Vec<Step>),
     /// That there is a cycle that rules a model out, among these transactions.
     Exists(Model, Vec<u32>),

@@ -22,7 +22,6 @@ use super::model::Model;
 use super::naming::{Found, Quirks, Step, name};
 use crate::clojure::as_table;
 
-/// Steps of paths after which a search is given up.
 const MOST_STEPS: usize = 300_000;
 
 /// Pairs of related transactions above which a component is not looked at.
@@ -56,7 +55,6 @@ fn order_of(scope: Scope) -> Relations {
     scope.order().map_or(0, bit)
 }
 
-/// The search gave up.
 struct TooLarge;
 
 /// What the original finds; `None` where it takes too long.

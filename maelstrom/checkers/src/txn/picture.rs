@@ -16,7 +16,6 @@ const CHARACTER_WIDTH: f64 = 6.7;
 /// Characters of a transaction that are shown.
 const MOST_CHARACTERS: usize = 48;
 
-/// An arrow from one node to the next.
 #[derive(Clone, Debug)]
 pub(super) struct Arrow {
     pub(super) label: String,

@@ -143,7 +143,6 @@ impl Registers {
         self.followers.retain(|((key, _), _)| !drops_all && !cyclic.contains(key));
     }
 
-    /// Adds the dependencies.
     pub(super) fn add_dependencies(&self, graph: &mut Dependencies) {
         for &((key, value), reader) in &self.readers {
             if let Some(&writer) = self.writers.get(&(key, value)) {

@@ -65,7 +65,6 @@ impl<'a> CycleSearch<'a> {
         self.relations = vec![relation];
     }
 
-    /// The cycle found, if it is what was wanted.
     pub(super) fn into_best(self) -> Option<Vec<Step>> {
         self.best
     }

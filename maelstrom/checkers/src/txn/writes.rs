@@ -8,10 +8,8 @@ use rustc_hash::FxHashMap;
 
 use super::log::{Fate, Kind, Log, Name, Txn, Version};
 
-/// A write.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Write {
-    /// Who did it.
     pub(super) txn: Txn,
     /// Whether its transaction wrote the key no more after that.
     pub(super) is_final: bool,
@@ -63,7 +61,6 @@ impl Writes {
         }
     }
 
-    /// Who wrote this version.
     pub(super) fn get(&self, version: Version) -> Option<Write> {
         self.by_version.get(&version).copied()
     }

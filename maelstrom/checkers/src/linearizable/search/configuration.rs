@@ -78,7 +78,6 @@ pub(super) struct Configurations {
     /// in front.
     groups: FxHashMap<(ValueId, bool), Group>,
     len: usize,
-    /// Comparisons made.
     pub(super) steps: u64,
 }
 

@@ -5,10 +5,8 @@ use rustc_hash::FxHashMap;
 use super::configuration::{Configuration, Mask};
 use super::{Action, Slot, ValueId};
 
-/// Open operations, and those in doubt, which are open for ever.
 #[derive(Clone, Default)]
 pub(super) struct Open {
-    /// What runs in each slot.
     pending: Vec<Option<Pending>>,
     /// Slots of operations that leave every value as it is.
     passive: Mask,
@@ -34,7 +32,6 @@ pub(super) struct Open {
 #[derive(Clone, Copy)]
 struct Pending {
     action: Action,
-    /// When it returns.
     deadline: u64,
 }
 
@@ -74,7 +71,6 @@ impl Open {
         self.update(slot, action, |mask, bit| *mask |= bit);
     }
 
-    /// Frees a slot.
     pub(super) fn release(&mut self, slot: Slot) {
         if let Some(Pending { action, .. }) = self.pending[slot.0 as usize].take() {
             self.update(slot, action, |mask, bit| *mask &= !bit);
