@@ -1,10 +1,11 @@
 //! Clusters of broadcast nodes in virtual time: the machines alone, over the bench's
 //! network, with its faults.
 //!
-//! Values that take too long while partitions come and go are measured on whole nodes,
-//! against flooding, by `simulate excess`; costs and latencies without faults by the tests
-//! of the challenges.
+//! Values that take too long while all kinds of partitions come and go are measured on
+//! whole nodes, against flooding, by `broadcast-experiments excess`; costs and latencies
+//! without faults by the tests of the challenges.
 
 mod faults;
+mod partitions;
 mod scale;
 mod world;
