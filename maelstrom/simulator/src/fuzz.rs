@@ -249,7 +249,7 @@ impl<'a> Feeder<'a> {
             let message = Message { id: 0, src: Address::Node(0), dest, body: body.to_owned() };
             if let Some(body) = self.services.handle(name, &message) {
                 self.forge(body.get());
-                self.task.write(|input| envelope(input, name.as_str(), body.get()));
+                self.task.write(|input| envelope(input, name.name(), body.get()));
             }
         }
     }

@@ -13,6 +13,32 @@
 //!
 //! The verdicts on histories are those of [`checkers`].
 
+/// An enum whose variants have names: `ALL` lists them, `name` says what each is called on
+/// the command line, on the wire or in the history.
+macro_rules! named {
+    ($(#[$of_all:meta])* $vis:vis enum $kind:ident {
+        $($(#[$of_one:meta])* $variant:ident = $name:literal,)+
+    }) => {
+        $(#[$of_all])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        $vis enum $kind {
+            $($(#[$of_one])* $variant,)+
+        }
+
+        impl $kind {
+            /// All of them.
+            $vis const ALL: [Self; [$($name),+].len()] = [$(Self::$variant),+];
+
+            /// What it is called.
+            $vis fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
 mod alter;
 pub mod cluster;
 mod flags;
@@ -35,7 +61,7 @@ pub use host::twin::serves;
 pub use host::{NodeFailure, Observer, Program, RunError, RunStats};
 pub use links::{Links, LinksError};
 pub use nemesis::{DiskFault, Effect, Fault, Skew};
-pub use net::{Address, Counts, Message, NetCounts, ServiceName, Traffic, TrafficEvent, Watch};
+pub use net::{Address, Counts, Message, NetCounts, ServiceName, Traffic, TrafficEvent};
 pub use scenario::Scenario;
 #[doc(no_inline)]
 pub use settings::{Availability, CheckBudget, Promise, Workload};

@@ -39,6 +39,14 @@ pub enum Links {
     Pairs(Vec<(usize, usize)>),
 }
 
+const SHAPES: [(&str, Links); 5] = [
+    ("complete", Links::Complete),
+    ("chain", Links::Chain),
+    ("ring", Links::Ring),
+    ("tree", Links::Tree),
+    ("grid", Links::Grid),
+];
+
 /// What is wrong with a link set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinksError {
@@ -165,16 +173,12 @@ impl FromStr for Links {
     type Err = LinksError;
 
     fn from_str(text: &str) -> Result<Self, LinksError> {
-        Ok(match text {
-            "complete" => Self::Complete,
-            "chain" => Self::Chain,
-            "ring" => Self::Ring,
-            "tree" => Self::Tree,
-            "grid" => Self::Grid,
-            _ => match text.strip_prefix("random:") {
-                Some(seed) => Self::Random(seed.parse().map_err(|_| LinksError::Syntax)?),
-                None => Self::Pairs(text.split(',').map(pair).collect::<Result<_, _>>()?),
-            },
+        if let Some((_, shape)) = SHAPES.iter().find(|(name, _)| *name == text) {
+            return Ok(shape.clone());
+        }
+        Ok(match text.strip_prefix("random:") {
+            Some(seed) => Self::Random(seed.parse().map_err(|_| LinksError::Syntax)?),
+            None => Self::Pairs(text.split(',').map(pair).collect::<Result<_, _>>()?),
         })
     }
 }
@@ -196,15 +200,13 @@ fn pair(text: &str) -> Result<(usize, usize), LinksError> {
 impl fmt::Display for Links {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Complete => f.write_str("complete"),
-            Self::Chain => f.write_str("chain"),
-            Self::Ring => f.write_str("ring"),
-            Self::Tree => f.write_str("tree"),
-            Self::Grid => f.write_str("grid"),
             Self::Random(seed) => write!(f, "random:{seed}"),
             Self::Pairs(pairs) => {
                 let pairs: Vec<String> = pairs.iter().map(|(a, b)| format!("n{a}-n{b}")).collect();
                 f.write_str(&pairs.join(","))
+            }
+            shape => {
+                SHAPES.iter().filter(|(_, it)| it == shape).try_for_each(|(n, _)| f.write_str(n))
             }
         }
     }

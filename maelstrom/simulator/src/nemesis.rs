@@ -1,4 +1,4 @@
-//! Which fault when.
+//! Schedules faults.
 //!
 //! Each kind of fault that the settings ask for comes and goes by a schedule of
 //! its own: it starts and stops in turn, the first start at once, and the gap
@@ -70,17 +70,10 @@ impl Fault {
     ];
 
     /// Every kind that `--nemesis` knows: all but those of disks.
-    pub const ALL: [Self; 9] = [
-        Self::Partition,
-        Self::Kill,
-        Self::Pause,
-        Self::OneWay,
-        Self::Loss,
-        Self::Duplicate,
-        Self::Reorder,
-        Self::Slow,
-        Self::Clock,
-    ];
+    pub const ALL: [Self; 9] = {
+        let [a, b, c, d, e, f, g, h] = Self::OF_NETWORKS_AND_NODES;
+        [a, b, c, d, e, f, g, h, Self::Clock]
+    };
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
@@ -168,33 +161,19 @@ pub enum Effect {
     Nothing,
 }
 
-/// Which nodes are killed or paused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Targets {
-    Some,
-    One,
-    MinorityThird,
-    Minority,
-    Majority,
-    All,
+named! {
+    /// Which nodes are killed or paused. Jepsen has `nil` for a random set of nodes.
+    enum Targets {
+        Some = "nil",
+        One = "one",
+        MinorityThird = "minority-third",
+        Minority = "minority",
+        Majority = "majority",
+        Every = "all",
+    }
 }
 
 impl Targets {
-    const EVERY: [Self; 6] =
-        [Self::Some, Self::One, Self::MinorityThird, Self::Minority, Self::Majority, Self::All];
-
-    /// The name in the history. Jepsen has `nil` for a random set of nodes.
-    fn name(self) -> Option<&'static str> {
-        match self {
-            Self::Some => None,
-            Self::One => Some("one"),
-            Self::MinorityThird => Some("minority-third"),
-            Self::Minority => Some("minority"),
-            Self::Majority => Some("majority"),
-            Self::All => Some("all"),
-        }
-    }
-
     /// That many nodes, in order.
     fn draw(self, nodes: usize, rng: &mut StdRng) -> Vec<usize> {
         let count = match self {
@@ -203,7 +182,7 @@ impl Targets {
             Self::MinorityThird => nodes.saturating_sub(1) / 3,
             Self::Minority => nodes / 2,
             Self::Majority => nodes / 2 + 1,
-            Self::All => nodes,
+            Self::Every => nodes,
         };
         let mut drawn: Vec<usize> = (0..nodes).collect();
         drawn.shuffle(rng);
@@ -260,7 +239,7 @@ impl Nemesis {
     }
 
     /// The action that is due.
-    pub(crate) fn act(&mut self) -> Option<Action> {
+    pub(crate) fn next(&mut self) -> Option<Action> {
         let Self { rng, nodes, schedules, .. } = self;
         let schedule = schedules.iter_mut().min_by_key(|schedule| schedule.due)?;
         schedule.in_force = !schedule.in_force;
@@ -294,14 +273,6 @@ fn begin(fault: Fault, nodes: usize, rng: &mut StdRng) -> Action {
             let effect = Effect::Partition(partition.draw(nodes, rng));
             ("start-partition", raw(partition.name()), effect)
         }
-        Fault::Kill => {
-            let (asked, drawn) = draw_targets(nodes, rng);
-            ("kill", asked, Effect::Kill(drawn))
-        }
-        Fault::Pause => {
-            let (asked, drawn) = draw_targets(nodes, rng);
-            ("pause", asked, Effect::Pause(drawn))
-        }
         Fault::OneWay => {
             ("start-one-way", null(), Effect::OneWay(partition::draw_one_way(nodes, rng)))
         }
@@ -309,27 +280,28 @@ fn begin(fault: Fault, nodes: usize, rng: &mut StdRng) -> Action {
         Fault::Duplicate => ("start-duplicate", raw(&SHARE), Effect::Duplicate(true)),
         Fault::Reorder => ("start-reorder", raw(&SHARE), Effect::Reorder(true)),
         Fault::Slow => ("start-slow", null(), Effect::Slow(Some(rng.random()))),
-        Fault::Clock => {
+        Fault::Kill | Fault::Pause | Fault::Clock | Fault::Disk(_) => {
             let (asked, drawn) = draw_targets(nodes, rng);
-            let skews = drawn.into_iter().map(|node| Skew::draw(node, rng)).collect();
-            ("start-clock", asked, Effect::Clock(skews))
-        }
-        Fault::Disk(DiskFault::Locked) => {
-            let (asked, drawn) = draw_targets(nodes, rng);
-            ("start-twin", asked, Effect::Twin(drawn))
-        }
-        Fault::Disk(_) => {
-            let (asked, drawn) = draw_targets(nodes, rng);
-            ("start-full", asked, Effect::Fill(drawn))
+            let (f, effect) = match fault {
+                Fault::Kill => ("kill", Effect::Kill(drawn)),
+                Fault::Pause => ("pause", Effect::Pause(drawn)),
+                Fault::Clock => {
+                    let skews = drawn.into_iter().map(|node| Skew::draw(node, rng));
+                    ("start-clock", Effect::Clock(skews.collect()))
+                }
+                Fault::Disk(DiskFault::Locked) => ("start-twin", Effect::Twin(drawn)),
+                _ => ("start-full", Effect::Fill(drawn)),
+            };
+            (f, asked, effect)
         }
     };
     Action { f, asked, effect }
 }
 
 fn draw_targets(nodes: usize, rng: &mut StdRng) -> (Box<RawValue>, Vec<usize>) {
-    let targets = Targets::EVERY[rng.random_range(0..Targets::EVERY.len())];
-    let drawn = targets.draw(nodes, rng);
-    (raw(&targets.name()), drawn)
+    let targets = Targets::ALL[rng.random_range(0..Targets::ALL.len())];
+    let name = Some(targets.name()).filter(|_| targets != Targets::Some);
+    (raw(&name), targets.draw(nodes, rng))
 }
 
 fn end(fault: Fault, nodes: usize) -> Action {
@@ -376,7 +348,7 @@ mod tests {
         nemesis.start(Duration::from_secs(1));
         assert_eq!(nemesis.due(), Some(Duration::from_secs(1)));
         for turn in 0..2000 {
-            let action = nemesis.act().unwrap();
+            let action = nemesis.next().unwrap();
             assert_eq!(action.effect == Effect::Heal, turn % 2 == 1);
         }
         let mean = nemesis.due().unwrap().as_secs_f64() / 2000.0;
@@ -391,7 +363,7 @@ mod tests {
     fn each_kind_of_fault_comes_and_goes_by_itself() {
         let mut nemesis = nemesis(&Fault::ALL);
         nemesis.start(Duration::ZERO);
-        let fs: Vec<&str> = (0..800).map(|_| nemesis.act().unwrap().f).collect();
+        let fs: Vec<&str> = (0..800).map(|_| nemesis.next().unwrap().f).collect();
         for [start, stop] in [
             ["start-partition", "stop-partition"],
             ["kill", "start"],
@@ -420,7 +392,7 @@ mod tests {
         nemesis.schedules[1].interval = Duration::from_secs(1);
         nemesis.schedules[1].calm = Duration::from_secs(1);
         nemesis.start(Duration::ZERO);
-        let kills = (0..1100).filter(|_| nemesis.act().unwrap().f == "kill").count();
+        let kills = (0..1100).filter(|_| nemesis.next().unwrap().f == "kill").count();
         assert!((400..600).contains(&kills), "{kills} of 1,100 actions");
     }
 
@@ -431,9 +403,9 @@ mod tests {
         nemesis.start(Duration::ZERO);
         let mut in_force = Duration::ZERO;
         while let Some(began) = nemesis.due().filter(|due| *due < Duration::from_secs(10_000)) {
-            nemesis.act();
+            nemesis.next();
             in_force += nemesis.due().unwrap() - began;
-            nemesis.act();
+            nemesis.next();
         }
         assert!((600..1300).contains(&in_force.as_secs()), "{in_force:?} of 10,000 s");
     }
@@ -447,7 +419,7 @@ mod tests {
             (Targets::MinorityThird, 1..=1),
             (Targets::Minority, 2..=2),
             (Targets::Majority, 3..=3),
-            (Targets::All, 5..=5),
+            (Targets::Every, 5..=5),
         ] {
             let mut seen = std::collections::BTreeSet::new();
             for _ in 0..200 {

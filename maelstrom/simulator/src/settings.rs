@@ -13,29 +13,17 @@ use crate::nemesis::{DiskFault, Fault};
 use crate::workload::Unsupported;
 pub use checkers::{Availability, CheckBudget, Promise, Workload};
 
-/// The shape of the latencies drawn for messages between nodes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LatencyDist {
-    /// Every message takes the mean.
-    #[default]
-    Constant,
-    /// Between 0 and twice the mean.
-    Uniform,
-    /// Exponential with the mean.
-    Exponential,
-}
-
-impl LatencyDist {
-    /// Every distribution.
-    pub const ALL: [Self; 3] = [Self::Constant, Self::Uniform, Self::Exponential];
-
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Constant => "constant",
-            Self::Uniform => "uniform",
-            Self::Exponential => "exponential",
-        }
+named! {
+    /// The shape of the latencies drawn for messages between nodes.
+    #[derive(Default)]
+    pub enum LatencyDist {
+        /// Every message takes the mean.
+        #[default]
+        Constant = "constant",
+        /// Between 0 and twice the mean.
+        Uniform = "uniform",
+        /// Exponential with the mean.
+        Exponential = "exponential",
     }
 }
 
@@ -48,28 +36,17 @@ pub struct Latency {
     pub dist: LatencyDist,
 }
 
-/// How much `seq-kv` makes of what sequential consistency leaves open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SeqKv {
-    /// As much as the original's: reads are up to 32 states old, and a change makes
-    /// its client's reads fresh.
-    #[default]
-    Real,
-    /// All: every client is shown the oldest state that is allowed, for as long as
-    /// it is allowed.
-    Adversarial,
-}
-
-impl SeqKv {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Real, Self::Adversarial];
-
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Real => "real",
-            Self::Adversarial => "adversarial",
-        }
+named! {
+    /// How much `seq-kv` makes of what sequential consistency leaves open.
+    #[derive(Default)]
+    pub enum SeqKv {
+        /// As much as the original's: reads are up to 32 states old, and a change makes
+        /// its client's reads fresh.
+        #[default]
+        Real = "real",
+        /// All: every client is shown the oldest state that is allowed, for as long as
+        /// it is allowed.
+        Adversarial = "adversarial",
     }
 }
 
@@ -102,29 +79,16 @@ impl Topology {
     }
 }
 
-/// What clients send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Values {
-    /// What the original's do: integers, and texts to be echoed.
-    Integers,
-    /// Every kind of JSON, with its edges: null, both zeros, integers of any length,
-    /// escapes, nesting. No value comes twice where the workload relies on that.
-    Any,
-    /// The same, and every sixteenth value has between 16 kB and a megabyte.
-    Large,
-}
-
-impl Values {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Integers, Self::Any, Self::Large];
-
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Integers => "integers",
-            Self::Any => "any",
-            Self::Large => "large",
-        }
+named! {
+    /// What clients send.
+    pub enum Values {
+        /// What the original's do: integers, and texts to be echoed.
+        Integers = "integers",
+        /// Every kind of JSON, with its edges: null, both zeros, integers of any length,
+        /// escapes, nesting. No value comes twice where the workload relies on that.
+        Any = "any",
+        /// The same, and every sixteenth value has between 16 kB and a megabyte.
+        Large = "large",
     }
 }
 

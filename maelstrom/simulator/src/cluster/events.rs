@@ -30,7 +30,7 @@ impl<M: Machine> Cluster<M> {
             }
         } else if is_due(times[1]) {
             self.let_be_due();
-        } else if let Some(action) = self.nemesis.act() {
+        } else if let Some(action) = self.nemesis.next() {
             self.apply(action.effect);
         }
         true

@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 
 use super::Cluster;
 use crate::nemesis::Effect;
-use crate::net::{Address, Grudge, LinkFaults};
+use crate::net::Address;
 
 impl<M: Machine> Cluster<M> {
     /// Has a fault begin or end, beside those that come by themselves. Faults of clocks
@@ -14,22 +14,11 @@ impl<M: Machine> Cluster<M> {
     pub fn apply(&mut self, effect: Effect) {
         let nodes = || 0..self.nodes.len();
         match effect {
-            Effect::Partition(grudge) => self.net.partition(grudge),
-            Effect::Heal => self.net.heal(),
-            Effect::OneWay(grudge) => self.net.cut_one_way(grudge),
-            Effect::Loss(loss) => self.net.faults().loss = loss,
-            Effect::Duplicate(duplicate) => self.net.faults().duplicate = duplicate,
-            Effect::Reorder(reorder) => self.net.faults().reorder = reorder,
-            Effect::Slow(slow) => self.net.faults().slow = slow,
             Effect::Kill(nodes) => nodes.into_iter().for_each(|node| self.kill(node)),
             Effect::Start => nodes().for_each(|node| self.start(node)),
             Effect::Pause(nodes) => nodes.into_iter().for_each(|node| self.pause(node)),
             Effect::Resume => nodes().for_each(|node| self.resume(node)),
-            Effect::Clock(_)
-            | Effect::Fill(_)
-            | Effect::Free
-            | Effect::Twin(_)
-            | Effect::Nothing => {}
+            effect => self.net.apply(effect),
         }
     }
 
@@ -37,10 +26,9 @@ impl<M: Machine> Cluster<M> {
     /// that are paused.
     pub fn heal(&mut self) {
         self.nemesis.stop();
-        *self.net.faults() = LinkFaults::default();
-        for effect in [Effect::Heal, Effect::OneWay(Grudge::new()), Effect::Start, Effect::Resume] {
-            self.apply(effect);
-        }
+        self.net.heal();
+        self.apply(Effect::Start);
+        self.apply(Effect::Resume);
     }
 
     fn kill(&mut self, rank: Rank) {

@@ -33,7 +33,7 @@ use super::task::{Program, Ready, Task};
 use super::twin::Twins;
 use super::{NodeFailure, Observer, RunError, RunStats};
 use crate::nemesis::{Fault, Skew};
-use crate::net::{Message, Watch};
+use crate::net::Message;
 use crate::settings::Settings;
 use crate::world::{Command, FaultKind, NodeFault, World};
 
@@ -67,12 +67,8 @@ pub(crate) fn run(
 ) -> Result<RunStats, RunError> {
     let mut host = Host::new(World::new(settings)?, settings, program, options)?;
     host.run(observer, &World::is_finished, None)?;
-    let progress = host.world().progress(host.now());
-    observer.progress(&progress);
-    let quirks = host.world().quirks().clone();
-    let silent = host.world().silent_nodes();
-    let idle = host.world().idle();
-    Ok(RunStats { net: host.world().net_counts(), tally: progress.tally, silent, quirks, idle })
+    observer.progress(&host.world().progress(host.now()));
+    Ok(host.world().stats())
 }
 
 /// Nodes and the world around them, with the runtime whose clock they share.
@@ -94,10 +90,9 @@ impl Host {
         let clocks = settings.nemesis.iter().any(|planned| planned.fault == Fault::Clock);
         let clocks = clocks.then(|| Clocks::new(settings.node_count)).transpose();
         let clocks = clocks.map_err(RunError::io("start nodes' runtimes"))?;
-        world.watch(Watch {
-            send: options.journal || settings.log_net_send,
-            recv: options.journal || settings.log_net_recv,
-        });
+        if options.journal {
+            world.watch();
+        }
         let inside = runtime.enter();
         let inner = Nodes::new(world, settings, program.clone(), options.clone(), clocks);
         drop(inside);

@@ -1,37 +1,23 @@
 //! What can go wrong with a node's disk.
 
-/// A kind of disk fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum DiskFault {
-    /// At a kill, what was not synced is lost: each write is there or not, the last
-    /// one perhaps in part; of the changes of names, the first few are there.
-    LoseUnsynced,
-    /// At a kill, the last write, if it was not synced, is cut at a random byte.
-    Torn,
-    /// At every other kill or so, a bit of a random place of the files is flipped.
-    Flip,
-    /// For a while, writes fail because there is no space left.
-    Full,
-    /// Now and then, a second process is started on the same directory.
-    Locked,
+named! {
+    /// A kind of disk fault.
+    pub enum DiskFault {
+        /// At a kill, what was not synced is lost: each write is there or not, the last
+        /// one perhaps in part; of the changes of names, the first few are there.
+        LoseUnsynced = "lose-unsynced",
+        /// At a kill, the last write, if it was not synced, is cut at a random byte.
+        Torn = "torn",
+        /// At every other kill or so, a bit of a random place of the files is flipped.
+        Flip = "flip",
+        /// For a while, writes fail because there is no space left.
+        Full = "full",
+        /// Now and then, a second process is started on the same directory.
+        Locked = "locked",
+    }
 }
 
 impl DiskFault {
-    /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::LoseUnsynced, Self::Torn, Self::Flip, Self::Full, Self::Locked];
-
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::LoseUnsynced => "lose-unsynced",
-            Self::Torn => "torn",
-            Self::Flip => "flip",
-            Self::Full => "full",
-            Self::Locked => "locked",
-        }
-    }
-
     /// Whether it strikes a node that is killed; the others come and go by
     /// themselves.
     pub fn strikes_at_kills(self) -> bool {

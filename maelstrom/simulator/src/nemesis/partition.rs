@@ -11,34 +11,21 @@ use rand::seq::SliceRandom as _;
 
 use crate::net::{Address, Grudge};
 
-/// How the network is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Partition {
-    /// One node is isolated.
-    One,
-    /// Up to, not including, a third of the nodes is split off.
-    MinorityThird,
-    /// A majority and a minority.
-    Majority,
-    /// Every node sees a majority, no two the same.
-    MajoritiesRing,
+named! {
+    /// How the network is cut.
+    pub(crate) enum Partition {
+        /// One node is isolated.
+        One = "one",
+        /// Up to, not including, a third of the nodes is split off.
+        MinorityThird = "minority-third",
+        /// A majority and a minority.
+        Majority = "majority",
+        /// Every node sees a majority, no two the same.
+        MajoritiesRing = "majorities-ring",
+    }
 }
 
 impl Partition {
-    /// All kinds.
-    pub(crate) const ALL: [Self; 4] =
-        [Self::One, Self::MinorityThird, Self::Majority, Self::MajoritiesRing];
-
-    /// The name in the history.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::One => "one",
-            Self::MinorityThird => "minority-third",
-            Self::Majority => "majority",
-            Self::MajoritiesRing => "majorities-ring",
-        }
-    }
-
     pub(super) fn draw(self, nodes: usize, rng: &mut StdRng) -> Grudge {
         let mut order: Vec<usize> = (0..nodes).collect();
         order.shuffle(rng);

@@ -18,39 +18,28 @@ pub enum Address {
     Service(ServiceName),
 }
 
-/// The services, by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ServiceName {
-    /// `lin-kv`
-    LinKv,
-    /// `seq-kv`
-    SeqKv,
-    /// `lww-kv`
-    LwwKv,
-    /// `lin-tso`
-    LinTso,
+named! {
+    /// The services, by name.
+    #[derive(Hash)]
+    pub enum ServiceName {
+        /// Linearizable registers.
+        LinKv = "lin-kv",
+        /// Sequentially consistent registers.
+        SeqKv = "seq-kv",
+        /// Registers whose last write wins, eventually.
+        LwwKv = "lww-kv",
+        /// A timestamp oracle.
+        LinTso = "lin-tso",
+    }
 }
 
 impl ServiceName {
-    /// Every service.
-    pub const ALL: [Self; 4] = [Self::LinKv, Self::SeqKv, Self::LwwKv, Self::LinTso];
-
     /// The service that a machine calls.
     pub(crate) fn of(service: Service) -> Self {
         match service {
             Service::LinKv => Self::LinKv,
             Service::SeqKv => Self::SeqKv,
             Service::LwwKv => Self::LwwKv,
-        }
-    }
-
-    /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::LinKv => "lin-kv",
-            Self::SeqKv => "seq-kv",
-            Self::LwwKv => "lww-kv",
-            Self::LinTso => "lin-tso",
         }
     }
 }
@@ -63,7 +52,7 @@ impl Address {
             b'c' => number(&name[1..]).map(Self::Client),
             _ => ServiceName::ALL
                 .into_iter()
-                .find(|service| service.as_str() == name)
+                .find(|service| service.name() == name)
                 .map(Self::Service),
         }
     }
@@ -87,7 +76,7 @@ impl fmt::Display for Address {
         match self {
             Self::Node(number) => write!(f, "n{number}"),
             Self::Client(number) => write!(f, "c{number}"),
-            Self::Service(service) => f.write_str(service.as_str()),
+            Self::Service(service) => f.write_str(service.name()),
         }
     }
 }

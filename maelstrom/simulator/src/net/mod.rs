@@ -25,10 +25,12 @@ use serde_json::value::RawValue;
 
 pub use address::{Address, ServiceName};
 pub use counts::{Counts, NetCounts};
-pub(crate) use link_faults::{LinkFaults, SHARE};
+use link_faults::LinkFaults;
+pub(crate) use link_faults::SHARE;
 pub use message::Message;
 
 use crate::links::Neighbours;
+use crate::nemesis::Effect;
 use crate::settings::Latency;
 use latency::LatencyModel;
 pub(crate) use message::{Line, LineError, Text, is_integer};
@@ -64,7 +66,7 @@ pub(crate) struct Network<B = Box<RawValue>> {
 
 /// Which traffic is to be told of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Watch {
+pub(crate) struct Watch {
     /// Messages as they are sent.
     pub send: bool,
     /// Messages as they are received.
@@ -261,25 +263,25 @@ impl<B: Clone> Network<B> {
         self.links = links;
     }
 
-    /// Cuts the network.
-    pub(crate) fn partition(&mut self, grudge: Grudge) {
-        self.grudge = grudge;
+    /// Has a fault of the network begin or end. One of nodes does nothing here.
+    pub(crate) fn apply(&mut self, effect: Effect) {
+        match effect {
+            Effect::Partition(grudge) => self.grudge = grudge,
+            Effect::Heal => self.grudge.clear(),
+            Effect::OneWay(grudge) => self.one_way = grudge,
+            Effect::Loss(loss) => self.faults.loss = loss,
+            Effect::Duplicate(duplicate) => self.faults.duplicate = duplicate,
+            Effect::Reorder(reorder) => self.faults.reorder = reorder,
+            Effect::Slow(slow) => self.faults.slow = slow,
+            _ => {}
+        }
     }
 
-    /// Ends every partition.
+    /// Ends every fault.
     pub(crate) fn heal(&mut self) {
         self.grudge.clear();
-    }
-
-    /// Cuts the network in one direction, beside any partition; an empty grudge
-    /// ends that.
-    pub(crate) fn cut_one_way(&mut self, grudge: Grudge) {
-        self.one_way = grudge;
-    }
-
-    /// What the network does to single messages from now on.
-    pub(crate) fn faults(&mut self) -> &mut LinkFaults {
-        &mut self.faults
+        self.one_way.clear();
+        self.faults = LinkFaults::default();
     }
 
     /// What went over the network so far.

@@ -139,25 +139,16 @@ impl fmt::Debug for Subject {
 }
 
 /// Many seeds, over one node or several in turn.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Swarm {
     subjects: Vec<Subject>,
     seeds: Range<u64>,
     arguments: Vec<String>,
-    alter: Alter,
+    alter: Arc<Alter>,
 }
 
 /// What is done to the settings that a seed draws.
-#[derive(Clone)]
-struct Alter(Arc<Alteration>);
-
-type Alteration = dyn Fn(&Settings) -> anyhow::Result<Settings> + Send + Sync;
-
-impl fmt::Debug for Alter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Alter")
-    }
-}
+type Alter = dyn Fn(&Settings) -> anyhow::Result<Settings> + Send + Sync;
 
 impl Swarm {
     /// Of one node; 100 seeds unless told otherwise.
@@ -167,7 +158,7 @@ impl Swarm {
 
     /// Of several nodes: each seed is one node's.
     pub fn over(subjects: Vec<Subject>) -> Self {
-        let alter = Alter(Arc::new(|settings| Ok(settings.clone())));
+        let alter = Arc::new(|settings: &Settings| Ok(settings.clone()));
         Self { subjects, seeds: 0..100, arguments: Vec::new(), alter }
     }
 
@@ -190,7 +181,7 @@ impl Swarm {
         self,
         alter: impl Fn(&Settings) -> anyhow::Result<Settings> + Send + Sync + 'static,
     ) -> Self {
-        Self { alter: Alter(Arc::new(alter)), ..self }
+        Self { alter: Arc::new(alter), ..self }
     }
 
     /// The failure of the lowest seed that fails.
@@ -213,7 +204,7 @@ impl Swarm {
         let number = (seed % self.subjects.len().max(1) as u64) as usize;
         let subject = self.subjects.get(number)?;
         let mut case = draw::case(seed, subject, &self.arguments);
-        match (self.alter.0)(&case.settings) {
+        match (self.alter)(&case.settings) {
             Ok(settings) => case.settings = settings,
             Err(error) => return Some(Failure::unusable(subject, seed, &error)),
         }

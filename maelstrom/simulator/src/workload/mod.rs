@@ -3,22 +3,19 @@
 //! A [`Workload`] brings a [`Generator`], which says which operation comes next,
 //! and [`Client`]s, which turn an operation into requests and replies into a
 //! result. Both are pure; time, processes, timeouts and the history are the
-//! world's (`crate::world`). One file a workload; [`new`] lists them.
+//! world's (`crate::world`). [`new`] lists them.
 //!
-//! To add one: a file with the workload's `Workload` and `Client`, a line in
-//! [`new`], and a checker.
+//! To add one: a function in [`simple`] if each of its operations is one request, else a
+//! file with its `Workload` and `Client`; a line in [`new`], and a checker.
 
-mod broadcast;
 mod counter;
-mod echo;
-mod g_set;
 mod generator;
 mod kafka;
 mod lin_kv;
 mod reply;
+mod simple;
 pub(crate) mod topology;
 mod txn;
-mod unique_ids;
 mod values;
 
 use std::borrow::Cow;
@@ -39,7 +36,7 @@ use crate::settings::{self, Settings};
 /// What clients do in a test.
 pub(crate) trait Workload {
     /// A request to every node after its initialisation, if there is one.
-    fn setup(&self) -> Option<Setup> {
+    fn setup(&self) -> Option<&Request> {
         None
     }
 
@@ -72,15 +69,6 @@ pub(crate) trait Workload {
     fn timeout(&self) -> Duration {
         Duration::from_secs(5)
     }
-}
-
-/// A request that every node has to answer before the test begins.
-#[derive(Clone, Debug)]
-pub(crate) struct Setup {
-    /// What is sent.
-    pub request: Request,
-    /// The type of the reply.
-    pub reply: &'static str,
 }
 
 /// What becomes of an operation whose request met an error or a timeout.
@@ -225,23 +213,18 @@ impl Request {
 pub(crate) fn new(settings: &Settings) -> Result<Box<dyn Workload>, Unsupported> {
     let neighbours = settings.neighbours()?;
     check_values(settings)?;
+    let values = settings.values;
     Ok(match settings.workload {
-        settings::Workload::Broadcast => {
-            Box::new(broadcast::Broadcast::new(settings, neighbours.as_ref()))
-        }
-        settings::Workload::Echo => Box::new(echo::Echo(settings.values)),
-        settings::Workload::GCounter => {
-            Box::new(counter::Counter { negative: false, values: settings.values })
-        }
-        settings::Workload::GSet => Box::new(g_set::GSet(settings.values)),
+        settings::Workload::Broadcast => Box::new(simple::broadcast(settings, neighbours.as_ref())),
+        settings::Workload::Echo => Box::new(simple::echo(values)),
+        settings::Workload::GCounter => Box::new(simple::counter(values, false)),
+        settings::Workload::GSet => Box::new(simple::g_set(values)),
         settings::Workload::Kafka => Box::new(kafka::Kafka::new(settings)),
         settings::Workload::LinKv => Box::new(lin_kv::LinKv::new(settings)?),
-        settings::Workload::PnCounter => {
-            Box::new(counter::Counter { negative: true, values: settings.values })
-        }
+        settings::Workload::PnCounter => Box::new(simple::counter(values, true)),
         settings::Workload::TxnListAppend => Box::new(txn::Txn::list_append(settings)),
         settings::Workload::TxnRwRegister => Box::new(txn::Txn::rw_register(settings)),
-        settings::Workload::UniqueIds => Box::new(unique_ids::UniqueIds),
+        settings::Workload::UniqueIds => Box::new(simple::unique_ids()),
     })
 }
 

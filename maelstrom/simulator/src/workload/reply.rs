@@ -6,29 +6,28 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, MapAccess, Visitor};
+use maelstrom::protocol::{is_reply_to, reply_type};
+use serde::de::{Deserialize, DeserializeSeed, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-pub(super) use crate::net::Text;
-use crate::net::is_integer;
+pub(super) use crate::net::{Text, is_integer};
 
 /// What is wrong with a reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("malformed {expected} reply: {problem}, in {body}")]
+#[error("malformed {} reply: {problem}, in {body}", reply_type(.request))]
 pub(crate) struct Malformed {
-    expected: &'static str,
+    request: &'static str,
     problem: String,
     body: String,
 }
 
 impl Malformed {
-    /// A reply that should have been an `expected` but has `problem`.
-    pub(crate) fn new(expected: &'static str, problem: impl fmt::Display, body: &RawValue) -> Self {
+    /// A reply to a `request` that has a problem.
+    pub(crate) fn new(request: &'static str, problem: impl fmt::Display, body: &RawValue) -> Self {
         let problem = in_general(problem.to_string());
-        Self { expected, problem, body: body.get().to_owned() }
+        Self { request, problem, body: body.get().to_owned() }
     }
 
-    /// What is wrong, in words.
     pub(crate) fn problem(&self) -> &str {
         &self.problem
     }
@@ -48,16 +47,16 @@ fn in_general(mut problem: String) -> String {
     problem.replace("expected i64", "expected an integer")
 }
 
-/// The named fields of a reply of type `kind`, in the order of `names`.
+/// The named fields of the reply to a request of this type, in the order of `names`.
 pub(crate) fn fields<'a, const N: usize>(
     body: &'a RawValue,
-    kind: &'static str,
+    request: &'static str,
     names: [&'static str; N],
 ) -> Result<[&'a RawValue; N], Malformed> {
-    let malformed = |problem: &dyn fmt::Display| Malformed::new(kind, problem, body);
+    let malformed = |problem: &dyn fmt::Display| Malformed::new(request, problem, body);
     let mut deserializer = serde_json::Deserializer::from_str(body.get());
-    let found =
-        Fields { kind, names }.deserialize(&mut deserializer).map_err(|error| malformed(&error))?;
+    let found = Fields { request, names }.deserialize(&mut deserializer);
+    let found = found.map_err(|error| malformed(&error))?;
     let Some(found) = found else { return Err(malformed(&"`type` is missing")) };
     let mut values = [RawValue::NULL; N];
     for ((value, found), name) in values.iter_mut().zip(found).zip(names) {
@@ -75,8 +74,19 @@ pub(super) fn list(value: &RawValue) -> serde_json::Result<Box<RawValue>> {
     }
 }
 
+/// The field of the reply to a request, decoded.
+pub(super) fn decode<'a, T: Deserialize<'a>>(
+    body: &'a RawValue,
+    request: &'static str,
+    name: &'static str,
+) -> Result<T, Malformed> {
+    let [value] = fields(body, request, [name])?;
+    serde_json::from_str(value.get())
+        .map_err(|error| Malformed::new(request, format_args!("`{name}`: {error}"), body))
+}
+
 struct Fields<const N: usize> {
-    kind: &'static str,
+    request: &'static str,
     names: [&'static str; N],
 }
 
@@ -99,7 +109,7 @@ impl<'a, const N: usize> Visitor<'a> for Fields<N> {
     type Value = Found<'a, N>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the body of {}", self.kind)
+        write!(f, "the body of {}", reply_type(self.request))
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -109,7 +119,7 @@ impl<'a, const N: usize> Visitor<'a> for Fields<N> {
         while let Some(key) = map.next_key::<Text<'a>>()? {
             let value: &RawValue = map.next_value()?;
             match key.0.as_ref() {
-                "type" if is_string(value, self.kind) => has_type = true,
+                "type" if is_reply(value, self.request) => has_type = true,
                 "type" => return Err(A::Error::custom(format_args!("its type is {value}"))),
                 "in_reply_to" => {}
                 "msg_id" if is_integer(value) => {}
@@ -117,9 +127,8 @@ impl<'a, const N: usize> Visitor<'a> for Fields<N> {
                 name => match self.names.iter().position(|&expected| expected == name) {
                     Some(position) => found[position] = Some(value),
                     None => {
-                        return Err(A::Error::custom(format_args!(
-                            "`{name}` does not belong there"
-                        )));
+                        let problem = format_args!("`{name}` does not belong there");
+                        return Err(A::Error::custom(problem));
                     }
                 },
             }
@@ -128,8 +137,8 @@ impl<'a, const N: usize> Visitor<'a> for Fields<N> {
     }
 }
 
-fn is_string(value: &RawValue, expected: &str) -> bool {
-    serde_json::from_str::<Text<'_>>(value.get()).is_ok_and(|string| string.0 == expected)
+fn is_reply(kind: &RawValue, request: &str) -> bool {
+    serde_json::from_str::<Text<'_>>(kind.get()).is_ok_and(|kind| is_reply_to(&kind.0, request))
 }
 
 #[cfg(test)]
@@ -138,7 +147,7 @@ mod tests {
 
     fn check(body: &str) -> Result<Vec<String>, String> {
         let body = RawValue::from_string(body.to_owned()).unwrap();
-        fields(&body, "a_ok", ["x", "y"])
+        fields(&body, "a", ["x", "y"])
             .map(|values| values.iter().map(ToString::to_string).collect())
             .map_err(|error| error.to_string())
     }
@@ -171,7 +180,7 @@ mod tests {
         let body = RawValue::NULL;
         let problem = |text: &str| match serde_json::from_str::<Vec<(i64, bool)>>(text) {
             Ok(_) => panic!("{text} is right"),
-            Err(error) => Malformed::new("a_ok", format_args!("`x`: {error}"), body).problem,
+            Err(error) => Malformed::new("a", format_args!("`x`: {error}"), body).problem,
         };
         let string = "`x`: invalid type: string, expected an integer";
         assert_eq!(problem(r#"[["0", true]]"#), string);

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::nodes::{Node, Status};
 use super::{Command, World};
 use crate::nemesis::{Action, Effect, by_name, skews_by_name};
-use crate::net::{Address, LinkFaults};
+use crate::net::Address;
 
 impl World {
     pub(super) fn carry_out(&mut self, action: Action, now: Duration, out: &mut Vec<Command>) {
@@ -27,15 +27,6 @@ impl World {
         out: &mut Vec<Command>,
     ) -> Box<RawValue> {
         match effect {
-            Effect::Partition(grudge) => {
-                let done = raw(&("isolated", by_name(&grudge)));
-                self.wire.net.partition(grudge);
-                done
-            }
-            Effect::Heal => {
-                self.wire.net.heal();
-                raw("network-healed")
-            }
             Effect::Kill(nodes) => {
                 let killed = self.those(nodes, |node| node.status.is_up());
                 killed.iter().for_each(|&node| self.kill_node(node, out));
@@ -49,8 +40,7 @@ impl World {
             Effect::Pause(nodes) => {
                 // A node that is being prepared has a deadline that it cannot
                 // keep when it is paused.
-                let able = |node: &Node| node.status == Status::Ready && !node.is_paused;
-                let paused = self.those(nodes, able);
+                let paused = self.those(nodes, Node::is_serving);
                 paused.iter().for_each(|&node| self.pause_node(node, true, out));
                 names(&paused)
             }
@@ -59,19 +49,19 @@ impl World {
                 resumed.iter().for_each(|&node| self.pause_node(node, false, out));
                 names(&resumed)
             }
-            Effect::OneWay(grudge) => {
-                let done = raw(&("deaf-to", by_name(&grudge)));
-                self.wire.net.cut_one_way(grudge);
-                done
-            }
-            Effect::Loss(loss) => self.disturb(|faults| faults.loss = loss),
-            Effect::Duplicate(duplicate) => self.disturb(|faults| faults.duplicate = duplicate),
-            Effect::Reorder(reorder) => self.disturb(|faults| faults.reorder = reorder),
-            Effect::Slow(slow) => self.disturb(|faults| faults.slow = slow),
             Effect::Clock(_) | Effect::Fill(_) | Effect::Free | Effect::Twin(_) => {
                 self.upset_machine(effect, out)
             }
-            Effect::Nothing => null(),
+            effect => {
+                let done = match &effect {
+                    Effect::Partition(grudge) => raw(&("isolated", by_name(grudge))),
+                    Effect::Heal => raw("network-healed"),
+                    Effect::OneWay(grudge) => raw(&("deaf-to", by_name(grudge))),
+                    _ => null(),
+                };
+                self.wire.net.apply(effect);
+                done
+            }
         }
     }
 
@@ -95,18 +85,12 @@ impl World {
                 null()
             }
             Effect::Twin(nodes) => {
-                let able = |node: &Node| node.status == Status::Ready && !node.is_paused;
-                let doubled = self.those(nodes, able);
+                let doubled = self.those(nodes, Node::is_serving);
                 out.extend(doubled.iter().map(|&node| Command::Twin(node, self.twins_init(node))));
                 names(&doubled)
             }
             _ => null(),
         }
-    }
-
-    fn disturb(&mut self, change: impl FnOnce(&mut LinkFaults)) -> Box<RawValue> {
-        change(self.wire.net.faults());
-        null()
     }
 
     fn pause_node(&mut self, node: usize, paused: bool, out: &mut Vec<Command>) {

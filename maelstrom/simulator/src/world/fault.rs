@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use maelstrom::protocol::reply_type;
+
 use crate::net::LineError;
 
 /// A node's fault.
@@ -96,12 +98,10 @@ pub enum FaultKind {
         bytes: usize,
     },
     /// It answered such a request with something else.
-    #[error("answered `{request}` with {body}, which is no `{expected}`: {problem}")]
+    #[error("answered `{request}` with {body}, which is no `{}`: {problem}", reply_type(.request))]
     Unwilling {
         /// The request's type.
         request: &'static str,
-        /// The type of the reply that was due.
-        expected: &'static str,
         /// The reply's body.
         body: String,
         /// What is wrong with it.

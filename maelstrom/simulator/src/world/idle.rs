@@ -48,9 +48,4 @@ impl World {
             self.idle.count(message);
         }
     }
-
-    /// What was said in idle time; nothing unless the settings state a promise.
-    pub fn idle(&self) -> Option<Idle> {
-        self.settings.promise.map(|_| self.idle.clone())
-    }
 }

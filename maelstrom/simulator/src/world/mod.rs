@@ -60,6 +60,7 @@ pub use record::Tally;
 
 use checkers::history::Op;
 
+use crate::host::RunStats;
 use crate::nemesis::{DiskFault, Fault, Nemesis, Skew};
 use crate::net::{Address, Line, Message, NetCounts, Network, Traffic, Watch};
 use crate::service::Services;
@@ -186,6 +187,7 @@ impl World {
         let nodes = settings.node_count;
         let mut net = Network::new(nodes, settings.latency, latency, disorder);
         net.restrict(settings.neighbours()?);
+        net.watch(Watch { send: settings.log_net_send, recv: settings.log_net_recv });
         let mut wire = Wire::new(net);
         Ok(Self {
             workload: workload::new(settings)?,
@@ -206,10 +208,10 @@ impl World {
         })
     }
 
-    /// Says which traffic is to be told of by [`Command::Traffic`]; none is
-    /// unless asked for.
-    pub fn watch(&mut self, watch: Watch) {
-        self.wire.net.watch(watch);
+    /// Has every message be told of by [`Command::Traffic`], not only those that the
+    /// settings log.
+    pub fn watch(&mut self) {
+        self.wire.net.watch(Watch { send: true, recv: true });
     }
 
     /// When [`advance`](Self::advance) has something to do.
@@ -337,15 +339,16 @@ impl World {
         }
     }
 
-    /// The nodes that never sent anything to another node or to a service.
-    pub fn silent_nodes(&self) -> Vec<usize> {
+    /// What remains of a run that went through.
+    pub fn stats(&self) -> RunStats {
         let nodes = self.nodes.iter().enumerate();
-        nodes.filter(|(_, node)| !node.is_heard).map(|(number, _)| number).collect()
-    }
-
-    /// What nodes did that is odd but no fault.
-    pub fn quirks(&self) -> &Quirks {
-        &self.wire.quirks
+        RunStats {
+            net: self.net_counts(),
+            tally: self.recorder.tally,
+            silent: nodes.filter(|(_, node)| !node.is_heard).map(|(number, _)| number).collect(),
+            quirks: self.wire.quirks.clone(),
+            idle: self.settings.promise.map(|_| self.idle.clone()),
+        }
     }
 
     /// Takes what a node printed after its last line break, at the end of a test.
@@ -421,7 +424,7 @@ impl World {
     }
 
     fn let_nemesis_act(&mut self, now: Duration, out: &mut Vec<Command>) {
-        if let Some(action) = self.nemesis.act() {
+        if let Some(action) = self.nemesis.next() {
             self.carry_out(action, now, out);
         }
         self.end_phase_if_done(now, out);

@@ -11,7 +11,7 @@ use super::wire::{Connection, Owner, Wire};
 use super::{Command, Phase, World};
 use crate::net::{Address, Message};
 use crate::workload::{Request, fields};
-use maelstrom::protocol::LooseHeader;
+use maelstrom::protocol::{INIT, LooseHeader, is_reply_to};
 
 /// How long a node may take to answer `init`.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -65,6 +65,11 @@ impl Node {
         }
     }
 
+    /// Whether it does what clients ask now.
+    pub(super) fn is_serving(&self) -> bool {
+        self.status == Status::Ready && !self.is_paused
+    }
+
     /// The same node, when a process of it begins or ends.
     fn reborn(&self, status: Status) -> Self {
         Self { status, is_heard: self.is_heard, ..Self::absent() }
@@ -84,7 +89,7 @@ impl World {
     fn init(&self, node: usize) -> Request {
         let names: Vec<String> =
             (0..self.nodes.len()).map(|node| Address::Node(node).to_string()).collect();
-        Request::new("init").with("node_id", &names[node]).with("node_ids", &names)
+        Request::new(INIT).with("node_id", &names[node]).with("node_ids", &names)
     }
 
     /// The message that initialises a second process of a node, which is not on the
@@ -110,10 +115,10 @@ impl World {
     /// Asks a node what the workload asks before a test; a workload that asks
     /// nothing finds it ready.
     pub(super) fn set_up(&mut self, node: usize, now: Duration) {
-        match self.workload.setup() {
-            Some(setup) => {
+        match self.workload.setup().cloned() {
+            Some(request) => {
                 self.nodes[node].status = Status::SettingUp;
-                self.prepare(node, &setup.request, SETUP_TIMEOUT, now);
+                self.prepare(node, &request, SETUP_TIMEOUT, now);
             }
             None => self.nodes[node].status = Status::Ready,
         }
@@ -138,10 +143,10 @@ impl World {
         reply: &Message,
         now: Duration,
     ) -> Result<(), NodeFault> {
-        let (request, expected) = self.preparation(node);
-        if let Err(problem) = self.check_answer(node, reply, expected) {
+        let request = self.preparation(node);
+        if let Err(problem) = self.check_answer(node, reply, request) {
             let body = reply.body.get().to_owned();
-            return Err(FaultKind::Unwilling { request, expected, body, problem }.of(node));
+            return Err(FaultKind::Unwilling { request, body, problem }.of(node));
         }
         match (self.nodes[node].status, self.phase) {
             (Status::Initialising, Phase::Init) | (Status::SettingUp, _) => {
@@ -159,14 +164,14 @@ impl World {
         &self,
         node: usize,
         reply: &Message,
-        expected: &'static str,
+        request: &'static str,
     ) -> Result<(), String> {
         if self.nodes[node].status == Status::SettingUp {
-            let checked = fields(&reply.body, expected, []);
+            let checked = fields(&reply.body, request, []);
             return checked.map(drop).map_err(|malformed| malformed.problem().to_owned());
         }
         match LooseHeader::read(reply.body.get()) {
-            Ok(header) if header.kind() == expected => Ok(()),
+            Ok(header) if is_reply_to(&header.kind(), request) => Ok(()),
             Ok(header) => Err(format!("its type is {:?}", header.kind())),
             Err(error) => Err(error.to_string()),
         }
@@ -174,7 +179,7 @@ impl World {
 
     /// That a node did not answer.
     pub(super) fn silent(&self, node: usize) -> NodeFault {
-        let (request, _) = self.preparation(node);
+        let request = self.preparation(node);
         let timeout = match self.nodes[node].status {
             Status::SettingUp => SETUP_TIMEOUT,
             _ => INIT_TIMEOUT,
@@ -185,11 +190,11 @@ impl World {
         FaultKind::Silent { request, seconds, printed: *printed, instead }.of(node)
     }
 
-    /// The types of what a node is asked before it is ready, and of its reply.
-    fn preparation(&self, node: usize) -> (&'static str, &'static str) {
+    /// The type of what a node is asked before it is ready.
+    fn preparation(&self, node: usize) -> &'static str {
         match (self.nodes[node].status, self.workload.setup()) {
-            (Status::SettingUp, Some(setup)) => (setup.request.kind(), setup.reply),
-            _ => ("init", "init_ok"),
+            (Status::SettingUp, Some(request)) => request.kind(),
+            _ => INIT,
         }
     }
 }

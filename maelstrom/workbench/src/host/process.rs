@@ -28,9 +28,7 @@ use maelstrom::Panic;
 use nix::sys::signal::Signal;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use simulator::{
-    Command, FaultKind, NodeFault, Observer, RunError, RunStats, Settings, Watch, World,
-};
+use simulator::{Command, FaultKind, NodeFault, Observer, RunError, RunStats, Settings, World};
 use tokio::process::Child;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -158,10 +156,9 @@ impl<'a> Host<'a> {
         observer: &'a mut dyn Observer,
     ) -> Result<Self, RunError> {
         let mut world = World::new(settings)?;
-        world.watch(Watch {
-            send: options.journal || settings.log_net_send,
-            recv: options.journal || settings.log_net_recv,
-        });
+        if options.journal {
+            world.watch();
+        }
         create_dir(&options.node_log_dir)?;
         let watchdog = options.watchdog.as_deref().map(Watchdog::start).transpose();
         let (exit_sender, exits) = mpsc::unbounded_channel();
@@ -194,15 +191,11 @@ impl<'a> Host<'a> {
         self.carry_out()?;
         std::future::poll_fn(|cx| self.turn(cx)).await?;
         self.observer.progress(&self.world.progress(self.began.elapsed()));
-        let tally = self.world.progress(self.began.elapsed()).tally;
         for (node, process) in self.nodes.iter().enumerate() {
             let Some(process) = process else { continue };
             self.world.end_of_output(node, process.lines.rest());
         }
-        let quirks = self.world.quirks().clone();
-        let silent = self.world.silent_nodes();
-        let idle = self.world.idle();
-        Ok(RunStats { net: self.world.net_counts(), tally, silent, quirks, idle })
+        Ok(self.world.stats())
     }
 
     /// Does what can be done now. Ready when the test is over.

@@ -13,6 +13,9 @@ use serde_json::value::RawValue;
 use super::offsets::Polled;
 use crate::workload::{Client, Malformed, Operation, Request, Step, reply};
 
+const COMMIT: &str = "commit_offsets";
+const LIST_COMMITTED: &str = "list_committed_offsets";
+
 /// The client.
 #[derive(Debug, Default)]
 pub(super) struct KafkaClient {
@@ -29,9 +32,7 @@ impl Client for KafkaClient {
                 self.positions = keys(operation).into_iter().map(|key| (key, 0)).collect();
                 Step::Ok(None)
             }
-            "assign" => {
-                Step::Request(Request::new("list_committed_offsets").with("keys", &operation.value))
-            }
+            "assign" => Step::Request(Request::new(LIST_COMMITTED).with("keys", &operation.value)),
             "send" => {
                 let (key, message) = sent(operation);
                 Step::Request(Request::new("send").with("key", key).with("msg", message))
@@ -43,7 +44,7 @@ impl Client for KafkaClient {
 
     fn reply(&mut self, operation: &Operation, body: &RawValue) -> Result<Step, Malformed> {
         if let Some(value) = self.committing.take() {
-            reply::fields(body, "commit_offsets_ok", [])?;
+            reply::fields(body, COMMIT, [])?;
             return Ok(Step::Ok(Some(value)));
         }
         match operation.f {
@@ -57,30 +58,24 @@ impl Client for KafkaClient {
 impl KafkaClient {
     /// Goes on where it was, else where somebody committed, else at the beginning.
     fn assigned(&mut self, operation: &Operation, body: &RawValue) -> Result<Step, Malformed> {
-        const REPLY: &str = "list_committed_offsets_ok";
-        let [committed] = reply::fields(body, REPLY, ["offsets"])?;
-        let committed: BTreeMap<String, i64> = serde_json::from_str(committed.get())
-            .map_err(|error| Malformed::new(REPLY, format_args!("`offsets`: {error}"), body))?;
-        let mut positions = BTreeMap::new();
-        for key in keys(operation) {
-            let own = self.positions.get(&key).copied();
-            let other = || committed.get(&key).copied();
-            let position = own.or_else(other).unwrap_or(0);
-            positions.insert(key, position);
-        }
-        self.positions = positions;
+        let committed: BTreeMap<String, i64> = reply::decode(body, LIST_COMMITTED, "offsets")?;
+        let position = |key: &String| self.positions.get(key).or_else(|| committed.get(key));
+        let keys = keys(operation).into_iter();
+        let positions = keys.map(|key| (position(&key).copied().unwrap_or(0), key));
+        self.positions = positions.map(|(position, key)| (key, position)).collect();
         Ok(Step::Ok(None))
     }
 
     /// Moves on behind what it received, and commits that.
     fn polled(&mut self, body: &RawValue) -> Result<Step, Malformed> {
-        let malformed = |problem: String| Malformed::new("poll_ok", problem, body);
-        let [msgs] = reply::fields(body, "poll_ok", ["msgs"])?;
-        let polled = Polled::read(msgs).map_err(|error| malformed(format!("`msgs`: {error}")))?;
+        let [msgs] = reply::fields(body, "poll", ["msgs"])?;
+        let polled: Polled<'_> = reply::decode(body, "poll", "msgs")?;
         let mut processed = BTreeMap::new();
         for (key, newest) in polled.iter() {
             let next = newest.map_or(Some(0), |newest| newest.checked_add(1));
-            let next = next.ok_or_else(|| malformed(format!("no offset can follow {newest:?}")))?;
+            let none =
+                || Malformed::new("poll", format_args!("no offset can follow {newest:?}"), body);
+            let next = next.ok_or_else(none)?;
             let position = self.positions.entry(key.to_owned()).or_insert(next);
             *position = next.max(*position);
             processed.extend(newest.map(|newest| (key, newest)));
@@ -90,14 +85,12 @@ impl KafkaClient {
             return Ok(Step::Ok(Some(value)));
         }
         self.committing = Some(value);
-        Ok(Step::Request(Request::new("commit_offsets").with("offsets", &processed)))
+        Ok(Step::Request(Request::new(COMMIT).with("offsets", &processed)))
     }
 }
 
 fn acknowledged(operation: &Operation, body: &RawValue) -> Result<Step, Malformed> {
-    let [offset] = reply::fields(body, "send_ok", ["offset"])?;
-    let offset: i64 = serde_json::from_str(offset.get())
-        .map_err(|error| Malformed::new("send_ok", format_args!("`offset`: {error}"), body))?;
+    let offset: i64 = reply::decode(body, "send", "offset")?;
     let (key, message) = sent(operation);
     Ok(Step::Ok(Some(raw(&[("send", key, (offset, message))]))))
 }

@@ -57,7 +57,7 @@ impl Workload for Kafka {
     }
 
     fn probe(&self) -> Operation {
-        Operation::new("poll", &[["poll"]])
+        generator::poll()
     }
 
     fn client(&self) -> Box<dyn Client> {

@@ -21,19 +21,11 @@ pub(super) fn raise(highest: &mut Highest, key: i64, offset: i64) {
 }
 
 /// The messages of a poll, without the messages: of each key the highest offset,
-/// or nothing if its list is empty.
+/// or nothing if its list is empty, or `null`.
 #[derive(Debug, serde::Deserialize)]
 pub(super) struct Polled<'a>(#[serde(borrow)] BTreeMap<Text<'a>, Newest>);
 
-impl<'a> Polled<'a> {
-    /// # Errors
-    ///
-    /// When `msgs` is not a map of lists of `[offset, message]`. A list may be
-    /// `null`, which counts as an empty one.
-    pub(super) fn read(msgs: &'a RawValue) -> serde_json::Result<Self> {
-        serde_json::from_str(msgs.get())
-    }
-
+impl Polled<'_> {
     /// Keys and their highest offsets.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Option<i64>)> {
         self.0.iter().map(|(key, newest)| (key.0.as_ref(), newest.0))

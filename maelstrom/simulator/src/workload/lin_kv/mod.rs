@@ -94,15 +94,12 @@ impl Client for LinKvClient {
     }
 
     fn reply(&mut self, operation: &Operation, body: &RawValue) -> Result<Step, Malformed> {
-        match operation.f {
-            "write" => reply::fields(body, "write_ok", []).map(|[]| Step::Ok(None)),
-            "cas" => reply::fields(body, "cas_ok", []).map(|[]| Step::Ok(None)),
-            _ => {
-                let [value] = reply::fields(body, "read_ok", ["value"])?;
-                let (key, _) = Self::key_and_argument(operation);
-                Ok(Step::Ok(Some(raw(&(key, value)))))
-            }
+        if operation.f != "read" {
+            return reply::fields(body, operation.f, []).map(|[]| Step::Ok(None));
         }
+        let [value] = reply::fields(body, operation.f, ["value"])?;
+        let (key, _) = Self::key_and_argument(operation);
+        Ok(Step::Ok(Some(raw(&(key, value)))))
     }
 }
 

@@ -105,9 +105,10 @@ impl Client for TxnClient {
         Step::Request(Request::new("txn").with("txn", &operation.value))
     }
 
-    fn reply(&mut self, _: &Operation, body: &RawValue) -> Result<Step, Malformed> {
-        let [txn] = reply::fields(body, "txn_ok", ["txn"])?;
-        let txn = self.0.check(txn).map_err(|problem| Malformed::new("txn_ok", problem, body))?;
+    fn reply(&mut self, operation: &Operation, body: &RawValue) -> Result<Step, Malformed> {
+        let [txn] = reply::fields(body, operation.f, ["txn"])?;
+        let malformed = |problem| Malformed::new(operation.f, problem, body);
+        let txn = self.0.check(txn).map_err(malformed)?;
         Ok(Step::Ok(Some(txn)))
     }
 }

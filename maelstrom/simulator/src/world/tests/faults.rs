@@ -51,7 +51,7 @@ fn a_node_may_send_in_the_name_of_whoever_takes_part_but_it_is_noticed() {
         let line = json!({"src": name, "dest": "n0", "body": {}}).to_string();
         let (world, said) = says(&[line.as_bytes()]);
         assert_eq!(said, Ok(()));
-        assert_eq!(world.quirks().count(Quirk::ForgedSource), u64::from(name != "n1"));
+        assert_eq!(world.stats().quirks.count(Quirk::ForgedSource), u64::from(name != "n1"));
     }
 }
 
@@ -80,8 +80,8 @@ fn a_reply_from_another_node_than_the_one_asked_is_noticed() {
     let line = json!({"src": "n1", "dest": "c0", "body": {}}).to_string();
     let (world, said) = says(&[line.as_bytes()]);
     assert_eq!(said, Ok(()));
-    assert_eq!(world.quirks().count(Quirk::ForeignReply), 1);
-    let text = &world.quirks().findings()[0].text;
+    assert_eq!(world.stats().quirks.count(Quirk::ForeignReply), 1);
+    let text = &world.stats().quirks.findings()[0].text;
     assert!(text.contains("by n1 to c0, who had asked n0"), "{text}");
 }
 
@@ -91,17 +91,17 @@ fn the_first_message_on_a_line_counts_and_the_rest_is_noticed() {
     for rest in ["\0", " hello", &one] {
         let (world, said) = says(&[format!("{one}{rest}").as_bytes()]);
         assert_eq!(said, Ok(()));
-        assert_eq!(world.quirks().count(Quirk::TrailingText), 1);
+        assert_eq!(world.stats().quirks.count(Quirk::TrailingText), 1);
         assert_eq!(world.net_counts().servers.send_count, 1);
     }
     let (world, _) = says(&[format!("{one} \r").as_bytes()]);
-    assert_eq!(world.quirks(), &Quirks::default());
+    assert_eq!(world.stats().quirks, Quirks::default());
 }
 
 #[test]
 fn bytes_that_are_no_text_are_replaced_and_noticed() {
     let (world, said) = says(&[b"{\"src\":\"n1\",\"dest\":\"n0\",\"body\":{\"x\":\"\xff\"}}"]);
-    assert_eq!((said, world.quirks().count(Quirk::NotUtf8)), (Ok(()), 1));
+    assert_eq!((said, world.stats().quirks.count(Quirk::NotUtf8)), (Ok(()), 1));
     let (_, said) = says(&[b"{\xff"]);
     assert!(matches!(said, Err(FaultKind::NotJson { .. })), "{said:?}");
 }

@@ -47,7 +47,7 @@ struct Harness {
 impl Harness {
     fn new(settings: &Settings, script: Script) -> Self {
         let mut world = World::new(settings).unwrap();
-        world.watch(Watch { send: true, recv: true });
+        world.watch();
         Self {
             world,
             script,
