@@ -5,12 +5,9 @@ use crate::settings::Workload;
 
 /// The fault of a node that, when it first gets an operation, sends this.
 fn fault_of(dest: &'static str) -> Option<FaultKind> {
-    let script = script(move |_, message, body| {
-        let echo = json!({"type": "echo_ok", "echo": body["echo"]});
-        match body["type"].as_str() {
-            Some("echo") => vec![now(dest, json!({"type": "x"})), reply(message, body, echo)],
-            _ => vec![],
-        }
+    let script = script(move |_, message, body| match body["type"].as_str() {
+        Some("echo") => vec![now(dest, json!({"type": "x"})), answer(message, body)],
+        _ => vec![],
     });
     let settings = settings(Workload::Echo);
     Harness::new(&settings, script).run().err().map(|fault| fault.kind)
@@ -139,7 +136,7 @@ fn of_the_answer_to_init_only_the_type_matters_and_all_of_the_one_to_topology() 
 fn a_node_that_does_not_answer_init_is_named_after_ten_seconds() {
     let mute: Script = Box::new(|node, message, body| match node {
         2 => vec![],
-        _ => vec![reply(message, body, json!({"type": "init_ok"}))],
+        _ => vec![answer(message, body)],
     });
     let fault = Harness::new(&settings(Workload::Echo), mute).run().err().unwrap();
     let FaultKind::Silent { request, seconds, printed, instead } = fault.kind else { panic!() };
@@ -151,7 +148,7 @@ fn a_node_that_does_not_answer_topology_is_named() {
     let mute: Script =
         Box::new(|node, message, body| match (node, body["type"].as_str().unwrap()) {
             (1, "topology") => vec![],
-            (_, kind) => vec![reply(message, body, json!({"type": format!("{kind}_ok")}))],
+            _ => vec![answer(message, body)],
         });
     let fault = Harness::new(&settings(Workload::Broadcast), mute).run().err().unwrap();
     let FaultKind::Silent { request, seconds, printed, .. } = fault.kind else { panic!() };
@@ -163,8 +160,8 @@ fn a_node_that_refuses_init_or_topology_is_quoted() {
     for refused in ["init", "topology"] {
         let script: Script = Box::new(move |_, message, body| {
             let kind = body["type"].as_str().unwrap();
-            let answer = if kind == refused { "error".to_owned() } else { format!("{kind}_ok") };
-            vec![reply(message, body, json!({"type": answer}))]
+            let refusal = || reply(message, body, json!({"type": "error"}));
+            vec![if kind == refused { refusal() } else { answer(message, body) }]
         });
         let fault = Harness::new(&settings(Workload::Broadcast), script).run().err().unwrap();
         let FaultKind::Unwilling { request, body, .. } = &fault.kind else { panic!("{fault}") };

@@ -9,6 +9,7 @@ mod starts;
 use std::collections::VecDeque;
 
 use checkers::history::{OpType, Process};
+use maelstrom::protocol::reply_type;
 use serde_json::{Value, json};
 
 use super::*;
@@ -139,44 +140,40 @@ fn reply(request: &Message, body: &Value, mut reply: Value) -> Send {
     now(request.src.to_string(), reply)
 }
 
-/// What every node does, and `rest` for what it does beyond that.
+/// The reply of a node that takes everything, and knows nothing but what it is told now.
+fn answer(request: &Message, body: &Value) -> Send {
+    let kind = body["type"].as_str().unwrap();
+    let mut answer = json!({"type": reply_type(kind)});
+    match kind {
+        "echo" => answer["echo"] = body["echo"].clone(),
+        "read" => answer["messages"] = json!([]),
+        _ => {}
+    }
+    reply(request, body, answer)
+}
+
+fn answers() -> Script {
+    Box::new(|_, message, body| vec![answer(message, body)])
+}
+
+/// What every node does before a test, and `rest` for what it does in it.
 fn script(mut rest: impl FnMut(usize, &Message, &Value) -> Vec<Send> + 'static) -> Script {
     Box::new(move |node, message, body| match body["type"].as_str().unwrap() {
-        "init" => vec![reply(message, body, json!({"type": "init_ok"}))],
-        "topology" => vec![reply(message, body, json!({"type": "topology_ok"}))],
+        "init" | "topology" => vec![answer(message, body)],
         _ => rest(node, message, body),
     })
 }
 
-fn echoes() -> Script {
-    script(|_, message, body| {
-        vec![reply(message, body, json!({"type": "echo_ok", "echo": body["echo"]}))]
-    })
-}
-
-/// Acknowledges everything and knows nothing.
-fn acknowledges() -> Script {
-    script(|_, message, body| {
-        vec![reply(
-            message,
-            body,
-            match body["type"].as_str().unwrap() {
-                "read" => json!({"type": "read_ok", "messages": []}),
-                other => json!({"type": format!("{other}_ok")}),
-            },
-        )]
-    })
-}
-
 fn settings(workload: settings::Workload) -> Settings {
-    let mut settings = Settings::new(workload);
-    settings.node_count = 3;
-    settings.concurrency = 3;
-    settings.rate = 100.0;
-    settings.time_limit = Duration::from_secs(10);
-    settings.seed = 1;
-    settings.start_spread = Duration::ZERO;
-    settings
+    Settings {
+        node_count: 3,
+        concurrency: 3,
+        rate: 100.0,
+        time_limit: Duration::from_secs(10),
+        seed: 1,
+        start_spread: Duration::ZERO,
+        ..Settings::new(workload)
+    }
 }
 
 fn seconds(op: &Op) -> f64 {

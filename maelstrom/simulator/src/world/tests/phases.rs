@@ -8,7 +8,7 @@ use crate::settings::Workload;
 fn operations_come_at_about_the_rate_with_uniform_gaps_until_the_limit() {
     let mut settings = settings(Workload::Echo);
     settings.time_limit = Duration::from_secs(100);
-    let harness = Harness::new(&settings, echoes()).run().unwrap();
+    let harness = Harness::new(&settings, answers()).run().unwrap();
     let times: Vec<u64> = harness.ops(OpType::Invoke).map(|op| op.time).collect();
     assert_eq!(times[0], 0);
     assert!(*times.last().unwrap() < 100_000_000_000);
@@ -26,7 +26,7 @@ fn operations_come_at_about_the_rate_with_uniform_gaps_until_the_limit() {
 fn threads_take_turns_and_each_talks_to_its_node() {
     let mut settings = settings(Workload::Echo);
     settings.concurrency = 6;
-    let harness = Harness::new(&settings, echoes()).run().unwrap();
+    let harness = Harness::new(&settings, answers()).run().unwrap();
     let processes: Vec<Process> =
         harness.ops(OpType::Invoke).map(|op| op.process).take(12).collect();
     let turns: Vec<Process> = (0..12).map(|n| Process::Client(n % 6)).collect();
@@ -44,10 +44,7 @@ fn threads_take_turns_and_each_talks_to_its_node() {
 fn the_generator_waits_while_nobody_is_free_and_does_not_catch_up() {
     let mut settings = settings(Workload::Echo);
     settings.concurrency = 1;
-    let slow = script(|_, message, body| {
-        let echo = json!({"type": "echo_ok", "echo": body["echo"]});
-        vec![later(0.5, reply(message, body, echo))]
-    });
+    let slow = script(|_, message, body| vec![later(0.5, answer(message, body))]);
     let harness = Harness::new(&settings, slow).run().unwrap();
     assert_eq!(harness.ops(OpType::Invoke).count(), 20);
     let times: Vec<f64> = harness.ops(OpType::Invoke).map(seconds).collect();
@@ -58,21 +55,21 @@ fn the_generator_waits_while_nobody_is_free_and_does_not_catch_up() {
 fn a_rate_of_nothing_means_no_operations_for_the_time_limit() {
     let mut settings = settings(Workload::Echo);
     settings.rate = 0.0;
-    let harness = Harness::new(&settings, echoes()).run().unwrap();
+    let harness = Harness::new(&settings, answers()).run().unwrap();
     assert!(harness.history.is_empty());
     assert_eq!(harness.now, Duration::from_secs(10));
 }
 
 #[test]
 fn without_final_operations_a_test_ends_with_its_last_reply() {
-    let harness = Harness::new(&settings(Workload::Echo), echoes()).run().unwrap();
+    let harness = Harness::new(&settings(Workload::Echo), answers()).run().unwrap();
     assert!(harness.now < Duration::from_secs(10));
     assert_eq!(harness.ops(OpType::Invoke).count(), harness.ops(OpType::Ok).count());
 }
 
 #[test]
 fn every_thread_reads_once_after_the_recovery() {
-    let harness = Harness::new(&settings(Workload::Broadcast), acknowledges()).run().unwrap();
+    let harness = Harness::new(&settings(Workload::Broadcast), answers()).run().unwrap();
     let ops: Vec<&Op> = harness.ops(OpType::Invoke).collect();
     let (main, last) = ops.split_at(ops.len() - 3);
     assert!(main.iter().all(|op| !op.is_final && seconds(op) < 10.0));
@@ -85,7 +82,7 @@ fn every_thread_reads_once_after_the_recovery() {
 
 #[test]
 fn broadcasts_are_numbered_and_half_of_the_operations() {
-    let harness = Harness::new(&settings(Workload::Broadcast), acknowledges()).run().unwrap();
+    let harness = Harness::new(&settings(Workload::Broadcast), answers()).run().unwrap();
     let values: Vec<u64> = harness
         .ops(OpType::Invoke)
         .filter(|op| op.f == "broadcast")
@@ -98,7 +95,7 @@ fn broadcasts_are_numbered_and_half_of_the_operations() {
 
 #[test]
 fn initialisation_and_topology_count_as_messages_of_clients() {
-    let harness = Harness::new(&settings(Workload::Broadcast), acknowledges()).run().unwrap();
+    let harness = Harness::new(&settings(Workload::Broadcast), answers()).run().unwrap();
     let ops = harness.ops(OpType::Invoke).count() as u64;
     let counts = harness.world.net_counts();
     assert_eq!(counts.clients.send_count, 2 * (ops + 3 + 3));
@@ -147,7 +144,7 @@ fn partitions_start_at_once_alternate_and_end_before_the_recovery() {
     let mut settings = settings(Workload::Broadcast);
     settings.nemesis = vec![Fault::Partition.into()];
     settings.nemesis_interval = Duration::from_secs(1);
-    let harness = Harness::new(&settings, acknowledges()).run().unwrap();
+    let harness = Harness::new(&settings, answers()).run().unwrap();
     let ops: Vec<&Op> = harness.nemesis().collect();
     assert!(ops.len() > 10 && ops.len().is_multiple_of(2));
     assert!(ops.iter().all(|op| op.kind == OpType::Info));
@@ -180,7 +177,7 @@ fn the_same_seed_gives_the_same_history_and_the_same_traffic() {
                 let tell =
                     |other| now(format!("n{other}"), json!({"type": "tell", "m": body["message"]}));
                 let others = (0..3).filter(|&other| other != node).map(tell);
-                others.chain([reply(message, body, json!({"type": "broadcast_ok"}))]).collect()
+                others.chain([answer(message, body)]).collect()
             }
             "read" => vec![reply(message, body, json!({"type": "read_ok", "messages": [1]}))],
             _ => vec![],

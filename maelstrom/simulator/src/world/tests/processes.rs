@@ -135,10 +135,7 @@ fn a_late_reply_is_not_taken_for_the_answer_to_the_next_request() {
 
 #[test]
 fn what_is_sent_to_a_closed_client_does_no_harm_and_does_not_count() {
-    let late = script(|_, message, body| {
-        let echo = json!({"type": "echo_ok", "echo": body["echo"]});
-        vec![later(7.0, reply(message, body, echo))]
-    });
+    let late = script(|_, message, body| vec![later(7.0, answer(message, body))]);
     let harness = Harness::new(&settings(Workload::Echo), late).run().unwrap();
     let counts = harness.world.net_counts().clients;
     assert_eq!(harness.ops(OpType::Info).count(), 6);
@@ -147,7 +144,7 @@ fn what_is_sent_to_a_closed_client_does_no_harm_and_does_not_count() {
 
 #[test]
 fn an_echo_is_recorded_with_the_whole_reply() {
-    let harness = Harness::new(&settings(Workload::Echo), echoes()).run().unwrap();
+    let harness = Harness::new(&settings(Workload::Echo), answers()).run().unwrap();
     let asked: String = harness.history[0].decode().unwrap();
     let got: Value = harness.history[1].decode().unwrap();
     assert_eq!(got, json!({"type": "echo_ok", "echo": asked, "in_reply_to": 1}));
@@ -159,7 +156,7 @@ fn the_tally_counts_what_the_history_has() {
     let sometimes = script(|_, message, body| match body["message"].as_u64() {
         Some(n) if n % 3 == 0 => vec![reply(message, body, json!({"type": "error", "code": 11}))],
         Some(n) if n % 7 == 0 => vec![],
-        Some(_) => vec![reply(message, body, json!({"type": "broadcast_ok"}))],
+        Some(_) => vec![answer(message, body)],
         None => vec![reply(message, body, json!({"type": "read_ok", "messages": [1, 1.0, "x"]}))],
     });
     let harness = Harness::new(&settings(Workload::Broadcast), sometimes).run().unwrap();

@@ -4,12 +4,8 @@ use super::*;
 use crate::settings::Workload;
 
 fn spread(nodes: usize, seed: u64) -> Settings {
-    let mut settings = settings(Workload::Echo);
-    settings.node_count = nodes;
-    settings.time_limit = Duration::from_secs(1);
-    settings.start_spread = Duration::from_millis(500);
-    settings.seed = seed;
-    settings
+    let (time_limit, start_spread) = (Duration::from_secs(1), Duration::from_millis(500));
+    Settings { node_count: nodes, time_limit, start_spread, seed, ..settings(Workload::Echo) }
 }
 
 /// When which node was started.
@@ -22,7 +18,7 @@ fn starts(harness: &Harness) -> Vec<(Duration, usize)> {
 fn nodes_are_started_within_the_spread_in_an_order_that_the_seed_decides() {
     let mut orders = std::collections::BTreeSet::new();
     for seed in 0..20 {
-        let harness = Harness::new(&spread(5, seed), echoes()).run().unwrap();
+        let harness = Harness::new(&spread(5, seed), answers()).run().unwrap();
         let (times, order): (Vec<Duration>, Vec<usize>) = starts(&harness).into_iter().unzip();
         assert_eq!(times[0], Duration::ZERO);
         assert!(times.is_sorted() && times[4] <= Duration::from_millis(500), "{times:?}");
@@ -36,16 +32,16 @@ fn nodes_are_started_within_the_spread_in_an_order_that_the_seed_decides() {
 
 #[test]
 fn a_lone_node_starts_at_once_and_without_a_spread_all_do_in_order() {
-    let harness = Harness::new(&spread(1, 3), echoes()).run().unwrap();
+    let harness = Harness::new(&spread(1, 3), answers()).run().unwrap();
     assert_eq!(starts(&harness), [(Duration::ZERO, 0)]);
-    let harness = Harness::new(&settings(Workload::Echo), echoes()).run().unwrap();
+    let harness = Harness::new(&settings(Workload::Echo), answers()).run().unwrap();
     assert_eq!(starts(&harness), [0, 1, 2].map(|node| (Duration::ZERO, node)));
 }
 
 #[test]
 fn operations_begin_when_all_nodes_are_initialised_and_their_times_count_from_then() {
     for seed in 0..10 {
-        let harness = Harness::new(&spread(5, seed), echoes()).run().unwrap();
+        let harness = Harness::new(&spread(5, seed), answers()).run().unwrap();
         let last = starts(&harness)[4].0;
         let first = harness.events.iter().find(|status| status.2 == "echo").unwrap().0;
         assert_eq!(first, last);
@@ -63,8 +59,7 @@ fn fault_of(seed: u64, node: usize, dest: &'static str, is_first: bool) -> Optio
         if !["init", "echo"].contains(&kind) {
             return vec![];
         }
-        let answer = json!({"type": format!("{kind}_ok"), "echo": body["echo"]});
-        let mut sends = vec![reply(message, body, answer)];
+        let mut sends = vec![answer(message, body)];
         if kind == "init" && number == node {
             sends.insert(usize::from(!is_first), now(dest, json!({"type": "hello"})));
         }
@@ -77,7 +72,7 @@ fn fault_of(seed: u64, node: usize, dest: &'static str, is_first: bool) -> Optio
 fn a_message_to_a_node_before_its_start_is_a_fault_that_says_what_the_original_does() {
     let mut faults = 0;
     for seed in 0..10 {
-        let order = starts(&Harness::new(&spread(3, seed), echoes()).run().unwrap());
+        let order = starts(&Harness::new(&spread(3, seed), answers()).run().unwrap());
         let is_before = |at: usize, of: usize| {
             let position = |node| order.iter().position(|&(_, other)| other == node);
             let time = |node| order[position(node).unwrap()].0;

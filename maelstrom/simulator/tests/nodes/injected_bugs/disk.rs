@@ -14,12 +14,10 @@ use maelstrom::{Context, Definite, Empty, Error, Node};
 use simulator::swarm::Subject;
 use simulator::{DiskFault, Program, Workload};
 
-use crate::{found, passes};
+use super::{found, passes};
+use crate::wire::registers::{Cas, Found, Read, Write};
 
 maelstrom::message_types! {
-    "read": struct Read { key: u64 } -> struct Value { value: u64 };
-    "write": struct Write { key: u64, value: u64 } -> Empty;
-    "cas": struct Cas { key: u64, from: u64, to: u64 } -> Empty;
     "add": struct Add { element: u64 } -> Empty;
     "read": struct ReadAll {} -> struct Elements { value: Vec<u64> };
 }
@@ -173,7 +171,7 @@ fn node(flaw: Flaw) -> Node<State> {
             let store = context.state().store.lock().unwrap();
             store.check()?;
             let value = store.values.get(&key).copied();
-            value.map(|value| Value { value }).ok_or_else(absent)
+            value.map(|value| Found { value }).ok_or_else(absent)
         })
         .handle(async |context: Context<State>, Write { key, value }| {
             let State { flaw, store } = context.state();

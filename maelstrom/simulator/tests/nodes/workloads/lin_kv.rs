@@ -11,8 +11,8 @@ use simulator::{
     Latency, LatencyDist, Program, RunError, Settings, Simulation, Unsupported, Workload,
 };
 
-use super::registers::{Cas, Found, Read, Write};
 use super::{Chances, Run, value};
+use crate::wire::registers::{Cas, Found, Read, Write};
 
 /// What is wrong with a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use maelstrom::{Context, Empty, Error, Node};
 use simulator::swarm::{Subject, oracle};
 use simulator::{Fault, Finished, Program, Workload};
 
-use crate::wire::{Broadcast, Messages, Read, Topology};
-use crate::{found, passes};
+use super::{found, passes};
+use crate::wire::broadcast::{Broadcast, Messages, Read, Topology};
 
 maelstrom::message_types! {
     /// All values of a node, for another one.

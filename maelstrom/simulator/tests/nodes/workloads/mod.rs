@@ -9,8 +9,6 @@ mod kafka;
 mod kafka_node;
 mod lin_kv;
 mod recorded;
-#[path = "../wire/registers.rs"]
-mod registers;
 mod txn;
 mod txn_node;
 

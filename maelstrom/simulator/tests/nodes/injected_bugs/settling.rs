@@ -11,7 +11,7 @@ use simulator::swarm::{Case, Subject};
 use simulator::{Finished, Program, Promise, Workload};
 use tokio::time::sleep;
 
-use crate::{found, passes};
+use super::{found, passes};
 
 maelstrom::message_types! {
     "broadcast": struct Broadcast { message: Value } -> Empty;

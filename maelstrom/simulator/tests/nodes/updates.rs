@@ -4,9 +4,6 @@
 //! counted once, and every other at most once; adds that a node calls undone count
 //! as undone.
 
-#[path = "wire/counters.rs"]
-mod counters;
-
 use std::marker::PhantomData;
 
 use checkers::history::{self, OpType};
@@ -16,7 +13,7 @@ use maelstrom::{CallError, Context, Definite, Empty, Error, Node};
 use rand::RngExt as _;
 use simulator::{Fault, Settings, Simulation, Workload};
 
-use counters::{Add, Sum, SumOk};
+use crate::wire::counters::{Add, Sum, SumOk};
 
 /// How nodes change the register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use maelstrom::{Context, Empty, Error, Node, NodeId};
 use simulator::swarm::Subject;
 use simulator::{Program, Workload};
 
-use crate::wire::{Broadcast, Messages, Read, Topology};
-use crate::{found, passes};
+use super::{found, passes};
+use crate::wire::broadcast::{Broadcast, Messages, Read, Topology};
 
 const REPEAT: Duration = Duration::from_millis(500);
 

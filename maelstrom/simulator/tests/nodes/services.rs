@@ -1,11 +1,6 @@
 //! What nodes see of the services: which of these is linearizable, and what the
 //! adversarial `seq-kv` brings to light.
 
-#[path = "wire/counters.rs"]
-mod counters;
-#[path = "wire/registers.rs"]
-mod registers;
-
 use std::marker::PhantomData;
 
 use checkers::Validity;
@@ -15,8 +10,8 @@ use rand::RngExt as _;
 use simulator::{Fault, Finished, SeqKv, Simulation, Workload};
 use tokio::sync::Mutex;
 
-use counters::{Add, Sum, SumOk};
-use registers::{Cas, Found, Read, Write};
+use crate::wire::counters::{Add, Sum, SumOk};
+use crate::wire::registers::{Cas, Found, Read, Write};
 
 /// A node that passes requests on to service `K`.
 struct Proxy<K>(PhantomData<fn() -> K>);

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use simulator::swarm::{Mode, Subject};
 use simulator::{Program, Workload};
 
-use crate::{found, passes};
+use super::{found, passes};
 
 maelstrom::message_types! {
     "echo": struct Echo { echo: Box<RawValue> } -> Echo;

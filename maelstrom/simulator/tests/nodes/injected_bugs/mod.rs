@@ -8,7 +8,6 @@ mod intruder;
 mod links;
 mod panics;
 mod settling;
-mod wire;
 
 use simulator::swarm::{Failure, Subject, Swarm};
 

@@ -1,0 +1,14 @@
+//! Nodes of many kinds in the simulator, one module a subject. Those that are right pass;
+//! those that are broken on purpose are found.
+
+mod broken;
+mod cluster;
+mod injected_bugs;
+mod local_faults;
+mod scenario;
+mod services;
+mod simulation;
+mod starts;
+mod updates;
+mod wire;
+mod workloads;
