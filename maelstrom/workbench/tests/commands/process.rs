@@ -1,8 +1,9 @@
-//! The process host with real nodes, written in other languages.
+//! The process host with nodes in other languages.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -13,8 +14,9 @@ use simulator::{
     DiskFault, Fault, FaultKind, Observer, Phase, Progress, RunError, RunStats, Settings, Traffic,
     TrafficEvent, Workload,
 };
-use workbench::ExitOnInterrupt;
-use workbench::{ProcessOptions, run_processes as run};
+use workbench::{ExitOnInterrupt, ProcessOptions, run_processes as run};
+
+use crate::{Scratch, node};
 
 /// How long something may take that takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -50,21 +52,10 @@ impl Observer for Witness {
     }
 }
 
-/// A directory that is gone afterwards.
-struct Scratch(PathBuf);
-
 impl Scratch {
-    fn new(name: &str) -> Self {
-        let path =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
     fn options(&self, script: &str, mode: &str) -> ProcessOptions {
         ProcessOptions {
-            bin: Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nodes").join(script),
+            bin: node(script),
             args: vec![OsString::from(mode)],
             node_log_dir: self.0.join("node-logs"),
             work_dir: self.0.join("work"),
@@ -94,12 +85,6 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 /// Whether no such process runs. One that ended but that its parent (whoever
 /// adopts orphans here) has not asked about yet counts as gone.
 fn is_gone(pid: Pid) -> bool {
@@ -126,15 +111,6 @@ fn settings(seconds: f64, rate: f64) -> Settings {
     settings
 }
 
-/// Whether an interpreter is there; says so if it is not.
-fn has(interpreter: &str) -> bool {
-    let found = Command::new(interpreter).arg("--version").stdout(Stdio::null()).status().is_ok();
-    if !found {
-        eprintln!("skipped: there is no {interpreter} here");
-    }
-    found
-}
-
 fn assert_echoed(witness: &Witness, stats: &RunStats) {
     let count = |kind| witness.ops.iter().filter(|op| op.kind == kind).count() as u64;
     assert!(count(OpType::Invoke) > 50, "{}", count(OpType::Invoke));
@@ -147,28 +123,20 @@ fn assert_echoed(witness: &Witness, stats: &RunStats) {
     assert!(witness.phases.contains(&Phase::Main));
 }
 
-/// Runs a node in a mode that is a fault; the fault and the whole message.
-fn fault_of(mode: &str) -> Option<(FaultKind, String)> {
-    if !has("python3") {
-        return None;
-    }
+/// What is said of a run with a node in a mode that is a fault.
+fn fault_of(mode: &str) -> String {
     let scratch = Scratch::new(mode);
     let options = scratch.options("echo.py", mode);
     let result = run(&settings(60.0, 100.0), &options, &mut Witness::default());
-    let error = result.expect_err("this node is at fault");
     scratch.assert_no_orphans();
-    let text = error.to_string();
-    match error {
-        RunError::Node(failure) => Some((failure.fault.kind, text)),
-        other => panic!("{other}"),
+    match result {
+        Err(error @ RunError::Node(_)) => error.to_string(),
+        other => panic!("{mode}: {other:?}"),
     }
 }
 
 #[test]
 fn a_node_in_python_echoes() {
-    if !has("python3") {
-        return;
-    }
     let scratch = Scratch::new("python");
     let mut witness = Witness::default();
     let mut settings = settings(1.0, 100.0);
@@ -192,9 +160,6 @@ fn with_twins() -> Settings {
 
 #[test]
 fn a_second_process_in_a_directory_that_is_in_use_may_not_serve() {
-    if !has("python3") {
-        return;
-    }
     let scratch = Scratch::new("twins");
     let options = scratch.options("echo.py", "well");
     let error = run(&with_twins(), &options, &mut Witness::default()).unwrap_err();
@@ -204,9 +169,6 @@ fn a_second_process_in_a_directory_that_is_in_use_may_not_serve() {
 
 #[test]
 fn a_second_process_that_finds_the_directory_locked_and_says_so_is_well() {
-    if !has("python3") {
-        return;
-    }
     let scratch = Scratch::new("locked");
     let mut settings = with_twins();
     settings.nemesis = vec![Fault::Kill.into()];
@@ -237,7 +199,7 @@ fn what_processes_cannot_have_is_refused() {
 
 #[test]
 fn a_node_in_javascript_echoes_and_its_traffic_can_be_had() {
-    if !has("node") {
+    if Command::new("node").arg("--version").stdout(Stdio::null()).status().is_err() {
         return;
     }
     let scratch = Scratch::new("javascript");
@@ -251,9 +213,6 @@ fn a_node_in_javascript_echoes_and_its_traffic_can_be_had() {
 
 #[test]
 fn nodes_that_are_killed_and_paused_come_back() {
-    if !has("python3") {
-        return;
-    }
     let scratch = Scratch::new("killed");
     let mut witness = Witness::default();
     let mut settings = settings(4.0, 100.0);
@@ -275,51 +234,37 @@ fn nodes_that_are_killed_and_paused_come_back() {
 }
 
 #[test]
-fn a_crash_ends_the_test_with_the_end_of_the_log() {
-    let Some((kind, text)) = fault_of("crashes") else { return };
-    assert_eq!(kind, FaultKind::Exited { status: "exit status: 1".to_owned() });
-    assert!(text.contains("\n    this is the third request\n    out of luck"), "{text}");
-}
-
-#[test]
-fn an_exit_without_an_error_is_a_fault_too() {
-    let Some((kind, text)) = fault_of("exits") else { return };
-    assert_eq!(kind, FaultKind::Exited { status: "exit status: 0".to_owned() });
-    assert!(text.starts_with("node n"), "{text}");
-}
-
-#[test]
-fn text_on_standard_output_is_a_fault() {
-    let Some((FaultKind::NotJson { line, .. }, text)) = fault_of("says-hello") else { return };
-    assert_eq!((line.number, line.text.as_str()), (4, "hello"));
-    assert!(text.contains("printed line 4, `hello` to standard output"), "{text}");
-}
-
-#[test]
-fn json_that_is_no_message_is_a_fault() {
-    let Some((FaultKind::NotAMessage { line, .. }, _)) = fault_of("sends-an-array") else { return };
-    assert_eq!((line.number, line.text.as_str()), (4, "[]"));
-}
-
-#[test]
-fn sending_in_nobodys_name_is_a_fault() {
-    let Some((FaultKind::UnknownSource { line, src }, _)) = fault_of("forges") else { return };
-    assert_eq!((line.number, src.as_str()), (4, "n9"));
-}
-
-#[test]
-fn sending_to_nobody_is_a_fault() {
-    let Some((FaultKind::UnknownDestination { dest, .. }, _)) = fault_of("sends-to-nobody") else {
-        return;
-    };
-    assert_eq!(dest, "n9");
+fn what_a_node_may_not_do_ends_the_test_and_is_named() {
+    let faults = [
+        ("crashes", "ended before the test did, with exit status: 1"),
+        ("crashes", "\n    this is the third request\n    out of luck"),
+        ("exits", "ended before the test did, with exit status: 0"),
+        ("says-hello", "printed line 4, `hello` to standard output, which is not JSON"),
+        ("sends-an-array", "printed line 4, `[]`, which is not a message"),
+        ("forges", "which claims to be from \"n9\""),
+        ("sends-to-nobody", "which is for \"n9\""),
+        (
+            "refuses-init",
+            "answered `init` with {\"in_reply_to\": 1, \"type\": \"error\", \"code\": 13",
+        ),
+        ("hangs-at-init", "did not answer `init` within 10 s"),
+        ("closes-output", "closed its standard output before the test ended"),
+    ];
+    let mut modes: Vec<&str> = faults.map(|(mode, _)| mode).to_vec();
+    modes.dedup();
+    let found: BTreeMap<&str, String> = std::thread::scope(|scope| {
+        let runs = modes.iter().map(|&mode| (mode, scope.spawn(|| fault_of(mode))));
+        let runs: Vec<_> = runs.collect();
+        runs.into_iter().map(|(mode, run)| (mode, run.join().unwrap())).collect()
+    });
+    for (mode, said) in faults {
+        let text = &found[mode];
+        assert!(text.starts_with("node n") && text.contains(said), "{mode}: {text}");
+    }
 }
 
 #[test]
 fn sending_to_a_node_before_it_is_there_is_a_fault() {
-    if !has("python3") {
-        return;
-    }
     let mut faults = (0..5).filter_map(|seed| {
         let scratch = Scratch::new("greets");
         let options = scratch.options("echo.py", "greets");
@@ -333,28 +278,6 @@ fn sending_to_a_node_before_it_is_there_is_a_fault() {
 }
 
 #[test]
-fn refusing_init_is_a_fault() {
-    let Some((FaultKind::Unwilling { request, body, .. }, _)) = fault_of("refuses-init") else {
-        return;
-    };
-    assert_eq!(request, "init");
-    assert!(body.contains("\"code\": 13"), "{body}");
-}
-
-#[test]
-fn hanging_at_init_is_a_fault() {
-    let Some((kind, text)) = fault_of("hangs-at-init") else { return };
-    assert!(matches!(kind, FaultKind::Silent { request: "init", seconds: 10, .. }), "{kind}");
-    assert!(text.contains("did not answer `init` within 10 s"), "{text}");
-}
-
-#[test]
-fn closing_standard_output_is_a_fault() {
-    let Some((kind, _)) = fault_of("closes-output") else { return };
-    assert_eq!(kind, FaultKind::ClosedOutput);
-}
-
-#[test]
 fn a_program_that_is_not_there_is_named() {
     let scratch = Scratch::new("missing");
     let error = run(&settings(1.0, 1.0), &scratch.options("none", ""), &mut Witness::default());
@@ -364,9 +287,6 @@ fn a_program_that_is_not_there_is_named() {
 
 #[test]
 fn a_node_that_ignores_the_end_of_its_input_and_sigterm_is_killed() {
-    if !has("python3") {
-        return;
-    }
     let scratch = Scratch::new("ignores-the-end");
     let options = scratch.options("echo.py", "ignores-the-end");
     run(&settings(1.0, 50.0), &options, &mut Witness::default()).unwrap();
@@ -375,9 +295,6 @@ fn a_node_that_ignores_the_end_of_its_input_and_sigterm_is_killed() {
 
 #[test]
 fn a_nodes_own_children_do_not_outlive_the_test() {
-    if !has("python3") {
-        return;
-    }
     let scratch = Scratch::new("with-a-child");
     let options = scratch.options("echo.py", "with-a-child");
     run(&settings(1.0, 50.0), &options, &mut Witness::default()).unwrap();
@@ -413,12 +330,9 @@ fn busy_after_a_run() {
 
 #[test]
 fn a_process_whose_run_is_over_can_be_interrupted() {
-    if !has("python3") {
-        return;
-    }
     let scratch = Scratch::new("busy");
     let mut process = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "busy_after_a_run", "--ignored"])
+        .args(["--exact", "process::busy_after_a_run", "--ignored"])
         .env("BUSY_AFTER_A_RUN", &scratch.0)
         .stdout(Stdio::null())
         .spawn()
@@ -429,13 +343,10 @@ fn a_process_whose_run_is_over_can_be_interrupted() {
 }
 
 /// Ends such a bench with a signal; whatever it says of it.
-fn end_a_bench_with(signal: Signal) -> Option<String> {
-    if !has("python3") {
-        return None;
-    }
+fn end_a_bench_with(signal: Signal) -> String {
     let scratch = Scratch::new(signal.as_str());
     let mut bench = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "bench_to_be_ended", "--ignored"])
+        .args(["--exact", "process::bench_to_be_ended", "--ignored"])
         .env("BENCH_TO_BE_ENDED", &scratch.0)
         .stdout(Stdio::null())
         .spawn()
@@ -446,13 +357,13 @@ fn end_a_bench_with(signal: Signal) -> Option<String> {
     kill(Pid::from_raw(i32::try_from(bench.id()).unwrap()), signal).unwrap();
     bench.wait().unwrap();
     scratch.assert_no_orphans();
-    Some(fs::read_to_string(scratch.0.join("error")).unwrap_or_default())
+    fs::read_to_string(scratch.0.join("error")).unwrap_or_default()
 }
 
 #[test]
 fn nothing_outlives_an_interrupted_bench() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        let Some(text) = end_a_bench_with(signal) else { return };
+        let text = end_a_bench_with(signal);
         assert_eq!(text, format!("interrupted by {signal}"));
     }
 }

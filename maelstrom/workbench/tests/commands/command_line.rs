@@ -3,10 +3,12 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+
+use crate::{Scratch, one_line};
 
 fn workbench(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_workbench"));
@@ -20,8 +22,7 @@ fn refusal(args: &[&str]) -> String {
     let Output { status, stdout, stderr } = workbench(args).output().unwrap();
     assert_eq!(status.code(), Some(255), "{args:?}");
     assert!(stdout.is_empty(), "{args:?}");
-    // Sentences may be broken over lines.
-    String::from_utf8(stderr).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+    one_line(&String::from_utf8(stderr).unwrap())
 }
 
 /// What `workbench test` says about these flags.
@@ -39,27 +40,29 @@ fn assert_says(text: &str, expected: &str) {
 
 #[test]
 fn values_that_cannot_be_are_answered_with_what_can() {
-    assert_says(&refused_flags(&["--rate", "-1"]), "it cannot be negative");
-    assert_says(&refused_flags(&["--rate", "fast"]), "a number of operations a second");
-    assert_says(&refused_flags(&["--concurrency", "0n"]), "at least 1, with an n behind it");
-    assert_says(&refused_flags(&["--concurrency", "-2"]), "at least 1, with an n behind it");
-    assert_says(&refused_flags(&["--nemesis-interval", "0"]), "seconds greater than 0");
-    assert_says(&refused_flags(&["--time-limit", "-5"]), "seconds greater than 0");
-    assert_says(&refused_flags(&["--latency", "-5"]), "whole milliseconds, from 0");
-    assert_says(&refused_flags(&["--node-count", "0"]), "at least 1");
-    assert_says(&refused_flags(&["--availability", "1.5"]), "from 0 to 1");
-    assert_says(
-        &refused_flags(&["--nemesis", "frost"]),
-        "there are partition, kill, pause, one-way, loss, duplicate, reorder, slow, clock",
-    );
-    assert_says(&refused_flags(&["--topology", "star"]), "tree3, tree4");
-    assert_says(&refused_flags(&["--links", "star"]), "a list of links such as n0-n1,n1-n2");
-    assert_says(&refused_flags(&["--links", "n1-n1"]), "links a node to itself");
-    assert_says(&refused_flags(&["--latency-dist", "normal"]), "constant, uniform, exponential");
-    assert_says(&refused_flags(&["-w", "chess"]), "broadcast, echo, g-counter");
-    assert_says(&refused_flags(&["--limits", "msgs<3"]), "there is no metric \"msgs\"");
-    assert_says(&refused_flags(&["--key-count", "0"]), "at least 1");
-    assert_says(&refused_flags(&["--no-such-flag"]), "--no-such-flag");
+    for (flag, value, said) in [
+        ("--rate", "-1", "it cannot be negative"),
+        ("--rate", "fast", "a number of operations a second"),
+        ("--concurrency", "0n", "at least 1, with an n behind it"),
+        ("--concurrency", "-2", "at least 1, with an n behind it"),
+        ("--nemesis-interval", "0", "seconds greater than 0"),
+        ("--time-limit", "-5", "seconds greater than 0"),
+        ("--latency", "-5", "whole milliseconds, from 0"),
+        ("--node-count", "0", "at least 1"),
+        ("--availability", "1.5", "from 0 to 1"),
+        ("--nemesis", "frost", "pause, one-way, loss, duplicate, reorder, slow, clock"),
+        ("--topology", "star", "tree3, tree4"),
+        ("--links", "star", "a list of links such as n0-n1,n1-n2"),
+        ("--links", "n1-n1", "links a node to itself"),
+        ("--latency-dist", "normal", "constant, uniform, exponential"),
+        ("--seq-kv", "bad", "real, adversarial"),
+        ("-w", "chess", "broadcast, echo, g-counter"),
+        ("--limits", "msgs<3", "there is no metric \"msgs\""),
+        ("--key-count", "0", "at least 1"),
+        ("--no-such-flag", "1", "--no-such-flag"),
+    ] {
+        assert_says(&refused_flags(&[flag, value]), said);
+    }
 }
 
 #[test]
@@ -143,8 +146,7 @@ fn check_refuses_the_history_of_another_workload() {
     for workload in ["echo", "broadcast", "kafka", "lin-kv", "txn-list-append", "g-counter"] {
         let output = check(&["-w", workload, "-"], DUPLICATE);
         assert_eq!(output.status.code(), Some(255), "{workload}");
-        let said = String::from_utf8(output.stderr).unwrap();
-        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = one_line(&String::from_utf8(output.stderr).unwrap());
         assert_says(&said, &format!("is `generate`, which the workload {workload} does not have"));
     }
 }
@@ -196,25 +198,6 @@ fn what_is_no_history_is_refused_with_the_line_that_is_wrong() {
     assert_says(&refusal(&["check", "history.jsonl"]), "--workload <NAME>");
 }
 
-/// A folder that is gone afterwards.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let name = format!("{name}-{}", std::process::id());
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 /// An echo node in the language that is everywhere. Its first argument is put
 /// before what it echoes.
 const NODE: &str = r#"#!/bin/sh
@@ -230,51 +213,36 @@ while read -r line; do
 done
 "#;
 
-#[cfg(unix)]
-fn write_node(scratch: &Scratch) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let node = scratch.0.join("node.sh");
-    fs::write(&node, NODE).unwrap();
-    fs::set_permissions(&node, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-#[cfg(unix)]
-fn run(scratch: &Scratch, flags: &[&str]) -> Output {
-    write_node(scratch);
+/// A run of it.
+fn run(scratch: &Scratch, flags: &[&str]) -> Command {
+    scratch.write_script("node.sh", NODE);
     let fixed = ["test", "-w", "echo", "--bin", "./node.sh", "--node-count", "1"];
     let load = ["--time-limit", "1", "--rate", "20", "--seed", "5"];
-    let args = [&fixed[..], &load, flags].concat();
-    workbench(&args).current_dir(&scratch.0).output().unwrap()
+    let mut command = workbench(&[&fixed[..], &load, flags].concat());
+    command.current_dir(&scratch.0);
+    command
 }
 
 /// The exit code and the summary of a run in which the node logs this line.
-#[cfg(unix)]
 fn run_logging(line: &str) -> (Option<i32>, String) {
     let scratch = Scratch::new("logs");
-    write_node(&scratch);
-    let args = ["test", "-w", "echo", "--bin", "./node.sh", "--node-count", "1"];
-    let load = ["--time-limit", "1", "--rate", "20", "--seed", "5"];
-    let mut command = workbench(&[&args[..], &load].concat());
-    let output = command.current_dir(&scratch.0).env("LOGS", line).output().unwrap();
+    let output = run(&scratch, &[]).env("LOGS", line).output().unwrap();
     (output.status.code(), String::from_utf8(output.stdout).unwrap())
 }
 
 #[test]
-#[cfg(unix)]
 fn a_panic_that_the_library_tells_of_makes_a_run_invalid_and_no_other_text_does() {
     let (code, text) = run_logging("panic in handler `echo`: out of luck at src/lib.rs:7:9");
     assert_eq!(code, Some(1), "{text}");
-    let words: Vec<&str> = text.split_whitespace().collect();
-    assert_says(&words.join(" "), "panic in handler `echo`: out of luck at src/lib.rs:7:9");
+    assert_says(&one_line(&text), "panic in handler `echo`: out of luck at src/lib.rs:7:9");
     let (code, text) = run_logging("panic: runtime error: index out of range [5]");
     assert_eq!(code, Some(0), "{text}");
 }
 
 #[test]
-#[cfg(unix)]
 fn a_run_leaves_everything_in_the_store() {
     let scratch = Scratch::new("store");
-    let output = run(&scratch, &[]);
+    let output = run(&scratch, &[]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.starts_with("Valid: echo, 1 node, seed 5\n"), "{text}");
@@ -300,10 +268,9 @@ fn a_run_leaves_everything_in_the_store() {
 }
 
 #[test]
-#[cfg(unix)]
 fn a_node_that_is_broken_gets_exit_code_1_and_a_command_to_see_it_again() {
     let scratch = Scratch::new("broken");
-    let output = run(&scratch, &["--", "it's "]);
+    let output = run(&scratch, &["--", "it's "]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.starts_with("Invalid: echo"), "{text}");
@@ -312,50 +279,36 @@ fn a_node_that_is_broken_gets_exit_code_1_and_a_command_to_see_it_again() {
 }
 
 #[test]
-#[cfg(unix)]
 fn a_limit_that_is_missed_gets_exit_code_1_though_the_history_is_valid() {
     let scratch = Scratch::new("limit");
-    let output = run(&scratch, &["--limits", "msgs-per-op<0"]);
+    let output = run(&scratch, &["--limits", "msgs-per-op<0"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.starts_with("Valid, but over its limits: echo"), "{text}");
     assert_says(&text, "msgs-per-op   0 ≥ 0  missed");
-    let kept = run(&scratch, &["--limits", "msgs-per-op<=0"]);
+    let kept = run(&scratch, &["--limits", "msgs-per-op<=0"]).output().unwrap();
     assert_eq!(kept.status.code(), Some(0));
 }
 
 /// A stand-in for the original's command, which does this in its folder; and what
 /// comes of challenge 1 with it.
-#[cfg(unix)]
 fn on_the_original(scratch: &Scratch, script: &str) -> (Option<i32>, String) {
-    let maelstrom = write_script(scratch, "maelstrom", script);
+    let maelstrom = scratch.write_script("maelstrom", script);
     challenge_with(scratch, maelstrom.to_str().unwrap())
 }
 
-#[cfg(unix)]
-fn write_script(scratch: &Scratch, name: &str, script: &str) -> PathBuf {
-    use std::os::unix::fs::PermissionsExt as _;
-    let file = scratch.0.join(name);
-    fs::write(&file, script).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-    file
-}
-
-#[cfg(unix)]
 fn challenge_with(scratch: &Scratch, maelstrom: &str) -> (Option<i32>, String) {
     fs::create_dir_all(scratch.0.join("nodes")).unwrap();
     fs::write(scratch.0.join("nodes/echo"), "").unwrap();
     let args = ["challenge", "1", "--runner", "maelstrom", "--nodes", "nodes", "--maelstrom"];
     let mut command = workbench(&[&args[..], &[maelstrom]].concat());
     let Output { status, stdout, stderr } = command.current_dir(&scratch.0).output().unwrap();
-    let text = [stdout, stderr].concat();
-    let text = String::from_utf8(text).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
-    (status.code(), text)
+    let text = String::from_utf8([stdout, stderr].concat()).unwrap();
+    (status.code(), one_line(&text))
 }
 
 /// A command that leaves results in a new folder of the store, as the original
 /// does, and then ends with an exit code.
-#[cfg(unix)]
 fn leaves(results: &str, exit: i32) -> String {
     format!(
         "#!/bin/sh\n\
@@ -364,11 +317,9 @@ fn leaves(results: &str, exit: i32) -> String {
     )
 }
 
-#[cfg(unix)]
 const VALID: &str = "{:valid? true, :net {:servers {:msgs-per-op 0.0}}}";
 
 #[test]
-#[cfg(unix)]
 fn results_of_the_originals_run_count_whatever_was_there_before() {
     let scratch = Scratch::new("original");
     for _ in 0..2 {
@@ -383,7 +334,6 @@ fn results_of_the_originals_run_count_whatever_was_there_before() {
 /// Every way in which the original ends without results of its own, with nothing
 /// in the store, and with the results of an earlier run there.
 #[test]
-#[cfg(unix)]
 fn a_run_of_the_original_without_results_of_its_own_is_a_failure_that_says_why() {
     let says = |then: &str| format!("#!/bin/sh\necho one; echo two >&2; {then}\n");
     let cases = [
@@ -423,7 +373,6 @@ fn a_run_of_the_original_without_results_of_its_own_is_a_failure_that_says_why()
 }
 
 #[test]
-#[cfg(unix)]
 fn a_command_that_prints_nothing_or_is_not_there_is_a_failure_too() {
     let scratch = Scratch::new("original-missing");
     on_the_original(&scratch, &leaves(VALID, 0));
@@ -438,7 +387,6 @@ fn a_command_that_prints_nothing_or_is_not_there_is_a_failure_too() {
 }
 
 #[test]
-#[cfg(unix)]
 fn two_runs_of_the_original_at_once_are_not_taken_for_each_other() {
     let scratch = Scratch::new("original-twice");
     let twice = leaves(VALID, 0)

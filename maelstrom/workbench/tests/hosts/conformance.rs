@@ -7,33 +7,15 @@
 //! from the operating system when they are processes, so where chance decides
 //! what they send (whom to ask during a partition), counts agree on average only.
 //!
-//! The nodes are in this program, which is its own node binary. Other load on the machine
-//! makes processes late, so each scenario has three attempts.
+//! Other load on the machine makes processes late, so each scenario has three attempts.
 
 use std::fmt::Debug;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use checkers::history::{self, Op, OpType, Process};
 use simulator::{Fault, Finished, Observer, Simulation, Workload};
 use workbench::{ProcessOptions, run_processes};
-
-fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().collect();
-    match &arguments[..] {
-        [_, node, name] if node == "node" => match &**name {
-            "broadcast" => maelstrom::run(broadcast::node()),
-            _ => maelstrom::run(g_counter::node()),
-        },
-        _ => {
-            broadcast_comes_to_the_same();
-            broadcast_meets_the_same_faults();
-            g_counter_comes_to_the_same();
-            ExitCode::SUCCESS
-        }
-    }
-}
 
 fn scenario() -> Simulation {
     Simulation::new(Workload::Broadcast, broadcast::node)
@@ -44,7 +26,7 @@ fn scenario() -> Simulation {
         .seed(3)
 }
 
-fn broadcast_comes_to_the_same() {
+pub(crate) fn broadcast_comes_to_the_same() {
     let is_close = |_| {
         let comparison = Comparison::of("calm", "broadcast", &scenario());
         let [median, longest] = comparison.differences().map(|of| of.as_millis());
@@ -53,7 +35,7 @@ fn broadcast_comes_to_the_same() {
     assert!((0..3).any(is_close));
 }
 
-fn broadcast_meets_the_same_faults() {
+pub(crate) fn broadcast_meets_the_same_faults() {
     let faults = [Fault::Partition, Fault::OneWay, Fault::Loss];
     let is_close = |_| {
         let scenario = scenario().nemesis(&faults, 1.0);
@@ -63,7 +45,7 @@ fn broadcast_meets_the_same_faults() {
     assert!((0..3).any(is_close));
 }
 
-fn g_counter_comes_to_the_same() {
+pub(crate) fn g_counter_comes_to_the_same() {
     let scenario =
         Simulation::new(Workload::GCounter, g_counter::node).nodes(3).rate(50.0).seconds(5).seed(3);
     let is_close =

@@ -1,15 +1,9 @@
 //! A node that forgets what it acknowledged when it is killed fails lin-kv, in the
 //! simulator and as processes; the same node with a file passes.
-//!
-//! This program is the tests and the node: with the arguments `node` and a kind it runs
-//! the latter. So the tests need nothing that `cargo test` does not build.
-
-#[path = "../../simulator/tests/wire/registers.rs"]
-mod registers;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -20,11 +14,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use simulator::{Fault, Simulation, Workload};
 
-use registers::{Cas, Found, Read, Write};
+maelstrom::message_types! {
+    "read": struct Read { key: u64 } -> struct Found { value: u64 };
+    "write": struct Write { key: u64, value: u64 } -> Empty;
+    "cas": struct Cas { key: u64, from: u64, to: u64 } -> Empty;
+}
 
 /// How a primary keeps its registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     /// In memory alone.
     Forgets,
     /// In a file, too, before it acknowledges.
@@ -32,7 +30,7 @@ enum Kind {
 }
 
 /// The first node keeps all registers; the others pass on what they are asked.
-struct Primary {
+pub(crate) struct Primary {
     registers: Mutex<BTreeMap<u64, u64>>,
     file: Option<File>,
 }
@@ -82,7 +80,7 @@ where
     }
 }
 
-fn node(kind: Kind) -> Node<Primary> {
+pub(crate) fn node(kind: Kind) -> Node<Primary> {
     Node::new(move |setup| Primary::new(setup, kind))
         .handle(async |context: Context<Primary>, read: Read| {
             ask(&context, &read, |primary| Ok(Found { value: primary.read(read.key)? })).await
@@ -154,22 +152,22 @@ fn simulated(kind: Kind, compatible: bool, seed: u64) -> Validity {
     simulation.run().report.parts["workload"].valid
 }
 
-fn a_node_that_forgets_is_found_within_five_seeds_as_processes() {
+pub(crate) fn a_node_that_forgets_is_found_within_five_seeds_as_processes() {
     let found = (0..5).find(|&seed| !process_is_valid(Kind::Forgets, seed));
     assert!(found.is_some(), "valid in five runs");
 }
 
-fn a_node_that_remembers_is_valid_as_processes() {
+pub(crate) fn a_node_that_remembers_is_valid_as_processes() {
     assert!(process_is_valid(Kind::Remembers, 0));
 }
 
-fn a_node_that_forgets_is_found_in_most_simulations() {
+pub(crate) fn a_node_that_forgets_is_found_in_most_simulations() {
     let found = |&seed: &u64| simulated(Kind::Forgets, false, seed) == Validity::Invalid;
     let found = (0..20).filter(found).count();
     assert!(found > 10, "{found}");
 }
 
-fn the_original_sees_less_of_it() {
+pub(crate) fn the_original_sees_less_of_it() {
     let count = |compatible| {
         let found = |&seed: &u64| simulated(Kind::Forgets, compatible, seed) == Validity::Invalid;
         (0..20).filter(found).count()
@@ -177,45 +175,8 @@ fn the_original_sees_less_of_it() {
     assert!(count(true) < count(false));
 }
 
-fn a_node_that_remembers_is_valid_in_simulations() {
+pub(crate) fn a_node_that_remembers_is_valid_in_simulations() {
     for seed in 0..20 {
         assert_eq!(simulated(Kind::Remembers, false, seed), Validity::Valid, "seed {seed}");
     }
-}
-
-#[expect(clippy::print_stdout, reason = "it stands for the test harness")]
-fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["node", "forgets"] => return maelstrom::run(node(Kind::Forgets)),
-        ["node", _] => return maelstrom::run(node(Kind::Remembers)),
-        _ => {}
-    }
-    let tests: [(&str, fn()); 5] = [
-        (
-            "a_node_that_forgets_is_found_in_most_simulations",
-            a_node_that_forgets_is_found_in_most_simulations,
-        ),
-        ("the_original_sees_less_of_it", the_original_sees_less_of_it),
-        (
-            "a_node_that_remembers_is_valid_in_simulations",
-            a_node_that_remembers_is_valid_in_simulations,
-        ),
-        (
-            "a_node_that_forgets_is_found_within_five_seeds_as_processes",
-            a_node_that_forgets_is_found_within_five_seeds_as_processes,
-        ),
-        (
-            "a_node_that_remembers_is_valid_as_processes",
-            a_node_that_remembers_is_valid_as_processes,
-        ),
-    ];
-    let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
-    for (name, test) in tests {
-        if filter.is_none_or(|filter| name.contains(filter)) {
-            test();
-            println!("test {name} ... ok");
-        }
-    }
-    ExitCode::SUCCESS
 }

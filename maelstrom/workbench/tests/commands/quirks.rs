@@ -1,13 +1,13 @@
 //! Nodes with quirks: what the original would say of them, and whether the
 //! verdict says what is wrong. The node is a shell script, so that it is anywhere.
-#![cfg(unix)]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+
+use crate::{Scratch, node, one_line};
 
 /// A run of `workbench test`, with all that it says and leaves.
 struct Run {
@@ -18,36 +18,9 @@ struct Run {
     page: String,
 }
 
-/// A folder that is gone afterwards.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let name = format!("quirk-{name}-{}", std::process::id());
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn node() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nodes/quirks.sh")
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 impl Run {
     fn of(bin: &Path, name: &str, flags: &str, args: &[&str]) -> Self {
-        let scratch = Scratch::new(name);
+        let scratch = Scratch::new(&format!("quirk-{name}"));
         let store = scratch.0.join("store");
         let load = ["--node-count", "1", "--rate", "20", "--time-limit", "1", "--seed", "5"];
         let mut command = Command::new(env!("CARGO_BIN_EXE_workbench"));
@@ -67,7 +40,7 @@ impl Run {
     /// A run of the node with this quirk.
     fn with(quirk: &str, flags: &str) -> Self {
         let name = format!("{quirk}{}", flags.replace(' ', ""));
-        Self::of(&node(), &name, flags, &[quirk])
+        Self::of(&node("quirks.sh"), &name, flags, &[quirk])
     }
 
     #[track_caller]
@@ -257,9 +230,7 @@ fn a_program_that_cannot_be_started_is_told_why_and_once() {
         ("none", "import sys\n", "for instance #!/usr/bin/env python3"),
         ("windows", "#!/bin/sh\r\n", "the line ends of Windows"),
     ] {
-        let program = scratch.0.join(name);
-        fs::write(&program, first_line).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let program = scratch.write_script(name, first_line);
         let run = Run::of(&program, name, ECHO, &[]).is(FAILED).says(said);
         assert_eq!(run.text.matches("(os error").count(), 1, "{}", run.text);
         run.says_nothing_of("has it been built?");
