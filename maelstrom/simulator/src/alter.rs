@@ -11,7 +11,6 @@ const HEADER: [&str; 3] = ["type", "msg_id", "in_reply_to"];
 /// One list in so many is changed as a whole instead of in one of its elements.
 const WHOLE: u32 = 4;
 
-/// A body, its fields read.
 pub(crate) type Body = Map<String, Value>;
 
 /// A body that can be changed; none if it is no object.
@@ -19,12 +18,10 @@ pub(crate) fn parse(body: &str) -> Option<Body> {
     serde_json::from_str(body).ok()
 }
 
-/// The body as text.
 pub(crate) fn text(body: Body) -> String {
     Value::Object(body).to_string()
 }
 
-/// The body as it travels.
 pub(crate) fn raw(body: Body) -> Box<RawValue> {
     let text = text(body);
     RawValue::from_string(text).unwrap_or_else(|_| unreachable!("an object has a JSON form"))

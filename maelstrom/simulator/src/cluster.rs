@@ -82,7 +82,6 @@ type Oracle<M> = Box<dyn FnMut(&Step<'_, M>) -> Result<(), String>>;
 /// of its former incarnations that were safe.
 type Make<M> = Box<dyn Fn(Members, StdRng, &[<M as Machine>::Record]) -> M>;
 
-/// What goes over the network.
 enum Body<M: Machine> {
     Message(M::Message),
     Call(u64, Box<ServiceCall>),

@@ -153,7 +153,6 @@ impl Fuzz {
     }
 }
 
-/// The bodies that nodes were sent, by type.
 #[derive(Default)]
 struct Recording {
     bodies: BTreeMap<String, Vec<String>>,
@@ -302,7 +301,6 @@ impl<'a> Feeder<'a> {
         self.rng.fill_bytes(&mut line[start..]);
     }
 
-    /// Some JSON.
     fn json(&mut self, line: &mut Vec<u8>, depth: u32) {
         const SCALARS: [&str; 10] = [
             "null",
@@ -385,7 +383,6 @@ impl<'a> Feeder<'a> {
         line.append(&mut message);
     }
 
-    /// Anybody.
     fn sender(&mut self) -> &'static str {
         let count = if self.fuzz.has_lying_nodes() { SENDERS.len() } else { OTHERS };
         SENDERS[..count].choose(&mut self.rng).copied().unwrap_or("c1")
@@ -416,7 +413,6 @@ fn envelope(line: &mut Vec<u8>, src: &str, body: &str) {
     line.extend_from_slice(message.as_bytes());
 }
 
-/// A body with a `msg_id`.
 fn with_id(body: &str, id: u64) -> String {
     let rest = body.strip_prefix('{').unwrap_or(body);
     format!(r#"{{"msg_id":{id},{rest}"#)

@@ -92,7 +92,6 @@ impl Fault {
     }
 }
 
-/// Decides on faults.
 #[derive(Debug)]
 pub(crate) struct Nemesis {
     rng: StdRng,
@@ -101,7 +100,6 @@ pub(crate) struct Nemesis {
     running: bool,
 }
 
-/// When a kind of fault comes and goes.
 #[derive(Debug)]
 struct Schedule {
     fault: Fault,
@@ -112,7 +110,6 @@ struct Schedule {
     in_force: bool,
 }
 
-/// A fault, or its end.
 #[derive(Debug)]
 pub(crate) struct Action {
     /// The function, in the history.
@@ -193,7 +190,6 @@ impl Targets {
 }
 
 impl Nemesis {
-    /// The faults that the settings ask for.
     pub(crate) fn new(settings: &Settings, rng: StdRng) -> Self {
         let disk = settings.disk.iter().filter(|fault| !fault.strikes_at_kills());
         let disk: Vec<PlannedFault> = disk.map(|&fault| Fault::Disk(fault).into()).collect();
@@ -219,7 +215,6 @@ impl Nemesis {
         Self { rng, nodes, schedules: faults.into_iter().map(schedule).collect(), running: false }
     }
 
-    /// Begins.
     pub(crate) fn start(&mut self, now: Duration) {
         self.running = true;
         for schedule in &mut self.schedules {
@@ -227,18 +222,15 @@ impl Nemesis {
         }
     }
 
-    /// When the next action is due.
     pub(crate) fn due(&self) -> Option<Duration> {
         let schedules = self.schedules.iter().filter(|_| self.running);
         schedules.map(|schedule| schedule.due).min()
     }
 
-    /// Which faults are in force.
     pub(crate) fn in_force(&self) -> impl Iterator<Item = Fault> + '_ {
         self.schedules.iter().filter(|schedule| schedule.in_force).map(|schedule| schedule.fault)
     }
 
-    /// The action that is due.
     pub(crate) fn next(&mut self) -> Option<Action> {
         let Self { rng, nodes, schedules, .. } = self;
         let schedule = schedules.iter_mut().min_by_key(|schedule| schedule.due)?;

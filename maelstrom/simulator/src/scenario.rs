@@ -49,7 +49,6 @@ use crate::world::{Command, World};
 
 /// How long [`Scenario::ask`] waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How many messages a failure shows.
 const SHOWN: usize = 30;
 
 /// Nodes that wait for what the test does.
@@ -61,7 +60,6 @@ pub struct Scenario {
     grudge: Grudge,
 }
 
-/// What was sent and received.
 #[derive(Default)]
 struct Journal {
     text: String,
@@ -239,7 +237,6 @@ impl Scenario {
         }
     }
 
-    /// What there is to know about a failure.
     fn timeline(&self) -> String {
         let lines: Vec<&str> = self.journal().lines().collect();
         let mut timeline =
@@ -257,7 +254,6 @@ fn to_wire<R: maelstrom::Request + Serialize>(request: &R) -> Request {
         .unwrap_or_else(|| panic!("a request is a JSON object, and this `{}` is none", R::TYPE))
 }
 
-/// The reply, or the error that the node answered.
 fn decode<R>(dest: String, body: &RawValue) -> Result<R::Reply, CallError>
 where
     R: maelstrom::Request,

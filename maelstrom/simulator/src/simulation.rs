@@ -178,7 +178,6 @@ impl Simulation {
         &self.settings
     }
 
-    /// What is run.
     pub(crate) fn program(&self) -> &Program {
         &self.program
     }

@@ -41,7 +41,6 @@ impl Agenda {
         self.entries.push(Reverse(Entry { at, number: self.added, node, incarnation, due }));
     }
 
-    /// When something is due next.
     pub(super) fn next(&self) -> Option<Time> {
         self.entries.peek().map(|Reverse(entry)| entry.at)
     }

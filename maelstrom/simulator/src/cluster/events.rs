@@ -122,7 +122,6 @@ impl<M: Machine> Cluster<M> {
         self.set_alarm(rank);
     }
 
-    /// A step.
     fn handle(&mut self, rank: Rank, input: Input<M>) {
         let gives_up = match input {
             Input::GiveUp(client) if self.reply(client).is_some() => return,
@@ -151,7 +150,6 @@ impl<M: Machine> Cluster<M> {
         }
     }
 
-    /// Lets the oracles look at a step.
     fn consult(&mut self, node: Rank) {
         let Some(machine) = self.nodes[node].machine.as_ref() else { return };
         let step = Step { now: self.now, node, machine, outputs: self.outputs.as_slice() };

@@ -38,7 +38,6 @@ impl<M: Machine> Cluster<M> {
         }
     }
 
-    /// Starts a node, unless it runs.
     pub(super) fn start(&mut self, rank: Rank) {
         if self.nodes[rank].machine.is_some() {
             return;

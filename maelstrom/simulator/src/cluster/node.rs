@@ -8,13 +8,11 @@ use maelstrom::machine::{Answer, Input, Machine, Operation, ServiceCall, Time};
 pub(super) struct Node<M: Machine> {
     /// `None` while it is down.
     pub(super) machine: Option<M>,
-    /// Counts its starts.
     pub(super) incarnation: u64,
     pub(super) started: Time,
     pub(super) is_paused: bool,
     /// What it will handle when it goes on.
     pub(super) backlog: VecDeque<Input<M>>,
-    /// When it wants to be woken.
     pub(super) deadline: Option<Time>,
     /// The earliest alarm that is set.
     pub(super) alarm: Option<Time>,
@@ -27,7 +25,6 @@ pub(super) struct Node<M: Machine> {
     pub(super) safe: usize,
 }
 
-/// A call that was not answered yet.
 pub(super) struct Call<M: Machine> {
     pub(super) tag: M::Call,
     /// What comes of it without an answer.

@@ -37,7 +37,6 @@ impl Clocks {
         self.0[node].runtime.enter()
     }
 
-    /// Changes how fast a node's clock goes, and lets it jump.
     pub(super) fn skew(&mut self, skew: Skew) {
         let clock = &mut self.0[skew.node];
         clock.rate = skew.rate;

@@ -43,7 +43,6 @@ const PROGRESS: Duration = Duration::from_secs(1);
 /// more to do in an instant never ends.
 const MAX_POLLS_AN_INSTANT: u64 = 1_000_000;
 
-/// How nodes are run.
 #[derive(Clone, Default)]
 pub(crate) struct SimulationOptions {
     /// Gets a directory `n0` for each node, which survives its restarts. Without
@@ -53,12 +52,6 @@ pub(crate) struct SimulationOptions {
     pub journal: bool,
 }
 
-/// Runs a test.
-///
-/// # Errors
-///
-/// When it did not go through: see [`RunError`]. The observer has seen what
-/// happened until then.
 pub(crate) fn run(
     settings: &Settings,
     program: &Program,
@@ -79,7 +72,6 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Starts nodes in a world.
     pub(crate) fn new(
         mut world: World,
         settings: &Settings,
@@ -99,18 +91,15 @@ impl Host {
         Ok(Self { inner, runtime })
     }
 
-    /// The virtual time since the nodes were started.
     pub(crate) fn now(&self) -> Duration {
         let _inside = self.runtime.enter();
         self.inner.began.elapsed()
     }
 
-    /// The world around the nodes.
     pub(crate) fn world(&self) -> &World {
         &self.inner.world
     }
 
-    /// A node's disk.
     pub(crate) fn disk(&self, node: usize) -> &SimulatedDisk {
         &self.inner.disks[node]
     }
@@ -299,7 +288,6 @@ impl Nodes {
         Ok(())
     }
 
-    /// Carries out what the world decided.
     fn carry_out(&mut self, observer: &mut dyn Observer) -> Result<(), RunError> {
         let mut commands = std::mem::take(&mut self.commands);
         for command in commands.drain(..) {

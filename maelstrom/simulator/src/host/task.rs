@@ -68,7 +68,6 @@ impl Program {
     }
 }
 
-/// A node.
 pub(crate) struct Task {
     incarnation: Incarnation,
     input: Input,
@@ -102,10 +101,6 @@ impl Task {
     }
 
     /// Lets it do what it can do now, and takes what it printed into `printed`.
-    ///
-    /// # Errors
-    ///
-    /// When it ended.
     pub(crate) fn poll(&mut self, printed: &mut Vec<u8>) -> Result<(), Ended> {
         if self.paused {
             return Ok(());
@@ -123,7 +118,6 @@ impl Task {
         }
     }
 
-    /// Its panics since the last time.
     pub(crate) fn panics(&mut self) -> Vec<Panic> {
         let count = self.panics.count();
         if std::mem::replace(&mut self.panics_taken, count) == count {
@@ -132,7 +126,6 @@ impl Task {
         self.panics.take()
     }
 
-    /// Appends to its input.
     pub(crate) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let mut pending = self.input.pending.borrow_mut();
         write(&mut pending.bytes);
@@ -197,7 +190,6 @@ impl Wake for Wakeup {
     }
 }
 
-/// A node's standard input.
 #[derive(Clone, Default)]
 pub(crate) struct Input {
     pending: Rc<RefCell<Pending>>,
@@ -246,7 +238,6 @@ impl AsyncRead for Input {
     }
 }
 
-/// A node's standard output.
 #[derive(Clone, Default)]
 pub(crate) struct Output(Rc<RefCell<Vec<u8>>>);
 

@@ -12,7 +12,6 @@ use crate::net::Line;
 use crate::world::{FaultKind, NodeFault};
 use maelstrom::protocol::{ERROR, INIT, LooseHeader, is_reply_to};
 
-/// How long such a process may take to answer in virtual time.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The second processes in a simulation. That of node `n` has the number `count + n`
@@ -35,7 +34,6 @@ impl Twins {
         }
     }
 
-    /// Ends that of a node.
     pub(super) fn kill(&mut self, node: usize) {
         self.tasks[node] = None;
     }
@@ -47,7 +45,6 @@ impl Twins {
         }
     }
 
-    /// When one of them had long enough.
     pub(super) fn next_end(&self) -> Option<Duration> {
         self.tasks.iter().flatten().map(|(_, until)| *until).min()
     }

@@ -12,7 +12,6 @@ use rand::seq::SliceRandom as _;
 use crate::net::{Address, Grudge};
 
 named! {
-    /// How the network is cut.
     pub(crate) enum Partition {
         /// One node is isolated.
         One = "one",

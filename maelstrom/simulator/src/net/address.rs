@@ -34,7 +34,6 @@ named! {
 }
 
 impl ServiceName {
-    /// The service that a machine calls.
     pub(crate) fn of(service: Service) -> Self {
         match service {
             Service::LinKv => Self::LinKv,

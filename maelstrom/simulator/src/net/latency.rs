@@ -22,7 +22,6 @@ impl LatencyModel {
         Self { latency, rng }
     }
 
-    /// The latency of the next message.
     pub(crate) fn draw(&mut self) -> Duration {
         let mean = self.latency.mean;
         if mean.is_zero() {

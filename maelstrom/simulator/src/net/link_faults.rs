@@ -21,7 +21,6 @@ const FACTOR: u32 = 10;
 /// A message out of order, and the copy of a doubled one, come late by up to this.
 const LATEST: Duration = Duration::from_secs(1);
 
-/// Which link faults are in force.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LinkFaults {
     /// A share of messages is lost.

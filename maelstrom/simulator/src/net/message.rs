@@ -76,7 +76,6 @@ pub(crate) fn is_integer(value: &RawValue) -> bool {
     value.get().bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
 
-/// Why a line is no message.
 #[derive(Debug)]
 pub(crate) enum LineError {
     /// Not JSON at all.

@@ -39,7 +39,6 @@ pub(crate) use message::{Line, LineError, Text, is_integer};
 /// it does not get.
 pub(crate) type Grudge = Vec<BTreeSet<usize>>;
 
-/// The network between nodes, clients and services.
 #[derive(Debug)]
 pub(crate) struct Network<B = Box<RawValue>> {
     latency: LatencyModel,
@@ -142,7 +141,6 @@ impl<B: Clone> Network<B> {
         self.watch = watch;
     }
 
-    /// What was watched since the last call.
     pub(crate) fn traffic(&mut self) -> std::vec::Drain<'_, Traffic<B>> {
         self.traffic.drain(..)
     }
@@ -169,7 +167,6 @@ impl<B: Clone> Network<B> {
         message
     }
 
-    /// The id of the message that will be registered next.
     pub(crate) fn next_id(&self) -> u64 {
         self.next_id
     }
@@ -182,16 +179,11 @@ impl<B: Clone> Network<B> {
         self.in_hand.retain(|Reverse((.., receiver))| *receiver != node);
     }
 
-    /// A node that was down is there again.
     pub(crate) fn connect(&mut self, node: usize) {
         self.receivers[node].is_down = false;
     }
 
     /// Puts a registered message on its way to a node or a service.
-    ///
-    /// # Panics
-    ///
-    /// When the receiver is a client or a node that does not exist.
     pub(crate) fn post(&mut self, message: Message<B>, now: Duration) {
         let receiver = self.receiver(message.dest).expect("a node or a service");
         let latency = if message.involves_client() { Duration::ZERO } else { self.latency.draw() };
@@ -219,7 +211,6 @@ impl<B: Clone> Network<B> {
         }
     }
 
-    /// When the next message is due.
     pub(crate) fn next_due(&self) -> Option<Duration> {
         let in_hand = self.in_hand.peek().map(|Reverse((due, ..))| *due);
         let late = self.late.peek().map(|Reverse(queued)| queued.due);
@@ -277,14 +268,12 @@ impl<B: Clone> Network<B> {
         }
     }
 
-    /// Ends every fault.
     pub(crate) fn heal(&mut self) {
         self.grudge.clear();
         self.one_way.clear();
         self.faults = LinkFaults::default();
     }
 
-    /// What went over the network so far.
     pub(crate) fn counts(&self) -> NetCounts {
         self.counts
     }

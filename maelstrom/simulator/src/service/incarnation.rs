@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 
 use crate::net::Address;
 
-/// A client of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Client {
     pub(super) address: Address,
@@ -30,7 +29,6 @@ impl Incarnations {
         self.begun.entry(address).or_default().push(first_id);
     }
 
-    /// The sender of the message with this id.
     pub(super) fn sender(&self, address: Address, id: u64) -> Client {
         let begun = self.begun.get(&address);
         let incarnation = begun.map_or(0, |ids| ids.partition_point(|&first| first <= id));

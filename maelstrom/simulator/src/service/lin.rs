@@ -6,7 +6,6 @@ use super::Service;
 use super::incarnation::Client;
 use super::request::{Reply, Request, Value};
 
-/// A linearizable key-value store.
 #[derive(Debug, Default)]
 pub(super) struct LinKv {
     values: FxHashMap<String, Value>,

@@ -17,7 +17,6 @@ use super::request::{KvOperation, KvRequest, Reply, Request, Value};
 
 const REPLICAS: usize = 2;
 
-/// An eventually consistent key-value store.
 #[derive(Debug)]
 pub(super) struct LwwKv {
     rng: StdRng,

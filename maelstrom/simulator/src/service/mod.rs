@@ -38,7 +38,6 @@ trait Service {
     fn handle(&mut self, client: Client, request: &Request<'_>) -> Result<Reply, Reply>;
 }
 
-/// All services.
 pub(crate) struct Services {
     lin_kv: lin::LinKv,
     seq_kv: Box<dyn Service + Send>,
@@ -48,7 +47,6 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// Services in their initial states.
     pub(crate) fn new(rng: &mut StdRng, seq_kv: SeqKv) -> Self {
         let real = seq::SeqKv::new(StdRng::from_rng(rng));
         Self {

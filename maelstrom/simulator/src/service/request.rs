@@ -53,7 +53,6 @@ impl From<serde_json::Value> for Truthy {
     }
 }
 
-/// An operation on one key.
 #[derive(Debug)]
 pub(super) struct KvRequest<'a> {
     /// The key, in its canonical spelling.
@@ -61,7 +60,6 @@ pub(super) struct KvRequest<'a> {
     pub(super) operation: KvOperation<'a>,
 }
 
-/// What is to happen to the key.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum KvOperation<'a> {
     Read,
@@ -69,7 +67,6 @@ pub(super) enum KvOperation<'a> {
     Cas { from: &'a RawValue, to: &'a RawValue, create: bool },
 }
 
-/// What a service answers.
 #[derive(Debug)]
 pub(super) enum Reply {
     ReadOk { value: Value },
@@ -87,7 +84,6 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// What a machine asks of a key.
     pub(super) fn of(call: &'a ServiceCall, key: &'a RawValue) -> Self {
         let request = |kind| Self {
             kind: Cow::Borrowed(kind),
@@ -111,7 +107,6 @@ impl<'a> Request<'a> {
         &self.kind
     }
 
-    /// The request as one to a key-value store.
     pub(super) fn as_kv(&self) -> Result<KvRequest<'a>, Reply> {
         let operation = match self.kind.as_ref() {
             "read" => KvOperation::Read,

@@ -25,7 +25,6 @@ use super::incarnation::Client;
 use super::request::{KvOperation, Reply, Request, Value, is_same};
 use crate::net::Address;
 
-/// How many states are remembered.
 const STATES: u64 = 32;
 
 /// A sequentially consistent key-value store.
@@ -41,7 +40,6 @@ pub(super) struct SeqKv {
     clients: FxHashMap<Address, u64>,
 }
 
-/// A key's value from a state on.
 #[derive(Debug)]
 struct Version {
     since: u64,

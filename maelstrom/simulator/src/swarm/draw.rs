@@ -102,7 +102,6 @@ fn settings(rng: &mut StdRng, seed: u64, subject: &Subject) -> Settings {
     settings
 }
 
-/// How much there is to do.
 struct Size {
     nodes: usize,
     clients_a_node: usize,

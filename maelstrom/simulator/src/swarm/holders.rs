@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// What happens to nodes and network.
 pub(super) enum Event {
     Killed(BTreeSet<String>),
     Started(BTreeSet<String>),
@@ -15,7 +14,6 @@ pub(super) enum Event {
     Split(Vec<BTreeSet<String>>),
 }
 
-/// A node that is up.
 struct Node {
     since: Duration,
     /// Since when it certainly has the value, if that is certain.

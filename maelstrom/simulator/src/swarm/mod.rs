@@ -262,7 +262,6 @@ impl Failure {
     }
 }
 
-/// How many findings a text shows.
 const SHOWN: usize = 5;
 
 impl fmt::Display for Failure {

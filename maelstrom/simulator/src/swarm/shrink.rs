@@ -16,7 +16,6 @@ use crate::links::Links;
 use crate::nemesis::{DiskFault, Fault};
 use crate::settings::{LatencyDist, SeqKv, Settings, Values};
 
-/// How many runs are tried.
 const PATIENCE: usize = 600;
 /// How many seeds are tried with each smaller case.
 const SEEDS: u64 = 10;

@@ -25,7 +25,6 @@ pub struct Missing {
     pub operations: [u64; 2],
 }
 
-/// The answer to a read.
 struct Read {
     index: u64,
     node: String,
@@ -62,7 +61,6 @@ pub fn missing(
     Ok(values.filter_map(|(index, value)| follow(timeline, &reads, index, value, window)).collect())
 }
 
-/// Follows one value through the run.
 fn follow(
     timeline: &Timeline,
     reads: &[Read],
@@ -102,7 +100,6 @@ fn follow(
     None
 }
 
-/// What reads showed.
 fn reads(run: &Finished, timeline: &Timeline) -> Result<Vec<Read>, String> {
     let mut indexes: HashMap<&str, usize> = HashMap::new();
     indexes.extend(timeline.acknowledged.keys().enumerate().map(|(index, name)| (&**name, index)));
@@ -128,7 +125,6 @@ fn reads(run: &Finished, timeline: &Timeline) -> Result<Vec<Read>, String> {
     Ok(reads)
 }
 
-/// Which values a read shows.
 fn shown(op: &Op, indexes: &HashMap<&str, usize>) -> serde_json::Result<Vec<u64>> {
     let mut bits = vec![0; indexes.len() / 64 + 1];
     for value in op.decode::<Vec<&RawValue>>()? {

@@ -13,7 +13,6 @@ use crate::simulation::Finished;
 /// What happened to broadcast values, nodes and network, and when.
 pub struct Timeline {
     pub(super) nodes: BTreeSet<String>,
-    /// By value.
     pub(super) acknowledged: BTreeMap<String, Acknowledged>,
     pub(super) events: Vec<(Duration, Event)>,
 }
@@ -25,7 +24,6 @@ pub(super) struct Acknowledged {
     pub(super) node: String,
 }
 
-/// The node that a client process talks to.
 pub(super) fn node_of(process: u64, settings: &Settings) -> String {
     let thread = process % settings.concurrency as u64;
     format!("n{}", thread % settings.node_count as u64)

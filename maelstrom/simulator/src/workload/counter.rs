@@ -17,7 +17,6 @@ const WIDE: [&str; 4] = [
 /// One add in so many is wide, unless values are the original's integers.
 const WIDE_ADDS: u32 = 8;
 
-/// Reads and adds.
 pub(super) fn generator(is_negative: bool, values: Values) -> Box<dyn Generator> {
     Box::new(Mixed::new(move |rng| {
         let operation = operation(is_negative, rng);

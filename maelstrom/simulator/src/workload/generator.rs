@@ -13,7 +13,6 @@ use rand::rngs::StdRng;
 
 use super::Operation;
 
-/// Says what is to be done next.
 pub(crate) trait Generator {
     /// The next operation. It counts as taken when it is returned.
     fn next(&mut self, context: &Context<'_>, rng: &mut StdRng) -> Next;
@@ -25,7 +24,6 @@ pub(crate) trait Generator {
     }
 }
 
-/// How an operation ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Completion<'a> {
     /// `ok`, `fail` or `info`.
@@ -45,7 +43,6 @@ pub(crate) struct Context<'a> {
     pub processes: &'a [u64],
 }
 
-/// A generator's answer.
 #[derive(Debug)]
 pub(crate) enum Next {
     /// This operation on this thread, which has to be free.
@@ -65,7 +62,6 @@ pub(crate) struct FreeThreads {
 }
 
 impl FreeThreads {
-    /// All of `count` threads.
     pub(crate) fn all(count: usize) -> Self {
         Self { free: (0..count).collect(), next: 0 }
     }
@@ -81,12 +77,10 @@ impl FreeThreads {
         self.free.range(from..to).next().or_else(|| self.free.range(range).next()).copied()
     }
 
-    /// The free threads, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.free.iter().copied()
     }
 
-    /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.free.len()
     }
@@ -105,7 +99,6 @@ impl FreeThreads {
 pub(crate) struct Mixed<F>(F);
 
 impl<F: FnMut(&mut StdRng) -> Operation> Mixed<F> {
-    /// The operations that `make` makes.
     pub(crate) fn new(make: F) -> Self {
         Self(make)
     }
@@ -127,7 +120,6 @@ pub(crate) struct EachThread {
 }
 
 impl EachThread {
-    /// This operation, once a thread.
     pub(crate) fn once(operation: Operation) -> Self {
         Self { operation, done: BTreeSet::new() }
     }

@@ -33,7 +33,6 @@ use checkers::history::{null, raw};
 use crate::links::LinksError;
 use crate::settings::{self, Settings};
 
-/// What clients do in a test.
 pub(crate) trait Workload {
     /// A request to every node after its initialisation, if there is one.
     fn setup(&self) -> Option<&Request> {
@@ -53,7 +52,6 @@ pub(crate) trait Workload {
     /// state a promise: a read of everything, where the workload has one.
     fn probe(&self) -> Operation;
 
-    /// A client with a fresh connection.
     fn client(&self) -> Box<dyn Client>;
 
     /// Whether a client goes on with its connection after an indeterminate
@@ -65,7 +63,6 @@ pub(crate) trait Workload {
     /// What becomes of an operation that met an error.
     fn errors(&self) -> Errors;
 
-    /// How long a client waits for a reply.
     fn timeout(&self) -> Duration {
         Duration::from_secs(5)
     }
@@ -87,19 +84,12 @@ pub(crate) enum Errors {
 
 /// Performs one operation at a time.
 pub(crate) trait Client {
-    /// Begins an operation.
     fn invoke(&mut self, operation: &Operation) -> Step;
 
     /// Goes on with it after a reply that is no error.
-    ///
-    /// # Errors
-    ///
-    /// When the reply is not what the protocol asks for. The operation is
-    /// indeterminate then.
     fn reply(&mut self, operation: &Operation, body: &RawValue) -> Result<Step, Malformed>;
 }
 
-/// What a client does next.
 #[derive(Debug)]
 pub(crate) enum Step {
     /// It sends a request to its node and waits for the reply.
@@ -130,12 +120,10 @@ pub(crate) struct Operation {
 }
 
 impl Operation {
-    /// An operation with an argument.
     pub(crate) fn new<T: Serialize + ?Sized>(f: &'static str, value: &T) -> Self {
         Self { value: raw(value), ..Self::bare(f) }
     }
 
-    /// An operation without an argument.
     pub(crate) fn bare(f: &'static str) -> Self {
         Self {
             f,
@@ -148,7 +136,6 @@ impl Operation {
         }
     }
 
-    /// The same, marked as final.
     pub(crate) fn marked_final(self) -> Self {
         Self { is_final: true, ..self }
     }
@@ -197,7 +184,6 @@ impl Request {
         self.kind
     }
 
-    /// The whole body.
     pub(crate) fn body(&self, msg_id: u64) -> Box<RawValue> {
         let Self { kind, fields } = self;
         let text = format!(r#"{{"type":"{kind}","msg_id":{msg_id}{fields}}}"#);
@@ -206,10 +192,6 @@ impl Request {
 }
 
 /// The workload that the settings ask for.
-///
-/// # Errors
-///
-/// When the other settings do not go with it.
 pub(crate) fn new(settings: &Settings) -> Result<Box<dyn Workload>, Unsupported> {
     let neighbours = settings.neighbours()?;
     check_values(settings)?;

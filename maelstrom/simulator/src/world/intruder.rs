@@ -28,7 +28,6 @@ const PAUSE: u64 = 40;
 /// How many values of a message it changes at most.
 const CHANGES: usize = 3;
 
-/// The client, and what it heard.
 #[derive(Debug)]
 pub(super) struct Intruder {
     rng: StdRng,
@@ -43,7 +42,6 @@ pub(super) struct Intruder {
 }
 
 impl Intruder {
-    /// One that the settings ask for.
     pub(super) fn new(settings: &Settings, wire: &mut Wire) -> Option<Self> {
         settings.intruder.then(|| Self {
             rng: StdRng::seed_from_u64(settings.seed ^ 0x696e_7472_7564_6572),

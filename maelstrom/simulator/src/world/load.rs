@@ -34,7 +34,6 @@ enum Due {
 }
 
 impl Load {
-    /// No operations.
     pub(super) fn none(rng: StdRng) -> Self {
         Self {
             generator: None,
@@ -72,12 +71,10 @@ impl Load {
         self.due = Due::At(now);
     }
 
-    /// Whether more operations may come.
     pub(super) fn is_running(&self) -> bool {
         self.running
     }
 
-    /// Until when operations may be invoked.
     pub(super) fn end(&self) -> Option<Duration> {
         self.end
     }
@@ -130,7 +127,6 @@ impl Load {
         }
     }
 
-    /// Learns of a completion.
     pub(super) fn completed(
         &mut self,
         thread: usize,

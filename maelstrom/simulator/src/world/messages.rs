@@ -46,7 +46,6 @@ impl World {
         Ok(())
     }
 
-    /// A message to a client that exists or did so.
     pub(super) fn hand_to_client(
         &mut self,
         id: u64,

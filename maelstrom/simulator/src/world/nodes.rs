@@ -54,7 +54,6 @@ impl Status {
 }
 
 impl Node {
-    /// A node that was not started yet.
     pub(super) fn absent() -> Self {
         Self {
             status: Status::Absent,

@@ -10,7 +10,6 @@ use serde_json::value::RawValue;
 
 use crate::workload::{Errors, Operation};
 
-/// Makes history operations.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     /// The world's time at which the test started; the history counts from it.
@@ -32,7 +31,6 @@ pub struct Tally {
     pub indeterminate: u64,
 }
 
-/// How an operation ended.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) kind: OpType,
@@ -114,7 +112,6 @@ impl Outcome {
         Self { kind: OpType::Info, value: None, error: None }
     }
 
-    /// The request was not answered in time.
     pub(super) fn timeout(f: &str, errors: Errors) -> Self {
         match errors {
             Errors::Reported { idempotent } => {

@@ -15,7 +15,6 @@ use super::wire::{Connection, Owner, Wire};
 use crate::net::Message;
 use crate::workload::{Client, Completion, Context, FreeThreads, Operation, Step, Workload};
 
-/// All client threads.
 pub(super) struct Threads {
     node_count: usize,
     threads: Vec<Thread>,
@@ -37,7 +36,6 @@ struct Session {
     client: Box<dyn Client>,
 }
 
-/// An operation that ended.
 pub(super) struct Ended {
     pub(super) thread: usize,
     pub(super) operation: Operation,
@@ -68,17 +66,14 @@ impl Threads {
         }
     }
 
-    /// What a generator may know.
     pub(super) fn context(&self, now: Duration) -> Context<'_> {
         Context { now, free: &self.free, processes: &self.processes }
     }
 
-    /// Whether no operation is open.
     pub(super) fn all_free(&self) -> bool {
         self.free.len() == self.threads.len()
     }
 
-    /// Begins an operation.
     pub(super) fn invoke(
         &mut self,
         thread: usize,

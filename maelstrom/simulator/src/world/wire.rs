@@ -49,7 +49,6 @@ pub(super) enum Presence {
     Never,
 }
 
-/// A client's connection.
 #[derive(Debug)]
 pub(super) struct Connection {
     id: u64,
@@ -85,7 +84,6 @@ impl Wire {
         }
     }
 
-    /// Opens a connection under the next client id.
     pub(super) fn open(&mut self, owner: Owner) -> Connection {
         let id = self.next_client;
         self.next_client += 1;

@@ -69,7 +69,6 @@ struct TestCommand {
     flags: TestFlags,
 }
 
-/// The plan that a command line of flags makes.
 fn parse(words: Vec<String>, seed: u64) -> anyhow::Result<Plan> {
     let words = ["workbench test".to_owned()].into_iter().chain(words);
     let command = TestCommand::try_parse_from(words)?;
@@ -106,7 +105,6 @@ pub(super) fn challenge(flags: &ChallengeFlags) -> anyhow::Result<Exit> {
     })
 }
 
-/// A challenge's flags, as words.
 fn words(flags: &ChallengeFlags, challenge: &Challenge) -> anyhow::Result<Vec<String>> {
     let bin = flags.nodes.join(challenge.node);
     let bin = fs::canonicalize(&bin)

@@ -271,7 +271,6 @@ impl BudgetFlags {
     }
 }
 
-/// A test that can be run.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// What to do.

@@ -26,7 +26,6 @@ const TAIL: usize = 20;
 /// How long output may come after the command's end, from what it left running.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
-/// A run without results.
 #[derive(Debug)]
 pub(super) struct Failure {
     why: String,
@@ -86,7 +85,6 @@ fn agree(results: &Value, verdict: Validity) -> Result<(), String> {
     }
 }
 
-/// A store at one moment.
 struct Store {
     results: PathBuf,
     /// What tells the latest results from others.

@@ -26,7 +26,6 @@ impl Plan {
     }
 }
 
-/// A word as a shell reads it.
 fn quote(word: &OsStr) -> String {
     let text = word.to_string_lossy();
     // What no shell can be told is shown as it is.

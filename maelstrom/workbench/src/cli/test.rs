@@ -110,7 +110,6 @@ fn remove_empty(work_dir: &Path, node_count: usize) {
     let _ = fs::remove_dir(work_dir);
 }
 
-/// Sees all that happens.
 struct Watcher {
     analysis: Analysis,
     history: HistoryWriter,

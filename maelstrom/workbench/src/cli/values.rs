@@ -8,7 +8,6 @@ use simulator::{
     Availability, DiskFault, Fault, LatencyDist, PlannedFault, SeqKv, Topology, Values, Workload,
 };
 
-/// How many client processes there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Concurrency {
     /// So many a node.

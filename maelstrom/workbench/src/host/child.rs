@@ -48,7 +48,6 @@ pub(super) struct Program<'a> {
     pub(super) is_restart: bool,
 }
 
-/// A node's process.
 #[derive(Debug)]
 pub(super) struct NodeProcess {
     group: u32,
@@ -65,7 +64,6 @@ pub(super) struct NodeProcess {
     pub(super) is_killed: bool,
 }
 
-/// What a node logs.
 #[derive(Debug)]
 struct Log {
     path: PathBuf,
@@ -121,7 +119,6 @@ impl NodeProcess {
         self.group
     }
 
-    /// Whether it can still print.
     pub(super) fn is_open(&self) -> bool {
         self.stdout.is_some()
     }
@@ -133,7 +130,6 @@ impl NodeProcess {
         }
     }
 
-    /// How many bytes wait for it.
     pub(super) fn backlog(&self) -> usize {
         self.backlog.len() - self.written
     }
@@ -190,12 +186,10 @@ impl NodeProcess {
         Poll::Ready(Ok(()))
     }
 
-    /// Whether it can still log.
     pub(super) fn logs(&self) -> bool {
         self.stderr.is_some()
     }
 
-    /// Kills it.
     pub(super) fn kill(&mut self) {
         self.is_killed = true;
         self.signal(Signal::SIGKILL);
@@ -218,7 +212,6 @@ impl NodeProcess {
     #[cfg(not(target_os = "linux"))]
     pub(super) fn await_death(&self) {}
 
-    /// Closes its standard input.
     pub(super) fn close_stdin(&mut self) {
         self.stdin = None;
     }
@@ -230,7 +223,6 @@ impl NodeProcess {
         }
     }
 
-    /// The last lines that it logged.
     pub(super) fn tail(&self) -> Vec<String> {
         self.log.tail.iter().cloned().collect()
     }

@@ -22,7 +22,6 @@ struct File {
     modified: SystemTime,
 }
 
-/// Whether there are no files.
 pub(super) fn is_empty(directory: &Path) -> bool {
     files(directory).is_ok_and(|files| files.is_empty())
 }

@@ -45,7 +45,6 @@ use end::DEATH;
 const PROGRESS: Duration = Duration::from_millis(200);
 /// How long a line of a node's output may get.
 const LONGEST_LINE: usize = 128 << 20;
-/// How much is read at once.
 const CHUNK: usize = 64 << 10;
 
 /// How nodes are run.
@@ -97,7 +96,6 @@ pub fn run(
     })
 }
 
-/// Everything there is while a test runs.
 struct Host<'a> {
     world: World,
     options: &'a ProcessOptions,
@@ -124,14 +122,12 @@ struct Host<'a> {
     watchdog: Option<Watchdog>,
 }
 
-/// A node's process ended.
 struct Exit {
     node: usize,
     group: u32,
     status: io::Result<ExitStatus>,
 }
 
-/// Why a run stops before its end.
 enum Stop {
     Fault(NodeFault),
     Error(RunError),
@@ -326,7 +322,6 @@ impl<'a> Host<'a> {
         Some(FaultKind::Exited { status }.of(node))
     }
 
-    /// Carries out what the world decided.
     fn carry_out(&mut self) -> Result<(), RunError> {
         let mut commands = std::mem::take(&mut self.commands);
         for command in commands.drain(..) {
@@ -357,7 +352,6 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Starts a node, for the first time or after it was killed.
     fn start(&mut self, node: usize) -> Result<(), RunError> {
         create_dir(&self.directory(node))?;
         if let Some(killed) = self.nodes[node].as_ref().filter(|process| !process.ended) {
@@ -367,7 +361,6 @@ impl<'a> Host<'a> {
         Ok(())
     }
 
-    /// Starts a process of a node.
     fn launch(
         &mut self,
         node: usize,
@@ -426,7 +419,6 @@ impl<'a> Host<'a> {
     }
 }
 
-/// Waits for a process to end.
 async fn tell_of_exit(
     node: usize,
     group: u32,

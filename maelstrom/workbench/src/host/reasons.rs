@@ -37,7 +37,6 @@ enum Expected {
 }
 
 impl Reasons {
-    /// Takes the next line.
     pub(super) fn feed(&mut self, line: &str) {
         self.lines += 1;
         match self.expected {

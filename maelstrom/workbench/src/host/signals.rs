@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Waits for signals that ask the bench to stop.
 pub(super) struct Interrupts {
     signals: [(&'static str, i32, Signal); 3],
 }

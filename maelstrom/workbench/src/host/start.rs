@@ -12,7 +12,6 @@ const BEGINNING: u64 = 512;
 /// What programs begin with that are no scripts: on Linux, on macOS, on Windows.
 const BINARIES: [&[u8]; 4] = [b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"MZ"];
 
-/// A sentence about why a program could not be started.
 pub(super) fn hint(program: &Path, error: &io::Error) -> String {
     let Some(beginning) = beginning(program) else {
         return match error.kind() {

@@ -27,7 +27,6 @@ impl TwinProcesses {
         self.0.insert(node, (process, now + PATIENCE));
     }
 
-    /// Ends that of a node.
     pub(super) fn kill(&mut self, node: usize) {
         self.0.remove(&node);
     }

@@ -19,7 +19,6 @@ pub(crate) const COLUMNS: u32 = 640;
 pub(crate) const ROWS: u32 = 240;
 /// The shortest latency that is told apart, in seconds.
 pub(crate) const SHORTEST: f64 = 1e-5;
-/// The longest.
 pub(crate) const LONGEST: f64 = 10.0;
 
 /// Points and counts for pictures.
@@ -48,7 +47,6 @@ struct Outcomes {
     counts: BTreeMap<u32, u32>,
 }
 
-/// When a fault was in force, in nanoseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Interval {
     /// What it was.
@@ -85,7 +83,6 @@ impl Chart {
         }
     }
 
-    /// Takes the next operation.
     pub(crate) fn observe(&mut self, op: &Op) {
         self.end = self.end.max(op.time);
         while self.column(op.time) >= COLUMNS {
@@ -151,22 +148,18 @@ impl Chart {
         }
     }
 
-    /// Functions with their points, by name.
     pub(crate) fn series(&self) -> &BTreeMap<String, Series> {
         &self.series
     }
 
-    /// Faults, in order.
     pub(crate) fn faults(&self) -> &[Interval] {
         &self.faults
     }
 
-    /// The time of the last operation in nanoseconds.
     pub(crate) fn end(&self) -> u64 {
         self.end
     }
 
-    /// How many nanoseconds a column stands for.
     pub(crate) fn column_width(&self) -> u64 {
         self.width
     }

@@ -18,10 +18,6 @@ pub(crate) struct EdnError {
 const MAX_DEPTH: usize = 200;
 
 /// Reads one value.
-///
-/// # Errors
-///
-/// When the text does not begin with a value.
 pub(crate) fn read(text: &str) -> Result<Value, EdnError> {
     let mut reader = Reader { text, at: 0 };
     reader.value(0)?.ok_or(EdnError { at: reader.at })

@@ -22,7 +22,6 @@ pub(crate) struct Frame {
     pub command: String,
 }
 
-/// The page.
 pub(crate) fn render(summary: &Summary, frame: &Frame, chart: &Chart) -> String {
     let mut page = String::new();
     head(&mut page, summary, frame);

@@ -12,7 +12,6 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// Over how many reports of progress the rate is taken: about a second.
 const WINDOW: usize = 5;
 
-/// Shows progress.
 #[derive(Debug)]
 pub(crate) struct Live {
     output: Stderr,
@@ -24,7 +23,6 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// On standard error.
     pub(crate) fn new() -> Self {
         let output = io::stderr();
         Self {

@@ -22,7 +22,6 @@ use std::time::{Duration, UNIX_EPOCH};
 use checkers::history::Op;
 use serde::Serialize;
 
-/// A run's folder.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     dir: PathBuf,
@@ -30,10 +29,6 @@ pub(crate) struct Store {
 
 impl Store {
     /// Makes a folder for a run that begins now, and points `latest` at it.
-    ///
-    /// # Errors
-    ///
-    /// When folders or links cannot be made.
     pub(crate) fn create(root: &Path, workload: &str) -> io::Result<Self> {
         let of_workload = root.join(workload);
         fs::create_dir_all(&of_workload)?;
@@ -43,40 +38,25 @@ impl Store {
         Ok(Self { dir: of_workload.join(name) })
     }
 
-    /// The folder.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// A file or folder in it.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
     /// Opens the history to be written.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be made.
     pub(crate) fn history(&self) -> io::Result<HistoryWriter> {
         let file = File::create(self.path("history.jsonl"))?;
         Ok(HistoryWriter { output: BufWriter::with_capacity(1 << 16, file), error: None })
     }
 
-    /// Writes a file.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be written.
     pub(crate) fn write(&self, name: &str, text: &str) -> io::Result<()> {
         fs::write(self.path(name), text)
     }
 
     /// Writes a file of JSON, for people to read.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be written.
     pub(crate) fn write_json<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
         let mut file = BufWriter::new(File::create(self.path(name))?);
         serde_json::to_writer_pretty(&mut file, value)?;
@@ -108,10 +88,6 @@ impl HistoryWriter {
     }
 
     /// Brings everything to the file.
-    ///
-    /// # Errors
-    ///
-    /// When not all of the history could be written.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         match self.error {
             Some(error) => Err(error),

@@ -7,17 +7,14 @@ use checkers::txn::escape;
 
 use super::chart::{COLUMNS, Chart, LONGEST, ROWS, SHORTEST};
 
-/// Room for labels.
 const LEFT: f64 = 56.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 24.0;
 const WIDTH: f64 = COLUMNS as f64;
 /// The height of the picture of rates.
 const RATE_HEIGHT: f64 = 120.0;
-/// Points of the picture of rates.
 const BUCKETS: usize = 80;
 
-/// A picture under way.
 struct Picture<'a> {
     chart: &'a Chart,
     height: f64,

@@ -10,7 +10,6 @@ use super::summary::{self, Kind, Summary};
 
 /// How many findings of a kind are shown.
 const SHOWN: usize = 3;
-/// How many reasons are shown.
 const REASONS: usize = 5;
 /// Findings and warnings begin in this column.
 const INDENT: usize = 4;

@@ -29,7 +29,6 @@ impl Inode {
         self.unsynced.clear();
     }
 
-    /// Writes bytes; zeros fill a gap before them.
     pub(super) fn write(&mut self, offset: usize, bytes: &[u8]) {
         let start = offset.min(self.bytes.len());
         let end = (offset + bytes.len()).min(self.bytes.len()).max(start);
@@ -108,7 +107,6 @@ impl Inode {
     }
 }
 
-/// A change that was taken back.
 enum Redo {
     Write(Vec<u8>),
     /// The file ends here.

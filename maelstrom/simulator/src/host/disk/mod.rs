@@ -64,7 +64,6 @@ impl SimulatedDisk {
         })))
     }
 
-    /// What the node gets.
     pub(crate) fn disk(&self) -> Disk {
         Disk::new(self.clone())
     }
@@ -80,7 +79,6 @@ impl SimulatedDisk {
         }
     }
 
-    /// Lets writes fail from now on, or succeed again.
     pub(crate) fn fill(&self, is_full: bool) {
         self.state().is_full = is_full;
     }
@@ -97,7 +95,6 @@ impl SimulatedDisk {
         (state.is_used, state.is_full) = (false, false);
     }
 
-    /// All files and their contents.
     pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
         let state = self.state();
         let files = state.names.iter();
@@ -132,7 +129,6 @@ impl State {
         }
     }
 
-    /// The last write, if it is not synced, is cut at a random byte.
     fn tear(&mut self) {
         self.boots += 1;
         if let Some(newest) = self.newest.upgrade() {
@@ -142,7 +138,6 @@ impl State {
         self.names.values().for_each(|inode| lock(inode).sync());
     }
 
-    /// A bit of a random place is another, or not.
     fn flip(&mut self) {
         let sizes = self.names.values().map(|inode| lock(inode).bytes().len());
         let total: usize = sizes.sum();

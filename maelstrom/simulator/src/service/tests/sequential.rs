@@ -9,7 +9,6 @@ use rand::RngExt as _;
 use super::*;
 
 const KEYS: usize = 2;
-/// The value of each key.
 type State = [Option<u64>; KEYS];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

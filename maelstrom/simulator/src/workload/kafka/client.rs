@@ -16,7 +16,6 @@ use crate::workload::{Client, Malformed, Operation, Request, Step, reply};
 const COMMIT: &str = "commit_offsets";
 const LIST_COMMITTED: &str = "list_committed_offsets";
 
-/// The client.
 #[derive(Debug, Default)]
 pub(super) struct KafkaClient {
     positions: BTreeMap<String, i64>,
@@ -95,7 +94,6 @@ fn acknowledged(operation: &Operation, body: &RawValue) -> Result<Step, Malforme
     Ok(Step::Ok(Some(raw(&[("send", key, (offset, message))]))))
 }
 
-/// The keys of an `assign`.
 fn keys(operation: &Operation) -> Vec<String> {
     serde_json::from_str(operation.value.get()).unwrap_or_default()
 }

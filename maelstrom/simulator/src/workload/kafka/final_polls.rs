@@ -23,7 +23,6 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 /// What the original's polls say of themselves.
 const POLL_MS: u64 = 1000;
 
-/// The generator.
 #[derive(Debug)]
 pub(super) struct FinalPolls {
     assign: Operation,
@@ -48,7 +47,6 @@ enum Stage {
 }
 
 impl FinalPolls {
-    /// Polls up to these offsets.
     pub(super) fn new(targets: &Highest, concurrency: usize) -> Self {
         let keys: Vec<String> = targets.keys().map(ToString::to_string).collect();
         let assign = Operation { seek_to_beginning: true, ..Operation::new("assign", &keys) };
@@ -67,7 +65,6 @@ impl FinalPolls {
         ))
     }
 
-    /// The next operation of a thread.
     fn step(&mut self, thread: usize, now: Duration, rng: &mut StdRng) -> Operation {
         let stage = &mut self.threads[thread].stage;
         match *stage {

@@ -25,7 +25,6 @@ use crate::workload::{Completion, Context, Generator, Next, Operation};
 /// Mean time between two crashes of one client process.
 const CRASH_INTERVAL: Duration = Duration::from_secs(30);
 
-/// The generator.
 pub(super) struct SendsAndPolls {
     accesses: Accesses,
     /// Drawn already, but an assign came first.

@@ -27,7 +27,6 @@ use super::txn::Accesses;
 use super::{Client, Errors, Generator, Operation, Workload};
 use crate::settings::Settings;
 
-/// The workload.
 #[derive(Debug)]
 pub(super) struct Kafka {
     accesses: Accesses,

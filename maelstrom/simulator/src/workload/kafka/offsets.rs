@@ -12,10 +12,8 @@ use serde_json::value::RawValue;
 
 use crate::workload::reply::Text;
 
-/// Of each key the highest offset seen.
 pub(super) type Highest = BTreeMap<i64, i64>;
 
-/// Raises a key's offset to this one.
 pub(super) fn raise(highest: &mut Highest, key: i64, offset: i64) {
     highest.entry(key).and_modify(|known| *known = offset.max(*known)).or_insert(offset);
 }
@@ -26,7 +24,6 @@ pub(super) fn raise(highest: &mut Highest, key: i64, offset: i64) {
 pub(super) struct Polled<'a>(#[serde(borrow)] BTreeMap<Text<'a>, Newest>);
 
 impl Polled<'_> {
-    /// Keys and their highest offsets.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Option<i64>)> {
         self.0.iter().map(|(key, newest)| (key.0.as_ref(), newest.0))
     }

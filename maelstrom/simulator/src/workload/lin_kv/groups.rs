@@ -25,7 +25,6 @@ const PROCESSES: usize = 20;
 /// Values written are below this, so that a cas has a chance.
 const VALUES: u64 = 5;
 
-/// The generator.
 #[derive(Debug)]
 pub(super) struct Groups {
     readers: usize,

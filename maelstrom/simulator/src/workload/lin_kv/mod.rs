@@ -20,7 +20,6 @@ use crate::settings::Settings;
 /// The least time that a client waits for a reply.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The workload.
 #[derive(Debug)]
 pub(super) struct LinKv {
     /// Threads that read a key, and as many that change it.

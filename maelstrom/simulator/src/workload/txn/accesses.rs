@@ -19,7 +19,6 @@ use crate::settings::{Settings, Values};
 /// Keys in use at a time, unless the settings say otherwise.
 const KEY_COUNT: usize = 10;
 
-/// A read or a write of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::workload) enum Access {
     /// The key is read.
@@ -37,7 +36,6 @@ pub(in crate::workload) enum Access {
 }
 
 impl Access {
-    /// The key that is read or written.
     pub(in crate::workload) fn key(self) -> u64 {
         match self {
             Self::Read { key } | Self::Write { key, .. } => key,
@@ -66,7 +64,6 @@ struct Slot {
 }
 
 impl Accesses {
-    /// The pool that the settings want.
     pub(in crate::workload) fn of(settings: &Settings) -> Self {
         let keys = settings.key_count.unwrap_or(KEY_COUNT);
         Self { values: settings.values, ..Self::new(keys, settings.max_writes_per_key) }
@@ -100,7 +97,6 @@ impl Accesses {
         }
     }
 
-    /// The next access.
     pub(in crate::workload) fn draw(&mut self, rng: &mut StdRng) -> Access {
         loop {
             let writes: bool = rng.random();

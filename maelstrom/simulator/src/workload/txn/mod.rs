@@ -19,7 +19,6 @@ use super::reply::{self, Text};
 use super::{Client, Errors, Generator, Malformed, Mixed, Operation, Request, Step, Workload};
 use crate::settings::Settings;
 
-/// The workload.
 #[derive(Debug)]
 pub(super) struct Txn {
     shape: Shape,
@@ -27,7 +26,6 @@ pub(super) struct Txn {
     accesses: Accesses,
 }
 
-/// What transactions are made of.
 #[derive(Clone, Copy, Debug)]
 struct Shape {
     /// What a write is called.

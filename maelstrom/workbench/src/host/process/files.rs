@@ -8,7 +8,6 @@ use super::Host;
 use crate::host::disk;
 
 impl Host<'_> {
-    /// Where a node runs.
     pub(super) fn directory(&self, node: usize) -> PathBuf {
         self.options.work_dir.join(format!("n{node}"))
     }
