@@ -123,9 +123,9 @@ frontier: build-broadcast-experiments ## Broadcast's messages against latency: t
 sparse: build-broadcast-experiments ## Broadcast where few nodes have a link to each other: table, bars
 	@$(EXPERIMENTS) sparse
 
-.PHONY: excess
-excess: build-broadcast-experiments ## Broadcast under partitions against flooding, 100 seeds
-	@$(EXPERIMENTS) excess
+.PHONY: delay
+delay: build-broadcast-experiments ## Broadcast under partitions against flooding, 100 seeds
+	@$(EXPERIMENTS) delay
 
 .PHONY: hub-killed
 hub-killed: ## Broadcast's hub killed at any moment, 200 seeds: how long until all is well

@@ -2,9 +2,8 @@
 
 use anyhow::{Context as _, ensure};
 use checkers::Quantiles;
-use clap::{Args, Parser};
+use clap::Args;
 use simulator::{Settings, Simulation};
-use workbench::SettingsFlags;
 use workbench::report::Limit;
 use workbench::report::Style;
 use workbench::report::{self, Row};
@@ -12,7 +11,7 @@ use workbench::{CHALLENGES, Challenge};
 
 use crate::nodes::Kind;
 use crate::single::{self, Output};
-use crate::{millis, print};
+use crate::{millis, or_all, print};
 
 /// What the command line of `simulate challenge` says.
 #[derive(Args, Debug)]
@@ -36,12 +35,6 @@ pub(crate) fn find(id: &str) -> Result<&'static Challenge, String> {
     })
 }
 
-#[derive(Debug, Parser)]
-struct TestCommand {
-    #[command(flatten)]
-    flags: SettingsFlags,
-}
-
 /// What a challenge asks for.
 pub(crate) fn settings(challenge: &Challenge, seed: u64) -> anyhow::Result<(Settings, Vec<Limit>)> {
     let (settings, mut limits) = parse(challenge.flags, seed)?;
@@ -53,17 +46,14 @@ pub(crate) fn settings(challenge: &Challenge, seed: u64) -> anyhow::Result<(Sett
 
 /// What the flags of a test ask for.
 pub(crate) fn parse(flags: &str, seed: u64) -> anyhow::Result<(Settings, Vec<Limit>)> {
-    let words = ["simulate"].into_iter().chain(flags.split_whitespace());
-    let command = TestCommand::try_parse_from(words)?;
-    command.flags.settings(seed).map_err(anyhow::Error::msg)
+    single::parse(flags.split_whitespace())?.settings(seed).map_err(anyhow::Error::msg)
 }
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
-    let all: Vec<&'static Challenge> = CHALLENGES.iter().collect();
-    let challenges = if flags.challenges.is_empty() { &all } else { &flags.challenges };
+    let challenges = or_all(&flags.challenges, CHALLENGES);
     let mut rows = Vec::new();
-    for &challenge in challenges {
-        let node = Kind::find(challenge.node).map_err(anyhow::Error::msg)?;
+    for &challenge in &challenges {
+        let node = Kind::find(challenge.node)?;
         let (settings, limits) = settings(challenge, flags.seed)?;
         let simulation = Simulation::with(settings, node.program(&[])?);
         let finished = flags.output.run(simulation)?;
@@ -89,7 +79,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
 pub(crate) fn table() -> anyhow::Result<String> {
     let mut rows = Vec::new();
     for challenge in CHALLENGES {
-        let node = Kind::find(challenge.node).map_err(anyhow::Error::msg)?;
+        let node = Kind::find(challenge.node)?;
         let (settings, _) = settings(challenge, 0)?;
         let finished = Simulation::with(settings, node.program(&[])?).run();
         let row = Row::of(challenge, &finished.report);

@@ -9,7 +9,7 @@ use clap::Args;
 use workbench::{CHALLENGES, Challenge};
 
 use crate::challenges::find;
-use crate::print;
+use crate::{or_all, print};
 
 /// What the command line of `simulate determinism` says.
 #[derive(Args, Debug)]
@@ -24,12 +24,10 @@ pub(crate) struct Flags {
 }
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
-    let all: Vec<&'static Challenge> = CHALLENGES.iter().collect();
-    let challenges = if flags.challenges.is_empty() { &all } else { &flags.challenges };
     let folder = std::env::temp_dir().join(format!("determinism-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let mut all_same = true;
-    for challenge in challenges {
+    for challenge in or_all(&flags.challenges, CHALLENGES) {
         let first = record(challenge, flags.seed, &folder.join("first"))?;
         let second = record(challenge, flags.seed, &folder.join("second"))?;
         let is_same = first == second;

@@ -7,7 +7,7 @@ use workbench::CHALLENGES;
 
 use crate::challenges;
 use crate::nodes::{KINDS, Kind};
-use crate::print;
+use crate::{or_all, print};
 
 /// What the command line of `simulate fingerprint` says.
 #[derive(Args, Debug)]
@@ -24,14 +24,13 @@ pub(crate) struct Flags {
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     if flags.nodes.is_empty() {
         for challenge in CHALLENGES {
-            let kind = Kind::find(challenge.node).map_err(anyhow::Error::msg)?;
+            let kind = Kind::find(challenge.node)?;
             let (settings, _) = challenges::settings(challenge, 0)?;
             let sum = checksum(kind, &Case { settings, arguments: Vec::new() })?;
             print(&format!("challenge {:<3} {sum:08x}\n", challenge.id));
         }
     }
-    let all: Vec<&'static Kind> = KINDS.iter().collect();
-    for &kind in if flags.nodes.is_empty() { &all } else { &flags.nodes } {
+    for kind in or_all(&flags.nodes, KINDS) {
         let sums = parallel::over(0..flags.seeds, |seed| {
             checksum(kind, &draw::case(seed, &kind.subject, &[]))
         });

@@ -27,10 +27,9 @@ mod single;
 mod starts;
 mod swarm;
 
-use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
+use broadcast_experiments::{exit_code, millis, print};
 use clap::{Parser, Subcommand};
 
 /// Runs this workspace's nodes in virtual time, reproducibly from a seed.
@@ -65,7 +64,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    exit_code(match Cli::parse().command {
         Command::Test(flags) => single::run(*flags),
         Command::Challenge(flags) => challenges::run(&flags),
         Command::Swarm(flags) => swarm::run(&flags),
@@ -74,23 +73,10 @@ fn main() -> ExitCode {
         Command::Fuzz(flags) => noise::run(&flags),
         Command::Determinism(flags) => determinism::run(&flags),
         Command::Fingerprint(flags) => fingerprint::run(&flags),
-    };
-    match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
-            ExitCode::from(255)
-        }
-    }
+    })
 }
 
-/// A duration in milliseconds.
-fn millis(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
-}
-
-/// Writes to standard output. That nobody reads it is no failure.
-fn print(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+/// Those that were named; all when none was.
+fn or_all<T>(named: &[&'static T], all: &'static [T]) -> Vec<&'static T> {
+    if named.is_empty() { all.iter().collect() } else { named.to_vec() }
 }

@@ -1,6 +1,6 @@
 //! The nodes that can be simulated.
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use checkers::txn::Model;
 use g_counter::Counter;
 use g_counter::injected_bugs::Bugs;
@@ -8,7 +8,7 @@ use maelstrom::Node;
 use maelstrom::machine::Driver;
 use simulator::swarm::Subject;
 use simulator::swarm::oracle::answered_in_the_end;
-use simulator::{DiskFault, Finished, Program, SeqKv, Settings, Workload};
+use simulator::{DiskFault, Finished, Program, SeqKv, Settings, Simulation, Workload};
 
 use crate::{oracle, promises};
 
@@ -41,10 +41,8 @@ fn causal(settings: &mut Settings) {
 pub(crate) const KINDS: &[Kind] = &[
     Kind {
         subject: Subject {
-            clock: true,
             settings: &[strict],
             node_counts: &[1, 2, 5, 25],
-            most_nodes: 100,
             // Without rounds it may take longer than the recovery phase.
             links: |arguments| !arguments.iter().any(|argument| argument == "--period-ms=0"),
             values: true,
@@ -61,52 +59,31 @@ pub(crate) const KINDS: &[Kind] = &[
             rate: 100,
             oracle: broadcast_experiments::oracle::in_memory,
             promise: promises::broadcast,
-            intruder: true,
-            ..Subject::new("broadcast", Workload::Broadcast, broadcast_experiments::program)
+            ..robust("broadcast", Workload::Broadcast, broadcast_experiments::program)
         },
         request: r#"{"type":"read"}"#,
         rare: &[],
     },
     Kind {
         subject: Subject {
-            clock: true,
             node_counts: &[1, 3],
-            most_nodes: 100,
             links: |_| true,
             values: true,
             rate: 200,
             promise: promises::alone,
-            intruder: true,
-            ..Subject::new("echo", Workload::Echo, |arguments| {
+            ..robust("echo", Workload::Echo, |arguments| {
                 without_arguments(arguments, || Program::new(echo::node))
             })
         },
         request: r#"{"type":"echo","echo":{"a":[1,"two",null]}}"#,
         rare: &[],
     },
+    counter("g-counter", Workload::GCounter, |arguments| {
+        counter_program(arguments, g_counter::node_with)
+    }),
     Kind {
         subject: Subject {
-            clock: true,
-            settings: &[strict, over_the_adversarial_seq_kv],
-            node_counts: &[1, 2, 3, 5, 10],
-            most_nodes: 100,
-            rate: 100,
-            oracle: answered_in_the_end,
-            values: true,
-            promise: promises::counter,
-            intruder: true,
-            ..Subject::new("g-counter", Workload::GCounter, |arguments| {
-                counter(arguments, g_counter::node_with)
-            })
-        },
-        request: r#"{"type":"read"}"#,
-        rare: &[],
-    },
-    Kind {
-        subject: Subject {
-            clock: true,
             node_counts: &[1, 2, 3, 5],
-            most_nodes: 100,
             links: |_| true,
             values: true,
             arguments: &[
@@ -123,8 +100,7 @@ pub(crate) const KINDS: &[Kind] = &[
             oracle: oracle::log,
             rate: 200,
             promise: promises::kafka_log,
-            intruder: true,
-            ..Subject::new("kafka-log", Workload::Kafka, |arguments| {
+            ..robust("kafka-log", Workload::Kafka, |arguments| {
                 let options = kafka_log::Options::parse(arguments.iter().cloned())?;
                 Ok(Program::new(move || kafka_log::node(options)))
             })
@@ -132,27 +108,11 @@ pub(crate) const KINDS: &[Kind] = &[
         request: r#"{"type":"list_committed_offsets","keys":["a"]}"#,
         rare: &[],
     },
+    counter("pn-counter", Workload::PnCounter, |arguments| {
+        counter_program(arguments, g_counter::pn_node_with)
+    }),
     Kind {
         subject: Subject {
-            clock: true,
-            settings: &[strict, over_the_adversarial_seq_kv],
-            node_counts: &[1, 2, 3, 5, 10],
-            most_nodes: 100,
-            rate: 100,
-            oracle: answered_in_the_end,
-            values: true,
-            promise: promises::counter,
-            intruder: true,
-            ..Subject::new("pn-counter", Workload::PnCounter, |arguments| {
-                counter(arguments, g_counter::pn_node_with)
-            })
-        },
-        request: r#"{"type":"read"}"#,
-        rare: &[],
-    },
-    Kind {
-        subject: Subject {
-            clock: true,
             settings: &[causal],
             node_counts: &[1, 2, 3, 5, 10],
             arguments: &["", "--fsync"],
@@ -165,13 +125,11 @@ pub(crate) const KINDS: &[Kind] = &[
                 let is_synced = arguments.iter().any(|argument| argument == "--fsync");
                 if is_synced { ALL } else { FULL }
             },
-            most_nodes: 100,
             links: |_| true,
             values: true,
             rate: 200,
             promise: promises::txn_kv,
-            intruder: true,
-            ..Subject::new("txn-kv", Workload::TxnRwRegister, |arguments| {
+            ..robust("txn-kv", Workload::TxnRwRegister, |arguments| {
                 let mut options = txn_kv::Options::default();
                 for argument in arguments {
                     match txn_kv::injected_bugs::Bugs::parse(argument) {
@@ -192,14 +150,11 @@ pub(crate) const KINDS: &[Kind] = &[
     },
     Kind {
         subject: Subject {
-            clock: true,
             node_counts: &[1, 3, 5],
-            most_nodes: 100,
             links: |_| true,
             rate: 500,
             promise: promises::alone,
-            intruder: true,
-            ..Subject::new("unique-ids", Workload::UniqueIds, |arguments| {
+            ..robust("unique-ids", Workload::UniqueIds, |arguments| {
                 without_arguments(arguments, || Program::new(unique_ids::node))
             })
         },
@@ -208,8 +163,34 @@ pub(crate) const KINDS: &[Kind] = &[
     },
 ];
 
+/// A node that bears clocks of their own, intruders, and clusters of a hundred nodes.
+const fn robust(
+    name: &'static str,
+    workload: Workload,
+    program: fn(&[String]) -> anyhow::Result<Program>,
+) -> Subject {
+    let subject = Subject::new(name, workload, program);
+    Subject { clock: true, intruder: true, most_nodes: 100, ..subject }
+}
+
+const fn counter(
+    name: &'static str,
+    workload: Workload,
+    program: fn(&[String]) -> anyhow::Result<Program>,
+) -> Kind {
+    let subject = Subject {
+        settings: &[strict, over_the_adversarial_seq_kv],
+        node_counts: &[1, 2, 3, 5, 10],
+        oracle: answered_in_the_end,
+        values: true,
+        promise: promises::counter,
+        ..robust(name, workload, program)
+    };
+    Kind { subject, request: r#"{"type":"read"}"#, rare: &[] }
+}
+
 /// A counter, with the bug that its argument names, if it has one.
-fn counter(
+fn counter_program(
     arguments: &[String],
     node: fn(Bugs) -> Node<Driver<Counter>>,
 ) -> anyhow::Result<Program> {
@@ -234,12 +215,15 @@ impl Kind {
     /// # Errors
     ///
     /// A sentence that lists those that there are.
-    pub(crate) fn find(name: &str) -> Result<&'static Self, String> {
+    pub(crate) fn find(name: &str) -> anyhow::Result<&'static Self> {
         let names = || KINDS.iter().map(|kind| kind.subject.name).collect::<Vec<_>>().join(", ");
-        KINDS
-            .iter()
-            .find(|kind| kind.subject.name == name)
-            .ok_or_else(|| format!("there are {}", names()))
+        let found = KINDS.iter().find(|kind| kind.subject.name == name);
+        found.with_context(|| format!("there are {}", names()))
+    }
+
+    /// A simulation of its workload.
+    pub(crate) fn simulation(&self) -> anyhow::Result<Simulation> {
+        Ok(Simulation::with(Settings::new(self.subject.workload), self.program(&[])?))
     }
 
     /// Its program, with the arguments that its binary takes.

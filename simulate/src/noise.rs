@@ -9,8 +9,8 @@ use simulator::fuzz::Fuzz;
 use simulator::swarm::{Case, draw};
 
 use crate::nodes::{KINDS, Kind};
-use crate::print;
 use crate::single::replay;
+use crate::{or_all, print};
 
 /// What the command line of `simulate fuzz` says.
 #[derive(Args, Debug)]
@@ -40,10 +40,8 @@ struct Fed {
 
 #[expect(clippy::disallowed_methods, reason = "real seconds are what was asked for")]
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
-    let all: Vec<&'static Kind> = KINDS.iter().collect();
-    let nodes = if flags.nodes.is_empty() { &all } else { &flags.nodes };
     let mut is_well = true;
-    for node in nodes {
+    for node in or_all(&flags.nodes, KINDS) {
         let until = std::time::Instant::now() + Duration::from_secs(flags.seconds);
         let is_time = || std::time::Instant::now() < until;
         let (mut fed, mut seed, mut failure) = (Fed::default(), flags.seed, None);

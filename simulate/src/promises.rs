@@ -8,9 +8,6 @@ use std::time::Duration;
 use simulator::swarm::Case;
 use simulator::{DiskFault, Promise, Settings};
 
-/// Where most promises hold.
-const USUALLY: &str = "With the defaults, and all nodes linked to each other";
-
 /// What a node promises for the time after the last fault.
 #[derive(Clone, Copy)]
 pub(crate) struct Kept {
@@ -32,25 +29,18 @@ pub(crate) struct Kept {
 pub(crate) const BROADCAST: Kept = Kept {
     scope: "With rounds, up to 1450 ms apart, and all nodes linked to each other",
     what: "every node reads all that was acknowledged and not lost",
-    seconds: 5,
-    latencies: 20,
     idle: |nodes| 2.0 * nodes,
     idle_words: "at most 2 N",
+    ..KAFKA_LOG
 };
 
 /// Of the counters.
-pub(crate) const COUNTER: Kept = Kept {
-    scope: USUALLY,
-    what: "every read shows all that was acknowledged",
-    seconds: 8,
-    latencies: 20,
-    idle: |nodes| 4.0 * nodes,
-    idle_words: "at most 4 N",
-};
+pub(crate) const COUNTER: Kept =
+    Kept { what: "every read shows all that was acknowledged", seconds: 8, ..KAFKA_LOG };
 
 /// Of kafka-log.
 pub(crate) const KAFKA_LOG: Kept = Kept {
-    scope: USUALLY,
+    scope: "With the defaults, and all nodes linked to each other",
     what: "every node serves its clients again",
     seconds: 5,
     latencies: 20,
@@ -60,24 +50,17 @@ pub(crate) const KAFKA_LOG: Kept = Kept {
 
 /// Of txn-kv.
 pub(crate) const TXN_KV: Kept = Kept {
-    scope: USUALLY,
     what: "every node whose disk is not full serves its clients again",
     seconds: 2,
-    latencies: 20,
     // After the last write, which may be a probe's, each node asks each other one once.
     idle: |nodes| 4.0 * nodes + nodes * nodes / 10.0,
     idle_words: "at most 4 N + N²/10",
+    ..KAFKA_LOG
 };
 
 /// Of a node that needs nobody: it is back as soon as it is started, and says nothing.
-pub(crate) const ALONE: Kept = Kept {
-    scope: USUALLY,
-    what: "every node serves its clients again",
-    seconds: 1,
-    latencies: 0,
-    idle: |_| 0.0,
-    idle_words: "no",
-};
+pub(crate) const ALONE: Kept =
+    Kept { seconds: 1, latencies: 0, idle: |_| 0.0, idle_words: "no", ..KAFKA_LOG };
 
 impl Kept {
     /// The promise in words.
@@ -90,27 +73,12 @@ impl Kept {
         )
     }
 
-    /// Where it holds, in words.
-    pub(crate) fn scope(&self) -> &'static str {
-        self.scope
-    }
-
-    /// What holds, in words.
-    pub(crate) fn what(&self) -> &'static str {
-        self.what
-    }
-
     /// How soon it holds, in words.
-    pub(crate) fn within_words(&self) -> String {
+    fn within_words(&self) -> String {
         match self.latencies {
             0 => format!("{} s", self.seconds),
             latencies => format!("{} s and {latencies} mean latencies", self.seconds),
         }
-    }
-
-    /// The most messages a second among N nodes, in words.
-    pub(crate) fn idle_words(&self) -> &'static str {
-        self.idle_words
     }
 
     /// The promise for a case.
@@ -126,6 +94,23 @@ impl Kept {
         let is_usual = is_default(case) && case.settings.links.is_complete();
         is_usual.then(|| self.of(case))
     }
+}
+
+/// The promises of all nodes, which the swarm checks, as a table.
+pub(crate) fn table() -> anyhow::Result<String> {
+    let nodes = [
+        ("broadcast", BROADCAST),
+        ("g-counter, pn-counter", COUNTER),
+        ("kafka-log", KAFKA_LOG),
+        ("txn-kv", TXN_KV),
+        ("echo, unique-ids", ALONE),
+    ];
+    let rows = nodes.map(|(name, promise)| {
+        let Kept { scope, what, idle_words, .. } = promise;
+        format!("{name} | {scope} | {what} | {} | {idle_words}", promise.within_words())
+    });
+    let head = "node | where | what holds | within | messages a second of N nodes then";
+    Ok(broadcast_experiments::table(head, rows))
 }
 
 /// The longest period with which broadcast promises it.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use checkers::Validity;
-use clap::Args;
+use clap::{Args, Parser};
 use simulator::{Finished, Settings, Simulation};
 use workbench::SettingsFlags;
 use workbench::report::Style;
@@ -30,6 +30,17 @@ pub(crate) struct Flags {
     /// Arguments of the node's program, after `--`
     #[arg(last = true, value_name = "NODE ARGS")]
     arguments: Vec<String>,
+}
+
+/// Reads the flags of a test.
+pub(crate) fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> anyhow::Result<SettingsFlags> {
+    #[derive(Parser)]
+    #[command(no_binary_name = true)]
+    struct Command {
+        #[command(flatten)]
+        flags: SettingsFlags,
+    }
+    Ok(Command::try_parse_from(words)?.flags)
 }
 
 /// What is shown and kept beside the verdict.

@@ -1,17 +1,17 @@
 //! Many starts of nodes of every kind: whether one sends to a name that is not there
 //! yet, which under Maelstrom ends its output.
 
-use clap::{Args, Parser};
+use broadcast_experiments::over;
+use clap::Args;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
-use simulator::swarm::{Subject, parallel};
+use simulator::swarm::Subject;
 use simulator::{FaultKind, RunError, Settings, Simulation};
-use workbench::SettingsFlags;
 
 use crate::nodes::{KINDS, Kind};
-use crate::print;
-use crate::single::replay;
+use crate::single::{parse, replay};
+use crate::{or_all, print};
 
 /// What the command line of `simulate starts` says.
 #[derive(Args, Debug)]
@@ -27,12 +27,6 @@ pub(crate) struct Flags {
     /// The first seed
     #[arg(long, value_name = "NUM", default_value = "0")]
     first: u64,
-}
-
-#[derive(Parser)]
-struct TestCommand {
-    #[command(flatten)]
-    flags: SettingsFlags,
 }
 
 /// A start that did not go well.
@@ -51,13 +45,12 @@ impl Failure {
 }
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
-    let kinds = if flags.nodes.is_empty() { KINDS.iter().collect() } else { flags.nodes.clone() };
-    let nodes: Vec<Subject> = kinds.into_iter().map(|kind| kind.subject).collect();
+    let kinds = or_all(&flags.nodes, KINDS).into_iter();
+    let nodes: Vec<Subject> = kinds.map(|kind| kind.subject).collect();
     let of_seed = |seed: u64| &nodes[usize::try_from(seed % nodes.len() as u64).unwrap_or(0)];
     let seeds = flags.first..flags.first + flags.seeds;
-    let failures = parallel::over(seeds.clone(), |seed| start(seed, of_seed(seed)));
-    let failures: Vec<Failure> =
-        failures.into_iter().filter_map(Result::transpose).collect::<anyhow::Result<_>>()?;
+    let failures = over(seeds.clone(), |seed| start(seed, of_seed(seed)))?;
+    let failures: Vec<Failure> = failures.into_iter().flatten().collect();
     print(&format!("{:<12} {:>7} {:>14} {:>7}\n", "node", "starts", "sent too early", "failed"));
     for node in &nodes {
         let starts = seeds.clone().filter(|&seed| of_seed(seed).name == node.name).count();
@@ -87,11 +80,10 @@ fn scenario(seed: u64, node: &Subject) -> anyhow::Result<Settings> {
     let mut rng = StdRng::seed_from_u64(seed);
     let most = if rng.random() { 10 } else { 100 };
     let words = format!(
-        "starts --node-count {} --concurrency 2 --rate 5 --time-limit 1 --latency {}",
+        "--node-count {} --concurrency 2 --rate 5 --time-limit 1 --latency {}",
         rng.random_range(1..=most),
         [0, 10, 100].choose(&mut rng).copied().unwrap_or_default(),
     );
-    let command = TestCommand::try_parse_from(words.split_whitespace())?;
-    let settings = command.flags.or_workload(node.workload).settings(seed);
+    let settings = parse(words.split_whitespace())?.or_workload(node.workload).settings(seed);
     Ok(settings.map_err(anyhow::Error::msg)?.0)
 }

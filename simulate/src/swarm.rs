@@ -1,18 +1,16 @@
 //! Many seeds over this workspace's nodes and faults, on all cores.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::iter;
 use std::ops::ControlFlow;
 
 use anyhow::Context as _;
-use clap::{Args, Parser};
+use clap::Args;
 use simulator::Settings;
 use simulator::swarm::{Case, Failure, Swarm};
-use workbench::SettingsFlags;
 
 use crate::nodes::{KINDS, Kind};
-use crate::print;
-use crate::single::replay;
+use crate::single::{parse, replay};
+use crate::{or_all, print};
 
 /// What the command line of `simulate swarm` says.
 #[derive(Args, Debug)]
@@ -48,9 +46,8 @@ pub(crate) struct Flags {
 }
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
-    let all: Vec<&'static Kind> = KINDS.iter().collect();
-    let nodes = if flags.nodes.is_empty() { &all } else { &flags.nodes };
-    for node in nodes {
+    let nodes = or_all(&flags.nodes, KINDS);
+    for node in &nodes {
         node.program(&flags.arguments).with_context(|| node.subject.name)?;
     }
     let swarm = Swarm::over(nodes.iter().map(|node| node.subject).collect())
@@ -77,12 +74,6 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     Ok(failed == 0)
 }
 
-#[derive(Parser)]
-struct TestCommand {
-    #[command(flatten)]
-    flags: SettingsFlags,
-}
-
 /// Puts these flags in the place of the settings' own.
 fn replacing(fixed: &str) -> impl Fn(&Settings) -> anyhow::Result<Settings> + use<> {
     let is_flag = |word: &str| word.starts_with("--");
@@ -95,13 +86,12 @@ fn replacing(fixed: &str) -> impl Fn(&Settings) -> anyhow::Result<Settings> + us
         let own: Vec<&str> = own.split_whitespace().collect();
         let own = own.chunk_by(|_, next| !is_flag(next));
         let own = own.filter(|flag| !fixed.iter().any(|word| word == flag[0]));
-        let mut words: Vec<&str> = iter::once("swarm").chain(own.flatten().copied()).collect();
+        let mut words: Vec<&str> = own.flatten().copied().collect();
         for flag in fixed.chunk_by(|_, next| !is_flag(next)) {
             let is_left_out = flag.get(1).is_some_and(|value| value == "none");
             words.extend(flag.iter().map(String::as_str).filter(|_| !is_left_out));
         }
-        let flags = TestCommand::try_parse_from(words)?.flags;
-        Ok(flags.settings(settings.seed).map_err(anyhow::Error::msg)?.0)
+        Ok(parse(words)?.settings(settings.seed).map_err(anyhow::Error::msg)?.0)
     }
 }
 

@@ -13,6 +13,11 @@ pub struct Bar {
 }
 
 impl Bar {
+    /// What was measured, the figure, and its bound.
+    pub fn new(what: impl Into<String>, found: f64, most: f64) -> Self {
+        Self { what: what.into(), found, most }
+    }
+
     /// Whether the figure is within its bound.
     pub fn is_kept(&self) -> bool {
         self.found <= self.most
@@ -42,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_bar_is_kept_up_to_its_bound_and_no_figure_is_none() {
-        let bar = |found| Bar { what: String::new(), found, most: 4.0 };
+        let bar = |found| Bar::new("", found, 4.0);
         assert!(bar(4.0).is_kept());
         assert!(!bar(4.1).is_kept() && !bar(f64::NAN).is_kept());
         assert!(!bar(worst([1.0, f64::NAN, 2.0])).is_kept() && !bar(worst([])).is_kept());

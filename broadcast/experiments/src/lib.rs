@@ -1,7 +1,7 @@
 //! What only broadcast needs measured, in virtual time.
 //!
 //! - [`frontier`]: messages against latency over the range of its setting.
-//! - [`excess`]: how much later than by flooding values arrive under partitions.
+//! - [`delay`]: how much later than by flooding values arrive under partitions.
 //! - [`scale`]: clusters of growing size.
 //! - [`sparse`]: few nodes have a link to each other.
 //! - [`losses`]: what kills cost a node that keeps values in memory.
@@ -9,7 +9,7 @@
 //! - [`bars`]: what was measured beside its bound, which [`broadcast::thresholds`] has.
 
 pub mod bars;
-pub mod excess;
+pub mod delay;
 pub mod frontier;
 pub mod losses;
 pub mod oracle;
@@ -17,10 +17,13 @@ pub mod scale;
 pub mod sparse;
 
 use std::io::Write as _;
+use std::ops::Range;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use broadcast::config::Config;
-use simulator::Program;
+use simulator::swarm::parallel;
+use simulator::{Program, Settings, Simulation, Workload};
 
 /// The node, with the arguments that its binary takes.
 ///
@@ -30,6 +33,35 @@ use simulator::Program;
 pub fn program(arguments: &[String]) -> anyhow::Result<Program> {
     let config = Config::parse(arguments.to_vec(), |_| None)?;
     Ok(Program::new(move || broadcast::node_with(config.clone())))
+}
+
+/// A simulation of such nodes.
+fn simulation(arguments: &[String]) -> anyhow::Result<Simulation> {
+    Ok(Simulation::with(Settings::new(Workload::Broadcast), program(arguments)?))
+}
+
+/// What `run` makes of each seed, on all cores.
+///
+/// # Errors
+///
+/// The first of `run`.
+pub fn over<T: Send>(
+    seeds: Range<u64>,
+    run: impl Fn(u64) -> anyhow::Result<T> + Sync,
+) -> anyhow::Result<Vec<T>> {
+    parallel::over(seeds, run).into_iter().collect()
+}
+
+/// What `run` makes of each case, on all cores.
+///
+/// # Errors
+///
+/// The first of `run`.
+pub fn each<C: Sync, T: Send>(
+    cases: &[C],
+    run: impl Fn(&C) -> anyhow::Result<T> + Sync,
+) -> anyhow::Result<Vec<T>> {
+    over(0..cases.len() as u64, |case| run(&cases[case as usize]))
 }
 
 /// The lines of a table, with its head; columns of numbers to the right.
@@ -47,13 +79,25 @@ pub fn table(head: &str, rows: impl IntoIterator<Item = String>) -> String {
 }
 
 /// A duration in milliseconds.
-fn millis(duration: Duration) -> f64 {
+pub fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
 /// Writes to standard output. That nobody reads it is no failure.
-fn print(text: &str) {
+pub fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// How a command ends: whether all was well, or what kept it from finding out.
+pub fn exit_code(outcome: anyhow::Result<bool>) -> ExitCode {
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::from(255)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use checkers::nearest_rank;
 use clap::Args;
 use serde_json::Value;
-use simulator::swarm::parallel;
+use simulator::Fault;
 use simulator::swarm::timeline::Timeline;
-use simulator::{Fault, Settings, Simulation, Workload};
 
-use crate::{millis, oracle, print};
+use crate::{millis, oracle, over, print};
 
 /// What the command line of `broadcast-experiments losses` says.
 #[derive(Args, Debug)]
@@ -88,8 +88,7 @@ fn rows(flags: &Flags) -> anyhow::Result<(String, Vec<String>)> {
         let losses = measure(flags, nodes, latency)?;
         let (acknowledged, windows) = (losses.acknowledged, losses.windows);
         misplaced.extend(losses.misplaced);
-        let quantile = |q: f64| windows.get(((windows.len().max(1) - 1) as f64 * q) as usize);
-        let [median, most] = [0.5, 1.0].map(|q| quantile(q).copied().map_or(0.0, millis));
+        let [median, most] = [0.5, 1.0].map(|q| nearest_rank(&windows, q).map_or(0.0, millis));
         let share = |values: usize| 100.0 * values as f64 / acknowledged as f64;
         let (lost, avoidable) = (share(losses.lost), share(windows.len()));
         rows.push(format!(
@@ -101,10 +100,8 @@ fn rows(flags: &Flags) -> anyhow::Result<(String, Vec<String>)> {
 
 fn measure(flags: &Flags, nodes: usize, latency: u64) -> anyhow::Result<Losses> {
     let seeds = flags.first..flags.first + flags.seeds;
-    let runs = parallel::over(seeds, |seed| one_run(flags, nodes, latency, seed));
     let mut all = Losses::default();
-    for run in runs {
-        let run = run?;
+    for run in over(seeds, |seed| one_run(flags, nodes, latency, seed))? {
         all.acknowledged += run.acknowledged;
         all.lost += run.lost;
         all.windows.extend(run.windows);
@@ -115,8 +112,7 @@ fn measure(flags: &Flags, nodes: usize, latency: u64) -> anyhow::Result<Losses> 
 }
 
 fn one_run(flags: &Flags, nodes: usize, latency: u64, seed: u64) -> anyhow::Result<Losses> {
-    let program = crate::program(&flags.arguments)?;
-    let finished = Simulation::with(Settings::new(Workload::Broadcast), program)
+    let finished = crate::simulation(&flags.arguments)?
         .nodes(nodes)
         .rate(100.0)
         .seconds(20)

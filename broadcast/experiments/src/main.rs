@@ -1,9 +1,8 @@
 //! The experiments as commands.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use broadcast_experiments::{excess, frontier, losses, scale, sparse};
+use broadcast_experiments::{delay, exit_code, frontier, losses, scale, sparse};
 use clap::Parser;
 
 /// Measures broadcast in virtual time, and compares with what it promises.
@@ -17,25 +16,17 @@ enum Command {
     /// Measure what is lost when nodes are killed
     Losses(losses::Flags),
     /// Compare with flooding under partitions, over many seeds
-    Excess(excess::Flags),
+    Delay(delay::Flags),
     /// Measure over the range of the setting, and draw the picture
     Frontier(frontier::Flags),
 }
 
 fn main() -> ExitCode {
-    let outcome = match Command::parse() {
+    exit_code(match Command::parse() {
         Command::Scale(flags) => scale::run(&flags),
         Command::Sparse(flags) => sparse::run(&flags),
         Command::Losses(flags) => losses::run(&flags),
-        Command::Excess(flags) => excess::run(&flags),
+        Command::Delay(flags) => delay::run(&flags),
         Command::Frontier(flags) => frontier::run(&flags),
-    };
-    match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
-            ExitCode::from(255)
-        }
-    }
+    })
 }

@@ -6,10 +6,10 @@ use anyhow::{Context as _, ensure};
 use broadcast::thresholds::{IDLE, LARGE_LONGEST, LARGE_MESSAGES};
 use checkers::{Quantiles, Validity};
 use clap::Args;
-use simulator::{Finished, Settings, Simulation, Workload};
+use simulator::{Finished, Simulation};
 
 use crate::bars::{self, Bar};
-use crate::{millis, print, table};
+use crate::{millis, print, simulation, table};
 
 /// For how many seconds idle nodes are watched, before the phase of recovery, and how
 /// long that is.
@@ -113,34 +113,28 @@ pub fn sparse_and_idle() -> anyhow::Result<String> {
 }
 
 fn loaded(flags: &Flags, nodes: usize) -> anyhow::Result<Simulation> {
-    let cluster = cluster(&flags.arguments)?.nodes(nodes);
+    let cluster = simulation(&flags.arguments)?.nodes(nodes);
     Ok(cluster.rate(flags.rate).seconds(flags.seconds).latency(flags.latency))
 }
 
 /// A thousand nodes with one value in each round, and 25 with nothing to do.
 fn extremes() -> anyhow::Result<[Bar; 3]> {
     let sparse = ["--period-ms", "400"].map(str::to_owned);
-    let sparse = cluster(&sparse)?.nodes(1000).rate(5.0).seconds(20).latency(100).run();
-    let idle = cluster(&[])?.nodes(25).rate(0.0).seconds(WATCHED).latency(100).run();
+    let sparse = simulation(&sparse)?.nodes(1000).rate(5.0).seconds(20).latency(100).run();
+    let idle = simulation(&[])?.nodes(25).rate(0.0).seconds(WATCHED).latency(100).run();
     let messages = |run: &Finished| run.figures().messages.map(|messages| messages.servers as f64);
     let said = messages(&sparse).context("no messages")?;
     let idle = messages(&idle).context("no messages")?;
     let values = values(&sparse).context("no values")?;
-    let bar = |what, found, most| Bar { what: String::from(what), found, most };
     Ok([
-        bar("1000 nodes: messages a value and node", said / values / 1000.0, LARGE_MESSAGES),
-        bar(
+        Bar::new("1000 nodes: messages a value and node", said / values / 1000.0, LARGE_MESSAGES),
+        Bar::new(
             "1000 nodes: longest stable latency, ms",
             millis(sparse.stable_latencies().max),
             millis(LARGE_LONGEST),
         ),
-        bar("25 idle nodes: messages a second", idle / (WATCHED + RECOVERY) as f64, IDLE),
+        Bar::new("25 idle nodes: messages a second", idle / (WATCHED + RECOVERY) as f64, IDLE),
     ])
-}
-
-fn cluster(arguments: &[String]) -> anyhow::Result<Simulation> {
-    let program = crate::program(arguments)?;
-    Ok(Simulation::with(Settings::new(Workload::Broadcast), program))
 }
 
 /// How many values were broadcast.

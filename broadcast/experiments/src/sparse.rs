@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use broadcast::thresholds::{SPARSE_CHAIN_IDLE, SPARSE_IDLE, SPARSE_LONGEST};
 use broadcast::{Broadcast, Read};
+use checkers::nearest_rank;
 use clap::Args;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::value::to_raw_value;
-use simulator::swarm::parallel;
-use simulator::{Links, Scenario, Settings, Simulation, Workload};
+use simulator::{Links, Scenario, Simulation};
 
 use crate::bars::{self, Bar, worst};
-use crate::{millis, print};
+use crate::{each, millis, over, print};
 
 /// One way, in milliseconds.
 const LATENCY: u64 = 100;
@@ -75,8 +75,7 @@ impl Measures {
     }
 
     fn quantile(&self, quantile: f64) -> f64 {
-        let last = self.later.len().saturating_sub(1);
-        self.later.get((last as f64 * quantile) as usize).copied().unwrap_or(f64::NAN)
+        nearest_rank(&self.later, quantile).unwrap_or(f64::NAN)
     }
 }
 
@@ -127,11 +126,8 @@ pub fn without_root() -> anyhow::Result<String> {
 /// When a run does not go through.
 pub fn direct() -> anyhow::Result<String> {
     let arguments = ["--period-ms", "0"].map(str::to_owned);
-    let longest = parallel::over(0..2, |number| {
-        let nodes = [12, 25][number as usize];
-        Ok(measure(&arguments, nodes, &Links::Chain, 0)?.quantile(1.0))
-    });
-    let longest = longest.into_iter().collect::<anyhow::Result<Vec<f64>>>()?;
+    let longest =
+        each(&[12, 25], |&nodes| Ok(measure(&arguments, nodes, &Links::Chain, 0)?.quantile(1.0)))?;
     Ok(format!(
         "With `--period-ms 0` a value takes up to {:.0} s in a chain of 12 and {:.0} s in one of 25.",
         longest[0] / 1e3,
@@ -159,27 +155,25 @@ fn row(name: &str, nodes: usize, measures: &Measures) -> String {
 fn bounds(flags: &Flags, random: &[(&str, Measures)]) -> anyhow::Result<Vec<Bar>> {
     let chain = measure(&flags.arguments, 12, &Links::Chain, 0)?;
     let longest = millis(SPARSE_LONGEST);
-    let bar = |what: &str, found, most| Bar { what: what.to_owned(), found, most };
     let mut bars = vec![
-        bar("chain of 12: idle messages a minute", 60.0 * chain.idle, SPARSE_CHAIN_IDLE),
-        bar("chain of 12: longest, ms", chain.quantile(1.0), longest),
+        Bar::new("chain of 12: idle messages a minute", 60.0 * chain.idle, SPARSE_CHAIN_IDLE),
+        Bar::new("chain of 12: longest, ms", chain.quantile(1.0), longest),
     ];
     for (name, measures) in random {
-        bars.push(bar(&format!("25 nodes, {name}: first value, ms"), measures.first, longest));
-        let later = measures.quantile(1.0);
-        bars.push(bar(&format!("25 nodes, {name}: longest later, ms"), later, longest));
-        bars.push(bar(&format!("25 nodes, {name}: idle, messages/s"), measures.idle, SPARSE_IDLE));
+        let bar = |what, found, most| Bar::new(format!("25 nodes, {name}: {what}"), found, most);
+        bars.push(bar("first value, ms", measures.first, longest));
+        bars.push(bar("longest later, ms", measures.quantile(1.0), longest));
+        bars.push(bar("idle, messages/s", measures.idle, SPARSE_IDLE));
     }
     for nodes in [5, 25] {
         let took = worst_rootless(flags, nodes)?;
-        bars.push(bar(&format!("{nodes} nodes, no root at the start, ms"), took, longest));
+        bars.push(Bar::new(format!("{nodes} nodes, no root at the start, ms"), took, longest));
     }
     Ok(bars)
 }
 
 fn worst_rootless(flags: &Flags, nodes: usize) -> anyhow::Result<f64> {
-    let seeds = parallel::over(0..flags.seeds, |seed| rootless(&flags.arguments, nodes, seed));
-    Ok(worst(seeds.into_iter().collect::<anyhow::Result<Vec<_>>>()?))
+    Ok(worst(over(0..flags.seeds, |seed| rootless(&flags.arguments, nodes, seed))?))
 }
 
 /// Of 25 nodes with links that a seed decides, over all seeds.
@@ -190,8 +184,7 @@ fn random(flags: &Flags) -> anyhow::Result<[(&'static str, Measures); 2]> {
 
 fn worst_of(flags: &Flags, links: fn(u64) -> Links) -> anyhow::Result<Measures> {
     let one = |seed| measure(&flags.arguments, 25, &links(seed), seed);
-    let all = parallel::over(0..flags.seeds, one);
-    Ok(Measures::worst(all.into_iter().collect::<anyhow::Result<Vec<_>>>()?))
+    Ok(Measures::worst(over(0..flags.seeds, one)?))
 }
 
 /// Each node but the first is linked to one before it in a random order.
@@ -204,9 +197,7 @@ fn random_tree(seed: u64, nodes: usize) -> Links {
 }
 
 fn cluster(arguments: &[String], nodes: usize, seed: u64) -> anyhow::Result<Simulation> {
-    let program = crate::program(arguments)?;
-    let simulation = Simulation::with(Settings::new(Workload::Broadcast), program);
-    Ok(simulation.nodes(nodes).latency(LATENCY).seed(seed))
+    Ok(crate::simulation(arguments)?.nodes(nodes).latency(LATENCY).seed(seed))
 }
 
 fn measure(

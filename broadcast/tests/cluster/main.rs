@@ -2,7 +2,7 @@
 //! network, with its faults.
 //!
 //! Values that take too long while all kinds of partitions come and go are measured on
-//! whole nodes, against flooding, by `broadcast-experiments excess`; costs and latencies
+//! whole nodes, against flooding, by `broadcast-experiments delay`; costs and latencies
 //! without faults by the tests of the challenges.
 
 mod faults;

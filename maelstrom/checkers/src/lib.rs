@@ -36,6 +36,7 @@ pub use self::analysis::{Analysis, Report, workload_checker};
 pub use self::checks::{Availability, CheckBudget, Checks, Promise, Workload};
 pub use self::element::text_in_results;
 pub use self::figures::{Elements, Ended, Figures, Latencies, Messages, Quantiles, Reason};
+pub use self::quantiles::nearest_rank;
 pub use self::witness::Names;
 
 use serde::{Serialize, Serializer};

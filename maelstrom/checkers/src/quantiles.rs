@@ -2,7 +2,7 @@
 
 /// The value at quantile `point`, from 0 to 1, of an ascending list, as Jepsen
 /// takes it: the one at rank ⌊n · point⌋. `None` if the list is empty.
-pub(crate) fn nearest_rank<T: Copy>(sorted: &[T], point: f64) -> Option<T> {
+pub fn nearest_rank<T: Copy>(sorted: &[T], point: f64) -> Option<T> {
     let rank = rank(sorted.len() as u64, point)?;
     sorted.get(rank as usize).copied()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use simulator::swarm::parallel;
+use broadcast_experiments::over;
 use simulator::{Links, Scenario};
 
 use super::cluster::BROADCAST;
@@ -32,8 +32,7 @@ struct Value {
 
 /// How long values take around the root's death.
 pub(super) fn dead_root() -> anyhow::Result<String> {
-    let longest = parallel::over(0..MOMENTS.into(), |moment| longest(moment as u32));
-    let longest = longest.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    let longest = over(0..MOMENTS.into(), |moment| longest(moment as u32))?;
     let worst = longest.into_iter().max().unwrap_or_default();
     Ok(format!(
         "When the root of {NODES} nodes is killed, at 100 ms a hop, what the others acknowledge \

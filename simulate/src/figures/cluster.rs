@@ -1,15 +1,15 @@
 //! How soon every node shows what one of them acknowledged, and how much nodes say when
 //! clients ask for nothing.
 
-use broadcast_experiments::table;
 use std::time::Duration;
 
+use broadcast_experiments::{over, table};
+use checkers::nearest_rank;
 use maelstrom::Request;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use simulator::swarm::parallel;
-use simulator::{Links, Scenario, Settings, Simulation};
+use simulator::{Links, Scenario};
 
 use crate::nodes::Kind;
 
@@ -102,10 +102,12 @@ impl Register {
         latency: u64,
         links: Links,
     ) -> anyhow::Result<Scenario> {
-        let kind = Kind::find(self.node).map_err(anyhow::Error::msg)?;
-        let settings = Settings::new(kind.subject.workload);
-        let simulation = Simulation::with(settings, kind.program(&[])?);
-        Ok(simulation.nodes(nodes).latency(latency).links(links).scenario())
+        Ok(Kind::find(self.node)?
+            .simulation()?
+            .nodes(nodes)
+            .latency(latency)
+            .links(links)
+            .scenario())
     }
 
     /// Has a node acknowledge a value.
@@ -167,14 +169,13 @@ fn rows(
     cell: impl Fn(&Register, &mut Scenario, usize) -> String + Sync,
 ) -> anyhow::Result<String> {
     let cases = REGISTERS.len() * LATENCIES.len() * NODES.len();
-    let cells = parallel::over(0..cases as u64, |case| {
+    let cells = over(0..cases as u64, |case| {
         let (row, nodes) = (case as usize / NODES.len(), NODES[case as usize % NODES.len()]);
         let register = &REGISTERS[row / LATENCIES.len()];
         let latency = LATENCIES[row % LATENCIES.len()];
         let mut scene = register.scene(nodes, latency, Links::default())?;
         Ok(cell(register, &mut scene, nodes))
-    });
-    let cells = cells.into_iter().collect::<anyhow::Result<Vec<String>>>()?;
+    })?;
     let rows = cells.chunks(NODES.len()).enumerate().map(|(row, cells)| {
         let node = REGISTERS[row / LATENCIES.len()].node;
         let latency = LATENCIES[row % LATENCIES.len()];
@@ -188,7 +189,8 @@ fn rows(
 pub(super) fn visible() -> anyhow::Result<String> {
     rows("ms, median / longest", |register, scene, nodes| {
         let took = register.spread(scene, nodes);
-        format!("{} / {}", took[took.len() / 2], took[took.len() - 1])
+        let [median, longest] = [0.5, 1.0].map(|at| nearest_rank(&took, at).unwrap_or_default());
+        format!("{median} / {longest}")
     })
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use simulator::{Promise, Settings, Simulation};
+use simulator::Promise;
 
 use crate::nodes::Kind;
 
@@ -37,9 +37,7 @@ fn least_from(mut low: u64, latency: u64) -> anyhow::Result<u64> {
 }
 
 fn agrees(latency: u64, millis: u64) -> anyhow::Result<bool> {
-    let node = Kind::find("g-counter").map_err(anyhow::Error::msg)?;
-    let settings = Settings::new(node.subject.workload);
-    let simulation = Simulation::with(settings, node.program(&[])?);
+    let simulation = Kind::find("g-counter")?.simulation()?;
     let within = Duration::from_millis(millis);
     let loaded = simulation.nodes(NODES).rate(RATE).seconds(SECONDS).latency(latency).set(|set| {
         set.promise = Some(Promise { within, idle_messages: None, shown_within: None });

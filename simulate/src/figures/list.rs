@@ -1,10 +1,10 @@
 //! The figures that there are, and the documents that claim them.
 
-use broadcast_experiments::{excess, frontier, losses, scale, sparse};
+use broadcast_experiments::{delay, frontier, losses, scale, sparse};
 
-use super::{Figure, arithmetic, broadcast, cluster, counter, log, promises, transactions};
+use super::{Figure, arithmetic, broadcast, cluster, counter, log, transactions};
 use crate::challenges;
-use crate::promises::{ALONE, BROADCAST, COUNTER, KAFKA_LOG, TXN_KV};
+use crate::promises::{self, ALONE, BROADCAST, COUNTER, KAFKA_LOG, TXN_KV};
 
 /// Where figures are claimed, below the workspace's root.
 pub(super) const DOCUMENTS: &[&str] = &[
@@ -25,7 +25,7 @@ pub(super) const FIGURES: [Figure; 30] = [
     Figure::quick("jitter", frontier::jitter),
     Figure::slow("scale", scale::sizes),
     Figure::slow("sparse-and-idle", scale::sparse_and_idle),
-    Figure::slow("excess", || excess::worst(40)),
+    Figure::slow("delay", || delay::worst(40)),
     Figure::quick("sparse", sparse::table),
     Figure::quick("sparse-direct", sparse::direct),
     Figure::quick("no-root", sparse::without_root),
@@ -36,7 +36,7 @@ pub(super) const FIGURES: [Figure; 30] = [
     Figure::quick("promise-kafka-log", || Ok(KAFKA_LOG.sentence())),
     Figure::quick("promise-txn-kv", || Ok(TXN_KV.sentence())),
     Figure::quick("promise-unique-ids", || Ok(ALONE.sentence())),
-    Figure::quick("recovery", promises::all),
+    Figure::quick("recovery", promises::table),
     Figure::slow("visible", cluster::visible),
     Figure::slow("idle", cluster::idle),
     Figure::quick("gossip", arithmetic::gossip),

@@ -2,9 +2,9 @@
 
 use anyhow::{Context as _, ensure};
 use broadcast_experiments::bars::worst;
+use broadcast_experiments::{each, over};
 use checkers::Validity;
-use simulator::swarm::parallel;
-use simulator::{Finished, Links, Settings, Simulation};
+use simulator::{Finished, Links, Simulation};
 use workbench::Challenge;
 
 use super::cluster::KAFKA_LOG;
@@ -17,16 +17,16 @@ const SEEDS: u64 = 5;
 /// Challenge 5b at the latency, in ms, and with the arguments.
 fn measure(latency: u64, arguments: &[&str], figure: fn(&Finished) -> f64) -> anyhow::Result<f64> {
     let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-    let runs = parallel::over(1..1 + SEEDS, |seed| {
+    let runs = over(1..1 + SEEDS, |seed| {
         let challenge = Challenge::find("5b").context("no such challenge")?;
         let (settings, _) = settings(challenge, seed)?;
-        let node = Kind::find(challenge.node).map_err(anyhow::Error::msg)?;
+        let node = Kind::find(challenge.node)?;
         let simulation = Simulation::with(settings, node.program(&arguments)?).latency(latency);
         let finished = simulation.run();
         ensure!(finished.valid() == Validity::Valid, "{finished}");
         Ok(figure(&finished))
     });
-    Ok(worst(runs.into_iter().collect::<anyhow::Result<Vec<_>>>()?))
+    Ok(worst(runs?))
 }
 
 /// How long a send takes on average, in ms.
@@ -56,13 +56,10 @@ pub(super) fn early() -> anyhow::Result<String> {
 
 /// How soon messages are shown everywhere, and what a lone one and idle nodes cost.
 pub(super) fn lone() -> anyhow::Result<String> {
-    let sizes = [2, 5, 25, 73];
-    let longest = parallel::over(0..sizes.len() as u64, |size| {
-        let nodes = sizes[size as usize];
+    let longest = each(&[2, 5, 25, 73], |&nodes| {
         let mut scene = KAFKA_LOG.scene(nodes, 0, Links::default())?;
         Ok(KAFKA_LOG.spread(&mut scene, nodes).last().copied().unwrap_or_default())
-    });
-    let longest = longest.into_iter().collect::<anyhow::Result<Vec<u128>>>()?;
+    })?;
     Ok(format!(
         "Without latency, and where nothing else is sent, an acknowledged message is shown \
          everywhere within {} ms with 2 nodes, {} with 5, {} with 25 and {} with 73.",
@@ -73,16 +70,12 @@ pub(super) fn lone() -> anyhow::Result<String> {
 /// What operations cost that are rare.
 pub(super) fn rare() -> anyhow::Result<String> {
     let cases = [(10, Links::default()), (40, Links::default()), (10, Links::Chain)];
-    let costs = parallel::over(0..cases.len() as u64, |case| {
-        let (nodes, links) = cases[case as usize].clone();
-        let node = Kind::find("kafka-log").map_err(anyhow::Error::msg)?;
-        let settings = Settings::new(node.subject.workload);
-        let simulation = Simulation::with(settings, node.program(&[])?).nodes(nodes).links(links);
+    let costs = each(&cases, |(nodes, links)| {
+        let simulation = Kind::find("kafka-log")?.simulation()?.nodes(*nodes).links(links.clone());
         let finished = simulation.rate(10.0).seconds(20).run();
         ensure!(finished.valid() == Validity::Valid, "{finished}");
         Ok(finished.msgs_per_op())
-    });
-    let costs = costs.into_iter().collect::<anyhow::Result<Vec<f64>>>()?;
+    })?;
     Ok(format!(
         "Each of 10 operations a second costs {:.0} messages among 10 nodes with all links, {:.0} \
          among 40, and {:.0} in a chain of 10.",

@@ -12,7 +12,6 @@ mod counter;
 mod document;
 mod list;
 mod log;
-mod promises;
 mod transactions;
 
 use std::collections::BTreeMap;

@@ -1,10 +1,9 @@
 //! How far behind transactions are read in sparse networks, and what breaks txn-kv's disk.
 
-use broadcast_experiments::table;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use simulator::swarm::parallel;
+use broadcast_experiments::{each, over, table};
 use simulator::{DiskFault, Links, Settings, Simulation};
 
 use super::cluster::TXN_KV;
@@ -39,14 +38,13 @@ pub(super) fn disk() -> anyhow::Result<String> {
 }
 
 fn failures(faults: &[DiskFault], arguments: &[&str]) -> anyhow::Result<usize> {
-    let node = Kind::find("txn-kv").map_err(anyhow::Error::msg)?;
+    let node = Kind::find("txn-kv")?;
     let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-    let runs = parallel::over(0..SEEDS, |seed| {
+    let runs = over(0..SEEDS, |seed| {
         let settings = Settings { disk: faults.to_vec(), ..parse(TEST, seed)?.0 };
         let finished = Simulation::with(settings, node.program(&arguments)?).run();
         Ok(node.check(&finished).is_err())
-    });
-    let runs = runs.into_iter().collect::<anyhow::Result<Vec<bool>>>()?;
+    })?;
     Ok(runs.into_iter().filter(|&fails| fails).count())
 }
 
@@ -54,13 +52,11 @@ fn failures(faults: &[DiskFault], arguments: &[&str]) -> anyhow::Result<usize> {
 pub(super) fn sparse() -> anyhow::Result<String> {
     let networks =
         [(Links::default(), 20), (Links::Chain, 5), (Links::Chain, 20), (Links::Tree, 20)];
-    let longest = parallel::over(0..networks.len() as u64, |number| {
-        let (links, nodes) = &networks[number as usize];
+    let longest = each(&networks, |(links, nodes)| {
         let mut scene = TXN_KV.scene(*nodes, 100, links.clone())?;
         let took = TXN_KV.spread(&mut scene, *nodes);
         Ok(took.last().copied().unwrap_or_default() as f64 / 1e3)
-    });
-    let longest = longest.into_iter().collect::<anyhow::Result<Vec<f64>>>()?;
+    })?;
     Ok(format!(
         "At 100 ms a hop reads are up to {:.1} s behind among 20 nodes in a complete network, \
          {:.1} s in a chain of 5, {:.1} s in a chain of 20 and {:.1} s in a tree of 20.",

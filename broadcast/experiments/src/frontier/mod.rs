@@ -16,8 +16,7 @@ use broadcast::config::Config;
 use broadcast::thresholds::EFFICIENCY;
 use checkers::Validity;
 use clap::Args;
-use simulator::swarm::parallel;
-use simulator::{LatencyDist, Settings, Simulation, Workload};
+use simulator::LatencyDist;
 
 use crate::bars::{self, Bar};
 use crate::{millis, print, table as markdown};
@@ -93,19 +92,18 @@ pub fn run(flags: &Flags) -> anyhow::Result<bool> {
 
 /// Measures each of these periods with each seed.
 fn over(periods: &[u64], dist: LatencyDist, seeds: u64) -> anyhow::Result<Vec<Setting>> {
-    let runs = parallel::over(0..periods.len() as u64 * seeds, |run| {
+    let runs = crate::over(0..periods.len() as u64 * seeds, |run| {
         let period = periods[(run / seeds) as usize];
         measure(period, dist, run % seeds).with_context(|| format!("--period-ms {period}"))
-    });
-    let runs: Vec<Figures> = runs.into_iter().collect::<anyhow::Result<_>>()?;
+    })?;
     let runs = runs.chunks(usize::try_from(seeds)?);
     let setting = |(&period, runs)| Setting { period, figures: worst(runs) };
     Ok(periods.iter().zip(runs).map(setting).collect())
 }
 
 fn measure(period: u64, dist: LatencyDist, seed: u64) -> anyhow::Result<Figures> {
-    let program = crate::program(&["--period-ms".to_owned(), period.to_string()])?;
-    let load = Simulation::with(Settings::new(Workload::Broadcast), program).nodes(25).rate(100.0);
+    let load = crate::simulation(&["--period-ms".to_owned(), period.to_string()])?;
+    let load = load.nodes(25).rate(100.0);
     let load = load.seconds(20).latency(100).set(|settings| settings.latency.dist = dist);
     let finished = load.seed(seed).run();
     ensure!(finished.valid() == Validity::Valid, "{finished}");
@@ -138,7 +136,7 @@ fn bars(settings: &[Setting]) -> Vec<Bar> {
             ("max", |f| f.max, millis(bounds.longest)),
         ] {
             let found = figures.map_or(f64::NAN, of);
-            bars.push(Bar { what: format!("--period-ms {period}: {what}"), found, most });
+            bars.push(Bar::new(format!("--period-ms {period}: {what}"), found, most));
         }
     }
     bars

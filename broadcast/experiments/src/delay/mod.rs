@@ -4,11 +4,11 @@
 //! - [`flood`]: how soon flooding would have brought each value to each node.
 //! - [`spans`]: when something was up.
 //!
-//! The excess of a value at a node is the time from when flooding would have
+//! The delay of a value at a node is the time from when flooding would have
 //! brought it there to when it came. Flooding is taken twice. Perfect flooding
 //! sends every value at once to everybody, again and again, and so uses a link the
 //! moment at which it opens. Nobody who sends fewer than N − 1 messages a value can
-//! bound the excess over that by less than the longest partition: as long as a value
+//! bound the delay over that by less than the longest partition: as long as a value
 //! is known to fewer nodes than it could have reached, a partition that begins just
 //! then keeps it from some of them. So what is bounded are median and p99. The
 //! maximum is bounded against flooding that takes [`REACTION`] to react, to a value
@@ -23,13 +23,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
 use broadcast::thresholds::PARTITIONED;
-use checkers::Validity;
+use checkers::{Validity, nearest_rank};
 use clap::Args;
-use simulator::swarm::parallel;
-use simulator::{Fault, Settings, Simulation, Workload};
+use simulator::{Fault, Simulation};
 
 use crate::bars::{self, Bar};
-use crate::{millis, print, table};
+use crate::{millis, over, print, table};
 use flood::Flood;
 use trace::{Fate, Trace};
 
@@ -39,7 +38,7 @@ use trace::{Fate, Trace};
 const REACTION: Duration = Duration::from_millis(1500);
 /// What times differ by because of the clock's grain, in microseconds.
 const GRAIN: i64 = 1000;
-/// What the command line of `broadcast-experiments excess` says.
+/// What the command line of `broadcast-experiments delay` says.
 #[derive(Args, Debug)]
 pub struct Flags {
     /// How many seeds
@@ -100,19 +99,17 @@ pub fn worst(seeds: u64) -> anyhow::Result<String> {
 
 fn measure_all(flags: &Flags) -> anyhow::Result<Vec<Run>> {
     let seeds = flags.first..flags.first + flags.seeds;
-    let runs = parallel::over(seeds, |seed| {
+    let runs = over(seeds, |seed| {
         let run = simulation(&flags.arguments)?.seed(seed);
         measure(&run).with_context(|| format!("seed {seed}"))
-    });
-    let runs: Vec<Run> = runs.into_iter().collect::<anyhow::Result<_>>()?;
+    })?;
     ensure!(!runs.is_empty(), "there are no seeds");
     Ok(runs)
 }
 
 /// The test: 25 nodes, 100 ms a hop, partitions every three seconds or so.
 fn simulation(arguments: &[String]) -> anyhow::Result<Simulation> {
-    let settings = Settings::new(Workload::Broadcast);
-    let simulation = Simulation::with(settings, crate::program(arguments)?).nodes(25).rate(100.0);
+    let simulation = crate::simulation(arguments)?.nodes(25).rate(100.0);
     Ok(simulation.seconds(60).latency(100).nemesis(&[Fault::Partition], 3.0))
 }
 
@@ -125,27 +122,27 @@ fn measure(simulation: &Simulation) -> anyhow::Result<Run> {
     if let Some(contradiction) = trace.contradiction {
         return Err(anyhow!(contradiction));
     }
-    let excess = |reaction| {
+    let delays = |reaction| {
         let flood = Flood::new(&trace.network, latency, reaction);
         let mut all: Vec<i64> =
             trace.fates.values().flat_map(|fate| of_value(&flood, fate)).collect();
         all.sort_unstable();
         all
     };
-    let (perfect, reacting) = (excess(Duration::ZERO), excess(REACTION));
+    let (perfect, reacting) = (delays(Duration::ZERO), delays(REACTION));
     ensure!(perfect.first().is_none_or(|&least| least >= -GRAIN), "a value came before it could");
     Ok(Run { seed, messages_per_operation: finished.msgs_per_op(), perfect, reacting })
 }
 
-/// The excess of a value at all nodes that it reached, but for the first.
+/// The delay of a value at all nodes that it reached, but for the first.
 fn of_value(flood: &Flood, fate: &Fate) -> Vec<i64> {
     let best = flood.reach(fate.origin, fate.came).into_iter().enumerate();
-    let excess = best.filter(|&(node, _)| node != fate.origin).filter_map(|(node, best)| {
+    let delays = best.filter(|&(node, _)| node != fate.origin).filter_map(|(node, best)| {
         let came = micros(fate.reached[node]?);
         // Where flooding never comes, coming at all is early.
         Some(came - best.map_or(i64::MAX, micros))
     });
-    excess.collect()
+    delays.collect()
 }
 
 fn micros(duration: Duration) -> i64 {
@@ -154,29 +151,25 @@ fn micros(duration: Duration) -> i64 {
 
 /// A quantile of sorted times, in milliseconds; what came early came in time.
 fn quantile(sorted: &[i64], at: f64) -> f64 {
-    let last = sorted.len().saturating_sub(1);
-    let micros = sorted.get((last as f64 * at).round() as usize).copied().unwrap_or(0);
-    micros.max(0) as f64 / 1e3
+    nearest_rank(sorted, at).unwrap_or(0).max(0) as f64 / 1e3
 }
 
 fn bars(runs: &[Run]) -> [Bar; 4] {
     let worst = |of: &dyn Fn(&Run) -> f64| bars::worst(runs.iter().map(of));
-    let bar = |what, found, most| Bar { what: String::from(what), found, most };
+    let perfect = |at| worst(&|run| quantile(&run.perfect, at));
+    let reacting = worst(&|run| quantile(&run.reacting, 1.0));
+    let messages = worst(&|run| run.messages_per_operation);
     [
-        bar("msgs-per-op", worst(&|run| run.messages_per_operation), PARTITIONED.messages),
-        bar("median excess", worst(&|run| quantile(&run.perfect, 0.5)), millis(PARTITIONED.median)),
-        bar("p99 of excess", worst(&|run| quantile(&run.perfect, 0.99)), millis(PARTITIONED.p99)),
-        bar(
-            "max beyond reaction",
-            worst(&|run| quantile(&run.reacting, 1.0)),
-            millis(PARTITIONED.longest),
-        ),
+        Bar::new("msgs-per-op", messages, PARTITIONED.messages),
+        Bar::new("median delay over flooding", perfect(0.5), millis(PARTITIONED.median)),
+        Bar::new("p99 of it", perfect(0.99), millis(PARTITIONED.p99)),
+        Bar::new("longest over flooding that reacts", reacting, millis(PARTITIONED.longest)),
     ]
 }
 
 fn render(runs: &[Run], bars: &[Bar]) -> String {
     let mut text = String::from(
-        "         msgs   excess over perfect flooding   flooding that reacts in 1.5 s\n\
+        "         msgs    delay over perfect flooding   flooding that reacts in 1.5 s\n\
          seed   per op    median      p99       max       p99       max   (ms)\n",
     );
     for Run { seed, messages_per_operation, perfect, reacting } in runs {
