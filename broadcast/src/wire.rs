@@ -128,31 +128,33 @@ impl From<Count> for (Rank, u64, u64) {
     }
 }
 
-/// Values, and what the two ends of a tree link tell each other beside them.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Spread {
-    /// New values.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub runs: Vec<Run>,
-    /// From child to parent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub up: Option<Up>,
-    /// From parent to child.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub down: Option<Down>,
-    /// This answers a [`Digest`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answer: Option<Answer>,
-    /// The sender's path in its tree, root first, itself last.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub path: Vec<Rank>,
-    /// The sender has another parent: no more downlinks on the link of this epoch. Zero
-    /// is no link's.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub leave: u64,
-    /// For so many more milliseconds the sender is in churn mode.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub churn: u64,
+maelstrom::message_types! {
+    /// Values, and what the two ends of a tree link tell each other beside them.
+    #[derive(Default)]
+    "spread": pub struct Spread {
+        /// New values.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub runs: Vec<Run>,
+        /// From child to parent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub up: Option<Up>,
+        /// From parent to child.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub down: Option<Down>,
+        /// This answers a [`Digest`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub answer: Option<Answer>,
+        /// The sender's path in its tree, root first, itself last.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub path: Vec<Rank>,
+        /// The sender has another parent: no more downlinks on the link of this epoch. Zero
+        /// is no link's.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        pub leave: u64,
+        /// For so many more milliseconds the sender is in churn mode.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        pub churn: u64,
+    };
 }
 
 /// What a child says with its values: these are all that it learned, other than
@@ -221,40 +223,34 @@ pub struct Answer {
     pub full: bool,
 }
 
-/// "This is what I have; send me what I lack."
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Digest {
-    /// Names this digest among its sender's.
-    pub nonce: u64,
-    /// What the sender has.
-    #[serde(flatten)]
-    pub summary: Summary,
-    /// The sender's path in its tree, as in [`Spread::path`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub path: Vec<Rank>,
-    /// The sender wants to be a child; its uplinks will begin at this position
-    /// of its journal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub join: Option<usize>,
-    /// The sender waited long enough for what it lacks: hold nothing back that
-    /// may be on its way.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub missed: bool,
-    /// As in [`Spread::churn`].
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub churn: u64,
+maelstrom::message_types! {
+    /// "This is what I have; send me what I lack."
+    #[derive(Default)]
+    "digest": pub struct Digest {
+        /// Names this digest among its sender's.
+        pub nonce: u64,
+        /// What the sender has.
+        #[serde(flatten)]
+        pub summary: Summary,
+        /// The sender's path in its tree, as in [`Spread::path`].
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub path: Vec<Rank>,
+        /// The sender wants to be a child; its uplinks will begin at this position
+        /// of its journal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub join: Option<usize>,
+        /// The sender waited long enough for what it lacks: hold nothing back that
+        /// may be on its way.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pub missed: bool,
+        /// As in [`Spread::churn`].
+        #[serde(default, skip_serializing_if = "is_zero")]
+        pub churn: u64,
+    };
 }
 
 fn is_zero(number: &u64) -> bool {
     *number == 0
-}
-
-impl maelstrom::Message for Spread {
-    const TYPE: &'static str = "spread";
-}
-
-impl maelstrom::Message for Digest {
-    const TYPE: &'static str = "digest";
 }
 
 maelstrom::messages! {

@@ -40,8 +40,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use maelstrom::machine::{Members, Outputs, Rank, Time};
-use maelstrom::{Backoff, Message, NodeId};
-use serde::{Deserialize, Serialize};
+use maelstrom::{Backoff, NodeId};
 
 use crate::contribution::Contribution;
 use crate::counter::Counter;
@@ -59,31 +58,29 @@ const SILENT: u32 = 2;
 /// How many nodes are neighbours of all.
 const HUBS: usize = 2;
 
-/// One node's news to another, and its acknowledgement of the other's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gossip {
-    /// The incarnation of the sender.
-    pub incarnation: u64,
-    /// The version of the sender's view.
-    pub version: u64,
-    /// The version up to which the receiver knows it already, to the sender's
-    /// knowledge.
-    pub since: u64,
-    /// The latest incarnation of the receiver that the sender has heard of, 0 if none.
-    pub seen_incarnation: u64,
-    /// The version up to which the sender knows that incarnation's view.
-    pub seen_version: u64,
-    /// What changed in the sender's view after `since`, without what the
-    /// receiver has itself told.
-    #[serde(rename = "shares")]
-    pub contributions: BTreeMap<NodeId, Contribution>,
-    /// Whether it is to be answered even if there is nothing new.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub ask: bool,
-}
-
-impl Message for Gossip {
-    const TYPE: &'static str = "gossip";
+maelstrom::message_types! {
+    /// One node's news to another, and its acknowledgement of the other's.
+    #[derive(PartialEq, Eq)]
+    "gossip": pub struct Gossip {
+        /// The incarnation of the sender.
+        pub incarnation: u64,
+        /// The version of the sender's view.
+        pub version: u64,
+        /// The version up to which the receiver knows it already, to the sender's
+        /// knowledge.
+        pub since: u64,
+        /// The latest incarnation of the receiver that the sender has heard of, 0 if none.
+        pub seen_incarnation: u64,
+        /// The version up to which the sender knows that incarnation's view.
+        pub seen_version: u64,
+        /// What changed in the sender's view after `since`, without what the
+        /// receiver has itself told.
+        #[serde(rename = "shares")]
+        pub contributions: BTreeMap<NodeId, Contribution>,
+        /// Whether it is to be answered even if there is nothing new.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pub ask: bool,
+    };
 }
 
 /// What is known of a neighbour.

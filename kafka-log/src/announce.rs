@@ -1,6 +1,6 @@
 //! What neighbours in the tree are told: the segments that this node applied since.
 //!
-//! The first news go at once, and what follows within a [while](Pace::push) goes
+//! The first news go at once, and what follows within a [while](crate::pace::Pace::announce) goes
 //! together. Whoever passes news on applied them before, so a segment never comes
 //! without those that it has seen, unless a message gets lost or overtakes another.
 //! Then a gap shows in the next one, and the receiver fills it by reading.
@@ -14,24 +14,25 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use maelstrom::Message;
 use serde::{Deserialize, Serialize};
 
 /// With more bytes than this an announcement says just where a partition ends.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// `{"type":"segments","runs":[…],"have":[19,4],"ask":true}`, not answered by a reply.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Segments {
-    /// News.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) runs: Vec<Run>,
-    /// How many segments of each partition the sender has, if it says so.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) have: Vec<u64>,
-    /// The receiver is to say what it has.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) ask: bool,
+maelstrom::message_types! {
+    /// `{"type":"segments","runs":[…],"have":[19,4],"ask":true}`
+    #[derive(Default, PartialEq, Eq)]
+    "segments": pub struct Segments {
+        /// News.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub(crate) runs: Vec<Run>,
+        /// How many segments of each partition the sender has, if it says so.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub(crate) have: Vec<u64>,
+        /// The receiver is to say what it has.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pub(crate) ask: bool,
+    };
 }
 
 /// `{"partition":0,"first":17,"texts":["…","…"]}`: the registers of segments 17 and 18 of
@@ -44,10 +45,6 @@ pub(crate) struct Run {
     pub(crate) first: u64,
     /// Their texts.
     pub(crate) texts: Vec<Arc<str>>,
-}
-
-impl Message for Segments {
-    const TYPE: &'static str = "segments";
 }
 
 impl Run {

@@ -17,18 +17,144 @@ async fn check(line: impl AsRef<[u8]>, expected: &str) {
     assert_eq!(output, format!("{expected}{newline}{PONG}\n"));
 }
 
-#[tokio::test]
-async fn what_is_no_json_is_skipped() {
-    check("hello", "").await;
-    check(r#"{"src":"c1","dest":"n0","body":{"type":"echo","msg_id":1"#, "").await;
-    check("\0", "").await;
+/// An error that `c1` is answered.
+fn error(number: &str, code: u32, text: &str) -> String {
+    let text = serde_json::to_string(text).unwrap();
+    format!(
+        r#"{{"src":"n0","dest":"c1","body":{{"type":"error","in_reply_to":{number},"code":{code},"text":{text}}}}}"#
+    )
+}
+
+/// A message of `c1` with this body.
+fn from_c1(body: &str) -> String {
+    format!(r#"{{"src":"c1","dest":"n0","body":{body}}}"#)
 }
 
 #[tokio::test]
-async fn json_that_is_no_object_is_skipped() {
-    for line in ["1", "null", "\"text\"", "[]", r#"["c1","n0",{"type":"echo","msg_id":1}]"#] {
+async fn what_nobody_wants_an_answer_for_is_skipped() {
+    for line in [
+        // No JSON, or none that is a message.
+        "hello",
+        "\0",
+        r#"{"src":"c1","dest":"n0","body":{"type":"echo","msg_id":1"#,
+        "1",
+        "null",
+        "\"text\"",
+        "[]",
+        r#"["c1","n0",{"type":"echo","msg_id":1}]"#,
+        // Nobody to answer.
+        r#"{"dest":"n0","body":{"type":"echo","msg_id":1,"echo":1}}"#,
+        r#"{"src":7,"dest":"n0","body":{"type":"echo","msg_id":1,"echo":1}}"#,
+        r#"{"src":null,"dest":"n0","body":{"type":"echo","msg_id":1,"echo":1}}"#,
+        // Nothing to answer.
+        r#"{"src":"c1","dest":"n0"}"#,
+        r#"{"src":"c1","dest":"n0","body":7}"#,
+        r#"{"src":"c1","dest":"n0","body":null}"#,
+        r#"{"src":"c1","dest":"n0","body":"echo"}"#,
+        r#"{"src":"c1","dest":"n0","body":["echo",1,null,1]}"#,
+        // No number to refer to.
+        r#"{"src":"c1","dest":"n0","body":{"type":"echo","echo":1}}"#,
+        r#"{"src":"c1","dest":"n0","body":{"type":"echo","msg_id":null,"echo":1}}"#,
+        r#"{"src":"c1","dest":"n0","body":{"type":"frobnicate"}}"#,
+        r#"{"src":"c1","dest":"n0","body":{"type":"add","delta":-1}}"#,
+    ] {
         check(line, "").await;
     }
+}
+
+#[tokio::test]
+async fn what_is_malformed_is_answered_with_its_place() {
+    let big = "123456789012345678901234567890";
+    for (line, number, text) in [
+        (
+            r#"{"src":"c1","body":{"type":"echo","msg_id":1,"echo":1}}"#.to_owned(),
+            "1",
+            "missing field `dest` at line 1 column 55",
+        ),
+        (
+            r#"{"src":"c1","dest":["n0"],"body":{"type":"echo","msg_id":1,"echo":1}}"#.to_owned(),
+            "1",
+            "dest: invalid type: sequence, expected a string at line 1 column 19",
+        ),
+        (
+            from_c1(r#"{"msg_id":1,"echo":1}"#),
+            "1",
+            "body: missing field `type` at line 1 column 52",
+        ),
+        (
+            from_c1(r#"{"type":5,"msg_id":1}"#),
+            "1",
+            "body.type: invalid type: integer `5`, expected a string at line 1 column 40",
+        ),
+        (
+            from_c1(r#"{"type":"echo","msg_id":"one","echo":1}"#),
+            "\"one\"",
+            "body.msg_id: invalid type: string \"one\", expected u64 at line 1 column 60",
+        ),
+        (
+            from_c1(r#"{"type":"echo","msg_id":-1,"echo":1}"#),
+            "-1",
+            "body.msg_id: invalid value: integer `-1`, expected u64 at line 1 column 57",
+        ),
+        (
+            from_c1(&format!(r#"{{"type":"echo","msg_id":{big},"echo":1}}"#)),
+            big,
+            "body.msg_id: invalid type: floating point `1.2345678901234568e+29`, expected u64 at \
+             line 1 column 85",
+        ),
+        (
+            from_c1(&format!(r#"{{"type":"add","msg_id":3,"delta":{big}}}"#)),
+            "3",
+            "`add`: delta: invalid type: floating point `1.2345678901234568e+29`, expected u32 at \
+             line 1 column 63",
+        ),
+        (
+            from_c1(r#"{"type":"echo","msg_id":1}"#),
+            "1",
+            "`echo`: missing field `echo` at line 1 column 26",
+        ),
+        (
+            from_c1(r#"{"type":"add","msg_id":1,"delta":-1}"#),
+            "1",
+            "`add`: delta: invalid value: integer `-1`, expected u32 at line 1 column 35",
+        ),
+        (
+            r#"{"\ud800":1,"src":"c1","dest":"n0","body":{"type":"echo","msg_id":1}}"#.to_owned(),
+            "1",
+            "unexpected end of hex escape at line 1 column 9",
+        ),
+        (
+            from_c1(r#"{"type":"frobnicate","\udfff":1,"msg_id":1}"#),
+            "1",
+            "body.?: lone leading surrogate in hex escape at line 1 column 59",
+        ),
+        (format!("{PING}{PING}"), "9", "more than one JSON value"),
+    ] {
+        check(line, &error(number, 12, text)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_for_this_node_is_refused() {
+    let unknown = from_c1(r#"{"type":"frobnicate","msg_id":1}"#);
+    check(unknown, &error("1", 10, "no handler for `frobnicate`")).await;
+    let elsewhere = r#"{"src":"c1","dest":"n5","body":{"type":"echo","msg_id":1,"echo":1}}"#;
+    check(elsewhere, &error("1", 1, "this is n0, not n5")).await;
+}
+
+#[tokio::test]
+async fn any_json_comes_back_as_it_was() {
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    let big = "123456789012345678901234567890";
+    for payload in [&deep, &format!("[{big},-{big}.5e999]"), r#""\udc00""#, r#""\u0000""#] {
+        let request = format!(r#"{{"type":"echo","msg_id":1,"echo":{payload}}}"#);
+        let request = from_c1(&request).replacen('{', &format!(r#"{{"id":{payload},"#), 1);
+        let reply = format!(r#"{{"type":"echo_ok","in_reply_to":1,"echo":{payload}}}"#);
+        check(request, &format!(r#"{{"src":"n0","dest":"c1","body":{reply}}}"#)).await;
+    }
+    let text = "`add`: delta: invalid type: sequence, expected u32 at line 1 column 33";
+    let add = from_c1(&format!(r#"{{"type":"add","msg_id":1,"delta":{deep}}}"#));
+    check(add, &error("1", 12, text)).await;
 }
 
 #[tokio::test]
@@ -39,133 +165,10 @@ async fn empty_lines_are_no_messages() {
 }
 
 #[tokio::test]
-async fn a_missing_src_leaves_nobody_to_answer() {
-    check(r#"{"dest":"n0","body":{"type":"echo","msg_id":1,"echo":1}}"#, "").await;
-}
-
-#[tokio::test]
-async fn a_missing_dest_is_answered() {
-    check(
-        r#"{"src":"c1","body":{"type":"echo","msg_id":1,"echo":1}}"#,
-        r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":1,"code":12,"text":"missing field `dest` at line 1 column 55"}}"#,
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn a_missing_body_leaves_nothing_to_answer() {
-    check(r#"{"src":"c1","dest":"n0"}"#, "").await;
-}
-
-#[tokio::test]
-async fn a_missing_type_is_answered() {
-    check(
-        r#"{"src":"c1","dest":"n0","body":{"msg_id":1,"echo":1}}"#,
-        r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":1,"code":12,"text":"body: missing field `type` at line 1 column 52"}}"#,
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn a_src_of_a_wrong_type_leaves_nobody_to_answer() {
-    check(r#"{"src":7,"dest":"n0","body":{"type":"echo","msg_id":1,"echo":1}}"#, "").await;
-    check(r#"{"src":null,"dest":"n0","body":{"type":"echo","msg_id":1,"echo":1}}"#, "").await;
-}
-
-#[tokio::test]
-async fn a_dest_of_a_wrong_type_is_answered() {
-    check(
-        r#"{"src":"c1","dest":["n0"],"body":{"type":"echo","msg_id":1,"echo":1}}"#,
-        r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":1,"code":12,"text":"dest: invalid type: sequence, expected a string at line 1 column 19"}}"#,
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn a_body_of_a_wrong_type_leaves_nothing_to_answer() {
-    for body in ["7", "null", "\"echo\"", r#"["echo",1,null,1]"#] {
-        check(format!(r#"{{"src":"c1","dest":"n0","body":{body}}}"#), "").await;
-    }
-}
-
-#[tokio::test]
-async fn a_type_of_a_wrong_type_is_answered() {
-    check(
-        r#"{"src":"c1","dest":"n0","body":{"type":5,"msg_id":1}}"#,
-        r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":1,"code":12,"text":"body.type: invalid type: integer `5`, expected a string at line 1 column 40"}}"#,
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn a_msg_id_that_is_no_integer_is_answered_as_it_came() {
-    check(
-        r#"{"src":"c1","dest":"n0","body":{"type":"echo","msg_id":"one","echo":1}}"#,
-        r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":"one","code":12,"text":"body.msg_id: invalid type: string \"one\", expected u64 at line 1 column 60"}}"#,
-    )
-    .await;
-    check(
-        r#"{"src":"c1","dest":"n0","body":{"type":"echo","msg_id":-1,"echo":1}}"#,
-        r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":-1,"code":12,"text":"body.msg_id: invalid value: integer `-1`, expected u64 at line 1 column 57"}}"#,
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn numbers_beyond_64_bits_do_no_harm() {
-    let big = "123456789012345678901234567890";
-    check(
-        format!(r#"{{"src":"c1","dest":"n0","body":{{"type":"echo","msg_id":{big},"echo":1}}}}"#),
-        &format!(r#"{{"src":"n0","dest":"c1","body":{{"type":"error","in_reply_to":{big},"code":12,"text":"body.msg_id: invalid type: floating point `1.2345678901234568e+29`, expected u64 at line 1 column 85"}}}}"#),
-    )
-    .await;
-    check(
-        format!(r#"{{"id":{big},"src":"c1","dest":"n0","body":{{"type":"echo","msg_id":2,"echo":[{big},-{big}.5e999]}}}}"#),
-        &format!(r#"{{"src":"n0","dest":"c1","body":{{"type":"echo_ok","in_reply_to":2,"echo":[{big},-{big}.5e999]}}}}"#),
-    )
-    .await;
-    check(
-        format!(r#"{{"src":"c1","dest":"n0","body":{{"type":"add","msg_id":3,"delta":{big}}}}}"#),
-        r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":3,"code":12,"text":"`add`: delta: invalid type: floating point `1.2345678901234568e+29`, expected u32 at line 1 column 63"}}"#,
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn an_unknown_type_is_not_supported() {
-    check(
-        r#"{"src":"c1","dest":"n0","body":{"type":"frobnicate","msg_id":1}}"#,
-        r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":1,"code":10,"text":"no handler for `frobnicate`"}}"#,
-    )
-    .await;
-    check(r#"{"src":"c1","dest":"n0","body":{"type":"frobnicate"}}"#, "").await;
-}
-
-#[tokio::test]
-async fn a_body_that_does_not_decode_is_malformed_and_the_field_is_named() {
-    check(
-        r#"{"src":"c1","dest":"n0","body":{"type":"echo","msg_id":1}}"#,
-        r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":1,"code":12,"text":"`echo`: missing field `echo` at line 1 column 26"}}"#,
-    )
-    .await;
-    check(
-        r#"{"src":"c1","dest":"n0","body":{"type":"add","msg_id":1,"delta":-1}}"#,
-        r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":1,"code":12,"text":"`add`: delta: invalid value: integer `-1`, expected u32 at line 1 column 35"}}"#,
-    )
-    .await;
-    check(r#"{"src":"c1","dest":"n0","body":{"type":"add","delta":-1}}"#, "").await;
-}
-
-#[tokio::test]
 async fn a_request_before_init_is_answered_unavailable() {
     let (output, _) = serve(node(), format!("{PING}\n{INIT}\n{PING}\n").as_bytes()).await;
-    assert_eq!(
-        output,
-        format!(
-            "{}\n{INIT_OK}\n{PONG}\n",
-            r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":9,"code":11,"text":"this node has not been initialised yet"}}"#
-        )
-    );
+    let refused = error("9", 11, "this node has not been initialised yet");
+    assert_eq!(output, format!("{refused}\n{INIT_OK}\n{PONG}\n"));
 }
 
 #[tokio::test]
@@ -204,48 +207,11 @@ async fn a_reply_to_nobody_is_counted_and_dropped() {
 
 #[tokio::test]
 async fn invalid_utf8_is_answered_when_the_rest_can_be_read() {
-    check(
-        b"{\"src\":\"c1\",\"dest\":\"n0\",\"body\":{\"type\":\"echo\",\"msg_id\":1,\"echo\":\"\xff\"}}",
-        r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":1,"code":12,"text":"invalid utf-8 sequence of 1 bytes from index 65"}}"#,
-    )
-    .await;
-    check(b"{\"src\":\"c\xff\",\"dest\":\"n0\",\"body\":{\"type\":\"echo\",\"msg_id\":1}}", "")
-        .await;
+    let line = b"{\"src\":\"c1\",\"dest\":\"n0\",\"body\":{\"type\":\"echo\",\"msg_id\":1,\"echo\":\"\xff\"}}";
+    check(line, &error("1", 12, "invalid utf-8 sequence of 1 bytes from index 65")).await;
+    let line = b"{\"src\":\"c\xff\",\"dest\":\"n0\",\"body\":{\"type\":\"echo\",\"msg_id\":1}}";
+    check(line, "").await;
     check(b"\xff\xfe", "").await;
-}
-
-#[tokio::test]
-async fn nesting_ten_thousand_deep_comes_back() {
-    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-    check(
-        format!(r#"{{"src":"c1","dest":"n0","body":{{"type":"echo","msg_id":1,"echo":{deep}}}}}"#),
-        &format!(r#"{{"src":"n0","dest":"c1","body":{{"type":"echo_ok","in_reply_to":1,"echo":{deep}}}}}"#),
-    )
-    .await;
-    check(
-        format!(r#"{{"x":{deep},"src":"c1","dest":"n0","body":{{"type":"add","msg_id":1,"delta":{deep}}}}}"#),
-        r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":1,"code":12,"text":"`add`: delta: invalid type: sequence, expected u32 at line 1 column 33"}}"#,
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn half_a_surrogate_pair_in_a_key_is_answered_and_in_a_payload_comes_back() {
-    check(
-        r#"{"src":"c1","dest":"n0","body":{"type":"echo","msg_id":1,"echo":"\udc00"}}"#,
-        r#"{"src":"n0","dest":"c1","body":{"type":"echo_ok","in_reply_to":1,"echo":"\udc00"}}"#,
-    )
-    .await;
-    check(
-        r#"{"\ud800":1,"src":"c1","dest":"n0","body":{"type":"echo","msg_id":1,"echo":1}}"#,
-        r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":1,"code":12,"text":"unexpected end of hex escape at line 1 column 9"}}"#,
-    )
-    .await;
-    check(
-        r#"{"src":"c1","dest":"n0","body":{"type":"frobnicate","\udfff":1,"msg_id":1}}"#,
-        r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":1,"code":12,"text":"body.?: lone leading surrogate in hex escape at line 1 column 59"}}"#,
-    )
-    .await;
 }
 
 #[tokio::test]
@@ -257,34 +223,10 @@ async fn a_byte_order_mark_is_skipped() {
 }
 
 #[tokio::test]
-async fn two_values_on_a_line_are_one_malformed_message() {
-    check(
-        format!("{PING}{PING}"),
-        r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":9,"code":12,"text":"more than one JSON value"}}"#,
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn a_message_for_another_node_is_refused() {
-    check(
-        r#"{"src":"c1","dest":"n5","body":{"type":"echo","msg_id":1,"echo":1}}"#,
-        r#"{"src":"n0","dest":"c1","body":{"type":"error","in_reply_to":1,"code":1,"text":"this is n0, not n5"}}"#,
-    )
-    .await;
-}
-
-#[tokio::test]
 async fn escapes_in_names_and_types_are_understood() {
     check(
         r#"{"src":"c\"1\u0041","dest":"n0","b\u006fdy":{"typ\u0065":"ech\u006f","msg_id":1,"echo":"\u0000"}}"#,
         r#"{"src":"n0","dest":"c\"1A","body":{"type":"echo_ok","in_reply_to":1,"echo":"\u0000"}}"#,
     )
     .await;
-}
-
-#[tokio::test]
-async fn a_request_without_a_msg_id_is_handled_and_not_answered() {
-    check(r#"{"src":"c1","dest":"n0","body":{"type":"echo","echo":1}}"#, "").await;
-    check(r#"{"src":"c1","dest":"n0","body":{"type":"echo","msg_id":null,"echo":1}}"#, "").await;
 }

@@ -77,8 +77,8 @@ fn nothing_goes_wrong_whatever_goes_wrong() {
         polled += run.journal.matches(r#""type":"poll_ok","#).count();
         snapshots += run.journal.matches(r#","key":"snapshot/0","from""#).count();
     }
-    eprintln!("{polled} lines of answered polls, {snapshots} of snapshots");
-    assert!(polled > 0 && (snapshots > 0 || seeds(32).count() < 32));
+    assert!(polled > 10_000, "{polled} lines of answered polls");
+    assert!(snapshots > 10 || seeds(32).count() < 32, "{snapshots} lines of snapshots");
 }
 
 #[test]
@@ -103,16 +103,17 @@ fn early() -> Options {
     Options::parse(["--ack-early".to_owned()]).expect("an argument")
 }
 
-/// A cluster with this bug is found out within two hundred seeds, and with the same seeds
-/// nothing is wrong with one without it.
-fn is_found_out(options: Options, scenario: impl Fn(u64, Options) -> Simulation) {
+/// Clusters with these bugs are each found out within two hundred seeds, and with the same
+/// seeds nothing is wrong with one without them.
+fn are_found_out(mut hidden: Vec<Options>, scenario: impl Fn(u64, Options) -> Simulation) {
     for seed in 0..200 {
-        check(&scenario(seed, Options::default()));
-        if let Some(problem) = problem(&scenario(seed, options).run()) {
-            return eprintln!("{options:?}: {problem}");
+        if hidden.is_empty() {
+            return;
         }
+        check(&scenario(seed, Options::default()));
+        hidden.retain(|&options| problem(&scenario(seed, options).run()).is_none());
     }
-    panic!("{options:?} was not found out");
+    panic!("{hidden:?} were not found out");
 }
 
 fn broken(bug: Bug) -> Options {
@@ -138,29 +139,14 @@ fn long_loss(seed: u64, options: Options) -> Simulation {
 }
 
 #[test]
-fn registers_that_can_be_overwritten_are_found_out() {
-    is_found_out(broken(Bug::Overwrite), all_faults);
+fn writes_that_are_not_safe_are_found_out() {
+    let bugs = [Bug::Overwrite, Bug::AnswerUnwritten, Bug::ReuseIndexes].map(broken);
+    are_found_out([&bugs[..], &[early()]].concat(), all_faults);
 }
 
 #[test]
-fn acknowledgements_before_the_write_are_found_out() {
-    is_found_out(broken(Bug::AnswerUnwritten), all_faults);
-    is_found_out(early(), all_faults);
-}
-
-#[test]
-fn indexes_reused_after_a_restart_are_found_out() {
-    is_found_out(broken(Bug::ReuseIndexes), all_faults);
-}
-
-#[test]
-fn replicas_that_skip_segments_are_found_out() {
-    is_found_out(broken(Bug::SkipSegments), all_faults);
-}
-
-#[test]
-fn messages_shown_before_they_are_stable_are_found_out() {
-    is_found_out(broken(Bug::ShowUnstable), all_faults);
+fn segments_that_are_passed_over_or_shown_too_early_are_found_out() {
+    are_found_out([Bug::SkipSegments, Bug::ShowUnstable].map(broken).to_vec(), all_faults);
 }
 
 /// What a run with `--retain=committed` leaves out that nobody had committed.
@@ -184,11 +170,10 @@ fn nothing_is_dropped_but_what_was_committed() {
 
 #[test]
 fn snapshots_that_claim_more_than_they_have_are_found_out() {
-    is_found_out(broken(Bug::SnapshotAhead), all_faults);
-    is_found_out(broken(Bug::SkipParts), all_faults);
+    are_found_out([Bug::SnapshotAhead, Bug::SkipParts].map(broken).to_vec(), all_faults);
 }
 
 #[test]
 fn commits_that_are_refused_for_certain_are_found_out() {
-    is_found_out(broken(Bug::RefuseCommits), long_loss);
+    are_found_out(vec![broken(Bug::RefuseCommits)], long_loss);
 }

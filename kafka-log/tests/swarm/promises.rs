@@ -85,7 +85,7 @@ struct Request {
 }
 
 #[derive(Default)]
-struct Story {
+struct Timeline {
     /// What is committed may be dropped.
     drops: bool,
     sent: BTreeMap<String, BTreeSet<u64>>,
@@ -100,19 +100,19 @@ struct Story {
 
 /// All promises that were broken, in words.
 pub(crate) fn broken(journal: &str, drops: bool) -> Vec<String> {
-    let mut story = Story { drops, ..Story::default() };
+    let mut timeline = Timeline { drops, ..Timeline::default() };
     for line in journal.lines() {
         let mut words = line.splitn(3, ' ').skip(1);
         let (Some(event), Some(message)) = (words.next(), words.next()) else { continue };
         let message: Message<'_> = serde_json::from_str(message).expect("a message");
         match (event, message.src.as_bytes()[0], message.dest.as_bytes()[0]) {
-            ("Send", b'c', b'n') => story.asked(&message),
-            ("Recv", b'n', b'c') => story.answered(&message),
+            ("Send", b'c', b'n') => timeline.asked(&message),
+            ("Recv", b'n', b'c') => timeline.answered(&message),
             _ => {}
         }
     }
-    story.end();
-    story.problems
+    timeline.end();
+    timeline.problems
 }
 
 fn raise(offsets: &mut Offsets, key: &str, offset: u64) {
@@ -120,7 +120,7 @@ fn raise(offsets: &mut Offsets, key: &str, offset: u64) {
     *known = offset.max(*known);
 }
 
-impl Story {
+impl Timeline {
     fn asked(&mut self, message: &Message<'_>) {
         let (number, body) = read(message);
         if let Body::CommitOffsets { offsets } = &body {
