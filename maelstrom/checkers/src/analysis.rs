@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::availability::Availability;
 use super::changes::Changes;
@@ -196,23 +196,17 @@ impl Serialize for Report {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map: Map<String, Value> =
             self.parts.iter().map(|(name, part)| ((*name).to_owned(), to_json(part))).collect();
-        map.insert("valid?".to_owned(), to_value(&self.valid()));
+        map.insert("valid?".to_owned(), json!(self.valid()));
         map.serialize(serializer)
     }
 }
 
 fn to_json(part: &Outcome) -> Value {
     let mut json = part.to_json();
-    if let Value::Object(map) = &mut json {
-        for (name, list) in [("findings", &part.findings), ("warnings", &part.warnings)] {
-            if !list.is_empty() {
-                map.insert(name.to_owned(), to_value(list));
-            }
+    for (name, list) in [("findings", &part.findings), ("warnings", &part.warnings)] {
+        if !list.is_empty() {
+            json[name] = json!(list);
         }
     }
     json
-}
-
-fn to_value<T: Serialize + ?Sized>(value: &T) -> Value {
-    serde_json::to_value(value).unwrap_or(Value::Null)
 }

@@ -11,6 +11,7 @@ use crate::checks::Availability as Bound;
 use crate::history::{Op, OpType};
 
 /// Compares the fraction of invocations that succeeded with a bound.
+#[derive(Default)]
 pub(crate) struct Availability {
     bound: Option<Bound>,
     names: Names,
@@ -22,7 +23,7 @@ pub(crate) struct Availability {
 impl Availability {
     /// Without a bound it only measures.
     pub(crate) fn new(bound: Option<Bound>, names: Names) -> Self {
-        Self { bound, names, invoked: 0, ok: 0, unsuccessful: Findings::new("unavailable") }
+        Self { bound, names, ..Self::default() }
     }
 
     /// Successes per invocation; 1 where nothing was asked for.
@@ -73,7 +74,7 @@ impl Checker for Availability {
         let mut findings = Vec::new();
         if !is_met {
             findings = finding("unavailable", self.describe_bound());
-            findings.extend(self.unsuccessful.into_vec());
+            findings.extend(self.unsuccessful.into_vec("unavailable"));
         }
         let figures = Figures { ok_fraction, ..Figures::default() };
         Outcome { valid: Validity::of(is_met), results, findings, figures, ..Outcome::default() }

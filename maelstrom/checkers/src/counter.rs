@@ -22,6 +22,7 @@ use crate::history::{Op, OpType};
 /// it gets here.
 const MOST_RANGES: usize = 100_000;
 
+#[derive(Default)]
 pub(crate) struct Counter {
     strict: bool,
     names: Names,
@@ -40,14 +41,7 @@ struct FinalRead {
 impl Counter {
     /// With `strict`, final reads have to agree.
     pub(crate) fn new(strict: bool, names: Names) -> Self {
-        Self {
-            strict,
-            names,
-            definite: BigInt::ZERO,
-            possible: Vec::new(),
-            reads: Vec::new(),
-            malformed: Findings::new("malformed-add"),
-        }
+        Self { strict, names, ..Self::default() }
     }
 
     fn observe_add(&mut self, op: &Op) {
@@ -66,7 +60,7 @@ impl Counter {
     }
 
     fn wrong_reads(&self, acceptable: &Ranges) -> (Findings, Vec<Value>) {
-        let mut findings = Findings::new("wrong-sum");
+        let mut findings = Findings::default();
         let mut errors = Vec::new();
         for read in &self.reads {
             if !acceptable.contains(&read.value) {
@@ -78,7 +72,7 @@ impl Counter {
     }
 
     fn differing_reads(&self) -> Findings {
-        let mut findings = Findings::new("reads-differ");
+        let mut findings = Findings::default();
         let Some((first, others)) = self.reads.split_first() else { return findings };
         for other in others.iter().filter(|other| other.value != first.value) {
             findings.push(&[first.event.index, other.event.index], || {
@@ -127,6 +121,7 @@ impl Checker for Counter {
         };
         let differing = self.differing_reads();
         let is_agreed = !self.strict || differing.is_empty();
+        let is_counted = acceptable.is_some();
         let valid = match acceptable {
             _ if !self.malformed.is_empty() => Validity::Unknown,
             None => Validity::Unknown,
@@ -138,17 +133,17 @@ impl Checker for Counter {
             "final-reads": final_reads,
             "acceptable": acceptable.map(|ranges| ranges.to_value()),
         }));
-        let mut findings = self.malformed.into_vec();
-        findings.extend(wrong.into_vec());
+        let mut findings = self.malformed.into_vec("malformed-add");
+        findings.extend(wrong.into_vec(if is_counted { "wrong-sum" } else { "too-many-sums" }));
         let mut warnings = no_final_reads(&self.reads);
         let told = if self.strict { &mut findings } else { &mut warnings };
-        told.extend(differing.into_vec());
+        told.extend(differing.into_vec("reads-differ"));
         Outcome { valid, results, findings, warnings, ..Outcome::default() }
     }
 }
 
 fn too_many_sums(doubtful: usize) -> Findings {
-    let mut findings = Findings::new("too-many-sums");
+    let mut findings = Findings::default();
     let text = format!(
         "{doubtful} adds in doubt allow more than {MOST_RANGES} separate ranges of sums, which is \
          more than this check tells apart."

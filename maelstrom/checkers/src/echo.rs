@@ -14,6 +14,7 @@ use super::witness::{Event, Findings, Names, shorten};
 use super::{Checker, Outcome, Validity, fields};
 use crate::history::{Op, OpType, Process};
 
+#[derive(Default)]
 pub(crate) struct Echo {
     names: Names,
     open: FxHashMap<Process, Request>,
@@ -28,12 +29,7 @@ struct Request {
 
 impl Echo {
     pub(crate) fn new(names: Names) -> Self {
-        Self {
-            names,
-            open: FxHashMap::default(),
-            errors: Vec::new(),
-            findings: Findings::new("wrong-echo"),
-        }
+        Self { names, ..Self::default() }
     }
 
     fn compare(&mut self, request: &Request, op: &Op) {
@@ -93,7 +89,7 @@ impl Checker for Echo {
         Outcome {
             valid: Validity::of(self.errors.is_empty()),
             results: fields(json!({ "errors": self.errors })),
-            findings: self.findings.into_vec(),
+            findings: self.findings.into_vec("wrong-echo"),
             ..Outcome::default()
         }
     }

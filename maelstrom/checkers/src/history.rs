@@ -20,7 +20,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::time::Duration;
 
 use maelstrom::protocol::{Definite, ErrorCode};
-use serde::de::{self, Deserializer};
+use serde::de::Deserializer;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -77,23 +77,21 @@ impl Serialize for Process {
 
 impl<'de> Deserialize<'de> for Process {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Process;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a process number or \"nemesis\"")
-            }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Process, E> {
-                Ok(Process::Client(number))
-            }
-            fn visit_str<E: de::Error>(self, name: &str) -> Result<Process, E> {
-                match name {
-                    "nemesis" => Ok(Process::Nemesis),
-                    _ => Err(E::invalid_value(de::Unexpected::Str(name), &self)),
-                }
-            }
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "a process number or \"nemesis\"")]
+        enum Wire {
+            Client(u64),
+            Injector(Injector),
         }
-        deserializer.deserialize_any(Visitor)
+        #[derive(Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Injector {
+            Nemesis,
+        }
+        Ok(match Wire::deserialize(deserializer)? {
+            Wire::Client(number) => Process::Client(number),
+            Wire::Injector(Injector::Nemesis) => Process::Nemesis,
+        })
     }
 }
 

@@ -40,7 +40,7 @@ pub use self::quantiles::nearest_rank;
 pub use self::witness::Names;
 
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::history::Op;
 
@@ -127,10 +127,9 @@ pub struct Outcome {
 impl Outcome {
     /// The result map with the verdict under `valid?`, as reports show it.
     pub fn to_json(&self) -> Value {
-        let mut map = self.results.clone();
-        let valid = serde_json::to_value(self.valid).unwrap_or(Value::Null);
-        map.insert("valid?".to_owned(), valid);
-        Value::Object(map)
+        let mut json = Value::Object(self.results.clone());
+        json["valid?"] = json!(self.valid);
+        json
     }
 }
 

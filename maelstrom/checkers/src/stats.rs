@@ -59,7 +59,7 @@ impl Checker for Stats {
     fn finish(self: Box<Self>) -> Outcome {
         let all = self.by_f.values().fold(Ended::default(), Ended::plus);
         let mut by_f = Map::new();
-        let mut findings = Findings::new("never-ok");
+        let mut findings = Findings::default();
         for (f, counts) in &self.by_f {
             let mut results = counts.results();
             results.insert("valid?".to_owned(), json!(counts.ok > 0));
@@ -77,7 +77,7 @@ impl Checker for Stats {
         Outcome {
             valid: Validity::of(findings.is_empty()),
             results,
-            findings: findings.into_vec(),
+            findings: findings.into_vec("never-ok"),
             warnings: if self.by_f.is_empty() { nothing_happened() } else { Vec::new() },
             figures: Figures { ended: self.by_f, reasons, ..Figures::default() },
         }

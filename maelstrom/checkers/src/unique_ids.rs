@@ -17,6 +17,7 @@ use crate::history::{Op, OpType};
 /// How many duplicated ids the results list.
 const SHOWN: usize = 48;
 
+#[derive(Default)]
 pub(crate) struct UniqueIds {
     names: Names,
     attempted: u64,
@@ -30,15 +31,7 @@ pub(crate) struct UniqueIds {
 
 impl UniqueIds {
     pub(crate) fn new(names: Names) -> Self {
-        Self {
-            names,
-            attempted: 0,
-            acknowledged: 0,
-            first: FxHashMap::default(),
-            duplicated: FxHashMap::default(),
-            range: None,
-            findings: Findings::new("duplicated"),
-        }
+        Self { names, ..Self::default() }
     }
 
     fn acknowledge(&mut self, op: &Op) {
@@ -124,7 +117,7 @@ impl Checker for UniqueIds {
         Outcome {
             valid: Validity::of(self.duplicated.is_empty()),
             results,
-            findings: self.findings.into_vec(),
+            findings: self.findings.into_vec("duplicated"),
             ..Outcome::default()
         }
     }

@@ -25,6 +25,7 @@ type Sent = [(IgnoredAny, String, (i64, IgnoredAny)); 1];
 /// `[["poll", {"key": [[offset, message], …]}]]`.
 type Polled = [(IgnoredAny, BTreeMap<String, Option<Vec<(i64, IgnoredAny)>>>); 1];
 
+#[derive(Default)]
 pub(super) struct Visibility {
     names: Names,
     within: Duration,
@@ -48,15 +49,8 @@ struct Consumer {
 
 impl Visibility {
     pub(super) fn new(within: Duration, names: Names) -> Self {
-        Self {
-            names,
-            within,
-            is_calm: true,
-            acknowledged: HashMap::new(),
-            consumers: HashMap::new(),
-            longest: 0,
-            late: Findings::most("shown-late", TOLD),
-        }
+        let late = Findings::telling(TOLD);
+        Self { names, within, is_calm: true, late, ..Self::default() }
     }
 
     fn sent(&mut self, op: &Op) {
@@ -139,7 +133,7 @@ impl Checker for Visibility {
         let (longest, count) = (self.longest as f64 / 1e6, self.late.count());
         let results = fields(json!({ "longest-ms": longest, "late-count": count }));
         let valid = Validity::of(count == 0);
-        Outcome { valid, results, findings: self.late.into_vec(), ..Outcome::default() }
+        Outcome { valid, results, findings: self.late.into_vec("shown-late"), ..Outcome::default() }
     }
 }
 

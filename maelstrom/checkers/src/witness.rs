@@ -44,22 +44,15 @@ impl Names {
 
     /// The number of the client thread that a process runs on, where known.
     pub(crate) fn thread(&self, process: Process) -> Option<u64> {
-        match (process, self.cluster) {
-            (Process::Client(number), Some(cluster)) => Some(number % cluster.concurrency),
-            _ => None,
-        }
+        let Process::Client(number) = process else { return None };
+        self.cluster.map(|cluster| number % cluster.concurrency)
     }
 
     /// The number of the node that a process talks to, where known: a client that
     /// was left in doubt goes on as its old number plus the concurrency, on the same
     /// node.
     pub fn node(&self, process: Process) -> Option<u64> {
-        match (process, self.cluster) {
-            (Process::Client(number), Some(cluster)) => {
-                Some(number % cluster.concurrency % cluster.node_count)
-            }
-            _ => None,
-        }
+        self.thread(process).zip(self.cluster).map(|(thread, of)| thread % of.node_count)
     }
 }
 
@@ -112,29 +105,25 @@ pub(crate) fn shorten_to(text: &str, most: usize) -> String {
 }
 
 /// Findings of one kind: the first few in full, the others counted.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Findings {
-    kind: &'static str,
-    most: u64,
     full: Vec<Finding>,
     count: u64,
+    /// How many are told in full, if not as many as usual.
+    most: Option<u64>,
 }
 
 impl Findings {
-    pub(crate) fn new(kind: &'static str) -> Self {
-        Self::most(kind, FULL)
-    }
-
     /// Of which so many are told in full.
-    pub(crate) fn most(kind: &'static str, most: u64) -> Self {
-        Self { kind, most, full: Vec::new(), count: 0 }
+    pub(crate) fn telling(most: u64) -> Self {
+        Self { most: Some(most), ..Self::default() }
     }
 
     /// Adds one. `text` is only asked for if it is going to be told.
     pub(crate) fn push(&mut self, ops: &[u64], text: impl FnOnce() -> String) {
         self.count += 1;
-        if self.count <= self.most {
-            self.full.push(Finding::new(self.kind, text(), ops.to_vec()));
+        if self.count <= self.most.unwrap_or(FULL) {
+            self.full.push(Finding::new("", text(), ops.to_vec()));
         }
     }
 
@@ -146,11 +135,11 @@ impl Findings {
         self.count
     }
 
-    /// All that was found; where some were only counted, a last one says so.
-    pub(crate) fn into_vec(mut self) -> Vec<Finding> {
-        if self.count > self.most {
-            self.full.push(Finding::omission(self.kind, self.count - self.most));
-        }
+    /// All that was found, of this kind; where some were only counted, a last one says so.
+    pub(crate) fn into_vec(mut self, kind: &str) -> Vec<Finding> {
+        self.full.iter_mut().for_each(|finding| kind.clone_into(&mut finding.kind));
+        let omitted = self.count - self.full.len() as u64;
+        self.full.extend((omitted > 0).then(|| Finding::omission(kind, omitted)));
         self.full
     }
 }
@@ -174,11 +163,11 @@ mod tests {
 
     #[test]
     fn findings_beyond_the_first_few_are_counted() {
-        let mut findings = Findings::new("lost");
+        let mut findings = Findings::default();
         for value in 0..20 {
             findings.push(&[value], || format!("{value} is lost."));
         }
-        let told = findings.into_vec();
+        let told = findings.into_vec("lost");
         assert_eq!(told.len(), 17);
         assert_eq!((told[15].omitted, told[16].omitted), (None, Some(4)));
     }

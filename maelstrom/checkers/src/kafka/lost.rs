@@ -10,7 +10,6 @@ use serde_json::{Map, Value, json};
 
 use super::evidence::Evidence;
 use super::names::{KeyId, MessageId};
-use super::order::Log;
 use super::record::{EventId, Record};
 use super::report::{Anomaly, KEPT, Report};
 use crate::cases::Case;
@@ -21,60 +20,33 @@ use crate::witness::seconds;
 /// furthest index that a completed poll reached, that no completed poll returned.
 pub(super) fn lost_writes(evidence: &Evidence, report: &mut Report) {
     let record = &evidence.record;
-    let mut spans = vec![None; record.names.messages().count()];
+    // The first and the last index at which a message stands: these differ for
+    // duplicates only. Several messages can share an index.
+    let mut spans = vec![(usize::MAX, 0); record.names.messages().count()];
     for key in record.names.keys() {
-        let log = evidence.orders.log(key);
-        note_spans(log, &mut spans);
-        let Some(bound) = furthest_read(record, log, &spans) else { continue };
-        let reader = reader_of_last(record, log, &spans, bound);
-        for (message, first) in ending_by(log, &spans, bound) {
-            if !record.facts(message).is_polled && must_have_happened(record, message) {
+        let slots = || evidence.orders.log(key).slots().enumerate();
+        let places = || slots().flat_map(|(i, slot)| slot.iter().map(move |entry| (i, entry.1)));
+        for (index, message) in places() {
+            let (first, last) = &mut spans[message.index()];
+            (*first, *last) = (index.min(*first), index);
+        }
+        // A message that stands at several indices may have been read at the first.
+        let is_read = |&(index, message): &(usize, MessageId)| {
+            record.facts(message).is_polled && spans[message.index()].0 == index
+        };
+        let Some((bound, _)) = places().filter(is_read).last() else { continue };
+        let furthest = places().filter(is_read).find(|(index, _)| *index == bound);
+        let reader = furthest.and_then(|(_, message)| record.facts(message).reader);
+        for (index, message) in places().take_while(|(index, _)| *index <= bound) {
+            let (first, last) = spans[message.index()];
+            let is_lost = !record.facts(message).is_polled && must_have_happened(record, message);
+            if index == last && is_lost {
                 report.add(Anomaly::LostWrite, 0, || {
                     lost_write(evidence, message, first, bound, reader)
                 });
             }
         }
     }
-}
-
-/// The first and the last index at which a message stands: these differ for
-/// duplicates only. Several messages can share an index.
-type Span = Option<(usize, usize)>;
-
-fn note_spans(log: &Log, spans: &mut [Span]) {
-    for (index, slot) in log.slots().enumerate() {
-        for (_, message) in slot {
-            spans[message.index()].get_or_insert((index, index)).1 = index;
-        }
-    }
-}
-
-/// The furthest index that must have been reached. A message that stands at several
-/// may have been read at the first of them.
-fn furthest_read(record: &Record, log: &Log, spans: &[Span]) -> Option<usize> {
-    let read = log.entries().iter().filter(|(_, message)| record.facts(*message).is_polled);
-    read.filter_map(|(_, message)| spans[message.index()]).map(|(first, _)| first).max()
-}
-
-/// The messages whose last index is at most `bound`, with their first one.
-fn ending_by<'a>(
-    log: &'a Log,
-    spans: &'a [Span],
-    bound: usize,
-) -> impl Iterator<Item = (MessageId, usize)> + 'a {
-    log.slots().enumerate().take(bound + 1).flat_map(move |(index, slot)| {
-        slot.iter().filter_map(move |&(_, message)| {
-            spans[message.index()].filter(|span| span.1 == index).map(|span| (message, span.0))
-        })
-    })
-}
-
-/// Somebody who read as far as `bound`.
-fn reader_of_last(record: &Record, log: &Log, spans: &[Span], bound: usize) -> Option<EventId> {
-    let read = log.entries().iter().map(|(_, message)| *message);
-    read.filter(|message| record.facts(*message).is_polled)
-        .find(|message| spans[message.index()].is_some_and(|(first, _)| first == bound))
-        .and_then(|message| record.facts(message).reader)
 }
 
 /// Whether the operation that sent the message certainly took place: it was

@@ -47,7 +47,7 @@ impl Names {
         if let Some(&key) = self.keys_by_name.get(name) {
             return key;
         }
-        let key = KeyId(number(self.keys.len()));
+        let key = KeyId(self.keys.len() as u32);
         self.keys.push(Key { name: name.into(), ..Key::default() });
         self.keys_by_name.insert(name.into(), key);
         key
@@ -57,7 +57,7 @@ impl Names {
         let Key { values, messages, .. } = &mut self.keys[key.index()];
         let value = values.number(raw.get());
         if value as usize == messages.len() {
-            messages.push(MessageId(number(self.messages.len())));
+            messages.push(MessageId(self.messages.len() as u32));
             self.messages.push((key, value));
         }
         messages[value as usize]
@@ -65,7 +65,7 @@ impl Names {
 
     /// All keys, in the order of first appearance.
     pub(super) fn keys(&self) -> impl Iterator<Item = KeyId> + use<> {
-        (0..number(self.keys.len())).map(KeyId)
+        (0..self.keys.len() as u32).map(KeyId)
     }
 
     pub(super) fn key_count(&self) -> usize {
@@ -74,7 +74,7 @@ impl Names {
 
     /// All messages, in the order of first appearance.
     pub(super) fn messages(&self) -> impl Iterator<Item = MessageId> + use<> {
-        (0..number(self.messages.len())).map(MessageId)
+        (0..self.messages.len() as u32).map(MessageId)
     }
 
     pub(super) fn name_of(&self, key: KeyId) -> &str {
@@ -89,10 +89,6 @@ impl Names {
         let (key, value) = self.messages[message.index()];
         self.keys[key.index()].values.value(value)
     }
-}
-
-fn number(length: usize) -> u32 {
-    u32::try_from(length).expect("a history that fits into memory has less than 2^32 messages")
 }
 
 #[cfg(test)]

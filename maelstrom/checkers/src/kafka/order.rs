@@ -108,8 +108,4 @@ impl Log {
     pub(super) fn slots(&self) -> impl Iterator<Item = &[(i64, MessageId)]> {
         self.entries.chunk_by(|a, b| a.0 == b.0)
     }
-
-    pub(super) fn entries(&self) -> &[(i64, MessageId)] {
-        &self.entries
-    }
 }

@@ -50,7 +50,7 @@ impl Linearizable {
             sees_absence: !compatible,
             keys: BTreeMap::new(),
             open: FxHashMap::default(),
-            malformed: witness::Findings::new("malformed-operation"),
+            malformed: witness::Findings::default(),
         }
     }
 
@@ -77,6 +77,7 @@ impl Linearizable {
 }
 
 /// What all keys together come to.
+#[derive(Default)]
 struct Findings {
     impossible: witness::Findings,
     too_many_open: witness::Findings,
@@ -113,11 +114,7 @@ impl Checker for Linearizable {
     }
 
     fn finish(mut self: Box<Self>) -> Outcome {
-        let mut told = Findings {
-            impossible: witness::Findings::new("not-linearizable"),
-            too_many_open: witness::Findings::new("too-many-open"),
-            exhausted: witness::Findings::new("check-gave-up"),
-        };
+        let mut told = Findings::default();
         let (mut valid, mut failures, mut results) = (Validity::Valid, Vec::new(), Map::new());
         self.keys.values_mut().for_each(|register| register.end(&mut self.budget));
         for (key, register) in &self.keys {
@@ -131,8 +128,13 @@ impl Checker for Linearizable {
         if !self.malformed.is_empty() {
             valid = valid.max(Validity::Unknown);
         }
-        let told = [told.impossible, told.too_many_open, told.exhausted, self.malformed];
-        let findings = told.into_iter().flat_map(witness::Findings::into_vec).collect();
+        let told = [
+            told.impossible.into_vec("not-linearizable"),
+            told.too_many_open.into_vec("too-many-open"),
+            told.exhausted.into_vec("check-gave-up"),
+            self.malformed.into_vec("malformed-operation"),
+        ];
+        let findings = told.concat();
         let results = fields(json!({ "results": results, "failures": failures }));
         Outcome { valid, results, findings, ..Outcome::default() }
     }

@@ -66,6 +66,7 @@ impl Refusal {
 }
 
 /// One key: its operations in line, and the search.
+#[derive(Default)]
 pub(super) struct Register {
     search: Search,
     values: Values,
@@ -82,16 +83,7 @@ impl Register {
     /// A key that was never written. `sees_absence` says whether refused operations,
     /// and reads of null, are held against it.
     pub(super) fn new(sees_absence: bool) -> Self {
-        Self {
-            sees_absence,
-            search: Search::new(),
-            values: Values::default(),
-            calls: FxHashMap::default(),
-            line: VecDeque::new(),
-            open: FxHashMap::default(),
-            last_ok: None,
-            ended: None,
-        }
+        Self { sees_absence, search: Search::new(), ..Self::default() }
     }
 }
 

@@ -99,6 +99,7 @@ enum Step {
 }
 
 /// Configurations that explain one register's history so far.
+#[derive(Default)]
 pub(crate) struct Search {
     /// So many configurations are followed at a time.
     most: usize,
@@ -135,18 +136,7 @@ impl Search {
     }
 
     fn following(most: usize) -> Self {
-        Self {
-            most,
-            open: Open::default(),
-            followed: vec![Configuration::initial()],
-            reserves: Vec::new(),
-            steps: Vec::new(),
-            taken: 0,
-            reached: Vec::new(),
-            relaxation: None,
-            relaxation_taken: 0,
-            values: BTreeSet::new(),
-        }
+        Self { most, followed: vec![Configuration::default()], ..Self::default() }
     }
 
     /// An operation that is going to return successfully, at this time, is invoked.

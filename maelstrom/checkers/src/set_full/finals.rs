@@ -18,6 +18,7 @@ use crate::witness::{Event, Findings, Names};
 /// How many elements a sentence names.
 const SHOWN: usize = 8;
 
+#[derive(Default)]
 pub(super) struct FinalReads {
     are_marked: bool,
     by_process: BTreeMap<Process, FinalRead>,
@@ -38,7 +39,7 @@ pub(super) struct Divergence {
 
 impl FinalReads {
     pub(super) fn new(are_marked: bool) -> Self {
-        Self { are_marked, by_process: BTreeMap::new() }
+        Self { are_marked, ..Self::default() }
     }
 
     /// An add began or ended: reads before it were no final ones.
@@ -68,8 +69,8 @@ impl FinalReads {
             .values()
             .filter_map(|read| Some((read.begun, elements.members(read.list.as_deref()?)?)))
             .collect();
-        let mut missing = Findings::new("missing-at-end");
-        let mut differing = Findings::new("reads-differ");
+        let mut missing = Findings::default();
+        let mut differing = Findings::default();
         let holders = holders(&reads);
         for (read, has) in &reads {
             let lacks = |id: &u32| holders[*id as usize].is_some() && !has[*id as usize];
@@ -88,8 +89,8 @@ impl FinalReads {
                 }
             }
         }
-        let mut findings = missing.into_vec();
-        findings.extend(differing.into_vec());
+        let mut findings = missing.into_vec("missing-at-end");
+        findings.extend(differing.into_vec("reads-differ"));
         Divergence { findings, unanswered: self.unanswered(names) }
     }
 
@@ -104,7 +105,7 @@ impl FinalReads {
             .filter(|(_, read)| is_answered(read))
             .map(|(process, _)| whose(process))
             .collect();
-        let mut findings = Findings::new("no-final-read");
+        let mut findings = Findings::default();
         for (process, read) in self.by_process.iter().filter(|(_, read)| !is_answered(read)) {
             if !answered.contains(&whose(process)) {
                 findings.push(&[read.begun.index], || {
@@ -117,7 +118,7 @@ impl FinalReads {
                 });
             }
         }
-        findings.into_vec()
+        findings.into_vec("no-final-read")
     }
 }
 

@@ -31,7 +31,7 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 
-use self::elements::{Elements, ReadNumber, Timeline};
+use self::elements::{Elements, ReadNumber};
 use self::finals::FinalReads;
 use super::element::Element;
 use super::quantiles::nearest_rank;
@@ -42,6 +42,7 @@ use crate::history::{Op, OpType, Process};
 /// How many of the elements that took longest to become stable are shown.
 const WORST: usize = 8;
 
+#[derive(Default)]
 pub(crate) struct SetFull {
     add: &'static str,
     strict: bool,
@@ -61,18 +62,8 @@ impl SetFull {
     /// element. With `strict`, duplicates, phantoms and final reads that differ
     /// count as wrong.
     pub(crate) fn new(add: &'static str, strict: bool, names: Names) -> Self {
-        Self {
-            add,
-            strict,
-            names,
-            elements: Elements::default(),
-            reads: Vec::new(),
-            open_reads: FxHashMap::default(),
-            completed_reads: 0,
-            finals: FinalReads::new(add == "broadcast"),
-            phantoms: Findings::new("phantom"),
-            malformed: Findings::new("malformed-read"),
-        }
+        let finals = FinalReads::new(add == "broadcast");
+        Self { add, strict, names, finals, ..Self::default() }
     }
 
     fn observe_add(&mut self, op: &Op) {
@@ -126,7 +117,22 @@ impl SetFull {
         let mut verdicts = Verdicts::default();
         for (value, timeline) in self.elements.sorted() {
             verdicts.attempts += 1;
-            self.add_verdict(value, timeline, &mut verdicts);
+            let absent = self.read_event(timeline.last_absent);
+            let present = self.read_event(timeline.last_present);
+            let fate = |known, latency| Fate { value, known, present, absent, latency };
+            match (timeline.known, present, absent) {
+                (Some(_), Some(_), None) => verdicts.stable_latencies.push(0),
+                (Some(known), Some(present), Some(absent)) if absent.index < present.index => {
+                    let latency = latency_ms(known, absent);
+                    verdicts.stable_latencies.push(latency);
+                    verdicts.stale.extend((latency > 0).then(|| fate(known, latency)));
+                }
+                (Some(known), present, Some(absent)) if known.index < absent.index => {
+                    let latency = present.map_or(0, |present| latency_ms(known, present));
+                    verdicts.lost.push(fate(known, latency));
+                }
+                _ => verdicts.never_read.push(value),
+            }
         }
         // The worst first; among equals the greater element, as the original
         // sorts ascending and then reverses.
@@ -135,53 +141,35 @@ impl SetFull {
         verdicts
     }
 
-    fn add_verdict<'a>(&self, value: &'a Element, timeline: Timeline, verdicts: &mut Verdicts<'a>) {
-        let absent = self.read_event(timeline.last_absent);
-        let present = self.read_event(timeline.last_present);
-        match (timeline.known, present, absent) {
-            (Some(known), Some(_), None) => verdicts.stable(value, known, None, 0),
-            (Some(known), Some(present), Some(absent)) if absent.index < present.index => {
-                let latency = latency_ms(known, absent);
-                verdicts.stable(value, known, Some(absent), latency);
-            }
-            (Some(known), present, Some(absent)) if known.index < absent.index => {
-                let latency = present.map_or(0, |present| latency_ms(known, present));
-                verdicts.lost.push(Lost { value, known, present, absent, latency });
-            }
-            _ => verdicts.never_read.push(value),
-        }
-    }
-
-    fn describe_lost(&self, lost: &Lost<'_>) -> String {
-        let Lost { value, known, present, absent, .. } = lost;
+    fn describe_lost(&self, Fate { value, known, present, absent, .. }: &Fate<'_>) -> String {
         let begun =
             |read: &Event| format!("{} began with {}", self.names.who(read.process), read.at());
-        let seen = match present {
-            Some(read) => format!("last seen in the read that {}", begun(read)),
-            None => "never seen".to_owned(),
-        };
+        let seen = present.as_ref().map_or_else(
+            || "never seen".to_owned(),
+            |read| format!("last seen in the read that {}", begun(read)),
+        );
         format!(
             "{value} is lost: known since {} by {}, {seen}, missing from the last read of all, which \
              {}.",
             known.at(),
             self.names.who(known.process),
-            begun(absent),
+            absent.as_ref().map(begun).unwrap_or_default(),
         )
     }
 
     fn lost_findings(&self, verdicts: &Verdicts<'_>) -> Vec<Finding> {
-        let mut findings = Findings::new("lost");
+        let mut findings = Findings::default();
         for lost in &verdicts.lost {
-            let mut ops = vec![lost.known.index, lost.absent.index];
-            ops.extend(lost.present.map(|read| read.index));
+            let reads = [Some(lost.known), lost.present, lost.absent].into_iter().flatten();
+            let mut ops: Vec<u64> = reads.map(|read| read.index).collect();
             ops.sort_unstable();
             findings.push(&ops, || self.describe_lost(lost));
         }
-        findings.into_vec()
+        findings.into_vec("lost")
     }
 
     fn duplicate_findings(&self) -> Findings {
-        let mut findings = Findings::new("duplicated");
+        let mut findings = Findings::default();
         for (value, seen) in self.elements.duplicated() {
             findings.push(&[seen.read.index], || {
                 format!(
@@ -251,9 +239,9 @@ impl Checker for SetFull {
         }
         let results = self.results(&verdicts);
         let figures = Figures { elements: Some(verdicts.figures()), ..Figures::default() };
-        findings.extend(self.malformed.into_vec());
-        let mut warnings = duplicates.into_vec();
-        warnings.extend(self.phantoms.into_vec());
+        findings.extend(self.malformed.into_vec("malformed-read"));
+        let mut warnings = duplicates.into_vec("duplicated");
+        warnings.extend(self.phantoms.into_vec("phantom"));
         warnings.extend(divergence.findings);
         if self.strict {
             findings.append(&mut warnings);
@@ -270,17 +258,11 @@ fn latency_ms(known: Event, read: Event) -> u64 {
     (read.time + 1).saturating_sub(known.time) / 1_000_000
 }
 
-struct Lost<'a> {
+/// When an element was known, and the last reads that have it and that lack it.
+struct Fate<'a> {
     value: &'a Element,
     known: Event,
     present: Option<Event>,
-    absent: Event,
-    latency: u64,
-}
-
-struct Stale<'a> {
-    value: &'a Element,
-    known: Event,
     absent: Option<Event>,
     latency: u64,
 }
@@ -290,19 +272,12 @@ struct Stale<'a> {
 struct Verdicts<'a> {
     attempts: u64,
     stable_latencies: Vec<u64>,
-    stale: Vec<Stale<'a>>,
-    lost: Vec<Lost<'a>>,
+    stale: Vec<Fate<'a>>,
+    lost: Vec<Fate<'a>>,
     never_read: Vec<&'a Element>,
 }
 
-impl<'a> Verdicts<'a> {
-    fn stable(&mut self, value: &'a Element, known: Event, absent: Option<Event>, latency: u64) {
-        self.stable_latencies.push(latency);
-        if latency > 0 {
-            self.stale.push(Stale { value, known, absent, latency });
-        }
-    }
-
+impl Verdicts<'_> {
     fn results(&self) -> Map<String, Value> {
         let mut results = fields(json!({
             "attempt-count": self.attempts,
@@ -313,7 +288,7 @@ impl<'a> Verdicts<'a> {
             "never-read": to_values(self.never_read.iter().copied()),
             "stale-count": self.stale.len(),
             "stale": self.stale_values(),
-            "worst-stale": self.stale.iter().take(WORST).map(Stale::to_value).collect::<Value>(),
+            "worst-stale": self.stale.iter().take(WORST).map(Fate::to_value).collect::<Value>(),
         }));
         let lost_latencies = self.lost.iter().map(|lost| lost.latency).collect();
         insert_quantiles(&mut results, "stable-latencies", self.stable_latencies.clone());
@@ -341,7 +316,7 @@ impl<'a> Verdicts<'a> {
     }
 }
 
-impl Stale<'_> {
+impl Fate<'_> {
     fn to_value(&self) -> Value {
         json!({
             "element": self.value.to_value(),

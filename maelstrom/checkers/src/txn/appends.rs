@@ -9,7 +9,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::dependency::{Basis, Dependencies, Dependency, group};
+use super::dependency::{Dependencies, Dependency, group};
 use super::lists::List;
 use super::log::{Fate, Log, NULL, Name, Txn, Version};
 use super::writes::Writes;
@@ -19,8 +19,6 @@ type Before = Option<Name>;
 
 /// A state of a list: the key, and its last element.
 type State = (Name, Before);
-
-type Append = (Txn, Name);
 
 /// The order of appends, as far as reads tell it.
 #[derive(Debug, Default)]
@@ -76,7 +74,7 @@ pub(super) fn add_dependencies(
     graph: &mut Dependencies,
 ) {
     let mut readers: Vec<(State, Txn)> = Vec::new();
-    let mut followers: Vec<(State, Append)> = Vec::new();
+    let mut followers: Vec<(State, (Txn, Name))> = Vec::new();
     for txn in log.all().filter(|&txn| log.txn(txn).fate != Fate::Aborted) {
         for mop in log.mops(txn) {
             if mop.is_write {
@@ -98,31 +96,11 @@ pub(super) fn add_dependencies(
         }
     }
     for of_state in followers.chunk_by(|a, b| a.0 == b.0) {
-        let maker = add_followers(log, writes, of_state, graph);
-        let skipped = maker.filter(|_| !with_own_reads);
-        let state = of_state[0].0;
-        let of_it: Vec<Txn> = group(&readers, state)
-            .iter()
-            .map(|&(_, txn)| txn)
-            .filter(|&reader| Some(reader) != skipped)
-            .collect();
-        let appends: Vec<Append> = of_state.iter().map(|&(_, append)| append).collect();
-        graph.overwritten((state.0, state.1.unwrap_or(NULL)), &of_it, &appends, Basis::Data);
+        let (key, before) = of_state[0].0;
+        let maker = before.and_then(|element| writes.possible(log, (key, element)));
+        let is_told = |reader: &Txn| with_own_reads || Some(*reader) != maker;
+        let of_it: Vec<Txn> = group(&readers, (key, before)).filter(is_told).collect();
+        let appends: Vec<(Txn, Name)> = of_state.iter().map(|&(_, append)| append).collect();
+        graph.follow((key, before.unwrap_or(NULL)), maker, &of_it, &appends);
     }
-}
-
-/// What was appended right after one state follows who made it, who is returned.
-fn add_followers(
-    log: &Log,
-    writes: &Writes,
-    followers: &[(State, Append)],
-    graph: &mut Dependencies,
-) -> Option<Txn> {
-    let (key, before) = followers[0].0;
-    let element = before?;
-    let maker = writes.possible(log, (key, element))?;
-    for &(_, (txn, next)) in followers {
-        graph.add(maker, txn, Dependency::ww(key, element, next));
-    }
-    Some(maker)
 }

@@ -28,23 +28,10 @@
 use super::anomaly::{Anomaly, Class, Scope};
 use super::dependency::{Dependencies, Dependency, Relation};
 use super::log::Txn;
-use super::naming::{Found, Quirks, Step};
+use super::naming::{Found, Step, Strategy};
 use super::original::{self, Original};
 use super::search::CycleSearch;
 use crate::graph::Digraph;
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Strategy {
-    pub(super) quirks: Quirks,
-    /// Ways back tried for one class in one component.
-    pub(super) tries: usize,
-}
-
-impl Strategy {
-    pub(super) fn new(quirks: Quirks) -> Self {
-        Self { quirks, tries: 128 }
-    }
-}
 
 /// All that can be found of cycles that lean on no more than `scope`.
 pub(super) fn find(dependencies: &Dependencies, scope: Scope, strategy: Strategy) -> Vec<Found> {
@@ -58,7 +45,7 @@ pub(super) fn find_as_the_original(
     strategy: Strategy,
     op: &dyn Fn(Txn) -> u64,
 ) -> Vec<Found> {
-    let original = Original { op, loops: dependencies.loops(), quirks: strategy.quirks };
+    let original = Original { op, loops: dependencies.loops(), strategy };
     let find = |component: &Component| match original::search(component, &original) {
         Some(found) => found.into_iter().chain(component.causality_violation(strategy)).collect(),
         None => component.find(scope, strategy),
@@ -155,11 +142,12 @@ impl Component {
 
     /// Where the rw arc to `to`, which may be a state, leads.
     pub(super) fn start(&self, (from, to, label): (u32, u32, Dependency)) -> Start {
-        if (to as usize) < self.transactions {
-            return Start { from, to: vec![(to, label)] };
+        let mut start = Start { from, to: vec![(to, label)] };
+        if to as usize >= self.transactions {
+            let writers = self.graph.arcs_from(to).iter().filter(|arc| arc.to != from);
+            start.to = writers.map(|arc| (arc.to, arc.label)).collect();
         }
-        let writers = self.graph.arcs_from(to).iter().filter(|arc| arc.to != from);
-        Start { from, to: writers.map(|arc| (arc.to, arc.label)).collect() }
+        start
     }
 
     /// The transactions that an rw arc to `to`, which may be a state, leads to.
@@ -170,7 +158,7 @@ impl Component {
         self.graph.arcs_from(to).iter().map(|arc| arc.to).collect()
     }
 
-    pub(super) fn strongest(&self, from: u32, to: u32, quirks: Quirks) -> Option<Dependency> {
+    pub(super) fn strongest(&self, from: u32, to: u32, strategy: Strategy) -> Option<Dependency> {
         let mut found: Vec<Dependency> = Vec::new();
         for arc in self.graph.arcs_from(from) {
             if arc.to == to {
@@ -180,7 +168,7 @@ impl Component {
                 found.extend(writers.iter().filter(|arc| arc.to == to).map(|arc| arc.label));
             }
         }
-        found.into_iter().min_by_key(|&dependency| quirks.rank(dependency))
+        found.into_iter().min_by_key(|&dependency| strategy.rank(dependency))
     }
 
     pub(super) fn steps_outside(&self, steps: &[Step]) -> Vec<Step> {

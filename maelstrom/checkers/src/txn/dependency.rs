@@ -14,7 +14,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::anomaly::Scope;
-use super::log::{NULL, Name, Txn};
+use super::log::{NULL, Name, Txn, Version};
 use crate::graph::Digraph;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -164,11 +164,27 @@ impl Dependencies {
         }
     }
 
+    /// What follows a version directly comes after who made it and who read it.
+    pub(super) fn follow(
+        &mut self,
+        (key, value): Version,
+        maker: Option<Txn>,
+        readers: &[Txn],
+        followers: &[(Txn, Name)],
+    ) {
+        if let Some(maker) = maker {
+            for &(txn, next) in followers {
+                self.add(maker, txn, Dependency::ww(key, value, next));
+            }
+        }
+        self.overwritten((key, value), readers, followers, Basis::Data);
+    }
+
     /// All `readers` of a version precede all `writers` of versions that follow
     /// it directly; each writer comes with what it wrote.
     pub(super) fn overwritten(
         &mut self,
-        (key, value): (Name, Name),
+        (key, value): Version,
         readers: &[Txn],
         writers: &[(Txn, Name)],
         basis: Basis,
@@ -198,8 +214,10 @@ impl Dependencies {
 }
 
 /// The values of one key in a list of pairs sorted by key.
-pub(super) fn group<K: Ord + Copy, V>(sorted: &[(K, V)], key: K) -> &[(K, V)] {
+pub(super) fn group<K: Ord + Copy, V: Copy>(
+    sorted: &[(K, V)],
+    key: K,
+) -> impl Iterator<Item = V> + '_ {
     let start = sorted.partition_point(|&(k, _)| k < key);
-    let end = start + sorted[start..].partition_point(|&(k, _)| k == key);
-    &sorted[start..end]
+    sorted[start..].iter().take_while(move |&&(k, _)| k == key).map(|&(_, value)| value)
 }

@@ -61,7 +61,10 @@ pub(super) fn add_ordered(
             }
         };
         match scope {
-            Scope::Realtime => follow(of_key.iter().map(|&(_, visit)| span(log, visit)), link),
+            Scope::Realtime => {
+                let spans = of_key.iter().map(|&(_, (txn, visit))| Span::of(log, txn, visit));
+                follow(spans, link);
+            }
             _ => one_after_the_other(log, of_key, &mut link),
         }
     }
@@ -93,12 +96,6 @@ fn visits(log: &Log, registers: &Registers) -> Vec<(Name, (Txn, Visit))> {
     visits
 }
 
-fn span(log: &Log, (txn, visit): (Txn, Visit)) -> Span<Visit> {
-    let transaction = log.txn(txn);
-    let end = transaction.end.filter(|_| transaction.is_committed());
-    Span { begin: transaction.begin.index, end: end.map(|end| end.index), item: visit }
-}
-
 fn one_after_the_other(
     log: &Log,
     of_key: &[(Name, (Txn, Visit))],
@@ -120,7 +117,7 @@ fn add_followers(
     graph: &mut Dependencies,
 ) {
     let version = of_version[0].0;
-    let readers = group(&registers.readers, version).iter().map(|&(_, txn)| txn);
+    let readers = group(&registers.readers, version);
     let before: Vec<Txn> = registers.writer(version).into_iter().chain(readers).collect();
     let followers: Vec<(Txn, Name)> = of_version
         .iter()
@@ -134,13 +131,12 @@ fn add_followers(
 pub(super) fn add_final(registers: &Registers, last: &[Version], graph: &mut Dependencies) {
     for &(key, value) in last.iter().filter(|&&(_, value)| value != NULL) {
         let Some(writer) = registers.writer((key, value)) else { continue };
-        for &(_, (earlier, old)) in group(&registers.written, key) {
+        for (earlier, old) in group(&registers.written, key) {
             if earlier == writer {
                 continue;
             }
             graph.add(earlier, writer, Dependency::ww(key, old, value).on(Basis::FinalReads));
-            let readers = group(&registers.readers, (key, old)).iter().map(|&(_, txn)| txn);
-            let readers: Vec<Txn> = readers.collect();
+            let readers: Vec<Txn> = group(&registers.readers, (key, old)).collect();
             graph.overwritten((key, old), &readers, &[(writer, value)], Basis::FinalReads);
         }
     }

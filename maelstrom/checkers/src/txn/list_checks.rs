@@ -118,10 +118,10 @@ fn future_read(
     let mops = log.mops(txn);
     for (i, append) in mops.iter().enumerate().filter(|(_, mop)| mop.is_write) {
         let holds_it = |mop: &&Mop| {
-            let ends = || group(by_last, (append.key, append.value)).iter();
+            let mut ends = group(by_last, (append.key, append.value));
             !mop.is_write
                 && mop.key == append.key
-                && ends().any(|&(_, end)| spans.is_prefix(end, mop.value))
+                && ends.any(|end| spans.is_prefix(end, mop.value))
         };
         if let Some(read) = mops[..i].iter().find(holds_it) {
             anomalies.add(Anomaly::FutureRead, || {

@@ -131,13 +131,9 @@ impl Lists {
         (parent != NONE).then_some(parent)
     }
 
-    /// Its elements, last first.
-    pub(super) fn backwards(&self, list: List) -> impl Iterator<Item = Name> + '_ {
-        self.ancestry(list).filter_map(|list| self.last(list))
-    }
-
     pub(super) fn elements(&self, list: List) -> Vec<Name> {
-        let mut elements: Vec<Name> = self.backwards(list).collect();
+        let prefixes = std::iter::successors(Some(list), |&list| self.without_last(list));
+        let mut elements: Vec<Name> = prefixes.filter_map(|list| self.last(list)).collect();
         elements.reverse();
         elements
     }
@@ -264,10 +260,6 @@ impl Lists {
             }
             list = self.nodes[list as usize].next_sibling;
         }
-    }
-
-    fn ancestry(&self, list: List) -> impl Iterator<Item = List> + '_ {
-        std::iter::successors(Some(list), |&list| self.without_last(list))
     }
 }
 

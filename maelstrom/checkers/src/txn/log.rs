@@ -33,9 +33,10 @@ pub(super) const NULL: Name = 0;
 /// A key and one value written or appended to it.
 pub(super) type Version = (Name, Name);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Registers: `["r", key, value]`, `["w", key, value]`.
+    #[default]
     Registers,
     /// Lists: `["r", key, [element, …]]`, `["append", key, element]`.
     Lists,
@@ -98,7 +99,7 @@ struct Wire<'a>(
     #[serde(borrow)] &'a RawValue,
 );
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Log {
     pub(super) kind: Kind,
     pub(super) transactions: Vec<Transaction>,
@@ -119,16 +120,7 @@ impl Log {
     pub(super) fn new(kind: Kind) -> Self {
         let mut names = Interner::default();
         names.number("null");
-        Self {
-            kind,
-            transactions: Vec::new(),
-            anomalies: Anomalies::default(),
-            lists: Lists::default(),
-            names,
-            longest: FxHashMap::default(),
-            mops: Vec::new(),
-            open: FxHashMap::default(),
-        }
+        Self { kind, names, ..Self::default() }
     }
 
     pub(super) fn observe(&mut self, op: &Op) {

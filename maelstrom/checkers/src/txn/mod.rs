@@ -56,11 +56,10 @@ use serde_json::json;
 use self::anomaly::{Anomalies, Anomaly, Scope};
 use self::appends::VersionOrder;
 use self::atomicity::Versions;
-use self::cycles::Strategy;
 use self::dependency::Dependencies;
 use self::log::{Kind, Log, Version};
 pub use self::model::{Model, UnknownModel};
-use self::naming::{Found, Quirks};
+use self::naming::{Found, Strategy};
 pub use self::picture::escape;
 use self::registers::Registers;
 use self::writes::Writes;
@@ -159,8 +158,7 @@ impl TxnChecker {
         if scope > Scope::Data {
             inference::add_ordered(&self.log, &registers, scope, &mut graph);
         }
-        let quirks = Quirks { reads_first: false, says_exists: false };
-        for found in cycles::find(&graph, scope, Strategy::new(quirks)) {
+        for found in cycles::find(&graph, scope, Strategy::PLAIN) {
             let (anomaly, case) = explain::case(&self.log, &found);
             if known.kinds().all(|known| !known.says_as_much_as(anomaly)) {
                 inferred.add(anomaly, || case);
@@ -176,12 +174,11 @@ impl TxnChecker {
     }
 
     fn cycles(&self, graph: &Dependencies, scope: Scope) -> Vec<Found> {
-        let compatible = self.options.compatible;
-        let reads_first = compatible && self.log.kind == Kind::Registers;
-        let strategy = Strategy::new(Quirks { reads_first, says_exists: compatible });
-        if !compatible {
-            return cycles::find(graph, scope, strategy);
+        if !self.options.compatible {
+            return cycles::find(graph, scope, Strategy::PLAIN);
         }
+        let reads_first = self.log.kind == Kind::Registers;
+        let strategy = Strategy { reads_first, says_exists: true, ..Strategy::PLAIN };
         cycles::find_as_the_original(graph, scope, strategy, &|txn| self.log.op(txn))
     }
 }

@@ -15,9 +15,11 @@ pub(super) struct Step {
     pub(super) dependency: Dependency,
 }
 
-/// What the original's quirks change in a search.
+/// How to search for cycles, and which quirks of the original to follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Quirks {
+pub(super) struct Strategy {
+    /// Ways back tried for one class in one component.
+    pub(super) tries: usize,
     /// Of registers, the original explains a pair by its read dependency first,
     /// and so calls a cycle of writes G1c when each writer was read by the next.
     pub(super) reads_first: bool,
@@ -26,18 +28,17 @@ pub(super) struct Quirks {
     pub(super) says_exists: bool,
 }
 
-impl Quirks {
+impl Strategy {
+    /// Enough tries to find a short cycle, and no quirks.
+    pub(super) const PLAIN: Self = Self { tries: 128, reads_first: false, says_exists: false };
+
     /// Less is stronger.
     pub(super) fn rank(self, dependency: Dependency) -> u8 {
         match dependency.relation {
             // It proves less than the order that it was inferred from.
             _ if dependency.basis.scope() > Scope::Data => 6,
             Relation::Wr if self.reads_first => 0,
-            Relation::Ww => 1,
-            Relation::Wr => 2,
-            Relation::Rw => 3,
-            Relation::Process => 4,
-            Relation::Realtime => 5,
+            relation => 1 + relation as u8,
         }
     }
 }

@@ -38,12 +38,7 @@ fn add_process_order(log: &Log, graph: &mut Dependencies) {
 
 /// Committed transactions before those that began after they had ended.
 fn add_realtime_order(log: &Log, graph: &mut Dependencies) {
-    let span = |txn: Txn| {
-        let transaction = log.txn(txn);
-        let end = transaction.end.filter(|_| transaction.is_committed());
-        Span { begin: transaction.begin.index, end: end.map(|end| end.index), item: txn }
-    };
-    follow(log.all().map(span), |before, txn| {
+    follow(log.all().map(|txn| Span::of(log, txn, txn)), |before, txn| {
         if log.txn(txn).fate == Fate::Aborted {
             // Nothing depends on it, but something was there to compare.
             graph.touch();
@@ -56,9 +51,18 @@ fn add_realtime_order(log: &Log, graph: &mut Dependencies) {
 /// When something began, and when it had happened at the latest, if it is known.
 #[derive(Clone, Copy)]
 pub(super) struct Span<T> {
-    pub(super) begin: u64,
-    pub(super) end: Option<u64>,
-    pub(super) item: T,
+    begin: u64,
+    end: Option<u64>,
+    item: T,
+}
+
+impl<T> Span<T> {
+    /// The transaction's: if it did not commit, it may happen at any time.
+    pub(super) fn of(log: &Log, txn: Txn, item: T) -> Self {
+        let transaction = log.txn(txn);
+        let end = transaction.end.filter(|_| transaction.is_committed());
+        Self { begin: transaction.begin.index, end: end.map(|end| end.index), item }
+    }
 }
 
 /// Links what had ended to what began then: of the spans, which are in the order

@@ -19,8 +19,9 @@ use super::cycles::Component;
 use super::dependency::{Dependency, Relation};
 use super::log::Txn;
 use super::model::Model;
-use super::naming::{Found, Quirks, Step, name};
+use super::naming::{Found, Step, Strategy, name};
 use crate::clojure::as_table;
+use crate::graph::Digraph;
 
 const MOST_STEPS: usize = 300_000;
 
@@ -33,7 +34,7 @@ pub(super) struct Original<'a> {
     pub(super) op: &'a dyn Fn(Txn) -> u64,
     /// Transactions that depend on themselves.
     pub(super) loops: &'a [(Txn, Dependency)],
-    pub(super) quirks: Quirks,
+    pub(super) strategy: Strategy,
 }
 
 /// Relations as a set of bits, in Elle's order.
@@ -93,7 +94,7 @@ fn explained(component: &Component, original: &Original<'_>, cycle: &[u32]) -> V
             let txn = component.members[from as usize];
             original.loops.iter().find(|&&(looped, _)| looped == txn).map(|&(_, own)| own)
         };
-        let strongest = component.strongest(from, to, original.quirks);
+        let strongest = component.strongest(from, to, original.strategy);
         let dependency = if from == to { own() } else { strongest }?;
         Some(Step { from, to, dependency })
     };
@@ -146,38 +147,28 @@ impl Pairs {
         impossible.into_iter().map(|model| Found::Exists(model, members())).collect()
     }
 
-    /// Whether some walk of the class closes, which it does exactly if vertices
-    /// are left when all that nothing precedes were taken away.
+    /// Whether some walk of the class closes.
     ///
     /// A vertex stands twice, the second time for having been entered by an rw
     /// step, after which none may follow unless the class is G2.
     fn has_cycle(&self, class: Class, scope: Scope) -> bool {
-        let n = self.relations.len();
+        let n = self.relations.len() as u32;
         let plain = order_of(scope) | WW | if class > Class::G0 { WR } else { 0 };
         let plain = if class == Class::G2 { plain | RW } else { plain };
         let rw = if class == Class::GNonadjacent { RW } else { 0 };
-        let next = |at: usize| {
-            let arcs = self.relations[at % n].iter();
-            arcs.flat_map(move |(&to, &relations)| {
-                let plainly = (relations & plain != 0).then_some(to as usize);
-                let by_rw = (relations & rw != 0 && at < n).then_some(to as usize + n);
-                [plainly, by_rw].into_iter().flatten()
-            })
-        };
-        let mut preceding = vec![0u32; 2 * n];
-        (0..2 * n).flat_map(&next).for_each(|to| preceding[to] += 1);
-        let mut free: Vec<usize> = (0..2 * n).filter(|&at| preceding[at] == 0).collect();
-        let mut taken = 0;
-        while let Some(at) = free.pop() {
-            taken += 1;
-            for to in next(at) {
-                preceding[to] -= 1;
-                if preceding[to] == 0 {
-                    free.push(to);
+        let mut arcs = Vec::new();
+        for (from, pairs) in (0..).zip(&self.relations) {
+            for (&to, &relations) in pairs {
+                if relations & plain != 0 {
+                    arcs.extend([(from, to), (from + n, to)]);
+                }
+                if relations & rw != 0 {
+                    arcs.push((from, to + n));
                 }
             }
         }
-        taken < 2 * n
+        let has_loop = arcs.iter().any(|(from, to)| from == to);
+        has_loop || !Digraph::plain(2 * n as usize, arcs).components().is_empty()
     }
 
     /// The graph of some relations, among some transactions if these are given.
@@ -304,8 +295,12 @@ impl Search<'_> {
     /// The first cycle; its last vertex is its first one.
     fn run(&mut self) -> Result<Option<Vec<u32>>, TooLarge> {
         let graph = self.pairs.graph(self.wanted.relations(), None);
-        for &start in &graph.vertices {
-            if let Some(cycle) = self.from(&graph, start)? {
+        self.first(&graph, &graph.vertices)
+    }
+
+    fn first(&mut self, graph: &Graph, starts: &[u32]) -> Result<Option<Vec<u32>>, TooLarge> {
+        for &start in starts {
+            if let Some(cycle) = self.from(graph, start)? {
                 return Ok(Some(cycle));
             }
         }
@@ -340,12 +335,7 @@ impl Search<'_> {
     /// the loop's transactions alone.
     fn within(&mut self, closed: &[u32]) -> Result<Option<Vec<u32>>, TooLarge> {
         let graph = self.pairs.graph(self.wanted.relations(), Some(closed));
-        for &start in closed {
-            if let Some(cycle) = self.from(&graph, start)? {
-                return Ok(Some(cycle));
-            }
-        }
-        Ok(None)
+        self.first(&graph, closed)
     }
 
     fn grown(&mut self, graph: &Graph, paths: &[Path]) -> Result<Vec<Path>, TooLarge> {

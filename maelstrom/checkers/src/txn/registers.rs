@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::Options;
 use super::anomaly::{Anomalies, Anomaly};
-use super::dependency::{Basis, Dependencies, Dependency, group};
+use super::dependency::{Dependencies, Dependency, group};
 use super::log::{Fate, Log, Mop, NULL, Name, Txn, Version};
 use super::writes::Writes;
 use crate::cases::Case;
@@ -54,7 +54,7 @@ impl External {
 }
 
 /// Who did what to which version, and which version followed which.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Registers {
     /// External reads of committed transactions, sorted.
     pub(super) readers: Vec<(Version, Txn)>,
@@ -74,12 +74,7 @@ impl Registers {
         options: Options,
         anomalies: &mut Anomalies,
     ) -> Self {
-        let mut registers = Self {
-            readers: Vec::new(),
-            writers: FxHashMap::default(),
-            written: Vec::new(),
-            followers: Vec::new(),
-        };
+        let mut registers = Self::default();
         for txn in log.all() {
             registers.add(log, writes, txn, options);
         }
@@ -163,17 +158,11 @@ impl Registers {
     }
 
     fn add_followers(&self, version: Version, followers: &[(Txn, Name)], graph: &mut Dependencies) {
-        let (key, value) = version;
-        if let Some(&writer) = self.writers.get(&version) {
-            for &(txn, next) in followers {
-                graph.add(writer, txn, Dependency::ww(key, value, next));
-            }
-        }
-        let readers: Vec<Txn> = group(&self.readers, version).iter().map(|&(_, txn)| txn).collect();
+        let readers: Vec<Txn> = group(&self.readers, version).collect();
         if !readers.is_empty() {
             graph.touch();
         }
-        graph.overwritten(version, &readers, followers, Basis::Data);
+        graph.follow(version, self.writer(version), &readers, followers);
     }
 
     /// Who wrote this version for the world to see.

@@ -5,10 +5,10 @@
 //! and keeps the shortest of those that are what was wanted.
 
 use super::anomaly::{Anomaly, Class, Scope};
-use super::cycles::{Component, Start, Strategy};
+use super::cycles::{Component, Start};
 use super::dependency::{Dependency, Relation};
 use super::model::Model;
-use super::naming::{Fit, Found, Step, fit, name, simple_cycles};
+use super::naming::{Fit, Found, Step, Strategy, fit, name, simple_cycles};
 use super::reach::{self, Question};
 use crate::graph::{Digraph, Hop, Search};
 
@@ -247,7 +247,7 @@ impl<'a> CycleSearch<'a> {
             return;
         }
         let strengthen = |step: &Step| {
-            let strongest = self.component.strongest(step.from, step.to, self.strategy.quirks);
+            let strongest = self.component.strongest(step.from, step.to, self.strategy);
             Step { dependency: strongest.unwrap_or(step.dependency), ..*step }
         };
         let strongest: Vec<Step> = steps.iter().map(strengthen).collect();
@@ -261,7 +261,7 @@ impl<'a> CycleSearch<'a> {
             Fit::Worse => {
                 self.worse.get_or_insert(strongest);
             }
-            Fit::Other if self.strategy.quirks.says_exists => {
+            Fit::Other if self.strategy.says_exists => {
                 self.other.get_or_insert(strongest);
             }
             Fit::Other => {
@@ -280,7 +280,7 @@ impl<'a> CycleSearch<'a> {
     /// in it; where that has another name, it goes on to the milder ones.
     pub(super) fn is_success(&self) -> bool {
         let is_found = self.best.is_some() || self.other.is_some();
-        match (self.strategy.quirks.says_exists, self.wanted.0.has_anti_dependency()) {
+        match (self.strategy.says_exists, self.wanted.0.has_anti_dependency()) {
             (false, _) => is_found,
             (true, true) => self.first == Some(Fit::Exact),
             (true, false) => is_found || self.worse.is_some(),
@@ -294,7 +294,7 @@ impl<'a> CycleSearch<'a> {
         if let Some(steps) = self.best {
             return vec![cycle(&steps, self.wanted)];
         }
-        if !self.strategy.quirks.says_exists {
+        if !self.strategy.says_exists {
             // By the relations it came along, it is what was looked for.
             return self.other.iter().map(|steps| cycle(steps, self.wanted)).collect();
         }

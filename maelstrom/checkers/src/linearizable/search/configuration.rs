@@ -11,8 +11,9 @@ pub(super) type Mask = u128;
 /// Kinds of which none has are not in it.
 pub(super) type Used = Vec<(u32, u32)>;
 
-/// One way in which the history so far can be explained.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// One way in which the history so far can be explained; by default, that of a register
+/// that was never written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Configuration {
     pub(super) value: ValueId,
     /// Open operations that still have to take effect before they return.
@@ -25,11 +26,6 @@ pub(super) struct Configuration {
 }
 
 impl Configuration {
-    /// A register that was never written.
-    pub(super) fn initial() -> Self {
-        Self { value: 0, must: 0, free: 0, used: Used::new() }
-    }
-
     /// Whether everything that the other one can go on to do, this one can as well:
     /// it has less to do and more to do it with.
     fn covers(&self, other: &Self) -> bool {
