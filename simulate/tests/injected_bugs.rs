@@ -93,6 +93,7 @@ const TXN_KV: &[Injected] = &[
     injected("two-steps", 200, ANOMALIES),
     injected("out-of-order", 500, ANOMALIES),
     injected("deaf-clock", 200, ANOMALIES),
+    injected("forget-unacknowledged", 200, &["divergent-final-read"]),
     Injected { fixed: CUTS, ..injected("partial-answer", 500, &["chatters", "never-settles"]) },
 ];
 
@@ -110,9 +111,6 @@ const FOUND_ELSEWHERE: &[(&str, &str)] = &[
     // than a message that leaves a round trip after it. The link that it ends is made again
     // with the child's next value, or with its lease: 1.5 s while there are values.
     ("any-farewell", "broadcast"),
-    // `what_is_not_acknowledged_is_sent_again`. Replicas differ for good, and no client sees
-    // it: the workload is the original's, and reads nothing when all is over.
-    ("forget-unacknowledged", "txn-kv"),
     // `who_only_reads_is_up_to_date_without_both_hubs_and_without_who_added`. Reads are stale
     // while both hubs are dead. The swarm asks when all are up, and hubs tell everybody.
     ("never-ask", "g-counter"),

@@ -158,7 +158,7 @@ pub struct SettingsFlags {
 
     /// After the last fault and so many milliseconds, each client performs one operation
     /// more, which has to succeed and to show all that was acknowledged; otherwise nodes
-    /// settle late (not in Maelstrom)
+    /// settle late. Transactions end with reads of all keys then (not in Maelstrom)
     #[arg(long, value_name = "MILLIS", value_parser = values::millis,
           allow_hyphen_values = true, help_heading = "What is checked")]
     settle_within: Option<Duration>,

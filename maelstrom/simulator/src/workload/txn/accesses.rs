@@ -80,6 +80,11 @@ impl Accesses {
         }
     }
 
+    /// How many keys were, or are, in the pool.
+    pub(in crate::workload) fn used(&self) -> u64 {
+        self.next_key
+    }
+
     /// The name of a key on the wire; it is never null.
     pub(in crate::workload) fn key(&self, key: u64) -> Box<RawValue> {
         match self.values {

@@ -7,6 +7,9 @@
 
 mod accesses;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use serde_json::value::RawValue;
@@ -16,7 +19,9 @@ pub(super) use accesses::{Access, Accesses};
 use checkers::history::raw;
 
 use super::reply::{self, Text};
-use super::{Client, Errors, Generator, Malformed, Mixed, Operation, Request, Step, Workload};
+use super::{
+    Client, EachThread, Errors, Generator, Malformed, Mixed, Operation, Request, Step, Workload,
+};
 use crate::settings::Settings;
 
 #[derive(Debug)]
@@ -24,6 +29,10 @@ pub(super) struct Txn {
     shape: Shape,
     max_length: usize,
     accesses: Accesses,
+    /// How many keys clients have used.
+    keys: Arc<AtomicU64>,
+    /// Whether something is promised for the time after the faults.
+    has_promise: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +55,13 @@ impl Txn {
     }
 
     fn new(shape: Shape, settings: &Settings) -> Self {
-        Self { shape, max_length: settings.max_txn_length.max(1), accesses: Accesses::of(settings) }
+        Self {
+            shape,
+            max_length: settings.max_txn_length.max(1),
+            accesses: Accesses::of(settings),
+            keys: Arc::default(),
+            has_promise: settings.promise.is_some(),
+        }
     }
 }
 
@@ -54,11 +69,22 @@ impl Workload for Txn {
     /// Transactions of 1 to `max_txn_length` accesses, each length as likely.
     fn generator(&self) -> Box<dyn Generator> {
         let mut accesses = self.accesses.clone();
-        let (write, longest) = (self.shape.write, self.max_length);
+        let (write, longest, keys) = (self.shape.write, self.max_length, Arc::clone(&self.keys));
         Box::new(Mixed::new(move |rng| {
             let length = rng.random_range(1..=longest);
-            Operation::new("txn", &transaction(&mut accesses, length, write, rng))
+            let transaction = transaction(&mut accesses, length, write, rng);
+            keys.store(accesses.used(), Ordering::Relaxed);
+            Operation::new("txn", &transaction)
         }))
+    }
+
+    /// Reads of all keys by every client, which show whether replicas agree. The original
+    /// has none, nor has a test in which nothing is promised for the time after the faults.
+    fn final_generator(&self) -> Option<Box<dyn Generator>> {
+        let keys = 0..self.keys.load(Ordering::Relaxed);
+        let reads: Vec<_> = keys.map(|key| ("r", self.accesses.key(key), ())).collect();
+        let read = Operation::new("txn", &reads).marked_final();
+        self.has_promise.then(|| Box::new(EachThread::once(read)) as _)
     }
 
     fn probe(&self) -> Operation {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::SeedableRng as _;
 
 use super::*;
-use crate::settings;
+use crate::settings::{self, Promise};
 use crate::workload::{Context, FreeThreads, Next};
 
 type MicroOp = (String, u64, Option<u64>);
@@ -105,4 +105,25 @@ fn what_is_wrong_with_an_answer_is_named() {
         let error = answer(workload, txn).unwrap_err();
         assert!(error.starts_with("malformed txn_ok reply") && error.contains(problem), "{error}");
     }
+}
+
+#[test]
+fn where_something_is_promised_each_client_reads_all_keys_in_the_end() {
+    let mut settings = settings(4);
+    assert!(Txn::rw_register(&settings).final_generator().is_none());
+    let within = Duration::ZERO;
+    settings.promise = Some(Promise { within, idle_messages: None, shown_within: None });
+    let workload = Txn::rw_register(&settings);
+    let used = draw(&workload, 2000).into_iter().flatten().map(|(_, key, _)| key).max();
+    let mut generator = workload.final_generator().unwrap();
+    let free = FreeThreads::all(1);
+    let context = Context { now: Duration::ZERO, free: &free, processes: &[0] };
+    let Next::Invoke(0, operation) = generator.next(&context, &mut StdRng::seed_from_u64(1)) else {
+        panic!("a read is expected")
+    };
+    let reads: Vec<MicroOp> = serde_json::from_str(operation.value.get()).unwrap();
+    assert!(operation.is_final && reads.iter().all(|(f, _, value)| f == "r" && value.is_none()));
+    let keys: Vec<u64> = reads.into_iter().map(|(_, key, _)| key).collect();
+    assert_eq!(keys, (0..keys.len() as u64).collect::<Vec<_>>());
+    assert!(keys.len() > 150 && keys.last() >= used.as_ref(), "{} keys", keys.len());
 }
