@@ -23,6 +23,9 @@
 
 use std::time::Duration;
 
+use maelstrom::Backoff;
+use maelstrom::machine::{RoundTrip, Time};
+
 use crate::database::Database;
 use crate::injected_bugs::{Bug, Bugs};
 use crate::journal::Batch;
@@ -31,13 +34,12 @@ use crate::vector::{Incarnation, Vector};
 
 /// How long an acknowledgement may take, at least: several intervals.
 const MIN_PATIENCE: Duration = Duration::from_millis(300);
-/// And at most. Three times the longest round trip that can be lived with.
+/// And at most.
 const MAX_PATIENCE: Duration = Duration::from_secs(5);
-/// The shortest pause between two questions. It doubles while they remain
-/// unanswered.
-const MIN_PROBE: Duration = Duration::from_millis(300);
-/// The longest, so about how long it takes to notice that a partition is over.
-const MAX_PROBE: Duration = Duration::from_secs(1);
+/// The pauses between questions that remain unanswered; the longest is about how long it
+/// takes to notice that a partition is over.
+const PROBES: Backoff =
+    Backoff { first: Duration::from_millis(300), longest: Duration::from_secs(1) };
 /// For how long to pass on other nodes' transactions to a peer that was found
 /// to lack some, before seeing whether it gets them otherwise again.
 const RELAY_FOR: Duration = Duration::from_secs(5);
@@ -50,7 +52,7 @@ const MAX_BATCH_BYTES: usize = 256 << 10;
 /// Sent, not acknowledged yet.
 #[derive(Debug)]
 struct InFlight {
-    since: Duration,
+    since: Time,
     /// Acknowledged when the peer has this.
     upto: Vector,
     /// Whether it measures the round trip: all of it left just then, for the
@@ -59,7 +61,7 @@ struct InFlight {
 }
 
 /// See the [module's documentation](self).
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Peer {
     incarnation: Option<Incarnation>,
     has: Vector,
@@ -76,30 +78,32 @@ pub(crate) struct Peer {
     /// Whether something was sent again and that is not acknowledged yet: which
     /// of the two an acknowledgement is for cannot be told (Karn's algorithm).
     resent: bool,
-    patience: Duration,
+    round_trip: RoundTrip,
+    /// How often something was not acknowledged in time since a round trip was measured.
+    late: u32,
     /// When the last message came.
-    heard: Duration,
+    heard: Time,
     /// Not heard since something was sent that is not acknowledged in time.
     silent: bool,
     /// The number of the question that is not answered yet.
     question: Option<u64>,
     /// When the next question may be asked.
-    ask_after: Duration,
-    /// And how long after that the one after it.
-    probe: Duration,
+    ask_after: Time,
+    /// How many were asked since the peer was heard.
+    probes: u32,
     /// What the peer asked with.
     answer: Option<u64>,
     /// Whether the peer believed no incarnation of this node when it asked.
     is_unknown: bool,
     /// Whether it waits for an acknowledgement or an answer.
     reply: bool,
-    relay_until: Duration,
+    relay_until: Time,
     bugs: Bugs,
 }
 
 /// What a peer's turn is judged by.
 pub(crate) struct View<'a> {
-    pub(crate) now: Duration,
+    pub(crate) now: Time,
     pub(crate) own: &'a Incarnation,
     pub(crate) database: &'a Database,
     /// What this node has had of others for so long that its peers should have
@@ -109,28 +113,7 @@ pub(crate) struct View<'a> {
 
 impl Peer {
     pub(crate) fn new(bugs: Bugs) -> Self {
-        Self {
-            incarnation: None,
-            has: Vector::default(),
-            sent: Vector::default(),
-            told: Vector::default(),
-            telling: None,
-            number: 0,
-            taken: None,
-            in_flight: None,
-            resent: false,
-            patience: MIN_PATIENCE,
-            heard: Duration::ZERO,
-            silent: false,
-            question: None,
-            ask_after: Duration::ZERO,
-            probe: MIN_PROBE,
-            answer: None,
-            is_unknown: false,
-            reply: false,
-            relay_until: Duration::ZERO,
-            bugs,
-        }
+        Self { bugs, ..Self::default() }
     }
 
     /// What the peer has, as far as is known.
@@ -140,14 +123,20 @@ impl Peer {
 
     /// How long it may take to hear of something from this peer.
     pub(crate) fn patience(&self) -> Duration {
-        if self.silent { MIN_PATIENCE } else { self.patience }
+        if self.silent { MIN_PATIENCE } else { self.timeout() }
+    }
+
+    /// How long an acknowledgement may take.
+    fn timeout(&self) -> Duration {
+        let usual = self.round_trip.mean().unwrap_or_default() + self.round_trip.deviation() * 4;
+        Backoff { first: usual.max(MIN_PATIENCE), longest: MAX_PATIENCE }.step(self.late)
     }
 
     /// Takes note of what a message says about its sender.
     pub(crate) fn hear(&mut self, message: &Replicate, view: &View<'_>) {
         self.heard = view.now;
         self.silent = false;
-        self.probe = MIN_PROBE;
+        self.probes = 0;
         if let Some(question) = message.ask {
             self.answer = Some(question);
             self.is_unknown = message.seen.is_none();
@@ -193,14 +182,14 @@ impl Peer {
         }
     }
 
-    /// Ends the in_flight when it is acknowledged, and learns how long that took.
-    fn acknowledge(&mut self, now: Duration) {
+    /// Notices that all that was in flight is acknowledged, and learns how long that took.
+    fn acknowledge(&mut self, now: Time) {
         let is_acknowledged = |in_flight: &mut InFlight| self.has.covers(&in_flight.upto);
         let Some(in_flight) = self.in_flight.take_if(is_acknowledged) else { return };
         self.resent = false;
         if in_flight.measures {
-            let round_trip = now.saturating_sub(in_flight.since);
-            self.patience = (3 * round_trip).clamp(MIN_PATIENCE, MAX_PATIENCE);
+            self.round_trip.sample(now.saturating_sub(in_flight.since));
+            self.late = 0;
         }
         if !self.has.covers(&self.sent) {
             let upto = self.sent.clone();
@@ -217,12 +206,13 @@ impl Peer {
     }
 
     /// Gives up waiting for an acknowledgement that should have come.
-    fn expire(&mut self, now: Duration) {
-        let late = |in_flight: &mut InFlight| in_flight.since + self.patience <= now;
-        let Some(in_flight) = self.in_flight.take_if(late) else { return };
+    fn expire(&mut self, now: Time) {
+        let timeout = self.timeout();
+        let is_late = |in_flight: &mut InFlight| in_flight.since + timeout <= now;
+        let Some(in_flight) = self.in_flight.take_if(is_late) else { return };
         self.silent = self.heard < in_flight.since;
         self.resent = true;
-        self.patience = (self.patience * 2).min(MAX_PATIENCE);
+        self.late += 1;
         if self.bugs.has(Bug::ForgetUnacknowledged) {
             self.has = self.sent.clone();
         }
@@ -285,7 +275,7 @@ impl Peer {
         view.database.journal().after_base(&self.sent, only, MAX_BATCH_BYTES)
     }
 
-    fn note_sent(&mut self, now: Duration, commits: &Batch) {
+    fn note_sent(&mut self, now: Time, commits: &Batch) {
         for (incarnation, commits) in &commits.0 {
             let last = commits.last().map_or(0, |commit| commit.time);
             self.sent.raise(incarnation, last);
@@ -298,9 +288,9 @@ impl Peer {
 
     /// The number to ask with: the same until it is answered, since answers may
     /// take longer than the patience lasts.
-    fn ask(&mut self, now: Duration, draw: impl FnOnce() -> u64) -> u64 {
-        self.ask_after = now + self.probe;
-        self.probe = (self.probe * 2).min(MAX_PROBE);
+    fn ask(&mut self, now: Time, draw: impl FnOnce() -> u64) -> u64 {
+        self.ask_after = now + PROBES.step(self.probes);
+        self.probes += 1;
         *self.question.get_or_insert_with(draw)
     }
 }
