@@ -167,7 +167,7 @@ impl Replica {
         }
         let outcome = match evaluate(txn, |key| self.database.read(key)) {
             Ok(outcome) => outcome,
-            Err(refusal) => return out.fail(client, Error::malformed(refusal)),
+            Err(refusal) => return out.fail(client, refusal),
         };
         if !outcome.writes.is_empty() {
             let commit = self.database.commit(&self.incarnation, outcome.writes);

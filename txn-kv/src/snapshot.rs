@@ -6,9 +6,10 @@
 //! is a state that never was.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::time::Duration;
 
-use maelstrom::machine::Rank;
+use maelstrom::machine::{Rank, Time};
 
 use crate::database::{Database, Version, paginate};
 use crate::message::{Fetch, Page};
@@ -27,57 +28,55 @@ const KEEP: Duration = Duration::from_secs(30);
 /// A snapshot to be handed out.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    /// A random number: a snapshot taken anew is another one.
-    id: u64,
-    base: Vector,
-    upto: Vector,
-    frontier: Vector,
+    /// What all pages say.
+    head: Page,
     /// At least one: an empty snapshot has an empty page.
     pages: Vec<Vec<Version>>,
-    used: Duration,
+    used: Time,
 }
 
 impl Outgoing {
-    /// What `database` has now and one that has `base` lacks.
-    pub(crate) fn take(id: u64, database: &Database, base: &Vector, now: Duration) -> Self {
+    /// What `database` has now and one that has `base` lacks. The number is random: a
+    /// snapshot taken anew is another one.
+    pub(crate) fn take(snapshot: u64, database: &Database, base: &Vector, now: Time) -> Self {
         let mut pages = paginate(database.versions_after(base));
         if pages.is_empty() {
             pages.push(Vec::new());
         }
-        let (upto, frontier) = (database.have().clone(), database.frontier());
-        Self { id, base: base.clone(), upto, frontier, pages, used: now }
+        let head = Page {
+            snapshot,
+            base: base.clone(),
+            upto: database.have().clone(),
+            frontier: database.frontier(),
+            page: 0,
+            pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
+            versions: Vec::new(),
+        };
+        Self { head, pages, used: now }
     }
 
     /// Whether this serves the request: it names this snapshot, or wants one of
     /// what this one is of.
     pub(crate) fn serves(&self, fetch: &Fetch) -> bool {
         match fetch.snapshot {
-            Some(id) => id == self.id,
-            None => fetch.have == self.base,
+            Some(snapshot) => snapshot == self.head.snapshot,
+            None => fetch.have == self.head.base,
         }
     }
 
     /// Whether nobody seems to want it any more.
-    pub(crate) fn is_over(&self, now: Duration) -> bool {
+    pub(crate) fn is_over(&self, now: Time) -> bool {
         now >= self.used + KEEP
     }
 
     /// The pages that are asked for, as far as they exist.
-    pub(crate) fn pages(&mut self, wanted: &[u32], now: Duration) -> Vec<Page> {
+    pub(crate) fn pages(&mut self, wanted: &[u32], now: Time) -> Vec<Page> {
         self.used = now;
-        wanted.iter().take(WINDOW).filter_map(|&number| self.page(number)).collect()
-    }
-
-    fn page(&self, number: u32) -> Option<Page> {
-        Some(Page {
-            snapshot: self.id,
-            base: self.base.clone(),
-            upto: self.upto.clone(),
-            frontier: self.frontier.clone(),
-            page: number,
-            pages: u32::try_from(self.pages.len()).ok()?,
-            versions: self.pages.get(number as usize)?.clone(),
-        })
+        let page = |&page: &u32| {
+            let versions = self.pages.get(page as usize)?.clone();
+            Some(Page { page, versions, ..self.head.clone() })
+        };
+        wanted.iter().take(WINDOW).filter_map(page).collect()
     }
 }
 
@@ -87,34 +86,19 @@ pub(crate) struct Incoming {
     from: Rank,
     /// What this node had when it asked first.
     have: Vector,
-    /// Which snapshot it is: known from the first page on.
-    chosen: Option<Chosen>,
+    /// What its pages say: known from the first one on.
+    head: Option<Page>,
     came: BTreeMap<u32, Vec<Version>>,
     /// Asked for, not here yet.
     awaited: BTreeSet<u32>,
-    ask_after: Duration,
-    progress: Duration,
-}
-
-#[derive(Debug)]
-struct Chosen {
-    id: u64,
-    pages: u32,
-    upto: Vector,
-    frontier: Vector,
+    ask_after: Time,
+    progress: Time,
 }
 
 impl Incoming {
-    pub(crate) fn begin(from: Rank, have: Vector, now: Duration) -> Self {
-        Self {
-            from,
-            have,
-            chosen: None,
-            came: BTreeMap::new(),
-            awaited: BTreeSet::new(),
-            ask_after: now,
-            progress: now,
-        }
+    pub(crate) fn begin(from: Rank, have: Vector, now: Time) -> Self {
+        let (came, awaited) = (BTreeMap::new(), BTreeSet::new());
+        Self { from, have, head: None, came, awaited, ask_after: now, progress: now }
     }
 
     /// Who has it.
@@ -123,38 +107,36 @@ impl Incoming {
     }
 
     /// Whether it seems that it will not come any more.
-    pub(crate) fn is_over(&self, now: Duration) -> bool {
+    pub(crate) fn is_over(&self, now: Time) -> bool {
         now >= self.progress + GIVE_UP
     }
 
     /// What to ask for now, if it is time to.
-    pub(crate) fn request(&mut self, now: Duration) -> Option<Fetch> {
+    pub(crate) fn request(&mut self, now: Time) -> Option<Fetch> {
         if now < self.ask_after {
             return None;
         }
         self.ask_after = now + PATIENCE;
-        let count = self.chosen.as_ref().map_or(1, |chosen| chosen.pages);
+        let count = self.head.as_ref().map_or(1, |head| head.pages);
         let missing = (0..count).filter(|page| !self.came.contains_key(page));
         let pages: Vec<u32> = missing.take(WINDOW).collect();
         self.awaited = pages.iter().copied().collect();
-        let snapshot = self.chosen.as_ref().map(|chosen| chosen.id);
+        let snapshot = self.head.as_ref().map(|head| head.snapshot);
         Some(Fetch { snapshot, have: self.have.clone(), pages })
     }
 
     /// Takes a page, if it is of this snapshot.
-    pub(crate) fn take(&mut self, from: Rank, page: Page, now: Duration) {
+    pub(crate) fn take(&mut self, from: Rank, mut page: Page, now: Time) {
         if from != self.from || !self.have.covers(&page.base) {
             return;
         }
-        let Page { snapshot: id, pages, ref upto, ref frontier, .. } = page;
-        let chosen = self.chosen.get_or_insert_with(|| {
-            let (upto, frontier) = (upto.clone(), frontier.clone());
-            Chosen { id, pages, upto, frontier }
-        });
-        let belongs = id == chosen.id && page.page < chosen.pages;
-        if belongs && self.came.insert(page.page, page.versions).is_none() {
+        let versions = mem::take(&mut page.versions);
+        let (snapshot, number) = (page.snapshot, page.page);
+        let head = self.head.get_or_insert(page);
+        let belongs = snapshot == head.snapshot && number < head.pages;
+        if belongs && self.came.insert(number, versions).is_none() {
             self.progress = now;
-            self.awaited.remove(&page.page);
+            self.awaited.remove(&number);
             if self.awaited.is_empty() {
                 self.ask_after = now;
             }
@@ -163,8 +145,8 @@ impl Incoming {
 
     /// The versions, what one has with them, and its frontier, when all pages are here.
     pub(crate) fn complete(&mut self) -> Option<(Vec<Version>, Vector, Vector)> {
-        let chosen = self.chosen.take_if(|chosen| self.came.len() == chosen.pages as usize)?;
+        let head = self.head.take_if(|head| self.came.len() == head.pages as usize)?;
         let versions = self.came.values().flatten().cloned().collect();
-        Some((versions, chosen.upto, chosen.frontier))
+        Some((versions, head.upto, head.frontier))
     }
 }

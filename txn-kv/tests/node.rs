@@ -71,7 +71,17 @@ async fn malformed_transactions_are_refused_in_words_and_leave_nothing_behind() 
         let answers = replies(Host::seeded(1), &[txn, r#"[["r",1,null]]"#]).await;
         assert_eq!(answers, [malformed(text), ok(r#"[["r",1,null]]"#)]);
     }
-    for txn in ["null", "{}", "7", r#"["r",1,null]"#, r#"[["r",1,null,2]]"#, "[[]]"] {
+    for txn in [
+        "null",
+        "{}",
+        "7",
+        r#"["r",1,null]"#,
+        r#"[["r",1,null,2]]"#,
+        "[[]]",
+        r#"[[{"r":null},1,null]]"#,
+        "[[null,1,null]]",
+        r#"[{"f":"r","k":1,"v":null}]"#,
+    ] {
         assert!(reply(txn).await.contains(r#""code":12"#), "{txn}");
     }
 }
