@@ -104,63 +104,13 @@
 //! - Time comes from [`tokio::time`] and chance from the node's seeded
 //!   generator, so that the same seed gives the same bytes in a simulation.
 
-#[cfg(feature = "node")]
-mod ask;
-#[cfg(feature = "node")]
-mod backoff;
-#[cfg(feature = "node")]
-mod context;
-#[cfg(feature = "node")]
-pub mod disk;
-#[cfg(feature = "node")]
-mod error;
-#[cfg(feature = "node")]
-mod injected_bugs;
-#[cfg(feature = "node")]
-mod io;
-#[cfg(feature = "node")]
-mod job;
-#[cfg(feature = "node")]
-pub mod kv;
-#[cfg(feature = "node")]
-pub mod machine;
-#[cfg(feature = "node")]
-mod message;
-#[cfg(feature = "node")]
-mod message_types;
-#[cfg(feature = "node")]
-mod node;
-#[cfg(feature = "node")]
-mod outbox;
-#[cfg(feature = "node")]
-mod panics;
-#[cfg(feature = "node")]
-mod process;
 pub mod protocol;
 #[cfg(feature = "node")]
-mod rpc;
-#[cfg(feature = "node")]
-mod run;
+mod runtime;
 
-#[cfg(feature = "node")]
-pub use ask::NoQuorum;
-#[cfg(feature = "node")]
-pub use backoff::Backoff;
-#[cfg(feature = "node")]
-pub use context::{Context, Setup};
-#[cfg(feature = "node")]
-pub use error::CallError;
-#[cfg(feature = "node")]
-pub use message::{Empty, Message, NodeId, Request};
-#[cfg(feature = "node")]
-pub use node::{Host, Node, Other, Senders};
-#[cfg(feature = "node")]
-pub use panics::{Panic, Panics};
-#[cfg(feature = "node")]
-pub use process::run;
 pub use protocol::{Definite, Error, ErrorCode, Indefinite};
 #[cfg(feature = "node")]
-pub use run::{RunError, Stats};
+pub use runtime::*;
 
 /// What [`message_types!`] derives from.
 #[doc(hidden)]

@@ -16,8 +16,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Sleep, sleep};
 use tracing_subscriber::EnvFilter;
 
-use crate::node::{Host, Node};
-use crate::run::{GRACE, RunError};
+use crate::runtime::node::{Host, Node};
+use crate::runtime::run::{GRACE, RunError};
 
 /// As much as a pipe holds on Linux.
 const INPUT_BUFFER: usize = 64 * 1024;

@@ -42,10 +42,10 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::context::Context;
-use crate::error::CallError;
-use crate::message::{Empty, NodeId, Request};
 use crate::protocol::Definite;
+use crate::runtime::context::Context;
+use crate::runtime::error::CallError;
+use crate::runtime::message::{Empty, NodeId, Request};
 
 mod update;
 

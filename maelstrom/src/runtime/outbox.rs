@@ -20,8 +20,8 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use crate::job::Job;
 use crate::protocol::{Number, Outgoing, encode};
+use crate::runtime::job::Job;
 
 /// A task of the node itself, dropped with the node.
 pub(crate) type Task = BoxFuture<'static, ()>;

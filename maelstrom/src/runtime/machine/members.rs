@@ -3,7 +3,7 @@
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
-use crate::message::NodeId;
+use crate::runtime::message::NodeId;
 
 /// A node's place in the sorted list of the cluster's ids. Every node of a cluster
 /// counts the same, so ranks may go over the network.

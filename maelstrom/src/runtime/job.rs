@@ -7,8 +7,8 @@
 use std::pin::Pin;
 use std::task::{Context as Wakeup, Poll};
 
-use crate::outbox::Task;
-use crate::panics::{Panics, Place};
+use crate::runtime::outbox::Task;
+use crate::runtime::panics::{Panics, Place};
 
 /// A task that is guarded. Ends with the bytes of the message that it is about.
 pub(crate) struct Job {

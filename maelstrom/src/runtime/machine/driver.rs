@@ -18,10 +18,10 @@ use super::{
     Answer, Client, Input, Machine, Members, Messages, Operation, Output, Outputs, Service,
     ServiceCall, Storage, Time,
 };
-use crate::context::{Context, Setup};
 use crate::kv;
-use crate::node::Node;
 use crate::protocol::Error;
+use crate::runtime::context::{Context, Setup};
+use crate::runtime::node::Node;
 
 /// The granularity of timers: a machine whose deadline has passed is woken this often.
 const GRANULARITY: Duration = Duration::from_millis(1);

@@ -12,10 +12,10 @@ use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::context::Context;
-use crate::error::CallError;
-use crate::message::{NodeId, Request};
 use crate::protocol::Error;
+use crate::runtime::context::Context;
+use crate::runtime::error::CallError;
+use crate::runtime::message::{NodeId, Request};
 
 /// Why [`Context::call_quorum`] did not get its majority. The request may have happened
 /// at any of the other nodes.

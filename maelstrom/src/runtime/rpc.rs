@@ -19,12 +19,12 @@ use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use tokio::time;
 
-use crate::error::CallError;
-use crate::message::{NodeId, Request};
-use crate::outbox::Outbox;
 use crate::protocol::{
     ERROR, Envelope, Error, Malformed, Number, Outgoing, OwnedBody, is_reply_to,
 };
+use crate::runtime::error::CallError;
+use crate::runtime::message::{NodeId, Request};
+use crate::runtime::outbox::Outbox;
 
 /// The table of pending calls.
 pub(crate) struct Calls(Mutex<Table>);

@@ -7,13 +7,13 @@ use std::fmt::Display;
 use std::task::Context as Wakeup;
 
 use super::{Core, Phase};
-use crate::context::Running;
-use crate::job::Job;
-use crate::message::NodeId;
-use crate::node::{Registered, Senders, refuse};
 use crate::protocol::{
     Definite, Envelope, Error, Header, INIT, KEEP, Number, Salvaged, brief, salvage,
 };
+use crate::runtime::context::Running;
+use crate::runtime::job::Job;
+use crate::runtime::message::NodeId;
+use crate::runtime::node::{Registered, Senders, refuse};
 
 /// Some programs begin their output with it. It means nothing in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();

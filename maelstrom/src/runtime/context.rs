@@ -10,14 +10,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::disk::Disk;
-use crate::error::CallError;
-use crate::job::Job;
-use crate::message::{Message, NodeId, Request};
-use crate::node::Host;
-use crate::outbox::Outbox;
-use crate::panics::{Panics, Place};
 use crate::protocol::{Number, Outgoing};
-use crate::rpc::{self, Calls};
+use crate::runtime::error::CallError;
+use crate::runtime::job::Job;
+use crate::runtime::message::{Message, NodeId, Request};
+use crate::runtime::node::Host;
+use crate::runtime::outbox::Outbox;
+use crate::runtime::panics::{Panics, Place};
+use crate::runtime::rpc::{self, Calls};
 
 /// What is known when a node's state is made: its place in the cluster.
 pub struct Setup {

@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Driver, Machine};
-use crate::context::Context;
-use crate::message::{Message, NodeId};
-use crate::node::Node;
+use crate::runtime::context::Context;
+use crate::runtime::message::{Message, NodeId};
+use crate::runtime::node::Node;
 
 /// The messages of a [`Machine`]. A [`Message`] is one by itself, [`Infallible`] is none,
 /// and [`messages!`](crate::messages) makes one of several.

@@ -21,13 +21,13 @@ use serde_json::value::RawValue;
 use tokio::io::{AsyncBufRead, AsyncWrite};
 use tokio::time::{self, MissedTickBehavior};
 
-use crate::context::{Context, Running, Setup};
 use crate::disk::Disk;
-use crate::message::{Empty, Message, NodeId, Request};
-use crate::outbox::{Outbox, Task};
-use crate::panics::{Panics, Place};
 use crate::protocol::{ERROR, Envelope, Error, INIT, Malformed, Number, Outgoing, reply_type};
-use crate::run::{RunError, Stats, run};
+use crate::runtime::context::{Context, Running, Setup};
+use crate::runtime::message::{Empty, Message, NodeId, Request};
+use crate::runtime::outbox::{Outbox, Task};
+use crate::runtime::panics::{Panics, Place};
+use crate::runtime::run::{RunError, Stats, run};
 
 /// What surrounds a node: where its chance comes from, and where its files and its
 /// panics go.

@@ -10,8 +10,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
 use super::turn::Turn;
-use crate::job::Job;
-use crate::outbox::Outbox;
+use crate::runtime::job::Job;
+use crate::runtime::outbox::Outbox;
 
 /// Jobs above which requests are turned away, and the bytes of the messages that they
 /// are about above which they are.

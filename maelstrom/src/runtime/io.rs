@@ -8,8 +8,8 @@ use std::task::{Context as Wakeup, Poll, ready};
 
 use tokio::io::{AsyncBufRead, AsyncWrite};
 
-use crate::outbox::Outbox;
 use crate::protocol::{KEEP, Lines};
+use crate::runtime::outbox::Outbox;
 
 /// Lines in.
 pub(crate) struct Reader<R> {

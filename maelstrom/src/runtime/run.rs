@@ -46,14 +46,14 @@ use tokio::time::{Sleep, sleep};
 
 use self::jobs::Jobs;
 use self::turn::Turn;
-use crate::context::Running;
-use crate::io::{Reader, Writer};
-use crate::message::NodeId;
-use crate::node::{Hook, Host, MakeState, Node, Periodic, Registered};
-use crate::outbox::Outbox;
-use crate::panics::{Inside, Place};
 use crate::protocol::Error;
-use crate::rpc::Calls;
+use crate::runtime::context::Running;
+use crate::runtime::io::{Reader, Writer};
+use crate::runtime::message::NodeId;
+use crate::runtime::node::{Hook, Host, MakeState, Node, Periodic, Registered};
+use crate::runtime::outbox::Outbox;
+use crate::runtime::panics::{Inside, Place};
+use crate::runtime::rpc::Calls;
 
 /// How long after `init` others are not talked to, unless a message shows earlier
 /// that they are there. Maelstrom was seen to take 266 ms to register 25 nodes.

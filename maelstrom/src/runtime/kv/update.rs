@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Cas, Kv, Ordered};
-use crate::error::CallError;
 use crate::protocol::Error;
+use crate::runtime::error::CallError;
 
 impl<S, K: Ordered> Kv<S, K> {
     /// Reads, modifies and writes: sets `key` to what `modify` makes of its

@@ -10,12 +10,12 @@ use rand::rngs::StdRng;
 use tokio::time::sleep;
 
 use super::{Core, HOLD, Phase, Started};
-use crate::context::{Context, Running, Setup};
-use crate::job::Job;
-use crate::message::{Empty, Init};
-use crate::node::refuse;
-use crate::panics::Place;
 use crate::protocol::{Definite, Envelope, Error, Number, Outgoing};
+use crate::runtime::context::{Context, Running, Setup};
+use crate::runtime::job::Job;
+use crate::runtime::message::{Empty, Init};
+use crate::runtime::node::refuse;
+use crate::runtime::panics::Place;
 
 impl<S: Send + Sync + 'static> Core<S> {
     /// Starts the node, or answers an `init` that came twice.

@@ -1,0 +1,30 @@
+//! What a node is made of, beside the protocol: all that needs a runtime.
+
+mod ask;
+mod backoff;
+mod context;
+pub mod disk;
+mod error;
+mod injected_bugs;
+mod io;
+mod job;
+pub mod kv;
+pub mod machine;
+mod message;
+mod message_types;
+mod node;
+mod outbox;
+mod panics;
+mod process;
+mod rpc;
+mod run;
+
+pub use ask::NoQuorum;
+pub use backoff::Backoff;
+pub use context::{Context, Setup};
+pub use error::CallError;
+pub use message::{Empty, Message, NodeId, Request};
+pub use node::{Host, Node, Other, Senders};
+pub use panics::{Panic, Panics};
+pub use process::run;
+pub use run::{RunError, Stats};
