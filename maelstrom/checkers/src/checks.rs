@@ -39,27 +39,18 @@ impl Checks {
 }
 
 /// The kind of load, and what is checked.
+#[expect(missing_docs, reason = "they are Maelstrom's, by the names below")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Workload {
-    /// `broadcast`
     Broadcast,
-    /// `echo`
     Echo,
-    /// `g-counter`
     GCounter,
-    /// `g-set`
     GSet,
-    /// `kafka`
     Kafka,
-    /// `lin-kv`
     LinKv,
-    /// `pn-counter`
     PnCounter,
-    /// `txn-list-append`
     TxnListAppend,
-    /// `txn-rw-register`
     TxnRwRegister,
-    /// `unique-ids`
     UniqueIds,
 }
 
@@ -80,31 +71,27 @@ impl Workload {
 
     /// The name on the command line and in the store.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Broadcast => "broadcast",
-            Self::Echo => "echo",
-            Self::GCounter => "g-counter",
-            Self::GSet => "g-set",
-            Self::Kafka => "kafka",
-            Self::LinKv => "lin-kv",
-            Self::PnCounter => "pn-counter",
-            Self::TxnListAppend => "txn-list-append",
-            Self::TxnRwRegister => "txn-rw-register",
-            Self::UniqueIds => "unique-ids",
-        }
+        self.facts().0
     }
 
     /// The functions of its operations, as histories name them. The kafka checker
     /// knows transactions of sends and polls, too, which the workload does not make.
     pub fn functions(self) -> &'static [&'static str] {
+        self.facts().1
+    }
+
+    fn facts(self) -> (&'static str, &'static [&'static str]) {
         match self {
-            Self::Broadcast => &["broadcast", "read"],
-            Self::Echo => &["echo"],
-            Self::GCounter | Self::GSet | Self::PnCounter => &["add", "read"],
-            Self::Kafka => &["send", "poll", "assign", "crash", "txn"],
-            Self::LinKv => &["read", "write", "cas"],
-            Self::TxnListAppend | Self::TxnRwRegister => &["txn"],
-            Self::UniqueIds => &["generate"],
+            Self::Broadcast => ("broadcast", &["broadcast", "read"]),
+            Self::Echo => ("echo", &["echo"]),
+            Self::GCounter => ("g-counter", &["add", "read"]),
+            Self::GSet => ("g-set", &["add", "read"]),
+            Self::Kafka => ("kafka", &["send", "poll", "assign", "crash", "txn"]),
+            Self::LinKv => ("lin-kv", &["read", "write", "cas"]),
+            Self::PnCounter => ("pn-counter", &["add", "read"]),
+            Self::TxnListAppend => ("txn-list-append", &["txn"]),
+            Self::TxnRwRegister => ("txn-rw-register", &["txn"]),
+            Self::UniqueIds => ("unique-ids", &["generate"]),
         }
     }
 }

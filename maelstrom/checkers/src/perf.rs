@@ -1,6 +1,6 @@
 //! How long operations took.
 //!
-//! Not a judgement: it is always valid. Latencies are those of successful
+//! It is always valid. Latencies are those of successful
 //! operations, from invocation to completion, to a precision of one percent.
 
 use std::collections::BTreeMap;

@@ -70,6 +70,8 @@ impl Checker for Stats {
         }
         let mut results = all.results();
         results.insert("by-f".to_owned(), Value::Object(by_f));
+        let nothing = || finding("no-operations", "No operation of a client completed.");
+        let warnings = if self.by_f.is_empty() { nothing() } else { Vec::new() };
         let reasons = self.reasons.most_frequent();
         if !reasons.is_empty() {
             results.insert("reasons".to_owned(), reasons.iter().map(reasons::to_json).collect());
@@ -78,7 +80,7 @@ impl Checker for Stats {
             valid: Validity::of(findings.is_empty()),
             results,
             findings: findings.into_vec("never-ok"),
-            warnings: if self.by_f.is_empty() { nothing_happened() } else { Vec::new() },
+            warnings,
             figures: Figures { ended: self.by_f, reasons, ..Figures::default() },
         }
     }
@@ -94,8 +96,4 @@ fn describe(f: &str, counts: Ended, reason: Option<&Reason>) -> String {
          invalid, since it tested nothing.",
         counts.fail, counts.info
     )
-}
-
-fn nothing_happened() -> Vec<super::Finding> {
-    finding("no-operations", "No operation of a client completed.")
 }

@@ -161,7 +161,7 @@ fn damage_poll(rng: &mut StdRng, msgs: &mut serde_json::Map<String, Value>) {
 }
 
 #[test]
-fn correct_histories_are_valid_and_damaged_ones_judged_as_by_the_oracle() {
+fn correct_histories_are_valid_and_damaged_ones_get_the_oracles_verdict() {
     let mut kinds = BTreeSet::new();
     for seed in 0..60 {
         let size = Size { ops: 40, keys: 2, clients: 3, batch: 3 };
@@ -188,7 +188,7 @@ fn correct_histories_are_valid_and_damaged_ones_judged_as_by_the_oracle() {
 }
 
 #[test]
-fn chaotic_histories_are_judged_as_by_the_oracle() {
+fn chaotic_histories_get_the_oracles_verdict() {
     let mut kinds = BTreeSet::new();
     for seed in 0..2000 {
         kinds.extend(compare(&chaos(&mut StdRng::seed_from_u64(seed))).into_keys());

@@ -7,60 +7,23 @@ use super::{Op, OpType, Process};
 use crate::Workload;
 
 /// What is wrong with the form of a history.
+#[expect(missing_docs, reason = "the messages say what the fields are")]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
-    /// An index is not the one that follows.
     #[error("operation {expected} has the index {found}; indices count from 0 without gaps")]
-    Index {
-        /// What follows.
-        expected: u64,
-        /// What is there.
-        found: u64,
-    },
-    /// Time runs backwards.
+    Index { expected: u64, found: u64 },
     #[error("operation {index} lies before the one before it: {time} ns after {previous} ns")]
-    Time {
-        /// The operation.
-        index: u64,
-        /// Its time.
-        time: u64,
-        /// The time of the one before.
-        previous: u64,
-    },
-    /// The history is of another workload.
+    Time { index: u64, time: u64, previous: u64 },
     #[error(
         "operation {index} is `{f}`, which the workload {} does not have (it has {}): is this the \
          history of another workload?",
         .workload.name(), .workload.functions().join(", ")
     )]
-    Function {
-        /// The operation.
-        index: u64,
-        /// The function.
-        f: String,
-        /// What was asked for.
-        workload: Workload,
-    },
-    /// A process begins a second operation.
+    Function { index: u64, f: String, workload: Workload },
     #[error("operation {index}: {process} begins {f} while another operation of it is open")]
-    Busy {
-        /// The operation.
-        index: u64,
-        /// The process.
-        process: Process,
-        /// The function.
-        f: String,
-    },
-    /// A completion without an invocation.
+    Busy { index: u64, process: Process, f: String },
     #[error("operation {index}: {process} completes {f}, but has nothing open")]
-    Idle {
-        /// The operation.
-        index: u64,
-        /// The process.
-        process: Process,
-        /// The function.
-        f: String,
-    },
+    Idle { index: u64, process: Process, f: String },
 }
 
 /// Watches a history's form.

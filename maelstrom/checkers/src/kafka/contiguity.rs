@@ -65,50 +65,29 @@ impl Step {
     }
 }
 
-/// Reports `int-poll-skip`, `int-nonmonotonic-poll`, `poll-skip` and `nonmonotonic-poll`.
-pub(super) fn polls(evidence: &Evidence, report: &mut Report) {
+/// Reports what is odd about polls, or about sends. That others' messages come between two
+/// operations that send is as it should be.
+pub(super) fn steps(evidence: &Evidence, report: &mut Report, are_sends: bool) {
     let record = &evidence.record;
     let mut last = LastOf::default();
     for (id, event) in record.events() {
-        last.assign(evidence, event);
-        for group in record.reads(event) {
-            for step in Step::within(evidence, id, group) {
-                let (skip, back) = (Anomaly::IntPollSkip, Anomaly::IntNonmonotonicPoll);
-                add(evidence, report, if step.is_forwards() { skip } else { back }, step, "polled");
-            }
-            if let Some(step) = last.step(evidence, id, event, group) {
-                let (skip, back) = (Anomaly::PollSkip, Anomaly::NonmonotonicPoll);
-                add(evidence, report, if step.is_forwards() { skip } else { back }, step, "polled");
-            }
+        let groups = || record.groups(event, are_sends);
+        for step in groups().flat_map(|group| Step::within(evidence, id, group)) {
+            add(evidence, report, step, are_sends);
         }
-        if event.kind == OpType::Ok {
-            last.set(id, event, record.reads(event));
-            if evidence.compatible {
-                last.forget(event, record.empty_reads(id));
-            }
-        }
-    }
-}
-
-/// Reports `int-send-skip`, `int-nonmonotonic-send` and `nonmonotonic-send`. That others'
-/// messages come between two operations that send is as it should be.
-pub(super) fn sends(evidence: &Evidence, report: &mut Report) {
-    let record = &evidence.record;
-    let mut last = LastOf::default();
-    for (id, event) in record.events() {
-        for step in record.sends(event).flat_map(|group| Step::within(evidence, id, group)) {
-            let (skip, back) = (Anomaly::IntSendSkip, Anomaly::IntNonmonotonicSend);
-            add(evidence, report, if step.is_forwards() { skip } else { back }, step, "sent");
-        }
-        if event.kind == OpType::Fail {
+        if are_sends && event.kind == OpType::Fail {
             continue;
         }
         last.assign(evidence, event);
-        let steps = record.sends(event).filter_map(|group| last.step(evidence, id, event, group));
-        for step in steps.filter(|step| !step.is_forwards()) {
-            add(evidence, report, Anomaly::NonmonotonicSend, step, "sent");
+        for step in groups().filter_map(|group| last.step(evidence, id, event, group)) {
+            add(evidence, report, step, are_sends);
         }
-        last.set(id, event, record.sends(event));
+        if are_sends || event.kind == OpType::Ok {
+            last.set(id, event, groups());
+        }
+        if !are_sends && event.kind == OpType::Ok && evidence.compatible {
+            last.forget(event, record.empty_reads(id));
+        }
     }
 }
 
@@ -157,7 +136,18 @@ impl LastOf {
 }
 
 /// The further off, the worse.
-fn add(evidence: &Evidence, report: &mut Report, anomaly: Anomaly, step: Step, verb: &str) {
+fn add(evidence: &Evidence, report: &mut Report, step: Step, is_send: bool) {
+    let anomaly = match (is_send, step.is_internal(), step.is_forwards()) {
+        (false, true, true) => Anomaly::IntPollSkip,
+        (false, true, false) => Anomaly::IntNonmonotonicPoll,
+        (false, false, true) => Anomaly::PollSkip,
+        (false, false, false) => Anomaly::NonmonotonicPoll,
+        (true, true, true) => Anomaly::IntSendSkip,
+        (true, true, false) => Anomaly::IntNonmonotonicSend,
+        (true, false, true) => return,
+        (true, false, false) => Anomaly::NonmonotonicSend,
+    };
+    let verb = if is_send { "sent" } else { "polled" };
     report.add(anomaly, step.delta.saturating_abs(), || {
         let ops = evidence.ops([step.from.0, step.to.0]);
         Case::new(ops, text(evidence, &step, verb), detail(evidence, &step))

@@ -30,7 +30,8 @@ pub(super) fn cycles(evidence: &Evidence, report: &mut Report) {
     {
         return;
     }
-    let (all, reads_only) = (dependencies(record), wr_graph(record));
+    let all = dependencies(record);
+    let reads_only = Digraph::plain(record.event_count(), wr_edges(record));
     let mut is_in_flow = vec![false; all.len()];
     for vertex in reads_only.components().iter().flatten() {
         is_in_flow[*vertex as usize] = true;
@@ -103,10 +104,6 @@ fn wr_edges(record: &Record) -> Vec<(u32, u32)> {
         read_from(record, reader).map(move |(writer, _)| (writer.number(), reader.number()))
     });
     pairs.collect()
-}
-
-fn wr_graph(record: &Record) -> Digraph<()> {
-    Digraph::plain(record.event_count(), wr_edges(record))
 }
 
 /// Both relations. Who ended before whom began would be a quadratic number of edges;

@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_malformed_value_is_an_error_that_says_what_is_wrong() {
-        for (value, complaint) in [
+        for (value, reason) in [
             (r#"[["poll",{"k":[["0",1]]}]]"#, "invalid type: string \"0\", expected i64"),
             (r#"[["poll",{"k":[[1.0,1]]}]]"#, "invalid type: floating point `1.0`, expected i64"),
             (r#"[["poll",{"k":[[0]]}]]"#, "expected a tuple of size 2"),
@@ -179,7 +179,7 @@ mod tests {
             ("null", "expected a sequence"),
         ] {
             let error = micro_ops(&op("ok", value)).unwrap_err().to_string();
-            assert!(error.contains(complaint), "{value}: {error}");
+            assert!(error.contains(reason), "{value}: {error}");
         }
     }
 }

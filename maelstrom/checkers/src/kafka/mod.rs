@@ -118,8 +118,8 @@ fn check(evidence: &Evidence, report: &mut Report) {
     reads::precommitted(evidence, report);
     lost::lost_writes(evidence, report);
     lost::unseen(evidence, report);
-    contiguity::polls(evidence, report);
-    contiguity::sends(evidence, report);
+    contiguity::steps(evidence, report, false);
+    contiguity::steps(evidence, report, true);
     cycles::cycles(evidence, report);
 }
 

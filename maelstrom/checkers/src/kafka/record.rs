@@ -219,16 +219,22 @@ impl Record {
     }
 
     pub(super) fn sends(&self, event: &Event) -> impl Iterator<Item = Group<'_>> + use<'_> {
-        self.groups_in(event.sends.clone())
+        self.groups(event, true)
     }
 
     pub(super) fn reads(&self, event: &Event) -> impl Iterator<Item = Group<'_>> + use<'_> {
-        self.groups_in(event.reads.clone())
+        self.groups(event, false)
     }
 
-    fn groups_in(&self, range: Range<usize>) -> impl Iterator<Item = Group<'_>> + use<'_> {
-        self.groups[range]
-            .iter()
+    /// What an event sent, or what it read.
+    pub(super) fn groups(
+        &self,
+        event: &Event,
+        sent: bool,
+    ) -> impl Iterator<Item = Group<'_>> + use<'_> {
+        let range = if sent { &event.sends } else { &event.reads };
+        let groups = self.groups[range.clone()].iter();
+        groups
             .map(|(key, messages)| Group { key: *key, messages: &self.messages[messages.clone()] })
     }
 
@@ -278,57 +284,4 @@ fn group(
     }
     pairs.clear();
     start..groups.len()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::decode;
-    use super::*;
-    use crate::history::Op;
-
-    fn transfer(record: &mut Record, kind: &str, value: &str) {
-        let line = format!(
-            r#"{{"index":1,"time":1,"type":"{kind}","process":0,"f":"txn","value":{value}}}"#
-        );
-        let op: Op = serde_json::from_str(&line).unwrap();
-        let event = Event::new(0, op.kind, Point::of(&op), Some(Point::of(&op)));
-        record.transfer(event, &decode::micro_ops(&op).unwrap());
-    }
-
-    #[test]
-    fn messages_of_a_key_stand_together_in_the_order_received() {
-        let mut record = Record::default();
-        let polls =
-            r#"[["poll",{"a":[[1,"x"]],"b":[[0,"y"]]}],["poll",{"a":[[0,"z"],[2,"x"]],"c":[]}]]"#;
-        transfer(&mut record, "ok", polls);
-        let event = record.event(EventId::from_index(0));
-        let reads: Vec<(&str, Vec<String>)> = record
-            .reads(event)
-            .map(|group| {
-                let messages = group.messages.iter().map(|&m| record.names.value_of(m).to_string());
-                (record.names.name_of(group.key), messages.collect())
-            })
-            .collect();
-        assert_eq!(
-            reads,
-            [
-                ("a", vec!["\"x\"".into(), "\"z\"".into(), "\"x\"".into()]),
-                ("b", vec!["\"y\"".into()])
-            ]
-        );
-        assert_eq!(record.strays().iter().map(|stray| stray.1).collect::<Vec<_>>(), [2]);
-    }
-
-    #[test]
-    fn the_last_attempt_is_the_writer_and_no_refusal_is_forgotten() {
-        let mut record = Record::default();
-        transfer(&mut record, "fail", r#"[["send","a",1]]"#);
-        transfer(&mut record, "ok", r#"[["send","a",[0,1]]]"#);
-        transfer(&mut record, "ok", r#"[["poll",{"a":[[0,1]]}]]"#);
-        let message = record.names.messages().next().unwrap();
-        let facts = record.facts(message);
-        assert_eq!(facts.writer, Some(EventId::from_index(1)));
-        assert_eq!(facts.reader, Some(EventId::from_index(2)));
-        assert!(facts.is_refused && facts.is_acknowledged && facts.is_polled);
-    }
 }

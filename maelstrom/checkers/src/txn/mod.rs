@@ -67,7 +67,7 @@ use super::{Checker, Outcome};
 use crate::cases::Case;
 use crate::history::Op;
 
-/// How to judge.
+/// How strict to be, and how like the original.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Whether anomalies that the original overlooks count. Without it they are

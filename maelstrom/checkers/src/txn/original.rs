@@ -2,7 +2,7 @@
 //!
 //! Elle looks for one cycle of each class and scope: from each transaction in
 //! turn it grows all simple paths, breadth first, until one closes that has the
-//! relations wanted. Of a class with anti-dependencies it judges only that first
+//! relations wanted. Of a class with anti-dependencies it takes only that first
 //! cycle, and drops it, and with it the class, when its strongest relations give
 //! it another name. So which cycle comes first decides which anomalies are named,
 //! and that depends on the order in which its tables are walked (`clojure.rs`).

@@ -276,7 +276,7 @@ impl<'a> CycleSearch<'a> {
     }
 
     /// Whether something was found that makes milder searches idle. The original
-    /// judges only the first cycle that it meets, if there are anti-dependencies
+    /// looks only at the first cycle that it meets, if there are anti-dependencies
     /// in it; where that has another name, it goes on to the milder ones.
     pub(super) fn is_success(&self) -> bool {
         let is_found = self.best.is_some() || self.other.is_some();

@@ -107,7 +107,7 @@ fn wholes(history: &[Op]) -> Vec<Whole> {
     wholes
 }
 
-/// A small history, ready to be judged.
+/// A small history, and what it says of itself.
 pub(crate) struct Oracle {
     ops: Vec<Whole>,
     keys: BTreeSet<Key>,
