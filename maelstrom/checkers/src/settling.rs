@@ -16,7 +16,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::element::Element;
-use super::witness::{Event, Names, shorten};
+use super::witness::{Event, Names, listed, shorten};
 use super::{Checker, Figures, Finding, Outcome, Validity, fields};
 use crate::Workload;
 use crate::history::{Op, OpType, Process};
@@ -118,7 +118,8 @@ impl Settling {
                     .filter(|(value, _)| self.is_kept(value))
                     .map(|(value, by)| format!("{} ({})", shorten(value), self.acknowledged(by)))
                     .collect();
-                list("lacked", &missing)
+                let count = missing.len();
+                (count > 0).then(|| format!("lacked {}", listed(missing.into_iter(), TOLD)))
             }
             (Seen::Counter(value), Known::Counter(least, most)) => {
                 let is_right = (least..=most).contains(&value);
@@ -197,15 +198,6 @@ impl Checker for Settling {
 
 fn form(json: &RawValue) -> String {
     canonical(json.get(), Fractions::Doubles).into_owned()
-}
-
-fn list(verb: &str, all: &[String]) -> Option<String> {
-    let told = all.iter().take(TOLD).cloned().collect::<Vec<_>>().join(", ");
-    match all.len() {
-        0 => None,
-        count if count > TOLD => Some(format!("{verb} {told} and {} more", count - TOLD)),
-        _ => Some(format!("{verb} {told}")),
-    }
 }
 
 fn range(least: &BigInt, most: &BigInt) -> String {

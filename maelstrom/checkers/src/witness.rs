@@ -104,6 +104,13 @@ pub(crate) fn shorten_to(text: &str, most: usize) -> String {
     }
 }
 
+/// The first of some things in a sentence: `2, 3 and 4 more`.
+pub(crate) fn listed(things: impl ExactSizeIterator<Item = String>, most: usize) -> String {
+    let more = things.len().saturating_sub(most);
+    let told = things.take(most).collect::<Vec<_>>().join(", ");
+    if more == 0 { told } else { format!("{told} and {more} more") }
+}
+
 /// Findings of one kind: the first few in full, the others counted.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {

@@ -22,6 +22,12 @@ pub(super) enum MicroOp<'a> {
     Poll { batches: Vec<Batch<'a>> },
 }
 
+impl MicroOp<'_> {
+    pub(super) fn batches(&self) -> &[Batch<'_>] {
+        if let Self::Poll { batches } = self { batches } else { &[] }
+    }
+}
+
 /// The messages of one key in one poll, in the order received.
 #[derive(Debug)]
 pub(super) struct Batch<'a> {

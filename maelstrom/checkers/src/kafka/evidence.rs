@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use super::names::{KeyId, MessageId};
 use super::order::Orders;
 use super::record::{EventId, Record};
-use crate::interner::Datum;
-use crate::witness::{Point, seconds};
+use crate::witness::{Point, listed, seconds};
 
 pub(super) struct Evidence {
     pub(super) record: Record,
@@ -64,17 +63,8 @@ impl Evidence {
         self.record.names.value_of(message).to_json()
     }
 
-    /// Some messages in a sentence: `2, 3 and 4 more`.
-    pub(super) fn messages(
-        &self,
-        mut messages: impl ExactSizeIterator<Item = MessageId>,
-    ) -> String {
-        let value = |message| self.record.names.value_of(message);
-        let first = messages.by_ref().take(SHOWN).map(value);
-        let first: Vec<String> = first.map(Datum::to_string).collect();
-        match messages.len() {
-            0 => first.join(", "),
-            rest => format!("{} and {rest} more", first.join(", ")),
-        }
+    /// Some messages in a sentence.
+    pub(super) fn messages(&self, messages: impl ExactSizeIterator<Item = MessageId>) -> String {
+        listed(messages.map(|message| self.record.names.value_of(message).to_string()), SHOWN)
     }
 }

@@ -207,10 +207,7 @@ impl KafkaChecker {
     }
 
     fn warn_of_empty_list(&mut self, op: &Op, micro_ops: &[MicroOp<'_>]) {
-        let batches = micro_ops.iter().flat_map(|micro_op| match micro_op {
-            MicroOp::Poll { batches } => &batches[..],
-            MicroOp::Send { .. } => &[],
-        });
+        let batches = micro_ops.iter().flat_map(MicroOp::batches);
         for batch in batches.filter(|batch| batch.pairs.is_empty()) {
             let has_told = &mut self.has_told_empty[usize::from(batch.is_null)];
             if !std::mem::replace(has_told, true) {
@@ -234,17 +231,11 @@ fn empty_list(op: &Op, batch: &Batch<'_>) -> Finding {
 /// By key, the highest offset in a micro-operation. A list without messages shows
 /// no offset, but that the process polls the key.
 fn furthest<'a>(micro_op: &'a MicroOp<'_>) -> Vec<(&'a str, i64)> {
-    match micro_op {
-        MicroOp::Send { key, offset, .. } => {
-            offset.map(|offset| (&**key, offset)).into_iter().collect()
-        }
-        MicroOp::Poll { batches } => batches
-            .iter()
-            .map(|batch| {
-                (&*batch.key, batch.pairs.iter().map(|pair| pair.0).fold(NOTHING, i64::max))
-            })
-            .collect(),
+    if let MicroOp::Send { key, offset, .. } = micro_op {
+        return offset.map(|offset| (&**key, offset)).into_iter().collect();
     }
+    let highest = |batch: &Batch<'_>| batch.pairs.iter().map(|pair| pair.0).fold(NOTHING, i64::max);
+    micro_op.batches().iter().map(|batch| (&*batch.key, highest(batch))).collect()
 }
 
 /// Why operations became indeterminate: the first few different reasons.

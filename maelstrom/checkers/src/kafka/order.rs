@@ -65,13 +65,6 @@ impl Orders {
         let index = self.index[message.index()];
         (index != NOWHERE).then_some(index as usize)
     }
-
-    /// How many indices further than `from` the message `to` stands. `None` if the
-    /// place of one is unknown.
-    pub(super) fn distance(&self, from: MessageId, to: MessageId) -> Option<i64> {
-        let (from, to) = (self.index(from)?, self.index(to)?);
-        Some(to as i64 - from as i64)
-    }
 }
 
 impl Log {

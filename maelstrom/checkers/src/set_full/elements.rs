@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::scan;
 use crate::element::Element;
-use crate::witness::{Event, shorten};
+use crate::witness::{Event, listed, shorten};
 
 /// Stands for no element, or no read.
 const NONE: u32 = u32::MAX;
@@ -226,12 +226,7 @@ impl Elements {
     pub(crate) fn some(&self, ids: &[u32], most: usize) -> String {
         let mut values: Vec<&Element> = ids.iter().map(|id| &self.values[*id as usize]).collect();
         values.sort();
-        let shown: Vec<String> =
-            values.iter().take(most).map(|value| shorten(&value.to_string())).collect();
-        match values.len().saturating_sub(most) {
-            0 => shown.join(", "),
-            more => format!("{} and {more} more", shown.join(", ")),
-        }
+        listed(values.into_iter().map(|value| shorten(&value.to_string())), most)
     }
 
     /// Every element with its timeline, by element.
