@@ -116,11 +116,11 @@ scale: build-broadcast-experiments ## Broadcast with 5 to 1,000 nodes: messages 
 	@$(EXPERIMENTS) scale
 
 .PHONY: frontier
-frontier: build-broadcast-experiments ## Broadcast's messages against latency: table, bars, broadcast/frontier.svg
+frontier: build-broadcast-experiments ## Broadcast's messages against latency: table, thresholds, broadcast/frontier.svg
 	@$(EXPERIMENTS) frontier --svg broadcast/frontier.svg
 
 .PHONY: sparse
-sparse: build-broadcast-experiments ## Broadcast where few nodes have a link to each other: table, bars
+sparse: build-broadcast-experiments ## Broadcast where few nodes have a link to each other: table, thresholds
 	@$(EXPERIMENTS) sparse
 
 .PHONY: delay

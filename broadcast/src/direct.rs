@@ -18,8 +18,8 @@ use maelstrom::machine::Time;
 use rand::RngExt;
 
 use crate::core::{Core, Purpose};
-use crate::machine::Strategy;
 use crate::store::prefixes::Prefixes;
+use crate::strategy::Strategy;
 use crate::wire::{Answer, Count, Digest, Message, Rank, Run, Spread, Summary, Value};
 
 /// The pause between two comparisons while they bring something.
@@ -36,7 +36,7 @@ pub(crate) struct Direct {
     recent: (Duration, Vec<Count>),
     /// What it had the time before, which everybody should have by now, and what
     /// came on a detour since.
-    settled: Prefixes,
+    delivered: Prefixes,
     compare_at: Option<Duration>,
     pause: Duration,
 }
@@ -44,11 +44,11 @@ pub(crate) struct Direct {
 impl Direct {
     pub(crate) fn new(core: Core) -> Self {
         let recent = (Duration::ZERO, Vec::new());
-        Self { core, recent, settled: Prefixes::default(), compare_at: None, pause: SHORTEST }
+        Self { core, recent, delivered: Prefixes::default(), compare_at: None, pause: SHORTEST }
     }
 
     /// Sends what is in the journal from `since` on to everybody.
-    fn push(&mut self, mut since: usize) {
+    fn send_to_all(&mut self, mut since: usize) {
         while since < self.core.store.position() {
             let page = self.core.store.page(since, usize::MAX);
             since = page.upto;
@@ -63,7 +63,7 @@ impl Direct {
 
     fn on_spread(&mut self, now: Duration, from: Rank, spread: Spread) {
         let detours = spread.runs.iter().filter(|run| run.log.origin != from);
-        self.settled.raise(detours.map(Run::end));
+        self.delivered.raise(detours.map(Run::end));
         let is_news = self.core.take(now, from, spread.runs);
         if is_news {
             self.stay_alert(now);
@@ -83,8 +83,8 @@ impl Direct {
     }
 
     fn on_digest(&mut self, now: Duration, from: Rank, digest: &Digest) {
-        self.settle(now);
-        let limit = Some(&self.settled).filter(|_| !digest.missed);
+        self.note_delivered(now);
+        let limit = Some(&self.delivered).filter(|_| !digest.missed);
         let theirs = &digest.summary;
         let (runs, more) = self.core.store.delta(theirs, limit);
         let lacking = self.core.store.lacking(theirs.have.iter().copied());
@@ -104,10 +104,10 @@ impl Direct {
         self.compare_soon(now);
     }
 
-    fn settle(&mut self, now: Duration) {
+    fn note_delivered(&mut self, now: Duration) {
         if now >= self.recent.0 + self.core.rtt.usual_timeout() {
             let counts = self.core.store.counts().collect();
-            self.settled.raise(std::mem::replace(&mut self.recent, (now, counts)).1);
+            self.delivered.raise(std::mem::replace(&mut self.recent, (now, counts)).1);
         }
     }
 
@@ -143,7 +143,7 @@ impl Strategy for Direct {
     fn broadcast(&mut self, now: Time, value: Value) {
         let before = self.core.store.position();
         if self.core.store.accept(value) {
-            self.push(before);
+            self.send_to_all(before);
             self.stay_alert(now);
         }
     }
@@ -163,10 +163,10 @@ impl Strategy for Direct {
         }
         let before = self.core.store.position();
         if self.core.adopt_orphans(now) {
-            self.push(before);
+            self.send_to_all(before);
         }
         if self.compare_at.is_some_and(|at| at <= now) {
-            self.settle(now);
+            self.note_delivered(now);
             let is_fast = self.pause < BUSY;
             self.compare_at = Some(now + self.pause);
             let longest = LONGEST.max(Duration::from_millis(200 * self.core.nodes as u64));

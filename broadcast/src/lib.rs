@@ -121,6 +121,7 @@ mod peers;
 mod rtt;
 mod seen;
 mod store;
+mod strategy;
 pub mod thresholds;
 mod tree;
 pub mod wire;

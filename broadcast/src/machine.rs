@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::core::Core;
 use crate::direct::Direct;
 use crate::injected_bugs::Bug;
+use crate::strategy::Strategy;
 use crate::tree::Tree;
 use crate::wire::{Message, Rank, Value};
 
@@ -42,40 +43,6 @@ pub enum Reply {
     Done,
     /// All values that arrived, as one JSON array.
     Values(Value),
-}
-
-/// How values spread.
-pub(crate) trait Strategy: Send {
-    /// The node begins, maybe not for the first time.
-    fn start(&mut self, now: Time);
-
-    /// A client has a value for everybody.
-    fn broadcast(&mut self, now: Time, value: Value);
-
-    /// Another node says something that makes sense.
-    fn receive(&mut self, now: Time, from: Rank, message: Message);
-
-    /// Does what is due.
-    fn run_due(&mut self, now: Time);
-
-    /// This node was held up until now, and so were the inputs that come now. What they
-    /// bring to be sent goes at once, if its time was while the node was held up.
-    fn catch_up(&mut self, _: Time) {}
-
-    /// When to do what is due next.
-    fn deadline(&self) -> Option<Time>;
-
-    /// For how many more milliseconds this node is in churn mode, which all its messages
-    /// say.
-    fn churn(&self, _: Time) -> u64 {
-        0
-    }
-
-    /// What all strategies share.
-    fn core(&self) -> &Core;
-
-    /// The same, to change it.
-    fn core_mut(&mut self) -> &mut Core;
 }
 
 /// A broadcast node.

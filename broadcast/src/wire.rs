@@ -147,7 +147,7 @@ maelstrom::message_types! {
         /// The sender's path in its tree, root first, itself last.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub path: Vec<Rank>,
-        /// The sender has another parent: no more downlinks on the link of this epoch. Zero
+        /// The sender has another parent: no more messages down on the link of this epoch. Zero
         /// is no link's.
         #[serde(default, skip_serializing_if = "is_zero")]
         pub leave: u64,
@@ -179,13 +179,13 @@ pub struct Down {
     pub since: usize,
     /// Its end.
     pub upto: usize,
-    /// The lease: the next downlink leaves within so many milliseconds.
+    /// The lease: the next message down leaves within so many milliseconds.
     pub next: u64,
-    /// An uplink that arrives within so many milliseconds catches the next
+    /// A message up that arrives within so many milliseconds catches the next
     /// round; absent when none is planned, so that any time is as good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<u64>,
-    /// Confirms an uplink.
+    /// Confirms a message up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ack: Option<Ack>,
     /// Without values: the fingerprint of all that the parent has.
@@ -193,12 +193,12 @@ pub struct Down {
     pub print: Option<u64>,
 }
 
-/// The confirmation of uplinks.
+/// The confirmation of messages up.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Ack {
     /// All up to this position of the child's journal has arrived.
     pub upto: usize,
-    /// For how many milliseconds the newest uplink waited for this downlink.
+    /// For how many milliseconds the newest message up waited for this message down.
     pub held: u64,
 }
 
@@ -235,7 +235,7 @@ maelstrom::message_types! {
         /// The sender's path in its tree, as in [`Spread::path`].
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub path: Vec<Rank>,
-        /// The sender wants to be a child; its uplinks will begin at this position
+        /// The sender wants to be a child; its messages up will begin at this position
         /// of its journal.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub join: Option<usize>,

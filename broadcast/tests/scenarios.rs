@@ -163,7 +163,7 @@ fn a_node_that_restarts_while_its_parent_is_out_of_reach_has_another_one_in_two_
     }
 }
 
-/// A parent sends downlinks to its children of the preferred tree whether it knows of
+/// A parent sends messages down to its children of the preferred tree whether it knows of
 /// them or not, so that they join as soon as they hear it.
 #[test]
 fn a_node_that_never_reached_its_parent_joins_when_it_hears_it() {

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_share_is_an_array_on_the_wire() {
+    fn a_contribution_is_an_array_on_the_wire() {
         let contribution =
             Contribution { incarnation: 2, nonce: 77, sequence: 3, sum: (-4).into() };
         let json = serde_json::to_string(&contribution).unwrap();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fence_outranks_everything_of_the_life_before() {
+    fn a_fence_outranks_everything_of_the_incarnation_before() {
         let before = Contribution { incarnation: 1, nonce: 5, sequence: 900, sum: 12.into() };
         let fence = before.fenced(6);
         assert_eq!(fence.sum, 12.into());

@@ -23,8 +23,6 @@ use maelstrom::NodeId;
 use maelstrom::machine::Time;
 use serde_json::value::RawValue;
 
-use crate::log::Ticket;
-
 /// So many requests, or bytes of them, do not wait for more.
 const ENOUGH: usize = 512;
 const ENOUGH_BYTES: usize = 64 * 1024;
@@ -33,6 +31,9 @@ const FULL: usize = 16 * 1024;
 const FULL_BYTES: usize = 8 * 1024 * 1024;
 /// A client that asked for something within this time may do so again soon.
 const ACTIVE: Duration = Duration::from_millis(40);
+
+/// Stands for a request that waits for its answer; the log's host chooses it.
+pub(crate) type Ticket = u64;
 
 /// A request that waits to be appended.
 #[derive(Debug)]

@@ -40,7 +40,7 @@ struct Fed {
 
 #[expect(clippy::disallowed_methods, reason = "real seconds are what was asked for")]
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
-    let mut is_well = true;
+    let mut is_robust = true;
     for node in or_all(&flags.nodes, KINDS) {
         let until = std::time::Instant::now() + Duration::from_secs(flags.seconds);
         let is_time = || std::time::Instant::now() < until;
@@ -58,9 +58,9 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
         let verdict = failure.as_deref().unwrap_or("nothing came of it");
         let fed = format!("{rounds} rounds of noise, {clusters} clusters with an intruder");
         print(&format!("{name}: {fed}: {verdict}\n"));
-        is_well &= failure.is_none();
+        is_robust &= failure.is_none();
     }
-    Ok(is_well)
+    Ok(is_robust)
 }
 
 /// Feeds one node noise between valid requests; what went wrong, if anything did.

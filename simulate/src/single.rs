@@ -90,8 +90,8 @@ pub(crate) fn run(flags: Flags) -> anyhow::Result<bool> {
     let simulation = if has_promise { simulation.recorded() } else { simulation };
     let mut finished = flags.output.run(simulation)?;
     finished.arguments.clone_from(&flags.arguments);
-    let is_well = show(flags.node, &finished, &limits, &flags.arguments);
-    Ok(if has_promise { is_well && keeps_more(flags.node, &finished) } else { is_well })
+    let is_valid = show(flags.node, &finished, &limits, &flags.arguments);
+    Ok(if has_promise { is_valid && keeps_more(flags.node, &finished) } else { is_valid })
 }
 
 /// Whether the node's own oracle has nothing to say that the report does not; it is what a

@@ -56,7 +56,7 @@ const HIDDEN: &[&str] = &["not-everywhere"];
 /// Nodes are killed and start again while the root is on the other side of a partition.
 const SPLIT: &str = "--node-count 25 --concurrency 25 --rate 20 --time-limit 20 --values integers \
                      --nemesis partition:200,kill:8 --links complete --intruder none";
-/// A few uplinks are lost, and many follow them that nobody else's values tell of.
+/// A few messages up are lost, and many follow them that nobody else's values tell of.
 const BURSTS: &str = "--node-count 63 --concurrency 63 --rate 30 --time-limit 30 --latency 1 \
                       --values integers --nemesis loss:0.3/15 --links complete --intruder none";
 /// Answers come late now and then, and nothing is wrong.

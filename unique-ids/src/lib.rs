@@ -9,12 +9,12 @@
 //! - *incarnation*: a random [UUID] drawn when the node starts, 122 bits from
 //!   the operating system. It tells apart what one node made before and after a
 //!   restart, without a disk and without a clock. Were a node restarted a
-//!   billion times, the chance that any two of its lives drew the same would be
+//!   billion times, the chance that any two of its incarnations drew the same would be
 //!   below 10⁻¹⁹ (n²/2 pairs in 2¹²² values).
 //! - *count*: how many ids this life of the node made before, in hexadecimal.
 //!   No two requests share a count, as taking one is atomic.
 //!   <!-- figures: ids -->
-//!   The counter has 64 bits: a life that makes a billion ids a second has enough for
+//!   The counter has 64 bits: an incarnation that makes a billion ids a second has enough for
 //!   585 years.
 //!   <!-- /figures -->
 //!

@@ -6,15 +6,15 @@
 //! - [`sparse`]: few nodes have a link to each other.
 //! - [`losses`]: what kills cost a node that keeps values in memory.
 //! - [`oracle`]: what a run under faults has to show.
-//! - [`bars`]: what was measured beside its bound, which [`broadcast::thresholds`] has.
+//! - [`thresholds`]: what was measured beside its bound, which [`broadcast::thresholds`] has.
 
-pub mod bars;
 pub mod delay;
 pub mod frontier;
 pub mod losses;
 pub mod oracle;
 pub mod scale;
 pub mod sparse;
+pub mod thresholds;
 
 use std::io::Write as _;
 use std::ops::Range;

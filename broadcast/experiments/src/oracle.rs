@@ -72,7 +72,7 @@ fn flat_period(finished: &Finished) -> Option<Duration> {
     Some(config.period).filter(|period| is_flat && !period.is_zero())
 }
 
-/// How many times the messages of all rounds, each with an uplink of every child, nodes may
+/// How many times the messages of all rounds, each with a message up of every child, nodes may
 /// send while nothing is wrong, however latencies vary, where all are children of one.
 const WASTE: f64 = 1.25;
 /// A false alarm costs more for a while. In a run this long some of them make no difference.

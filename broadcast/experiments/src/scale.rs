@@ -8,7 +8,7 @@ use checkers::{Quantiles, Validity};
 use clap::Args;
 use simulator::{Finished, Simulation};
 
-use crate::bars::{self, Bar};
+use crate::thresholds::{self, Threshold};
 use crate::{millis, print, simulation, table};
 
 /// For how many seconds idle nodes are watched, before the phase of recovery, and how
@@ -61,17 +61,17 @@ pub fn run(flags: &Flags) -> anyhow::Result<bool> {
         flags.latency,
         table(HEAD, [])
     ));
-    let mut is_well = true;
+    let mut is_valid = true;
     for &nodes in &flags.nodes {
         say_live(&format!("{nodes} nodes …"));
         let finished = loaded(flags, nodes)?.run();
         say_live("");
-        is_well &= finished.valid() == Validity::Valid;
+        is_valid &= finished.valid() == Validity::Valid;
         print(&format!("| {} |\n", row(nodes, &finished)));
     }
-    let bars = extremes()?;
-    print(&format!("\n{}", bars::render(&bars)));
-    Ok(is_well && bars.iter().all(Bar::is_kept))
+    let thresholds = extremes()?;
+    print(&format!("\n{}", thresholds::render(&thresholds)));
+    Ok(is_valid && thresholds.iter().all(Threshold::is_kept))
 }
 
 /// The usual load on clusters of each size, as a table.
@@ -118,7 +118,7 @@ fn loaded(flags: &Flags, nodes: usize) -> anyhow::Result<Simulation> {
 }
 
 /// A thousand nodes with one value in each round, and 25 with nothing to do.
-fn extremes() -> anyhow::Result<[Bar; 3]> {
+fn extremes() -> anyhow::Result<[Threshold; 3]> {
     let sparse = ["--period-ms", "400"].map(str::to_owned);
     let sparse = simulation(&sparse)?.nodes(1000).rate(5.0).seconds(20).latency(100).run();
     let idle = simulation(&[])?.nodes(25).rate(0.0).seconds(WATCHED).latency(100).run();
@@ -127,13 +127,21 @@ fn extremes() -> anyhow::Result<[Bar; 3]> {
     let idle = messages(&idle).context("no messages")?;
     let values = values(&sparse).context("no values")?;
     Ok([
-        Bar::new("1000 nodes: messages a value and node", said / values / 1000.0, LARGE_MESSAGES),
-        Bar::new(
+        Threshold::new(
+            "1000 nodes: messages a value and node",
+            said / values / 1000.0,
+            LARGE_MESSAGES,
+        ),
+        Threshold::new(
             "1000 nodes: longest stable latency, ms",
             millis(sparse.stable_latencies().max),
             millis(LARGE_LONGEST),
         ),
-        Bar::new("25 idle nodes: messages a second", idle / (WATCHED + RECOVERY) as f64, IDLE),
+        Threshold::new(
+            "25 idle nodes: messages a second",
+            idle / (WATCHED + RECOVERY) as f64,
+            IDLE,
+        ),
     ])
 }
 

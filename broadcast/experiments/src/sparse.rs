@@ -15,7 +15,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde_json::value::to_raw_value;
 use simulator::{Links, Scenario, Simulation};
 
-use crate::bars::{self, Bar, worst};
+use crate::thresholds::{self, Threshold, worst};
 use crate::{each, millis, over, print};
 
 /// One way, in milliseconds.
@@ -88,9 +88,9 @@ pub fn run(flags: &Flags) -> anyhow::Result<bool> {
     let random = random(flags)?;
     let table = rows(flags, &random)?;
     print(&format!("{LATENCY} ms a hop; the worst of each row\n\n{table}\n"));
-    let bars = bounds(flags, &random)?;
-    print(&format!("\n{}", bars::render(&bars)));
-    Ok(bars.iter().all(Bar::is_kept))
+    let thresholds = bounds(flags, &random)?;
+    print(&format!("\n{}", thresholds::render(&thresholds)));
+    Ok(thresholds.iter().all(Threshold::is_kept))
 }
 
 /// With the defaults, as a table.
@@ -152,24 +152,29 @@ fn row(name: &str, nodes: usize, measures: &Measures) -> String {
 }
 
 /// What the node promises.
-fn bounds(flags: &Flags, random: &[(&str, Measures)]) -> anyhow::Result<Vec<Bar>> {
+fn bounds(flags: &Flags, random: &[(&str, Measures)]) -> anyhow::Result<Vec<Threshold>> {
     let chain = measure(&flags.arguments, 12, &Links::Chain, 0)?;
     let longest = millis(SPARSE_LONGEST);
-    let mut bars = vec![
-        Bar::new("chain of 12: idle messages a minute", 60.0 * chain.idle, SPARSE_CHAIN_IDLE),
-        Bar::new("chain of 12: longest, ms", chain.quantile(1.0), longest),
+    let mut thresholds = vec![
+        Threshold::new("chain of 12: idle messages a minute", 60.0 * chain.idle, SPARSE_CHAIN_IDLE),
+        Threshold::new("chain of 12: longest, ms", chain.quantile(1.0), longest),
     ];
     for (name, measures) in random {
-        let bar = |what, found, most| Bar::new(format!("25 nodes, {name}: {what}"), found, most);
-        bars.push(bar("first value, ms", measures.first, longest));
-        bars.push(bar("longest later, ms", measures.quantile(1.0), longest));
-        bars.push(bar("idle, messages/s", measures.idle, SPARSE_IDLE));
+        let threshold =
+            |what, found, most| Threshold::new(format!("25 nodes, {name}: {what}"), found, most);
+        thresholds.push(threshold("first value, ms", measures.first, longest));
+        thresholds.push(threshold("longest later, ms", measures.quantile(1.0), longest));
+        thresholds.push(threshold("idle, messages/s", measures.idle, SPARSE_IDLE));
     }
     for nodes in [5, 25] {
         let took = worst_rootless(flags, nodes)?;
-        bars.push(Bar::new(format!("{nodes} nodes, no root at the start, ms"), took, longest));
+        thresholds.push(Threshold::new(
+            format!("{nodes} nodes, no root at the start, ms"),
+            took,
+            longest,
+        ));
     }
-    Ok(bars)
+    Ok(thresholds)
 }
 
 fn worst_rootless(flags: &Flags, nodes: usize) -> anyhow::Result<f64> {
@@ -261,9 +266,10 @@ mod tests {
     #[test]
     fn values_are_everywhere_soon_and_idle_nodes_are_quiet_whatever_links_there_are() {
         let flags = Flags { seeds: 24, arguments: Vec::new() };
-        let bars = bounds(&flags, &random(&flags).unwrap()).unwrap();
-        let broken = bars.iter().filter(|bar| !bar.is_kept());
-        let broken: Vec<_> = broken.map(|bar| (&bar.what, bar.found, bar.most)).collect();
+        let thresholds = bounds(&flags, &random(&flags).unwrap()).unwrap();
+        let broken = thresholds.iter().filter(|threshold| !threshold.is_kept());
+        let broken: Vec<_> =
+            broken.map(|threshold| (&threshold.what, threshold.found, threshold.most)).collect();
         assert!(broken.is_empty(), "{broken:?}");
     }
 }

@@ -22,11 +22,11 @@ pub(super) struct ChildLink {
     epoch: u64,
     /// Up to where our journal was sent.
     sent: usize,
-    /// By when the next downlink has to leave.
+    /// By when the next message down has to leave.
     renew_by: Duration,
     /// What arrived of the child's journal.
     heard: Heard,
-    /// When the newest uplink came, unless it was confirmed since.
+    /// When the newest message up came, unless it was confirmed since.
     unconfirmed: Option<Duration>,
     /// Whether this is a child in the preferred tree.
     preferred: bool,
@@ -60,7 +60,7 @@ impl ChildLink {
     }
 
     /// All that there is to say.
-    fn downlinks(
+    fn messages_down(
         &mut self,
         store: &Store,
         peer: Rank,
@@ -70,7 +70,7 @@ impl ChildLink {
         self.renew(now, outlook.lease_until);
         let (epoch, mut ack) = (self.epoch, self.confirm(now));
         let (next, due) = (millis(outlook.lease_until.saturating_sub(now)), outlook.due);
-        let mut downlinks = Vec::new();
+        let mut messages_down = Vec::new();
         loop {
             let since = self.sent;
             let page = store.page(since, peer);
@@ -80,9 +80,9 @@ impl ChildLink {
             let down = Down { epoch, since, upto: page.upto, next, due, ack, print };
             let path = outlook.path.clone();
             let spread = Spread { runs: page.runs, down: Some(down), path, ..Spread::default() };
-            downlinks.push(spread);
+            messages_down.push(spread);
             if self.sent == store.position() {
-                return downlinks;
+                return messages_down;
             }
         }
     }
@@ -99,7 +99,7 @@ impl ChildLink {
         self.epoch != 0
     }
 
-    /// A downlink leaves; by then comes the next one. A child that has not joined has no
+    /// A message down leaves; by then comes the next one. A child that has not joined has no
     /// lease: it may be out of reach for good, and is called now and then.
     fn renew(&mut self, now: Duration, lease_until: Duration) {
         self.renew_by = if self.has_joined() { lease_until } else { now + self.pause };
@@ -112,10 +112,10 @@ impl ChildLink {
     }
 }
 
-/// What is to be done about an uplink.
+/// What is to be done about a message up.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is to be confirmed with the next downlink.
+    /// It is to be confirmed with the next message down.
     Owed,
     /// The sender takes this node for a parent that knows it. It must join.
     Stranger,
@@ -129,7 +129,7 @@ pub(super) struct Outlook {
     pub(super) lease_until: Duration,
     /// Whose lease ends by then is told that it goes on.
     pub(super) renew: Duration,
-    /// In how many milliseconds an uplink is wanted, if that is known.
+    /// In how many milliseconds a message up is wanted, if that is known.
     pub(super) due: Option<u64>,
     /// This node's path, and whether it is another one than they were told last.
     pub(super) path: Vec<Rank>,
@@ -141,8 +141,8 @@ pub(super) struct Outlook {
 pub(super) struct ChildLinks(BTreeMap<Rank, ChildLink>);
 
 impl ChildLinks {
-    /// The downlinks that have to leave now, and to whom.
-    pub(super) fn downlinks(
+    /// The messages down that have to leave now, and to whom.
+    pub(super) fn messages_down(
         &mut self,
         store: &Store,
         now: Duration,
@@ -151,8 +151,8 @@ impl ChildLinks {
         let mut all = Vec::new();
         for (&peer, child) in &mut self.0 {
             if child.is_due(store, peer, now, outlook) {
-                let downlinks = child.downlinks(store, peer, now, outlook);
-                all.extend(downlinks.into_iter().map(|downlink| (peer, downlink)));
+                let messages_down = child.messages_down(store, peer, now, outlook);
+                all.extend(messages_down.into_iter().map(|message| (peer, message)));
             }
         }
         all
@@ -165,7 +165,7 @@ impl ChildLinks {
     }
 
     /// A child joins, or joins once more. It was sent everything up to `sent`,
-    /// and its uplinks will begin at `heard` of its own journal.
+    /// and its messages up will begin at `heard` of its own journal.
     pub(super) fn join(
         &mut self,
         peer: Rank,
@@ -192,7 +192,7 @@ impl ChildLinks {
         self.0.get(&peer).map(|child| child.epoch)
     }
 
-    /// An uplink came.
+    /// A message up came.
     pub(super) fn on_up(&mut self, peer: Rank, up: Up, now: Duration) -> Verdict {
         match self.0.get_mut(&peer) {
             Some(child) if child.epoch == up.epoch => {
@@ -231,7 +231,7 @@ mod tests {
     const NOW: Duration = Duration::from_secs(1);
 
     #[test]
-    fn an_uplink_is_confirmed_once_and_only_as_far_as_nothing_is_missing() {
+    fn a_message_up_is_confirmed_once_and_only_as_far_as_nothing_is_missing() {
         let mut children = ChildLinks::preferred([1].into_iter(), NOW);
         children.join(1, 9, 2, 0, NOW);
         assert_eq!(children.on_up(1, Up { epoch: 9, since: 2, upto: 4 }, NOW), Verdict::Owed);

@@ -22,17 +22,17 @@
 //! ```
 //!
 //! The root has a round when there is something new, at most once a period; the
-//! first after a pause begins at once. A downlink carries what is new to that
-//! child, confirms its uplink and is a lease: it says when the next one comes at
-//! the latest. Without news there are only downlinks that renew the lease, and
+//! first after a pause begins at once. A message down carries what is new to that
+//! child, confirms its message up and is a lease: it says when the next one comes at
+//! the latest. Without news there are only messages down that renew the lease, and
 //! leases grow eightfold each time, up to [`LONGEST_LEASE`]. A child with
 //! nothing new says nothing.
 //!
 //! For one link the digest is the universal remedy: a gap, a lease that ended, an
-//! uplink that is not confirmed, a parent that lost its memory — in each case
+//! message up that is not confirmed, a parent that lost its memory — in each case
 //! the child joins once more. Its digest says all it has; the answer brings what
 //! it lacks and says what the parent lacks; the third message brings that. As a
-//! last resort, a downlink without values carries a fingerprint of what the
+//! last resort, a message down without values carries a fingerprint of what the
 //! parent has; a child that has something else, and nothing under way, joins
 //! once more.
 //!
@@ -62,7 +62,7 @@
 //! A value that waits for its round when a partition begins waits for its end,
 //! too, and partitions come in series. So for a while after a parent was lost
 //! or a tree was joined to another one (`churn`), rounds follow each other faster,
-//! uplinks leave at once, and who doubts its parent searches another one without
+//! messages up leave at once, and who doubts its parent searches another one without
 //! asking that one first. All of it costs messages and
 //! nothing else, and it ends by itself.
 //!
@@ -71,7 +71,7 @@
 //! - A node never has a parent on whose path it stands itself, and only takes
 //!   one whose root has a lower rank than it has. If several nodes choose at the
 //!   same time, and make a circle, then the circle has no root, so it has no
-//!   downlinks, so all in it search again: downlinks begin at roots only.
+//!   messages down, so all in it search again: messages down begin at roots only.
 //! - A link counts when both directions worked: joining is a question and an
 //!   answer. So a one-way cut is a cut to the tree, but values that come along
 //!   it are taken.
@@ -84,14 +84,14 @@
 //! N nodes, period T, one-way latency L, λ values per node and second, a tree of
 //! depth d. A value waits up to T for a slot, and travels d·L up and d·L down:
 //! at most T + 2dL and a margin, T/2 less on average. Each round costs N − 1
-//! downlinks and an uplink from each child that has news, so about
+//! messages down and a message up from each child that has news, so about
 //! (N − 1)(2 − e^(−λT))/T messages a second: with N = 25, λ = 2, T = 0.38 s, that
 //! is 97 messages for the 100 operations (half of them reads) of a second, and
 //! at most 620 ms at L = 100 ms. Idle: N − 1 messages each [`LONGEST_LEASE`].
 //!
 //! A parent that dies under load is missed after T, doubted for a round trip,
 //! and replaced after another: T + 4L and slack, a second or so; in churn mode,
-//! T + 2L. Rounds are 5/2 as many then, and each value is an uplink of
+//! T + 2L. Rounds are 5/2 as many then, and each value is a message up of
 //! its own: 226 messages a second in the example.
 //!
 //! # Limits
@@ -106,7 +106,7 @@
 //! - Only links that work in both directions count as paths. What can be reached
 //!   by a chain of one-way links alone is reached when they heal.
 //! - A digest names a log for every node, some 25 bytes each, and 256 more: 32 kB at
-//!   1,000 nodes. They are for repair; neither uplinks nor downlinks carry one.
+//!   1,000 nodes. They are for repair; neither messages up nor messages down carry one.
 //! - Where there were more incarnations than that, a node that lacks something of one
 //!   that is not named needs another question or more to find it.
 //!
@@ -136,7 +136,7 @@ use maelstrom::machine::Time;
 use crate::core::{Core, Purpose};
 use crate::injected_bugs::Bug;
 use crate::layout::Layout;
-use crate::machine::Strategy;
+use crate::strategy::Strategy;
 use crate::wire::{Digest, Down, Message, Rank, Spread, Summary, Up, Value};
 use child_links::{ChildLinks, Verdict};
 use churn::Churn;

@@ -1,10 +1,10 @@
 //! The link to the parent: when to send up, and when to doubt.
 //!
-//! The parent says with each downlink when its next round is, and how long the
-//! last uplink had to wait for this one. From the latter follows the round-trip
-//! time, from both the moment at which an uplink should leave to arrive just
+//! The parent says with each message down when its next round is, and how long the
+//! last message up had to wait for this one. From the latter follows the round-trip
+//! time, from both the moment at which a message up should leave to arrive just
 //! before the round: its *slot*. There is no clock to be synchronised; the loop
-//! corrects itself with each downlink.
+//! corrects itself with each message down.
 //!
 //! Only bookkeeping: nothing is sent from here.
 
@@ -15,12 +15,12 @@ use crate::link::Heard;
 use crate::rtt::Rtt;
 use crate::wire::{Ack, Down, Rank};
 
-/// By how much an uplink should be early at least. It covers the granularity of timers
+/// By how much a message up should be early at least. It covers the granularity of timers
 /// and a busy machine.
 const MARGIN: Duration = Duration::from_millis(15);
 /// How long it takes to get through what came while this node was held up.
 const BURST: Duration = Duration::from_millis(2);
-/// How much after the end of its lease a downlink may come, jitter aside.
+/// How much after the end of its lease a message down may come, jitter aside.
 const SLACK: Duration = Duration::from_millis(50);
 
 /// What a child knows about its link to the parent.
@@ -52,11 +52,11 @@ pub(super) struct ParentLink {
     heard_at: Duration,
     /// Up to where the parent confirmed it.
     acked: usize,
-    /// When the newest uplink left, until it is confirmed.
+    /// When the newest message up left, until it is confirmed.
     sent_at: Option<Duration>,
     /// When the parent is to be doubted for not confirming.
     confirm_by: Option<Duration>,
-    /// When an uplink catches the next round.
+    /// When a message up catches the next round.
     slot: Option<Duration>,
     /// Whether rounds follow each other without a pause.
     steady: bool,
@@ -189,7 +189,7 @@ impl ParentLink {
         self.rtt.mean().is_some()
     }
 
-    /// A downlink of this link came. Returns the round-trip time, if it tells.
+    /// A message down of this link came. Returns the round-trip time, if it tells.
     pub(super) fn on_down(&mut self, down: &Down, now: Duration) -> Option<Duration> {
         self.heard.note(down.since, down.upto);
         self.gap_since = self.heard.has_gap().then(|| self.gap_since.unwrap_or(now));
@@ -213,8 +213,8 @@ impl ParentLink {
         let has_advanced = ack.upto > self.acked;
         self.acked = ack.upto;
         if self.acked < self.sent {
-            // The rest is on its way, or lost: a new uplink's time for it. Only progress
-            // counts: if an uplink was lost, those that follow it are answered with the
+            // The rest is on its way, or lost: a new message up's time for it. Only progress
+            // counts: if a message up was lost, those that follow it are answered with the
             // same position for as long as there are any.
             if has_advanced {
                 self.renew_deadline(now);
@@ -260,8 +260,8 @@ impl ParentLink {
             return Some(slot);
         }
         if !self.steady {
-            // The last uplink causes a round, and the next one is a period
-            // later. The round's downlink may tell more in time.
+            // The last message up causes a round, and the next one is a period
+            // later. The round's message down may tell more in time.
             let round = self.sent_at.map(|sent| sent + self.period);
             return Some(round.unwrap_or(since).max(since));
         }
@@ -279,7 +279,7 @@ impl ParentLink {
         }
     }
 
-    /// When the next uplink catches a round, for those who send through us.
+    /// When the next message up catches a round, for those who send through us.
     pub(super) fn next_slot(&self, now: Duration) -> Option<Duration> {
         self.slot
             .map(|slot| if slot > now { slot } else { slot + self.period })
@@ -309,7 +309,7 @@ impl ParentLink {
         self.lease_until <= now || self.confirm_by.is_some_and(|by| by <= now)
     }
 
-    /// By how much an uplink should be early. Each that comes late waits for another
+    /// By how much a message up should be early. Each that comes late waits for another
     /// period, and each millisecond of margin delays all. With a tail of latencies that
     /// falls exponentially, the two add up to the least at the deviation times the logarithm
     /// of their ratio, about.
@@ -324,7 +324,7 @@ impl ParentLink {
         SLACK + self.rtt.jitter()
     }
 
-    /// Within what time an uplink is confirmed: a round of the root, and as
+    /// Within what time a message up is confirmed: a round of the root, and as
     /// long as it takes to get there and back.
     fn patience(&self) -> Duration {
         self.period + self.rtt.timeout() * self.path.len().clamp(1, 4) as u32
@@ -341,7 +341,7 @@ mod tests {
         Down { epoch: 1, since: 0, upto: 0, next: 300, due, ack, print: None }
     }
 
-    /// A link with a round trip of 200 ms, whose last downlink came at 1000 ms.
+    /// A link with a round trip of 200 ms, whose last message down came at 1000 ms.
     fn link() -> ParentLink {
         let mut link = ParentLink::new(0, vec![0], 1, 0, Duration::ZERO, 300 * MS);
         link.confirm(&down(None, None), 200 * MS, 200 * MS);
@@ -354,10 +354,10 @@ mod tests {
     }
 
     #[test]
-    fn an_uplink_leaves_so_as_to_arrive_just_before_the_round() {
+    fn a_message_up_leaves_so_as_to_arrive_just_before_the_round() {
         let mut link = link();
         // The parent's next round is at 1200 ms here, a round trip's half
-        // before its downlink at 1300 ms; another half before that, and the
+        // before its message down at 1300 ms; another half before that, and the
         // margin, is when to send.
         link.pending = Some(1010 * MS);
         assert_eq!(link.send_at(&Churn::default()), Some(1085 * MS));
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn without_rounds_an_uplink_leaves_at_once() {
+    fn without_rounds_a_message_up_leaves_at_once() {
         let mut link = link();
         link.pending = Some(5000 * MS);
         assert_eq!(link.send_at(&Churn::default()), Some(5000 * MS));
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_uplink_is_a_reason_for_doubt_however_many_follow_it() {
+    fn a_lost_message_up_is_a_reason_for_doubt_however_many_follow_it() {
         let mut link = link();
         link.on_sent(4, 1085 * MS, true);
         let doubt = link.confirm_by.unwrap();
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn an_uplink_that_is_not_confirmed_is_a_reason_for_doubt() {
+    fn a_message_up_that_is_not_confirmed_is_a_reason_for_doubt() {
         let mut link = link();
         link.on_sent(4, 1085 * MS, true);
         link.lease_until = 9000 * MS;

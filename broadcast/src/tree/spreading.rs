@@ -46,12 +46,12 @@ impl Tree {
         let path = self.path();
         let (due, is_new_path) = (self.due(now), path != self.told);
         let outlook = Outlook { lease_until, renew, due, path, is_new_path };
-        let downlinks = self.children.downlinks(&self.core.store, now, &outlook);
-        downlinks.into_iter().for_each(|(peer, downlink)| self.core.send(peer, downlink));
+        let messages_down = self.children.messages_down(&self.core.store, now, &outlook);
+        messages_down.into_iter().for_each(|(peer, message)| self.core.send(peer, message));
         self.told = outlook.path;
     }
 
-    /// In how many milliseconds an uplink is wanted here, if that is known.
+    /// In how many milliseconds a message up is wanted here, if that is known.
     pub(super) fn due(&self, now: Duration) -> Option<u64> {
         let at = match &self.role {
             Role::Root => Some(self.rounds.earliest()).filter(|&at| at > now),
@@ -90,7 +90,7 @@ impl Tree {
             since = page.upto;
             was_needed = true;
         }
-        // What follows came from the parent itself; a later uplink covers it.
+        // What follows came from the parent itself; a later message up covers it.
         link.on_sent(since, now, was_needed);
     }
 }

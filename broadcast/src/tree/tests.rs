@@ -274,7 +274,7 @@ fn in_churn_mode_a_child_sends_at_once_and_searches_when_in_doubt() {
     let sent = std::mem::take(&mut tree.core.outbox);
     assert!(matches!(&sent[..], [(0, Message::Spread(spread))] if spread.up.is_some()));
     while matches!(tree.role, Role::Child(_)) {
-        let wake = tree.deadline().expect("an uplink that is not confirmed");
+        let wake = tree.deadline().expect("a message up that is not confirmed");
         assert!(wake < 1500 * MS);
         tree.run_due(wake);
     }

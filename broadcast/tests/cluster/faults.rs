@@ -216,10 +216,10 @@ fn one_way_cuts_stop_only_that_way() {
 }
 
 /// A node sends up what one child told it, and that gets lost; then the other child keeps
-/// it busy for a minute. Which offsets catch an uplink that carries nothing else depends
+/// it busy for a minute. Which offsets catch a message up that carries nothing else depends
 /// on the rounds.
 #[test]
-fn a_lost_uplink_is_repaired_while_its_senders_other_children_keep_sending() {
+fn a_lost_message_up_is_repaired_while_its_senders_other_children_keep_sending() {
     let config = Config { fan_out: 2, ..config(340) };
     for offset in (0..340).step_by(20) {
         let mut world = World::new(7, 1, &config, steady(100 * MS));

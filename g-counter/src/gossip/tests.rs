@@ -217,7 +217,7 @@ fn a_new_life_is_told_even_what_the_old_one_had_told() {
 }
 
 #[test]
-fn a_life_that_gets_a_new_number_is_known_under_it_and_falls_silent() {
+fn an_incarnation_that_gets_a_new_number_is_known_under_it_and_falls_silent() {
     let (mut a, mut b) = acquainted(Time::ZERO);
     let mut now = 10 * PERIOD;
     b.links.begin(5);

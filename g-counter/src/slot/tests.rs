@@ -107,7 +107,7 @@ impl Script {
 }
 
 #[test]
-fn a_first_life_creates_its_key_in_one_round_trip() {
+fn a_first_incarnation_creates_its_key_in_one_round_trip() {
     let (mut script, done) = Script::start();
     assert_eq!(done.write(), (Contribution::unwritten(), contribution(1, NONCE, 0, 0)));
     assert!(script.written(Ok(true)).replies().is_empty());
@@ -115,7 +115,7 @@ fn a_first_life_creates_its_key_in_one_round_trip() {
 }
 
 #[test]
-fn a_later_life_takes_over_what_it_finds_and_counts_nothing_before() {
+fn a_later_incarnation_takes_over_what_it_finds_and_counts_nothing_before() {
     let (mut script, _) = Script::start();
     assert!(script.add(1, 3).replies().is_empty());
     assert!(script.written(Ok(false)).is_check());
@@ -194,7 +194,7 @@ fn a_write_is_repeated_as_it_was_whatever_arrived_since() {
 }
 
 #[test]
-fn a_life_that_was_superseded_does_not_say_what_it_does_not_know() {
+fn an_incarnation_that_was_superseded_does_not_say_what_it_does_not_know() {
     let mut script = Script::open();
     script.add(1, 3);
     script.add(2, 10);

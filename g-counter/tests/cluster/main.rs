@@ -24,7 +24,7 @@ use self::world::World;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A world, as the seed has it.
-fn storm(seed: u64, bugs: Bugs) -> World {
+fn under_faults(seed: u64, bugs: Bugs) -> World {
     let mut rng = StdRng::seed_from_u64(seed);
     let nodes = rng.random_range(1..=6);
     let mut faults = Fault::OF_NETWORKS_AND_NODES.to_vec();
@@ -41,13 +41,13 @@ fn storm(seed: u64, bugs: Bugs) -> World {
     World::new(nodes, seed, conditions, bugs)
 }
 
-/// Runs a seed's schedule, heals, and judges.
+/// Runs a seed's schedule, heals, and checks.
 fn run(seed: u64, bugs: Bugs) -> Result<(), String> {
-    let mut world = storm(seed, bugs);
+    let mut world = under_faults(seed, bugs);
     world.load(20 * SECOND, 10.0, 1_000)?;
     world.cluster.heal();
     world.cluster.run_for(20 * SECOND)?;
-    world.judge()?;
+    world.check()?;
     // Reads have nodes ask others whether they are there.
     world.cluster.run_for(5 * SECOND)?;
     let messages = world.messages();
@@ -76,7 +76,7 @@ fn a_network_that_never_gets_better_delays_but_loses_nothing() {
         }
         world.load(30 * SECOND, 10.0, 1_000).unwrap();
         world.cluster.run_for(300 * SECOND).unwrap();
-        assert_eq!(world.judge(), Ok(()), "seed {seed}");
+        assert_eq!(world.check(), Ok(()), "seed {seed}");
         assert!(world.cluster.asked().iter().all(|asked| asked.reply.is_some()), "seed {seed}");
     }
 }
@@ -103,6 +103,6 @@ fn a_life_that_begins_with_a_stale_read_is_caught() {
 }
 
 #[test]
-fn lives_that_cannot_be_told_apart_are_caught() {
+fn incarnations_that_cannot_be_told_apart_are_caught() {
     assert_caught(Bug::SameNonce, 100);
 }

@@ -81,7 +81,7 @@ impl World {
     }
 
     /// What is wrong at the end, if anything.
-    pub(crate) fn judge(&mut self) -> Result<(), String> {
+    pub(crate) fn check(&mut self) -> Result<(), String> {
         let values = self.read_all();
         let (Some(read), true) = (values[0], values.iter().all(|&value| value == values[0])) else {
             return Err(format!("they disagree: {values:?}"));
@@ -104,7 +104,7 @@ impl World {
     }
 
     /// What a node reads contains all that it has acknowledged before, in former
-    /// lives as well.
+    /// incarnations as well.
     fn reads_contain_what_was_acknowledged(&self) -> Result<(), String> {
         for read in self.cluster.asked() {
             let Some(value) = value(read) else { continue };

@@ -42,15 +42,12 @@ use crate::neighbour::Neighbour;
 use crate::options::Options;
 use crate::pace::Pace;
 use crate::poll;
-use crate::queue::{Entry, Queue, Work};
+use crate::queue::{Entry, Queue, Ticket, Work};
 use crate::replica::Replica;
 use crate::retention;
 use crate::sequence::Sequence;
 use crate::snapshot::Part;
 use crate::tree;
-
-/// Stands for a request that waits for its answer; its host's choice.
-pub(crate) type Ticket = u64;
 
 /// A register in the service, written once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

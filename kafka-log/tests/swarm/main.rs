@@ -2,7 +2,7 @@
 //!
 //! A seed decides how many nodes there are, which faults come how often, how slow the
 //! network is and how busy the clients are, and then everything that happens. The
-//! faults end before the last polls. Each run is judged by the bench, and by what the
+//! faults end before the last polls. Each run is checked by the bench, and for what the
 //! node promises beyond that. `SEEDS=5000 cargo test --release -p kafka-log --test
 //! swarm` tries more seeds than usual; `SEED=17` tries one.
 
@@ -27,7 +27,7 @@ fn seeds(usual: u64) -> Range<u64> {
 
 /// Half of these faults, on two, three or five nodes. Every eighth seed is long and
 /// busy, every other one has a snapshot after a few segments.
-fn hardship(seed: u64, mut options: Options, faults: &[Fault]) -> Simulation {
+fn under(seed: u64, mut options: Options, faults: &[Fault]) -> Simulation {
     if seed % 2 == 1 {
         options.snapshot_every = 20;
     }
@@ -85,7 +85,7 @@ fn nothing_goes_wrong_whatever_goes_wrong() {
 fn acknowledging_early_loses_nothing_while_no_node_is_killed() {
     let faults: Vec<Fault> = Fault::ALL.into_iter().filter(|&fault| fault != Fault::Kill).collect();
     for seed in seeds(12) {
-        check(&hardship(seed, early(), &faults));
+        check(&under(seed, early(), &faults));
     }
 }
 
@@ -123,7 +123,7 @@ fn broken(bug: Bug) -> Options {
 }
 
 fn all_faults(seed: u64, options: Options) -> Simulation {
-    hardship(seed, options, &Fault::ALL)
+    under(seed, options, &Fault::ALL)
 }
 
 /// Messages get lost for so long that a segment takes longer than clients wait.

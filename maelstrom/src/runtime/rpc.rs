@@ -7,7 +7,7 @@
 //! duplicate, to nobody) is dropped by the run loop, which counts them.
 //!
 //! Numbers start at a random place: a node that was killed and started again
-//! must not take a reply to its former life's call for one to its own.
+//! must not take a reply to its former incarnation's call for one to its own.
 
 use std::collections::HashMap;
 use std::convert::Infallible;

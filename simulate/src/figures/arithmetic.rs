@@ -19,7 +19,7 @@ pub(super) fn ids() -> anyhow::Result<String> {
     let year = 365.25 * 86_400.0;
     let years = 2_f64.powi(64) / 1e9 / year;
     Ok(format!(
-        "The counter has 64 bits: a life that makes a billion ids a second has enough for \
+        "The counter has 64 bits: an incarnation that makes a billion ids a second has enough for \
          {years:.0} years."
     ))
 }

@@ -1,7 +1,7 @@
 //! What kafka-log's messages and sends cost.
 
 use anyhow::{Context as _, ensure};
-use broadcast_experiments::bars::worst;
+use broadcast_experiments::thresholds::worst;
 use broadcast_experiments::{each, over};
 use checkers::Validity;
 use simulator::{Finished, Links, Simulation};

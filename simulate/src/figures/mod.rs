@@ -72,7 +72,7 @@ impl Figure {
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     let figures = measure(&chosen(flags)?, &documents(&flags.root)?)?;
-    let mut is_well = true;
+    let mut is_as_measured = true;
     // Read again: somebody may have edited them while it was measured.
     for document in documents(&flags.root)? {
         let text = document.with(&figures)?;
@@ -81,12 +81,12 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
         }
         if flags.check {
             let differences = document.differences(&text);
-            is_well &= differences.is_empty();
+            is_as_measured &= differences.is_empty();
             let lines = differences.iter().map(|line| format!("{}: {line}\n", document.path()));
             print(&lines.collect::<String>());
         }
     }
-    Ok(is_well)
+    Ok(is_as_measured)
 }
 
 fn documents(root: &Path) -> anyhow::Result<Vec<Document>> {

@@ -27,7 +27,7 @@ use checkers::{Validity, nearest_rank};
 use clap::Args;
 use simulator::{Fault, Simulation};
 
-use crate::bars::{self, Bar};
+use crate::thresholds::{self, Threshold};
 use crate::{millis, over, print, table};
 use flood::Flood;
 use trace::{Fate, Trace};
@@ -71,9 +71,9 @@ struct Run {
 /// When a run does not go through.
 pub fn run(flags: &Flags) -> anyhow::Result<bool> {
     let runs = measure_all(flags)?;
-    let bars = bars(&runs);
-    print(&render(&runs, &bars));
-    Ok(bars.iter().all(Bar::is_kept))
+    let thresholds = thresholds(&runs);
+    print(&render(&runs, &thresholds));
+    Ok(thresholds.iter().all(Threshold::is_kept))
 }
 
 /// The worst of so many seeds, as a table.
@@ -84,9 +84,9 @@ pub fn run(flags: &Flags) -> anyhow::Result<bool> {
 pub fn worst(seeds: u64) -> anyhow::Result<String> {
     let flags = Flags { seeds, first: 0, arguments: Vec::new() };
     let runs = measure_all(&flags)?;
-    let worst = |of: &dyn Fn(&Run) -> f64| bars::worst(runs.iter().map(of));
+    let worst = |of: &dyn Fn(&Run) -> f64| thresholds::worst(runs.iter().map(of));
     let longest = worst(&|run| quantile(&run.perfect, 1.0));
-    let [messages, median, p99, beyond] = bars(&runs);
+    let [messages, median, p99, beyond] = thresholds(&runs);
     let rows = [
         format!("messages an operation | {:.2}", messages.found),
         format!("later than perfect flooding, median | {:.0} ms", median.found),
@@ -154,20 +154,20 @@ fn quantile(sorted: &[i64], at: f64) -> f64 {
     nearest_rank(sorted, at).unwrap_or(0).max(0) as f64 / 1e3
 }
 
-fn bars(runs: &[Run]) -> [Bar; 4] {
-    let worst = |of: &dyn Fn(&Run) -> f64| bars::worst(runs.iter().map(of));
+fn thresholds(runs: &[Run]) -> [Threshold; 4] {
+    let worst = |of: &dyn Fn(&Run) -> f64| thresholds::worst(runs.iter().map(of));
     let perfect = |at| worst(&|run| quantile(&run.perfect, at));
     let reacting = worst(&|run| quantile(&run.reacting, 1.0));
     let messages = worst(&|run| run.messages_per_operation);
     [
-        Bar::new("msgs-per-op", messages, PARTITIONED.messages),
-        Bar::new("median delay over flooding", perfect(0.5), millis(PARTITIONED.median)),
-        Bar::new("p99 of it", perfect(0.99), millis(PARTITIONED.p99)),
-        Bar::new("longest over flooding that reacts", reacting, millis(PARTITIONED.longest)),
+        Threshold::new("msgs-per-op", messages, PARTITIONED.messages),
+        Threshold::new("median delay over flooding", perfect(0.5), millis(PARTITIONED.median)),
+        Threshold::new("p99 of it", perfect(0.99), millis(PARTITIONED.p99)),
+        Threshold::new("longest over flooding that reacts", reacting, millis(PARTITIONED.longest)),
     ]
 }
 
-fn render(runs: &[Run], bars: &[Bar]) -> String {
+fn render(runs: &[Run], thresholds: &[Threshold]) -> String {
     let mut text = String::from(
         "         msgs    delay over perfect flooding   flooding that reacts in 1.5 s\n\
          seed   per op    median      p99       max       p99       max   (ms)\n",
@@ -182,7 +182,7 @@ fn render(runs: &[Run], bars: &[Bar]) -> String {
         );
     }
     text.push_str("\nworst of all seeds\n");
-    text.push_str(&bars::render(bars));
+    text.push_str(&thresholds::render(thresholds));
     text
 }
 
@@ -198,16 +198,16 @@ mod tests {
         assert!(quantile(&run.perfect, 1.0) > quantile(&run.reacting, 1.0));
     }
 
-    fn few_seeds(seeds: u64, arguments: &[&str]) -> [Bar; 4] {
+    fn few_seeds(seeds: u64, arguments: &[&str]) -> [Threshold; 4] {
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let flags = Flags { seeds, first: 0, arguments };
-        bars(&measure_all(&flags).unwrap())
+        thresholds(&measure_all(&flags).unwrap())
     }
 
     #[test]
     fn values_go_around_partitions_almost_as_fast_as_by_flooding() {
-        for bar in few_seeds(2, &[]) {
-            assert!(bar.is_kept(), "{}: {}", bar.what, bar.found);
+        for threshold in few_seeds(2, &[]) {
+            assert!(threshold.is_kept(), "{}: {}", threshold.what, threshold.found);
         }
     }
 
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_seed_decides_whether_a_bar_is_kept() {
+    fn the_worst_seed_decides_whether_a_threshold_is_kept() {
         let run = |seed, median| Run {
             seed,
             messages_per_operation: 1.0,
@@ -227,7 +227,7 @@ mod tests {
         };
         let kept = |medians: [i64; 2]| {
             let runs: Vec<Run> = medians.into_iter().zip(0..).map(|(m, s)| run(s, m)).collect();
-            bars(&runs).iter().all(Bar::is_kept)
+            thresholds(&runs).iter().all(Threshold::is_kept)
         };
         assert!(kept([399_000, 400_000]));
         assert!(!kept([401_000, 300_000]));

@@ -18,7 +18,7 @@ use checkers::Validity;
 use clap::Args;
 use simulator::LatencyDist;
 
-use crate::bars::{self, Bar};
+use crate::thresholds::{self, Threshold};
 use crate::{millis, print, table as markdown};
 
 /// The periods in ms, beside the default.
@@ -80,14 +80,14 @@ pub fn run(flags: &Flags) -> anyhow::Result<bool> {
         std::fs::write(file, picture)
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
-    let bars = bars(&settings);
+    let thresholds = thresholds(&settings);
     print(&render(&settings, default));
     for dist in [LatencyDist::Uniform, LatencyDist::Exponential] {
         let settings = over(&[VARYING[0], VARYING[1], default], dist, flags.seeds)?;
         print(&format!("latencies that vary, {dist:?}\n{}", table(&settings, default)));
     }
-    print(&bars::render(&bars));
-    Ok(bars.iter().all(Bar::is_kept))
+    print(&thresholds::render(&thresholds));
+    Ok(thresholds.iter().all(Threshold::is_kept))
 }
 
 /// Measures each of these periods with each seed.
@@ -116,7 +116,7 @@ fn measure(period: u64, dist: LatencyDist, seed: u64) -> anyhow::Result<Figures>
 }
 
 fn worst(runs: &[Figures]) -> Figures {
-    let worst = |of: fn(&Figures) -> f64| bars::worst(runs.iter().map(of));
+    let worst = |of: fn(&Figures) -> f64| thresholds::worst(runs.iter().map(of));
     Figures { messages: worst(|f| f.messages), median: worst(|f| f.median), max: worst(|f| f.max) }
 }
 
@@ -125,8 +125,8 @@ fn bounded() -> [u64; 4] {
     EFFICIENCY.map(|bounds| millis(bounds.period) as u64)
 }
 
-fn bars(settings: &[Setting]) -> Vec<Bar> {
-    let mut bars = Vec::new();
+fn thresholds(settings: &[Setting]) -> Vec<Threshold> {
+    let mut thresholds = Vec::new();
     for (period, bounds) in bounded().into_iter().zip(EFFICIENCY) {
         let setting = settings.iter().find(|setting| setting.period == period);
         let figures = setting.map(|setting| setting.figures);
@@ -136,10 +136,10 @@ fn bars(settings: &[Setting]) -> Vec<Bar> {
             ("max", |f| f.max, millis(bounds.longest)),
         ] {
             let found = figures.map_or(f64::NAN, of);
-            bars.push(Bar::new(format!("--period-ms {period}: {what}"), found, most));
+            thresholds.push(Threshold::new(format!("--period-ms {period}: {what}"), found, most));
         }
     }
-    bars
+    thresholds
 }
 
 const HEAD: &str = "messages an operation | median, ms | longest, ms";

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// A figure and its bound.
-pub struct Bar {
+pub struct Threshold {
     /// What was measured.
     pub what: String,
     /// The figure.
@@ -12,7 +12,7 @@ pub struct Bar {
     pub most: f64,
 }
 
-impl Bar {
+impl Threshold {
     /// What was measured, the figure, and its bound.
     pub fn new(what: impl Into<String>, found: f64, most: f64) -> Self {
         Self { what: what.into(), found, most }
@@ -31,11 +31,11 @@ pub fn worst(figures: impl IntoIterator<Item = f64>) -> f64 {
 }
 
 /// One line each.
-pub fn render(bars: &[Bar]) -> String {
+pub fn render(thresholds: &[Threshold]) -> String {
     let mut text = String::new();
-    for bar in bars {
-        let verdict = if bar.is_kept() { "kept" } else { "BROKEN" };
-        let Bar { what, found, most } = bar;
+    for threshold in thresholds {
+        let verdict = if threshold.is_kept() { "kept" } else { "BROKEN" };
+        let Threshold { what, found, most } = threshold;
         let _ = writeln!(text, "{what:<40} {found:>8.2} <= {most:>7.2}  {verdict}");
     }
     text
@@ -46,11 +46,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_is_kept_up_to_its_bound_and_no_figure_is_none() {
-        let bar = |found| Bar::new("", found, 4.0);
-        assert!(bar(4.0).is_kept());
-        assert!(!bar(4.1).is_kept() && !bar(f64::NAN).is_kept());
-        assert!(!bar(worst([1.0, f64::NAN, 2.0])).is_kept() && !bar(worst([])).is_kept());
+    fn a_threshold_is_kept_up_to_its_bound_and_no_figure_is_none() {
+        let threshold = |found| Threshold::new("", found, 4.0);
+        assert!(threshold(4.0).is_kept());
+        assert!(!threshold(4.1).is_kept() && !threshold(f64::NAN).is_kept());
+        assert!(
+            !threshold(worst([1.0, f64::NAN, 2.0])).is_kept() && !threshold(worst([])).is_kept()
+        );
         assert_eq!(worst([1.0, 3.0, 2.0]), 3.0);
     }
 }
