@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use maelstrom::machine::draw_incarnation;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -115,8 +116,7 @@ impl Core {
     /// A new incarnation. Its number and all else that is left to chance come from
     /// `rng`.
     pub(crate) fn new(me: Rank, nodes: usize, config: &Config, mut rng: StdRng) -> Self {
-        // 53 bits: an integer to every JSON library.
-        let incarnation = rng.random::<u64>() >> 11;
+        let incarnation = draw_incarnation(&mut rng);
         // No two incarnations number their questions alike, or an answer to a former
         // one could be taken for one to this. Zero is no question's number.
         let nonce = u64::from(rng.random::<u32>());

@@ -2,8 +2,8 @@
 //!
 //! Of each other node it remembers when it was last heard of, the root of the tree that
 //! it said to be in, when it was last asked, and how many questions in a row it left
-//! unanswered. Nothing here
-//! says that a node is gone: who is silent is asked less often, not never.
+//! unanswered. Nothing here says that a node is gone: who is silent is asked less often,
+//! not never.
 
 use std::time::Duration;
 
@@ -116,7 +116,8 @@ impl Peers {
         all.min_by_key(|(_, peer)| (peer.unanswered, peer.asked)).map(|(rank, _)| rank)
     }
 
-    /// Those that were heard of last among those that said after that time to be in a tree with a higher root.
+    /// Those that were heard of last among those that said after that time to be in a tree
+    /// with a higher root.
     pub(crate) fn worse_off(&self, root: Rank, since: Duration, amount: usize) -> Vec<Rank> {
         self.last_heard(amount, |peer| {
             peer.heard >= Some(since) && peer.root.is_some_and(|other| other > root)

@@ -63,6 +63,13 @@ impl Pipe {
         self.next().await["body"].take()
     }
 
+    /// Sends an add whose delta is this text.
+    async fn add(&mut self, delta: &str) {
+        let body = format!(r#"{{"type":"add","msg_id":5,"delta":{delta}}}"#);
+        let line = format!(r#"{{"src":"c1","dest":"n0","body":{body}}}"#);
+        self.writer.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+    }
+
     /// Whether the node says nothing for so long.
     async fn is_silent(&mut self, time: Duration) -> bool {
         timeout(time, self.next()).await.is_err()
@@ -125,12 +132,8 @@ async fn a_restarted_node_answers_reads_when_it_has_taken_its_key_over() {
 #[tokio::test(start_paused = true)]
 async fn a_delta_that_is_no_natural_number_is_malformed_and_changes_nothing() {
     let (mut pipe, _) = Pipe::open(g_counter::node(), ALONE).await;
-    let deltas = ["-1", "1.5", "1.0", "\"1\"", "null", "1e3", "[1]"];
-    for delta in deltas {
-        let line = format!(
-            r#"{{"src":"c1","dest":"n0","body":{{"type":"add","msg_id":5,"delta":{delta}}}}}"#
-        );
-        pipe.writer.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+    for delta in ["-1", "1.5", "1.0", "\"1\"", "null", "1e3", "[1]"] {
+        pipe.add(delta).await;
         let answer = pipe.next().await;
         let (code, text) = error_of(&answer["body"]);
         assert_eq!(code, 12, "{delta}");
@@ -165,10 +168,7 @@ async fn no_sum_is_out_of_range() {
         (WIDE, "0"),
     ];
     for (number, (delta, sum)) in (1..).zip(edges) {
-        let line = format!(
-            r#"{{"src":"c1","dest":"n0","body":{{"type":"add","msg_id":5,"delta":{delta}}}}}"#
-        );
-        pipe.writer.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+        pipe.add(delta).await;
         let write = pipe.lines.next_line().await.unwrap().expect("a line");
         let after = format!("[1,{nonce},{number},{sum}]");
         assert!(write.contains(&format!(r#""from":{before},"to":{after}"#)), "{write}");
@@ -177,11 +177,7 @@ async fn no_sum_is_out_of_range() {
         assert_eq!(read_text(&mut pipe).await, sum);
         before = after;
     }
-    let long = format!(
-        r#"{{"src":"c1","dest":"n0","body":{{"type":"add","msg_id":5,"delta":{}}}}}"#,
-        "1".repeat(g_counter::MAX_DIGITS + 1)
-    );
-    pipe.writer.write_all(format!("{long}\n").as_bytes()).await.unwrap();
+    pipe.add(&"1".repeat(g_counter::MAX_DIGITS + 1)).await;
     let answer = pipe.next().await;
     let (code, text) = error_of(&answer["body"]);
     assert!(code == 12 && text.contains("delta: an integer of 1001 digits"), "{text}");

@@ -62,10 +62,18 @@ async fn what_nobody_wants_an_answer_for_is_skipped() {
     }
 }
 
+/// Each line is answered that it is malformed, to this number and with this text.
+async fn check_malformed<const ROWS: usize>(rows: [(String, &str, &str); ROWS]) {
+    for (line, number, text) in rows {
+        check(line, &error(number, 12, text)).await;
+    }
+}
+
+const BIG: &str = "123456789012345678901234567890";
+
 #[tokio::test]
-async fn what_is_malformed_is_answered_with_its_place() {
-    let big = "123456789012345678901234567890";
-    for (line, number, text) in [
+async fn what_is_malformed_in_an_envelope_or_a_header_is_answered_with_its_place() {
+    check_malformed([
         (
             r#"{"src":"c1","body":{"type":"echo","msg_id":1,"echo":1}}"#.to_owned(),
             "1",
@@ -97,13 +105,20 @@ async fn what_is_malformed_is_answered_with_its_place() {
             "body.msg_id: invalid value: integer `-1`, expected u64 at line 1 column 57",
         ),
         (
-            from_c1(&format!(r#"{{"type":"echo","msg_id":{big},"echo":1}}"#)),
-            big,
+            from_c1(&format!(r#"{{"type":"echo","msg_id":{BIG},"echo":1}}"#)),
+            BIG,
             "body.msg_id: invalid type: floating point `1.2345678901234568e+29`, expected u64 at \
              line 1 column 85",
         ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_malformed_elsewhere_is_answered_with_its_place() {
+    check_malformed([
         (
-            from_c1(&format!(r#"{{"type":"add","msg_id":3,"delta":{big}}}"#)),
+            from_c1(&format!(r#"{{"type":"add","msg_id":3,"delta":{BIG}}}"#)),
             "3",
             "`add`: delta: invalid type: floating point `1.2345678901234568e+29`, expected u32 at \
              line 1 column 63",
@@ -129,9 +144,8 @@ async fn what_is_malformed_is_answered_with_its_place() {
             "body.?: lone leading surrogate in hex escape at line 1 column 59",
         ),
         (format!("{PING}{PING}"), "9", "more than one JSON value"),
-    ] {
-        check(line, &error(number, 12, text)).await;
-    }
+    ])
+    .await;
 }
 
 #[tokio::test]
@@ -145,8 +159,7 @@ async fn what_is_not_for_this_node_is_refused() {
 #[tokio::test]
 async fn any_json_comes_back_as_it_was() {
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-    let big = "123456789012345678901234567890";
-    for payload in [&deep, &format!("[{big},-{big}.5e999]"), r#""\udc00""#, r#""\u0000""#] {
+    for payload in [&deep, &format!("[{BIG},-{BIG}.5e999]"), r#""\udc00""#, r#""\u0000""#] {
         let request = format!(r#"{{"type":"echo","msg_id":1,"echo":{payload}}}"#);
         let request = from_c1(&request).replacen('{', &format!(r#"{{"id":{payload},"#), 1);
         let reply = format!(r#"{{"type":"echo_ok","in_reply_to":1,"echo":{payload}}}"#);

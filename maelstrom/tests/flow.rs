@@ -2,16 +2,16 @@
 
 mod common;
 
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use std::time::Duration;
 
-use common::{Add, Echo, INIT, INIT_OK, node, replies_to, serve};
+use common::{
+    Add, Counted, Echo, Endless, INIT, INIT_OK, Peer, node, replies_to, serve, serve_for,
+};
 use maelstrom::{Context, Empty, Error, Host, Node, Request, RunError};
 use serde::Deserialize;
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::time::{Instant, sleep};
 
 fn echo(number: usize) -> String {
@@ -50,83 +50,28 @@ async fn lines_may_arrive_a_byte_at_a_time() {
     );
 }
 
-/// Counts writes and flushes.
-#[derive(Default)]
-struct Counted {
-    bytes: Vec<u8>,
-    writes: usize,
-    flushes: usize,
-}
-
-impl AsyncWrite for Counted {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        self.writes += 1;
-        self.bytes.extend_from_slice(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-    fn poll_flush(
-        mut self: Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        self.flushes += 1;
-        Poll::Ready(Ok(()))
-    }
-    fn poll_shutdown(
-        self: Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_burst_is_written_at_once_and_in_order() {
     let requests: Vec<String> = (0..100).map(echo).collect();
     let input = format!("{INIT}\n{}\n", requests.join("\n"));
-    let mut output = Counted::default();
-    node().run(input.as_bytes(), &mut output, Host::seeded(1)).await.unwrap();
+    let output = Counted::default();
+    node().run(input.as_bytes(), output.clone(), Host::seeded(1)).await.unwrap();
+    let written = output.0.lock().unwrap();
     let replies: Vec<String> = (0..100).map(echo_ok).collect();
     let expected = format!("{INIT_OK}\n{}\n", replies.join("\n"));
-    assert_eq!(String::from_utf8(output.bytes).unwrap(), expected);
-    assert_eq!((output.writes, output.flushes), (1, 1));
+    assert_eq!(String::from_utf8_lossy(&written.bytes), expected);
+    assert_eq!((written.writes, written.flushes), (1, 1));
 }
 
 #[tokio::test]
 async fn a_lone_message_is_answered_before_the_next_one_comes() {
-    let (ours, theirs) = tokio::io::duplex(1 << 16);
-    let (read, write) = tokio::io::split(theirs);
-    tokio::spawn(node().run(BufReader::new(read), write, Host::seeded(1)));
-    let (mut read, mut write) = tokio::io::split(ours);
-    for (request, reply) in [(INIT.to_owned(), INIT_OK.to_owned()), (echo(1), echo_ok(1))] {
-        write.write_all(format!("{request}\n").as_bytes()).await.unwrap();
-        let mut answer = vec![0; reply.len() + 1];
-        read.read_exact(&mut answer).await.unwrap();
-        assert_eq!(String::from_utf8(answer).unwrap(), format!("{reply}\n"));
-    }
+    let mut peer = Peer::start(node()).await;
+    peer.send(&echo(1)).await;
+    assert_eq!(peer.line().await, echo_ok(1));
 }
 
 #[tokio::test]
 async fn a_reader_that_does_not_read_stops_the_node_from_reading() {
-    /// An endless input that counts what was taken of it.
-    struct Endless(Arc<AtomicUsize>, Vec<u8>);
-    impl tokio::io::AsyncRead for Endless {
-        fn poll_read(
-            self: Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-            buf: &mut tokio::io::ReadBuf<'_>,
-        ) -> Poll<std::io::Result<()>> {
-            let taken = self.0.load(Ordering::Relaxed);
-            let rest = &self.1[taken % self.1.len()..];
-            let rest = &rest[..rest.len().min(buf.remaining())];
-            buf.put_slice(rest);
-            self.0.fetch_add(rest.len(), Ordering::Relaxed);
-            Poll::Ready(Ok(()))
-        }
-    }
     let taken = Arc::new(AtomicUsize::new(0));
     let lines = format!("{INIT}\n{}\n", echo(1)).into_bytes();
     let input = BufReader::new(Endless(Arc::clone(&taken), lines));
@@ -223,14 +168,8 @@ async fn tasks_that_handlers_leave_behind_count_as_they_do() {
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_ends_the_node_as_the_end_of_input_does() {
-    let (mut ours, theirs) = tokio::io::duplex(1 << 16);
-    let (read, write) = tokio::io::split(theirs);
-    ours.write_all(format!("{INIT}\n{}\n", wait(1, 1500)).as_bytes()).await.unwrap();
-    let shutdown = sleep(Duration::from_secs(1));
-    let running = waiting().run_until(BufReader::new(read), write, Host::seeded(1), shutdown);
-    running.await.unwrap();
-    let mut output = String::new();
-    ours.read_to_string(&mut output).await.unwrap();
+    let lines = format!("{INIT}\n{}", wait(1, 1500));
+    let output = serve_for(waiting(), &lines, Duration::from_secs(1)).await;
     assert!(output.ends_with("\"wait_ok\",\"in_reply_to\":1}}\n"), "{output}");
 }
 
@@ -267,20 +206,16 @@ async fn init_is_answered_after_its_hooks_and_a_failed_one_can_be_repeated() {
             if attempt == 0 { Err(Error::unavailable("not yet")) } else { Ok(()) }
         }
     });
-    let (ours, theirs) = tokio::io::duplex(1 << 16);
-    let (read, write) = tokio::io::split(theirs);
-    tokio::spawn(node.run(BufReader::new(read), write, Host::seeded(1)));
-    let (read, mut write) = tokio::io::split(ours);
-    let mut lines = tokio::io::AsyncBufReadExt::lines(BufReader::new(read));
-    write.write_all(format!("{INIT}\n{}\n", echo(7)).as_bytes()).await.unwrap();
-    let mut next = async || lines.next_line().await.unwrap().unwrap();
-    assert!(next().await.contains(r#""in_reply_to":7,"code":11"#), "served before init was done");
+    let mut peer = Peer::connect(node);
+    peer.send(&format!("{INIT}\n{}", echo(7))).await;
+    let refused = peer.line().await;
+    assert!(refused.contains(r#""in_reply_to":7,"code":11"#), "served before init was done");
     assert_eq!(
-        next().await,
+        peer.line().await,
         r#"{"src":"n0","dest":"c0","body":{"type":"error","in_reply_to":1,"code":11,"text":"not yet"}}"#
     );
-    write.write_all(format!("{INIT}\n").as_bytes()).await.unwrap();
-    assert_eq!(next().await, INIT_OK);
+    peer.send(INIT).await;
+    assert_eq!(peer.line().await, INIT_OK);
     assert_eq!(attempts.load(Ordering::Relaxed), 2);
 }
 
@@ -300,11 +235,7 @@ async fn periodic_and_spawned_tasks_run_and_survive_panics() {
             assert_ne!(tick, 2, "in a tick");
         }
     });
-    let (mut ours, theirs) = tokio::io::duplex(1 << 16);
-    let (read, write) = tokio::io::split(theirs);
-    ours.write_all(format!("{INIT}\n").as_bytes()).await.unwrap();
-    let shutdown = sleep(Duration::from_millis(1050));
-    node.run_until(BufReader::new(read), write, Host::seeded(1), shutdown).await.unwrap();
+    serve_for(node, INIT, Duration::from_millis(1050)).await;
     assert_eq!(ticks.load(Ordering::Relaxed), 10);
     assert_eq!(spawned.load(Ordering::Relaxed), 10);
 }
@@ -340,10 +271,6 @@ async fn a_run_that_takes_too_long_delays_the_next_one_and_none_is_made_up_for()
         };
         sleep(Duration::from_millis(if run == 2 { 350 } else { 0 }))
     });
-    let (mut ours, theirs) = tokio::io::duplex(1 << 16);
-    let (read, write) = tokio::io::split(theirs);
-    ours.write_all(format!("{INIT}\n").as_bytes()).await.unwrap();
-    let shutdown = sleep(Duration::from_millis(800));
-    node.run_until(BufReader::new(read), write, Host::seeded(1), shutdown).await.unwrap();
+    serve_for(node, INIT, Duration::from_millis(800)).await;
     assert_eq!(*seen.lock().unwrap(), [100, 200, 550, 650, 750]);
 }

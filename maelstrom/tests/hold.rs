@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{Add, INIT, INIT_OK, Peer, node, serve};
-use maelstrom::{CallError, Context, Error, Host, Node};
-use tokio::io::{AsyncWriteExt, BufReader};
+use common::{Add, INIT, INIT_OK, Peer, node, serve, serve_for};
+use maelstrom::{CallError, Context, Error, Node};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
@@ -109,12 +108,7 @@ async fn what_is_held_leaves_when_the_node_ends() {
     let (output, _) = serve(greeter(), format!("{INIT}\n").as_bytes()).await;
     assert_eq!(output, expected, "at the end of input");
 
-    let (mut ours, theirs) = tokio::io::duplex(1 << 16);
-    ours.write_all(format!("{INIT}\n").as_bytes()).await.unwrap();
-    let mut output = Vec::new();
-    let input = BufReader::new(theirs);
-    greeter().run_until(input, &mut output, Host::seeded(1), sleep(SECOND)).await.unwrap();
-    assert_eq!(String::from_utf8(output).unwrap(), expected, "at a shutdown");
+    assert_eq!(serve_for(greeter(), INIT, SECOND).await, expected, "at a shutdown");
 }
 
 /// Asks `lin-kv` for something before `init` is answered.

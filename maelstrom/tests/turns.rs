@@ -3,15 +3,13 @@
 
 mod common;
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
-use common::{Echo, INIT, INIT_OK, Peer, node};
+use common::{Counted, Echo, Endless, INIT, INIT_OK, Peer, node};
 use maelstrom::{Context, Host, Node};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, ReadBuf, duplex, sink};
+use tokio::io::{AsyncWriteExt as _, BufReader, duplex, sink};
 use tokio::time::{Instant, sleep};
 
 const ECHO: &str = r#"{"src":"c1","dest":"n0","body":{"type":"echo","msg_id":2,"echo":1}}"#;
@@ -19,39 +17,18 @@ const ECHO_OK: &str =
     r#"{"src":"n0","dest":"c1","body":{"type":"echo_ok","in_reply_to":2,"echo":1}}"#;
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// An output that counts how often it is written to.
-#[derive(Clone, Default)]
-struct Writes(Arc<AtomicUsize>);
-
-impl AsyncWrite for Writes {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(
-        self: Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(
-        self: Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
 /// Takes a millisecond of the processor's time, as far as a node can tell.
 fn work() {
     #[expect(clippy::disallowed_methods, reason = "a handler that does not await is the point")]
     std::thread::sleep(MILLISECOND);
+}
+
+/// In how many writes a hundred requests are answered.
+async fn writes_of_a_hundred_answers(node: Node<()>) -> usize {
+    let output = Counted::default();
+    let input = format!("{INIT}\n{}", format!("{ECHO}\n").repeat(100));
+    node.run(input.as_bytes(), output.clone(), Host::seeded(1)).await.unwrap();
+    output.0.lock().unwrap().writes
 }
 
 #[tokio::test]
@@ -60,12 +37,9 @@ async fn answers_do_not_wait_for_all_the_input_that_has_arrived() {
         work();
         Ok(request)
     });
-    let (writes, requests) = (Writes::default(), 100);
-    let input = format!("{INIT}\n{}", format!("{ECHO}\n").repeat(requests));
-    node.run(input.as_bytes(), writes.clone(), Host::seeded(1)).await.unwrap();
     // At least 100 ms, in turns of 4 ms; fewer turns only if a single step takes longer.
-    let writes = writes.0.load(Ordering::Relaxed);
-    assert!(writes >= 10, "{requests} answers in {writes} writes");
+    let writes = writes_of_a_hundred_answers(node).await;
+    assert!(writes >= 10, "{writes} writes");
 }
 
 #[tokio::test]
@@ -75,29 +49,8 @@ async fn answers_do_not_wait_for_all_handlers_that_go_on_together() {
         work();
         Ok(request)
     });
-    let (writes, requests) = (Writes::default(), 100);
-    let input = format!("{INIT}\n{}", format!("{ECHO}\n").repeat(requests));
-    node.run(input.as_bytes(), writes.clone(), Host::seeded(1)).await.unwrap();
-    let writes = writes.0.load(Ordering::Relaxed);
-    assert!(writes >= 10, "{requests} answers in {writes} writes");
-}
-
-/// An input that never runs dry.
-struct Endless(usize, Vec<u8>);
-
-impl AsyncRead for Endless {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        let Self(at, bytes) = &mut *self;
-        let rest = &bytes[*at..];
-        let rest = &rest[..rest.len().min(buffer.remaining())];
-        buffer.put_slice(rest);
-        *at = (*at + rest.len()) % bytes.len();
-        Poll::Ready(Ok(()))
-    }
+    let writes = writes_of_a_hundred_answers(node).await;
+    assert!(writes >= 10, "{writes} writes");
 }
 
 #[tokio::test]
@@ -108,7 +61,7 @@ async fn timers_go_off_while_there_is_always_something_to_read() {
         counter.fetch_add(1, Ordering::Relaxed);
         async {}
     });
-    let input = BufReader::new(Endless(0, format!("{INIT}\n{ECHO}\n").into_bytes()));
+    let input = BufReader::new(Endless(Arc::default(), format!("{INIT}\n{ECHO}\n").into_bytes()));
     let running = node.run_until(input, sink(), Host::seeded(1), sleep(300 * MILLISECOND));
     tokio::time::timeout(Duration::from_secs(60), running).await.unwrap().unwrap();
     assert!(ticks.load(Ordering::Relaxed) >= 2);

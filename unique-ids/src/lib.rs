@@ -14,8 +14,8 @@
 //! - *count*: how many ids this life of the node made before, in hexadecimal.
 //!   No two requests share a count, as taking one is atomic.
 //!   <!-- figures: ids -->
-//!   The counter has 64 bits: an incarnation that makes a billion ids a second has enough for
-//!   585 years.
+//!   The counter has 64 bits: an incarnation that makes a billion ids a second has
+//!   enough for 585 years.
 //!   <!-- /figures -->
 //!
 //! So two ids differ in the node, or in the incarnation, or in the count. The

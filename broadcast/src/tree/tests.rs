@@ -21,6 +21,20 @@ fn down(epoch: u64, print: Option<u64>) -> Spread {
     Spread { down: Some(down), path: vec![0], ..Spread::default() }
 }
 
+/// The parent's answer to a question to join.
+fn confirmation(nonce: u64, path: Vec<Rank>) -> Message {
+    let answer = Some(Answer { nonce, ..Answer::default() });
+    Message::Spread(Spread { answer, path, ..down(nonce, None) })
+}
+
+/// The question that a node has been sent.
+fn question(sent: &[(Rank, Message)], asked: Rank) -> Option<&Digest> {
+    sent.iter().find_map(|(to, message)| match message {
+        Message::Digest(digest) if *to == asked => Some(digest),
+        _ => None,
+    })
+}
+
 /// Node 1 of 3 whose parent, node 0, has confirmed it; and the epoch.
 fn child() -> (Tree, u64) {
     let mut tree = Tree::new(core(1), 32);
@@ -30,9 +44,7 @@ fn child() -> (Tree, u64) {
     };
     assert_eq!(digest.join, Some(0));
     let nonce = digest.nonce;
-    let answer = Answer { nonce, ..Answer::default() };
-    let spread = Spread { answer: Some(answer), ..down(nonce, None) };
-    tree.receive(11 * MS, 0, Message::Spread(spread));
+    tree.receive(11 * MS, 0, confirmation(nonce, vec![0]));
     assert!(tree.core.outbox.is_empty());
     (tree, nonce)
 }
@@ -92,14 +104,9 @@ fn a_node_makes_sure_of_its_root_before_it_tempts_another_one_away() {
         _ => None,
     });
     assert_eq!(offers.collect::<Vec<_>>(), [[1]]);
-    let join = sent.iter().find_map(|(to, message)| match message {
-        Message::Digest(digest) if *to == 0 => digest.join.map(|_| digest.nonce),
-        _ => None,
-    });
-    let nonce = join.expect("the parent is asked");
-    let answer = Answer { nonce, ..Answer::default() };
-    let spread = Spread { answer: Some(answer), ..down(nonce, None) };
-    tree.receive(5010 * MS, 0, Message::Spread(spread));
+    let join = question(&sent, 0).filter(|digest| digest.join.is_some());
+    let nonce = join.expect("the parent is asked").nonce;
+    tree.receive(5010 * MS, 0, confirmation(nonce, vec![0]));
     let sent = std::mem::take(&mut tree.core.outbox);
     assert!(matches!(&sent[..], [(2, Message::Spread(spread))] if spread.path == [0, 1]));
 }
@@ -128,15 +135,9 @@ fn a_parent_in_doubt_says_so_to_its_child_and_tells_it_when_it_is_sure() {
     tree.receive(30 * MS, 2, Message::Digest(joins(2)));
     assert!(path_told(&mut tree, 2).is_empty());
     tree.join_again(40 * MS);
-    let nonce = tree.core.outbox.iter().find_map(|(_, message)| match message {
-        Message::Digest(digest) => Some(digest.nonce),
-        Message::Spread(_) => None,
-    });
+    let nonce = question(&tree.core.outbox, 0).expect("a question").nonce;
     tree.core.outbox.clear();
-    let nonce = nonce.expect("a question");
-    let answer = Answer { nonce, ..Answer::default() };
-    let spread = Spread { answer: Some(answer), ..down(nonce, None) };
-    tree.receive(50 * MS, 0, Message::Spread(spread));
+    tree.receive(50 * MS, 0, confirmation(nonce, vec![0]));
     assert_eq!(path_told(&mut tree, 2), [0, 1]);
 }
 
@@ -147,9 +148,7 @@ fn a_child_keeps_its_path_and_offers_none_while_its_parent_is_in_doubt() {
     tree.attach(20 * MS, 2, vec![0, 2]);
     let Some((2, Message::Digest(digest))) = tree.core.outbox.pop() else { panic!("it joins") };
     let nonce = digest.nonce;
-    let answer = Answer { nonce, ..Answer::default() };
-    let in_doubt = Spread { answer: Some(answer), path: vec![], ..down(nonce, None) };
-    tree.receive(30 * MS, 2, Message::Spread(in_doubt));
+    tree.receive(30 * MS, 2, confirmation(nonce, Vec::new()));
     assert_eq!((tree.path(), tree.offer()), (vec![0, 2, 1], vec![1]));
     tree.receive(40 * MS, 2, Message::Spread(Spread { path: vec![0, 2], ..Spread::default() }));
     assert_eq!(tree.offer(), [0, 2, 1]);
@@ -210,11 +209,8 @@ fn child_of_a_silent_parent() -> (Tree, u64) {
     let (mut tree, _) = child();
     tree.give_up_on_parent(1000 * MS);
     tree.run_due(1000 * MS);
-    let nonce = tree.core.outbox.iter().find_map(|(to, message)| match message {
-        Message::Digest(digest) if *to == 0 => Some(digest.nonce),
-        _ => None,
-    });
-    (tree, nonce.expect("the parent is asked, too"))
+    let nonce = question(&tree.core.outbox, 0).expect("the parent is asked, too").nonce;
+    (tree, nonce)
 }
 
 #[test]

@@ -1,11 +1,19 @@
 //! Runs nodes over memory and compares the bytes that they write.
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its part of this")]
 
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context as Wakeup, Poll};
+use std::time::Duration;
+
 use maelstrom::{Context, Empty, Error, Host, Node, Stats};
 use serde_json::value::RawValue;
 use tokio::io::{
-    AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
+    AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadBuf,
+    ReadHalf, WriteHalf, duplex, split,
 };
+use tokio::time::sleep;
 
 /// What `init` looks like, as request and as reply.
 pub const INIT: &str = r#"{"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0","n1"]}}"#;
@@ -38,6 +46,70 @@ pub async fn replies_to(lines: &[u8]) -> (String, Stats) {
     (replies.expect("init is answered first").to_owned(), stats)
 }
 
+/// Runs a node that is sent these lines and shut down after this time; what it writes.
+pub async fn serve_for<S>(node: Node<S>, lines: &str, time: Duration) -> String
+where
+    S: Send + Sync + 'static,
+{
+    let (mut ours, theirs) = duplex(1 << 16);
+    ours.write_all(format!("{lines}\n").as_bytes()).await.unwrap();
+    let (input, mut output) = (BufReader::new(theirs), Vec::new());
+    node.run_until(input, &mut output, Host::seeded(1), sleep(time)).await.unwrap();
+    String::from_utf8(output).expect("UTF-8")
+}
+
+/// What was written, and how often; how often it was flushed.
+#[derive(Default)]
+pub struct Written {
+    pub bytes: Vec<u8>,
+    pub writes: usize,
+    pub flushes: usize,
+}
+
+/// An output that takes everything.
+#[derive(Clone, Default)]
+pub struct Counted(pub Arc<Mutex<Written>>);
+
+impl AsyncWrite for Counted {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Wakeup<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        let mut written = self.0.lock().unwrap();
+        written.writes += 1;
+        written.bytes.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Wakeup<'_>) -> Poll<std::io::Result<()>> {
+        self.0.lock().unwrap().flushes += 1;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Wakeup<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// An input that never runs dry, and how many bytes were taken of it.
+pub struct Endless(pub Arc<AtomicUsize>, pub Vec<u8>);
+
+impl AsyncRead for Endless {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Wakeup<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let taken = self.0.load(Ordering::Relaxed);
+        let rest = &self.1[taken % self.1.len()..];
+        let rest = &rest[..rest.len().min(buffer.remaining())];
+        buffer.put_slice(rest);
+        self.0.fetch_add(rest.len(), Ordering::Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
 /// A node on the other end of a pipe.
 pub struct Peer {
     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
@@ -55,10 +127,10 @@ impl Peer {
 
     /// One that was not sent anything.
     pub fn connect<S: Send + Sync + 'static>(node: Node<S>) -> Self {
-        let (ours, theirs) = tokio::io::duplex(1 << 16);
-        let (read, write) = tokio::io::split(theirs);
+        let (ours, theirs) = duplex(1 << 16);
+        let (read, write) = split(theirs);
         tokio::spawn(node.run(BufReader::new(read), write, Host::seeded(1)));
-        let (read, writer) = tokio::io::split(ours);
+        let (read, writer) = split(ours);
         Self { lines: BufReader::new(read).lines(), writer }
     }
 
