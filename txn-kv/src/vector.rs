@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_life_knows_its_node_even_when_names_begin_alike() {
+    fn an_incarnation_knows_its_node_even_when_names_begin_alike() {
         let incarnation = Incarnation::new("n1-a", 7);
         assert_eq!(incarnation.to_string(), "n1-a-7");
         assert!(incarnation.is_of("n1-a") && !incarnation.is_of("n1"));
