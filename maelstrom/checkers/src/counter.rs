@@ -13,7 +13,7 @@ use num_bigint::BigInt;
 use serde_json::{Value, json};
 
 use super::element::Element;
-use super::witness::{Event, Findings, Names, shorten};
+use super::witness::{Event, Findings, Names, finding, shorten};
 use super::{Checker, Outcome, Validity, fields};
 use crate::history::{Op, OpType};
 
@@ -117,44 +117,38 @@ impl Checker for Counter {
         let acceptable = Ranges::sums(&self.definite, &self.possible);
         let (wrong, errors) = match &acceptable {
             Some(acceptable) => self.wrong_reads(acceptable),
-            None => (too_many_sums(self.possible.len()), Vec::new()),
+            None => (Findings::default(), Vec::new()),
         };
         let differing = self.differing_reads();
         let is_agreed = !self.strict || differing.is_empty();
-        let is_counted = acceptable.is_some();
         let valid = match acceptable {
             _ if !self.malformed.is_empty() => Validity::Unknown,
             None => Validity::Unknown,
             Some(_) => Validity::of(wrong.is_empty() && is_agreed),
         };
+        let mut findings = self.malformed.into_vec("malformed-add");
+        findings.extend(wrong.into_vec("wrong-sum"));
+        if acceptable.is_none() {
+            let text = format!(
+                "{} adds in doubt allow more than {MOST_RANGES} separate ranges of sums, which is \
+                 more than this check tells apart.",
+                self.possible.len()
+            );
+            findings.extend(finding("too-many-sums", text));
+        }
+        let text = "No final read succeeded, so there was nothing to hold against the counter.";
+        let no_reads = self.reads.is_empty().then(|| finding("no-final-reads", text));
+        let mut warnings = no_reads.unwrap_or_default();
         let final_reads: Value = self.reads.iter().map(|read| read.value.to_value()).collect();
         let results = fields(json!({
             "errors": (!errors.is_empty()).then_some(errors),
             "final-reads": final_reads,
             "acceptable": acceptable.map(|ranges| ranges.to_value()),
         }));
-        let mut findings = self.malformed.into_vec("malformed-add");
-        findings.extend(wrong.into_vec(if is_counted { "wrong-sum" } else { "too-many-sums" }));
-        let mut warnings = no_final_reads(&self.reads);
         let told = if self.strict { &mut findings } else { &mut warnings };
         told.extend(differing.into_vec("reads-differ"));
         Outcome { valid, results, findings, warnings, ..Outcome::default() }
     }
-}
-
-fn too_many_sums(doubtful: usize) -> Findings {
-    let mut findings = Findings::default();
-    let text = format!(
-        "{doubtful} adds in doubt allow more than {MOST_RANGES} separate ranges of sums, which is \
-         more than this check tells apart."
-    );
-    findings.push(&[], || text);
-    findings
-}
-
-fn no_final_reads(reads: &[FinalRead]) -> Vec<super::Finding> {
-    let text = "No final read succeeded, so there was nothing to hold against the counter.";
-    if reads.is_empty() { super::witness::finding("no-final-reads", text) } else { Vec::new() }
 }
 
 /// A set of integers as closed ranges: ascending, and with a gap between any

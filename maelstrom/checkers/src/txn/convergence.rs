@@ -62,19 +62,20 @@ fn check_key(
         Kind::Lists => log.lists.length(value) == 0,
     };
     let key_text = log.text(key);
-    if reads.len() > 1 {
+    let text = if reads.len() > 1 {
         let told = |(&value, &txn): (&u32, &Txn)| {
             format!("{} (operation {})", log.read_text(value), log.op(txn))
         };
         let values: Vec<String> = reads.iter().map(told).collect();
-        let text = format!("final reads of key {key_text} differ: {}", values.join(", "));
-        anomalies.add(Anomaly::DivergentFinalRead, || case(log, key, reads, text));
+        format!("final reads of key {key_text} differ: {}", values.join(", "))
     } else if is_written && reads.keys().any(|&value| is_initial(value)) {
-        let text = format!(
+        format!(
             "final reads find nothing under key {key_text}, though writes to it were acknowledged"
-        );
-        anomalies.add(Anomaly::DivergentFinalRead, || case(log, key, reads, text));
-    }
+        )
+    } else {
+        return;
+    };
+    anomalies.add(Anomaly::DivergentFinalRead, || case(log, key, reads, text));
 }
 
 fn case(log: &Log, key: Name, reads: &BTreeMap<u32, Txn>, text: String) -> Case {

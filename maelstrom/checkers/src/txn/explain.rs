@@ -10,7 +10,7 @@ use super::dependency::{Basis, Dependency, Relation};
 use super::log::{Kind, Log, NULL, Txn};
 use super::model::Model;
 use super::naming::{Found, Step};
-use super::picture::{self, Arrow};
+use super::picture::{self, Node};
 use crate::cases::Case;
 
 pub(super) fn case(log: &Log, found: &Found) -> (Anomaly, Case) {
@@ -37,7 +37,7 @@ fn cycle(log: &Log, anomaly: Anomaly, steps: &[Step]) -> Case {
     let closed: Vec<u64> = ops.iter().chain(ops.first()).copied().collect();
     let json_steps: Vec<Value> = steps.iter().map(|step| step_json(log, step)).collect();
     let name = anomaly.to_string();
-    let picture = picture::draw(&name, &nodes(log, steps), &arrows(log, steps));
+    let picture = picture::draw(&name, nodes(log, steps));
     let detail = json!({"type": name, "cycle": closed, "steps": json_steps});
     Case { picture, ..Case::new(ops, in_words(log, steps), detail) }
 }
@@ -139,16 +139,10 @@ fn reason(basis: Basis) -> &'static str {
     }
 }
 
-fn nodes(log: &Log, steps: &[Step]) -> Vec<[String; 2]> {
+/// The transactions, each with the arrow to the next one.
+fn nodes(log: &Log, steps: &[Step]) -> Vec<Node> {
     let node = |(i, step): (usize, &Step)| {
         let (op, who) = (log.op(step.from), log.txn(step.from).process);
-        [format!("T{i} · {who} · op {op}"), log.txn_text(step.from)]
-    };
-    (1..).zip(steps).map(node).collect()
-}
-
-fn arrows(log: &Log, steps: &[Step]) -> Vec<Arrow> {
-    let arrow = |step: &Step| {
         let Dependency { relation, key, value, next, .. } = step.dependency;
         let (key, value, next) = (log.text(key), log.text(value), log.text(next));
         let label = match relation {
@@ -156,7 +150,8 @@ fn arrows(log: &Log, steps: &[Step]) -> Vec<Arrow> {
             Relation::Wr => format!("{relation} {key}: {value}"),
             Relation::Process | Relation::Realtime => relation.to_string(),
         };
-        Arrow { label, relation }
+        let (title, text) = (format!("T{i} · {who} · op {op}"), log.txn_text(step.from));
+        Node { title, text, label, relation }
     };
-    steps.iter().map(arrow).collect()
+    (1..).zip(steps).map(node).collect()
 }

@@ -16,8 +16,11 @@ const CHARACTER_WIDTH: f64 = 6.7;
 /// Characters of a transaction that are shown.
 const MOST_CHARACTERS: usize = 48;
 
+/// A transaction, and the arrow that leads from it to the next one.
 #[derive(Clone, Debug)]
-pub(super) struct Arrow {
+pub(super) struct Node {
+    pub(super) title: String,
+    pub(super) text: String,
     pub(super) label: String,
     pub(super) relation: Relation,
 }
@@ -28,15 +31,14 @@ struct Point {
     y: f64,
 }
 
-/// Draws a cycle of `nodes` (a title and a text each), where arrow `i` leads from
-/// node `i` to the next one; `None` if it is too long.
-pub(super) fn draw(title: &str, nodes: &[[String; 2]], arrows: &[Arrow]) -> Option<String> {
+/// Draws a cycle of `nodes`; `None` if it is too long.
+pub(super) fn draw(title: &str, mut nodes: Vec<Node>) -> Option<String> {
     if nodes.is_empty() || nodes.len() > MOST_NODES {
         return None;
     }
-    let nodes: Vec<[String; 2]> =
-        nodes.iter().map(|[title, text]| [title.clone(), shortened(text)]).collect();
-    let widest = nodes.iter().flatten().map(|text| text.chars().count()).max().unwrap_or(0);
+    nodes.iter_mut().for_each(|node| node.text = shortened(&node.text));
+    let texts = nodes.iter().flat_map(|node| [&node.title, &node.text]);
+    let widest = texts.map(|text| text.chars().count()).max().unwrap_or(0);
     let box_width = widest as f64 * CHARACTER_WIDTH + 20.0;
     let radius = Point {
         x: box_width * 0.55 + 40.0 * nodes.len() as f64,
@@ -49,9 +51,9 @@ pub(super) fn draw(title: &str, nodes: &[[String; 2]], arrows: &[Arrow]) -> Opti
 
     let mut svg = String::new();
     open(&mut svg, title, size);
-    for (i, arrow) in arrows.iter().enumerate() {
+    for (i, node) in nodes.iter().enumerate() {
         let (from, to) = (centers[i], centers[(i + 1) % centers.len()]);
-        draw_arrow(&mut svg, from, to, box_width, arrow);
+        draw_arrow(&mut svg, from, to, box_width, node);
     }
     for (node, &center) in nodes.iter().zip(&centers) {
         draw_node(&mut svg, node, center, box_width);
@@ -85,7 +87,7 @@ fn center(i: usize, count: usize, radius: Point, size: Point) -> Point {
     }
 }
 
-fn draw_node(svg: &mut String, [title, text]: &[String; 2], center: Point, width: f64) {
+fn draw_node(svg: &mut String, Node { title, text, .. }: &Node, center: Point, width: f64) {
     let Point { x, y } = center;
     let (left, top) = (x - width / 2.0, y - BOX_HEIGHT / 2.0);
     put!(
@@ -100,7 +102,7 @@ fn draw_node(svg: &mut String, [title, text]: &[String; 2], center: Point, width
 }
 
 /// A curve that bends to its right, so that two opposite arrows stay apart.
-fn draw_arrow(svg: &mut String, from: Point, to: Point, box_width: f64, arrow: &Arrow) {
+fn draw_arrow(svg: &mut String, from: Point, to: Point, box_width: f64, arrow: &Node) {
     let color = color(arrow.relation);
     let (dx, dy) = (to.x - from.x, to.y - from.y);
     let length = dx.hypot(dy).max(1.0);
@@ -171,9 +173,13 @@ mod tests {
     use super::*;
 
     fn picture(count: usize, text: &str) -> Option<String> {
-        let nodes: Vec<_> = (0..count).map(|i| [format!("T{i}"), text.to_owned()]).collect();
-        let arrow = || Arrow { label: "rw 1: 2 → 3".to_owned(), relation: Relation::Rw };
-        draw("G2-item", &nodes, &(0..count).map(|_| arrow()).collect::<Vec<_>>())
+        let node = |i: usize| Node {
+            title: format!("T{i}"),
+            text: text.to_owned(),
+            label: "rw 1: 2 → 3".to_owned(),
+            relation: Relation::Rw,
+        };
+        draw("G2-item", (0..count).map(node).collect())
     }
 
     #[test]
