@@ -100,8 +100,8 @@
 //! # Map
 //!
 //! - [`machine`]: the node as a pure state machine; here are only its handlers.
-//! - `tree`: spreading in rounds along a tree, with few messages; `direct`:
-//!   spreading at once, with many.
+//! - `strategy`: what a way of spreading has to do. `tree`: in rounds along a tree, with
+//!   few messages; `direct`: at once, with many.
 //! - `core`: what both share: questions, answers, what is known to be missing.
 //! - `store`: what a node knows: logs, version vectors, the journal; `seen`: the
 //!   set that clients read.
