@@ -151,11 +151,6 @@ impl<S> Context<S> {
         self.running.setup.new_rng()
     }
 
-    /// A directory of the node's own; see [`Setup::directory`].
-    pub fn directory(&self) -> Option<&Path> {
-        self.running.setup.directory()
-    }
-
     /// Files of the node's own; see [`Setup::disk`].
     pub fn disk(&self) -> Option<Disk> {
         self.running.setup.disk()
