@@ -156,6 +156,7 @@ impl Open {
 
     /// Lets everything take effect that can without being noticed. Whether somebody
     /// saw the value thereby.
+    #[inline]
     fn settle(&self, configuration: &mut Configuration) -> bool {
         let value = configuration.value;
         let mask = |map: &FxHashMap<ValueId, Mask>| map.get(&value).copied().unwrap_or(0);
@@ -169,6 +170,7 @@ impl Open {
     }
 
     /// The configurations after one more update.
+    #[inline]
     pub(super) fn successors(&self, start: &Midway, mut each: impl FnMut(Midway)) {
         let mut rest = start.configuration.free;
         while rest != 0 {
@@ -222,6 +224,7 @@ impl Open {
         self.pending[slot.0 as usize].map_or(u64::MAX, |pending| pending.deadline)
     }
 
+    #[inline]
     fn applied(&self, action: Action, slot: Option<Slot>, start: &Midway) -> Option<Midway> {
         let bit = slot.map_or(0, Slot::bit);
         let mut next = start.configuration.clone();
