@@ -113,7 +113,8 @@ impl Links {
     }
 }
 
-/// The neighbours of each node, as broadcast's `topology` has them.
+/// For each node others, by their names: neighbours as broadcast's `topology` has them, and
+/// those that are not heard as the history has them.
 pub(crate) fn by_name(all: &Neighbours) -> BTreeMap<String, Vec<String>> {
     let name = |node: usize| format!("n{node}");
     let names = |near: &BTreeSet<usize>| near.iter().map(|&node| name(node)).collect();

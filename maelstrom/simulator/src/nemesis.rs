@@ -24,7 +24,7 @@ use serde_json::value::RawValue;
 pub use clock::Skew;
 pub(crate) use clock::skews_by_name;
 pub use disk::DiskFault;
-pub(crate) use partition::{Partition, by_name};
+use partition::Partition;
 
 use checkers::history::{null, raw};
 

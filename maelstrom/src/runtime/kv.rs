@@ -148,7 +148,8 @@ impl<S> Context<S> {
 }
 
 impl<S, K: Service> Kv<S, K> {
-    fn new(context: &Context<S>) -> Self {
+    /// The client of the service that `K` names.
+    pub fn new(context: &Context<S>) -> Self {
         Self {
             context: context.clone(),
             service: K::NAME.into(),

@@ -1,7 +1,6 @@
 //! What is going to happen, beside the arrival of messages.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 
 use maelstrom::machine::{Client, Rank, ServiceCall, Time};
 
@@ -23,13 +22,12 @@ pub(super) enum Due {
 /// added.
 #[derive(Default)]
 pub(super) struct Agenda {
-    entries: BinaryHeap<Reverse<Entry>>,
+    entries: BTreeMap<(Time, u64), Entry>,
     added: u64,
 }
 
 pub(super) struct Entry {
     pub(super) at: Time,
-    number: u64,
     pub(super) node: Rank,
     pub(super) incarnation: u64,
     pub(super) due: Due,
@@ -38,34 +36,14 @@ pub(super) struct Entry {
 impl Agenda {
     pub(super) fn add(&mut self, at: Time, node: Rank, incarnation: u64, due: Due) {
         self.added += 1;
-        self.entries.push(Reverse(Entry { at, number: self.added, node, incarnation, due }));
+        self.entries.insert((at, self.added), Entry { at, node, incarnation, due });
     }
 
     pub(super) fn next(&self) -> Option<Time> {
-        self.entries.peek().map(|Reverse(entry)| entry.at)
+        self.entries.keys().next().map(|&(at, _)| at)
     }
 
     pub(super) fn pop(&mut self) -> Option<Entry> {
-        self.entries.pop().map(|Reverse(entry)| entry)
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Entry {}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
+        self.entries.pop_first().map(|(_, entry)| entry)
     }
 }

@@ -78,6 +78,13 @@ impl RunError {
     }
 }
 
+impl From<NodeFault> for RunError {
+    fn from(fault: NodeFault) -> Self {
+        let (hint, reasons, stderr, log) = Default::default();
+        Self::Node(Box::new(NodeFailure { fault, hint, reasons, stderr, log }))
+    }
+}
+
 /// A node's fault, with what it said before.
 #[derive(Debug)]
 pub struct NodeFailure {

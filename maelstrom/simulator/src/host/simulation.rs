@@ -31,11 +31,11 @@ use super::clocks::{Clocks, GRAIN, paused};
 use super::disk::SimulatedDisk;
 use super::task::{Program, Ready, Task};
 use super::twin::Twins;
-use super::{NodeFailure, Observer, RunError, RunStats};
+use super::{Observer, RunError, RunStats};
 use crate::nemesis::{Fault, Skew};
 use crate::net::Message;
 use crate::settings::Settings;
-use crate::world::{Command, FaultKind, NodeFault, World};
+use crate::world::{Command, FaultKind, World};
 
 /// Virtual time between two calls of [`Observer::progress`].
 const PROGRESS: Duration = Duration::from_secs(1);
@@ -205,7 +205,7 @@ impl Nodes {
     ) -> Poll<Result<ControlFlow<()>, RunError>> {
         loop {
             let now = self.began.elapsed();
-            self.world.advance(now, &mut self.commands).map_err(explain)?;
+            self.world.advance(now, &mut self.commands)?;
             self.carry_out(observer)?;
             if until(&self.world) {
                 return self.settle(cx).map(|()| Ok(ControlFlow::Break(())));
@@ -255,7 +255,7 @@ impl Nodes {
         self.count_poll(now)?;
         let _inside = self.clocks.as_ref().map(|clocks| clocks.enter(node % self.nodes.len()));
         if node >= self.nodes.len() {
-            return self.twins.poll(node).map_err(explain);
+            return Ok(self.twins.poll(node)?);
         }
         let Some(task) = &mut self.nodes[node] else { return Ok(()) };
         let ended = task.poll(&mut self.printed);
@@ -268,13 +268,12 @@ impl Nodes {
             // What follows the last line break is nothing, or a line that the
             // node had no time to finish.
             if lines.peek().is_some() {
-                let taken = self.world.node_line(node, line, now, &mut self.commands);
-                taken.map_err(explain)?;
+                self.world.node_line(node, line, now, &mut self.commands)?;
             }
         }
         printed.clear();
         self.printed = printed;
-        ended.map_err(|ended| explain(FaultKind::Exited { status: ended.0 }.of(node)))
+        ended.map_err(|ended| FaultKind::Exited { status: ended.0 }.of(node).into())
     }
 
     fn count_poll(&mut self, now: Duration) -> Result<(), RunError> {
@@ -367,14 +366,4 @@ impl Nodes {
     fn directory(&self, node: usize) -> Option<PathBuf> {
         self.options.directory.as_ref().map(|all| all.join(format!("n{node}")))
     }
-}
-
-fn explain(fault: NodeFault) -> RunError {
-    RunError::Node(Box::new(NodeFailure {
-        fault,
-        hint: None,
-        reasons: Vec::new(),
-        stderr: Vec::new(),
-        log: PathBuf::new(),
-    }))
 }

@@ -48,24 +48,6 @@ impl Program {
     pub fn message_types(&self) -> Vec<(&'static str, Senders)> {
         (self.types)()
     }
-
-    /// A program of any other make: `run` reads messages from the first, one a line,
-    /// writes to the second, and does not end.
-    pub fn raw<F>(
-        run: impl Fn(Pin<Box<dyn AsyncBufRead>>, Pin<Box<dyn AsyncWrite>>) -> F + 'static,
-    ) -> Self
-    where
-        F: Future<Output = io::Result<()>> + 'static,
-    {
-        let start = move |input, output, _| -> Incarnation {
-            let incarnation = run(Box::pin(input), Box::pin(output));
-            Box::pin(async {
-                incarnation.await.map_err(maelstrom::RunError::Input)?;
-                Ok(maelstrom::Stats::default())
-            })
-        };
-        Self { start: Rc::new(start), types: Rc::new(Vec::new) }
-    }
 }
 
 pub(crate) struct Task {

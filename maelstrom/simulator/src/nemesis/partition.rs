@@ -3,13 +3,13 @@
 //! Kinds are those of `jepsen.nemesis.combined`, grudges those of
 //! `jepsen.nemesis`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 
-use crate::net::{Address, Grudge};
+use crate::net::Grudge;
 
 named! {
     pub(crate) enum Partition {
@@ -97,13 +97,6 @@ fn stochastic_ring(mut order: Vec<usize>, rng: &mut StdRng) -> Grudge {
         seen[second].insert(first);
     }
     seen.iter().map(|seen| (0..nodes).filter(|node| !seen.contains(node)).collect()).collect()
-}
-
-/// A grudge as the history has it: for each node the nodes that it does not hear.
-pub(crate) fn by_name(grudge: &Grudge) -> BTreeMap<String, Vec<String>> {
-    let name = |node: usize| Address::Node(node).to_string();
-    let names = |nodes: &BTreeSet<usize>| nodes.iter().map(|&node| name(node)).collect();
-    grudge.iter().enumerate().map(|(node, cut)| (name(node), names(cut))).collect()
 }
 
 #[cfg(test)]

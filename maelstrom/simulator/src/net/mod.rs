@@ -16,8 +16,8 @@ mod latency;
 mod link_faults;
 mod message;
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeSet, BinaryHeap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -48,7 +48,7 @@ pub(crate) struct Network<B = Box<RawValue>> {
     /// What receivers have in hand, soonest first.
     in_hand: BinaryHeap<Reverse<(Duration, u64, usize)>>,
     /// Messages that come late: when they join their receiver's queue.
-    late: BinaryHeap<Reverse<Queued<B>>>,
+    late: Queue<B>,
     /// `None` when every node hears every other.
     links: Option<Neighbours>,
     /// Empty when nothing is cut.
@@ -96,19 +96,15 @@ pub enum TrafficEvent {
 struct Receiver<B> {
     is_down: bool,
     in_hand: Option<Message<B>>,
-    queue: BinaryHeap<Reverse<Queued<B>>>,
+    queue: Queue<B>,
 }
 
-/// Ordered by due time; those due at the same time in the order they were sent.
-#[derive(Debug)]
-struct Queued<B> {
-    due: Duration,
-    message: Message<B>,
-}
+/// By due time; those due at the same time in the order they were sent.
+type Queue<B> = BTreeMap<(Duration, u64), Message<B>>;
 
 impl<B> Receiver<B> {
     fn new(is_down: bool) -> Self {
-        Self { is_down, in_hand: None, queue: BinaryHeap::new() }
+        Self { is_down, in_hand: None, queue: Queue::new() }
     }
 }
 
@@ -122,7 +118,7 @@ impl<B: Clone> Network<B> {
             node_count,
             receivers: (0..receivers).map(|_| Receiver::new(false)).collect(),
             in_hand: BinaryHeap::new(),
-            late: BinaryHeap::new(),
+            late: Queue::new(),
             links: None,
             grudge: Grudge::new(),
             one_way: Grudge::new(),
@@ -175,7 +171,7 @@ impl<B: Clone> Network<B> {
     /// from now on.
     pub(crate) fn disconnect(&mut self, node: usize) {
         self.receivers[node] = Receiver::new(true);
-        self.late.retain(|Reverse(late)| late.message.dest != Address::Node(node));
+        self.late.retain(|_, message| message.dest != Address::Node(node));
         self.in_hand.retain(|Reverse((.., receiver))| *receiver != node);
     }
 
@@ -192,37 +188,36 @@ impl<B: Clone> Network<B> {
         }
         let fate = self.faults.draw(&message, latency, &mut self.chance);
         if let Some(delay) = fate.second {
-            let copy = Queued { due: now + latency + delay, message: message.clone() };
-            self.late.push(Reverse(copy));
+            self.late.insert((now + latency + delay, message.id), message.clone());
         }
         match fate.first {
             None => {}
-            Some(Duration::ZERO) => self.queue(receiver, Queued { due: now + latency, message }),
+            Some(Duration::ZERO) => self.queue(receiver, now + latency, message),
             Some(delay) => {
-                self.late.push(Reverse(Queued { due: now + latency + delay, message }));
+                self.late.insert((now + latency + delay, message.id), message);
             }
         }
     }
 
-    fn queue(&mut self, receiver: usize, queued: Queued<B>) {
+    fn queue(&mut self, receiver: usize, due: Duration, message: Message<B>) {
         if !self.receivers[receiver].is_down {
-            self.receivers[receiver].queue.push(Reverse(queued));
+            self.receivers[receiver].queue.insert((due, message.id), message);
             self.take(receiver);
         }
     }
 
     pub(crate) fn next_due(&self) -> Option<Duration> {
         let in_hand = self.in_hand.peek().map(|Reverse((due, ..))| *due);
-        let late = self.late.peek().map(|Reverse(queued)| queued.due);
+        let late = self.late.keys().next().map(|&(due, _)| due);
         in_hand.into_iter().chain(late).min()
     }
 
     /// The next message, received, if one is due by `now`.
     pub(crate) fn receive(&mut self, now: Duration) -> Option<Message<B>> {
-        while self.late.peek().is_some_and(|Reverse(queued)| queued.due <= now) {
-            let Reverse(queued) = self.late.pop()?;
-            let receiver = self.receiver(queued.message.dest)?;
-            self.queue(receiver, queued);
+        while let Some(late) = self.late.first_entry().filter(|late| late.key().0 <= now) {
+            let ((due, _), message) = late.remove_entry();
+            let receiver = self.receiver(message.dest)?;
+            self.queue(receiver, due, message);
         }
         let Reverse((due, _, receiver)) = *self.in_hand.peek()?;
         if due > now {
@@ -293,7 +288,7 @@ impl<B: Clone> Network<B> {
     fn take(&mut self, receiver: usize) {
         let Receiver { in_hand, queue, .. } = &mut self.receivers[receiver];
         while in_hand.is_none() {
-            let Some(Reverse(Queued { due, message })) = queue.pop() else { return };
+            let Some(((due, _), message)) = queue.pop_first() else { return };
             let cut = |grudge| is_cut(grudge, receiver, message.src);
             let linked =
                 self.links.as_ref().is_none_or(|links| is_linked(links, receiver, message.src));
@@ -318,32 +313,6 @@ fn is_linked(links: &Neighbours, receiver: usize, src: Address) -> bool {
     match (src, links.get(receiver)) {
         (Address::Node(src), Some(near)) => src == receiver || near.contains(&src),
         _ => true,
-    }
-}
-
-impl<B> Queued<B> {
-    fn key(&self) -> (Duration, u64) {
-        (self.due, self.message.id)
-    }
-}
-
-impl<B> PartialEq for Queued<B> {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl<B> Eq for Queued<B> {}
-
-impl<B> PartialOrd for Queued<B> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<B> Ord for Queued<B> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.key().cmp(&other.key())
     }
 }
 

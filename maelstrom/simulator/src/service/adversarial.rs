@@ -54,12 +54,13 @@
 
 use std::collections::BTreeMap;
 
+use maelstrom::machine::Operation;
 use rustc_hash::FxHashMap;
 
 use super::Service;
 use super::incarnation::Client;
 use super::past::{Dot, Past};
-use super::request::{KvOperation, Reply, Request, Value};
+use super::request::{Reply, Value, apply};
 
 /// A sequentially consistent key-value store that shows the past.
 #[derive(Debug, Default)]
@@ -94,15 +95,14 @@ impl Version {
 }
 
 impl Service for AdversarialKv {
-    fn handle(&mut self, client: Client, request: &Request<'_>) -> Result<Reply, Reply> {
-        let request = request.as_kv()?;
+    fn handle(&mut self, client: Client, key: String, operation: &Operation) -> Reply {
         let session = self.session(client);
-        let (key, operation) = (&*request.key, request.operation);
-        self.keys.entry(request.key.clone()).or_insert_with(Version::first);
+        self.keys.entry(key.clone()).or_insert_with(Version::first);
+        let key = &*key;
         let mut seen = self.newest_known(session, key);
-        let is_cas = matches!(operation, KvOperation::Cas { .. });
+        let is_cas = matches!(operation, Operation::Cas { .. });
         let (reply, written) = loop {
-            let (reply, written) = operation.apply(self.value(key, seen));
+            let (reply, written) = apply(operation, self.value(key, seen));
             if written.is_none() || !self.is_replaced_by_cas(key, seen) {
                 break (reply, written);
             }
@@ -113,7 +113,7 @@ impl Service for AdversarialKv {
             None => self.observe(session, key, seen),
             Some(value) => self.insert(session, key, seen, value, is_cas),
         }
-        Ok(reply)
+        reply
     }
 }
 

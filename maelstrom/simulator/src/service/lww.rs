@@ -8,12 +8,13 @@
 
 use std::collections::BTreeMap;
 
+use maelstrom::machine::Operation;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
 use super::Service;
 use super::incarnation::Client;
-use super::request::{KvOperation, KvRequest, Reply, Request, Value};
+use super::request::{Reply, Value, apply};
 
 const REPLICAS: usize = 2;
 
@@ -65,15 +66,14 @@ impl Replica {
         }
     }
 
-    fn handle(&mut self, request: KvRequest<'_>) -> Reply {
-        let operation = match request.operation {
-            KvOperation::Cas { from, to, .. } => KvOperation::Cas { from, to, create: false },
-            other => other,
+    fn handle(&mut self, key: String, operation: &Operation) -> Reply {
+        let current = self.values.get(&key).map(|stamped| &stamped.value);
+        let (reply, written) = match (operation, current) {
+            (Operation::Cas { .. }, None) => apply(&Operation::Read, None),
+            _ => apply(operation, current),
         };
-        let current = self.values.get(&request.key).map(|stamped| &stamped.value);
-        let (reply, written) = operation.apply(current);
         if let Some(value) = written {
-            self.values.insert(request.key, Stamped { timestamp: self.clock, value });
+            self.values.insert(key, Stamped { timestamp: self.clock, value });
             self.clock += 1;
         }
         reply
@@ -81,11 +81,10 @@ impl Replica {
 }
 
 impl Service for LwwKv {
-    fn handle(&mut self, _client: Client, request: &Request<'_>) -> Result<Reply, Reply> {
-        let request = request.as_kv()?;
+    fn handle(&mut self, _: Client, key: String, operation: &Operation) -> Reply {
         self.gossip();
         let replica = self.draw();
-        Ok(self.replicas[replica].handle(request))
+        self.replicas[replica].handle(key, operation)
     }
 }
 
@@ -93,16 +92,13 @@ impl Service for LwwKv {
 mod tests {
     use checkers::history::raw;
     use rand::SeedableRng as _;
-    use serde_json::json;
 
     use super::*;
     use crate::net::Address;
 
-    fn ask(service: &mut LwwKv, body: &serde_json::Value) {
-        let body = raw(body);
-        let request = Request::parse(&body).unwrap();
+    fn ask(service: &mut LwwKv, key: &str, operation: &Operation) {
         let client = Client { address: Address::Node(0), incarnation: 0 };
-        service.handle(client, &request).unwrap();
+        service.handle(client, key.to_owned(), operation);
     }
 
     #[test]
@@ -110,7 +106,8 @@ mod tests {
         for seed in 0..100 {
             let mut service = LwwKv::new(StdRng::seed_from_u64(seed));
             for value in 0..20 {
-                ask(&mut service, &json!({"type": "write", "key": value % 3, "value": value}));
+                let key = (value % 3).to_string();
+                ask(&mut service, &key, &Operation::Write(raw(&value)));
             }
             let newest = |service: &LwwKv, key: &str| {
                 let stamps = service.replicas.iter().filter_map(|replica| replica.values.get(key));
@@ -119,7 +116,7 @@ mod tests {
             let keys = ["0", "1", "2"];
             let expected = keys.map(|key| newest(&service, key));
             for _ in 0..100 {
-                ask(&mut service, &json!({"type": "read", "key": "other"}));
+                ask(&mut service, "other", &Operation::Read);
             }
             for (key, expected) in keys.into_iter().zip(expected) {
                 let [a, b] = [0, 1].map(|index| &service.replicas[index].values[key]);

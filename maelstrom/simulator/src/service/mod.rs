@@ -2,7 +2,7 @@
 //!
 //! A service is a participant of the network like a node, with latency; it
 //! handles one request at a time, in the order in which it receives them.
-//! [`lin`] has `lin-kv` and `lin-tso`, [`seq`] has `seq-kv`, [`lww`] has
+//! [`lin`] has `lin-kv`, [`seq`] has `seq-kv`, [`lww`] has
 //! `lww-kv`. They differ in which state a request sees; what it does to that
 //! state is the same for all (`request`). [`adversarial`] is a `seq-kv` that keeps the
 //! promise and nothing beyond.
@@ -20,7 +20,7 @@ mod request;
 mod seq;
 
 use checkers::history::raw;
-use maelstrom::machine::{Answer, ServiceCall};
+use maelstrom::machine::{Answer, Operation, ServiceCall};
 use maelstrom::protocol::LooseHeader;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -31,18 +31,17 @@ use crate::settings::SeqKv;
 use incarnation::{Client, Incarnations};
 use request::{Reply, Request};
 
-/// A service's state, and how it changes.
+/// A key-value store's state, and how it changes.
 trait Service {
-    /// Handles a request. Both results are replies; the error is for requests
-    /// that are none of this service's.
-    fn handle(&mut self, client: Client, request: &Request<'_>) -> Result<Reply, Reply>;
+    fn handle(&mut self, client: Client, key: String, operation: &Operation) -> Reply;
 }
 
 pub(crate) struct Services {
     lin_kv: lin::LinKv,
     seq_kv: Box<dyn Service + Send>,
     lww_kv: lww::LwwKv,
-    lin_tso: lin::LinTso,
+    /// The next timestamp of `lin-tso`.
+    next_timestamp: u64,
     incarnations: Incarnations,
 }
 
@@ -56,7 +55,7 @@ impl Services {
                 SeqKv::Adversarial => Box::<adversarial::AdversarialKv>::default(),
             },
             lww_kv: lww::LwwKv::new(StdRng::from_rng(rng)),
-            lin_tso: lin::LinTso::default(),
+            next_timestamp: 0,
             incarnations: Incarnations::default(),
         }
     }
@@ -76,25 +75,45 @@ impl Services {
         }
         let client = self.incarnations.sender(message.src, message.id);
         let reply = Request::parse(&message.body)
-            .and_then(|request| self.named(name).handle(client, &request))
-            .unwrap_or_else(|reply| reply);
+            .and_then(|request| self.answer(name, client, &request))
+            .unwrap_or_else(|refusal| refusal);
         Some(reply.into_body(header.msg_id))
+    }
+
+    fn answer(
+        &mut self,
+        name: ServiceName,
+        client: Client,
+        request: &Request<'_>,
+    ) -> Result<Reply, Reply> {
+        match self.store(name) {
+            Some(store) => {
+                let (key, operation) = request.of_kv()?;
+                Ok(store.handle(client, key, &operation))
+            }
+            None if request.kind() == "ts" => {
+                self.next_timestamp += 1;
+                Ok(Reply::TsOk { ts: self.next_timestamp - 1 })
+            }
+            None => Err(Reply::not_supported(request.kind(), "ts")),
+        }
     }
 
     /// The answer to a machine's call, which came in a message of this id.
     pub(crate) fn call(&mut self, call: &ServiceCall, src: Address, id: u64) -> Answer {
         let (name, client) = (ServiceName::of(call.service), self.incarnations.sender(src, id));
-        let key = raw(&call.key);
-        let reply = self.named(name).handle(client, &Request::of(call, &key));
-        reply.unwrap_or_else(|reply| reply).into_answer(call)
+        let Some(store) = self.store(name) else { unreachable!("machines call stores alone") };
+        let key = request::canonical(&raw(&call.key));
+        store.handle(client, key, &call.operation).into_answer(call)
     }
 
-    fn named(&mut self, name: ServiceName) -> &mut dyn Service {
+    /// The store of that name; none for the timestamp oracle.
+    fn store(&mut self, name: ServiceName) -> Option<&mut dyn Service> {
         match name {
-            ServiceName::LinKv => &mut self.lin_kv,
-            ServiceName::SeqKv => &mut *self.seq_kv,
-            ServiceName::LwwKv => &mut self.lww_kv,
-            ServiceName::LinTso => &mut self.lin_tso,
+            ServiceName::LinKv => Some(&mut self.lin_kv),
+            ServiceName::SeqKv => Some(&mut *self.seq_kv),
+            ServiceName::LwwKv => Some(&mut self.lww_kv),
+            ServiceName::LinTso => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What services are asked and what they answer.
 //!
-//! [`KvRequest::apply`] is the whole meaning of a key-value store; the services
+//! [`apply`] is the whole meaning of a key-value store; the services
 //! differ only in which value they apply it to.
 
 use std::borrow::Cow;
@@ -54,20 +54,6 @@ impl From<serde_json::Value> for Truthy {
 }
 
 #[derive(Debug)]
-pub(super) struct KvRequest<'a> {
-    /// The key, in its canonical spelling.
-    pub(super) key: String,
-    pub(super) operation: KvOperation<'a>,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) enum KvOperation<'a> {
-    Read,
-    Write { value: &'a RawValue },
-    Cas { from: &'a RawValue, to: &'a RawValue, create: bool },
-}
-
-#[derive(Debug)]
 pub(super) enum Reply {
     ReadOk { value: Value },
     WriteOk,
@@ -84,70 +70,48 @@ impl<'a> Request<'a> {
         })
     }
 
-    pub(super) fn of(call: &'a ServiceCall, key: &'a RawValue) -> Self {
-        let request = |kind| Self {
-            kind: Cow::Borrowed(kind),
-            key,
-            value: null(),
-            from: null(),
-            to: null(),
-            create_if_not_exists: None,
-        };
-        match &call.operation {
-            Operation::Read => request("read"),
-            Operation::Write(value) => Self { value, ..request("write") },
-            Operation::Cas { from, to, create } => {
-                let create_if_not_exists = Some(Truthy(*create));
-                Self { from, to, create_if_not_exists, ..request("cas") }
-            }
-        }
-    }
-
     pub(super) fn kind(&self) -> &str {
         &self.kind
     }
 
-    pub(super) fn as_kv(&self) -> Result<KvRequest<'a>, Reply> {
+    /// What is asked of which key of a key-value store; the key in its canonical spelling.
+    pub(super) fn of_kv(&self) -> Result<(String, Operation), Reply> {
         let operation = match self.kind.as_ref() {
-            "read" => KvOperation::Read,
-            "write" => KvOperation::Write { value: self.value },
-            "cas" => KvOperation::Cas {
-                from: self.from,
-                to: self.to,
+            "read" => Operation::Read,
+            "write" => Operation::Write(self.value.to_owned()),
+            "cas" => Operation::Cas {
+                from: self.from.to_owned(),
+                to: self.to.to_owned(),
                 create: self.create_if_not_exists.as_ref().is_some_and(|create| create.0),
             },
             other => return Err(Reply::not_supported(other, "read, write and cas")),
         };
-        let key = json::canonical(self.key.get(), Fractions::Doubles).into_owned();
-        Ok(KvRequest { key, operation })
+        Ok((canonical(self.key), operation))
     }
 }
 
-impl KvOperation<'_> {
-    /// What becomes of a key whose value is `current`: the reply, and the value
-    /// that it is to have if it is written.
-    pub(super) fn apply(self, current: Option<&Value>) -> (Reply, Option<Value>) {
-        match (self, current) {
-            (Self::Read, Some(value)) => (Reply::ReadOk { value: value.clone() }, None),
-            (Self::Write { value }, _) => (Reply::WriteOk, Some(value.to_owned())),
-            (Self::Cas { from, to, .. }, Some(value)) if is_same(value, from) => {
-                (Reply::CasOk, Some(to.to_owned()))
-            }
-            (Self::Cas { from, .. }, Some(value)) => (
-                Reply::Error {
-                    code: Definite::PreconditionFailed,
-                    text: format!("current value {value} is not {from}"),
-                },
-                None,
-            ),
-            (Self::Cas { to, create: true, .. }, None) => (Reply::CasOk, Some(to.to_owned())),
-            (Self::Read | Self::Cas { .. }, None) => (
-                Reply::Error {
-                    code: Definite::KeyDoesNotExist,
-                    text: "key does not exist".to_owned(),
-                },
-                None,
-            ),
+/// A key's canonical spelling.
+pub(super) fn canonical(key: &RawValue) -> String {
+    json::canonical(key.get(), Fractions::Doubles).into_owned()
+}
+
+/// What becomes of a key whose value is `current`: the reply, and the value that it is to
+/// have if it is written.
+pub(super) fn apply(operation: &Operation, current: Option<&Value>) -> (Reply, Option<Value>) {
+    let refused = |code, text| (Reply::Error { code, text }, None);
+    match (operation, current) {
+        (Operation::Read, Some(value)) => (Reply::ReadOk { value: value.clone() }, None),
+        (Operation::Write(value), _) => (Reply::WriteOk, Some(value.clone())),
+        (Operation::Cas { from, to, .. }, Some(value)) if is_same(value, from) => {
+            (Reply::CasOk, Some(to.clone()))
+        }
+        (Operation::Cas { from, .. }, Some(value)) => {
+            let text = format!("current value {value} is not {from}");
+            refused(Definite::PreconditionFailed, text)
+        }
+        (Operation::Cas { to, create: true, .. }, None) => (Reply::CasOk, Some(to.clone())),
+        (Operation::Read | Operation::Cas { .. }, None) => {
+            refused(Definite::KeyDoesNotExist, "key does not exist".to_owned())
         }
     }
 }

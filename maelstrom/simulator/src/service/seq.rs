@@ -16,13 +16,14 @@
 
 use std::collections::VecDeque;
 
+use maelstrom::machine::Operation;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rustc_hash::FxHashMap;
 
 use super::Service;
 use super::incarnation::Client;
-use super::request::{KvOperation, Reply, Request, Value, is_same};
+use super::request::{Reply, Value, apply, is_same};
 use crate::net::Address;
 
 const STATES: u64 = 32;
@@ -75,9 +76,9 @@ impl SeqKv {
     }
 
     /// The answer of a state that the operation leaves as it is.
-    fn try_on(&self, state: u64, key: &str, operation: KvOperation<'_>) -> Option<Reply> {
+    fn try_on(&self, state: u64, key: &str, operation: &Operation) -> Option<Reply> {
         let current = self.value_at(state, key);
-        match operation.apply(current) {
+        match apply(operation, current) {
             (reply, None) => Some(reply),
             (reply, Some(new)) => current.is_some_and(|old| is_same(old, &new)).then_some(reply),
         }
@@ -85,22 +86,20 @@ impl SeqKv {
 }
 
 impl Service for SeqKv {
-    fn handle(&mut self, client: Client, request: &Request<'_>) -> Result<Reply, Reply> {
-        let request = request.as_kv()?;
+    fn handle(&mut self, client: Client, key: String, operation: &Operation) -> Reply {
         let seen = self.clients.get(&client.address).copied().unwrap_or(0);
         let index = self.rng.random_range(seen..=self.newest);
-        let (key, operation) = (request.key, request.operation);
         if let Some(reply) = self.try_on(self.remembered(index), &key, operation) {
             self.clients.insert(client.address, index);
-            return Ok(reply);
+            return reply;
         }
         // Even if the newest state stays as it is, the original counts a new one.
-        let (reply, written) = operation.apply(self.value_at(self.newest, &key));
+        let (reply, written) = apply(operation, self.value_at(self.newest, &key));
         match written {
             Some(value) => self.write(key, value),
             None => self.newest += 1,
         }
         self.clients.insert(client.address, self.newest);
-        Ok(reply)
+        reply
     }
 }

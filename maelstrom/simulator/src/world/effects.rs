@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 
 use super::nodes::{Node, Status};
 use super::{Command, World};
-use crate::nemesis::{Action, Effect, by_name, skews_by_name};
+use crate::links::by_name;
+use crate::nemesis::{Action, Effect, skews_by_name};
 use crate::net::Address;
 
 impl World {

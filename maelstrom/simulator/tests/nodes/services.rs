@@ -16,41 +16,19 @@ use crate::wire::registers::{Cas, Found, Read, Write};
 /// A node that passes requests on to service `K`.
 struct Proxy<K>(PhantomData<fn() -> K>);
 
-trait Home: Service + Sized + 'static {
-    fn of(context: &Context<Proxy<Self>>) -> Kv<Proxy<Self>, Self>;
-}
-
-impl Home for Lin {
-    fn of(context: &Context<Proxy<Self>>) -> Kv<Proxy<Self>, Self> {
-        context.lin_kv()
-    }
-}
-
-impl Home for Seq {
-    fn of(context: &Context<Proxy<Self>>) -> Kv<Proxy<Self>, Self> {
-        context.seq_kv()
-    }
-}
-
-impl Home for Lww {
-    fn of(context: &Context<Proxy<Self>>) -> Kv<Proxy<Self>, Self> {
-        context.lww_kv()
-    }
-}
-
-fn node<K: Home>() -> Node<Proxy<K>> {
+fn node<K: Service + 'static>() -> Node<Proxy<K>> {
     Node::new(|_| Proxy(PhantomData))
         .handle(async |context, Read { key }| {
             let missing = || Error::new(Definite::KeyDoesNotExist, "nothing there");
-            let value = K::of(&context).read(&key).await?.ok_or_else(missing)?;
+            let value = Kv::<_, K>::new(&context).read(&key).await?.ok_or_else(missing)?;
             Ok(Found { value })
         })
         .handle(async |context, Write { key, value }| {
-            K::of(&context).write(&key, &value).await?;
+            Kv::<_, K>::new(&context).write(&key, &value).await?;
             Ok(Empty {})
         })
         .handle(async |context, Cas { key, from, to }| {
-            match K::of(&context).cas(&key, &from, &to).await? {
+            match Kv::<_, K>::new(&context).cas(&key, &from, &to).await? {
                 kv::Cas::Set => Ok(Empty {}),
                 kv::Cas::NoSuchKey => Err(Error::new(Definite::KeyDoesNotExist, key)),
                 kv::Cas::OtherValue => Err(Error::new(Definite::PreconditionFailed, from)),
@@ -58,7 +36,7 @@ fn node<K: Home>() -> Node<Proxy<K>> {
         })
 }
 
-fn run<K: Home>(seq_kv: SeqKv, seed: u64) -> Finished {
+fn run<K: Service + 'static>(seq_kv: SeqKv, seed: u64) -> Finished {
     Simulation::new(Workload::LinKv, node::<K>)
         .nodes(3)
         .clients(6)

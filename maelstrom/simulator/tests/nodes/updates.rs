@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 
 use checkers::history::{self, OpType};
 use checkers::{Analysis, Report, Validity};
-use maelstrom::kv::{Kv, Lin, LinKv, Ordered, Seq, SeqKv, UpdateError};
+use maelstrom::kv::{Kv, Lin, Ordered, Seq, UpdateError};
 use maelstrom::{CallError, Context, Definite, Empty, Error, Node};
 use rand::RngExt as _;
 use simulator::{Fault, Settings, Simulation, Workload};
@@ -30,30 +30,16 @@ struct Register<K> {
     service: PhantomData<fn() -> K>,
 }
 
-/// A service with a register.
-trait Home: Ordered + Sized + 'static {
-    fn of(context: &Context<Register<Self>>) -> Kv<Register<Self>, Self>;
-}
-
-impl Home for Lin {
-    fn of(context: &Context<Register<Self>>) -> LinKv<Register<Self>> {
-        context.lin_kv()
-    }
-}
-
-impl Home for Seq {
-    fn of(context: &Context<Register<Self>>) -> SeqKv<Register<Self>> {
-        context.seq_kv()
-    }
-}
-
 /// The register's value, and a mark without which an update that adds nothing would
 /// change nothing, and so might see the past.
 type Marked = (i64, u64);
 
 /// Adds to the register; returns the sum.
-async fn update<K: Home>(context: &Context<Register<K>>, delta: i64) -> Result<i64, Error> {
-    let kv = K::of(context);
+async fn update<K: Ordered + 'static>(
+    context: &Context<Register<K>>,
+    delta: i64,
+) -> Result<i64, Error> {
+    let kv = Kv::<_, K>::new(context);
     let mark: u64 = context.new_rng().random_range(0..1 << 53);
     let add = |old: Option<&Marked>| (old.map_or(0, |old| old.0) + delta, mark);
     loop {
@@ -70,7 +56,7 @@ async fn update<K: Home>(context: &Context<Register<K>>, delta: i64) -> Result<i
     }
 }
 
-fn node<K: Home>(way: Way) -> Node<Register<K>> {
+fn node<K: Ordered + 'static>(way: Way) -> Node<Register<K>> {
     Node::new(move |_| Register { way, service: PhantomData })
         .handle(async |context: Context<Register<K>>, Add { delta }| {
             update(&context, delta).await.map(|_| Empty {})
@@ -89,7 +75,7 @@ struct ChaosTest {
 
 impl ChaosTest {
     /// Runs it; what the checks say, and how many adds were acknowledged.
-    fn run<K: Home>(&self) -> (Report, usize) {
+    fn run<K: Ordered + 'static>(&self) -> (Report, usize) {
         let way = self.way;
         let simulation = Simulation::new(Workload::PnCounter, move || node::<K>(way))
             .nodes(3)

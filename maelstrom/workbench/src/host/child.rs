@@ -314,6 +314,11 @@ mod tests {
         .unwrap()
     }
 
+    /// What comes of it before patience ends.
+    async fn soon<T>(future: impl Future<Output = T>) -> T {
+        tokio::time::timeout(Duration::from_secs(20), future).await.unwrap()
+    }
+
     fn tempfile(name: &str) -> PathBuf {
         let thread = format!("{:?}", std::thread::current().id());
         let number: String = thread.chars().filter(char::is_ascii_digit).collect();
@@ -334,7 +339,7 @@ mod tests {
                 process.poll_write(cx);
                 process.poll_stdout(cx, &mut buffer).map(<[u8]>::to_vec)
             });
-            all.extend(tokio::time::timeout(Duration::from_secs(20), read).await.unwrap());
+            all.extend(soon(read).await);
         }
         all
     }
@@ -361,7 +366,7 @@ mod tests {
             let read = std::future::poll_fn(|cx| {
                 process.poll_stderr(cx, &mut buffer, |line| parts.push(line.len()))
             });
-            tokio::time::timeout(Duration::from_secs(20), read).await.unwrap().unwrap();
+            soon(read).await.unwrap();
         }
         assert_eq!(parts.iter().sum::<usize>(), 5_000_000);
         assert!(parts.iter().all(|&part| part <= LONGEST_LOG_LINE + buffer.len()), "{parts:?}");
@@ -379,7 +384,7 @@ mod tests {
             process.poll_write(cx);
             if process.backlog() < length { Poll::Ready(()) } else { Poll::Pending }
         });
-        tokio::time::timeout(Duration::from_secs(20), some_written).await.unwrap();
+        soon(some_written).await;
         assert!(process.backlog() > 0, "a pipe takes some but not all");
         let first_line = length / 20;
         let drain = async {
@@ -394,7 +399,7 @@ mod tests {
             }
             read
         };
-        let read = tokio::time::timeout(Duration::from_secs(20), drain).await.unwrap();
+        let read = soon(drain).await;
         assert_eq!((read, process.backlog()), (length - first_line, 0));
         process.close_stdin();
         assert!(output(&mut process).await.is_empty());
@@ -411,7 +416,7 @@ mod tests {
         while process.logs() {
             let read =
                 std::future::poll_fn(|cx| process.poll_stderr(cx, &mut buffer, |_| lines += 1));
-            tokio::time::timeout(Duration::from_secs(20), read).await.unwrap().unwrap();
+            soon(read).await.unwrap();
         }
         child.wait().await.unwrap();
         assert_eq!(lines, 100);
@@ -427,7 +432,7 @@ mod tests {
         let mut buffer = [0; 64];
         let read =
             std::future::poll_fn(|cx| process.poll_stdout(cx, &mut buffer).map(<[u8]>::to_vec));
-        let line = tokio::time::timeout(Duration::from_secs(20), read).await.unwrap();
+        let line = soon(read).await;
         assert!(!line.is_empty());
         let log = process.log_path().to_owned();
         let group = Pid::from_raw(i32::try_from(process.group()).unwrap());

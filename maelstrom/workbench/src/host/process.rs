@@ -90,7 +90,7 @@ pub fn run(
         let mut host = Host::new(settings, options, observer)?;
         let result = host.run().await;
         host.shut_down(result.is_ok()).await;
-        let result = result.map_err(|stop| host.explain(stop));
+        let result = result.map_err(|error| host.explain(error));
         host.dismiss_watchdog();
         result
     })
@@ -126,23 +126,6 @@ struct Exit {
     node: usize,
     group: u32,
     status: io::Result<ExitStatus>,
-}
-
-enum Stop {
-    Fault(NodeFault),
-    Error(RunError),
-}
-
-impl From<NodeFault> for Stop {
-    fn from(fault: NodeFault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-impl From<RunError> for Stop {
-    fn from(error: RunError) -> Self {
-        Self::Error(error)
-    }
 }
 
 impl<'a> Host<'a> {
@@ -182,7 +165,7 @@ impl<'a> Host<'a> {
     }
 
     /// From the first process to the last operation.
-    async fn run(&mut self) -> Result<RunStats, Stop> {
+    async fn run(&mut self) -> Result<RunStats, RunError> {
         self.world.start(self.began.elapsed(), &mut self.commands);
         self.carry_out()?;
         std::future::poll_fn(|cx| self.turn(cx)).await?;
@@ -195,7 +178,7 @@ impl<'a> Host<'a> {
     }
 
     /// Does what can be done now. Ready when the test is over.
-    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RunError>> {
         loop {
             self.check_interrupts(cx)?;
             let mut busy = self.read_nodes(cx)?;
@@ -228,7 +211,7 @@ impl<'a> Host<'a> {
     }
 
     /// Reads a chunk from every node that printed or logged something.
-    fn read_nodes(&mut self, cx: &mut Context<'_>) -> Result<bool, Stop> {
+    fn read_nodes(&mut self, cx: &mut Context<'_>) -> Result<bool, RunError> {
         let mut busy = false;
         for node in 0..self.nodes.len() {
             busy |= self.read_stderr(node, cx)?;
@@ -237,7 +220,7 @@ impl<'a> Host<'a> {
         Ok(busy)
     }
 
-    fn read_stdout(&mut self, node: usize, cx: &mut Context<'_>) -> Result<bool, Stop> {
+    fn read_stdout(&mut self, node: usize, cx: &mut Context<'_>) -> Result<bool, RunError> {
         let Self { nodes, world, commands, buffer, began, .. } = self;
         let Some(process) = &mut nodes[node] else { return Ok(false) };
         let Poll::Ready(chunk) = process.poll_stdout(cx, buffer) else { return Ok(false) };
@@ -284,7 +267,7 @@ impl<'a> Host<'a> {
 
     /// A process that ended may not have been read to its end yet; what it
     /// printed says more than its status.
-    fn check_exits(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
+    fn check_exits(&mut self, cx: &mut Context<'_>) -> Result<(), RunError> {
         while let Poll::Ready(Some(exit)) = self.exits.poll_recv(cx) {
             let node = exit.node;
             if let Some(fault) = self.exited(exit) {

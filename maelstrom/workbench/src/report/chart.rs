@@ -25,10 +25,12 @@ pub(crate) const LONGEST: f64 = 10.0;
 #[derive(Debug)]
 pub(crate) struct Chart {
     /// Nanoseconds a column.
-    width: u64,
-    end: u64,
-    series: BTreeMap<String, Series>,
-    faults: Vec<Interval>,
+    pub(super) width: u64,
+    /// The time of the last operation, in nanoseconds.
+    pub(super) end: u64,
+    /// By function.
+    pub(super) series: BTreeMap<String, Series>,
+    pub(super) faults: Vec<Interval>,
     open: FxHashMap<Process, u64>,
 }
 
@@ -36,15 +38,15 @@ pub(crate) struct Chart {
 #[derive(Debug, Default)]
 pub(crate) struct Series {
     /// By outcome: ok, failed, in doubt.
-    outcomes: [Outcomes; 3],
+    pub(super) outcomes: [Outcomes; 3],
 }
 
 #[derive(Debug, Default)]
-struct Outcomes {
+pub(crate) struct Outcomes {
     /// Column and row of each point.
-    points: BTreeSet<(u32, u32)>,
+    pub(super) points: BTreeSet<(u32, u32)>,
     /// Completions by column.
-    counts: BTreeMap<u32, u32>,
+    pub(super) counts: BTreeMap<u32, u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,19 +57,6 @@ pub(crate) struct Interval {
     pub start: u64,
     /// When it was over, if ever.
     pub end: Option<u64>,
-}
-
-impl Series {
-    /// The points of an outcome (0 ok, 1 failed, 2 in doubt): column and row.
-    pub(crate) fn points(&self, outcome: usize) -> impl Iterator<Item = (u32, u32)> {
-        self.outcomes.get(outcome).into_iter().flat_map(|outcome| outcome.points.iter().copied())
-    }
-
-    /// How many operations completed with an outcome, by column.
-    pub(crate) fn counts(&self, outcome: usize) -> impl Iterator<Item = (u32, u32)> {
-        let counts = self.outcomes.get(outcome).map(|outcome| &outcome.counts);
-        counts.into_iter().flatten().map(|(column, count)| (*column, *count))
-    }
 }
 
 impl Chart {
@@ -147,22 +136,6 @@ impl Chart {
             }
         }
     }
-
-    pub(crate) fn series(&self) -> &BTreeMap<String, Series> {
-        &self.series
-    }
-
-    pub(crate) fn faults(&self) -> &[Interval] {
-        &self.faults
-    }
-
-    pub(crate) fn end(&self) -> u64 {
-        self.end
-    }
-
-    pub(crate) fn column_width(&self) -> u64 {
-        self.width
-    }
 }
 
 /// The row of a latency in nanoseconds.
@@ -194,11 +167,11 @@ mod tests {
         for n in 0..100_000 {
             run(&mut chart, n * 1_000, n * 1_000 + n % 7, OpType::Ok);
         }
-        let series = &chart.series()["read"];
-        assert!(series.points(0).count() as u32 <= COLUMNS * ROWS);
-        assert!(series.points(0).all(|(column, row)| column < COLUMNS && row < ROWS));
-        assert_eq!(series.counts(0).map(|(_, count)| count).sum::<u32>(), 100_000);
-        assert!(series.counts(0).count() as u32 > COLUMNS / 3);
+        let ok = &chart.series["read"].outcomes[0];
+        assert!(ok.points.len() as u32 <= COLUMNS * ROWS);
+        assert!(ok.points.iter().all(|&(column, row)| column < COLUMNS && row < ROWS));
+        assert_eq!(ok.counts.values().sum::<u32>(), 100_000);
+        assert!(ok.counts.len() as u32 > COLUMNS / 3);
     }
 
     #[test]
@@ -215,7 +188,7 @@ mod tests {
             chart.observe(&op(time, OpType::Info, Process::Nemesis, f));
         }
         chart.observe(&op(9, OpType::Info, Process::Nemesis, "start-partition"));
-        let faults = chart.faults();
+        let faults = &chart.faults;
         assert_eq!((faults[0].start, faults[0].end), (1, Some(5)));
         assert_eq!((faults[1].start, faults[1].end), (9, None));
     }

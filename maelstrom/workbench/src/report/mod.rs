@@ -22,7 +22,7 @@ mod svg;
 pub(crate) mod table;
 pub(crate) mod text;
 
-pub use limits::{Comparison, Limit, LimitError, Metric, Quantile};
+pub use limits::{Comparison, Limit, LimitError, Metric};
 pub use style::Style;
 pub use summary::Summary;
 pub use table::Row;

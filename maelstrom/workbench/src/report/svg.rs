@@ -1,11 +1,12 @@
 //! Two pictures as SVG: how long each operation took, and how many there were a
 //! second. Faults are shaded.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use checkers::txn::escape;
 
-use super::chart::{COLUMNS, Chart, LONGEST, ROWS, SHORTEST};
+use super::chart::{COLUMNS, Chart, LONGEST, Outcomes, ROWS, SHORTEST};
 
 const LEFT: f64 = 56.0;
 const TOP: f64 = 10.0;
@@ -29,10 +30,9 @@ pub(super) fn latencies(chart: &Chart) -> String {
         let y = picture.height * (1.0 - f64::from(decade) / f64::from(decades));
         picture.rule(y, &duration(SHORTEST * 10_f64.powi(decade)));
     }
-    for (number, (f, series)) in chart.series().iter().enumerate() {
-        for (outcome, class) in ["ok", "fail", "info"].iter().enumerate() {
-            let points = series.points(outcome);
-            picture.dots(&format!("{class} f{}", number % 6), f, points);
+    for (number, (f, series)) in chart.series.iter().enumerate() {
+        for (outcome, class) in series.outcomes.iter().zip(["ok", "fail", "info"]) {
+            picture.dots(&format!("{class} f{}", number % 6), f, &outcome.points);
         }
     }
     picture.finish()
@@ -56,11 +56,12 @@ pub(super) fn rates(chart: &Chart) -> String {
 fn rate_lines(chart: &Chart) -> Vec<(String, String, Vec<f64>)> {
     let mut wrong = vec![0.0; BUCKETS];
     let mut lines = Vec::new();
-    for (number, (f, series)) in chart.series().iter().enumerate() {
+    for (number, (f, series)) in chart.series.iter().enumerate() {
         let mut rates = vec![0.0; BUCKETS];
-        add(chart, &mut rates, series.counts(0));
-        add(chart, &mut wrong, series.counts(1));
-        add(chart, &mut wrong, series.counts(2));
+        let [ok, failed, in_doubt] = &series.outcomes;
+        add(chart, &mut rates, ok);
+        add(chart, &mut wrong, failed);
+        add(chart, &mut wrong, in_doubt);
         lines.push((format!("rate f{}", number % 6), f.clone(), rates));
     }
     if wrong.iter().any(|rate| *rate > 0.0) {
@@ -70,11 +71,11 @@ fn rate_lines(chart: &Chart) -> Vec<(String, String, Vec<f64>)> {
 }
 
 /// Adds the counts of columns to the rates of buckets.
-fn add(chart: &Chart, rates: &mut [f64], counts: impl Iterator<Item = (u32, u32)>) {
-    let bucket_seconds = (seconds(chart.end()) / BUCKETS as f64).max(1e-9);
-    for (column, count) in counts {
+fn add(chart: &Chart, rates: &mut [f64], outcomes: &Outcomes) {
+    let bucket_seconds = (seconds(chart.end) / BUCKETS as f64).max(1e-9);
+    for (&column, &count) in &outcomes.counts {
         // The middle of the column decides.
-        let time = (f64::from(column) + 0.5) * seconds(chart.column_width());
+        let time = (f64::from(column) + 0.5) * seconds(chart.width);
         let bucket = ((time / bucket_seconds) as usize).min(rates.len() - 1);
         rates[bucket] += f64::from(count) / bucket_seconds;
     }
@@ -95,12 +96,12 @@ impl<'a> Picture<'a> {
 
     /// Where a time in nanoseconds is.
     fn x(&self, time: u64) -> f64 {
-        round(WIDTH * time as f64 / self.chart.end().max(1) as f64)
+        round(WIDTH * time as f64 / self.chart.end.max(1) as f64)
     }
 
     fn faults(&mut self) {
-        for fault in self.chart.faults() {
-            let (start, end) = (self.x(fault.start), self.x(fault.end.unwrap_or(self.chart.end())));
+        for fault in &self.chart.faults {
+            let (start, end) = (self.x(fault.start), self.x(fault.end.unwrap_or(self.chart.end)));
             let _ = write!(
                 self.svg,
                 "<rect class=\"fault\" x=\"{start}\" y=\"0\" width=\"{}\" height=\"{}\"><title>{}\
@@ -113,7 +114,7 @@ impl<'a> Picture<'a> {
     }
 
     fn time_axis(&mut self) {
-        let total = seconds(self.chart.end());
+        let total = seconds(self.chart.end);
         let step = step(total);
         let mut at = 0.0;
         while at <= total {
@@ -136,10 +137,10 @@ impl<'a> Picture<'a> {
         );
     }
 
-    fn dots(&mut self, class: &str, name: &str, points: impl Iterator<Item = (u32, u32)>) {
+    fn dots(&mut self, class: &str, name: &str, points: &BTreeSet<(u32, u32)>) {
         let mut path = String::new();
-        for (column, row) in points {
-            let middle = u64::from(column) * self.chart.column_width();
+        for &(column, row) in points {
+            let middle = u64::from(column) * self.chart.width;
             let (x, y) = (self.x(middle), self.height - f64::from(row));
             let _ = write!(path, "M{x} {y}h0");
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use simulator::{FaultKind, NodeFailure, Printed, RunError};
 
-use super::{Host, Stop};
+use super::Host;
 use crate::host::child::NodeProcess;
 use crate::host::twin::TwinProcesses;
 
@@ -79,20 +79,16 @@ impl Host<'_> {
     }
 
     /// A fault with what the node logged.
-    pub(super) fn explain(&self, stop: Stop) -> RunError {
-        match stop {
-            Stop::Error(error) => error,
-            Stop::Fault(fault) => {
-                let process = self.nodes[fault.node].as_ref();
-                RunError::Node(Box::new(NodeFailure {
-                    hint: process.and_then(|process| hint(&fault.kind, process)),
-                    reasons: process.map(NodeProcess::reasons).unwrap_or_default(),
-                    stderr: process.map(NodeProcess::tail).unwrap_or_default(),
-                    log: process.map(|process| process.log_path().to_owned()).unwrap_or_default(),
-                    fault,
-                }))
-            }
-        }
+    pub(super) fn explain(&self, error: RunError) -> RunError {
+        let RunError::Node(failure) = error else { return error };
+        let Some(process) = &self.nodes[failure.fault.node] else { return RunError::Node(failure) };
+        RunError::Node(Box::new(NodeFailure {
+            hint: hint(&failure.fault.kind, process),
+            reasons: process.reasons(),
+            stderr: process.tail(),
+            log: process.log_path().to_owned(),
+            fault: failure.fault,
+        }))
     }
 }
 
