@@ -5,21 +5,22 @@ use std::collections::BTreeMap;
 
 use checkers::Finding;
 
-/// A kind of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Quirk {
-    /// A node sends in another's name.
-    ForgedSource,
-    /// A client hears from another node than the one that it talks to.
-    ForeignReply,
-    /// A client gets a message that answers nothing which it ever asked.
-    UnmatchedReply,
-    /// A line has more on it than a message.
-    TrailingText,
-    /// A line is not UTF-8.
-    NotUtf8,
-    /// The last line of a node's output is a message, but has no end.
-    UnendedLine,
+named! {
+    /// A kind of it.
+    pub enum Quirk {
+        /// A node sends in another's name.
+        ForgedSource = "forged-source",
+        /// A client hears from another node than the one that it talks to.
+        ForeignReply = "foreign-reply",
+        /// A client gets a message that answers nothing which it ever asked.
+        UnmatchedReply = "unmatched-reply",
+        /// A line has more on it than a message.
+        TrailingText = "trailing-text",
+        /// A line is not UTF-8.
+        NotUtf8 = "not-utf-8",
+        /// The last line of a node's output is a message, but has no end.
+        UnendedLine = "unended-line",
+    }
 }
 
 /// All that was noticed, each kind with a count and its first example.
@@ -44,18 +45,6 @@ impl Quirks {
 }
 
 impl Quirk {
-    /// What it is called in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ForgedSource => "forged-source",
-            Self::ForeignReply => "foreign-reply",
-            Self::UnmatchedReply => "unmatched-reply",
-            Self::TrailingText => "trailing-text",
-            Self::NotUtf8 => "not-utf-8",
-            Self::UnendedLine => "unended-line",
-        }
-    }
-
     fn finding(self, count: u64, example: &str) -> Finding {
         let (what, consequence) = self.words();
         let text = format!("{what}: {count} times, first {example}. {consequence}");

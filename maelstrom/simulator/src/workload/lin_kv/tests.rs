@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::*;
 use crate::settings::{self, Latency, LatencyDist};
@@ -128,45 +128,4 @@ fn a_client_waits_ten_times_the_mean_latency_and_at_least_a_second() {
     assert_eq!(timeout(0), Duration::from_secs(1));
     assert_eq!(timeout(100), Duration::from_secs(1));
     assert_eq!(timeout(300), Duration::from_secs(3));
-}
-
-fn dialogue(f: &'static str, value: &Value, reply: &Value) -> (Value, Result<Value, String>) {
-    let mut client = LinKvClient;
-    let operation = Operation::new(f, value);
-    let Step::Request(request) = client.invoke(&operation) else { panic!("a request") };
-    let request = serde_json::from_str(request.body(1).get()).unwrap();
-    let result = client.reply(&operation, &raw(reply)).map(|step| match step {
-        Step::Ok(Some(value)) => serde_json::from_str(value.get()).unwrap(),
-        Step::Ok(None) => value.clone(),
-        step => panic!("{step:?}"),
-    });
-    (request, result.map_err(|malformed| malformed.to_string()))
-}
-
-#[test]
-fn operations_and_results_look_as_the_protocol_has_them() {
-    let (request, result) =
-        dialogue("read", &json!([7, null]), &json!({"type": "read_ok", "value": {"a": 1}}));
-    assert_eq!(request, json!({"type": "read", "msg_id": 1, "key": 7}));
-    assert_eq!(result.unwrap(), json!([7, {"a": 1}]));
-
-    let (request, result) = dialogue("write", &json!([7, 3]), &json!({"type": "write_ok"}));
-    assert_eq!(request, json!({"type": "write", "msg_id": 1, "key": 7, "value": 3}));
-    assert_eq!(result.unwrap(), json!([7, 3]));
-
-    let (request, result) = dialogue("cas", &json!([7, [3, 4]]), &json!({"type": "cas_ok"}));
-    assert_eq!(request, json!({"type": "cas", "msg_id": 1, "key": 7, "from": 3, "to": 4}));
-    assert_eq!(result.unwrap(), json!([7, [3, 4]]));
-}
-
-#[test]
-fn a_reply_of_another_form_is_malformed() {
-    for (f, reply) in [
-        ("read", json!({"type": "read_ok"})),
-        ("write", json!({"type": "cas_ok"})),
-        ("cas", json!({"type": "cas_ok", "value": 1})),
-    ] {
-        let (_, result) = dialogue(f, &json!([1, [1, 2]]), &reply);
-        assert!(result.unwrap_err().starts_with(&format!("malformed {f}_ok reply")));
-    }
 }

@@ -40,36 +40,6 @@ fn transactions_have_one_access_up_to_the_longest_each_length_as_often() {
     assert!(draw(&Txn::rw_register(&settings(1)), 100).iter().all(|txn| txn.len() == 1));
 }
 
-#[test]
-fn reads_are_empty_and_writes_have_a_value_of_their_own() {
-    for (workload, write) in
-        [(Txn::rw_register(&settings(4)), "w"), (Txn::list_append(&settings(4)), "append")]
-    {
-        let mut last = BTreeMap::<u64, u64>::new();
-        for (f, key, value) in draw(&workload, 2000).into_iter().flatten() {
-            match value {
-                None => assert_eq!(f, "r"),
-                Some(value) => {
-                    assert_eq!(f, write);
-                    assert_eq!(value, last.insert(key, value).unwrap_or(0) + 1);
-                    assert!(value <= 16);
-                }
-            }
-        }
-        assert!(last.len() > 100, "{}", last.len());
-    }
-}
-
-#[test]
-fn a_transaction_goes_over_the_wire_as_it_is() {
-    let mut client = Txn::rw_register(&settings(4)).client();
-    let value = RawValue::from_string(r#"[["r",1,null],["w",2,3]]"#.to_owned()).unwrap();
-    let operation = Operation { value, ..Operation::bare("txn") };
-    let Step::Request(request) = client.invoke(&operation) else { panic!("a request") };
-    let expected = r#"{"type":"txn","msg_id":5,"txn":[["r",1,null],["w",2,3]]}"#;
-    assert_eq!(request.body(5).get(), expected);
-}
-
 fn answer(workload: &Txn, txn: &str) -> Result<String, String> {
     let body = RawValue::from_string(format!(r#"{{"type":"txn_ok","txn":{txn}}}"#)).unwrap();
     match workload.client().reply(&Operation::bare("txn"), &body) {

@@ -7,9 +7,7 @@ use std::time::Duration;
 use checkers::history::OpType;
 use maelstrom::{Context, Definite, Empty, Error, Node};
 use serde_json::json;
-use simulator::{
-    Latency, LatencyDist, Program, RunError, Settings, Simulation, Unsupported, Workload,
-};
+use simulator::{Latency, LatencyDist, Settings, Workload};
 
 use super::{Chances, Run, value};
 use crate::wire::registers::{Cas, Found, Read, Write};
@@ -150,16 +148,4 @@ fn what_nobody_answers_times_out_after_a_second_and_uses_up_keys() {
     // but the four that began and two more fit into the first key's 20.
     assert_eq!(keys.first(), Some(&0));
     assert!((1..=2).contains(keys.last().unwrap()), "{keys:?}");
-}
-
-#[test]
-fn a_concurrency_that_does_not_fit_is_refused_in_words() {
-    let settings = Settings { concurrency: 5, ..settings() };
-    let program = Program::new(|| node(Fault::None));
-    let error = Simulation::with(settings, program).run().ended.unwrap_err();
-    let text = error.to_string();
-    let RunError::Workload(Unsupported::Groups { group: 4, concurrency: 5, .. }) = error else {
-        panic!("{text}")
-    };
-    assert!(text.contains("--concurrency 2n"), "{text}");
 }
