@@ -138,7 +138,7 @@ losses: build-broadcast-experiments ## What broadcast loses when nodes are kille
 .PHONY: figures figures-write figures-quick
 figures: build-simulate ## Every figure of the documentation: in virtual time, compared; then this machine's
 	@$(SIMULATE) figures --check
-	@echo 'Of this machine (the bars hold everywhere):'
+	@echo 'Of this machine (the thresholds hold everywhere):'
 	@$(MAKE) --no-print-directory bench bench-calls bench-log
 figures-write: build-simulate ## The same in virtual time, written into the documentation
 	@$(SIMULATE) figures --write
