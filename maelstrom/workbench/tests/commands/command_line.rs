@@ -401,7 +401,8 @@ fn two_runs_of_the_original_at_once_are_not_taken_for_each_other() {
 fn check_says_by_its_exit_code_what_a_history_is() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../checkers/tests/histories");
     let mut checked = 0;
-    for workload in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+    let workloads = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    for workload in workloads.filter(|path| path.is_dir()) {
         for history in fs::read_dir(&workload).unwrap().map(|entry| entry.unwrap().path()) {
             let name = history.file_name().unwrap().to_str().unwrap();
             let expected = match name.split_once('-').unwrap().0 {
