@@ -32,6 +32,7 @@ const BUFFER: usize = 1 << 20;
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Entry {
+    #[serde(rename = "life")]
     Owner(Owner),
     Data(Record),
 }
@@ -39,6 +40,7 @@ enum Entry {
 /// Who writes from here on.
 #[derive(Clone, Serialize, Deserialize)]
 struct Owner {
+    #[serde(rename = "origin")]
     incarnation: Incarnation,
     /// What tells one start of the machine from the others.
     boot: Option<String>,
@@ -288,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_finds_what_was_flushed_and_continues_the_life() {
+    fn a_restart_finds_what_was_flushed_and_continues_the_incarnation() {
         let directory = Directory::new();
         let (mut log, mut database) = directory.open();
         assert_eq!(contents(&database), "");
@@ -305,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_missing_at_the_end_the_rest_is_found_and_a_new_life_begins() {
+    fn whatever_is_missing_at_the_end_the_rest_is_found_and_a_new_incarnation_begins() {
         let directory = Directory::new();
         let (mut log, mut database) = directory.open();
         commit(&mut log, &mut database, 1, 10);
@@ -347,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_of_before_the_machine_started_ends_the_life() {
+    fn a_log_of_before_the_machine_started_ends_the_incarnation() {
         let directory = Directory::new();
         let (log, _) = directory.open();
         let mut bytes = Vec::new();
