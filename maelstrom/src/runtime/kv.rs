@@ -18,7 +18,7 @@
 //!   after it. Rewriting the value that is there already, or a cas that fails,
 //!   proves nothing even there.) What holds everywhere: a key that is changed by
 //!   cas alone, to values that never come back, has one chain of values, and who
-//!   succeeds with a cas stood at its end. `workbench test --seq-kv worst` shows
+//!   succeeds with a cas stood at its end. `workbench test --seq-kv adversarial` shows
 //!   what a node has relied on beyond that.
 //! - [`LwwKv`] is eventually consistent: the last writer wins, by a clock that
 //!   need not agree with anybody's. A read may return any value that was ever
