@@ -48,6 +48,7 @@ mod links;
 mod messages;
 mod nemesis;
 mod net;
+mod queue;
 mod quiescence;
 mod scenario;
 mod service;

@@ -1,8 +1,8 @@
 //! What is going to happen, beside the arrival of messages.
 
-use std::collections::BTreeMap;
-
 use maelstrom::machine::{Client, Rank, ServiceCall, Time};
+
+use crate::queue::Queue;
 
 /// Something that happens to a node, in one of its incarnations.
 pub(super) enum Due {
@@ -22,7 +22,7 @@ pub(super) enum Due {
 /// added.
 #[derive(Default)]
 pub(super) struct Agenda {
-    entries: BTreeMap<(Time, u64), Entry>,
+    entries: Queue<Entry>,
     added: u64,
 }
 
@@ -36,14 +36,14 @@ pub(super) struct Entry {
 impl Agenda {
     pub(super) fn add(&mut self, at: Time, node: Rank, incarnation: u64, due: Due) {
         self.added += 1;
-        self.entries.insert((at, self.added), Entry { at, node, incarnation, due });
+        self.entries.push(at, self.added, Entry { at, node, incarnation, due });
     }
 
     pub(super) fn next(&self) -> Option<Time> {
-        self.entries.keys().next().map(|&(at, _)| at)
+        self.entries.next()
     }
 
     pub(super) fn pop(&mut self) -> Option<Entry> {
-        self.entries.pop_first().map(|(_, entry)| entry)
+        self.entries.pop().map(|(_, entry)| entry)
     }
 }

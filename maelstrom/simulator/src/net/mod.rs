@@ -17,7 +17,7 @@ mod link_faults;
 mod message;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -31,6 +31,7 @@ pub use message::Message;
 
 use crate::links::Neighbours;
 use crate::nemesis::Effect;
+use crate::queue::Queue;
 use crate::settings::Latency;
 use latency::LatencyModel;
 pub(crate) use message::{Line, LineError, Text, is_integer};
@@ -48,7 +49,7 @@ pub(crate) struct Network<B = Box<RawValue>> {
     /// What receivers have in hand, soonest first.
     in_hand: BinaryHeap<Reverse<(Duration, u64, usize)>>,
     /// Messages that come late: when they join their receiver's queue.
-    late: Queue<B>,
+    late: Queue<Message<B>>,
     /// `None` when every node hears every other.
     links: Option<Neighbours>,
     /// Empty when nothing is cut.
@@ -96,15 +97,12 @@ pub enum TrafficEvent {
 struct Receiver<B> {
     is_down: bool,
     in_hand: Option<Message<B>>,
-    queue: Queue<B>,
+    queue: Queue<Message<B>>,
 }
-
-/// By due time; those due at the same time in the order they were sent.
-type Queue<B> = BTreeMap<(Duration, u64), Message<B>>;
 
 impl<B> Receiver<B> {
     fn new(is_down: bool) -> Self {
-        Self { is_down, in_hand: None, queue: Queue::new() }
+        Self { is_down, in_hand: None, queue: Queue::default() }
     }
 }
 
@@ -118,7 +116,7 @@ impl<B: Clone> Network<B> {
             node_count,
             receivers: (0..receivers).map(|_| Receiver::new(false)).collect(),
             in_hand: BinaryHeap::new(),
-            late: Queue::new(),
+            late: Queue::default(),
             links: None,
             grudge: Grudge::new(),
             one_way: Grudge::new(),
@@ -171,7 +169,7 @@ impl<B: Clone> Network<B> {
     /// from now on.
     pub(crate) fn disconnect(&mut self, node: usize) {
         self.receivers[node] = Receiver::new(true);
-        self.late.retain(|_, message| message.dest != Address::Node(node));
+        self.late.retain(|message| message.dest != Address::Node(node));
         self.in_hand.retain(|Reverse((.., receiver))| *receiver != node);
     }
 
@@ -188,34 +186,34 @@ impl<B: Clone> Network<B> {
         }
         let fate = self.faults.draw(&message, latency, &mut self.chance);
         if let Some(delay) = fate.second {
-            self.late.insert((now + latency + delay, message.id), message.clone());
+            self.late.push(now + latency + delay, message.id, message.clone());
         }
         match fate.first {
             None => {}
             Some(Duration::ZERO) => self.queue(receiver, now + latency, message),
             Some(delay) => {
-                self.late.insert((now + latency + delay, message.id), message);
+                self.late.push(now + latency + delay, message.id, message);
             }
         }
     }
 
     fn queue(&mut self, receiver: usize, due: Duration, message: Message<B>) {
         if !self.receivers[receiver].is_down {
-            self.receivers[receiver].queue.insert((due, message.id), message);
+            self.receivers[receiver].queue.push(due, message.id, message);
             self.take(receiver);
         }
     }
 
     pub(crate) fn next_due(&self) -> Option<Duration> {
         let in_hand = self.in_hand.peek().map(|Reverse((due, ..))| *due);
-        let late = self.late.keys().next().map(|&(due, _)| due);
+        let late = self.late.next();
         in_hand.into_iter().chain(late).min()
     }
 
     /// The next message, received, if one is due by `now`.
     pub(crate) fn receive(&mut self, now: Duration) -> Option<Message<B>> {
-        while let Some(late) = self.late.first_entry().filter(|late| late.key().0 <= now) {
-            let ((due, _), message) = late.remove_entry();
+        while self.late.next().is_some_and(|due| due <= now) {
+            let (due, message) = self.late.pop()?;
             let receiver = self.receiver(message.dest)?;
             self.queue(receiver, due, message);
         }
@@ -288,7 +286,7 @@ impl<B: Clone> Network<B> {
     fn take(&mut self, receiver: usize) {
         let Receiver { in_hand, queue, .. } = &mut self.receivers[receiver];
         while in_hand.is_none() {
-            let Some(((due, _), message)) = queue.pop_first() else { return };
+            let Some((due, message)) = queue.pop() else { return };
             let cut = |grudge| is_cut(grudge, receiver, message.src);
             let linked =
                 self.links.as_ref().is_none_or(|links| is_linked(links, receiver, message.src));
