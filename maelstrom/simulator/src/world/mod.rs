@@ -183,9 +183,9 @@ impl World {
         let mut seeds = StdRng::seed_from_u64(settings.seed);
         let mut stream = || StdRng::seed_from_u64(seeds.next_u64());
         let (load, latency, nemesis, mut services) = (stream(), stream(), stream(), stream());
-        let (disorder, starts) = (stream(), stream());
+        let (faults, starts) = (stream(), stream());
         let nodes = settings.node_count;
-        let mut net = Network::new(nodes, settings.latency, latency, disorder);
+        let mut net = Network::new(nodes, settings.latency, latency, faults);
         net.restrict(settings.neighbours()?);
         net.watch(Watch { send: settings.log_net_send, recv: settings.log_net_recv });
         let mut wire = Wire::new(net);
