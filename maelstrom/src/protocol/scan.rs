@@ -139,6 +139,9 @@ impl<'a> Scanner<'a> {
 
 #[cfg(test)]
 mod tests {
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
     use super::*;
 
     /// Lines that are as usual, and lines that are not, though some of them are messages.
@@ -169,16 +172,47 @@ mod tests {
                 continue;
             };
             assert!(is_usual, "{line}");
-            let parsed: Envelope<'_> = serde_json::from_str(line).unwrap();
-            let shown = |envelope: &Envelope<'_>| {
-                let Envelope { src, dest, header, .. } = envelope;
-                format!("{src} {dest} {header:?} {:?}", decoded(envelope, line))
-            };
-            assert_eq!(shown(&scanned), shown(&parsed));
+            assert_eq!(shown(&scanned, line), shown(&parsed(line), line));
         }
     }
 
-    fn decoded(envelope: &Envelope<'_>, line: &str) -> serde_json::Map<String, serde_json::Value> {
-        envelope.decode_body(line).unwrap()
+    /// A line that is almost as usual is read as usual, or left alone.
+    #[test]
+    fn lines_with_bytes_changed_are_read_as_a_general_parser_reads_them() {
+        const LINES: [&str; 3] = [
+            r#"{"src":"c1","dest":"n0","body":{"type":"txn","msg_id":12,"txn":[["r",1,null]]}}"#,
+            r#"{"id":70,"dest":"n0","body":{"in_reply_to":0,"type":"ok","e":-1.5e3},"src":"c"}"#,
+            r#"{"src":"é","dest":"b","body":{"a":"\"\u00e9","type":"x","type":"y","a":{"b":{}}}}"#,
+        ];
+        const BYTES: &[u8] = b"\"\\{}[]:,0123456789eE+-. \ntrulfasbody";
+        let (mut rng, mut read) = (StdRng::seed_from_u64(1), 0);
+        for _ in 0..200_000 {
+            let mut line = LINES[rng.random_range(0..LINES.len())].as_bytes().to_vec();
+            for _ in 0..rng.random_range(1..=3) {
+                let at = rng.random_range(0..line.len());
+                let byte = BYTES[rng.random_range(0..BYTES.len())];
+                match rng.random_range(0..3) {
+                    0 => line[at] = byte,
+                    1 => line.insert(at, byte),
+                    _ => drop(line.remove(at)),
+                }
+            }
+            let Ok(line) = str::from_utf8(&line) else { continue };
+            if let Some(scanned) = scan(line) {
+                assert_eq!(shown(&scanned, line), shown(&parsed(line), line), "{line}");
+                read += 1;
+            }
+        }
+        assert!(read > 20_000, "{read}");
+    }
+
+    fn parsed(line: &str) -> Envelope<'_> {
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+
+    fn shown(envelope: &Envelope<'_>, line: &str) -> String {
+        let Envelope { src, dest, header, .. } = envelope;
+        let body = envelope.decode_body::<serde_json::Map<String, serde_json::Value>>(line);
+        format!("{src} {dest} {header:?} {:?}", body.ok())
     }
 }
