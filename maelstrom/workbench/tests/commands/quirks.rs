@@ -62,6 +62,15 @@ impl Run {
     }
 }
 
+/// Runs take time without work: a table's are made at once.
+fn at_once<T: Sync>(rows: &[T], check: impl Fn(&T) + Sync) {
+    std::thread::scope(|scope| {
+        for row in rows {
+            scope.spawn(|| check(row));
+        }
+    });
+}
+
 const VALID: i32 = 0;
 const INVALID: i32 = 1;
 const FAILED: i32 = 255;
@@ -69,9 +78,9 @@ const ECHO: &str = "-w echo";
 
 #[test]
 fn a_node_without_a_quirk_is_valid_without_a_word() {
-    for flags in [ECHO, "-w unique-ids", "-w broadcast"] {
+    at_once(&[ECHO, "-w unique-ids", "-w broadcast"], |flags| {
         Run::with("none", flags).is(VALID).says_nothing_of("warning").says_nothing_of("not ok");
-    }
+    });
 }
 
 #[test]
@@ -102,44 +111,47 @@ fn the_name_of_nobody_is_a_fault_and_so_is_a_former_clients() {
 
 #[test]
 fn of_init_ok_only_the_type_and_what_it_answers_matter() {
-    for quirk in ["init-null-msg-id", "init-string-msg-id", "init-extra-field", "init-twice"] {
+    let quirks = ["init-null-msg-id", "init-string-msg-id", "init-extra-field", "init-twice"];
+    at_once(&quirks, |quirk| {
         Run::with(quirk, ECHO).is(VALID).says_nothing_of("warning");
-    }
+    });
     let run = Run::with("init-type", ECHO).is(INVALID);
     run.says("which is no `init_ok`: its type is \"init\"");
 }
 
 #[test]
 fn a_reply_that_is_not_as_it_should_be_is_malformed_and_told_so() {
-    for (quirk, problem) in [
+    let quirks = [
         ("no-type", "`x` does not belong there"),
         ("type-of-request", "its type is \"echo\""),
         ("type-number", "its type is 5"),
         ("msg-id-null", "`msg_id` has to be an integer"),
         ("msg-id-string", "`msg_id` has to be an integer"),
         ("extra-field", "`extra` does not belong there"),
-    ] {
+    ];
+    at_once(&quirks, |(quirk, problem)| {
         let run = Run::with(quirk, ECHO).is(INVALID);
         let reason = format!("malformed echo_ok reply: {problem}");
         let run = run.says(&format!("echo in doubt: {reason}, for instance {{"));
         assert_eq!(run.results["stats"]["ok-count"], 0, "{quirk}");
         assert_eq!(run.results["stats"]["reasons"][0]["reason"], reason, "{quirk}");
         assert!(run.page.contains("malformed echo_ok reply"), "{quirk}");
-    }
+    });
 }
 
 #[test]
 fn errors_that_a_node_answers_are_told_with_code_and_text() {
-    for (quirk, outcome, reason, text) in [
+    let quirks = [
         ("error", "failed", "the node answered temporarily-unavailable", "too busy"),
         ("error-own-code", "in doubt", "the node answered unknown (code 1234)", "my own"),
         ("error-string-code", "in doubt", "the node answered unknown (code \"11\")", "too busy"),
         ("error-without-text", "failed", "the node answered abort", ""),
-    ] {
+    ];
+    at_once(&quirks, |&(quirk, outcome, reason, text)| {
         let run = Run::with(quirk, ECHO).is(INVALID).says(&format!("echo {outcome}: {reason}"));
         let run = run.says(text);
         assert_eq!(run.results["stats"]["reasons"][0]["reason"], reason, "{quirk}");
-    }
+    });
 }
 
 #[test]
@@ -153,20 +165,20 @@ fn a_read_whose_list_has_another_name_is_told_why_it_stayed_in_doubt() {
 
 #[test]
 fn a_reply_to_nothing_that_was_asked_is_told_beside_the_timeouts() {
-    for quirk in ["in-reply-to-string", "in-reply-to-float", "in-reply-to-null"] {
+    at_once(&["in-reply-to-string", "in-reply-to-float", "in-reply-to-null"], |quirk| {
         let run = Run::with(quirk, "-w echo --rate 5").is(INVALID);
         run.says("echo in doubt: no reply in time").says("warning: unmatched-reply");
-    }
+    });
     let run = Run::with("init-in-reply-to-string", ECHO).is(INVALID);
     run.says("did not answer `init`").says("whose `in_reply_to` is not the integer 1");
 }
 
 #[test]
 fn the_first_message_on_a_line_counts() {
-    for quirk in ["two-on-a-line", "trailing-nul", "trailing-text"] {
+    at_once(&["two-on-a-line", "trailing-nul", "trailing-text"], |quirk| {
         Run::with(quirk, ECHO).is(VALID).says("warning: trailing-text");
         Run::with(quirk, "-w echo --strict").is(INVALID).says("trailing-text");
-    }
+    });
     Run::with("carriage-return", "-w echo --strict").is(VALID);
     Run::with("twice", "-w echo --strict").is(VALID);
 }
