@@ -12,7 +12,7 @@ use common::{INIT, INIT_OK, Peer, serve};
 use maelstrom::machine::{
     Client, Driver, Input, Machine, Members, Outputs, Service, ServiceCall, Storage, Time,
 };
-use maelstrom::{Context, Error, Host, Message, Node, Request};
+use maelstrom::{Context, Error, Message, Node, Request};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
@@ -36,6 +36,14 @@ enum Wish {
     Note(u64),
     /// A message to the other node, of either type.
     Tell(bool),
+    /// Two replies; the first counts.
+    Twice,
+    /// A panic in so many milliseconds, when it is woken.
+    Trip(u64),
+    /// A reply at the end of time.
+    AtTheEnd,
+    /// A message that has no JSON form, and then as for `Note`.
+    Mumble(u64),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -69,11 +77,27 @@ impl Message for Pong {
     const TYPE: &'static str = "pong";
 }
 
+/// It has no JSON form.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Mumble {
+    #[serde(serialize_with = "fail")]
+    words: (),
+}
+
+fn fail<S: serde::Serializer>(_: &(), _: S) -> Result<S::Ok, S::Error> {
+    Err(serde::ser::Error::custom("no words"))
+}
+
+impl Message for Mumble {
+    const TYPE: &'static str = "mumble";
+}
+
 maelstrom::messages! {
     #[derive(Clone, Debug)]
     enum Word {
         Ping,
         Pong,
+        Mumble,
     }
 }
 
@@ -94,8 +118,19 @@ impl Clerk {
     fn requested(&mut self, now: Time, client: Client, wish: Wish, out: &mut Outputs<Self>) {
         match wish {
             Wish::Now => out.reply(client, format!("{wish:?}")),
-            Wish::Later(millis) => {
+            Wish::Twice => {
+                out.reply(client, "first".to_owned());
+                out.reply(client, "second".to_owned());
+            }
+            Wish::Later(millis) | Wish::Trip(millis) => {
                 self.due.insert((now + millis as u32 * MS, client), wish);
+            }
+            Wish::AtTheEnd => {
+                self.due.insert((Time::MAX, client), wish);
+            }
+            Wish::Mumble(number) => {
+                out.send(1, Mumble { words: () });
+                self.requested(now, client, Wish::Note(number), out);
             }
             Wish::Never | Wish::Nothing => {
                 self.waiting.insert(client, wish);
@@ -155,6 +190,7 @@ impl Machine for Clerk {
         }
         while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= now) {
             let ((_, client), wish) = entry.remove_entry();
+            assert!(!matches!(wish, Wish::Trip(_)), "tripped");
             out.reply(client, format!("{wish:?}"));
         }
     }
@@ -303,6 +339,7 @@ async fn messages_go_out_and_come_in_under_their_own_types() {
 }
 
 /// A storage that fails after so many records.
+#[derive(Clone)]
 struct Disk {
     log: Arc<Mutex<Vec<String>>>,
     left: u64,
@@ -325,8 +362,9 @@ impl Storage<u64> for Disk {
 fn with_disk() -> (Node<Driver<Clerk>>, Arc<Mutex<Vec<String>>>) {
     let log = Arc::new(Mutex::new(Vec::new()));
     let disk = Disk { log: Arc::clone(&log), left: 3 };
-    let make = |_: &_, _: Members| -> Result<_, Error> {
-        Ok((Clerk::new(&Events::default()), Some(Box::new(disk) as Box<dyn Storage<u64>>)))
+    let make = move |_: &_, _: Members| -> Result<_, Error> {
+        let disk: Box<dyn Storage<u64>> = Box::new(disk.clone());
+        Ok((Clerk::new(&Events::default()), Some(disk)))
     };
     (Driver::node_with_storage(make).handle(fulfil), log)
 }
@@ -361,10 +399,52 @@ async fn without_a_storage_what_is_written_is_as_safe_as_it_will_be() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_machine_that_cannot_be_made_fails_the_init() {
-    let node = Driver::<Clerk>::node_with_storage(|_, _| Err(Error::crash("no such disk")));
-    let mut output = Vec::new();
-    node.run(format!("{INIT}\n").as_bytes(), &mut output, Host::seeded(1)).await.unwrap();
-    let output = String::from_utf8(output).unwrap();
-    assert!(output.contains(r#""code":13,"text":"no such disk""#), "{output}");
+async fn a_machine_that_cannot_be_made_fails_the_init_until_it_can() {
+    let events = Events::default();
+    let (failures, made) = (Mutex::new(2..4), Arc::clone(&events));
+    let node = Driver::node_with_storage(move |_, _| match failures.lock().unwrap().next() {
+        Some(number) => Err(Error::crash(format_args!("no disk {number}"))),
+        None => Ok((Clerk::new(&made), None)),
+    });
+    // The last hook fails once, when the machine is at work already.
+    let last = Mutex::new(Some(Error::crash("no luck")));
+    let node = node.handle(fulfil).on_init(move |_| {
+        let failure = last.lock().unwrap().take();
+        async { failure.map_or(Ok(()), Err) }
+    });
+    let mut peer = Peer::connect(node);
+    for text in ["no disk 2", "no disk 3", "no luck"] {
+        peer.send(INIT).await;
+        assert_eq!(peer.line().await, failed(1, 13, text).replace("\"c1\"", "\"c0\""));
+    }
+    peer.send(&[INIT, &wish(2, Wish::Later(100))].join("\n")).await;
+    assert_eq!(peer.line().await, INIT_OK);
+    assert_eq!(peer.line().await, done(2, "Later(100)"));
+    let expected = ["0 Start", "0 Request(1, Later(100))", "100 Wake"];
+    assert_eq!(*events.lock().unwrap(), expected, "it was made once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_reply_counts() {
+    let (mut peer, _) = clerk().await;
+    peer.send(&wish(2, Wish::Twice)).await;
+    assert_eq!(peer.line().await, done(2, "first"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_is_woken_after_a_panic_and_whatever_it_waits_for() {
+    let (mut peer, events) = clerk().await;
+    peer.send(&wish(2, Wish::AtTheEnd)).await;
+    peer.send(&wish(3, Wish::Trip(100))).await;
+    peer.send(&wish(4, Wish::Later(200))).await;
+    assert_eq!(peer.line().await, done(4, "Later(200)"));
+    assert_eq!(events.lock().unwrap()[4..], ["100 Wake", "200 Wake"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_output_that_panics_takes_no_other_along() {
+    let (mut peer, _) = clerk().await;
+    peer.send(&[wish(2, Wish::Mumble(2)), wish(3, Wish::Note(3))].join("\n")).await;
+    assert_eq!(peer.line().await, done(2, "noted"));
+    assert_eq!(peer.line().await, done(3, "noted"));
 }

@@ -119,6 +119,10 @@ impl<S> Context<S> {
         self.running.panics()
     }
 
+    pub(crate) fn setup(&self) -> &Setup {
+        &self.running.setup
+    }
+
     /// This node's id.
     pub fn id(&self) -> &NodeId {
         self.running.setup.id()

@@ -256,7 +256,8 @@ pub enum Input<M: Machine> {
     Returned(M::Call, Answer),
     /// So many more records are safe, in the order in which they were written.
     Written(u64),
-    /// Records that were not reported as safe are lost when the node restarts.
+    /// Records that were not reported as safe may be lost, or be found, when the node
+    /// restarts.
     WriteFailed(io::Error),
     /// The deadline has passed.
     Wake,

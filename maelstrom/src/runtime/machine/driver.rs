@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use crate::kv;
 use crate::protocol::Error;
 use crate::runtime::context::{Context, Setup};
 use crate::runtime::node::Node;
+use crate::runtime::panics::Place;
 
 /// The granularity of timers: a machine whose deadline has passed is woken this often.
 const GRANULARITY: Duration = Duration::from_millis(1);
@@ -31,12 +33,15 @@ const GRANULARITY: Duration = Duration::from_millis(1);
 /// [`Driver::node`] makes such a node; its handlers ask the machine by
 /// [`Context::ask`].
 pub struct Driver<M: Machine> {
-    /// An error when the machine could not be made; the node fails its `init` then.
-    machine: Mutex<Result<Running<M>, Error>>,
+    make: Box<Make<M>>,
+    /// `None` until an `init` has made it.
+    machine: Mutex<Option<Running<M>>>,
     members: Members,
     /// The machine wants to be woken earlier than it did.
     replanned: Notify,
 }
+
+type Make<M> = dyn Fn(&Setup, Members) -> Result<Opened<M>, Error> + Send + Sync;
 
 /// What a client is answered.
 type Reply<M> = Result<<M as Machine>::Reply, Error>;
@@ -68,22 +73,23 @@ impl<M: Machine> Driver<M> {
     /// A node that runs the machine which `make` makes when `init` comes. It takes the
     /// [messages](Machine::Message) of its cluster's nodes; what is left to add are the
     /// handlers of clients' requests.
-    pub fn node(make: impl FnOnce(&Setup, Members) -> M + Send + 'static) -> Node<Self> {
-        Self::node_with_storage(|setup, members| Ok((make(setup, members), None)))
+    pub fn node(make: impl Fn(&Setup, Members) -> M + Send + Sync + 'static) -> Node<Self> {
+        Self::node_with_storage(move |setup, members| Ok((make(setup, members), None)))
     }
 
     /// The same for a machine that writes [records](Machine::Record): `make` makes it of
     /// what the storage has, and returns both. (Without a storage every record counts as
-    /// written at once.) What it fails with is the answer to `init`.
+    /// written at once.) What it fails with is the answer to `init`; it is tried again when
+    /// `init` is repeated.
     pub fn node_with_storage<F>(make: F) -> Node<Self>
     where
-        F: FnOnce(&Setup, Members) -> Result<Opened<M>, Error> + Send + 'static,
+        F: Fn(&Setup, Members) -> Result<Opened<M>, Error> + Send + Sync + 'static,
     {
-        let node = Node::new(|setup| {
-            let members = Members::new(setup.id(), setup.node_ids());
-            let made = make(setup, members.clone());
-            let machine = made.map(|(machine, storage)| Running::new(machine, storage));
-            Self { machine: Mutex::new(machine), members, replanned: Notify::new() }
+        let node = Node::new(|setup| Self {
+            make: Box::new(make),
+            machine: Mutex::new(None),
+            members: Members::new(setup.id(), setup.node_ids()),
+            replanned: Notify::new(),
         });
         M::Message::receive(node.on_init(begin))
     }
@@ -93,13 +99,13 @@ impl<M: Machine> Driver<M> {
         &self.members
     }
 
-    fn lock(&self) -> MutexGuard<'_, Result<Running<M>, Error>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Running<M>>> {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads or changes a machine that was made.
-    fn with<T>(&self, look: impl FnOnce(&mut Running<M>) -> T) -> Result<T, Error> {
-        self.lock().as_mut().map(look).map_err(|error| error.clone())
+    fn with<T>(&self, look: impl FnOnce(&mut Running<M>) -> T) -> Option<T> {
+        self.lock().as_mut().map(look)
     }
 }
 
@@ -145,9 +151,8 @@ impl<M: Machine> Context<Driver<M>> {
     /// The reply to a request, or, if there is none yet, what will bring it.
     fn admit(&self, request: M::Request) -> Result<Reply<M>, Waiting<M>> {
         let mut slot = self.state().lock();
-        let running = match &mut *slot {
-            Ok(running) => running,
-            Err(error) => return Ok(Err(error.clone())),
+        let Some(running) = &mut *slot else {
+            return Ok(Err(Error::unavailable("this node has not been initialised yet")));
         };
         running.last_client += 1;
         let client = Client(running.last_client);
@@ -170,10 +175,10 @@ impl<M: Machine> Context<Driver<M>> {
     fn give_up(&self, client: Client) {
         // It may be all that the client waits for.
         self.make_safe();
-        if self.state().with(|running| running.position(client)) != Ok(None) {
+        if self.state().with(|running| running.position(client)).flatten().is_some() {
             self.event(Some(Input::GiveUp(client)));
             let error = Error::timeout("no answer in time; it may have happened, or may yet");
-            let _ = self.state().with(|running| {
+            self.state().with(|running| {
                 if running.position(client).is_some() {
                     running.reply(client, Err(error));
                 }
@@ -183,7 +188,7 @@ impl<M: Machine> Context<Driver<M>> {
 
     /// Makes safe what was written, if that was not done yet.
     fn make_safe(&self) {
-        if let Ok(Some(input)) = self.state().with(Running::flush) {
+        if let Some(input) = self.state().with(Running::flush).flatten() {
             self.event(Some(input));
         }
     }
@@ -198,9 +203,15 @@ impl<M: Machine> Context<Driver<M>> {
     /// Hands an input to the machine, or just starts it, and carries out what it wants
     /// done.
     fn event(&self, input: Option<Input<M>>) {
-        if let Ok(running) = &mut *self.state().lock() {
+        if let Some(running) = &mut *self.state().lock() {
             self.handle(running, input, None);
         }
+    }
+
+    /// The same for a task that has to go on after a panic.
+    fn guarded_event(&self, input: Option<Input<M>>) {
+        // What is to be said of a panic has been said.
+        let _ = self.panics().catch(Place::Task, || self.event(input));
     }
 
     /// The same with a machine that is locked. Returns what it replies to the client
@@ -227,6 +238,8 @@ impl<M: Machine> Context<Driver<M>> {
         reply
     }
 
+    /// Carries out what the machine wants done. A panic takes nothing along but the output
+    /// that it is in: were a record missing, the machine would wait for it for ever.
     fn carry_out(
         &self,
         running: &mut Running<M>,
@@ -234,20 +247,33 @@ impl<M: Machine> Context<Driver<M>> {
         replied: &mut Option<Reply<M>>,
     ) {
         let mut outputs = std::mem::take(&mut running.outputs);
-        for output in outputs.drain() {
-            match output {
-                Output::Reply(client, reply) if asking == Some(client) => *replied = Some(reply),
-                Output::Reply(client, reply) => running.reply(client, reply),
-                Output::Send(to, message) => message.send(self, self.state().members.id(to)),
-                Output::Call(tag, call) => self.spawn(carry_out_call(self.clone(), tag, call)),
-                Output::Write(record) => {
-                    if running.write(record) {
-                        self.spawn(flush(self.clone()));
-                    }
+        let mut left = outputs.drain();
+        let mut carry_out = || {
+            left.by_ref().for_each(|output| match output {
+                Output::Reply(client, reply) if asking == Some(client) => {
+                    replied.get_or_insert(reply);
+                }
+                output => self.carry_out_one(running, output),
+            });
+        };
+        while let Err(panic) = catch_unwind(AssertUnwindSafe(&mut carry_out)) {
+            self.panics().caught(Place::Task, panic);
+        }
+        drop(left);
+        running.outputs = outputs;
+    }
+
+    fn carry_out_one(&self, running: &mut Running<M>, output: Output<M>) {
+        match output {
+            Output::Reply(client, reply) => running.reply(client, reply),
+            Output::Send(to, message) => message.send(self, self.state().members.id(to)),
+            Output::Call(tag, call) => self.spawn(carry_out_call(self.clone(), tag, call)),
+            Output::Write(record) => {
+                if running.write(record) {
+                    self.spawn(flush(self.clone()));
                 }
             }
         }
-        running.outputs = outputs;
     }
 }
 
@@ -285,6 +311,12 @@ impl<M: Machine> Running<M> {
             machine.handle(started.elapsed(), input, outputs);
         }
         self.deadline = self.machine.deadline();
+    }
+
+    /// When it wants to be woken, if that can be. It is asked anew: after a panic it may
+    /// want something else than before.
+    fn alarm(&self) -> Option<Instant> {
+        self.started?.checked_add(self.machine.deadline()?)
     }
 
     /// Where a client waits.
@@ -330,9 +362,15 @@ impl<M: Machine> Running<M> {
     }
 }
 
-/// Starts the tasks of a node.
+/// Makes the machine and starts the tasks of its node, unless that was done by an `init`
+/// that failed later.
 async fn begin<M: Machine>(context: Context<Driver<M>>) -> Result<(), Error> {
-    context.state().with(|_| ())?;
+    let driver = context.state();
+    if driver.with(|_| ()).is_some() {
+        return Ok(());
+    }
+    let (machine, storage) = (driver.make)(context.setup(), driver.members.clone())?;
+    *driver.lock() = Some(Running::new(machine, storage));
     context.spawn(keep_time(context.clone()));
     context.spawn(watch_input(context.clone()));
     Ok(())
@@ -343,18 +381,17 @@ async fn begin<M: Machine>(context: Context<Driver<M>>) -> Result<(), Error> {
 /// but no more often than timers can tell apart.
 async fn keep_time<M: Machine>(context: Context<Driver<M>>) {
     context.cluster_started().await;
-    context.event(None);
+    context.guarded_event(None);
     let driver = context.state();
     let mut earliest = Instant::now();
     loop {
-        let planned = driver.with(|running| running.started.zip(running.deadline));
-        match planned.ok().flatten().map(|(started, deadline)| earliest.max(started + deadline)) {
+        match driver.with(|running| running.alarm()).flatten().map(|at| earliest.max(at)) {
             // Either way, look again.
             Some(at) if at > Instant::now() => {
                 let _ = timeout_at(at, driver.replanned.notified()).await;
             }
             Some(_) => {
-                context.event(Some(Input::Wake));
+                context.guarded_event(Some(Input::Wake));
                 earliest = Instant::now() + GRANULARITY;
             }
             None => driver.replanned.notified().await,

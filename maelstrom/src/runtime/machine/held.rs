@@ -56,6 +56,10 @@ use crate::protocol::Error;
 /// assert!(matches!(out.as_slice(), [Output::Reply(Client(1), Ok(()))]));
 /// notes.handle(Time::ZERO, Input::WriteFailed(std::io::Error::other("full")), &mut out);
 /// assert!(matches!(out.as_slice(), [_, Output::Reply(Client(2), Err(_))]));
+/// out.drain().for_each(drop);
+/// notes.handle(Time::ZERO, Input::Request(Client(3), "tea".to_owned()), &mut out);
+/// notes.handle(Time::ZERO, Input::Written(1), &mut out);
+/// assert!(matches!(out.as_slice(), [Output::Write(_), Output::Reply(Client(3), Ok(()))]));
 /// ```
 ///
 /// [survey]: https://doi.org/10.1145/568522.568525
@@ -98,6 +102,8 @@ impl<M: Machine> Held<M> {
                 out.fail(client, error.clone());
             }
         }
+        // Nothing more is to be heard of them. What comes later waits for later records alone.
+        self.written = self.safe;
     }
 }
 
