@@ -114,6 +114,9 @@ const FOUND_ELSEWHERE: &[(&str, &str)] = &[
     // `who_only_reads_is_up_to_date_without_both_hubs_and_without_who_added`. Reads are stale
     // while both hubs are dead. The swarm asks when all are up, and hubs tell everybody.
     ("never-ask", "g-counter"),
+    // `an_answer_before_its_record_is_safe_is_found`. In the swarm a record is safe at the
+    // moment at which it is written: a node is never killed in between.
+    ("early-answer", "txn-kv"),
 ];
 
 /// Asserts that the swarm finds a node's bugs, each within its seeds, and that what it

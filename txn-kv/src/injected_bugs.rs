@@ -13,4 +13,6 @@ maelstrom::injected_bugs! {
     ForgetUnacknowledged = "forget-unacknowledged",
     /// A peer's question is answered with what is new alone, whoever asks.
     PartialAnswer = "partial-answer",
+    /// A transaction is answered before its record is safe.
+    EarlyAnswer = "early-answer",
 }

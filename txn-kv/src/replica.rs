@@ -167,15 +167,20 @@ impl Replica {
         }
         let outcome = match evaluate(txn, |key| self.database.read(key)) {
             Ok(outcome) => outcome,
-            Err(refusal) => return out.fail(client, refusal),
+            // It may tell how much was read, and that may not be safe yet.
+            Err(refusal) => return self.held.say(Output::Reply(client, Err(refusal)), out),
         };
         if !outcome.writes.is_empty() {
             let commit = self.database.commit(&self.incarnation, outcome.writes);
             self.effects.push(&self.incarnation, commit);
         }
         self.record(out);
-        // A read may have seen a write that is not safe yet, and waits like one.
-        self.held.say(Output::Reply(client, Ok(outcome.answer)), out);
+        let reply = Output::Reply(client, Ok(outcome.answer));
+        match self.options.bugs.has(Bug::EarlyAnswer) {
+            true => out.push(reply),
+            // A read may have seen a write that is not safe yet, and waits like one.
+            false => self.held.say(reply, out),
+        }
     }
 
     /// Takes a message. Malformed ones are ignored.

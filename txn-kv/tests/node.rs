@@ -96,14 +96,20 @@ async fn any_json_can_be_key_and_value() {
 }
 
 #[tokio::test]
-async fn messages_of_nodes_from_clients_are_ignored() {
-    let junk = r#"{"src":"c1","dest":"n0","body":{"type":"replicate","origin":"n1-1","have":{"n1-1":9},"number":1,"commits":{"n1-1":[{"t":1,"p":0,"w":[[1,666]]}]}}}"#;
+async fn messages_of_nodes_are_taken_from_nodes_alone() {
+    let init = INIT.replace(r#"["n0"]"#, r#"["n0","n1"]"#);
+    let write = r#"{"src":"n1","dest":"n0","body":{"type":"replicate","incarnation":"n1-1","have":{"n1-1":9},"number":1,"commits":{"n1-1":[{"t":1,"p":0,"w":[[1,666]]}]}}}"#;
     let read = r#"{"src":"c1","dest":"n0","body":{"type":"txn","msg_id":2,"txn":[["r",1,null]]}}"#;
-    let mut output = Vec::new();
-    let input = [INIT, junk, read].join("\n");
-    txn_kv::node().run(input.as_bytes(), &mut output, Host::seeded(1)).await.unwrap();
-    let output = String::from_utf8(output).unwrap();
-    assert_eq!(output.lines().last(), Some(&*ok(r#"[["r",1,null]]"#)));
+    for (source, value) in [("n1", "666"), ("c1", "null"), ("n2", "null")] {
+        let mut output = Vec::new();
+        let input =
+            [&*init, &write.replace(r#""src":"n1""#, &format!(r#""src":"{source}""#)), read];
+        let input = input.join("\n");
+        txn_kv::node().run(input.as_bytes(), &mut output, Host::seeded(1)).await.unwrap();
+        let output = String::from_utf8(output).unwrap();
+        let answer = ok(&format!(r#"[["r",1,{value}]]"#));
+        assert!(output.lines().any(|line| line == answer), "from {source}: {output}");
+    }
 }
 
 /// A directory that goes away with the test.

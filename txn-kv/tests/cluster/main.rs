@@ -128,6 +128,11 @@ fn a_batch_that_is_dropped_when_its_acknowledgement_is_lost_is_found() {
 }
 
 #[test]
+fn an_answer_before_its_record_is_safe_is_found() {
+    is_found(Bug::EarlyAnswer, 30, &["causality-violation", "is lost"]);
+}
+
+#[test]
 fn an_answer_without_what_the_former_incarnation_knew_is_found() {
     is_found(Bug::PartialAnswer, 30, &["messages with nothing to say", "still keeps"]);
 }

@@ -187,6 +187,20 @@ fn nothing_is_said_of_a_write_that_is_not_safe() {
 }
 
 #[test]
+fn a_refusal_does_not_tell_of_a_write_that_is_not_safe_either() {
+    let conditions = Conditions { write_time: SECOND, ..Conditions::default() };
+    let mut world = World::new(1, 1, conditions, Settings::default());
+    let long = format!(r#"[["w",1,"{}"]]"#, "x".repeat(1 << 19));
+    let many = format!("[{}]", vec![r#"["r",1,null]"#; 40].join(","));
+    let asked = [long, many].map(|txn| world.cluster.ask(0, serde_json::from_str(&txn).unwrap()));
+    world.run(900 * MS);
+    assert!(asked.iter().all(|client| world.cluster.reply(*client).is_none()));
+    world.run(200 * MS);
+    let refusal = world.cluster.reply(asked[1]).unwrap().as_ref().unwrap_err();
+    assert!(refusal.to_string().contains("bytes of keys and values to answer"), "{refusal}");
+}
+
+#[test]
 fn a_node_that_lost_everything_is_filled_again_and_shows_no_half() {
     let mut world = world_with(3, Duration::ZERO, in_memory());
     for key in 0..5_000 {
