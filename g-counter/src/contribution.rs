@@ -14,18 +14,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::integer::Integer;
 
-/// What one node has counted. On the wire: `[incarnation, nonce, sequence,
-/// sum]`.
+/// What one node has counted. On the wire: `[epoch, incarnation, sequence, sum]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(u64, u64, u64, Integer)", into = "(u64, u64, u64, Integer)")]
 pub struct Contribution {
-    /// Which incarnation of the node wrote it, counting from 1.
+    /// How often the key was taken over before it was written, counting from 1.
+    pub epoch: u64,
+    /// Who wrote it: a number that each incarnation of the node draws at random. Two
+    /// incarnations that race for the same epoch write different values, and neither
+    /// takes the other's for its own.
     pub incarnation: u64,
-    /// Drawn at random by each incarnation. Two incarnations that race for the same
-    /// incarnation write different values, and neither takes the other's for
-    /// its own.
-    pub nonce: u64,
-    /// How many writes that incarnation had made before.
+    /// How many writes there were before in the same epoch.
     pub sequence: u64,
     /// The sum of the deltas.
     pub sum: Integer,
@@ -40,7 +39,7 @@ impl Contribution {
 
     /// Its place among all contributions of the same node.
     pub fn rank(&self) -> (u64, u64) {
-        (self.incarnation, self.sequence)
+        (self.epoch, self.sequence)
     }
 
     /// The newer of two contributions of one node.
@@ -49,19 +48,19 @@ impl Contribution {
         if other.rank() > self.rank() { other } else { self }
     }
 
-    /// The same sum, taken over by the next incarnation.
+    /// The same sum, taken over by an incarnation in the next epoch.
     #[must_use]
-    pub(crate) fn fenced(&self, nonce: u64) -> Self {
-        let incarnation = self.incarnation.saturating_add(1);
-        Self { incarnation, nonce, sequence: 0, sum: self.sum.clone() }
+    pub(crate) fn fenced(&self, incarnation: u64) -> Self {
+        let epoch = self.epoch.saturating_add(1);
+        Self { epoch, incarnation, sequence: 0, sum: self.sum.clone() }
     }
 
-    /// Whether it is the first of its incarnation.
+    /// Whether it is the first of its epoch.
     pub(crate) fn is_fence(&self) -> bool {
         self.sequence == 0
     }
 
-    /// The next contribution of the same incarnation.
+    /// The next contribution of the same epoch.
     #[must_use]
     pub(crate) fn advanced(&self, sum: Integer) -> Self {
         Self { sequence: self.sequence.saturating_add(1), sum, ..*self }
@@ -69,14 +68,14 @@ impl Contribution {
 }
 
 impl From<(u64, u64, u64, Integer)> for Contribution {
-    fn from((incarnation, nonce, sequence, sum): (u64, u64, u64, Integer)) -> Self {
-        Self { incarnation, nonce, sequence, sum }
+    fn from((epoch, incarnation, sequence, sum): (u64, u64, u64, Integer)) -> Self {
+        Self { epoch, incarnation, sequence, sum }
     }
 }
 
 impl From<Contribution> for (u64, u64, u64, Integer) {
     fn from(contribution: Contribution) -> Self {
-        (contribution.incarnation, contribution.nonce, contribution.sequence, contribution.sum)
+        (contribution.epoch, contribution.incarnation, contribution.sequence, contribution.sum)
     }
 }
 
@@ -87,15 +86,15 @@ mod tests {
     #[test]
     fn a_contribution_is_an_array_on_the_wire() {
         let contribution =
-            Contribution { incarnation: 2, nonce: 77, sequence: 3, sum: (-4).into() };
+            Contribution { epoch: 2, incarnation: 77, sequence: 3, sum: (-4).into() };
         let json = serde_json::to_string(&contribution).unwrap();
         assert_eq!(json, "[2,77,3,-4]");
         assert_eq!(serde_json::from_str::<Contribution>(&json).unwrap(), contribution);
     }
 
     #[test]
-    fn a_fence_outranks_everything_of_the_incarnation_before() {
-        let before = Contribution { incarnation: 1, nonce: 5, sequence: 900, sum: 12.into() };
+    fn a_fence_outranks_everything_of_the_epoch_before() {
+        let before = Contribution { epoch: 1, incarnation: 5, sequence: 900, sum: 12.into() };
         let fence = before.fenced(6);
         assert_eq!(fence.sum, 12.into());
         assert_eq!(before.clone().join(fence.clone()), fence);

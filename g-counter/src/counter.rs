@@ -76,11 +76,11 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// The counter of a node. Every start of the node draws a `nonce` of its own.
-    pub fn new(members: Members, nonce: u64, bugs: Bugs) -> Self {
-        let nonce = if bugs.has(Bug::SameNonce) { 7 } else { nonce };
+    /// The counter of a node. Every start of the node draws an `incarnation`.
+    pub fn new(members: Members, incarnation: u64, bugs: Bugs) -> Self {
+        let incarnation = if bugs.has(Bug::SameIncarnation) { 7 } else { incarnation };
         Self {
-            slot: Slot::new(key(&members, members.me()), nonce, bugs),
+            slot: Slot::new(key(&members, members.me()), incarnation, bugs),
             view: View::default(),
             links: Links::new(members.clone()),
             lookups: Lookups::default(),
@@ -138,7 +138,7 @@ impl Counter {
     /// This node's contribution is known to be in the service.
     fn confirmed(&mut self, contribution: Contribution, now: Time, out: &mut Outputs<Self>) {
         if contribution.is_fence() {
-            self.links.begin(contribution.incarnation);
+            self.links.begin(contribution.epoch);
         }
         self.view.learn(self.members.me(), contribution, None);
         mem::take(&mut self.readers).into_iter().for_each(|client| self.tell_value(client, out));
@@ -167,7 +167,7 @@ impl Counter {
         self.links.tell(now, &self.view, out);
         if let Some(nodes) = self.lookups.due(now, &self.links, &self.members) {
             let fresh = format!("fresh/{}", self.members.id(self.members.me()));
-            let value = (self.slot.nonce(), self.lookups.rounds());
+            let value = (self.slot.incarnation(), self.lookups.rounds());
             let write = ServiceCall::write(Service::SeqKv, fresh, &value);
             out.call(Call::Freshen(nodes), write.timeout(PATIENCE));
         }
@@ -232,21 +232,21 @@ mod tests {
     /// shows it; but a service that decides on what it shows refuses a change of
     /// anything else, for as long as it shows that.
     #[test]
-    fn a_life_takes_its_key_over_from_what_the_service_shows_not_from_hearsay() {
+    fn an_incarnation_takes_its_key_over_from_what_the_service_shows_not_from_hearsay() {
         let own = NodeId::from("n0");
         let members = Members::new(&own, &["n1".into()]);
         let mut counter = Counter::new(members, 7, Bugs::default());
         let contribution = |sequence, sum| Contribution {
-            incarnation: 1,
-            nonce: 9,
+            epoch: 1,
+            incarnation: 9,
             sequence,
             sum: i64::into(sum),
         };
         let gossip = Gossip {
-            incarnation: 1,
+            epoch: 1,
             version: 1,
             since: 0,
-            seen_incarnation: 1,
+            seen_epoch: 1,
             seen_version: 0,
             ask: false,
             contributions: BTreeMap::from([(own, contribution(4, 40))]),

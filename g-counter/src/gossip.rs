@@ -22,7 +22,7 @@
 //!   every change of our view up to that version, or newer ones. A message
 //!   says from which version on it speaks (`since`), and is counted only if
 //!   what was before is known; so an incarnation that has just begun does not pass for
-//!   the one that acknowledged. Incarnations are told apart by their number,
+//!   the one that acknowledged. Incarnations are told apart by their epoch,
 //!   which only rises.
 //! - A message with news is repeated until it is acknowledged, ever more
 //!   rarely while nothing is heard. When all is acknowledged, nothing is sent.
@@ -62,20 +62,19 @@ maelstrom::message_types! {
     /// One node's news to another, and its acknowledgement of the other's.
     #[derive(PartialEq, Eq)]
     "gossip": pub struct Gossip {
-        /// The incarnation of the sender.
-        pub incarnation: u64,
+        /// The epoch of the sender's incarnation.
+        pub epoch: u64,
         /// The version of the sender's view.
         pub version: u64,
         /// The version up to which the receiver knows it already, to the sender's
         /// knowledge.
         pub since: u64,
-        /// The latest incarnation of the receiver that the sender has heard of, 0 if none.
-        pub seen_incarnation: u64,
-        /// The version up to which the sender knows that incarnation's view.
+        /// The latest epoch of the receiver that the sender has heard of, 0 if none.
+        pub seen_epoch: u64,
+        /// The version up to which the sender knows the receiver's view in that epoch.
         pub seen_version: u64,
         /// What changed in the sender's view after `since`, without what the
         /// receiver has itself told.
-        #[serde(rename = "shares")]
         pub contributions: BTreeMap<NodeId, Contribution>,
         /// Whether it is to be answered even if there is nothing new.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -86,8 +85,8 @@ maelstrom::message_types! {
 /// What is known of a neighbour.
 #[derive(Debug, Default)]
 struct Link {
-    /// Its present incarnation, 0 before it was heard of.
-    incarnation: u64,
+    /// Its present epoch, 0 before it was heard of.
+    epoch: u64,
     /// Up to which version it knows our view.
     acked: u64,
     /// Up to which version we know its view.
@@ -123,8 +122,8 @@ impl Link {
 #[derive(Debug)]
 pub(crate) struct Links {
     members: Members,
-    /// This node's incarnation; nothing is sent before it has a number.
-    incarnation: u64,
+    /// The epoch of this incarnation, 0 before its fence: nothing is sent before that.
+    epoch: u64,
     links: BTreeMap<Rank, Link>,
 }
 
@@ -138,29 +137,28 @@ impl Links {
     pub(crate) fn new(members: Members) -> Self {
         let neighbours = members.others().filter(|&node| is_hub(members.me()) || is_hub(node));
         let links = neighbours.map(|node| (node, Link::default())).collect();
-        Self { members, incarnation: 0, links }
+        Self { members, epoch: 0, links }
     }
 
-    /// This node's incarnation has got its number. Neighbours take it for one of which
-    /// they know nothing, so they are told everything.
-    pub(crate) fn begin(&mut self, incarnation: u64) {
-        self.incarnation = incarnation;
+    /// This node has its epoch. Neighbours know nothing of it, so they are told everything.
+    pub(crate) fn begin(&mut self, epoch: u64) {
+        self.epoch = epoch;
         for link in self.links.values_mut() {
             link.acked = 0;
         }
     }
 
-    /// Takes a message. One from an earlier incarnation than the present, or not from
+    /// Takes a message. One from an earlier epoch than the present, or not from
     /// a neighbour, says nothing about links, but its contributions are as good as any.
     pub(crate) fn receive(&mut self, from: Rank, gossip: Gossip, now: Time, view: &mut View) {
-        let Self { members, incarnation, links } = self;
-        let link = links.get_mut(&from).filter(|link| link.incarnation <= gossip.incarnation);
+        let Self { members, epoch, links } = self;
+        let link = links.get_mut(&from).filter(|link| link.epoch <= gossip.epoch);
         let holder = link.is_some().then_some(from);
         if let Some(link) = link {
-            if link.incarnation < gossip.incarnation {
+            if link.epoch < gossip.epoch {
                 view.forget_holder(from);
             }
-            link.hear(&gossip, *incarnation, now, view.version());
+            link.hear(&gossip, *epoch, now, view.version());
         }
         for (origin, contribution) in gossip.contributions {
             if let Some(origin) = members.rank(&origin) {
@@ -181,8 +179,8 @@ impl Links {
 
     /// Sends the messages that are due.
     pub(crate) fn tell(&mut self, now: Time, view: &View, out: &mut Outputs<Counter>) {
-        let Self { members, incarnation, links } = self;
-        if *incarnation == 0 {
+        let Self { members, epoch, links } = self;
+        if *epoch == 0 {
             return;
         }
         for (&to, link) in links {
@@ -190,7 +188,7 @@ impl Links {
                 let news = view.news_for(to, link.acked);
                 let news = news
                     .map(|(node, contribution)| (members.id(node).clone(), contribution.clone()));
-                out.send(to, link.speak(news.collect(), *incarnation, now, view.version()));
+                out.send(to, link.speak(news.collect(), *epoch, now, view.version()));
             }
         }
     }
@@ -199,7 +197,7 @@ impl Links {
     pub(crate) fn deadline(&self, view: &View) -> Option<Time> {
         let due = self.links.iter().filter(|(to, link)| link.is_due(**to, view));
         let earliest = due.map(|(_, link)| link.ready()).min();
-        earliest.filter(|_| self.incarnation != 0)
+        earliest.filter(|_| self.epoch != 0)
     }
 
     /// Whether a node is a neighbour and does not answer.
@@ -219,15 +217,15 @@ impl Links {
 }
 
 impl Link {
-    /// Takes what a message says about the link, from the present incarnation of the
+    /// Takes what a message says about the link, from the present epoch of the
     /// other side or a newer one.
-    fn hear(&mut self, gossip: &Gossip, own_incarnation: u64, now: Time, own_version: u64) {
-        if gossip.incarnation > self.incarnation {
+    fn hear(&mut self, gossip: &Gossip, own_epoch: u64, now: Time, own_version: u64) {
+        if gossip.epoch > self.epoch {
             let sent = self.sent;
-            *self = Self { incarnation: gossip.incarnation, sent, ..Self::default() };
+            *self = Self { epoch: gossip.epoch, sent, ..Self::default() };
         }
         (self.unanswered, self.asks, self.heard) = (0, false, Some(now));
-        if gossip.seen_incarnation == own_incarnation {
+        if gossip.seen_epoch == own_epoch {
             self.acked = self.acked.max(gossip.seen_version.min(own_version));
         }
         if gossip.since <= self.seen {
@@ -239,7 +237,7 @@ impl Link {
     fn speak(
         &mut self,
         contributions: BTreeMap<NodeId, Contribution>,
-        incarnation: u64,
+        epoch: u64,
         now: Time,
         version: u64,
     ) -> Gossip {
@@ -248,10 +246,10 @@ impl Link {
         // An acknowledgement alone is not answered.
         self.unanswered += u32::from(self.asks || !contributions.is_empty());
         Gossip {
-            incarnation,
+            epoch,
             version,
             since: self.acked,
-            seen_incarnation: self.incarnation,
+            seen_epoch: self.epoch,
             seen_version: self.seen,
             contributions,
             ask: self.asks,

@@ -7,8 +7,8 @@ maelstrom::injected_bugs! {
     RecomputedRetry = "recomputed-retry",
     /// An incarnation begins with what a read of its key shows, compared with nothing.
     BlindFence = "blind-fence",
-    /// All incarnations draw the same nonce.
-    SameNonce = "same-nonce",
+    /// All incarnations draw the same number.
+    SameIncarnation = "same-incarnation",
     /// A sum beyond 64 bits cannot be read.
     NarrowSums = "narrow-sums",
     /// A node that is asked to read does not ask its neighbours whether they are there.

@@ -56,8 +56,8 @@
 //!
 //! # Why no acknowledged add is lost or counted twice
 //!
-//! 1. Every value that is written to a key contains the number and the
-//!    nonce of the incarnation that writes it, and a sequence number: no value is
+//! 1. Every value that is written to a key contains an epoch, the random number of the
+//!    incarnation that writes it, and a sequence number: no value is
 //!    written twice. A write is a compare-and-set, so a key goes through a chain
 //!    of values, in which each expects the one before it, and a write that was
 //!    late, doubled or overtaken fails. The chain's sums differ by exactly the
@@ -68,7 +68,7 @@
 //!    proves the same. Only then are its adds acknowledged and its contribution told to
 //!    others.
 //! 3. An incarnation that begins may find its key as it was some time ago. So before it
-//!    counts anything it moves the key to its own incarnation: each value of the
+//!    counts anything it moves the key to an epoch of its own: each value of the
 //!    chain can be replaced once, so this succeeds only from the chain's end, which
 //!    contains every add that was ever acknowledged here. After it, what former
 //!    incarnations have still on its way fails.

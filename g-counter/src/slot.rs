@@ -20,13 +20,13 @@
 //!   happen once only: every value written is new, so the value that it expects
 //!   is gone for good afterwards. Whatever delayed or doubled copies of it are
 //!   still on their way find nothing to replace.
-//! - The value that it writes contains this incarnation's nonce and is written by no
+//! - The value that it writes contains this incarnation's number and is written by no
 //!   other step, so to find it proves that the step has happened, however old
 //!   the state of the service that was looked at. To find anything else proves
 //!   nothing, nor does a refused compare-and-set: both may be answers from the
 //!   past, or the refusal that of a second copy.
-//! - An incarnation's first step is a fence: the sum that the key is found to have under a
-//!   new incarnation. It can replace the newest value only: a key is changed by
+//! - An incarnation's first step is a fence: the sum that the key is found to have, in a
+//!   new epoch. It can replace the newest value only: a key is changed by
 //!   nothing but a compare-and-set from one value to a new one, so each value but
 //!   the newest has been replaced already, and in no order of the operations could
 //!   it be replaced twice. So once the fence is in, it contains all that former
@@ -77,7 +77,7 @@ struct Step {
 
 impl Step {
     fn is_fence(&self) -> bool {
-        self.to.incarnation != self.from.incarnation
+        self.to.epoch != self.from.epoch
     }
 }
 
@@ -92,8 +92,8 @@ enum Phase {
 #[derive(Debug)]
 pub(crate) struct Slot {
     key: String,
-    /// This incarnation's own, see [`Contribution::nonce`].
-    nonce: u64,
+    /// This incarnation's own, see [`Contribution::incarnation`].
+    incarnation: u64,
     phase: Phase,
     /// What certainly is in the service; nothing before the fence.
     confirmed: Option<Contribution>,
@@ -111,10 +111,10 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    pub(crate) fn new(key: String, nonce: u64, bugs: Bugs) -> Self {
+    pub(crate) fn new(key: String, incarnation: u64, bugs: Bugs) -> Self {
         Self {
             key,
-            nonce,
+            incarnation,
             phase: Phase::Idle,
             confirmed: None,
             in_flight: Vec::new(),
@@ -130,14 +130,14 @@ impl Slot {
     pub(crate) fn start(&mut self, now: Time, out: &mut Out) {
         if self.bugs.has(Bug::BlindFence) {
             let from = Contribution::unwritten();
-            return self.check(Step { to: from.fenced(self.nonce), from }, now, out);
+            return self.check(Step { to: from.fenced(self.incarnation), from }, now, out);
         }
         self.fence(Contribution::unwritten(), now, out);
     }
 
     /// This incarnation's own number.
-    pub(crate) fn nonce(&self) -> u64 {
-        self.nonce
+    pub(crate) fn incarnation(&self) -> u64 {
+        self.incarnation
     }
 
     /// What certainly is in the service; nothing before the fence.
@@ -233,7 +233,7 @@ impl Slot {
     }
 
     fn fence(&mut self, from: Contribution, now: Time, out: &mut Out) {
-        self.write(Step { to: from.fenced(self.nonce), from }, now, out);
+        self.write(Step { to: from.fenced(self.incarnation), from }, now, out);
     }
 
     fn write(&mut self, step: Step, now: Time, out: &mut Out) {

@@ -106,8 +106,8 @@ impl View {
 mod tests {
     use super::*;
 
-    fn contribution(incarnation: u64, sequence: u64, sum: i64) -> Contribution {
-        Contribution { incarnation, nonce: incarnation, sequence, sum: sum.into() }
+    fn contribution(epoch: u64, sequence: u64, sum: i64) -> Contribution {
+        Contribution { epoch, incarnation: epoch, sequence, sum: sum.into() }
     }
 
     fn news(view: &View, neighbour: Rank, version: u64) -> Vec<(Rank, String)> {
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_share_changes_nothing_even_when_it_is_larger() {
+    fn an_older_contribution_changes_nothing_even_when_it_is_larger() {
         let mut view = View::default();
         assert!(view.learn(1, contribution(2, 0, 5), None));
         assert!(!view.learn(1, contribution(1, 9, 50), None));

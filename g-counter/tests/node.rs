@@ -157,8 +157,8 @@ async fn read_text(pipe: &mut Pipe) -> String {
 async fn no_sum_is_out_of_range() {
     const WIDE: &str = "170141183460469231731687303715884105728";
     let (mut pipe, fence) = Pipe::open(g_counter::pn_node(), ALONE).await;
-    let nonce = &fence[1];
-    let mut before = format!("[1,{nonce},0,0]");
+    let incarnation = &fence[1];
+    let mut before = format!("[1,{incarnation},0,0]");
     let edges = [
         ("9223372036854775807", "9223372036854775807"),
         ("1", "9223372036854775808"),
@@ -170,7 +170,7 @@ async fn no_sum_is_out_of_range() {
     for (number, (delta, sum)) in (1..).zip(edges) {
         pipe.add(delta).await;
         let write = pipe.lines.next_line().await.unwrap().expect("a line");
-        let after = format!("[1,{nonce},{number},{sum}]");
+        let after = format!("[1,{incarnation},{number},{sum}]");
         assert!(write.contains(&format!(r#""from":{before},"to":{after}"#)), "{write}");
         pipe.reply(&serde_json::from_str(&write).unwrap(), json!({"type": "cas_ok"})).await;
         assert_eq!(pipe.next().await["body"]["type"], "add_ok");
@@ -215,8 +215,8 @@ async fn at_the_end_of_input_who_waits_is_told_what_is_known() {
 async fn gossip_of_strangers_is_ignored() {
     let (mut pipe, _) = Pipe::open(g_counter::node(), ALONE).await;
     let gossip = json!({
-        "type": "gossip", "incarnation": 9, "version": 1, "since": 0,
-        "seen_incarnation": 1, "seen_version": 0, "shares": {"n0": [9, 9, 9, 9]},
+        "type": "gossip", "epoch": 9, "version": 1, "since": 0,
+        "seen_epoch": 1, "seen_version": 0, "contributions": {"n0": [9, 9, 9, 9]},
     });
     pipe.send("n7", gossip).await;
     let read = pipe.ask(json!({"type": "read", "msg_id": 6})).await;

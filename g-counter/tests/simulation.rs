@@ -72,7 +72,8 @@ fn a_hundred_nodes_at_a_thousand_operations_a_second_agree_two_seconds_after_the
         let finished = large.recorded().run();
         let cost = finished.assert_valid().msgs_per_op();
         assert!(cost < 2.0, "{cost} messages per operation");
-        let is_news = |line: &str| line.contains("gossip") && !line.contains(r#""shares":{}"#);
+        let is_news =
+            |line: &str| line.contains("gossip") && !line.contains(r#""contributions":{}"#);
         let added = last_received(&finished.journal, |line| line.contains("add_ok"));
         let told = last_received(&finished.journal, is_news);
         eprintln!("{millis} ms a hop: {:.2} s, {cost:.2} messages per operation", told - added);

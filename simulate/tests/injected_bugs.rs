@@ -85,7 +85,7 @@ const G_COUNTER: &[Injected] = &[
     injected("early-acknowledgement", 200, SUMS),
     injected("recomputed-retry", 200, SUMS),
     injected("blind-fence", 500, SUMS),
-    injected("same-nonce", 500, SUMS),
+    injected("same-incarnation", 500, SUMS),
     injected("narrow-sums", 200, &["unanswered", "settles-late", "never-settles"]),
 ];
 

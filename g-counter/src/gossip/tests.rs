@@ -21,12 +21,12 @@ struct Node {
 
 impl Node {
     /// An incarnation of a node that has counted `sum`.
-    fn begin(me: Rank, incarnation: u64, sum: i64) -> Self {
+    fn begin(me: Rank, epoch: u64, sum: i64) -> Self {
         let mut links = Links::new(members(me, 6));
         links.links.retain(|&node, _| node < 2);
-        links.begin(incarnation);
+        links.begin(epoch);
         let mut node = Self { me, links, view: View::default() };
-        node.count(Contribution { incarnation, nonce: incarnation, sequence: 0, sum: sum.into() });
+        node.count(Contribution { epoch, incarnation: epoch, sequence: 0, sum: sum.into() });
         node
     }
 
@@ -87,7 +87,7 @@ fn only_what_changed_is_told_and_silence_follows_its_acknowledgement() {
     let start = Time::ZERO;
     let (mut a, mut b) = acquainted(start);
     let now = start + 10 * PERIOD;
-    a.count(Contribution { incarnation: 1, nonce: 1, sequence: 1, sum: 11.into() });
+    a.count(Contribution { epoch: 1, incarnation: 1, sequence: 1, sum: 11.into() });
     let news = a.tell(now).unwrap();
     assert_eq!(sums(&news), [11]);
     b.hear(0, &news);
@@ -103,13 +103,13 @@ fn only_what_changed_is_told_and_silence_follows_its_acknowledgement() {
 fn a_busy_link_carries_one_message_a_period() {
     let now = 10 * PERIOD;
     let (mut a, mut b) = acquainted(Time::ZERO);
-    a.count(Contribution { incarnation: 1, nonce: 1, sequence: 1, sum: 11.into() });
+    a.count(Contribution { epoch: 1, incarnation: 1, sequence: 1, sum: 11.into() });
     b.hear(0, &a.tell(now).unwrap());
     a.hear(1, &b.tell(now).unwrap());
-    a.count(Contribution { incarnation: 1, nonce: 1, sequence: 2, sum: 12.into() });
+    a.count(Contribution { epoch: 1, incarnation: 1, sequence: 2, sum: 12.into() });
     assert_eq!(a.tell(now + PERIOD / 2), None);
     assert_eq!(a.links.deadline(&a.view), Some(now + PERIOD));
-    a.count(Contribution { incarnation: 1, nonce: 1, sequence: 3, sum: 13.into() });
+    a.count(Contribution { epoch: 1, incarnation: 1, sequence: 3, sum: 13.into() });
     assert_eq!(sums(&a.tell(now + PERIOD).unwrap()), [13]);
 }
 
@@ -117,7 +117,7 @@ fn a_busy_link_carries_one_message_a_period() {
 fn news_are_repeated_ever_more_rarely_until_they_are_acknowledged() {
     let start = 10 * PERIOD;
     let (mut a, mut b) = acquainted(Time::ZERO);
-    a.count(Contribution { incarnation: 1, nonce: 1, sequence: 1, sum: 11.into() });
+    a.count(Contribution { epoch: 1, incarnation: 1, sequence: 1, sum: 11.into() });
     let mut now = start;
     let mut waits = Vec::new();
     for _ in 0..5 {
@@ -135,7 +135,7 @@ fn news_are_repeated_ever_more_rarely_until_they_are_acknowledged() {
 }
 
 #[test]
-fn a_new_life_is_told_everything_whatever_the_old_one_had_acknowledged() {
+fn a_new_incarnation_is_told_everything_whatever_the_old_one_had_acknowledged() {
     let (mut a, _) = acquainted(Time::ZERO);
     let mut now = 10 * PERIOD;
     let mut b = Node::begin(1, 2, 20);
@@ -153,13 +153,13 @@ fn a_new_life_is_told_everything_whatever_the_old_one_had_acknowledged() {
 }
 
 #[test]
-fn a_delta_for_the_old_life_does_not_pass_for_everything() {
+fn a_delta_for_the_old_incarnation_does_not_pass_for_everything() {
     let (mut a, _) = acquainted(Time::ZERO);
     let now = 10 * PERIOD;
-    a.count(Contribution { incarnation: 1, nonce: 1, sequence: 1, sum: 11.into() });
+    a.count(Contribution { epoch: 1, incarnation: 1, sequence: 1, sum: 11.into() });
     a.view.learn(
         THIRD,
-        Contribution { incarnation: 1, nonce: 1, sequence: 0, sum: 500.into() },
+        Contribution { epoch: 1, incarnation: 1, sequence: 0, sum: 500.into() },
         None,
     );
     let delta = a.tell(now).unwrap();
@@ -167,17 +167,17 @@ fn a_delta_for_the_old_life_does_not_pass_for_everything() {
     let mut b = Node::begin(1, 2, 20);
     b.hear(0, &delta);
     let answer = b.tell(now).unwrap();
-    assert_eq!((answer.seen_incarnation, answer.seen_version), (1, 0));
+    assert_eq!((answer.seen_epoch, answer.seen_version), (1, 0));
     a.hear(1, &answer);
     let everything = a.tell(now + 2 * PERIOD).unwrap();
     assert_eq!((everything.since, sums(&everything)), (0, vec![11, 500]));
 }
 
 #[test]
-fn a_late_message_of_an_old_life_acknowledges_nothing() {
+fn a_late_message_of_an_old_incarnation_acknowledges_nothing() {
     let now = 10 * PERIOD;
     let (mut a, mut old) = acquainted(Time::ZERO);
-    a.count(Contribution { incarnation: 1, nonce: 1, sequence: 1, sum: 11.into() });
+    a.count(Contribution { epoch: 1, incarnation: 1, sequence: 1, sum: 11.into() });
     old.hear(0, &a.tell(now).unwrap());
     let late = old.tell(now).unwrap();
     let mut b = Node::begin(1, 2, 20);
@@ -187,7 +187,7 @@ fn a_late_message_of_an_old_life_acknowledges_nothing() {
 }
 
 #[test]
-fn a_new_life_speaks_up_even_if_its_own_share_is_no_news() {
+fn a_new_incarnation_speaks_up_even_if_its_own_contribution_is_no_news() {
     let (mut a, _) = acquainted(Time::ZERO);
     let now = 10 * PERIOD;
     let mut b = Node::begin(1, 2, 20);
@@ -201,10 +201,10 @@ fn a_new_life_speaks_up_even_if_its_own_share_is_no_news() {
 }
 
 #[test]
-fn a_new_life_is_told_even_what_the_old_one_had_told() {
+fn a_new_incarnation_is_told_even_what_the_old_one_had_told() {
     let (mut a, mut old) = acquainted(Time::ZERO);
     let mut now = 10 * PERIOD;
-    let third = Contribution { incarnation: 1, nonce: 1, sequence: 0, sum: 500.into() };
+    let third = Contribution { epoch: 1, incarnation: 1, sequence: 0, sum: 500.into() };
     old.view.learn(THIRD, third, None);
     a.hear(1, &old.tell(now).unwrap());
     let mut b = Node::begin(1, 2, 20);
@@ -217,11 +217,11 @@ fn a_new_life_is_told_even_what_the_old_one_had_told() {
 }
 
 #[test]
-fn an_incarnation_that_gets_a_new_number_is_known_under_it_and_falls_silent() {
+fn an_incarnation_that_gets_a_new_epoch_is_known_under_it_and_falls_silent() {
     let (mut a, mut b) = acquainted(Time::ZERO);
     let mut now = 10 * PERIOD;
     b.links.begin(5);
-    b.count(Contribution { incarnation: 5, nonce: 1, sequence: 0, sum: 20.into() });
+    b.count(Contribution { epoch: 5, incarnation: 1, sequence: 0, sum: 20.into() });
     for _ in 0..4 {
         now += PERIOD;
         b.tell(now).iter().for_each(|gossip| a.hear(1, gossip));
@@ -229,7 +229,7 @@ fn an_incarnation_that_gets_a_new_number_is_known_under_it_and_falls_silent() {
     }
     now += 10 * PERIOD;
     assert_eq!((a.tell(now), b.tell(now)), (None, None));
-    b.count(Contribution { incarnation: 5, nonce: 1, sequence: 1, sum: 21.into() });
+    b.count(Contribution { epoch: 5, incarnation: 1, sequence: 1, sum: 21.into() });
     a.hear(1, &b.tell(now).unwrap());
     assert_eq!(*a.view.total(), 31.into());
 }

@@ -7,8 +7,8 @@ use super::*;
 
 const NONCE: u64 = 7;
 
-fn contribution(incarnation: u64, nonce: u64, sequence: u64, sum: i64) -> Contribution {
-    Contribution { incarnation, nonce, sequence, sum: sum.into() }
+fn contribution(epoch: u64, incarnation: u64, sequence: u64, sum: i64) -> Contribution {
+    Contribution { epoch, incarnation, sequence, sum: sum.into() }
 }
 
 /// What a slot wants done, as text, and its call, if it makes one.

@@ -98,11 +98,11 @@ fn a_write_made_anew_after_a_timeout_is_caught() {
 }
 
 #[test]
-fn a_life_that_begins_with_a_stale_read_is_caught() {
+fn an_incarnation_that_begins_with_a_stale_read_is_caught() {
     assert_caught(Bug::BlindFence, 20);
 }
 
 #[test]
 fn incarnations_that_cannot_be_told_apart_are_caught() {
-    assert_caught(Bug::SameNonce, 100);
+    assert_caught(Bug::SameIncarnation, 100);
 }
