@@ -127,10 +127,6 @@ sparse: build-broadcast-experiments ## Broadcast where few nodes have a link to 
 delay: build-broadcast-experiments ## Broadcast under partitions against flooding, 100 seeds
 	@$(EXPERIMENTS) delay
 
-.PHONY: hub-killed
-hub-killed: ## Broadcast's hub killed at any moment, 200 seeds: how long until all is well
-	BROADCAST_SEEDS=200 cargo test --release --quiet --package broadcast --test simulation a_killed_hub -- --nocapture
-
 .PHONY: losses
 losses: build-broadcast-experiments ## What broadcast loses when nodes are killed, and whether the rest is everywhere
 	@$(EXPERIMENTS) losses
@@ -215,5 +211,5 @@ bench-log: ## Ten million messages on one key: time and memory for each
 	cargo bench --quiet --package kafka-log --bench long_log
 
 .PHONY: ci
-ci: ## What CI runs
+ci: ## Checks, all tests and short runs: what CI runs but for the original
 	.ci/run

@@ -12,7 +12,7 @@
 //! - round trip: 20,000 requests, each after the reply to the one before.
 //!
 //! Every reply is checked: none missing, none twice, in order, payload intact.
-//! Exits with 1 when a bar is missed.
+//! Exits with 1 when a threshold is missed.
 
 #![allow(clippy::print_stdout, reason = "a bench reports on standard output")]
 #![allow(clippy::disallowed_methods, reason = "a bench measures the wall clock")]
@@ -32,11 +32,11 @@ const ROUND_TRIPS: u64 = 20_000;
 const ROUNDS: usize = 5;
 
 /// At least this share of the floor's throughput.
-const THROUGHPUT_BAR: f64 = 0.85;
+const LEAST_THROUGHPUT: f64 = 0.85;
 /// At most this many times the floor's median round trip.
-const ROUND_TRIP_BAR: f64 = 1.15;
+const MOST_ROUND_TRIP: f64 = 1.15;
 /// Peak resident memory, in MiB.
-const MEMORY_BAR: f64 = 32.0;
+const MOST_MEMORY: f64 = 32.0;
 
 fn main() -> ExitCode {
     let result = match env::args().nth(1).as_deref() {
@@ -125,22 +125,23 @@ fn compare() -> Result<bool> {
     let (floor, node) = (medians(&floors), medians(&nodes));
     let throughput = node.throughput / floor.throughput;
     let round_trip = node.round_trip / floor.round_trip;
-    println!("                      floor        node       ratio   bar");
+    println!("                      floor        node       ratio   threshold");
     println!(
-        "requests/s       {:>10.0}  {:>10.0}  {throughput:>10.2}   at least {THROUGHPUT_BAR}",
+        "requests/s       {:>10.0}  {:>10.0}  {throughput:>10.2}   at least {LEAST_THROUGHPUT}",
         floor.throughput, node.throughput
     );
     println!(
-        "round trip, µs   {:>10.1}  {:>10.1}  {round_trip:>10.2}   at most {ROUND_TRIP_BAR}",
+        "round trip, µs   {:>10.1}  {:>10.1}  {round_trip:>10.2}   at most {MOST_ROUND_TRIP}",
         floor.round_trip, node.round_trip
     );
     println!(
-        "memory, MiB      {:>10.1}  {:>10.1}               node at most {MEMORY_BAR}",
+        "memory, MiB      {:>10.1}  {:>10.1}               node at most {MOST_MEMORY}",
         floor.memory, node.memory
     );
-    let met =
-        throughput >= THROUGHPUT_BAR && round_trip <= ROUND_TRIP_BAR && node.memory <= MEMORY_BAR;
-    println!("{}", if met { "all bars met" } else { "a bar was missed" });
+    let met = throughput >= LEAST_THROUGHPUT
+        && round_trip <= MOST_ROUND_TRIP
+        && node.memory <= MOST_MEMORY;
+    println!("{}", if met { "all thresholds met" } else { "a threshold was missed" });
     Ok(met)
 }
 
@@ -161,7 +162,7 @@ fn measure(mut command: Command) -> Result<Measured> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let input = child.stdin.take().context("no standard input")?;
     let output = BufReader::with_capacity(256 * 1024, child.stdout.take().context("no output")?);
-    let measured = drive(&child, input, output);
+    let measured = exchange(&child, input, output);
     if measured.is_err() {
         child.kill()?;
     }
@@ -171,7 +172,7 @@ fn measure(mut command: Command) -> Result<Measured> {
     Ok(measured)
 }
 
-fn drive(
+fn exchange(
     child: &Child,
     mut input: ChildStdin,
     mut output: BufReader<ChildStdout>,

@@ -19,7 +19,7 @@ maelstrom::message_types! {
     } -> Echo;
 }
 
-/// The node.
+/// A node without a state.
 pub fn node() -> Node<()> {
     Node::new(|_| ()).handle(echo)
 }

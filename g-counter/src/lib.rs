@@ -57,11 +57,10 @@
 //! # Why no acknowledged add is lost or counted twice
 //!
 //! 1. Every value that is written to a key contains an epoch, the random number of the
-//!    incarnation that writes it, and a sequence number: no value is
-//!    written twice. A write is a compare-and-set, so a key goes through a chain
-//!    of values, in which each expects the one before it, and a write that was
-//!    late, doubled or overtaken fails. The chain's sums differ by exactly the
-//!    adds in between.
+//!    incarnation that writes it, and a sequence number: no value is written twice. A
+//!    write is a compare-and-set, so a key goes through a chain of values, in which
+//!    each expects the one before it, and a write that was late, doubled or overtaken
+//!    fails. The chain's sums differ by exactly the adds in between.
 //! 2. A write is repeated as it was, not made anew, until the service says that
 //!    it is done, or the key is found to be what the write makes of it. `seq-kv`
 //!    may show the past, but never a value that was not there, so finding it

@@ -12,7 +12,7 @@ maelstrom::injected_bugs! {
     /// Messages are shown before it is certain that none comes below them.
     ShowUnstable = "show-unstable",
     /// Neighbours are relied on that say nothing.
-    TrustSilence = "trust-silence",
+    NoFailureDetector = "no-failure-detector",
     /// A commit that was not written is refused for certain.
     RefuseCommits = "refuse-commits",
     /// A snapshot sends its readers on to behind segments that it does not have.

@@ -67,13 +67,13 @@
 //! known to be past it ([Lamport 1978][lamport], the mutual exclusion example)
 //! with the offset as the timestamp.
 //!
-//! *It is so for all, and for good.* The argument speaks of what is in the service, not
-//! of who knows it: what one replica has shown no other can contradict. A replica only
-//! ever learns more. A node that starts again first reads every partition to its end,
-//! from the last snapshot on; as the service is linearizable, that is all that its former
-//! incarnation knew, so it shows no less than that did. Of a snapshot only what is shown
-//! is taken for granted, and that is a prefix for everybody; `log/snapshots.rs` has the
-//! argument.
+//! *Replicas agree, and never take back what they have shown.* The argument speaks of
+//! what is in the service, not of who knows it: what one replica has shown no other can
+//! contradict. A replica only ever learns more. A node that starts again first reads
+//! every partition to its end, from the last snapshot on; as the service is
+//! linearizable, that is all that its former incarnation knew, so it shows no less than
+//! that did. Of a snapshot only what is shown is taken for granted, and that is a
+//! prefix for everybody; `log/snapshots/mod.rs` has the argument.
 //!
 //! *What is acknowledged survives*, because it stands in a register. Commits ride
 //! in segments too, are acknowledged like messages, and merge by taking the higher
@@ -120,7 +120,7 @@
 //! have written the next snapshot, and fewer when they are large: 1 MiB, or as many bytes
 //! as the index has. Messages are read when a client polls for them. After ten million
 //! messages on one key, in segments of 500, a node that starts serves after 227 reads and
-//! less than 1 MiB; the bar is 2 s (`cargo bench -p kafka-log --bench long_log`).
+//! less than 1 MiB; the threshold is 2 s (`cargo bench -p kafka-log --bench long_log`).
 //!
 //! *Nothing is dropped* unless `--retain` says what may be; `retention.rs` says what a
 //! poll below it gets. What is dropped is in no later snapshot and in no memory; its
@@ -219,7 +219,7 @@ pub use wire::{CommitOffsets, CommittedOffsets, ListCommittedOffsets, Poll, Poll
 /// How long a request waits for what it needs. Clients wait for five seconds.
 const PATIENCE: Duration = Duration::from_millis(4500);
 
-/// The node.
+/// A node whose incarnations are told apart by a random number.
 pub fn node(options: Options) -> Node<Driver<Broker>> {
     Driver::node(move |setup, members| {
         let incarnation = format!("{}-{:016x}", setup.id(), draw_incarnation(&mut setup.new_rng()));

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 maelstrom::message_types! {
     /// `{"type":"send","key":"k1","msg":…}`: append a message to a key's log.
     "send": pub struct Send {
-        /// The log.
+        /// Which log; any text names one.
         pub key: String,
         /// Any JSON.
         pub msg: Box<RawValue>,

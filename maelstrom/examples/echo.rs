@@ -4,7 +4,7 @@
 //!
 //! ```sh
 //! cargo test -p maelstrom-simulator --test example_echo     # in virtual time
-//! cargo build -p maelstrom --examples             # as a process
+//! cargo build -p maelstrom --examples                       # as a process
 //! cargo run -p maelstrom-workbench -- test -w echo --bin target/debug/examples/echo --time-limit 5
 //! ```
 //!

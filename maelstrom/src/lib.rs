@@ -87,8 +87,9 @@
 //! - A call that timed out or was dropped leaves nothing behind; late and
 //!   duplicate replies are dropped.
 //! - A panic in a handler, hook, task or anything else of the node's own code, dropping
-//!   it included, ends only that; it is counted in [`Stats`] and told in one line on standard error:
-//!   `` panic in handler `send`: text at file:line:column ``, its line breaks escaped.
+//!   it included, ends only that; it is counted in [`Stats`] and told in one line on
+//!   standard error: `` panic in handler `send`: text at file:line:column ``, its line
+//!   breaks escaped.
 //! - Nothing goes to other nodes or services before all of them can be there; see
 //!   [`Context::send`].
 //! - Memory is bounded by the requests in flight: a reader that does not read

@@ -70,7 +70,7 @@ const KAFKA_LOG: &[Injected] = &[
     injected("reuse-indexes", 200, GAPS),
     injected("skip-segments", 200, GAPS),
     injected("show-unstable", 200, GAPS),
-    injected("trust-silence", 500, LATE),
+    injected("no-failure-detector", 500, LATE),
     Injected { fixed: LOSS, ..injected("refuse-commits", 500, GAPS) },
     Injected { with: "--snapshot-every=10", ..injected("snapshot-ahead", 500, GAPS) },
     Injected { with: "--snapshot-every=10", ..injected("skip-parts", 500, GAPS) },

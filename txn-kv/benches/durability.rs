@@ -65,7 +65,7 @@ fn measure(log: bool, args: &[&str]) -> Result<(f64, f64)> {
     let mut child = command.spawn()?;
     let input = child.stdin.take().context("no standard input")?;
     let output = BufReader::new(child.stdout.take().context("no standard output")?);
-    let result = drive(input, output);
+    let result = exchange(input, output);
     child.kill()?;
     child.wait()?;
     remove(&directory)?;
@@ -79,7 +79,7 @@ fn remove(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-fn drive(mut input: ChildStdin, mut output: BufReader<ChildStdout>) -> Result<(f64, f64)> {
+fn exchange(mut input: ChildStdin, mut output: BufReader<ChildStdout>) -> Result<(f64, f64)> {
     let mut line = String::new();
     writeln!(input, "{INIT}")?;
     output.read_line(&mut line)?;

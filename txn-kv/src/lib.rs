@@ -117,12 +117,12 @@ impl Default for Options {
     }
 }
 
-/// The node.
+/// A node with the default options.
 pub fn node() -> Node<Driver<Replica>> {
     node_with(Options::default())
 }
 
-/// The node, run in another way.
+/// A node with other options.
 pub fn node_with(options: Options) -> Node<Driver<Replica>> {
     Driver::node_with_storage(move |setup, members| open(setup, &members, options)).handle(txn)
 }

@@ -32,6 +32,7 @@ const BUFFER: usize = 1 << 20;
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Entry {
+    // As files that are there already name it; `origin` below as well.
     #[serde(rename = "life")]
     Owner(Owner),
     Data(Record),

@@ -101,7 +101,7 @@ pub(crate) struct Peer {
     bugs: Bugs,
 }
 
-/// What a peer's turn is judged by.
+/// What decides whether it is a peer's turn.
 pub(crate) struct View<'a> {
     pub(crate) now: Time,
     pub(crate) own: &'a Incarnation,

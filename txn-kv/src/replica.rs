@@ -40,9 +40,9 @@
 //! Lost updates and write skew are allowed: to forbid them, one side of a
 //! partition would have to wait.
 //!
-//! With a log, all of this holds across restarts: what a node writes there is held by the
-//! machine until it is safe, and with it every reply and message that comes after it. So
-//! nobody has seen what a restart does not find again.
+//! With a log, all of this holds across restarts: what a node says after a write, be it a
+//! reply or a message, is held back until the record is safe. So nobody has seen what a
+//! restart does not find again.
 //!
 //! # How transactions travel
 //!
@@ -119,8 +119,8 @@ pub struct Replica {
 }
 
 impl Replica {
-    /// A node that begins, or continues, this incarnation with what is in `database`, which comes
-    /// of a log of so many bytes, if there is one.
+    /// A node that begins, or continues, this incarnation with what is in `database`,
+    /// which comes of a log of so many bytes, if there is one.
     ///
     /// `number` is random: the numbers that questions are asked with count up
     /// from it, and must not be those of the node's incarnation before a restart.

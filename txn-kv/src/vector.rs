@@ -2,8 +2,8 @@
 //!
 //! A [`Stamp`] names a transaction and orders it among all others: Lamport's
 //! total order ([Time, Clocks, and the Ordering of Events][lamport], 1978).
-//! A [`Vector`], a version vector, says for each incarnation up to which time its transactions are
-//! there, which is all of it, because they are passed on without gaps.
+//! A [`Vector`], a version vector, says for each incarnation up to which time its
+//! transactions are there, which is all of it, because they are passed on without gaps.
 //!
 //! [lamport]: https://lamport.azurewebsites.net/pubs/time-clocks.pdf
 

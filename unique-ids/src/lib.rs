@@ -11,7 +11,7 @@
 //!   restart, without a disk and without a clock. Were a node restarted a
 //!   billion times, the chance that any two of its incarnations drew the same would be
 //!   below 10⁻¹⁹ (n²/2 pairs in 2¹²² values).
-//! - *count*: how many ids this life of the node made before, in hexadecimal.
+//! - *count*: how many ids this incarnation of the node made before, in hexadecimal.
 //!   No two requests share a count, as taking one is atomic.
 //!   <!-- figures: ids -->
 //!   The counter has 64 bits: an incarnation that makes a billion ids a second has
@@ -45,7 +45,7 @@ maelstrom::message_types! {
     };
 }
 
-/// The node.
+/// A node that keeps nothing but how many ids it made.
 pub fn node() -> Node<Ids> {
     Node::new(Ids::new).handle(generate)
 }
@@ -54,7 +54,7 @@ async fn generate(context: Context<Ids>, _: Generate) -> Result<Generated, Error
     Ok(Generated { id: context.state().next() })
 }
 
-/// The ids of one life of one node.
+/// The ids of one incarnation of a node.
 pub struct Ids {
     /// `<node>-<incarnation>-`
     prefix: String,
@@ -62,7 +62,7 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// Ids of a life that begins now.
+    /// Ids of an incarnation that begins now.
     pub fn new(setup: &Setup) -> Self {
         let incarnation = Builder::from_random_bytes(setup.new_rng().random()).into_uuid();
         let prefix = format!("{}-{}-", setup.id(), incarnation.simple());

@@ -6,8 +6,8 @@ use std::time::Duration;
 use broadcast::config::Config;
 use checkers::Finding;
 use serde_json::Value;
+use simulator::swarm::observations::{self, Missing};
 use simulator::swarm::oracle::{valid, valid_except};
-use simulator::swarm::sightings::{self, Missing};
 use simulator::swarm::timeline::Timeline;
 use simulator::{Fault, Finished, Settings};
 
@@ -101,7 +101,7 @@ const LONGER: Duration = Duration::from_secs(3);
 /// or ends but kills and restarts: [`window`] where there are none but those, and in a tree
 /// in which all are children of one partitions, and otherwise twelve latencies and [`LONGER`]
 /// more.
-fn settled(finished: &Finished) -> Duration {
+fn spread_time(finished: &Finished) -> Duration {
     let Settings { nemesis, latency, .. } = &finished.settings;
     let is_flat = flat_period(finished).is_some();
     let is_mild = |fault| fault == Fault::Kill || is_flat && fault == Fault::Partition;
@@ -118,7 +118,7 @@ pub(crate) fn not_everywhere(finished: &Finished, timeline: &Timeline) -> Option
     if !links.is_complete() || has_clocks {
         return None;
     }
-    let missing = match sightings::missing(finished, timeline, settled(finished)) {
+    let missing = match observations::missing(finished, timeline, spread_time(finished)) {
         Ok(missing) => missing,
         Err(problem) => return Some(Finding::new("unreadable", problem, Vec::new())),
     };

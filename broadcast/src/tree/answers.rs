@@ -212,7 +212,7 @@ impl Tree {
             let is_join = matches!(&self.role, Role::Child(link) if link.epoch() == nonce);
             match ask.purpose {
                 Purpose::Join if is_join && ask.again => self.join_again(now),
-                Purpose::Join if is_join => self.on_silence(now),
+                Purpose::Join if is_join => self.on_parent_timeout(now),
                 Purpose::Switch if ask.again => self.switch_to(now, ask.peer),
                 _ => {}
             }

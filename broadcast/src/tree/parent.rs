@@ -217,7 +217,7 @@ impl Tree {
     /// The parent does not answer: it is lost. Before there was any answer at all, it may
     /// just be far away: it is asked again, together with those who can be reached,
     /// most likely.
-    pub(super) fn on_silence(&mut self, now: Duration) {
+    pub(super) fn on_parent_timeout(&mut self, now: Duration) {
         if self.core.bugs.has(Bug::GiveUp) {
             return;
         }

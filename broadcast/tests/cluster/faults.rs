@@ -39,10 +39,10 @@ fn everything_arrives_over_links_that_lose_duplicate_and_reorder() {
     }
 }
 
-/// The hub gets killed at any moment, and stays dead or comes back empty. What
+/// The root gets killed at any moment, and stays dead or comes back empty. What
 /// the others accepted must be everywhere 3 s later.
 #[test]
-fn a_killed_hub_takes_nothing_with_it() {
+fn a_killed_root_takes_nothing_with_it() {
     for seed in 0..2 {
         for comes_back in [false, true] {
             for rate in [50.0, 1.0] {
@@ -66,7 +66,7 @@ fn a_killed_hub_takes_nothing_with_it() {
     }
 }
 
-/// Two rounds before it was killed, the hub had passed on what it had. What it alone had
+/// Two rounds before it was killed, the root had passed on what it had. What it alone had
 /// may be gone or not.
 fn assert_survivors_have_all(world: &mut World, killed: Duration, context: &str) {
     let rounds = 2 * 340 * MS + 300 * MS;
@@ -247,7 +247,7 @@ fn a_lost_message_up_is_repaired_while_its_senders_other_children_keep_sending()
 }
 
 #[test]
-fn a_paused_hub_delays_little() {
+fn a_paused_root_delays_little() {
     for seed in 0..3 {
         let mut world = World::new(25, seed, &config(340), steady(100 * MS));
         world.run_until(S);

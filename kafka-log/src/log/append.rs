@@ -46,7 +46,7 @@ impl Log {
     fn propose_next(&mut self, now: Time) {
         let mut seen = self.replica.applied();
         if self.options.ack_early && !self.queue.is_empty() {
-            seen.clone_from(&self.promised_after);
+            seen.clone_from(&self.acknowledged_after);
         }
         let index = self.sources[self.me].segments.next();
         seen[self.me] = index + 1;

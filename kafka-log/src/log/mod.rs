@@ -149,8 +149,8 @@ pub(crate) struct Log {
     sources: Vec<Source>,
     replica: Replica,
     queue: Queue,
-    /// What the queue's segment will have seen, where offsets are promised.
-    promised_after: Vec<u64>,
+    /// What the queue's segment will have seen, where offsets are acknowledged early.
+    acknowledged_after: Vec<u64>,
     in_flight: Option<InFlight>,
     /// How many segments this incarnation has made up.
     count: u64,
@@ -185,7 +185,7 @@ impl Log {
             sources,
             replica: Replica::new(partitions, options),
             queue: Queue::default(),
-            promised_after: Vec::new(),
+            acknowledged_after: Vec::new(),
             in_flight: None,
             count: 0,
             neighbours: tree::neighbours(me, partitions)
@@ -235,10 +235,10 @@ impl Log {
         let mut work = Work::Send { key, message, offset: None };
         self.admit(&work)?;
         if let (true, Work::Send { key, offset, .. }) = (self.options.ack_early, &mut work) {
-            self.promise();
-            let promised = self.replica.next_offset(self.me, key);
-            *offset = Some(promised);
-            self.answer(Some(ticket), Answer::Sent(promised));
+            self.acknowledge_early();
+            let next = self.replica.next_offset(self.me, key);
+            *offset = Some(next);
+            self.answer(Some(ticket), Answer::Sent(next));
         }
         self.enqueue(now, ticket, client, work);
         Ok(())
@@ -260,7 +260,7 @@ impl Log {
         let work = Work::Commit(offsets);
         self.admit(&work)?;
         if let (true, Work::Commit(offsets)) = (self.options.ack_early, &work) {
-            self.promise();
+            self.acknowledge_early();
             for (key, &offset) in offsets {
                 self.replica.commit(key, offset);
             }
@@ -387,9 +387,9 @@ impl Log {
 
     /// What is answered from here on comes after what was applied when the queue
     /// was opened, and its segment must not claim to have seen more.
-    fn promise(&mut self) {
+    fn acknowledge_early(&mut self) {
         if self.queue.is_empty() {
-            self.promised_after = self.replica.applied();
+            self.acknowledged_after = self.replica.applied();
         }
     }
 

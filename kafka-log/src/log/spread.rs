@@ -92,7 +92,7 @@ impl Log {
     /// message says so in its partition, any partition tells of what others have seen.
     pub(super) fn probe(&mut self, now: Time) {
         let count = self.neighbours.len();
-        let count = if self.options.bugs.has(Bug::TrustSilence) { 0 } else { count };
+        let count = if self.options.bugs.has(Bug::NoFailureDetector) { 0 } else { count };
         for neighbour in 0..count {
             let silent_at = self.neighbours[neighbour].silent_at(&self.pace);
             if !self.is_due(now, silent_at) || self.is_probing(neighbour) {

@@ -215,7 +215,7 @@ impl<'a> Feeder<'a> {
             input.extend_from_slice(&noise);
             envelope(input, "c1", &request);
         });
-        self.settle().and_then(|()| self.check(id)).map_err(|problem| {
+        self.poll_until_idle().and_then(|()| self.check(id)).map_err(|problem| {
             Box::new(Failure {
                 round,
                 problem,
@@ -225,7 +225,7 @@ impl<'a> Feeder<'a> {
     }
 
     /// Polls the node until it has nothing to do at this instant.
-    fn settle(&mut self) -> Result<(), String> {
+    fn poll_until_idle(&mut self) -> Result<(), String> {
         self.printed.clear();
         let mut printed = Vec::new();
         while self.ready.next(Waker::noop()).is_some() {

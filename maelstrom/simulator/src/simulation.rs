@@ -60,7 +60,7 @@ impl Simulation {
         Self { settings, program, directory: None, recorded: false }
     }
 
-    /// So many nodes, and a client process each.
+    /// Sets the number of nodes, and one client per node.
     #[must_use]
     pub fn nodes(self, count: usize) -> Self {
         self.set(|settings| {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use checkers::Finding;
-use checkers::txn::{Model, Options as Judgement, rw_register};
+use checkers::txn::{Model, Options as CheckOptions, rw_register};
 use maelstrom::machine::{Client, Rank, draw_incarnation};
 use rand::RngExt as _;
 use simulator::Effect;
@@ -157,7 +157,7 @@ impl World {
     /// What is wrong with what clients were told.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let models = [Model::ReadAtomic, Model::Causal];
-        let mut checker = rw_register(&models, Judgement { strict: true, compatible: false });
+        let mut checker = rw_register(&models, CheckOptions { strict: true, compatible: false });
         for (number, (asked, told)) in self.asked.iter().zip(self.cluster.asked()).enumerate() {
             let (kind, value) = match &told.reply {
                 Some((_, Ok(txn))) => ("ok", serde_json::to_string(txn).unwrap()),

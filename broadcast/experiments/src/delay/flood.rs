@@ -74,12 +74,12 @@ pub(super) struct Flood {
 
 impl Flood {
     pub(super) fn new(network: &Network, latency: Duration, reaction: Duration) -> Self {
-        let settled = |spans: &Vec<Spans>| -> Vec<Spans> {
-            spans.iter().map(|spans| spans.settled(reaction)).collect()
+        let trimmed = |spans: &Vec<Spans>| -> Vec<Spans> {
+            spans.iter().map(|spans| spans.trimmed(reaction)).collect()
         };
-        let (alive, running) = (settled(&network.alive), settled(&network.running));
+        let (alive, running) = (trimmed(&network.alive), trimmed(&network.running));
         let arrivals = |receiver: usize| {
-            let row = settled(&network.links[receiver]).into_iter().zip(&running);
+            let row = trimmed(&network.links[receiver]).into_iter().zip(&running);
             let arrivals = row.map(|(link, sender)| {
                 link.longer(latency).and(&sender.later(latency)).and(&alive[receiver])
             });

@@ -30,7 +30,7 @@ impl Spans {
 
     /// Each interval without its first `time`, but for one that has lasted since
     /// the beginning.
-    pub(super) fn settled(&self, time: Duration) -> Self {
+    pub(super) fn trimmed(&self, time: Duration) -> Self {
         let later = |(begin, end)| {
             let begin = if begin == Duration::ZERO { begin } else { begin + time };
             (begin <= end).then_some((begin, end))
@@ -104,8 +104,8 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_that_is_too_short_to_settle_does_not_count() {
-        let spans = spans(&[(2, 5), (7, 8)]).settled(3 * S);
+    fn an_interval_that_is_shorter_than_what_is_trimmed_does_not_count() {
+        let spans = spans(&[(2, 5), (7, 8)]).trimmed(3 * S);
         assert_eq!(spans.first(S), Some(S));
         assert_eq!(spans.first(3 * S), Some(11 * S));
     }

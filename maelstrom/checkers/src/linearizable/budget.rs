@@ -53,7 +53,7 @@ impl Budget {
     }
 
     /// Counts what a part of it was used for.
-    pub(super) fn settle(&mut self, share: &Self) {
+    pub(super) fn charge(&mut self, share: &Self) {
         self.steps -= self.steps / 4 - share.steps;
     }
 

@@ -147,20 +147,20 @@ impl Search {
         budget: &mut Budget,
     ) -> Result<Slot, Stop> {
         let slot = self.open.vacancy().ok_or(Stop::TooManyOpen)?;
-        self.happen(Step::Invoke(slot, action, deadline), budget)?;
+        self.apply(Step::Invoke(slot, action, deadline), budget)?;
         Ok(slot)
     }
 
     /// An operation is invoked of which nobody will ever know.
     pub(crate) fn doubt(&mut self, action: Action, budget: &mut Budget) -> Result<(), Stop> {
-        self.happen(Step::Doubt(action), budget)
+        self.apply(Step::Doubt(action), budget)
     }
 
     /// An operation returns: it has taken effect in every configuration that
     /// remains.
     pub(crate) fn complete(&mut self, slot: Slot, budget: &mut Budget) -> Result<(), Stop> {
         budget.grant();
-        self.happen(Step::Complete(slot), budget)
+        self.apply(Step::Complete(slot), budget)
     }
 
     pub(crate) fn abandon(&mut self, budget: &mut Budget) {
@@ -171,7 +171,7 @@ impl Search {
         *self = Self::new();
     }
 
-    fn happen(&mut self, step: Step, budget: &mut Budget) -> Result<(), Stop> {
+    fn apply(&mut self, step: Step, budget: &mut Budget) -> Result<(), Stop> {
         self.steps.push(step);
         self.values.clear();
         let mut is_relaxation_asked = false;
@@ -269,9 +269,9 @@ impl Search {
         let mut share = budget.share();
         let mut answer = Ok(());
         for &step in &self.steps[self.relaxation_taken..] {
-            answer = answer.and_then(|()| relaxation.happen(step, &mut share));
+            answer = answer.and_then(|()| relaxation.apply(step, &mut share));
         }
-        budget.settle(&share);
+        budget.charge(&share);
         match answer {
             Ok(()) => {
                 self.relaxation_taken = self.steps.len();

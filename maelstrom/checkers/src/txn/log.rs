@@ -6,7 +6,7 @@
 //! transaction indeterminate, with a finding: nothing in a history makes this
 //! file fail.
 //!
-//! Judging what transactions read is left to the checks.
+//! Whether they may have read it is left to the checks.
 
 use std::borrow::Cow;
 use std::ops::Range;

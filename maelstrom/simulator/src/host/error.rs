@@ -23,7 +23,7 @@ pub enum RunError {
     /// A node's process could not be started.
     #[error("cannot start node n{node} with {}: {source}. {hint}", .program.display())]
     Start {
-        /// The node.
+        /// Its index: 0 for `n0`.
         node: usize,
         /// What was to be run.
         program: PathBuf,

@@ -144,8 +144,8 @@ struct Nodes {
     twins: Twins,
     /// Nodes' own clocks, if they have any.
     clocks: Option<Clocks>,
-    /// See [`Nodes::settle`].
-    is_settled: bool,
+    /// See [`Nodes::wake_deferred`].
+    is_deferred_woken: bool,
     ready: Arc<Ready>,
     /// Seeds the incarnations of nodes.
     seeds: StdRng,
@@ -179,7 +179,7 @@ impl Nodes {
             disks: (0..count).map(disk).collect(),
             twins: Twins::new(count),
             clocks,
-            is_settled: false,
+            is_deferred_woken: false,
             nodes: std::iter::repeat_with(|| None).take(count).collect(),
             ready: Arc::default(),
             seeds: StdRng::seed_from_u64(settings.seed ^ 0x6e6f_6465_7321),
@@ -208,20 +208,20 @@ impl Nodes {
             self.world.advance(now, &mut self.commands)?;
             self.carry_out(observer)?;
             if until(&self.world) {
-                return self.settle(cx).map(|()| Ok(ControlFlow::Break(())));
+                return self.wake_deferred(cx).map(|()| Ok(ControlFlow::Break(())));
             }
             if now >= self.next_progress {
                 observer.progress(&self.world.progress(now));
                 self.next_progress = now + PROGRESS;
             }
             if let Some(node) = self.ready.next(cx.waker()) {
-                self.is_settled = false;
+                self.is_deferred_woken = false;
                 self.poll_node(node, now, observer)?;
             } else if horizon.is_some_and(|horizon| now >= horizon) {
-                return self.settle(cx).map(|()| Ok(ControlFlow::Break(())));
+                return self.wake_deferred(cx).map(|()| Ok(ControlFlow::Break(())));
             } else if self.clocks.is_some() {
                 self.twins.end(now);
-                return self.settle(cx).map(|()| Ok(ControlFlow::Continue(())));
+                return self.wake_deferred(cx).map(|()| Ok(ControlFlow::Continue(())));
             } else {
                 self.twins.end(now);
                 let (world, twins) = (self.world.next_event(), self.twins.next_end());
@@ -237,8 +237,8 @@ impl Nodes {
 
     /// Ready when the runtime has woken what nodes put off to their next turn. It does
     /// that when this is pending, and forgets it when the future is over.
-    fn settle(&mut self, cx: &Context<'_>) -> Poll<()> {
-        if std::mem::replace(&mut self.is_settled, true) {
+    fn wake_deferred(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.is_deferred_woken, true) {
             return Poll::Ready(());
         }
         cx.waker().wake_by_ref();

@@ -20,7 +20,7 @@ pub(crate) const LONGEST_JUMP: Duration = Duration::from_secs(5);
 /// How a node's clock goes from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Skew {
-    /// The node.
+    /// Whose clock it is, by index.
     pub node: usize,
     /// Parts per thousand of global time: 1,000 is a right clock.
     pub rate: u32,

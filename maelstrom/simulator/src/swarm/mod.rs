@@ -33,10 +33,10 @@
 
 pub mod draw;
 mod holders;
+pub mod observations;
 pub mod oracle;
 pub mod parallel;
 pub mod shrink;
-pub mod sightings;
 pub mod timeline;
 
 use std::fmt;

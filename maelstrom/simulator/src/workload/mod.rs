@@ -234,7 +234,7 @@ pub enum Unsupported {
         .workload.name()
     )]
     Values {
-        /// The workload.
+        /// The one that was asked for.
         workload: settings::Workload,
     },
     /// The client processes cannot be divided into the groups it works with.
@@ -244,7 +244,7 @@ pub enum Unsupported {
         .workload.name()
     )]
     Groups {
-        /// The workload.
+        /// The one that was asked for.
         workload: settings::Workload,
         /// The size of a group.
         group: usize,

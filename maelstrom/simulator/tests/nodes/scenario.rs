@@ -19,7 +19,7 @@ maelstrom::message_types! {
         /// Seconds, by the node's own timer.
         ticks: u64,
         /// Incarnations, this one included, by a file in the node's directory.
-        lives: u64,
+        incarnations: u64,
     };
     "gossip": struct Gossip {};
     "unknown": struct Unknown {} -> Counts;
@@ -30,33 +30,36 @@ struct State {
     pokes: AtomicU64,
     heard: AtomicU64,
     ticks: AtomicU64,
-    lives: u64,
+    incarnations: u64,
 }
 
-fn count_life(directory: Option<&Path>) -> u64 {
-    let Some(file) = directory.map(|directory| directory.join("lives")) else { return 0 };
-    let lives = std::fs::read(&file).map_or(0, |lives| lives.len()) + 1;
-    std::fs::write(file, vec![b'|'; lives]).unwrap();
-    lives as u64
+fn count_incarnation(directory: Option<&Path>) -> u64 {
+    let Some(file) = directory.map(|directory| directory.join("incarnations")) else { return 0 };
+    let incarnations = std::fs::read(&file).map_or(0, |incarnations| incarnations.len()) + 1;
+    std::fs::write(file, vec![b'|'; incarnations]).unwrap();
+    incarnations as u64
 }
 
 fn node() -> Node<State> {
-    Node::new(|setup| State { lives: count_life(setup.directory()), ..State::default() })
-        .handle(async |context: Context<State>, poke: Poke| {
-            let State { pokes, heard, ticks, lives } = context.state();
-            let pokes = pokes.fetch_add(1, Ordering::Relaxed) + 1;
-            if poke.tell {
-                context.peers().for_each(|peer| context.send(peer, &Gossip {}));
-            }
-            let [heard, ticks] = [heard, ticks].map(|count| count.load(Ordering::Relaxed));
-            Ok::<_, Error>(Counts { pokes, heard, ticks, lives: *lives })
-        })
-        .receive(async |context: Context<State>, _: Gossip| {
-            context.state().heard.fetch_add(1, Ordering::Relaxed);
-        })
-        .every(SECOND, async |context: Context<State>| {
-            context.state().ticks.fetch_add(1, Ordering::Relaxed);
-        })
+    Node::new(|setup| State {
+        incarnations: count_incarnation(setup.directory()),
+        ..State::default()
+    })
+    .handle(async |context: Context<State>, poke: Poke| {
+        let State { pokes, heard, ticks, incarnations } = context.state();
+        let pokes = pokes.fetch_add(1, Ordering::Relaxed) + 1;
+        if poke.tell {
+            context.peers().for_each(|peer| context.send(peer, &Gossip {}));
+        }
+        let [heard, ticks] = [heard, ticks].map(|count| count.load(Ordering::Relaxed));
+        Ok::<_, Error>(Counts { pokes, heard, ticks, incarnations: *incarnations })
+    })
+    .receive(async |context: Context<State>, _: Gossip| {
+        context.state().heard.fetch_add(1, Ordering::Relaxed);
+    })
+    .every(SECOND, async |context: Context<State>| {
+        context.state().ticks.fetch_add(1, Ordering::Relaxed);
+    })
 }
 
 fn cluster(nodes: usize) -> Simulation {
@@ -139,7 +142,7 @@ fn a_killed_node_loses_its_memory_and_its_input_but_not_its_directory() {
     tell(&mut scene, 0);
     tell(&mut scene, 1);
     scene.run_for(SECOND);
-    assert!(poke(&mut scene, 1).heard == 1 && poke(&mut scene, 0).lives == 1);
+    assert!(poke(&mut scene, 1).heard == 1 && poke(&mut scene, 0).incarnations == 1);
     // Under way when node 1 dies, and sent while it is down.
     tell(&mut scene, 0);
     scene.kill(&[1]);
@@ -148,8 +151,8 @@ fn a_killed_node_loses_its_memory_and_its_input_but_not_its_directory() {
     let error = scene.ask(1, &Poke { tell: false }).unwrap_err();
     assert!(matches!(error, CallError::Timeout { .. }), "{error}");
     scene.restart();
-    assert_eq!(poke(&mut scene, 1), Counts { pokes: 1, heard: 0, ticks: 0, lives: 2 });
-    assert_eq!(poke(&mut scene, 0).lives, 1);
+    assert_eq!(poke(&mut scene, 1), Counts { pokes: 1, heard: 0, ticks: 0, incarnations: 2 });
+    assert_eq!(poke(&mut scene, 0).incarnations, 1);
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn a_unique_write_before_each_read_is_enough_for_the_real_seq_kv_and_not_for_the
     assert!(wrong > 5, "only {wrong} of 10 runs are wrong");
 }
 
-/// A counter on a node of its own that begins each life with what its key holds.
+/// A counter on a node of its own that begins each incarnation with what its key holds.
 fn resuming_counter() -> Node<Mutex<Option<i64>>> {
     async fn add(context: Context<Mutex<Option<i64>>>, delta: i64) -> Result<i64, Error> {
         let mut known = context.state().lock().await;

@@ -256,10 +256,10 @@ fn messages_between_nodes_may_have_any_msg_id_and_in_reply_to() {
 }
 
 #[test]
-fn a_storm_of_messages_ends_in_time() {
-    let run = Run::with("storms", "-w broadcast --node-count 4 --rate 5 --time-limit 3");
+fn a_flood_of_messages_ends_in_time() {
+    let run = Run::with("floods", "-w broadcast --node-count 4 --rate 5 --time-limit 3");
     let messages = run.results["net"]["servers"]["msg-count"].as_u64().unwrap();
-    assert!(messages > 1000, "{messages} are no storm");
+    assert!(messages > 1000, "{messages} are no flood");
     assert!(run.exit == Some(VALID) || run.exit == Some(INVALID), "{}", run.text);
     run.says_nothing_of("node-failure");
 }

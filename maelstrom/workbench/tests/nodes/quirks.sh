@@ -137,7 +137,7 @@ while read -r line; do
       case " $seen " in *" $message "*) known=1 ;; *) known=0 seen="$seen $message" ;; esac
       others
       case $quirk in
-        storms)
+        floods)
           for node in $others; do
             [ "$node" = "$src" ] || send "$node" "{\"type\":\"broadcast\",\"message\":$message}"
           done ;;

@@ -151,13 +151,13 @@ impl Open {
         if self.passive & slot.bit() == 0 {
             configuration.free |= slot.bit();
         }
-        self.settle(configuration);
+        self.apply_unnoticed(configuration);
     }
 
     /// Lets everything take effect that can without being noticed. Whether somebody
     /// saw the value thereby.
     #[inline]
-    fn settle(&self, configuration: &mut Configuration) -> bool {
+    fn apply_unnoticed(&self, configuration: &mut Configuration) -> bool {
         let value = configuration.value;
         let mask = |map: &FxHashMap<ValueId, Mask>| map.get(&value).copied().unwrap_or(0);
         let mut content = mask(&self.content);
@@ -250,7 +250,7 @@ impl Open {
             }
             _ => return None,
         }
-        may_write |= self.settle(&mut next);
+        may_write |= self.apply_unnoticed(&mut next);
         Some(Midway { configuration: next, may_write, last: None })
     }
 

@@ -90,7 +90,7 @@ fn a_cas_that_a_write_has_overtaken_may_have_come_before_it() {
 }
 
 #[test]
-fn a_new_life_knows_nothing_and_late_messages_are_the_old_ones() {
+fn a_new_incarnation_knows_nothing_and_late_messages_are_the_old_ones() {
     let mut services = adversarial();
     services.begin_incarnation(N0, 0);
     services.begin_incarnation(N0, 10);

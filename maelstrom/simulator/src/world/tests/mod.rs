@@ -96,7 +96,7 @@ impl Harness {
                     // What it was about to print is never printed.
                     self.lines.retain(|line| line.1 != node);
                 }
-                Command::Deliver(node, message) => self.act(node, &message),
+                Command::Deliver(node, message) => self.handle(node, &message),
                 Command::Record(op) => self.history.push(op),
                 Command::Traffic(Traffic { time, event, message }) => {
                     self.traffic.push(format!("{time:?} {event:?} {message:?}"));
@@ -109,7 +109,7 @@ impl Harness {
         self.events.push((self.now, node, what.to_owned()));
     }
 
-    fn act(&mut self, node: usize, message: &Message) {
+    fn handle(&mut self, node: usize, message: &Message) {
         let body: Value = serde_json::from_str(message.body.get()).unwrap();
         self.note(node, body["type"].as_str().unwrap());
         for Send { after, dest, body } in (self.script)(node, message, &body) {

@@ -121,7 +121,7 @@ impl Store {
         if let Some(log) = &mut self.log
             && let Err(error) = log.append(Record { key, value }, flaw)
         {
-            // Whatever is there now may be found by the next life, or not.
+            // Whatever is there now may be found by the next incarnation, or not.
             self.is_broken = true;
             return Err(Error::crash(error));
         }

@@ -80,13 +80,13 @@ fn follow(
     let (mut shown, mut events) = (shown.iter().peekable(), timeline.events.iter().peekable());
     for read in reads.iter().filter(|read| !read.shows(index)) {
         loop {
-            let sight = shown.peek().map_or(Duration::MAX, |(at, _)| *at);
+            let observed = shown.peek().map_or(Duration::MAX, |(at, _)| *at);
             let event = events.peek().map_or(Duration::MAX, |(at, _)| *at);
             // What is answered in the same moment may have happened afterwards.
-            if sight.min(event) >= read.asked {
+            if observed.min(event) >= read.asked {
                 break;
             }
-            if sight < event {
+            if observed < event {
                 shown.next().into_iter().for_each(|(at, node)| holders.note(*at, node));
             } else {
                 events.next().into_iter().for_each(|(at, event)| holders.apply(*at, event));
