@@ -12,7 +12,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use maelstrom::machine::draw_incarnation;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -113,19 +112,19 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// A new incarnation. Its number and all else that is left to chance come from
-    /// `rng`.
-    pub(crate) fn new(me: Rank, nodes: usize, config: &Config, mut rng: StdRng) -> Self {
-        let incarnation = draw_incarnation(&mut rng);
-        // No two incarnations number their questions alike, or an answer to a former
-        // one could be taken for one to this. Zero is no question's number.
+    /// A node that starts with what is in `store`. What is left to chance comes from `rng`.
+    pub(crate) fn new(store: Store, config: &Config, mut rng: StdRng) -> Self {
+        let (me, nodes) = (store.me, store.nodes);
+        // No two starts of a node number their questions alike, even of one incarnation, or
+        // an answer to a former one could be taken for one to this. Zero is no question's
+        // number.
         let nonce = u64::from(rng.random::<u32>());
         Self {
             me,
             nodes,
             period: config.period,
             rng,
-            store: Store::new(me, nodes, incarnation),
+            store,
             rtt: Rtt::default(),
             bugs: config.bugs,
             outbox: Vec::new(),

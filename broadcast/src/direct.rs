@@ -20,7 +20,7 @@ use rand::RngExt;
 use crate::core::{Core, Purpose};
 use crate::store::prefixes::Prefixes;
 use crate::strategy::Strategy;
-use crate::wire::{Answer, Count, Digest, Message, Rank, Run, Spread, Summary, Value};
+use crate::wire::{Answer, Count, Digest, Message, Rank, Run, Spread, Summary};
 
 /// The pause between two comparisons while they bring something.
 const SHORTEST: Duration = Duration::from_millis(250);
@@ -140,12 +140,9 @@ impl Strategy for Direct {
         self.run_due(now);
     }
 
-    fn broadcast(&mut self, now: Time, value: Value) {
-        let before = self.core.store.position();
-        if self.core.store.accept(value) {
-            self.send_to_all(before);
-            self.stay_alert(now);
-        }
+    fn spread(&mut self, now: Time, since: usize) {
+        self.send_to_all(since);
+        self.stay_alert(now);
     }
 
     fn receive(&mut self, now: Time, from: Rank, message: Message) {

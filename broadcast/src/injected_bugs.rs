@@ -19,4 +19,8 @@ maelstrom::injected_bugs! {
     RenewDeadline = "renew-deadline",
     /// A parent that was only slow counts as lost, and everybody is told so.
     LastingChurn = "lasting-churn",
+    /// A broadcast is answered before its record is safe.
+    UnsafeAnswer = "unsafe-answer",
+    /// A node continues its former incarnation though its journal may have lost something.
+    KeepIncarnation = "keep-incarnation",
 }

@@ -115,6 +115,7 @@ mod core;
 mod direct;
 pub mod injected_bugs;
 mod layout;
+mod ledger;
 mod link;
 pub mod machine;
 mod peers;

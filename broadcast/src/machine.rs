@@ -9,16 +9,19 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use maelstrom::machine::{Input, Machine, Outputs, Time};
+use maelstrom::machine::{Client, Input, Machine, Output, Outputs, Time, draw_incarnation};
 use rand::rngs::StdRng;
 
 use crate::config::Config;
 use crate::core::Core;
 use crate::direct::Direct;
 use crate::injected_bugs::Bug;
+use crate::ledger::Ledger;
+pub use crate::store::Contents;
+use crate::store::Store;
 use crate::strategy::Strategy;
 use crate::tree::Tree;
-use crate::wire::{Message, Rank, Value};
+use crate::wire::{Message, Rank, Record, Value};
 
 /// A timer that comes so much too late says that this process had to wait for its turn.
 const STALL: Duration = Duration::from_millis(10);
@@ -48,27 +51,56 @@ pub enum Reply {
 /// A broadcast node.
 pub struct Broadcaster {
     strategy: Box<dyn Strategy>,
+    ledger: Ledger,
     /// Values that were acknowledged too early, and when they are stored: only where that
     /// bug was put in.
     withheld: Vec<(Time, Value)>,
 }
 
 impl Broadcaster {
-    /// The node of rank `me` among `nodes`, with nothing in memory.
-    pub fn new(me: Rank, nodes: usize, config: &Config, rng: StdRng) -> Self {
-        let core = Core::new(me, nodes, config, rng);
+    /// The node of rank `me` among `nodes`, which keeps everything in memory and begins with
+    /// nothing.
+    pub fn new(me: Rank, nodes: usize, config: &Config, mut rng: StdRng) -> Self {
+        let incarnation = draw_incarnation(&mut rng);
+        Self::with(Store::new(me, nodes, incarnation), config, rng)
+    }
+
+    /// A node that begins or continues an incarnation with what its records come to, and
+    /// writes more of them.
+    pub fn restored(contents: Contents, incarnation: u64, config: &Config, rng: StdRng) -> Self {
+        let keeps = config.bugs.has(Bug::KeepIncarnation);
+        let former = contents.last_incarnation().filter(|_| keeps);
+        Self::with(contents.continued_by(former.unwrap_or(incarnation)), config, rng)
+    }
+
+    fn with(store: Store, config: &Config, rng: StdRng) -> Self {
+        let core = Core::new(store, config, rng);
         let strategy: Box<dyn Strategy> = if config.period.is_zero() {
             Box::new(Direct::new(core))
         } else {
             Box::new(Tree::new(core, config.fan_out))
         };
-        Self { strategy, withheld: Vec::new() }
+        Self { strategy, ledger: Ledger::default(), withheld: Vec::new() }
     }
 
     /// The values in the order in which they became sure to be passed on, from one position
     /// on. A value can be there twice.
     pub fn arrived(&self, since: usize) -> impl Iterator<Item = &Value> {
         self.strategy.core().store.arrived(since)
+    }
+
+    fn request(&mut self, now: Time, client: Client, request: Request, out: &mut Outputs<Self>) {
+        let is_broadcast = matches!(request, Request::Broadcast(_));
+        if let Some(refusal) = self.ledger.refusal().filter(|_| is_broadcast) {
+            return out.fail(client, refusal);
+        }
+        let reply = Output::Reply(client, Ok(self.answer(now, request)));
+        self.write(out);
+        if is_broadcast && self.strategy.core().bugs.has(Bug::UnsafeAnswer) {
+            out.push(reply);
+        } else {
+            self.ledger.say(reply, out);
+        }
     }
 
     fn answer(&mut self, now: Time, request: Request) -> Reply {
@@ -81,6 +113,25 @@ impl Broadcaster {
             Request::Broadcast(value) => self.strategy.broadcast(now, value),
         }
         Reply::Done
+    }
+
+    /// Writes what came since it last did.
+    fn write(&mut self, out: &mut Outputs<Self>) {
+        for runs in self.strategy.core_mut().store.take_unwritten() {
+            self.ledger.write(Record(runs), out);
+        }
+    }
+
+    /// So many more records are safe: those values of this node's own log that are among
+    /// them may be seen.
+    fn written(&mut self, now: Time, records: u64, out: &mut Outputs<Self>) {
+        let since = self.strategy.core().store.position();
+        for Record(runs) in self.ledger.written(records, out) {
+            self.strategy.core_mut().store.make_safe(runs);
+        }
+        if self.strategy.core().store.position() > since {
+            self.strategy.spread(now, since);
+        }
     }
 
     fn receive(&mut self, now: Time, from: Rank, message: Message) {
@@ -99,7 +150,7 @@ impl Machine for Broadcaster {
     type Reply = Reply;
     type Message = Message;
     type Call = Infallible;
-    type Record = Infallible;
+    type Record = Record;
 
     fn handle(&mut self, now: Time, input: Input<Self>, out: &mut Outputs<Self>) {
         let is_read = matches!(input, Input::Request(_, Request::Read));
@@ -111,11 +162,16 @@ impl Machine for Broadcaster {
         }
         match input {
             Input::Start => self.strategy.start(now),
-            Input::Request(client, request) => out.reply(client, self.answer(now, request)),
+            Input::Request(client, request) => self.request(now, client, request, out),
             Input::Message(from, message) => self.receive(now, from, message),
             Input::Wake => self.strategy.run_due(now),
-            Input::GiveUp(_) | Input::Returned(..) | Input::Written(_) | Input::WriteFailed(_) => {}
+            Input::Written(records) => self.written(now, records, out),
+            Input::WriteFailed(error) => self.ledger.fail(now, &error, out),
+            // It waits for the disk alone, and nobody knows how that ends.
+            Input::GiveUp(_) | Input::Returned(..) => {}
         }
+        self.write(out);
+        self.ledger.retry(now, out);
         let churn = self.strategy.churn(now);
         for (to, message) in std::mem::take(&mut self.strategy.core_mut().outbox) {
             out.send(to, message.telling(churn));
@@ -124,6 +180,6 @@ impl Machine for Broadcaster {
 
     fn deadline(&self) -> Option<Time> {
         let withheld = self.withheld.first().map(|(at, _)| *at);
-        [self.strategy.deadline(), withheld].into_iter().flatten().min()
+        [self.strategy.deadline(), withheld, self.ledger.deadline()].into_iter().flatten().min()
     }
 }

@@ -10,8 +10,17 @@ pub(crate) trait Strategy: Send {
     /// The node begins, maybe not for the first time.
     fn start(&mut self, now: Time);
 
-    /// A client has a value for everybody.
-    fn broadcast(&mut self, now: Time, value: Value);
+    /// A client, or this node itself, has a value for everybody.
+    fn broadcast(&mut self, now: Time, value: Value) {
+        let since = self.core().store.position();
+        if self.core_mut().store.accept(value) {
+            self.spread(now, since);
+        }
+    }
+
+    /// This node's own log has grown: there are values for everybody, in the journal from
+    /// `since` on.
+    fn spread(&mut self, now: Time, since: usize);
 
     /// Another node says something that makes sense.
     fn receive(&mut self, now: Time, from: Rank, message: Message);

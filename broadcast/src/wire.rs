@@ -128,6 +128,25 @@ impl From<Count> for (Rank, u64, u64) {
     }
 }
 
+/// What a node writes to its disk: values, as they are sent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Record(pub Vec<Run>);
+
+impl Record {
+    /// Whether it makes sense among `nodes` nodes.
+    ///
+    /// # Errors
+    ///
+    /// Says what does not.
+    pub fn check(&self, nodes: usize) -> Result<(), Malformed> {
+        self.0.iter().try_for_each(check_run)?;
+        let mut ranks = self.0.iter().map(|run| run.log.origin);
+        let stranger = ranks.find(|&rank| rank >= nodes);
+        stranger.map_or(Ok(()), |rank| Err(Malformed::NoSuchRank { rank, nodes }))
+    }
+}
+
 maelstrom::message_types! {
     /// Values, and what the two ends of a tree link tell each other beside them.
     #[derive(Default)]
@@ -275,6 +294,14 @@ pub enum Malformed {
     NoSuchNode {
         /// The rank of the sender.
         from: Rank,
+        /// The rank that is too high.
+        rank: Rank,
+        /// The number of nodes.
+        nodes: usize,
+    },
+    /// It was written in another cluster.
+    #[error("rank {rank} in a record: there are {nodes} nodes")]
+    NoSuchRank {
         /// The rank that is too high.
         rank: Rank,
         /// The number of nodes.

@@ -20,14 +20,18 @@
 //!
 //! When to send what is left to `tree` and `direct`.
 
+mod contents;
 pub(crate) mod journal;
 pub(crate) mod prefixes;
 mod summary;
+mod unwritten;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+pub use contents::Contents;
 use journal::Entry;
+use unwritten::Unwritten;
 
 use crate::seen::Seen;
 use crate::wire::{Count, LogId, Rank, Run, Value};
@@ -54,42 +58,61 @@ pub(crate) struct Merged {
 
 /// All that a node knows.
 pub(crate) struct Store {
-    me: Rank,
-    nodes: usize,
+    pub(crate) me: Rank,
+    pub(crate) nodes: usize,
     logs: Vec<Log>,
+    /// Which of them is this node's; none while what was written is read.
+    own: Option<usize>,
     index: BTreeMap<LogId, usize>,
     journal: Vec<Entry>,
     fingerprint: u64,
     /// The logs beside which values wait.
     with_holes: BTreeSet<usize>,
     seen: Seen,
+    /// What has to be written, if anything has.
+    unwritten: Option<Unwritten>,
 }
 
 impl Store {
     /// The empty memory of a new incarnation of one of so many nodes.
     pub(crate) fn new(me: Rank, nodes: usize, incarnation: u64) -> Self {
-        let mut store = Self {
+        let mut store = Self::without_own_log(me, nodes);
+        store.own = Some(store.log(LogId { origin: me, incarnation }));
+        store
+    }
+
+    fn without_own_log(me: Rank, nodes: usize) -> Self {
+        Self {
             me,
             nodes,
             logs: Vec::new(),
+            own: None,
             index: BTreeMap::new(),
             journal: Vec::new(),
             fingerprint: 0,
             with_holes: BTreeSet::new(),
             seen: Seen::default(),
-        };
-        store.log(LogId { origin: me, incarnation });
-        store
+            unwritten: None,
+        }
     }
 
-    /// Takes a value from a client. False if it is known already, and sure to
-    /// be passed on without being told again.
+    /// Takes a value for this node's own log, unless it is known already and sure to be
+    /// passed on. Returns whether it is there now, and not only to be written.
     pub(crate) fn accept(&mut self, value: Value) -> bool {
-        let is_new = !self.seen.is_logged(&value);
-        if is_new {
-            self.append(0, value, self.me);
+        if self.seen.is_logged(&value) {
+            return false;
         }
-        is_new
+        match &mut self.unwritten {
+            Some(unwritten) => unwritten.own.push(value),
+            None => self.append_own(value),
+        }
+        self.unwritten.is_none()
+    }
+
+    fn append_own(&mut self, value: Value) {
+        if let Some(own) = self.own {
+            self.append(own, value, self.me);
+        }
     }
 
     /// Takes what another node sent. The run must have passed
@@ -97,7 +120,7 @@ impl Store {
     pub(crate) fn merge(&mut self, run: Run, from: Rank, now: Duration) -> Merged {
         let end = run.end();
         let log = self.log(run.log);
-        if log == 0 {
+        if Some(log) == self.own {
             // Nobody knows more of this incarnation's log than this node.
             return Merged::default();
         }

@@ -87,7 +87,7 @@ impl Store {
         let lacks = |&Count { log, count }: &Count| {
             match self.index.get(&log) {
                 // What others know of this incarnation's own log, it said itself.
-                Some(0) => false,
+                own if own.is_some() && own.copied() == self.own => false,
                 Some(&log) => count > self.logs[log].values.len() as u64,
                 None => count > 0,
             }

@@ -35,12 +35,13 @@ pub(super) struct ChildLink {
 }
 
 impl ChildLink {
-    /// A child of the preferred tree that has not joined.
-    fn absent(pause: Duration) -> Self {
+    /// A child of the preferred tree that has not joined. It is sent what comes from now on;
+    /// what was there before it asks for when it joins.
+    fn absent(position: usize, pause: Duration) -> Self {
         let heard = Heard::default();
         Self {
             epoch: 0,
-            sent: 0,
+            sent: position,
             renew_by: pause,
             heard,
             unconfirmed: None,
@@ -160,8 +161,12 @@ impl ChildLinks {
 
     /// The children of the preferred tree. Those that have not joined a period after the
     /// start are called.
-    pub(super) fn preferred(ranks: impl Iterator<Item = Rank>, period: Duration) -> Self {
-        Self(ranks.map(|rank| (rank, ChildLink::absent(period))).collect())
+    pub(super) fn preferred(
+        ranks: impl Iterator<Item = Rank>,
+        position: usize,
+        period: Duration,
+    ) -> Self {
+        Self(ranks.map(|rank| (rank, ChildLink::absent(position, period))).collect())
     }
 
     /// A child joins, or joins once more. It was sent everything up to `sent`,
@@ -232,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_message_up_is_confirmed_once_and_only_as_far_as_nothing_is_missing() {
-        let mut children = ChildLinks::preferred([1].into_iter(), NOW);
+        let mut children = ChildLinks::preferred([1].into_iter(), 0, NOW);
         children.join(1, 9, 2, 0, NOW);
         assert_eq!(children.on_up(1, Up { epoch: 9, since: 2, upto: 4 }, NOW), Verdict::Owed);
         assert_eq!(children.on_up(1, Up { epoch: 9, since: 6, upto: 8 }, NOW), Verdict::Owed);
@@ -244,7 +249,7 @@ mod tests {
 
     #[test]
     fn who_has_not_joined_is_a_stranger_and_who_left_too() {
-        let mut children = ChildLinks::preferred([1].into_iter(), NOW);
+        let mut children = ChildLinks::preferred([1].into_iter(), 0, NOW);
         let up = Up { epoch: 9, since: 0, upto: 1 };
         assert_eq!(children.on_up(1, up, NOW), Verdict::Stranger);
         assert_eq!(children.on_up(2, up, NOW), Verdict::Stranger);
@@ -256,14 +261,14 @@ mod tests {
 
     #[test]
     fn a_child_of_the_preferred_tree_cannot_leave() {
-        let mut children = ChildLinks::preferred([1].into_iter(), NOW);
+        let mut children = ChildLinks::preferred([1].into_iter(), 0, NOW);
         children.leave(1, 0);
         assert_eq!(children.len(), 1);
     }
 
     #[test]
     fn a_farewell_that_comes_late_does_not_end_the_next_link() {
-        let mut children = ChildLinks::preferred(std::iter::empty(), NOW);
+        let mut children = ChildLinks::preferred(std::iter::empty(), 0, NOW);
         children.join(2, 7, 0, 0, NOW);
         children.join(2, 9, 0, 0, NOW);
         children.leave(2, 7);
@@ -274,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_child_that_does_not_come_is_called_less_and_less_often() {
-        let mut children = ChildLinks::preferred([1].into_iter(), NOW);
+        let mut children = ChildLinks::preferred([1].into_iter(), 0, NOW);
         let child = children.0.get_mut(&1).unwrap();
         let calls: Vec<u64> = (0..1000)
             .filter(|&tenth| {

@@ -137,7 +137,7 @@ use crate::core::{Core, Purpose};
 use crate::injected_bugs::Bug;
 use crate::layout::Layout;
 use crate::strategy::Strategy;
-use crate::wire::{Digest, Down, Message, Rank, Spread, Summary, Up, Value};
+use crate::wire::{Digest, Down, Message, Rank, Spread, Summary, Up};
 use child_links::{ChildLinks, Verdict};
 use churn::Churn;
 use parent_link::ParentLink;
@@ -175,9 +175,9 @@ pub(crate) struct Tree {
 impl Tree {
     pub(crate) fn new(core: Core, fan_out: usize) -> Self {
         let layout = Layout::new(core.nodes, fan_out);
-        let period = core.period;
+        let (period, position) = (core.period, core.store.position());
         Self {
-            children: ChildLinks::preferred(layout.children(core.me), period),
+            children: ChildLinks::preferred(layout.children(core.me), position, period),
             rounds: Rounds::new(period),
             role: Role::Root,
             told: layout.path(core.me),
@@ -349,11 +349,9 @@ impl Strategy for Tree {
         }
     }
 
-    fn broadcast(&mut self, now: Time, value: Value) {
-        if self.core.store.accept(value) {
-            self.on_news(now, self.core.me);
-            self.run_due(now);
-        }
+    fn spread(&mut self, now: Time, _: usize) {
+        self.on_news(now, self.core.me);
+        self.run_due(now);
     }
 
     fn receive(&mut self, now: Time, from: Rank, message: Message) {

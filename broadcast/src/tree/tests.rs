@@ -6,14 +6,15 @@ use rand::rngs::StdRng;
 use super::*;
 use crate::config::Config;
 use crate::injected_bugs::Bugs;
-use crate::wire::{Answer, LogId, Run};
+use crate::store::Store;
+use crate::wire::{Answer, LogId, Run, Value};
 
 const MS: Duration = Duration::from_millis(1);
 
 /// The core of one of three nodes.
 fn core(me: Rank) -> Core {
     let config = Config { period: 340 * MS, ..Config::default() };
-    Core::new(me, 3, &config, StdRng::seed_from_u64(1))
+    Core::new(Store::new(me, 3, 7), &config, StdRng::seed_from_u64(1))
 }
 
 fn down(epoch: u64, print: Option<u64>) -> Spread {

@@ -5,6 +5,7 @@
 //! whole nodes, against flooding, by `broadcast-experiments delay`; costs and latencies
 //! without faults by the tests of the challenges.
 
+mod disks;
 mod faults;
 mod partitions;
 mod scale;

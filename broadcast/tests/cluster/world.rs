@@ -6,10 +6,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use broadcast::config::Config;
-use broadcast::machine::{Broadcaster, Reply, Request};
-use broadcast::wire::Value;
-use maelstrom::machine::{Rank, Time};
+use broadcast::machine::{Broadcaster, Contents, Reply, Request};
+use broadcast::wire::{Record, Value};
+use maelstrom::machine::{Client, Rank, Time, draw_incarnation};
 use rand::RngExt as _;
+use rand::rngs::StdRng;
 use serde_json::value::RawValue;
 use simulator::cluster::{Cluster, Conditions, Step};
 use simulator::{Effect, Latency, LatencyDist};
@@ -27,6 +28,8 @@ pub(crate) fn steady(latency: Duration) -> Conditions {
 pub(crate) struct Fate {
     pub(crate) origin: Rank,
     pub(crate) sent: Time,
+    /// Who waits for its acknowledgement.
+    client: Client,
     /// When it came to which node first.
     pub(crate) reached: BTreeMap<Rank, Time>,
 }
@@ -50,9 +53,35 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(nodes: usize, seed: u64, config: &Config, conditions: Conditions) -> Self {
         let config = config.clone();
-        let mut cluster = Cluster::new(nodes, seed, conditions, move |members, rng, _| {
+        let cluster = Cluster::new(nodes, seed, conditions, move |members, rng, _| {
             Broadcaster::new(members.me(), members.count(), &config, rng)
         });
+        Self::of(cluster)
+    }
+
+    /// The same with a disk for each node, which loses this share of what was safe at about
+    /// every other start: none where it is synced.
+    pub(crate) fn on_disks(
+        nodes: usize,
+        seed: u64,
+        config: &Config,
+        conditions: Conditions,
+        loss: f64,
+    ) -> Self {
+        let disks = RefCell::new(vec![Disk::default(); nodes]);
+        let config = config.clone();
+        Self::of(Cluster::new(nodes, seed, conditions, move |members, mut rng, records| {
+            let (me, disk) = (members.me(), &mut disks.borrow_mut()[members.me()]);
+            let mut contents = Contents::new(me, members.count());
+            let incarnation = disk.open(records.len(), loss, &mut rng);
+            let kept = records.iter().enumerate().filter(|(index, _)| !disk.lost.contains(index));
+            kept.for_each(|(_, record): (usize, &Record)| contents.add(record.clone()).unwrap());
+            Broadcaster::restored(contents, incarnation, &config, rng)
+        }))
+    }
+
+    fn of(mut cluster: Cluster<Broadcaster>) -> Self {
+        let nodes = cluster.size();
         let fates = Rc::new(RefCell::new(Fates::new()));
         let restarted = Rc::default();
         cluster.check(trace(nodes, Rc::clone(&fates), Rc::clone(&restarted)));
@@ -119,6 +148,14 @@ impl World {
         self.fates().keys().copied().collect()
     }
 
+    /// All values that were acknowledged.
+    pub(crate) fn acknowledged(&self) -> BTreeSet<u64> {
+        let is_acknowledged = |fate: &Fate| matches!(self.cluster.reply(fate.client), Some(Ok(_)));
+        let fates = self.fates();
+        let acknowledged = fates.iter().filter(|(_, fate)| is_acknowledged(fate));
+        acknowledged.map(|(&value, _)| value).collect()
+    }
+
     /// For each value, how long until it was everywhere; sorted.
     pub(crate) fn latencies(&self) -> Vec<Duration> {
         let mut all: Vec<_> = self.fates().values().map(Fate::took).collect();
@@ -161,10 +198,33 @@ impl World {
 }
 
 fn send(cluster: &mut Cluster<Broadcaster>, fates: &RefCell<Fates>, node: Rank, value: u64) {
-    let fate = Fate { origin: node, sent: cluster.now(), reached: BTreeMap::new() };
+    let client = Client(cluster.asked().len() as u64);
+    let fate = Fate { origin: node, sent: cluster.now(), client, reached: BTreeMap::new() };
     fates.borrow_mut().insert(value, fate);
     let text: Value = RawValue::from_string(value.to_string()).unwrap().into();
     cluster.ask(node, Request::Broadcast(text));
+}
+
+/// What is known of a node's disk beside its records.
+#[derive(Clone, Default)]
+struct Disk {
+    incarnation: Option<u64>,
+    /// Which records were lost.
+    lost: BTreeSet<usize>,
+}
+
+impl Disk {
+    /// A node starts with so many records, some of which may get lost. Returns its
+    /// incarnation, which is another one if they do.
+    fn open(&mut self, records: usize, loss: f64, rng: &mut StdRng) -> u64 {
+        let fresh = draw_incarnation(rng);
+        if rng.random() {
+            let lost = (records as f64 * loss * rng.random::<f64>()).ceil() as usize;
+            self.lost.extend(records - lost..records);
+            self.incarnation.take_if(|_| lost > 0);
+        }
+        *self.incarnation.get_or_insert(fresh)
+    }
 }
 
 /// Notes when values come to nodes, and which nodes start again with nothing.

@@ -1,0 +1,45 @@
+//! What a node's disk had when it started.
+
+use std::time::Duration;
+
+use super::Store;
+use crate::wire::{LogId, Malformed, Rank, Record};
+
+/// What the records of former incarnations come to. They may come more than once, and with
+/// holes.
+pub struct Contents(Store);
+
+impl Contents {
+    /// Nothing, of the node of rank `me` among so many.
+    pub fn new(me: Rank, nodes: usize) -> Self {
+        Self(Store::without_own_log(me, nodes))
+    }
+
+    /// Adds what a record has.
+    ///
+    /// # Errors
+    ///
+    /// When it speaks of nodes that there are not.
+    pub fn add(&mut self, record: Record) -> Result<(), Malformed> {
+        record.check(self.0.nodes)?;
+        let me = self.0.me;
+        for run in record.0 {
+            self.0.merge(run, me, Duration::ZERO);
+        }
+        Ok(())
+    }
+
+    /// The newest incarnation of this node that accepted anything.
+    pub(crate) fn last_incarnation(&self) -> Option<u64> {
+        let own = |log: &LogId| log.origin == self.0.me;
+        self.0.logs.iter().map(|log| log.id).filter(own).map(|log| log.incarnation).last()
+    }
+
+    /// The memory of an incarnation, a new or a former one, that begins with this.
+    pub(crate) fn continued_by(self, incarnation: u64) -> Store {
+        let Self(mut store) = self;
+        store.own = Some(store.log(LogId { origin: store.me, incarnation }));
+        store.begin_writing();
+        store
+    }
+}
