@@ -70,7 +70,7 @@ impl Ledger {
             tracing::error!("{why}; no broadcasts are taken until it can");
         }
         let text = format!("{why}; the value may yet be broadcast");
-        std::mem::take(&mut self.held).fail(&Error::crash(text), out);
+        self.held.fail(&Error::crash(text), out);
         self.trouble = Some(Trouble { why, retry_at: Some(now + PAUSE) });
     }
 

@@ -111,6 +111,11 @@ const FOUND_ELSEWHERE: &[(&str, &str)] = &[
     // than a message that leaves a round trip after it. The link that it ends is made again
     // with the child's next value, or with its lease: 1.5 s while there are values.
     ("any-farewell", "broadcast"),
+    // `an_answer_before_its_record_is_safe_is_found`. In the swarm a record is safe at the
+    // moment at which it is written: a node is never killed in between.
+    ("unsafe-answer", "broadcast"),
+    // `an_incarnation_that_is_kept_though_something_was_lost_is_found`.
+    ("keep-incarnation", "broadcast"),
     // `who_only_reads_is_up_to_date_without_both_hubs_and_without_who_added`. Reads are stale
     // while both hubs are dead. The swarm asks when all are up, and hubs tell everybody.
     ("never-ask", "g-counter"),
