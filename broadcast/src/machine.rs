@@ -166,12 +166,11 @@ impl Machine for Broadcaster {
             Input::Message(from, message) => self.receive(now, from, message),
             Input::Wake => self.strategy.run_due(now),
             Input::Written(records) => self.written(now, records, out),
-            Input::WriteFailed(error) => self.ledger.fail(now, &error, out),
+            Input::WriteFailed(error) => self.ledger.fail(&error, out),
             // It waits for the disk alone, and nobody knows how that ends.
             Input::GiveUp(_) | Input::Returned(..) => {}
         }
         self.write(out);
-        self.ledger.retry(now, out);
         let churn = self.strategy.churn(now);
         for (to, message) in std::mem::take(&mut self.strategy.core_mut().outbox) {
             out.send(to, message.telling(churn));
@@ -180,6 +179,6 @@ impl Machine for Broadcaster {
 
     fn deadline(&self) -> Option<Time> {
         let withheld = self.withheld.first().map(|(at, _)| *at);
-        [self.strategy.deadline(), withheld, self.ledger.deadline()].into_iter().flatten().min()
+        [self.strategy.deadline(), withheld].into_iter().flatten().min()
     }
 }

@@ -32,7 +32,7 @@ impl Contents {
     /// The newest incarnation of this node that accepted anything.
     pub(crate) fn last_incarnation(&self) -> Option<u64> {
         let own = |log: &LogId| log.origin == self.0.me;
-        self.0.logs.iter().map(|log| log.id).filter(own).map(|log| log.incarnation).last()
+        self.0.logs.iter().map(|log| log.id).filter(own).map(|log| log.incarnation).next_back()
     }
 
     /// The memory of an incarnation, a new or a former one, that begins with this.

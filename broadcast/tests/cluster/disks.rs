@@ -2,15 +2,18 @@
 //! on as long as nothing got lost.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::time::Duration;
 
 use broadcast::config::Config;
 use broadcast::injected_bugs::{Bug, Bugs};
-use broadcast::machine::Request;
-use maelstrom::machine::{Output, Rank};
+use broadcast::machine::{Broadcaster, Contents, Reply, Request};
+use broadcast::wire::{LogId, Message, Run, Spread, Value};
+use maelstrom::machine::{Client, Input, Machine as _, Output, Outputs, Rank};
 use rand::RngExt as _;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use serde_json::value::RawValue;
 use simulator::cluster::Conditions;
 use simulator::{Effect, Fault};
 
@@ -166,6 +169,42 @@ fn what_was_read_is_read_again_after_a_restart() {
     assert_eq!(world.read(0), BTreeSet::from([1]));
 }
 
+/// A value whose record failed may be on the disk or not. It is told to nobody, and others are
+/// refused; what comes from others is read and passed on.
+#[test]
+fn a_node_whose_disk_fails_reads_and_passes_on() {
+    let (mut node, mut out) = (with_disk(0, 2), Outputs::default());
+    let value = |number: u64| Value::from(RawValue::from_string(number.to_string()).unwrap());
+    let broadcast = |number| Input::Request(Client(number), Request::Broadcast(value(number)));
+    node.handle(Duration::ZERO, Input::Start, &mut out);
+    node.handle(MS, broadcast(1), &mut out);
+    assert!(matches!(out.drain().last(), Some(Output::Write(_))));
+    node.handle(2 * MS, Input::WriteFailed(io::Error::other("no disk")), &mut out);
+    assert!(
+        matches!(out.as_slice(), [Output::Reply(Client(1), Err(error))] if !error.code().is_definite())
+    );
+    out.drain().for_each(drop);
+    node.handle(3 * MS, broadcast(2), &mut out);
+    assert!(
+        matches!(out.as_slice(), [Output::Reply(Client(2), Err(error))] if error.code().is_definite())
+    );
+    out.drain().for_each(drop);
+    let run = Run { log: LogId { origin: 1, incarnation: 7 }, first: 0, values: vec![value(3)] };
+    let spread = Message::Spread(Spread { runs: vec![run], ..Spread::default() });
+    node.handle(4 * MS, Input::Message(1, spread), &mut out);
+    node.handle(5 * MS, Input::Request(Client(4), Request::Read), &mut out);
+    let read = out.drain().find_map(|output| match output {
+        Output::Reply(Client(4), Ok(Reply::Values(read))) => Some(read),
+        _ => None,
+    });
+    assert_eq!(read.unwrap().get(), "[3]");
+}
+
+fn with_disk(me: Rank, nodes: usize) -> Broadcaster {
+    let (contents, rng) = (Contents::new(me, nodes), StdRng::seed_from_u64(1));
+    Broadcaster::restored(contents, 7, &config(340), rng)
+}
+
 /// What was there when a node started is for those who ask; nobody is sent all of it.
 #[test]
 fn a_node_that_starts_with_much_says_little() {
@@ -176,7 +215,7 @@ fn a_node_that_starts_with_much_says_little() {
     world.cluster.apply(Effect::Kill(all(&world)));
     world.cluster.check(|step| {
         let values = step.outputs.iter().map(|output| match output {
-            Output::Send(_, broadcast::wire::Message::Spread(spread)) => {
+            Output::Send(_, Message::Spread(spread)) => {
                 spread.runs.iter().map(|run| run.values.len()).sum()
             }
             _ => 0,
