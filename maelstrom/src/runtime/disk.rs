@@ -33,8 +33,9 @@
 //! | the lock: [`lock`](Disk::lock) | no | no |
 //!
 //! Until it is synced, each write may survive the machine's death without those
-//! before it, and the last one in part. Changes of names survive in order, in a
-//! simulation and on file systems with a journal. A new file therefore needs both
+//! before it, and the last one in part. Changes of names, and of a file's length by
+//! [`truncate`](File::truncate), survive in order, in a simulation and on file systems with
+//! a journal. A new file therefore needs both
 //! syncs, and a file that replaces another by a rename has to be synced before the
 //! rename.
 //!
@@ -50,6 +51,10 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task;
+use tokio::time::sleep;
 
 /// A directory of a node's own. Clones refer to the same one.
 #[derive(Clone)]
@@ -111,6 +116,12 @@ pub trait Storage: fmt::Display + Send + Sync {
 
     /// See [`Disk::boot`].
     fn boot(&self) -> Option<String>;
+
+    /// On a disk in virtual time: how long what was done since the last call of this
+    /// takes. `None` on a disk whose calls take their time themselves.
+    fn elapsed(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// The contents of an open file, provided by a [`Storage`].
@@ -240,6 +251,29 @@ impl Disk {
     /// lost.
     pub fn boot(&self) -> Option<String> {
         self.0.boot()
+    }
+
+    /// Makes calls that block without blocking the event loop: on a thread of their own,
+    /// and in a simulation at once, after which as much virtual time passes as they take.
+    /// Whoever awaits one before the next has them carried out in order. They are carried
+    /// out even when nobody awaits the end any more, unless the process ends before.
+    ///
+    /// # Errors
+    ///
+    /// When they panic.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        calls: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<T> {
+        if self.0.elapsed().is_none() {
+            return task::spawn_blocking(calls).await.map_err(io::Error::other);
+        }
+        let done = calls();
+        match self.0.elapsed() {
+            Some(elapsed) if !elapsed.is_zero() => sleep(elapsed).await,
+            _ => {}
+        }
+        Ok(done)
     }
 }
 
