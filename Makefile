@@ -206,6 +206,12 @@ bench-cluster: ## Steps a second of clusters of machines in virtual time
 	cargo bench --quiet --package maelstrom-simulator --bench cluster
 	cargo bench --quiet --package g-counter --bench cluster
 
+.PHONY: bench-journal bench-compaction
+bench-journal: ## Appending to a journal with a sync of every group, and opening 250 MiB
+	cargo bench --quiet --package maelstrom --bench journal -- append open
+bench-compaction: ## How long a snapshot of 250 MiB holds up the records of a journal
+	cargo bench --quiet --package maelstrom --bench journal -- compaction
+
 .PHONY: bench-log
 bench-log: ## Ten million messages on one key: time and memory for each
 	cargo bench --quiet --package kafka-log --bench long_log

@@ -72,6 +72,7 @@
 //! - [`kv`]: clients of Maelstrom's key-value services, [`Context::lin_kv`],
 //!   [`Context::seq_kv`] and [`Context::lww_kv`].
 //! - [`disk`]: files of a node's own, [`Setup::disk`], which a simulator can break.
+//! - [`journal`]: records on such a disk that survive kills, power failures and bad bits.
 //! - [`Error`], [`CallError`]: what a node answers, and what a call saw.
 //! - [`protocol`]: the protocol itself, for whatever surrounds nodes, and when two JSON
 //!   texts are one value.

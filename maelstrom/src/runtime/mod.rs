@@ -8,6 +8,7 @@ mod error;
 mod injected_bugs;
 mod io;
 mod job;
+pub mod journal;
 pub mod kv;
 pub mod machine;
 mod message;

@@ -1,0 +1,220 @@
+//! A node's journal: numbered records on a [`Disk`] that survive what nodes go through.
+//!
+//! A [`Journal`] is a sequence of records, each some bytes with an [`Index`], and perhaps
+//! a snapshot, which stands in the place of all records before some index. It is opened
+//! with what makes the node's state of them; after that it is written to. A [`Writer`]
+//! does so off the event loop.
+//!
+//! ```
+//! use maelstrom::disk::Disk;
+//! use maelstrom::journal::{Entry, Journal, Log, Options};
+//!
+//! # let directory = std::env::temp_dir().join(format!("journal-doc-{}", std::process::id()));
+//! let disk = Disk::in_directory(&directory);
+//! let open = || {
+//!     Journal::open(disk.clone(), Options::new("n0", 7), Vec::new, |words, entry| {
+//!         match entry {
+//!             Entry::Piece(bytes) | Entry::Record(_, bytes) => words.push(bytes.to_vec()),
+//!         }
+//!         Ok(())
+//!     })
+//! };
+//! let (mut journal, _) = open()?;
+//! journal.append(&[b"one", b"two"])?;
+//! journal.sync()?; // Both survive a power failure from here on.
+//! drop(journal);
+//! assert_eq!(open()?.1, [b"one", b"two"]);
+//! # std::fs::remove_dir_all(directory)?;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What holds
+//!
+//! - What a policy of [`Sync`] promises is there after a restart, and a record is there as
+//!   a whole or not at all. A record that was never reported may be there, too.
+//! - One process at a time has the journal: the second one's [`Journal::open`] fails with
+//!   a sentence. The operating system ends the lock with the process.
+//! - Nothing that was damaged is taken for true: each file has a head, and each record
+//!   checksums of its length and content. Nothing counts before everything was read.
+//!   A journal that is corrupt stays as it is, and opening it says which file at which
+//!   offset; see [`Options::discard_corrupt`].
+//! - A last record that is not whole is no damage if it can be what a crash left behind of
+//!   a write that was never reported. Two things look like that and are something else, and
+//!   only after the death of the machine: damage to the very last record, and, where not
+//!   every group is synced, damage to one that was not synced yet.
+//! - Opening takes as much memory as the longest record and what the state takes. It
+//!   writes nothing but at most one segment's end anew (see below), so a disk that is full
+//!   does not keep a node from starting.
+//! - A snapshot is written beside the records, to a file of its own that takes its name
+//!   when it is whole and durable. Until then, and when it fails, all is as it was.
+//! - Records stand in segments of about [`Options::segment_bytes`]. Those that a snapshot
+//!   stands for are removed as files; nothing is copied for that.
+//!
+//! # When syncing fails
+//!
+//! After a sync that failed, the system may have dropped what it could not write, and
+//! another sync that succeeds proves nothing. So the journal takes no more records until it
+//! is opened again. Opening it writes all records that are not known to be durable anew, in
+//! a new segment, before anybody sees them. A write that fails because the disk is full
+//! does not end a journal: what it left behind is replaced by a new segment as soon as
+//! there is room.
+
+mod file;
+mod found;
+mod frame;
+mod inspect;
+mod log;
+mod open;
+mod segments;
+mod snapshot;
+mod writer;
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::disk::Disk;
+pub use inspect::{Finding, inspect};
+pub use log::{Log, Memory};
+pub use segments::Journal;
+pub use snapshot::{Snapshot, Written};
+pub use writer::{Event, Writer};
+
+/// Counts the records of a journal, from 0 on.
+pub type Index = u64;
+
+/// How long a record, or a piece of a snapshot, can be: 64 MiB.
+pub const MAX_RECORD_BYTES: u32 = 64 << 20;
+
+/// When records that are reported as written are durable.
+///
+/// | policy | a killed process loses of them | a dead machine loses of them |
+/// | --- | --- | --- |
+/// | [`EveryGroup`](Self::EveryGroup) | nothing | nothing |
+/// | [`Interval`](Self::Interval) | nothing | those of at most that time, and of a sync |
+/// | [`Never`](Self::Never) | nothing | those of the last segment, or some of them |
+///
+/// What is lost is a suffix. A node whose journal may have lost something gets another
+/// [incarnation](Journal::incarnation).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sync {
+    /// When the operating system sees fit. (A segment is synced before the next one.)
+    Never,
+    /// Before they are reported: those that came while others were synced are synced
+    /// together.
+    EveryGroup,
+    /// This long after the first that was not synced.
+    Interval(Duration),
+}
+
+/// How a journal is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whose it is: another node's is refused.
+    pub owner: String,
+    /// The incarnation of a node that has no former one to continue.
+    pub fresh_incarnation: u64,
+    /// What is promised of records that are reported as written.
+    pub sync: Sync,
+    /// Whether a corrupt journal is set aside, under names that begin with `corrupt-`, and
+    /// an empty one begun in its place, with the fresh incarnation. Otherwise it is
+    /// refused.
+    pub discard_corrupt: bool,
+    /// When a segment has so many bytes, another one is begun.
+    pub segment_bytes: u64,
+}
+
+impl Options {
+    /// The journal of this node, synced with every group; a damaged one is refused.
+    pub fn new(owner: impl Into<String>, fresh_incarnation: u64) -> Self {
+        Self {
+            owner: owner.into(),
+            fresh_incarnation,
+            sync: Sync::EveryGroup,
+            discard_corrupt: false,
+            segment_bytes: 16 << 20,
+        }
+    }
+}
+
+/// What a journal has, in order: pieces of the snapshot, then records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry<'a> {
+    /// A piece of the snapshot, as it was [pushed](Snapshot::push).
+    Piece(&'a [u8]),
+    /// A record.
+    Record(Index, &'a [u8]),
+}
+
+/// Something in a file that is not what was written there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// The file's name.
+    pub file: String,
+    /// Where, in bytes from its beginning.
+    pub offset: u64,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}: {}", self.file, self.offset, self.what)
+    }
+}
+
+/// Why a journal cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("{0}: a journal belongs to one process at a time")]
+    Locked(String),
+    /// It is another node's.
+    #[error("the journal in {disk} is of {of}, not of {not}: is this the directory?")]
+    Foreign {
+        /// Where it is.
+        disk: String,
+        /// Its owner.
+        of: String,
+        /// Who wanted to open it.
+        not: String,
+    },
+    /// Another version of this program wrote it.
+    #[error("{file} is written in version {version} of the format; this program knows 1")]
+    Version {
+        /// Which file.
+        file: String,
+        /// What it says.
+        version: String,
+    },
+    /// It is not what was written. Nothing was changed.
+    #[error(
+        "the journal in {disk} is corrupt: {fault}. Nothing was changed. Restore the file, or \
+         have the corrupt journal set aside and begin with an empty one (--discard-corrupt)"
+    )]
+    Corrupt {
+        /// Where it is.
+        disk: String,
+        /// What is wrong with it.
+        fault: Fault,
+    },
+    /// The disk fails.
+    #[error("cannot {doing}: {error}")]
+    Io {
+        /// What was done.
+        doing: String,
+        /// What came of it.
+        error: io::Error,
+    },
+}
+
+impl OpenError {
+    fn corrupt(disk: &Disk, file: &str, offset: u64, what: impl Into<String>) -> Self {
+        let fault = Fault { file: file.to_owned(), offset, what: what.into() };
+        Self::Corrupt { disk: disk.to_string(), fault }
+    }
+}

@@ -1,0 +1,253 @@
+//! What a journal's files hold: reads and checks everything that counts.
+//!
+//! The snapshot with the highest number counts, and of each segment the records from its
+//! first to the first of any later segment, but for those that the snapshot stands for.
+//! Whatever else is there is garbage, which a crash left behind before it was removed.
+//!
+//! Only the last segment may end in a record that is not whole: each earlier one was
+//! durable before the next one was made. Whether such an end is torn or damaged depends on
+//! what can have happened to it:
+//!
+//! - The machine has not died since. A killed process leaves the beginning of what it
+//!   wrote, so anything but a cut record is damage.
+//! - It has, or nobody knows. Then writes that were not synced may be lost in any order,
+//!   so it is damage if a record behind it says that it was durable.
+
+use std::io;
+use std::ops::Range;
+
+use super::file::{Head, Kind, Number, Opened, is_leftover, parse, reading};
+use super::frame::{Broken, Frames, Header, Next};
+use super::{Entry, Fault, Index, OpenError};
+use crate::disk::Disk;
+
+/// A file that counts.
+#[derive(Clone, Debug)]
+pub(super) struct Info {
+    pub(super) name: String,
+    pub(super) head: Head,
+    pub(super) bytes: u64,
+    /// Of a segment: the record at which the next one takes over.
+    pub(super) until: Index,
+}
+
+/// What was read.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) snapshot: Option<Info>,
+    pub(super) segments: Vec<Info>,
+    /// Files that do not count.
+    pub(super) garbage: Vec<String>,
+    /// The first number that no file has.
+    pub(super) next: Number,
+    /// The index of the next record.
+    pub(super) end: Index,
+    /// All before this one are durable.
+    pub(super) safe: Index,
+    /// How many bytes the records take that are not part of the snapshot.
+    pub(super) bytes: u64,
+    /// A record at the end that was never reported as written, and is not whole.
+    pub(super) torn: Option<Fault>,
+}
+
+type Visit<'a> = &'a mut dyn FnMut(Entry<'_>) -> io::Result<()>;
+
+impl Found {
+    /// Reads all files of the journal, and hands over what they hold.
+    pub(super) fn read(disk: &Disk, owner: &str, visit: Visit<'_>) -> Result<Self, OpenError> {
+        let mut found = Self::survey(disk)?;
+        for info in found.snapshot.iter().chain(&found.segments) {
+            if info.head.owner != owner {
+                let (of, disk) = (info.head.owner.clone(), disk.to_string());
+                return Err(OpenError::Foreign { disk, of, not: owner.to_owned() });
+            }
+        }
+        if let Some(snapshot) = &found.snapshot {
+            read_snapshot(disk, snapshot, visit)?;
+            found.end = snapshot.head.first;
+            found.safe = found.end;
+        }
+        for place in 0..found.segments.len() {
+            found.read_segment(disk, place, visit)?;
+        }
+        Ok(found)
+    }
+
+    /// Reads the heads of all files, and sorts out what does not count.
+    pub(super) fn survey(disk: &Disk) -> Result<Self, OpenError> {
+        let mut found = Self::default();
+        let listing = |error| OpenError::Io { doing: format!("list {disk}"), error };
+        let mut names = disk.list().map_err(listing)?;
+        found.garbage = names.extract_if(.., |name| is_leftover(name)).collect();
+        for name in names {
+            let Some((kind, number)) = parse(&name) else { continue };
+            found.next = found.next.max(number + 1);
+            let Opened { head, frames } = Opened::open(disk, &name)?;
+            if (head.kind, head.number) != (kind, number) {
+                let what = format!("its head says that it is {}", head.name());
+                return Err(OpenError::corrupt(disk, &name, 0, what));
+            }
+            found.take(Info { name, head, bytes: frames.bytes, until: Index::MAX });
+        }
+        found.drop_replaced();
+        // A snapshot is made of what segments had, of which the last one stays.
+        match &found.snapshot {
+            Some(snapshot) if found.segments.is_empty() => {
+                let what = "there is no segment beside it";
+                Err(OpenError::corrupt(disk, &snapshot.name, 0, what))
+            }
+            _ => Ok(found),
+        }
+    }
+
+    fn take(&mut self, info: Info) {
+        match info.head.kind {
+            Kind::Segment => self.segments.push(info),
+            Kind::Snapshot => {
+                let other = match self.snapshot.take() {
+                    Some(other) if other.head.number > info.head.number => {
+                        self.snapshot = Some(other);
+                        Some(info)
+                    }
+                    other => {
+                        self.snapshot = Some(info);
+                        other
+                    }
+                };
+                self.garbage.extend(other.map(|other| other.name));
+            }
+        }
+    }
+
+    /// Drops the segments that others have replaced, or the snapshot.
+    fn drop_replaced(&mut self) {
+        self.segments.sort_unstable_by_key(|info| info.head.number);
+        let replaced = mark_replaced(&mut self.segments, self.snapshot.as_ref());
+        self.garbage.extend(replaced);
+    }
+
+    fn read_segment(
+        &mut self,
+        disk: &Disk,
+        place: usize,
+        visit: Visit<'_>,
+    ) -> Result<(), OpenError> {
+        let is_last = place + 1 == self.segments.len();
+        let Info { name, head, until, .. } = self.segments[place].clone();
+        let mut frames = Opened::open(disk, &name)?.frames;
+        if head.first > self.end {
+            let what = format!("the records {} to {} are missing", self.end, head.first - 1);
+            return Err(OpenError::corrupt(disk, &name, 0, what));
+        }
+        self.safe = self.safe.max(head.safe);
+        let walked = walk(&mut frames, head.first..until, |header, bytes, content| {
+            self.safe = self.safe.max(header.safe);
+            if header.index < self.end {
+                return Ok(());
+            }
+            (self.end, self.bytes) = (header.index + 1, self.bytes + bytes);
+            visit(Entry::Record(header.index, content))
+        });
+        let (index, broken) = walked.map_err(|error| reading(disk, &name, error))?;
+        // What a later segment replaced may have been safe, too.
+        self.safe = self.safe.min(self.end);
+        let offset = frames.offset;
+        let what = match broken {
+            Some(broken) => broken.text().to_owned(),
+            None if if is_last { index >= head.safe } else { index == until } => return Ok(()),
+            None => format!("it ends before record {index}, which was written"),
+        };
+        match broken {
+            Some(broken) if is_last && !is_corruption(disk, &head, index, broken, frames)? => {
+                self.torn = Some(Fault { file: name, offset, what });
+                Ok(())
+            }
+            _ => Err(OpenError::corrupt(disk, &name, offset, what)),
+        }
+    }
+}
+
+/// Reads records as long as they are sound and follow each other. Returns the index of the
+/// next one, and what is in its place, if there is something.
+pub(super) fn walk(
+    frames: &mut Frames,
+    range: Range<Index>,
+    mut visit: impl FnMut(&Header, u64, &[u8]) -> io::Result<()>,
+) -> io::Result<(Index, Option<Broken>)> {
+    for index in range.clone() {
+        let offset = frames.offset;
+        match frames.next()? {
+            Next::Frame(header) if header.index == index => {
+                visit(&header, frames.offset - offset, &frames.content)?;
+            }
+            Next::Frame(_) => {
+                frames.offset = offset;
+                return Ok((index, Some(Broken::Order)));
+            }
+            Next::End => return Ok((index, None)),
+            Next::Broken(broken) => return Ok((index, Some(broken))),
+        }
+    }
+    Ok((range.end, None))
+}
+
+/// Sets where each segment is replaced by a later one; takes out those that have nothing
+/// left that counts, and returns their names. The last one stays.
+pub(super) fn mark_replaced(segments: &mut Vec<Info>, snapshot: Option<&Info>) -> Vec<String> {
+    let kept_from = snapshot.map_or(0, |snapshot| snapshot.head.first);
+    let mut until = Index::MAX;
+    for info in segments.iter_mut().rev() {
+        info.until = until;
+        until = until.min(info.head.first);
+    }
+    let counts = |info: &Info| info.until > kept_from.max(info.head.first);
+    let replaced = segments.extract_if(.., |info| !counts(info));
+    replaced.map(|info| info.name).collect()
+}
+
+fn is_corruption(
+    disk: &Disk,
+    head: &Head,
+    index: Index,
+    broken: Broken,
+    frames: Frames,
+) -> Result<bool, OpenError> {
+    if index < head.safe {
+        return Ok(true);
+    }
+    if is_same_boot(disk, head) {
+        return Ok(broken != Broken::Cut);
+    }
+    let safe = frames.safe_behind().map_err(|error| reading(disk, &head.name(), error))?;
+    Ok(safe > index)
+}
+
+/// Whether the machine has certainly not died since a file was begun.
+pub(super) fn is_same_boot(disk: &Disk, head: &Head) -> bool {
+    head.boot.is_some() && head.boot == disk.boot()
+}
+
+/// The index of the frame at the end of a snapshot, which says how many pieces it has.
+pub(super) const END_OF_SNAPSHOT: Index = Index::MAX;
+
+fn read_snapshot(disk: &Disk, info: &Info, visit: Visit<'_>) -> Result<(), OpenError> {
+    let mut frames = Opened::open(disk, &info.name)?.frames;
+    let (mut pieces, mut is_whole) = (0, false);
+    let what = loop {
+        match frames.next().map_err(|error| reading(disk, &info.name, error))? {
+            Next::End if is_whole => return Ok(()),
+            Next::End => break Broken::Cut.text(),
+            Next::Broken(broken) => break broken.text(),
+            Next::Frame(header) if header.index == pieces && !is_whole => {
+                visit(Entry::Piece(&frames.content))
+                    .map_err(|error| reading(disk, &info.name, error))?;
+                pieces += 1;
+            }
+            Next::Frame(header) if header.index == END_OF_SNAPSHOT && header.safe == pieces => {
+                is_whole = true;
+            }
+            Next::Frame(_) => break "a piece of it is missing",
+        }
+    };
+    Err(OpenError::corrupt(disk, &info.name, frames.offset, what))
+}

@@ -1,0 +1,111 @@
+//! What a replicated log needs of its storage.
+
+use std::io;
+
+use super::{Entry, Index};
+
+/// A storage of numbered records: a [`Journal`](super::Journal), memory, an engine.
+///
+/// It is opened with all that is safe, and perhaps more. Its calls block. After one that
+/// failed, what it was about may be there or not; whether more can be appended is for
+/// [`append`](Self::append) to say.
+pub trait Log: Send {
+    /// The index of the next record.
+    fn end(&self) -> Index;
+
+    /// Appends records. They are safe after the next [`sync`](Self::sync).
+    ///
+    /// # Errors
+    ///
+    /// When one is too long, of which nothing is written then, and when the disk fails.
+    fn append(&mut self, records: &[&[u8]]) -> io::Result<()>;
+
+    /// Makes safe what was appended.
+    ///
+    /// # Errors
+    ///
+    /// When it may not be.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Cuts off the records from `end` on. It is safe when this returns, and so are the
+    /// records before it.
+    ///
+    /// # Errors
+    ///
+    /// When a snapshot stands for some of them, when there are fewer, and when the disk
+    /// fails.
+    fn truncate(&mut self, end: Index) -> io::Result<()>;
+
+    /// Puts pieces of a snapshot in the place of the former one and of all records before
+    /// `at`, and drops those; all of it or nothing, and safe when this returns. If `at` lies
+    /// behind the end, the next record has that index. Without pieces it just drops records.
+    ///
+    /// # Errors
+    ///
+    /// When there is a snapshot that stands for more, and when the disk fails.
+    fn snapshot(&mut self, at: Index, pieces: &mut dyn Iterator<Item = Vec<u8>>) -> io::Result<()>;
+
+    /// Reads all of it: pieces of the snapshot, then records. Ends with the first error of
+    /// `visit`.
+    ///
+    /// # Errors
+    ///
+    /// When the disk fails, or what it has is corrupt.
+    fn read(&self, visit: &mut dyn FnMut(Entry<'_>) -> io::Result<()>) -> io::Result<()>;
+}
+
+/// A log in memory: nothing of it survives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    pieces: Vec<Vec<u8>>,
+    /// The index of the first record.
+    first: Index,
+    records: Vec<Vec<u8>>,
+}
+
+impl Memory {
+    /// The place of a record; `None` when it is not there and could not be the next.
+    fn place(&self, index: Index) -> Option<usize> {
+        let place = usize::try_from(index.checked_sub(self.first)?).ok()?;
+        (place <= self.records.len()).then_some(place)
+    }
+}
+
+impl Log for Memory {
+    fn end(&self) -> Index {
+        self.first + self.records.len() as u64
+    }
+
+    fn append(&mut self, records: &[&[u8]]) -> io::Result<()> {
+        records.iter().try_for_each(|record| super::frame::check_length(record).map(drop))?;
+        self.records.extend(records.iter().map(|record| record.to_vec()));
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn truncate(&mut self, end: Index) -> io::Result<()> {
+        let place = self.place(end).ok_or(io::ErrorKind::InvalidInput)?;
+        self.records.truncate(place);
+        Ok(())
+    }
+
+    fn snapshot(&mut self, at: Index, pieces: &mut dyn Iterator<Item = Vec<u8>>) -> io::Result<()> {
+        if at < self.first {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.pieces = pieces.collect();
+        let dropped = self.place(at).unwrap_or(self.records.len());
+        self.records.drain(..dropped);
+        self.first = at;
+        Ok(())
+    }
+
+    fn read(&self, visit: &mut dyn FnMut(Entry<'_>) -> io::Result<()>) -> io::Result<()> {
+        self.pieces.iter().try_for_each(|piece| visit(Entry::Piece(piece)))?;
+        let mut records = (self.first..).zip(&self.records);
+        records.try_for_each(|(index, record)| visit(Entry::Record(index, record)))
+    }
+}

@@ -1,0 +1,253 @@
+//! A journal on a real directory: what damages it, and what does not.
+
+mod corruption;
+mod faulty;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use faulty::Faulty;
+use maelstrom::disk::Disk;
+use maelstrom::journal::{Entry, Journal, Log, OpenError, Options, Sync};
+
+/// A directory that goes away with the test.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        let scratch = Self(path.join(format!("journal-{name}-{}", std::process::id())));
+        let _ = fs::remove_dir_all(&scratch.0);
+        scratch
+    }
+
+    fn disk(&self) -> Disk {
+        Disk::in_directory(&self.0)
+    }
+
+    fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let names = self.disk().list().unwrap().into_iter();
+        names.map(|name| (name.clone(), fs::read(self.0.join(name)).unwrap())).collect()
+    }
+
+    fn write(&self, files: &BTreeMap<String, Vec<u8>>) {
+        for name in self.files().keys() {
+            fs::remove_file(self.0.join(name)).unwrap();
+        }
+        for (name, bytes) in files {
+            fs::write(self.0.join(name), bytes).unwrap();
+        }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn options() -> Options {
+    Options::new("n0", 1)
+}
+
+/// What a journal has, as text.
+type Texts = Vec<String>;
+
+fn open(disk: Disk, options: Options) -> Result<(Journal, Texts), OpenError> {
+    Journal::open(disk, options, Vec::new, |texts, entry| {
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        texts.push(match entry {
+            Entry::Piece(bytes) => format!("piece {}", text(bytes)),
+            Entry::Record(index, bytes) => format!("{index} {}", text(bytes)),
+        });
+        Ok(())
+    })
+}
+
+fn append(journal: &mut Journal, records: &[&str]) {
+    let records: Vec<&[u8]> = records.iter().map(|record| record.as_bytes()).collect();
+    journal.append(&records).unwrap();
+    journal.sync().unwrap();
+}
+
+fn snapshot(journal: &mut Journal, pieces: &[&str]) -> std::io::Result<()> {
+    let end = journal.end();
+    journal.snapshot(end, &mut pieces.iter().map(|piece| piece.as_bytes().to_vec()))
+}
+
+#[test]
+fn what_was_appended_is_there_and_goes_on() {
+    let scratch = Scratch::new("append");
+    let (mut journal, texts) = open(scratch.disk(), options()).unwrap();
+    assert_eq!((texts, journal.end()), (Texts::new(), 0));
+    append(&mut journal, &["a", "", "c"]);
+    snapshot(&mut journal, &["abc", ""]).unwrap();
+    append(&mut journal, &["d"]);
+    journal.truncate(3).unwrap();
+    append(&mut journal, &["D", "e"]);
+    drop(journal);
+    let (journal, texts) = open(scratch.disk(), options()).unwrap();
+    assert_eq!(texts, ["piece abc", "piece ", "3 D", "4 e"]);
+    assert_eq!(journal.end(), 5);
+}
+
+#[test]
+fn a_snapshot_removes_segments_as_files_and_copies_nothing() {
+    let scratch = Scratch::new("segments");
+    let small = Options { segment_bytes: 300, ..options() };
+    let (mut journal, _) = open(scratch.disk(), small).unwrap();
+    for _ in 0..20 {
+        append(&mut journal, &["some record of some length"]);
+    }
+    let before = scratch.files();
+    assert!(before.len() > 5, "{}", before.len());
+    snapshot(&mut journal, &["all"]).unwrap();
+    let after = scratch.files();
+    assert_eq!(after.len(), 2, "{:?}", after.keys());
+    let (last, bytes) = before.last_key_value().unwrap();
+    assert_eq!(&after[last], bytes);
+}
+
+#[test]
+fn a_record_that_is_too_long_is_refused_and_nothing_of_its_group_written() {
+    let scratch = Scratch::new("long");
+    let (mut journal, _) = open(scratch.disk(), options()).unwrap();
+    append(&mut journal, &["a"]);
+    let long = vec![0; (64 << 20) + 1];
+    let error = journal.append(&[b"b", &long]).unwrap_err().to_string();
+    assert_eq!(error, "a record of 67108865 bytes is too long: the limit is 67108864");
+    append(&mut journal, &["c"]);
+    drop(journal);
+    assert_eq!(open(scratch.disk(), options()).unwrap().1, ["0 a", "1 c"]);
+}
+
+#[test]
+fn another_nodes_journal_and_another_format_are_refused_with_a_sentence() {
+    let scratch = Scratch::new("foreign");
+    let (mut journal, _) = open(scratch.disk(), options()).unwrap();
+    append(&mut journal, &["a"]);
+    drop(journal);
+    let error = open(scratch.disk(), Options::new("n1", 1)).unwrap_err().to_string();
+    assert!(error.contains("is of n0, not of n1: is this the directory?"), "{error}");
+    let mut files = scratch.files();
+    let bytes = files.get_mut("segment-0000000000").unwrap();
+    bytes[b"maelstrom journal ".len()] = b'2';
+    scratch.write(&files);
+    let error = open(scratch.disk(), options()).unwrap_err().to_string();
+    assert!(
+        error.ends_with("is written in version 2 of the format; this program knows 1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_incarnation_goes_on_unless_something_reported_may_be_lost() {
+    let continues = |sync, machine_died| {
+        let scratch = Scratch::new("incarnation");
+        let faulty = Faulty::new(scratch.disk());
+        let first = Options { sync, ..Options::new("n0", 1) };
+        let (mut journal, _) = open(faulty.disk(), first).unwrap();
+        append(&mut journal, &["a"]);
+        drop(journal);
+        faulty.set(|faults| faults.boots += u32::from(machine_died));
+        let (journal, _) = open(faulty.disk(), Options::new("n0", 2)).unwrap();
+        journal.incarnation() == 1
+    };
+    let interval = Sync::Interval(std::time::Duration::from_secs(1));
+    for sync in [Sync::Never, interval, Sync::EveryGroup] {
+        assert!(continues(sync, false), "{sync:?}");
+        assert_eq!(continues(sync, true), sync == Sync::EveryGroup, "{sync:?}");
+    }
+}
+
+#[test]
+fn a_failed_snapshot_on_a_full_disk_leaves_nothing_behind_and_records_go_on() {
+    let scratch = Scratch::new("full");
+    let faulty = Faulty::new(scratch.disk());
+    let (mut journal, _) = open(faulty.disk(), options()).unwrap();
+    append(&mut journal, &["a", "b"]);
+    for room in [0, 10, 200, 250] {
+        faulty.set(|faults| faults.full = Some(("snapshot", room)));
+        let error = snapshot(&mut journal, &["ab", &"x".repeat(100)]).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+        assert_eq!(scratch.files().len(), 1, "{:?}", scratch.files().keys());
+        append(&mut journal, &["c"]);
+    }
+    drop(journal);
+    let (mut journal, texts) = open(faulty.disk(), options()).unwrap();
+    assert_eq!(texts, ["0 a", "1 b", "2 c", "3 c", "4 c", "5 c"]);
+    faulty.set(|faults| faults.full = None);
+    snapshot(&mut journal, &["all"]).unwrap();
+    drop(journal);
+    assert_eq!(open(faulty.disk(), options()).unwrap().1, ["piece all"]);
+}
+
+#[test]
+fn a_full_disk_fails_records_until_there_is_room_and_not_a_start() {
+    let scratch = Scratch::new("room");
+    let faulty = Faulty::new(scratch.disk());
+    let (mut journal, _) = open(faulty.disk(), options()).unwrap();
+    append(&mut journal, &["a"]);
+    faulty.set(|faults| faults.full = Some(("", 20)));
+    for _ in 0..3 {
+        let error = journal.append(&[b"lost, perhaps"]).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    }
+    drop(journal);
+    let (mut journal, texts) = open(faulty.disk(), options()).unwrap();
+    assert_eq!(texts, ["0 a"]);
+    assert!(journal.append(&[b"lost"]).is_err());
+    faulty.set(|faults| faults.full = None);
+    append(&mut journal, &["b"]);
+    drop(journal);
+    assert_eq!(open(faulty.disk(), options()).unwrap().1, ["0 a", "1 b"]);
+}
+
+#[test]
+fn what_was_not_synced_is_when_it_is_found_even_on_a_full_disk() {
+    let scratch = Scratch::new("unsynced");
+    let faulty = Faulty::new(scratch.disk());
+    let (mut journal, _) = open(faulty.disk(), options()).unwrap();
+    append(&mut journal, &["a"]);
+    journal.append(&[b"b"]).unwrap();
+    drop(journal);
+    faulty.set(|faults| faults.full = Some(("", 50)));
+    let before = faulty.syncs();
+    let (journal, texts) = open(faulty.disk(), options()).unwrap();
+    assert_eq!(texts, ["0 a", "1 b"]);
+    assert_eq!((faulty.syncs(), scratch.files().len()), (before + 1, 1));
+    drop(journal);
+    faulty.set(|faults| faults.full = None);
+    open(faulty.disk(), options()).unwrap();
+    assert_eq!(scratch.files().len(), 2);
+}
+
+#[test]
+fn after_a_failed_sync_nothing_is_taken_until_what_was_not_synced_is_written_anew() {
+    let scratch = Scratch::new("sync");
+    let faulty = Faulty::new(scratch.disk());
+    let (mut journal, _) = open(faulty.disk(), options()).unwrap();
+    append(&mut journal, &["a"]);
+    journal.append(&[b"b"]).unwrap();
+    faulty.set(|faults| faults.syncs_that_fail = 1);
+    journal.sync().unwrap_err();
+    for done in [journal.sync(), journal.append(&[b"c"]), journal.truncate(0)] {
+        let error = done.unwrap_err().to_string();
+        assert!(error.starts_with("the journal has to be opened again: cannot sync"), "{error}");
+    }
+    assert!(journal.begin_snapshot(1).is_err());
+    drop(journal);
+    let before = scratch.files();
+    let (mut journal, texts) = open(faulty.disk(), options()).unwrap();
+    assert_eq!(texts, ["0 a", "1 b"]);
+    append(&mut journal, &["c"]);
+    drop(journal);
+    // The record whose sync failed is in a file that did not exist then.
+    let mut files = scratch.files();
+    let (first, bytes) = before.first_key_value().unwrap();
+    files.insert(first.clone(), bytes[..bytes.len() - 1].to_vec());
+    scratch.write(&files);
+    assert_eq!(open(faulty.disk(), options()).unwrap().1, ["0 a", "1 b", "2 c"]);
+}
