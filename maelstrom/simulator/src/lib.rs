@@ -6,6 +6,7 @@
 //! - [`cluster`]: the same around machines alone, for the algorithm without its node.
 //! - [`swarm`]: such tests over many seeds, each with faults of its own.
 //! - [`fuzz`]: noise that a node has to survive.
+//! - [`storage`]: crashes at every operation of a disk, for what keeps records on one.
 //! - [`World`]: what is around the nodes, a pure state machine, for whoever runs nodes in
 //!   another way: clients, who do what a `workload` says, a network (`net`), services
 //!   like `lin-kv` (`service`) and faults (`nemesis`). `host` runs nodes as tasks of this
@@ -54,6 +55,7 @@ mod scenario;
 mod service;
 mod settings;
 mod simulation;
+pub mod storage;
 pub mod swarm;
 mod workload;
 mod world;

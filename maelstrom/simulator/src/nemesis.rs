@@ -147,10 +147,10 @@ pub enum Effect {
     Slow(Option<u64>),
     /// Let clocks go otherwise from now on.
     Clock(Vec<Skew>),
-    /// Let the disks of those of these nodes run full that run.
-    Fill(Vec<usize>),
-    /// Make room on every disk.
-    Free,
+    /// Let this be wrong with the disks of those of these nodes that run.
+    Upset(DiskFault, Vec<usize>),
+    /// Let it be wrong with no disk any more.
+    Mend(DiskFault),
     /// Start a second process in the directories of those of these nodes that are
     /// ready, and see whether it serves.
     Twin(Vec<usize>),
@@ -272,17 +272,23 @@ fn begin(fault: Fault, nodes: usize, rng: &mut StdRng) -> Action {
         Fault::Duplicate => ("start-duplicate", raw(&SHARE), Effect::Duplicate(true)),
         Fault::Reorder => ("start-reorder", raw(&SHARE), Effect::Reorder(true)),
         Fault::Slow => ("start-slow", null(), Effect::Slow(Some(rng.random()))),
-        Fault::Kill | Fault::Pause | Fault::Clock | Fault::Disk(_) => {
+        Fault::Disk(fault) => {
+            let (asked, drawn) = draw_targets(nodes, rng);
+            let effect = match fault {
+                DiskFault::Locked => Effect::Twin(drawn),
+                _ => Effect::Upset(fault, drawn),
+            };
+            (fault.begins(), asked, effect)
+        }
+        Fault::Kill | Fault::Pause | Fault::Clock => {
             let (asked, drawn) = draw_targets(nodes, rng);
             let (f, effect) = match fault {
                 Fault::Kill => ("kill", Effect::Kill(drawn)),
                 Fault::Pause => ("pause", Effect::Pause(drawn)),
-                Fault::Clock => {
+                _ => {
                     let skews = drawn.into_iter().map(|node| Skew::draw(node, rng));
                     ("start-clock", Effect::Clock(skews.collect()))
                 }
-                Fault::Disk(DiskFault::Locked) => ("start-twin", Effect::Twin(drawn)),
-                _ => ("start-full", Effect::Fill(drawn)),
             };
             (f, asked, effect)
         }
@@ -309,8 +315,11 @@ fn end(fault: Fault, nodes: usize) -> Action {
         Fault::Clock => {
             ("stop-clock", raw("all"), Effect::Clock((0..nodes).map(Skew::none).collect()))
         }
-        Fault::Disk(DiskFault::Locked) => ("stop-twin", null(), Effect::Nothing),
-        Fault::Disk(_) => ("stop-full", null(), Effect::Free),
+        Fault::Disk(fault) => {
+            let is_over = fault == DiskFault::Locked;
+            let effect = if is_over { Effect::Nothing } else { Effect::Mend(fault) };
+            (fault.ends(), null(), effect)
+        }
     };
     Action { f, asked, effect }
 }

@@ -174,12 +174,12 @@ impl Scenario {
     /// Lets writes to the disks of those of these nodes fail that run, until
     /// [`free_disks`](Self::free_disks) or their restart.
     pub fn fill_disks(&mut self, nodes: &[usize]) {
-        self.inflict(Effect::Fill(nodes.to_vec()));
+        self.inflict(Effect::Upset(DiskFault::Full, nodes.to_vec()));
     }
 
     /// Makes room on every disk.
     pub fn free_disks(&mut self) {
-        self.inflict(Effect::Free);
+        self.inflict(Effect::Mend(DiskFault::Full));
     }
 
     /// The files on a node's disk, and their contents. What was done just now has

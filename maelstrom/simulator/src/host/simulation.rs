@@ -301,7 +301,7 @@ impl Nodes {
                 Command::Start(node) => self.start(node)?,
                 Command::Kill(node) => self.kill(node),
                 Command::Damage(node, fault) => self.disks[node].damage(fault),
-                Command::Fill(node, is_full) => self.disks[node].fill(is_full),
+                Command::Upset(node, fault, is_so) => self.disks[node].upset(fault, is_so),
                 Command::Twin(node, init) => self.start_twin(node, &init),
                 Command::Clock(skew) => self.skew(skew)?,
                 Command::Pause(node) => self.pause(node, true),

@@ -14,6 +14,11 @@ named! {
         Full = "full",
         /// Now and then, a second process is started on the same directory.
         Locked = "locked",
+        /// For a while, writes and syncs take a hundred times as long as usual.
+        Slow = "slow",
+        /// Now and then, a single write fails, or a sync, after which what it was to make
+        /// durable never is.
+        FailOnce = "fail-once",
     }
 }
 
@@ -22,6 +27,26 @@ impl DiskFault {
     /// themselves.
     pub fn strikes_at_kills(self) -> bool {
         matches!(self, Self::LoseUnsynced | Self::Torn | Self::Flip)
+    }
+
+    /// What the history says when one that comes and goes begins.
+    pub(super) fn begins(self) -> &'static str {
+        match self {
+            Self::Locked => "start-twin",
+            Self::Slow => "start-slow-disk",
+            Self::FailOnce => "start-failing-disk",
+            _ => "start-full",
+        }
+    }
+
+    /// And when it ends.
+    pub(super) fn ends(self) -> &'static str {
+        match self {
+            Self::Locked => "stop-twin",
+            Self::Slow => "stop-slow-disk",
+            Self::FailOnce => "stop-failing-disk",
+            _ => "stop-full",
+        }
     }
 
     /// Whether it can be brought about where nodes are processes on a real disk.

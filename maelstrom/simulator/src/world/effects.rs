@@ -50,7 +50,7 @@ impl World {
                 resumed.iter().for_each(|&node| self.pause_node(node, false, out));
                 names(&resumed)
             }
-            Effect::Clock(_) | Effect::Fill(_) | Effect::Free | Effect::Twin(_) => {
+            Effect::Clock(_) | Effect::Upset(..) | Effect::Mend(_) | Effect::Twin(_) => {
                 self.upset_machine(effect, out)
             }
             effect => {
@@ -74,15 +74,16 @@ impl World {
                 out.extend(skews.into_iter().map(Command::Clock));
                 done
             }
-            Effect::Fill(nodes) => {
+            Effect::Upset(fault, nodes) => {
                 // A node that is being prepared has to answer, and need not be able
                 // to without space.
-                let filled = self.those(nodes, |node| node.status == Status::Ready);
-                out.extend(filled.iter().map(|&node| Command::Fill(node, true)));
-                names(&filled)
+                let upset = self.those(nodes, |node| node.status == Status::Ready);
+                out.extend(upset.iter().map(|&node| Command::Upset(node, fault, true)));
+                names(&upset)
             }
-            Effect::Free => {
-                out.extend(self.every().into_iter().map(|node| Command::Fill(node, false)));
+            Effect::Mend(fault) => {
+                let every = self.every().into_iter();
+                out.extend(every.map(|node| Command::Upset(node, fault, false)));
                 null()
             }
             Effect::Twin(nodes) => {

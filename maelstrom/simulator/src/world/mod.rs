@@ -91,8 +91,8 @@ pub enum Command {
     Resume(usize),
     /// Do this to the disk of this node, which was just killed.
     Damage(usize, DiskFault),
-    /// Let the disk of this node be full, or no longer.
-    Fill(usize, bool),
+    /// Let this be wrong with the disk of this node, or no longer.
+    Upset(usize, DiskFault, bool),
     /// Change how a node's clock goes.
     Clock(Skew),
     /// Start a second process in the directory of this node, give it this message

@@ -319,7 +319,7 @@ impl<'a> Host<'a> {
                 }
                 Command::Damage(node, fault) => self.damage(node, fault)?,
                 // The settings were refused that would ask for it.
-                Command::Fill(..) | Command::Clock(_) => {}
+                Command::Upset(..) | Command::Clock(_) => {}
                 Command::Twin(node, init) => self.start_twin(node, &init)?,
                 Command::Pause(node) => self.with(node, |node| node.signal(Signal::SIGSTOP)),
                 Command::Resume(node) => self.with(node, |node| node.signal(Signal::SIGCONT)),

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use maelstrom::disk::{Contents, Disk, Storage};
 use rand::rngs::StdRng;
@@ -37,6 +38,11 @@ struct State {
     newest: Weak<Mutex<Inode>>,
     lock: Weak<Held>,
     is_full: bool,
+    is_slow: bool,
+    /// The next write or sync of a file fails.
+    fails_once: bool,
+    /// How long what was done takes, of which nobody knows yet.
+    elapsed: Duration,
     /// Whether anything was created, written or locked since this was reset.
     is_used: bool,
     /// Counts the starts of the machine.
@@ -44,6 +50,11 @@ struct State {
 }
 
 type SharedInode = Arc<Mutex<Inode>>;
+
+/// How long a write takes, and a sync, and how many times as long on a slow disk.
+const WRITE: Duration = Duration::from_micros(20);
+const SYNC: Duration = Duration::from_millis(2);
+const SLOWNESS: u32 = 100;
 
 /// Keeps the lock until it is dropped.
 struct Held;
@@ -59,6 +70,9 @@ impl SimulatedDisk {
             newest: Weak::new(),
             lock: Weak::new(),
             is_full: false,
+            is_slow: false,
+            fails_once: false,
+            elapsed: Duration::ZERO,
             is_used: false,
             boots: 0,
         })))
@@ -75,12 +89,72 @@ impl SimulatedDisk {
             DiskFault::LoseUnsynced => state.lose_unsynced(),
             DiskFault::Torn => state.tear(),
             DiskFault::Flip => state.flip(),
-            DiskFault::Full | DiskFault::Locked => {}
+            _ => {}
         }
     }
 
-    pub(crate) fn fill(&self, is_full: bool) {
-        self.state().is_full = is_full;
+    /// Lets this be wrong from now on, or no longer.
+    pub(crate) fn upset(&self, fault: DiskFault, is_so: bool) {
+        let mut state = self.state();
+        match fault {
+            DiskFault::Full => state.is_full = is_so,
+            DiskFault::Slow => state.is_slow = is_so,
+            DiskFault::FailOnce => state.fails_once = is_so,
+            _ => {}
+        }
+    }
+
+    /// The same disk again, with a fate of its own: what is done to one does not show on
+    /// the other. Nobody has locked the new one.
+    pub(crate) fn fork(&self, seed: u64) -> Self {
+        let state = self.state();
+        let mut copies: BTreeMap<*const Mutex<Inode>, SharedInode> = BTreeMap::new();
+        let mut copy = |inode: &SharedInode| {
+            let copied = || Arc::new(Mutex::new(lock(inode).clone()));
+            Arc::clone(copies.entry(Arc::as_ptr(inode)).or_insert_with(copied))
+        };
+        let names = state.names.iter().map(|(name, inode)| (name.clone(), copy(inode))).collect();
+        let mut change = |change: &Vec<(String, Option<SharedInode>)>| {
+            let former = |(name, inode): &(String, Option<SharedInode>)| {
+                (name.clone(), inode.as_ref().map(&mut copy))
+            };
+            change.iter().map(former).collect()
+        };
+        let unsynced = state.unsynced.iter().map(&mut change).collect();
+        let newest = state.newest.upgrade().map(|inode| Arc::downgrade(&copy(&inode)));
+        let new = Self::new(state.node, seed);
+        *new.state() = State {
+            node: state.node,
+            rng: StdRng::seed_from_u64(seed),
+            names,
+            unsynced,
+            newest: newest.unwrap_or_default(),
+            lock: Weak::new(),
+            elapsed: Duration::ZERO,
+            ..*state
+        };
+        new
+    }
+
+    /// The machine dies, and all that was not synced is lost.
+    pub(crate) fn forget_unsynced(&self) {
+        let mut state = self.state();
+        state.boots += 1;
+        state.take_back_names(0);
+        state.names.values().for_each(|inode| lock(inode).forget_unsynced());
+    }
+
+    /// The machine dies when all was written.
+    pub(crate) fn reboot(&self) {
+        self.state().boots += 1;
+    }
+
+    /// Keeps so many bytes of the last write, as far as it is not synced; the rest of it
+    /// never reached the disk.
+    pub(crate) fn cut(&self, kept: usize) {
+        if let Some(newest) = self.state().newest.upgrade() {
+            lock(&newest).cut(kept);
+        }
     }
 
     /// Whether a process that was started on it since the last call of
@@ -93,6 +167,7 @@ impl SimulatedDisk {
     pub(crate) fn begin_incarnation(&self) {
         let mut state = self.state();
         (state.is_used, state.is_full) = (false, false);
+        (state.is_slow, state.fails_once) = (false, false);
     }
 
     pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
@@ -107,25 +182,32 @@ impl SimulatedDisk {
 }
 
 impl State {
+    fn spend(&mut self, time: Duration) {
+        self.elapsed += if self.is_slow { time * SLOWNESS } else { time };
+    }
+
     /// Each unsynced write is there or not, and perhaps the last of them in part;
     /// of the unsynced names, the first few.
     fn lose_unsynced(&mut self) {
         self.boots += 1;
         let kept = self.rng.random_range(0..=self.unsynced.len());
+        self.take_back_names(kept);
+        for inode in self.names.values() {
+            lock(inode).lose_unsynced(&mut self.rng);
+        }
+    }
+
+    /// Takes back all but the first few changes of names that are not synced.
+    fn take_back_names(&mut self, kept: usize) {
         let lost = self.unsynced.split_off(kept);
         self.unsynced.clear();
         // A file that nobody can find any more may still be found by what its name
         // stood for before.
-        for change in lost.into_iter().rev() {
-            for (name, former) in change {
-                match former {
-                    Some(inode) => self.names.insert(name, inode),
-                    None => self.names.remove(&name),
-                };
-            }
-        }
-        for inode in self.names.values() {
-            lock(inode).lose_unsynced(&mut self.rng);
+        for (name, former) in lost.into_iter().rev().flatten() {
+            match former {
+                Some(inode) => self.names.insert(name, inode),
+                None => self.names.remove(&name),
+            };
         }
     }
 
@@ -219,7 +301,9 @@ impl Storage for SimulatedDisk {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.state().unsynced.clear();
+        let mut state = self.state();
+        state.spend(SYNC);
+        state.unsynced.clear();
         Ok(())
     }
 
@@ -238,6 +322,10 @@ impl Storage for SimulatedDisk {
     fn boot(&self) -> Option<String> {
         Some(format!("boot {}", self.state().boots))
     }
+
+    fn elapsed(&self) -> Option<Duration> {
+        Some(std::mem::take(&mut self.state().elapsed))
+    }
 }
 
 /// An open file. The disk and the inode are never locked at the same time, but by
@@ -252,6 +340,7 @@ impl Open {
     fn reserve(&self, length: usize) -> usize {
         let mut state = self.disk.state();
         state.is_used = true;
+        state.spend(WRITE);
         state.newest = Arc::downgrade(&self.inode);
         if state.is_full { state.rng.random_range(0..=length / 2) } else { length }
     }
@@ -273,6 +362,9 @@ impl Contents for Open {
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
+        if std::mem::take(&mut self.disk.state().fails_once) {
+            return Err(failed());
+        }
         let room = self.reserve(bytes.len());
         if room > 0 {
             lock(&self.inode).write(offset, &bytes[..room]);
@@ -291,13 +383,29 @@ impl Contents for Open {
     }
 
     fn sync(&self) -> io::Result<()> {
-        lock(&self.inode).sync();
+        let mut state = self.disk.state();
+        state.spend(SYNC);
+        let fails = std::mem::take(&mut state.fails_once);
+        drop(state);
+        let mut inode = lock(&self.inode);
+        if fails {
+            // As Linux does it: what could not be written counts as written.
+            inode.forsake();
+            return Err(failed());
+        }
+        inode.sync();
         Ok(())
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the operating system says.
+fn failed() -> io::Error {
+    const EIO: i32 = 5;
+    io::Error::from_raw_os_error(EIO)
 }
 
 /// What the operating system says.

@@ -113,14 +113,14 @@ fn a_full_disk_takes_a_part_at_most_and_can_be_read() {
     let (simulated, disk) = disk(1);
     let log = disk.create("log").unwrap();
     log.append(b"one").unwrap();
-    simulated.fill(true);
+    simulated.upset(DiskFault::Full, true);
     let error = log.append(b"second").unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     assert_eq!(disk.create("new").unwrap_err().kind(), io::ErrorKind::StorageFull);
     let found = text(&disk, "log").unwrap();
     assert!("onesecond".starts_with(&found) && found.len() < 9, "{found}");
     log.truncate(3).unwrap();
-    simulated.fill(false);
+    simulated.upset(DiskFault::Full, false);
     log.append(b"third").unwrap();
     assert_eq!(text(&disk, "log").unwrap(), "onethird");
 }
@@ -158,4 +158,108 @@ fn the_same_seed_breaks_the_same_bytes() {
         simulated.files()
     };
     assert!(broken() == broken() && !broken().is_empty());
+}
+
+#[test]
+fn a_slow_disk_takes_longer_and_says_so() {
+    let (simulated, disk) = disk(1);
+    let elapsed = || SimulatedDisk::elapsed(&simulated).unwrap();
+    let log = disk.create("log").unwrap();
+    log.append(b"one").unwrap();
+    log.sync().unwrap();
+    let usual = elapsed();
+    assert_eq!((usual, elapsed()), (WRITE + SYNC, Duration::ZERO));
+    simulated.upset(DiskFault::Slow, true);
+    log.append(b"two").unwrap();
+    log.sync().unwrap();
+    assert_eq!(elapsed(), usual * SLOWNESS);
+}
+
+#[test]
+fn a_sync_that_failed_may_have_lost_what_it_was_to_make_durable_whatever_comes_later() {
+    let (mut lost, mut kept) = (0, 0);
+    for seed in 0..50 {
+        let (simulated, disk) = disk(seed);
+        let log = disk.create("log").unwrap();
+        disk.sync().unwrap();
+        log.append(b"one").unwrap();
+        simulated.upset(DiskFault::FailOnce, true);
+        log.sync().unwrap_err();
+        log.append(b"two").unwrap();
+        log.sync().unwrap();
+        assert_eq!(text(&disk, "log").unwrap(), "onetwo");
+        simulated.damage(DiskFault::LoseUnsynced);
+        let left = text(&disk, "log").unwrap();
+        assert!(left.ends_with("two") && left.len() == 6, "{left:?}");
+        *if left == "onetwo" { &mut kept } else { &mut lost } += 1;
+    }
+    assert!(lost > 10 && kept > 5, "{lost} {kept}");
+}
+
+#[test]
+fn a_write_fails_once() {
+    let (simulated, disk) = disk(1);
+    let log = disk.create("log").unwrap();
+    simulated.upset(DiskFault::FailOnce, true);
+    log.append(b"one").unwrap_err();
+    log.append(b"two").unwrap();
+    assert_eq!(text(&disk, "log").unwrap(), "two");
+}
+
+#[test]
+fn a_fork_has_a_fate_of_its_own() {
+    let (simulated, disk) = disk(1);
+    let log = disk.create("log").unwrap();
+    disk.sync().unwrap();
+    log.append(b"one").unwrap();
+    let fork = simulated.fork(2);
+    fork.forget_unsynced();
+    assert_eq!(text(&fork.disk(), "log").unwrap(), "");
+    let cut = simulated.fork(2);
+    cut.cut(1);
+    assert_eq!(text(&cut.disk(), "log").unwrap(), "o");
+    assert_eq!(text(&disk, "log").unwrap(), "one");
+}
+
+/// A journal at work on a disk in virtual time, whose machine dies after so long: how many
+/// records were reported as written, and how many are found.
+fn dead_after(time: Duration, fault: Option<DiskFault>) -> (u64, u64) {
+    use maelstrom::journal::{Event, Journal, Log as _, Options, Writer};
+    let (simulated, disk) = disk(3);
+    let open = || Journal::open(disk.clone(), Options::new("n0", 1), || (), |(), _| Ok(()));
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().start_paused(true).build().unwrap();
+    let (mut reported, mut failed) = (0, false);
+    runtime.block_on(async {
+        let (writer, work) = Writer::new(open().unwrap().0);
+        tokio::spawn(work);
+        fault.into_iter().for_each(|fault| simulated.upset(fault, true));
+        let at_work = async {
+            while !failed {
+                writer.append(b"record".to_vec());
+                match writer.next().await {
+                    Event::Written(more) => reported += more,
+                    Event::Failed(_) => failed = true,
+                }
+            }
+        };
+        let _ = tokio::time::timeout(time, at_work).await;
+    });
+    drop(runtime);
+    simulated.forget_unsynced();
+    (reported, open().unwrap().0.end())
+}
+
+#[test]
+fn a_writer_in_virtual_time_loses_nothing_that_it_reported_and_waits_for_its_disk() {
+    let mut reported_at_all = 0;
+    for micros in (0..40_000).step_by(310) {
+        let (reported, found) = dead_after(Duration::from_micros(micros), None);
+        assert!((reported..=reported + 1).contains(&found), "{reported} {found}");
+        reported_at_all += reported;
+    }
+    assert!(reported_at_all > 500, "{reported_at_all}");
+    let (slow, _) = dead_after(Duration::from_secs(4), Some(DiskFault::Slow));
+    assert!((15..=20).contains(&slow), "{slow}");
+    assert_eq!(dead_after(Duration::from_secs(1), Some(DiskFault::FailOnce)), (0, 0));
 }

@@ -84,9 +84,10 @@ impl Harness {
         for command in commands.drain(..) {
             match command {
                 Command::Start(node) => self.note(node, "start"),
-                Command::Damage(node, fault) => self.note(node, fault.name()),
-                Command::Fill(node, true) => self.note(node, "fill"),
-                Command::Fill(node, false) => self.note(node, "free"),
+                Command::Damage(node, fault) | Command::Upset(node, fault, true) => {
+                    self.note(node, fault.name());
+                }
+                Command::Upset(node, _, false) => self.note(node, "mend"),
                 Command::Clock(skew) => self.note(skew.node, "clock"),
                 Command::Twin(node, _) => self.note(node, "twin"),
                 Command::Pause(node) => self.note(node, "pause"),
