@@ -7,11 +7,12 @@
 //! - [`values`]: what a flag's value may be.
 //! - [`original`]: the original's command, and whether it left results.
 //! - [`replay`]: the command that runs a plan again.
-//! - [`test`], [`check`], [`challenge`]: the subcommands.
+//! - [`test`], [`check`], [`challenge`], [`inspect`]: the subcommands.
 
 mod challenge;
 mod check;
 mod flags;
+mod inspect;
 mod original;
 mod replay;
 mod test;
@@ -98,6 +99,10 @@ enum Command {
     #[command(after_help = EXIT_CODES)]
     Challenge(challenge::ChallengeFlags),
 
+    /// Print what the journal of a node's directory has, and whether it is sound
+    #[command(after_help = "Exit codes: 0 sound, 1 corrupt, 255 it cannot be read")]
+    Inspect(inspect::InspectFlags),
+
     /// Kills what a bench leaves behind that was killed itself
     #[command(name = watchdog::SUBCOMMAND, hide = true)]
     Reap,
@@ -122,6 +127,7 @@ fn run(command: Command) -> Exit {
         Command::Test(flags) => test::test(*flags),
         Command::Check(flags) => check::check(&flags),
         Command::Challenge(flags) => challenge::challenge(&flags),
+        Command::Inspect(flags) => inspect::inspect(&flags),
         Command::Reap => {
             watchdog::reap(io::stdin().lock());
             return Exit::Valid;
