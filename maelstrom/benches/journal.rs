@@ -144,7 +144,7 @@ fn open(
     let record = vec![b'x'; 1000];
     journal_before.append(&[&record])?;
     let piece = |_| record.clone();
-    journal_before.snapshot(1, &mut (0..pieces / record.len()).map(piece))?;
+    journal_before.snapshot(&mut (0..pieces / record.len()).map(piece))?;
     for _ in 0..records / MIB {
         journal_before.append(&vec![record.as_slice(); MIB / record.len()])?;
     }
@@ -174,7 +174,7 @@ async fn stalls(path: &Path) -> Result<(Vec<Duration>, Vec<Duration>), Box<dyn s
         before.push(one().await?);
     }
     let pieces = (0..JOURNAL / 1000).map(|_| vec![b'x'; 1000]);
-    let snapshot = tokio::spawn(writer.snapshot(writer.end(), pieces));
+    let snapshot = tokio::spawn(writer.snapshot(pieces));
     while !snapshot.is_finished() {
         during.push(one().await?);
     }

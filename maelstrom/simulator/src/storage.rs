@@ -43,7 +43,7 @@ pub struct Script {
     /// Decides everything that is drawn.
     pub seed: u64,
     /// How many calls there are: of [`append`](Log::append), most of them followed by
-    /// [`sync`](Log::sync), and of [`truncate`](Log::truncate).
+    /// [`sync`](Log::sync), and of [`snapshot`](Log::snapshot).
     pub calls: usize,
     /// How many calls of [`snapshot`](Log::snapshot) there are among them.
     pub snapshots: usize,

@@ -1,7 +1,8 @@
 //! A node's journal: numbered records on a [`Disk`] that survive what nodes go through.
 //!
 //! A [`Journal`] is a sequence of records, each some bytes with an [`Index`], and perhaps
-//! a snapshot, which stands in the place of all records before some index. It is opened
+//! a snapshot, which stands in the place of all records that were there when it was begun.
+//! A journal is never cut off: what takes a record back is another record. It is opened
 //! with what makes the node's state of them; after that it is written to. A [`Writer`]
 //! does so off the event loop.
 //!

@@ -13,7 +13,7 @@ type Files = BTreeMap<String, Vec<u8>>;
 /// has died.
 fn journal(scratch: &Scratch) -> (Faulty, Files) {
     let faulty = Faulty::new(scratch.disk());
-    let small = || Options { segment_bytes: 300, ..options() };
+    let small = || Options { segment_bytes: 250, ..options() };
     let (mut journal, _) = open(faulty.disk(), small()).unwrap();
     for _ in 0..8 {
         append(&mut journal, &["zero"]);
@@ -26,11 +26,14 @@ fn journal(scratch: &Scratch) -> (Faulty, Files) {
     append(&mut journal, &["five"]);
     drop(journal);
     let files = scratch.files();
-    assert_eq!(files.len(), 3, "{:?}", files.keys());
+    assert_eq!((files.len(), segments(&files).len()), (3, 2), "{:?}", files.keys());
     (faulty, files)
 }
 
-const LAST: &str = "segment-0000000003";
+/// The segments' names, in order.
+fn segments(files: &Files) -> Vec<&String> {
+    files.keys().filter(|name| name.starts_with("segment")).collect()
+}
 
 const WHOLE: [&str; 8] =
     ["piece piece", "piece of", "piece it", "8 one", "9 two", "10 three", "11 four", "12 five"];
@@ -71,13 +74,14 @@ fn after_a_power_failure_a_flipped_bit_is_found_but_in_the_last_record() {
     let scratch = Scratch::new("flip-power");
     let (faulty, files) = journal(&scratch);
     faulty.set(|faults| faults.boots += 1);
-    let last_record = files[LAST].len() - 28 - "five".len();
+    let last = segments(&files)[1];
+    let last_record = files[last].len() - 28 - "five".len();
     for (name, bytes) in &files {
         for place in 20..bytes.len() {
             let mut flipped = files.clone();
             flipped.get_mut(name).unwrap()[place] ^= 1 << (place % 8);
             scratch.write(&flipped);
-            if name == LAST && place >= last_record {
+            if name == last && place >= last_record {
                 let (journal, texts) = open(faulty.disk(), options()).unwrap();
                 assert_eq!(texts, WHOLE[..7]);
                 assert_eq!(journal.torn().unwrap().offset, last_record as u64);
@@ -93,7 +97,8 @@ fn after_a_power_failure_a_flipped_bit_is_found_but_in_the_last_record() {
 fn a_record_that_is_cut_is_dropped_at_the_end_and_corruption_anywhere_else() {
     let scratch = Scratch::new("cut");
     let (faulty, files) = journal(&scratch);
-    let bytes = &files[LAST];
+    let last = segments(&files)[1];
+    let bytes = &files[last];
     // Where the head ends: two records are behind it, or three.
     let records = WHOLE.iter().rev().take_while(|text| !text.starts_with("piece"));
     let sizes = records.map(|text| 28 + text.split_once(' ').unwrap().1.len()).scan(
@@ -111,7 +116,7 @@ fn a_record_that_is_cut_is_dropped_at_the_end_and_corruption_anywhere_else() {
             let mut cut = files.clone();
             cut.get_mut(name).unwrap().truncate(length);
             scratch.write(&cut);
-            if name == LAST && length >= head {
+            if name == last && length >= head {
                 let missing = whole.iter().filter(|whole| **whole > length).count();
                 let (journal, texts) = open(faulty.disk(), options()).unwrap();
                 assert_eq!(texts, WHOLE[..8 - missing], "{length}");
@@ -127,7 +132,7 @@ fn a_record_that_is_cut_is_dropped_at_the_end_and_corruption_anywhere_else() {
 fn a_file_that_is_missing_is_noticed() {
     let scratch = Scratch::new("missing");
     let (faulty, files) = journal(&scratch);
-    for name in files.keys().filter(|name| *name != LAST) {
+    for name in files.keys().filter(|name| *name != segments(&files)[1]) {
         let mut fewer = files.clone();
         fewer.remove(name);
         scratch.write(&fewer);
@@ -140,7 +145,7 @@ fn a_file_that_is_missing_is_noticed() {
 fn a_corrupt_journal_says_what_to_do_and_is_set_aside_when_asked_to() {
     let scratch = Scratch::new("discard");
     let (faulty, mut files) = journal(&scratch);
-    let name = "segment-0000000001".to_owned();
+    let name = segments(&files)[0].clone();
     let length = files[&name].len();
     files.get_mut(&name).unwrap()[length - 1] ^= 1;
     scratch.write(&files);

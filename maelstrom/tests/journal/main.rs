@@ -73,8 +73,7 @@ fn append(journal: &mut Journal, records: &[&str]) {
 }
 
 fn snapshot(journal: &mut Journal, pieces: &[&str]) -> std::io::Result<()> {
-    let end = journal.end();
-    journal.snapshot(end, &mut pieces.iter().map(|piece| piece.as_bytes().to_vec()))
+    journal.snapshot(&mut pieces.iter().map(|piece| piece.as_bytes().to_vec()))
 }
 
 #[test]
@@ -84,12 +83,10 @@ fn what_was_appended_is_there_and_goes_on() {
     assert_eq!((texts, journal.end()), (Texts::new(), 0));
     append(&mut journal, &["a", "", "c"]);
     snapshot(&mut journal, &["abc", ""]).unwrap();
-    append(&mut journal, &["d"]);
-    journal.truncate(3).unwrap();
-    append(&mut journal, &["D", "e"]);
+    append(&mut journal, &["d", "e"]);
     drop(journal);
     let (journal, texts) = open(scratch.disk(), options()).unwrap();
-    assert_eq!(texts, ["piece abc", "piece ", "3 D", "4 e"]);
+    assert_eq!(texts, ["piece abc", "piece ", "3 d", "4 e"]);
     assert_eq!(journal.end(), 5);
 }
 
@@ -106,8 +103,39 @@ fn a_snapshot_removes_segments_as_files_and_copies_nothing() {
     snapshot(&mut journal, &["all"]).unwrap();
     let after = scratch.files();
     assert_eq!(after.len(), 2, "{:?}", after.keys());
-    let (last, bytes) = before.last_key_value().unwrap();
-    assert_eq!(&after[last], bytes);
+    assert!(after.keys().all(|name| !before.contains_key(name)), "{:?}", after.keys());
+}
+
+#[test]
+fn a_snapshot_can_be_the_first_thing_that_a_journal_gets() {
+    let scratch = Scratch::new("filled");
+    let (mut journal, _) = open(scratch.disk(), options()).unwrap();
+    snapshot(&mut journal, &["of peers"]).unwrap();
+    drop(journal);
+    let (mut journal, texts) = open(scratch.disk(), options()).unwrap();
+    assert_eq!(texts, ["piece of peers"]);
+    append(&mut journal, &["a"]);
+    drop(journal);
+    assert_eq!(open(scratch.disk(), options()).unwrap().1, ["piece of peers", "0 a"]);
+}
+
+#[test]
+fn one_snapshot_is_under_way_at_a_time_and_only_the_journals_own_is_adopted() {
+    let (scratch, other) = (Scratch::new("older"), Scratch::new("others"));
+    let (mut journal, _) = open(scratch.disk(), options()).unwrap();
+    append(&mut journal, &["a"]);
+    let mut older = journal.begin_snapshot().unwrap();
+    append(&mut journal, &["b"]);
+    assert!(journal.begin_snapshot().is_err());
+    older.push(b"a").unwrap();
+    let older = older.finish().unwrap();
+    assert!(journal.begin_snapshot().is_err());
+    let (mut foreign, _) = open(other.disk(), options()).unwrap();
+    assert!(foreign.adopt(older).is_err());
+    // What was not adopted is in nobody's way.
+    snapshot(&mut journal, &["ab"]).unwrap();
+    drop(journal);
+    assert_eq!(open(scratch.disk(), options()).unwrap().1, ["piece ab"]);
 }
 
 #[test]
@@ -172,7 +200,8 @@ fn a_failed_snapshot_on_a_full_disk_leaves_nothing_behind_and_records_go_on() {
         faulty.set(|faults| faults.full = Some(("snapshot", room)));
         let error = snapshot(&mut journal, &["ab", &"x".repeat(100)]).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
-        assert_eq!(scratch.files().len(), 1, "{:?}", scratch.files().keys());
+        let files = scratch.files();
+        assert!(files.keys().all(|name| name.starts_with("segment")), "{:?}", files.keys());
         append(&mut journal, &["c"]);
     }
     drop(journal);
@@ -233,11 +262,10 @@ fn after_a_failed_sync_nothing_is_taken_until_what_was_not_synced_is_written_ane
     journal.append(&[b"b"]).unwrap();
     faulty.set(|faults| faults.syncs_that_fail = 1);
     journal.sync().unwrap_err();
-    for done in [journal.sync(), journal.append(&[b"c"]), journal.truncate(0)] {
+    for done in [journal.sync(), journal.append(&[b"c"]), snapshot(&mut journal, &[])] {
         let error = done.unwrap_err().to_string();
         assert!(error.starts_with("the journal has to be opened again: cannot sync"), "{error}");
     }
-    assert!(journal.begin_snapshot(1).is_err());
     drop(journal);
     let before = scratch.files();
     let (mut journal, texts) = open(faulty.disk(), options()).unwrap();

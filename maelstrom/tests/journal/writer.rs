@@ -47,15 +47,12 @@ async fn records_are_written_in_order_and_synced_together() {
     for number in 0..1000 {
         writer.append(format!("{number}").into_bytes());
     }
-    writer.truncate(900);
-    writer.append(b"last".to_vec());
-    assert_eq!(writer.end(), 901);
-    written(&writer, 1002).await;
+    written(&writer, 1000).await;
     let syncs = faulty.syncs();
     assert!((1..10).contains(&syncs), "{syncs}");
     let texts = killed(&faulty, writer, work).await;
-    assert_eq!(texts.len(), 901);
-    assert_eq!((&*texts[0], &*texts[899], &*texts[900]), ("0 0", "899 899", "900 last"));
+    let expected: Texts = (0..1000).map(|number| format!("{number} {number}")).collect();
+    assert_eq!(texts, expected);
 }
 
 #[tokio::test]
@@ -83,7 +80,7 @@ async fn a_full_disk_fails_what_was_asked_for_and_later_records_are_written() {
     written(&writer, 1).await;
     faulty.set(|faults| faults.full = Some(("", 0)));
     writer.append(b"b".to_vec());
-    let snapshot = writer.snapshot(2, std::iter::empty());
+    let snapshot = writer.snapshot(std::iter::empty());
     let failed = async {
         sleep(Duration::from_millis(100)).await;
         writer.append(b"before the failure is known".to_vec());
@@ -95,7 +92,6 @@ async fn a_full_disk_fails_what_was_asked_for_and_later_records_are_written() {
     }
     assert!(snapshot.await.is_err());
     faulty.set(|faults| faults.full = None);
-    assert_eq!(writer.end(), 1);
     writer.append(b"c".to_vec());
     written(&writer, 1).await;
     assert_eq!(killed(&faulty, writer, work).await, ["0 a", "1 c"]);
@@ -108,33 +104,20 @@ async fn records_are_written_while_a_snapshot_is() {
     let (writer, work) = start(&faulty, options());
     writer.append(b"a".to_vec());
     let (pieces, received) = mpsc::channel::<Vec<u8>>();
-    let snapshot = tokio::spawn(writer.snapshot(writer.end(), received.into_iter()));
+    let snapshot = tokio::spawn(writer.snapshot(received.into_iter()));
     pieces.send(b"all".to_vec()).unwrap();
+    written(&writer, 1).await;
     for _ in 0..10 {
         writer.append(b"b".to_vec());
-        written(&writer, if writer.end() == 2 { 2 } else { 1 }).await;
+        written(&writer, 1).await;
     }
+    // It is not touched by another one.
+    assert!(writer.snapshot(std::iter::empty()).await.is_err());
     assert!(!snapshot.is_finished());
     drop(pieces);
     snapshot.await.unwrap().unwrap();
     let texts = killed(&faulty, writer, work).await;
     assert_eq!((&*texts[0], &*texts[1], texts.len()), ("piece all", "1 b", 11));
-}
-
-#[tokio::test]
-async fn a_snapshot_ahead_of_the_records_holds_up_those_behind_it() {
-    let scratch = Scratch::new("ahead");
-    let faulty = Faulty::new(scratch.disk());
-    let (writer, work) = start(&faulty, options());
-    writer.append(b"a".to_vec());
-    let snapshot = writer.snapshot(10, [b"ten".to_vec()].into_iter());
-    writer.append(b"b".to_vec());
-    assert_eq!(writer.end(), 11);
-    written(&writer, 1).await;
-    assert!(timeout(Duration::from_millis(100), writer.next()).await.is_err());
-    snapshot.await.unwrap();
-    written(&writer, 1).await;
-    assert_eq!(killed(&faulty, writer, work).await, ["piece ten", "10 b"]);
 }
 
 #[tokio::test]
@@ -154,7 +137,7 @@ async fn a_failed_snapshot_is_wanted_again_after_some_time() {
     pause();
     faulty.set(|faults| faults.full = Some(("snapshot", 100)));
     for seconds in [1, 2, 4] {
-        let snapshot = writer.snapshot(writer.end(), [vec![b'x'; MIB]].into_iter());
+        let snapshot = writer.snapshot([vec![b'x'; MIB]].into_iter());
         assert!(!writer.wants_snapshot());
         snapshot.await.unwrap_err();
         assert!(!writer.wants_snapshot());
@@ -162,7 +145,7 @@ async fn a_failed_snapshot_is_wanted_again_after_some_time() {
         assert!(writer.wants_snapshot());
     }
     faulty.set(|faults| faults.full = None);
-    writer.snapshot(writer.end(), [vec![b'x'; MIB]].into_iter()).await.unwrap();
+    writer.snapshot([vec![b'x'; MIB]].into_iter()).await.unwrap();
     assert!(!writer.wants_snapshot());
 }
 

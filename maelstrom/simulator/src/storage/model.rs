@@ -29,20 +29,14 @@ impl fmt::Debug for Contents {
 }
 
 /// What a log was told.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Model {
     /// As it should be when it runs on.
     pub(super) now: Contents,
     /// All records before this one are safe.
     pub(super) safe: Index,
-    /// What is under way.
-    pub(super) pending: Option<Pending>,
-}
-
-#[derive(Clone)]
-pub(super) enum Pending {
-    Truncate(Index),
-    Snapshot(Index, Vec<Vec<u8>>),
+    /// The pieces of a snapshot that is under way.
+    pub(super) pending: Option<Vec<Vec<u8>>>,
 }
 
 impl Model {
@@ -55,40 +49,23 @@ impl Model {
         self.now.end += records.len() as u64;
     }
 
-    /// What is under way has been done.
+    /// The snapshot that was under way has been taken.
     pub(super) fn done(&mut self) {
-        match self.pending.take() {
-            Some(Pending::Truncate(end)) => {
-                let kept = end - self.now.first();
-                self.now.records.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
-                (self.now.end, self.safe) = (end, end);
-            }
-            Some(Pending::Snapshot(at, pieces)) => {
-                self.now = self.with_snapshot(at, &pieces);
-                self.safe = self.safe.max(at);
-            }
-            None => {}
+        if let Some(pieces) = self.pending.take() {
+            self.now = self.with_snapshot(pieces);
+            self.safe = self.now.end;
         }
     }
 
-    fn with_snapshot(&self, at: Index, pieces: &[Vec<u8>]) -> Contents {
-        let dropped = usize::try_from(at - self.now.first()).unwrap_or(usize::MAX);
-        let records = self.now.records.iter().skip(dropped).cloned().collect();
-        Contents { pieces: pieces.to_vec(), records, end: self.now.end.max(at) }
+    fn with_snapshot(&self, pieces: Vec<Vec<u8>>) -> Contents {
+        Contents { pieces, records: Vec::new(), end: self.now.end }
     }
 
     /// Whether this may be there after a crash: everything safe, and of the rest the
-    /// first few records; what is under way done or not.
+    /// first few records; a snapshot that is under way taken or not.
     pub(super) fn allows(&self, found: &Contents) -> bool {
-        let is_before = is_prefix(found, &self.now, self.safe);
-        match &self.pending {
-            _ if is_before => true,
-            None => false,
-            Some(Pending::Truncate(end)) => is_prefix(found, &self.now, *end) && found.end == *end,
-            Some(Pending::Snapshot(at, pieces)) => {
-                is_prefix(found, &self.with_snapshot(*at, pieces), self.safe.max(*at))
-            }
-        }
+        let is_taken = |pieces: &Vec<_>| *found == self.with_snapshot(pieces.clone());
+        is_prefix(found, &self.now, self.safe) || self.pending.as_ref().is_some_and(is_taken)
     }
 }
 

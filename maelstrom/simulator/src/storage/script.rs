@@ -3,12 +3,12 @@
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use maelstrom::journal::{Index, Log};
+use maelstrom::journal::Log;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::Script;
-use super::model::{Model, Pending};
+use super::model::Model;
 
 #[derive(Debug)]
 pub(super) enum Call {
@@ -16,20 +16,8 @@ pub(super) enum Call {
         records: Vec<Vec<u8>>,
         is_synced: bool,
     },
-    /// Cuts off so many records, as far as they can be.
-    Truncate {
-        last: u64,
-    },
-    /// Puts a snapshot in the place of all but so many records.
-    Snapshot {
-        kept: u64,
-        pieces: Vec<Vec<u8>>,
-    },
-    /// Puts one in the place of so many records that the log does not have.
-    Jump {
-        ahead: u64,
-        pieces: Vec<Vec<u8>>,
-    },
+    /// Puts a snapshot in the place of all records.
+    Snapshot(Vec<Vec<u8>>),
 }
 
 /// The calls of a script, one by one.
@@ -48,32 +36,20 @@ pub(super) fn calls(script: &Script) -> impl Iterator<Item = Call> {
     };
     (0..calls).map(move |call| {
         let spacing = calls / (snapshots + 1);
-        let nth = if spacing > 0 && call % spacing == 0 { call / spacing } else { 0 };
-        if (1..=snapshots).contains(&nth) {
-            let pieces = draw_records(&mut rng, 6);
-            return match seed % 4 == 1 && nth == snapshots {
-                true => Call::Jump { ahead: rng.random_range(1..5), pieces },
-                false => Call::Snapshot { kept: rng.random_range(0..6), pieces },
-            };
+        // Of an empty log, too, with every other seed.
+        let first = usize::from(seed % 2 == 0);
+        let is_due = spacing > 0 && call % spacing == 0;
+        if is_due && (first..first + snapshots).contains(&(call / spacing)) {
+            return Call::Snapshot(draw_records(&mut rng, 6));
         }
-        match rng.random_range(0..20) {
-            0 => Call::Truncate { last: rng.random_range(1..6) },
-            _ => {
-                let records = draw_records(&mut rng, 4);
-                Call::Append { records, is_synced: rng.random_range(0..4) > 0 }
-            }
-        }
+        let records = draw_records(&mut rng, 4);
+        Call::Append { records, is_synced: rng.random_range(0..4) > 0 }
     })
 }
 
 impl Call {
     /// Does it to a log, and tells the model what is under way and what was done.
     pub(super) fn perform(&self, log: &mut dyn Log, model: &Mutex<Model>) -> io::Result<()> {
-        let end = log.end();
-        let at_most_all = |records: u64| {
-            let first = end - lock(model).now.records.len() as u64;
-            end.saturating_sub(records).max(first)
-        };
         match self {
             Self::Append { records, is_synced } => {
                 lock(model).append(records);
@@ -82,31 +58,15 @@ impl Call {
                     log.sync()?;
                     lock(model).safe = log.end();
                 }
-                return Ok(());
             }
-            Self::Truncate { last } => {
-                let to = at_most_all(*last);
-                lock(model).pending = Some(Pending::Truncate(to));
-                log.truncate(to)?;
+            Self::Snapshot(pieces) => {
+                lock(model).pending = Some(pieces.clone());
+                log.snapshot(&mut pieces.iter().cloned())?;
+                lock(model).done();
             }
-            Self::Snapshot { kept, pieces } => {
-                take_snapshot(log, model, at_most_all(*kept), pieces)?;
-            }
-            Self::Jump { ahead, pieces } => take_snapshot(log, model, end + ahead, pieces)?,
         }
-        lock(model).done();
         Ok(())
     }
-}
-
-fn take_snapshot(
-    log: &mut dyn Log,
-    model: &Mutex<Model>,
-    at: Index,
-    pieces: &[Vec<u8>],
-) -> io::Result<()> {
-    lock(model).pending = Some(Pending::Snapshot(at, pieces.to_vec()));
-    log.snapshot(at, &mut pieces.iter().cloned())
 }
 
 pub(super) fn lock(model: &Mutex<Model>) -> MutexGuard<'_, Model> {

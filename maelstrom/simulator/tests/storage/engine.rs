@@ -94,23 +94,14 @@ impl Log for Engine {
         self.change(Durability::Immediate, |_, _| Ok(()))
     }
 
-    fn truncate(&mut self, to: Index) -> io::Result<()> {
-        self.change(Durability::Immediate, |transaction, end| {
-            transaction.open_table(RECORDS)?.retain_in(to.., |_, _| false)?;
-            *end = to;
-            Ok(())
-        })
-    }
-
-    fn snapshot(&mut self, at: Index, pieces: &mut dyn Iterator<Item = Vec<u8>>) -> io::Result<()> {
-        self.change(Durability::Immediate, |transaction, end| {
+    fn snapshot(&mut self, pieces: &mut dyn Iterator<Item = Vec<u8>>) -> io::Result<()> {
+        self.change(Durability::Immediate, |transaction, _| {
             let mut table = transaction.open_table(PIECES)?;
             table.retain(|_, _| false)?;
             for (index, piece) in (0..).zip(pieces) {
                 table.insert(index, piece.as_slice())?;
             }
-            transaction.open_table(RECORDS)?.retain_in(..at, |_, _| false)?;
-            *end = at.max(*end);
+            transaction.open_table(RECORDS)?.retain(|_, _| false)?;
             Ok(())
         })
     }

@@ -84,7 +84,8 @@ impl Storage for Directory {
     }
 
     fn boot(&self) -> Option<String> {
-        fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(boot.trim_end().to_owned())
     }
 }
 

@@ -27,8 +27,6 @@ pub(super) struct Info {
     pub(super) name: String,
     pub(super) head: Head,
     pub(super) bytes: u64,
-    /// Of a segment: the record at which the next one takes over.
-    pub(super) until: Index,
 }
 
 /// What was read.
@@ -87,7 +85,7 @@ impl Found {
                 let what = format!("its head says that it is {}", head.name());
                 return Err(OpenError::corrupt(disk, &name, 0, what));
             }
-            found.take(Info { name, head, bytes: frames.bytes, until: Index::MAX });
+            found.take(Info { name, head, bytes: frames.bytes });
         }
         found.drop_replaced();
         // A snapshot is made of what segments had, of which the last one stays.
@@ -122,7 +120,8 @@ impl Found {
     /// Drops the segments that others have replaced, or the snapshot.
     fn drop_replaced(&mut self) {
         self.segments.sort_unstable_by_key(|info| info.head.number);
-        let replaced = mark_replaced(&mut self.segments, self.snapshot.as_ref());
+        let from = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.head.first);
+        let replaced = take_replaced(&mut self.segments, from);
         self.garbage.extend(replaced);
     }
 
@@ -132,8 +131,9 @@ impl Found {
         place: usize,
         visit: Visit<'_>,
     ) -> Result<(), OpenError> {
-        let is_last = place + 1 == self.segments.len();
-        let Info { name, head, until, .. } = self.segments[place].clone();
+        let next = self.segments.get(place + 1);
+        let (is_last, until) = (next.is_none(), next.map_or(Index::MAX, |next| next.head.first));
+        let Info { name, head, .. } = self.segments[place].clone();
         let mut frames = Opened::open(disk, &name)?.frames;
         if head.first > self.end {
             let what = format!("the records {} to {} are missing", self.end, head.first - 1);
@@ -191,18 +191,14 @@ pub(super) fn walk(
     Ok((range.end, None))
 }
 
-/// Sets where each segment is replaced by a later one; takes out those that have nothing
-/// left that counts, and returns their names. The last one stays.
-pub(super) fn mark_replaced(segments: &mut Vec<Info>, snapshot: Option<&Info>) -> Vec<String> {
-    let kept_from = snapshot.map_or(0, |snapshot| snapshot.head.first);
-    let mut until = Index::MAX;
-    for info in segments.iter_mut().rev() {
-        info.until = until;
-        until = until.min(info.head.first);
-    }
-    let counts = |info: &Info| info.until > kept_from.max(info.head.first);
-    let replaced = segments.extract_if(.., |info| !counts(info));
-    replaced.map(|info| info.name).collect()
+/// Takes out the segments that have no record from this one on before the next segment
+/// takes over, and returns their names. The last one stays.
+pub(super) fn take_replaced(segments: &mut Vec<Info>, from: Index) -> Vec<String> {
+    let nexts: Vec<Index> = segments.iter().skip(1).map(|info| info.head.first).collect();
+    let mut nexts = nexts.into_iter();
+    let is_replaced =
+        |info: &mut Info| nexts.next().is_some_and(|next| next <= from.max(info.head.first));
+    segments.extract_if(.., is_replaced).map(|info| info.name).collect()
 }
 
 fn is_corruption(

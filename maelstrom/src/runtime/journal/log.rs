@@ -27,23 +27,13 @@ pub trait Log: Send {
     /// When it may not be.
     fn sync(&mut self) -> io::Result<()>;
 
-    /// Cuts off the records from `end` on. It is safe when this returns, and so are the
-    /// records before it.
+    /// Puts pieces of a snapshot in the place of the former one and of all records; all of
+    /// it or nothing, and safe when this returns. Without pieces it just drops records.
     ///
     /// # Errors
     ///
-    /// When a snapshot stands for some of them, when there are fewer, and when the disk
-    /// fails.
-    fn truncate(&mut self, end: Index) -> io::Result<()>;
-
-    /// Puts pieces of a snapshot in the place of the former one and of all records before
-    /// `at`, and drops those; all of it or nothing, and safe when this returns. If `at` lies
-    /// behind the end, the next record has that index. Without pieces it just drops records.
-    ///
-    /// # Errors
-    ///
-    /// When there is a snapshot that stands for more, and when the disk fails.
-    fn snapshot(&mut self, at: Index, pieces: &mut dyn Iterator<Item = Vec<u8>>) -> io::Result<()>;
+    /// When a piece is too long, and when the disk fails.
+    fn snapshot(&mut self, pieces: &mut dyn Iterator<Item = Vec<u8>>) -> io::Result<()>;
 
     /// Reads all of it: pieces of the snapshot, then records. Ends with the first error of
     /// `visit`.
@@ -63,14 +53,6 @@ pub struct Memory {
     records: Vec<Vec<u8>>,
 }
 
-impl Memory {
-    /// The place of a record; `None` when it is not there and could not be the next.
-    fn place(&self, index: Index) -> Option<usize> {
-        let place = usize::try_from(index.checked_sub(self.first)?).ok()?;
-        (place <= self.records.len()).then_some(place)
-    }
-}
-
 impl Log for Memory {
     fn end(&self) -> Index {
         self.first + self.records.len() as u64
@@ -86,20 +68,12 @@ impl Log for Memory {
         Ok(())
     }
 
-    fn truncate(&mut self, end: Index) -> io::Result<()> {
-        let place = self.place(end).ok_or(io::ErrorKind::InvalidInput)?;
-        self.records.truncate(place);
-        Ok(())
-    }
-
-    fn snapshot(&mut self, at: Index, pieces: &mut dyn Iterator<Item = Vec<u8>>) -> io::Result<()> {
-        if at < self.first {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        self.pieces = pieces.collect();
-        let dropped = self.place(at).unwrap_or(self.records.len());
-        self.records.drain(..dropped);
-        self.first = at;
+    fn snapshot(&mut self, pieces: &mut dyn Iterator<Item = Vec<u8>>) -> io::Result<()> {
+        let pieces: Vec<_> = pieces.collect();
+        pieces.iter().try_for_each(|piece| super::frame::check_length(piece).map(drop))?;
+        self.pieces = pieces;
+        self.first = self.end();
+        self.records.clear();
         Ok(())
     }
 

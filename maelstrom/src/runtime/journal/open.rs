@@ -1,6 +1,7 @@
 //! Opening a journal: what becomes of what is found.
 
 use std::io;
+use std::sync::Weak;
 
 use super::file::{Growing, Kind, Opened, remove};
 use super::found::{Found, is_same_boot, walk};
@@ -61,7 +62,7 @@ impl Journal {
         let mut journal = Self {
             incarnation: kept.unwrap_or(options.fresh_incarnation),
             next: found.next,
-            snapshots_from: found.snapshot.as_ref().map_or(0, |snapshot| snapshot.head.first),
+            under_way: Weak::new(),
             snapshot: found.snapshot,
             segments: found.segments,
             current: None,

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::io;
+use std::sync::{Arc, Weak};
 
 use super::file::{Growing, Head, Kind, Number, remove};
-use super::found::{Found, Info, mark_replaced};
+use super::found::{Found, Info, take_replaced};
 use super::frame::check_length;
 use super::log::Log;
 use super::snapshot::{Snapshot, Written};
@@ -34,8 +35,8 @@ pub struct Journal {
     pub(super) safe: Index,
     /// What the records take that are not part of the snapshot.
     pub(super) bytes: u64,
-    /// No snapshot may begin below: one that does may be under way.
-    pub(super) snapshots_from: Index,
+    /// Whether a snapshot is under way.
+    pub(super) under_way: Weak<()>,
     /// Why nothing can be written until it is opened again.
     pub(super) failed: Option<String>,
     pub(super) torn: Option<Fault>,
@@ -75,22 +76,27 @@ impl Journal {
         self.bytes >= MIN_COMPACTION.max(GROWTH.saturating_mul(snapshot))
     }
 
-    /// Begins a snapshot that stands for all records before `at`. It may lie behind the
-    /// end: then the journal goes on there when the snapshot is [adopted](Self::adopt).
+    /// Begins a snapshot that stands for all records until now. More can be appended while
+    /// it is written, to a segment that begins here: those before it are removed as files
+    /// once the snapshot is [adopted](Self::adopt).
     ///
     /// # Errors
     ///
-    /// When there is a snapshot that stands for more, and when the disk fails.
-    pub fn begin_snapshot(&mut self, at: Index) -> io::Result<Snapshot> {
+    /// When another one is under way, and when the disk fails.
+    pub fn begin_snapshot(&mut self) -> io::Result<Snapshot> {
         self.check()?;
-        if at < self.snapshots_from {
-            let from = self.snapshots_from;
-            return Err(invalid(format!("a snapshot at {at} is older than that at {from}")));
+        if self.under_way.strong_count() > 0 {
+            return Err(io::Error::other("another snapshot is under way"));
         }
-        let head = self.head(Kind::Snapshot, at, at);
+        let has_begun = |last: &Info| last.head.first == self.end && self.current.is_some();
+        if !self.segments.last().is_some_and(has_begun) {
+            self.begin_segment()?;
+        }
+        let head = self.head(Kind::Snapshot, self.end, self.end);
         let file = Growing::create(&self.disk, &head)?;
-        self.snapshots_from = at;
-        Ok(Snapshot::new(self.disk.clone(), head, file, self.bytes))
+        let claim = Arc::new(());
+        self.under_way = Arc::downgrade(&claim);
+        Ok(Snapshot::new(self.disk.clone(), head, file, self.bytes, claim))
     }
 
     /// Makes a snapshot that was written the journal's. Returns the files that are not
@@ -98,36 +104,24 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// When the journal cannot go on behind the snapshot. It has to be opened again.
-    pub fn adopt(&mut self, Written { info, bytes_before }: Written) -> io::Result<Vec<String>> {
-        let at = info.head.first;
+    /// When it was not begun by this journal.
+    pub fn adopt(&mut self, written: Written) -> io::Result<Vec<String>> {
+        let Written { info, bytes_before, claim } = written;
+        if !self.under_way.ptr_eq(&Arc::downgrade(&claim)) {
+            return Err(io::Error::other("the snapshot is another journal's"));
+        }
         let former = self.snapshot.replace(info);
         let mut garbage: Vec<String> = former.map(|former| former.name).into_iter().collect();
         self.bytes = self.bytes.saturating_sub(bytes_before);
-        if at > self.end {
-            self.jump(at)?;
-        }
-        garbage.extend(mark_replaced(&mut self.segments, self.snapshot.as_ref()));
+        garbage.extend(self.take_replaced());
         Ok(garbage)
     }
 
-    /// Continues at another index than the end, in a segment that replaces what is there
-    /// from that index on.
-    fn jump(&mut self, to: Index) -> io::Result<()> {
-        self.sync()?;
-        if let Err(error) = self.begin_segment(to) {
-            // Whether the segment has its name, and counts, is unknown.
-            return Err(self.fail("continue at another record", error));
-        }
-        (self.end, self.safe) = (to, to);
-        Ok(())
-    }
-
     /// Begins a segment, once all records before it are durable.
-    fn begin_segment(&mut self, first: Index) -> io::Result<()> {
+    fn begin_segment(&mut self) -> io::Result<()> {
         self.sync()?;
         self.current = None;
-        let head = self.head(Kind::Segment, first, first);
+        let head = self.head(Kind::Segment, self.end, self.end);
         let file = Growing::create(&self.disk, &head)?;
         self.continue_in(head, file)
     }
@@ -138,13 +132,17 @@ impl Journal {
             file.abandon(&self.disk);
             return Err(error);
         }
-        let info = Info { name: head.name(), head, bytes: file.bytes, until: Index::MAX };
+        let info = Info { name: head.name(), head, bytes: file.bytes };
         self.segments.push(info);
         self.current = Some(file);
-        for name in mark_replaced(&mut self.segments, self.snapshot.as_ref()) {
-            remove(&self.disk, &name);
-        }
+        self.take_replaced().iter().for_each(|name| remove(&self.disk, name));
         Ok(())
+    }
+
+    /// Takes out the segments of which nothing counts any more, and returns their names.
+    fn take_replaced(&mut self) -> Vec<String> {
+        let from = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.head.first);
+        take_replaced(&mut self.segments, from)
     }
 
     /// Writes to the current segment; after an error another one has to be begun.
@@ -208,7 +206,7 @@ impl Log for Journal {
         records.iter().try_for_each(|record| check_length(record).map(drop))?;
         let limit = self.options.segment_bytes;
         if self.current.as_ref().is_none_or(|file| file.bytes >= limit) {
-            self.begin_segment(self.end)?;
+            self.begin_segment()?;
         }
         self.write(records)
     }
@@ -228,18 +226,8 @@ impl Log for Journal {
         Ok(())
     }
 
-    fn truncate(&mut self, end: Index) -> io::Result<()> {
-        self.check()?;
-        let from = self.snapshots_from;
-        if !(from..=self.end).contains(&end) {
-            let held = format!("records {from} to {} can be cut off", self.end);
-            return Err(invalid(format!("{held}, not {end}")));
-        }
-        if end < self.end { self.jump(end) } else { Ok(()) }
-    }
-
-    fn snapshot(&mut self, at: Index, pieces: &mut dyn Iterator<Item = Vec<u8>>) -> io::Result<()> {
-        let mut snapshot = self.begin_snapshot(at)?;
+    fn snapshot(&mut self, pieces: &mut dyn Iterator<Item = Vec<u8>>) -> io::Result<()> {
+        let mut snapshot = self.begin_snapshot()?;
         for piece in pieces {
             if let Err(error) = snapshot.push(&piece) {
                 snapshot.abandon();
@@ -255,8 +243,4 @@ impl Log for Journal {
         let found = Found::read(&self.disk, &self.options.owner, visit);
         found.map(drop).map_err(io::Error::other)
     }
-}
-
-fn invalid(text: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, text)
 }

@@ -1,6 +1,7 @@
 //! Writing a snapshot beside the records.
 
 use std::io;
+use std::sync::Arc;
 
 use super::Index;
 use super::file::{Growing, Head};
@@ -16,17 +17,26 @@ pub struct Snapshot {
     pieces: Index,
     /// What the journal's records took when it was begun.
     bytes_before: u64,
+    claim: Arc<()>,
 }
 
 /// A snapshot that is whole and durable.
 pub struct Written {
     pub(super) info: Info,
     pub(super) bytes_before: u64,
+    /// While this lives, the journal begins no other one.
+    pub(super) claim: Arc<()>,
 }
 
 impl Snapshot {
-    pub(super) fn new(disk: Disk, head: Head, file: Growing, bytes_before: u64) -> Self {
-        Self { disk, head, file, pieces: 0, bytes_before }
+    pub(super) fn new(
+        disk: Disk,
+        head: Head,
+        file: Growing,
+        bytes_before: u64,
+        claim: Arc<()>,
+    ) -> Self {
+        Self { disk, head, file, pieces: 0, bytes_before, claim }
     }
 
     /// Adds a piece. It is synced chunk by chunk: were it all left to the end, a record's
@@ -54,8 +64,8 @@ impl Snapshot {
             return Err(error);
         }
         let name = self.head.name();
-        let info = Info { name, bytes: self.file.bytes, head: self.head, until: Index::MAX };
-        Ok(Written { info, bytes_before: self.bytes_before })
+        let info = Info { name, bytes: self.file.bytes, head: self.head };
+        Ok(Written { info, bytes_before: self.bytes_before, claim: self.claim })
     }
 
     /// Gives it up, and removes what there is of it.

@@ -15,7 +15,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::file::remove;
-use super::{Index, Journal, Log, Snapshot, Sync};
+use super::{Journal, Log, Snapshot, Sync};
 use crate::Backoff;
 use crate::disk::Disk;
 
@@ -35,8 +35,8 @@ pub struct Writer(Arc<Shared>);
 /// What became of what a [`Writer`] was told to write.
 #[derive(Debug)]
 pub enum Event {
-    /// So many more calls of [`append`](Writer::append) and
-    /// [`truncate`](Writer::truncate), in their order, are as safe as the policy says.
+    /// So many more calls of [`append`](Writer::append), in their order, are as safe as the
+    /// policy says.
     Written(u64),
     /// All calls until now that were not reported as written have failed: their records may
     /// or may not be there after a restart. Those that come later are tried.
@@ -65,14 +65,9 @@ struct State {
     events: VecDeque<Event>,
     /// Some failure is among them: until it is known, nothing is taken.
     has_failed: bool,
-    /// The index of the next record, if all goes well.
-    end: Index,
-    /// The same of the journal.
-    journal_end: Index,
     is_bloated: bool,
-    is_snapshot_under_way: bool,
-    /// Nothing is written before that snapshot is: the journal goes on behind it.
-    is_held: bool,
+    /// How many snapshots are under way.
+    snapshots: u32,
     /// How many snapshots have failed since the last that did not, and when another one
     /// may be tried.
     failures: u32,
@@ -81,20 +76,19 @@ struct State {
 
 enum Command {
     Append(Vec<u8>),
-    Truncate(Index),
-    Snapshot(Index, oneshot::Sender<io::Result<Snapshot>>),
+    Snapshot(oneshot::Sender<io::Result<Snapshot>>),
 }
 
 impl Writer {
     /// Takes over a journal. The future works off what it is asked for, and has to be
     /// [spawned](crate::Context::spawn); it does not end by itself.
     pub fn new(journal: Journal) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (end, is_bloated) = (journal.end(), journal.is_bloated());
+        let is_bloated = journal.is_bloated();
         let shared = Arc::new(Shared {
             disk: journal.disk.clone(),
             sync: journal.sync_policy(),
             journal: Arc::new(Mutex::new(journal)),
-            state: Mutex::new(State { end, journal_end: end, is_bloated, ..State::default() }),
+            state: Mutex::new(State { is_bloated, ..State::default() }),
             asked: Notify::new(),
             told: Notify::new(),
             freed: Notify::new(),
@@ -106,16 +100,6 @@ impl Writer {
     /// [`room`](Self::room) before.
     pub fn append(&self, record: Vec<u8>) {
         self.0.ask(Command::Append(record));
-    }
-
-    /// Has the records from `end` on cut off; see [`Log::truncate`](super::Log::truncate).
-    pub fn truncate(&self, end: Index) {
-        self.0.ask(Command::Truncate(end));
-    }
-
-    /// The index that the next record gets unless writing fails before.
-    pub fn end(&self) -> Index {
-        self.0.state().end
     }
 
     /// Waits until not too much is waiting to be written.
@@ -142,22 +126,21 @@ impl Writer {
     pub fn wants_snapshot(&self) -> bool {
         let state = self.0.state();
         let may_retry = state.retry.is_none_or(|retry| retry <= Instant::now());
-        state.is_bloated && !state.is_snapshot_under_way && may_retry
+        state.is_bloated && state.snapshots == 0 && may_retry
     }
 
-    /// Has a snapshot written that stands for all records before `at`, and those removed;
-    /// [`end`](Self::end) means all that were asked for until now. The pieces are made on
-    /// another thread, a chunk at a time. The future has to be
-    /// [spawned](crate::Context::spawn); other records are written meanwhile. When it
-    /// fails, the journal goes on as it was.
+    /// Has a snapshot written that stands for all records that were asked for until now,
+    /// and those removed. The pieces are made on another thread, a chunk at a time. The
+    /// future has to be [spawned](crate::Context::spawn); other records are written
+    /// meanwhile. When it fails, as it does while another one is under way, the journal goes
+    /// on as it was.
     pub fn snapshot(
         &self,
-        at: Index,
         pieces: impl Iterator<Item = Vec<u8>> + Send + 'static,
     ) -> impl Future<Output = io::Result<()>> + Send + 'static {
         let (sender, begun) = oneshot::channel();
-        self.0.state().is_snapshot_under_way = true;
-        self.0.ask(Command::Snapshot(at, sender));
+        self.0.state().snapshots += 1;
+        self.0.ask(Command::Snapshot(sender));
         let under_way = UnderWay(Arc::clone(&self.0));
         async move {
             let written = under_way.0.write_snapshot(begun, pieces).await;
@@ -165,11 +148,7 @@ impl Writer {
             state.failures = written.as_ref().map_or_else(|_| state.failures + 1, |()| 0);
             let pause = state.failures.checked_sub(1).map(|failures| RETRY.step(failures));
             state.retry = pause.map(|pause| Instant::now() + pause);
-            let is_missed = state.is_held && written.is_err();
             drop(state);
-            if is_missed {
-                under_way.0.fail(io::Error::other("the snapshot before it has failed"));
-            }
             written
         }
     }
@@ -180,9 +159,7 @@ struct UnderWay(Arc<Shared>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        (state.is_snapshot_under_way, state.is_held) = (false, false);
-        self.0.asked.notify_one();
+        self.0.state().snapshots -= 1;
     }
 }
 
@@ -205,11 +182,10 @@ impl Shared {
         let done = self.disk.run(move || {
             let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
             let done = call(&mut journal);
-            (done, journal.is_bloated(), journal.end())
+            (done, journal.is_bloated())
         });
-        let (done, is_bloated, end) = done.await?;
-        let mut state = self.state();
-        (state.is_bloated, state.journal_end) = (is_bloated, end);
+        let (done, is_bloated) = done.await?;
+        self.state().is_bloated = is_bloated;
         done
     }
 
@@ -252,15 +228,8 @@ impl Shared {
                 }
                 calls
             }
-            Batch::Truncate(end) => {
-                self.on_journal(move |journal| journal.truncate(end)).await?;
-                1
-            }
-            Batch::Snapshot(at, begun) => {
-                let snapshot = self.on_journal(move |journal| journal.begin_snapshot(at)).await;
-                let mut state = self.state();
-                state.is_held = at > state.journal_end && snapshot.is_ok();
-                drop(state);
+            Batch::Snapshot(begun) => {
+                let snapshot = self.on_journal(Journal::begin_snapshot).await;
                 // Nobody may be waiting for it any more.
                 let _ = begun.send(snapshot);
                 return Ok(());
@@ -296,22 +265,14 @@ impl State {
         if self.has_failed {
             return;
         }
-        match &command {
-            Command::Append(record) => {
-                self.bytes += record.len();
-                self.end += 1;
-            }
-            Command::Truncate(end) => self.end = *end,
-            Command::Snapshot(at, _) => self.end = self.end.max(*at),
+        if let Command::Append(record) = &command {
+            self.bytes += record.len();
         }
         self.commands.push_back(command);
     }
 
     /// What is done next: as many records as make up a group, or something else.
     fn next_batch(&mut self) -> Option<Batch> {
-        if self.is_held {
-            return None;
-        }
         let (mut records, mut bytes) = (Vec::new(), 0);
         while bytes < MAX_GROUP {
             match self.commands.pop_front() {
@@ -323,8 +284,7 @@ impl State {
                     self.commands.push_front(other);
                     break;
                 }
-                Some(Command::Truncate(end)) => return Some(Batch::Truncate(end)),
-                Some(Command::Snapshot(at, begun)) => return Some(Batch::Snapshot(at, begun)),
+                Some(Command::Snapshot(begun)) => return Some(Batch::Snapshot(begun)),
                 None => break,
             }
         }
@@ -342,7 +302,7 @@ impl State {
     fn next_event(&mut self) -> Option<Event> {
         let event = self.events.pop_front()?;
         if matches!(event, Event::Failed(_)) {
-            (self.has_failed, self.end) = (false, self.journal_end);
+            self.has_failed = false;
         }
         Some(event)
     }
@@ -351,8 +311,7 @@ impl State {
 /// What is done at a time.
 enum Batch {
     Append(Vec<Vec<u8>>),
-    Truncate(Index),
-    Snapshot(Index, oneshot::Sender<io::Result<Snapshot>>),
+    Snapshot(oneshot::Sender<io::Result<Snapshot>>),
 }
 
 /// Writes some pieces. Returns whether there are no more.

@@ -439,36 +439,36 @@ fn inspect_prints_a_journal_and_its_first_fault() {
         Journal::open(Disk::in_directory(&directory), Options::new("n0", 7), || (), |(), _| Ok(()))
     };
     let (mut journal, ()) = open().unwrap();
-    journal.append(&[b"one"]).unwrap();
-    journal.snapshot(1, &mut [b"the first".to_vec()].into_iter()).unwrap();
-    journal.append(&[br#"{"two":2}"#]).unwrap();
+    journal.append(&[b"zero"]).unwrap();
+    journal.snapshot(&mut [b"the first".to_vec()].into_iter()).unwrap();
+    journal.append(&[b"one", br#"{"two":2}"#]).unwrap();
     drop(journal);
 
     let (exit, text) = inspect(&scratch, &[]);
     assert_eq!(exit, Some(0), "{text}");
     for line in [
-        "bytes, records from 0, of n0, incarnation 7, every group synced\n  record 0 at",
+        "bytes, records from 1, of n0, incarnation 7, every group synced\n  record 1 at",
         "bytes, all records before 1, of n0, incarnation 7, every group synced\n  piece at",
         "9 bytes: the first\n",
         "9 bytes: {\"two\":2}\n",
-        "sound: 1 records from 1 on\n",
+        "sound: 2 records from 1 on\n",
     ] {
         assert_says(&text, line);
     }
-    assert!(!inspect(&scratch, &["--heads"]).1.contains("record 0"));
+    assert!(!inspect(&scratch, &["--heads"]).1.contains("record 1"));
     let (_, json) = inspect(&scratch, &["--json"]);
     let lines: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[0]["is"], "file");
-    assert_eq!(lines.last().unwrap()["end"], 2);
+    assert_eq!(lines.last().unwrap()["end"], 3);
 
-    let segment = directory.join("segment-0000000000");
+    let segment = directory.join("segment-0000000001");
     let mut bytes = fs::read(&segment).unwrap();
     let place = bytes.windows(3).position(|window| window == b"one").unwrap();
     bytes[place] ^= 1;
     fs::write(&segment, bytes).unwrap();
     let (exit, text) = inspect(&scratch, &[]);
     assert_eq!(exit, Some(1));
-    assert_says(&text, "corrupt: segment-0000000000 at byte ");
+    assert_says(&text, "corrupt: segment-0000000001 at byte ");
     assert_says(&text, "the checksum of a record is wrong\n");
 
     assert_says(&refusal(&["inspect", "no-such"]), "no-such is no directory");
