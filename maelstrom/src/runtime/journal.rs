@@ -77,10 +77,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::Disk;
+pub use frame::check_length;
 pub use inspect::{Finding, inspect};
 pub use log::{Log, Memory};
 pub use segments::Journal;
-pub use snapshot::{Snapshot, Written};
+pub use snapshot::{Garbage, Snapshot, Written};
 pub use writer::{Event, Writer};
 
 /// Counts the records of a journal, from 0 on.
@@ -126,6 +127,9 @@ pub struct Options {
     pub discard_corrupt: bool,
     /// When a segment has so many bytes, another one is begun.
     pub segment_bytes: u64,
+    /// Files of something else that a journal does not stand beside, and for each a sentence
+    /// that says why, and what to do.
+    pub refuse: &'static [(&'static str, &'static str)],
 }
 
 impl Options {
@@ -137,6 +141,7 @@ impl Options {
             sync: Sync::EveryGroup,
             discard_corrupt: false,
             segment_bytes: 16 << 20,
+            refuse: &[],
         }
     }
 }
@@ -191,6 +196,14 @@ pub enum OpenError {
         file: String,
         /// What it says.
         version: String,
+    },
+    /// There is a file beside which a journal is [refused](Options::refuse).
+    #[error("{file}: {why}")]
+    Refused {
+        /// Which file.
+        file: String,
+        /// What [`Options::refuse`] says.
+        why: String,
     },
     /// It is not what was written. Nothing was changed.
     #[error(

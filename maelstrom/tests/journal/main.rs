@@ -159,15 +159,59 @@ fn another_nodes_journal_and_another_format_are_refused_with_a_sentence() {
     drop(journal);
     let error = open(scratch.disk(), Options::new("n1", 1)).unwrap_err().to_string();
     assert!(error.contains("is of n0, not of n1: is this the directory?"), "{error}");
-    let mut files = scratch.files();
-    let bytes = files.get_mut("segment-0000000000").unwrap();
-    bytes[b"maelstrom journal ".len()] = b'2';
-    scratch.write(&files);
-    let error = open(scratch.disk(), options()).unwrap_err().to_string();
-    assert!(
-        error.ends_with("is written in version 2 of the format; this program knows 1"),
-        "{error}"
-    );
+    let files = scratch.files();
+    let (name, bytes) = files.first_key_value().unwrap();
+    let rest = bytes.strip_prefix(b"maelstrom journal 1").unwrap();
+    for version in ["2", "10"] {
+        let other = [b"maelstrom journal ", version.as_bytes(), rest].concat();
+        scratch.write(&BTreeMap::from([(name.clone(), other)]));
+        let discarding = Options { discard_corrupt: true, ..options() };
+        let error = open(scratch.disk(), discarding).unwrap_err().to_string();
+        let text = format!("is written in version {version} of the format; this program knows 1");
+        assert!(error.ends_with(&text), "{error}");
+    }
+}
+
+#[test]
+fn a_file_of_something_else_is_refused_with_its_sentence() {
+    let scratch = Scratch::new("refuse");
+    let refusing = || Options { refuse: &[("old.log", "an older version's")], ..options() };
+    drop(open(scratch.disk(), refusing()).unwrap());
+    scratch.disk().create("old.log").unwrap();
+    let error = open(scratch.disk(), refusing()).unwrap_err().to_string();
+    assert!(error.ends_with("/old.log: an older version's"), "{error}");
+}
+
+#[test]
+fn nobody_else_has_the_journal_while_a_snapshot_is_under_way_or_files_are_removed() {
+    let scratch = Scratch::new("claim");
+    let is_locked = || matches!(open(scratch.disk(), options()), Err(OpenError::Locked(_)));
+    let (mut journal, _) = open(scratch.disk(), options()).unwrap();
+    let snapshot = journal.begin_snapshot().unwrap();
+    drop(journal);
+    assert!(is_locked());
+    let written = snapshot.finish().unwrap();
+    assert!(is_locked());
+    drop(written);
+    let (mut journal, _) = open(scratch.disk(), options()).unwrap();
+    let written = journal.begin_snapshot().unwrap().finish().unwrap();
+    let garbage = journal.adopt(written).unwrap();
+    drop(journal);
+    assert!(is_locked());
+    garbage.remove();
+    assert!(!is_locked());
+}
+
+#[test]
+fn a_snapshot_of_which_a_piece_has_failed_cannot_be_finished() {
+    let scratch = Scratch::new("piece");
+    let (mut journal, _) = open(scratch.disk(), options()).unwrap();
+    let mut snapshot = journal.begin_snapshot().unwrap();
+    snapshot.push(b"one").unwrap();
+    snapshot.push(&vec![0; (64 << 20) + 1]).unwrap_err();
+    snapshot.push(b"two").unwrap_err();
+    assert!(snapshot.finish().is_err());
+    assert_eq!(scratch.files().len(), 1);
 }
 
 #[test]
@@ -261,7 +305,9 @@ fn after_a_failed_sync_nothing_is_taken_until_what_was_not_synced_is_written_ane
     append(&mut journal, &["a"]);
     journal.append(&[b"b"]).unwrap();
     faulty.set(|faults| faults.syncs_that_fail = 1);
+    assert!(!journal.is_dead());
     journal.sync().unwrap_err();
+    assert!(journal.is_dead());
     for done in [journal.sync(), journal.append(&[b"c"]), snapshot(&mut journal, &[])] {
         let error = done.unwrap_err().to_string();
         assert!(error.starts_with("the journal has to be opened again: cannot sync"), "{error}");
@@ -278,4 +324,102 @@ fn after_a_failed_sync_nothing_is_taken_until_what_was_not_synced_is_written_ane
     files.insert(first.clone(), bytes[..bytes.len() - 1].to_vec());
     scratch.write(&files);
     assert_eq!(open(faulty.disk(), options()).unwrap().1, ["0 a", "1 b", "2 c"]);
+}
+
+#[test]
+fn after_a_failed_sync_a_full_disk_starts_and_what_it_shows_is_durable() {
+    let scratch = Scratch::new("sync-full");
+    let faulty = Faulty::new(scratch.disk());
+    let (mut journal, _) = open(faulty.disk(), options()).unwrap();
+    append(&mut journal, &["a"]);
+    journal.append(&[b"b"]).unwrap();
+    faulty.set(|faults| (faults.syncs_that_fail, faults.full) = (1, Some(("", 0))));
+    journal.sync().unwrap_err();
+    drop(journal);
+    assert_eq!(open(faulty.disk(), options()).unwrap().1, ["0 a", "1 b"]);
+    faulty.lose_power();
+    assert_eq!(open(faulty.disk(), options()).unwrap().1, ["0 a", "1 b"]);
+}
+
+#[test]
+fn after_a_failed_sync_what_is_not_synced_may_still_lose_its_end_only() {
+    let scratch = Scratch::new("sync-never");
+    let faulty = Faulty::new(scratch.disk());
+    let never = || Options { sync: Sync::Never, segment_bytes: 300, ..options() };
+    let (mut journal, _) = open(faulty.disk(), never()).unwrap();
+    faulty.set(|faults| faults.syncs_that_fail = 1);
+    while journal.append(&[b"a"]).is_ok() {}
+    let records = journal.end();
+    drop(journal);
+    let (mut journal, texts) = open(faulty.disk(), never()).unwrap();
+    assert_eq!(texts.len() as u64, records);
+    for _ in 0..20 {
+        journal.append(&[b"b"]).unwrap();
+    }
+    assert!(scratch.files().len() > 2);
+    drop(journal);
+    faulty.lose_power();
+    let (_, texts) = open(faulty.disk(), never()).unwrap();
+    assert!(texts.len() as u64 >= records, "{texts:?}");
+}
+
+/// Some records and snapshots; what the journal has in the end, and what was tried last and
+/// may be there, too.
+fn run(faulty: &Faulty) -> (Texts, Option<String>) {
+    let small = || Options { segment_bytes: 300, ..options() };
+    let reopen = || open(faulty.disk(), small()).or_else(|_| open(faulty.disk(), small())).unwrap();
+    let numbers = |texts: Texts| -> Texts {
+        texts.iter().map(|text| text.split_once(' ').unwrap().1.to_owned()).collect()
+    };
+    let (mut journal, mut state) = reopen();
+    let mut doubtful = None;
+    for number in 0..12 {
+        if number % 5 == 0 {
+            let pieces: Vec<&str> = state.iter().map(String::as_str).collect();
+            let _ = snapshot(&mut journal, &pieces);
+        }
+        let record = number.to_string();
+        doubtful = None;
+        match journal.append(&[record.as_bytes()]).and_then(|()| journal.sync()) {
+            Ok(()) => state.push(record),
+            Err(_) => doubtful = Some(record),
+        }
+        if journal.is_dead() {
+            drop(journal);
+            let (again, texts) = reopen();
+            (journal, state, doubtful) = (again, numbers(texts), None);
+        }
+    }
+    (state, doubtful)
+}
+
+#[test]
+fn whatever_operation_of_the_disk_fails_nothing_written_is_lost() {
+    let mut fails_after = 0;
+    loop {
+        for dies in [false, true] {
+            let scratch = Scratch::new("fails");
+            let faulty = Faulty::new(scratch.disk());
+            faulty.set(|faults| faults.fails_after = Some(fails_after));
+            let (mut state, doubtful) = run(&faulty);
+            if faulty.operations() <= fails_after {
+                assert!(fails_after > 60, "{fails_after}");
+                return;
+            }
+            if dies {
+                faulty.lose_power();
+            }
+            let (_, found) = open(faulty.disk(), options()).unwrap();
+            let found: Texts =
+                found.iter().map(|text| text.split_once(' ').unwrap().1.to_owned()).collect();
+            if found.len() > state.len() {
+                state.extend(doubtful);
+            }
+            assert_eq!(
+                found, state,
+                "operation {fails_after} failed, then a power failure: {dies}"
+            );
+        }
+        fails_after += 1;
+    }
 }

@@ -4,7 +4,7 @@
 //! as JSON. It has its name only once both are durable, so a file with that name and
 //! without a sound head is corrupt. Nothing that a file has is ever changed.
 
-use std::io::{self, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,10 @@ use crate::disk::{Disk, File};
 
 /// The first line of a file.
 const FORMAT: &[u8] = b"maelstrom journal 1\n";
-/// All versions of it begin with this.
+/// All versions of it begin with this,
 const FAMILY: &[u8] = b"maelstrom journal ";
+/// and are no longer.
+const MAX_LINE: u64 = 64;
 /// The seal of the head itself.
 const HEAD_SEAL: u32 = 0;
 /// What a name ends with until the file is whole.
@@ -98,7 +100,7 @@ impl Opened {
 
     fn read(file: File) -> io::Result<Result<Self, Bad>> {
         let mut line = Vec::new();
-        file.reader().take(FORMAT.len() as u64).read_to_end(&mut line)?;
+        BufReader::new(file.reader().take(MAX_LINE)).read_until(b'\n', &mut line)?;
         if line != FORMAT {
             return Ok(Err(Bad::line(&line)));
         }
@@ -137,7 +139,7 @@ impl Bad {
 }
 
 /// How much is written at a time.
-const CHUNK: usize = 256 << 10;
+pub(super) const CHUNK: usize = 256 << 10;
 
 /// A file that is written.
 pub(super) struct Growing {
@@ -148,6 +150,8 @@ pub(super) struct Growing {
     pub(super) bytes: u64,
     /// Frames that are not written yet.
     buffer: Vec<u8>,
+    /// Nothing more is appended: a write has failed, or another segment may have taken over.
+    pub(super) is_closed: bool,
 }
 
 impl Growing {
@@ -160,7 +164,7 @@ impl Growing {
             file.truncate(0)?;
         }
         let buffer = FORMAT.to_vec();
-        let mut growing = Self { file, name, seal: HEAD_SEAL, bytes: 0, buffer };
+        let mut growing = Self { file, name, seal: HEAD_SEAL, bytes: 0, buffer, is_closed: false };
         let written = growing.push(0, 0, &json).and_then(|_| growing.flush());
         growing.seal = checksum(HEAD_SEAL, &json);
         match written {
@@ -185,10 +189,12 @@ impl Growing {
 
     /// Writes all that was added. After an error nobody knows what is in the file.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.file.write_at(self.bytes, &self.buffer)?;
+        let written = self.file.write_at(self.bytes, &self.buffer);
+        self.is_closed |= written.is_err();
         self.bytes += self.buffer.len() as u64;
         self.buffer.clear();
-        Ok(())
+        self.buffer.shrink_to(2 * CHUNK);
+        written
     }
 
     /// Makes the file durable, gives it its name, and makes that durable.
@@ -199,9 +205,10 @@ impl Growing {
         disk.sync()
     }
 
-    /// Removes what was not finished.
+    /// Removes what was not finished; it may have its name already.
     pub(super) fn abandon(self, disk: &Disk) {
         remove(disk, &unfinished(&self.name));
+        remove(disk, &self.name);
     }
 }
 

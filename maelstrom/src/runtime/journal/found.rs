@@ -1,8 +1,9 @@
 //! What a journal's files hold: reads and checks everything that counts.
 //!
-//! The snapshot with the highest number counts, and of each segment the records from its
-//! first to the first of any later segment, but for those that the snapshot stands for.
-//! Whatever else is there is garbage, which a crash left behind before it was removed.
+//! The snapshot with the highest number counts, the segment that begins where it ends, and
+//! those with higher numbers; of each segment the records from its first to the first of
+//! the next one. Whatever else is there is garbage, which a crash left behind before it was
+//! removed.
 //!
 //! Only the last segment may end in a record that is not whole: each earlier one was
 //! durable before the next one was made. Whether such an end is torn or damaged depends on
@@ -13,6 +14,7 @@
 //! - It has, or nobody knows. Then writes that were not synced may be lost in any order,
 //!   so it is damage if a record behind it says that it was durable.
 
+use std::cmp::Reverse;
 use std::io;
 use std::ops::Range;
 
@@ -27,6 +29,17 @@ pub(super) struct Info {
     pub(super) name: String,
     pub(super) head: Head,
     pub(super) bytes: u64,
+}
+
+impl Info {
+    fn read(disk: &Disk, name: &str, kind: Kind, number: Number) -> Result<Self, OpenError> {
+        let Opened { head, frames } = Opened::open(disk, name)?;
+        if (head.kind, head.number) != (kind, number) {
+            let what = format!("its head says that it is {}", head.name());
+            return Err(OpenError::corrupt(disk, name, 0, what));
+        }
+        Ok(Self { name: name.to_owned(), head, bytes: frames.bytes })
+    }
 }
 
 /// What was read.
@@ -44,8 +57,11 @@ pub(super) struct Found {
     pub(super) safe: Index,
     /// How many bytes the records take that are not part of the snapshot.
     pub(super) bytes: u64,
-    /// A record at the end that was never reported as written, and is not whole.
+    /// A record at the end that is not whole, and is no damage for all that is known.
     pub(super) torn: Option<Fault>,
+    /// It may be damage all the same: what was synced is as long as it was written, but if
+    /// its bytes are others, nobody knows since when.
+    pub(super) may_lack: bool,
 }
 
 type Visit<'a> = &'a mut dyn FnMut(Entry<'_>) -> io::Result<()>;
@@ -62,67 +78,52 @@ impl Found {
         }
         if let Some(snapshot) = &found.snapshot {
             read_snapshot(disk, snapshot, visit)?;
-            found.end = snapshot.head.first;
-            found.safe = found.end;
+            if found.segments.is_empty() {
+                let what = "there is no segment beside it";
+                return Err(OpenError::corrupt(disk, &snapshot.name, 0, what));
+            }
         }
+        (found.end, found.safe) = (found.from(), found.from());
         for place in 0..found.segments.len() {
             found.read_segment(disk, place, visit)?;
         }
         Ok(found)
     }
 
-    /// Reads the heads of all files, and sorts out what does not count.
+    /// Reads the heads of the files that count. The last snapshot does, and from the last
+    /// segment back to the first one that begins where it ends. What is before them was
+    /// replaced, and may be damaged.
     pub(super) fn survey(disk: &Disk) -> Result<Self, OpenError> {
         let mut found = Self::default();
         let listing = |error| OpenError::Io { doing: format!("list {disk}"), error };
         let mut names = disk.list().map_err(listing)?;
         found.garbage = names.extract_if(.., |name| is_leftover(name)).collect();
-        for name in names {
-            let Some((kind, number)) = parse(&name) else { continue };
+        let files = names.iter().filter_map(|name| Some((name, parse(name)?)));
+        let mut files: Vec<_> = files.collect();
+        files.sort_by_key(|(_, (kind, number))| (*kind == Kind::Segment, Reverse(*number)));
+        for (name, (kind, number)) in files {
             found.next = found.next.max(number + 1);
-            let Opened { head, frames } = Opened::open(disk, &name)?;
-            if (head.kind, head.number) != (kind, number) {
-                let what = format!("its head says that it is {}", head.name());
-                return Err(OpenError::corrupt(disk, &name, 0, what));
+            let from = found.from();
+            let counts = match kind {
+                Kind::Snapshot => found.snapshot.is_none(),
+                Kind::Segment => found.segments.last().is_none_or(|next| next.head.first > from),
+            };
+            match kind {
+                _ if !counts => found.garbage.push(name.clone()),
+                Kind::Snapshot => found.snapshot = Some(Info::read(disk, name, kind, number)?),
+                Kind::Segment => found.segments.push(Info::read(disk, name, kind, number)?),
             }
-            found.take(Info { name, head, bytes: frames.bytes });
         }
-        found.drop_replaced();
-        // A snapshot is made of what segments had, of which the last one stays.
-        match &found.snapshot {
-            Some(snapshot) if found.segments.is_empty() => {
-                let what = "there is no segment beside it";
-                Err(OpenError::corrupt(disk, &snapshot.name, 0, what))
-            }
-            _ => Ok(found),
-        }
+        found.segments.reverse();
+        let from = found.from();
+        let replaced = take_replaced(&mut found.segments, from);
+        found.garbage.extend(replaced);
+        Ok(found)
     }
 
-    fn take(&mut self, info: Info) {
-        match info.head.kind {
-            Kind::Segment => self.segments.push(info),
-            Kind::Snapshot => {
-                let other = match self.snapshot.take() {
-                    Some(other) if other.head.number > info.head.number => {
-                        self.snapshot = Some(other);
-                        Some(info)
-                    }
-                    other => {
-                        self.snapshot = Some(info);
-                        other
-                    }
-                };
-                self.garbage.extend(other.map(|other| other.name));
-            }
-        }
-    }
-
-    /// Drops the segments that others have replaced, or the snapshot.
-    fn drop_replaced(&mut self) {
-        self.segments.sort_unstable_by_key(|info| info.head.number);
-        let from = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.head.first);
-        let replaced = take_replaced(&mut self.segments, from);
-        self.garbage.extend(replaced);
+    /// The index of the first record that the snapshot does not stand for.
+    fn from(&self) -> Index {
+        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.head.first)
     }
 
     fn read_segment(
@@ -135,31 +136,30 @@ impl Found {
         let (is_last, until) = (next.is_none(), next.map_or(Index::MAX, |next| next.head.first));
         let Info { name, head, .. } = self.segments[place].clone();
         let mut frames = Opened::open(disk, &name)?.frames;
-        if head.first > self.end {
-            let what = format!("the records {} to {} are missing", self.end, head.first - 1);
+        if head.first != self.end {
+            let what = format!("it begins with record {}, not {}", head.first, self.end);
             return Err(OpenError::corrupt(disk, &name, 0, what));
         }
-        self.safe = self.safe.max(head.safe);
         let walked = walk(&mut frames, head.first..until, |header, bytes, content| {
-            self.safe = self.safe.max(header.safe);
-            if header.index < self.end {
-                return Ok(());
-            }
             (self.end, self.bytes) = (header.index + 1, self.bytes + bytes);
             visit(Entry::Record(header.index, content))
         });
         let (index, broken) = walked.map_err(|error| reading(disk, &name, error))?;
+        let (offset, safe) = (frames.offset, head.safe.max(frames.safe));
         // What a later segment replaced may have been safe, too.
-        self.safe = self.safe.min(self.end);
-        let offset = frames.offset;
+        self.safe = self.safe.max(safe).min(self.end);
+        let is_short = if is_last { index < safe } else { index < until };
         let what = match broken {
-            Some(broken) => broken.text().to_owned(),
-            None if if is_last { index >= head.safe } else { index == until } => return Ok(()),
+            None if !is_short => return Ok(()),
             None => format!("it ends before record {index}, which was written"),
+            Some(broken) => broken.text().to_owned(),
         };
         match broken {
-            Some(broken) if is_last && !is_corruption(disk, &head, index, broken, frames)? => {
+            Some(broken)
+                if is_last && !is_short && !is_corruption(disk, &head, index, broken, frames)? =>
+            {
                 self.torn = Some(Fault { file: name, offset, what });
+                self.may_lack = broken != Broken::Cut;
                 Ok(())
             }
             _ => Err(OpenError::corrupt(disk, &name, offset, what)),
@@ -208,14 +208,10 @@ fn is_corruption(
     broken: Broken,
     frames: Frames,
 ) -> Result<bool, OpenError> {
-    if index < head.safe {
-        return Ok(true);
-    }
     if is_same_boot(disk, head) {
         return Ok(broken != Broken::Cut);
     }
-    let safe = frames.safe_behind().map_err(|error| reading(disk, &head.name(), error))?;
-    Ok(safe > index)
+    frames.is_safe_behind(index).map_err(|error| reading(disk, &head.name(), error))
 }
 
 /// Whether the machine has certainly not died since a file was begun.

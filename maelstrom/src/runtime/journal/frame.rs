@@ -15,7 +15,8 @@
 //!
 //! `safe` is what tells a torn tail from damage after the machine died: a write that was
 //! not synced may be lost although a later one is there, but none that a later frame
-//! calls safe.
+//! calls safe. So that the last records are called so, too, a frame without content, a
+//! [`MARK`], stands behind each group once it is synced. It is synced with what comes next.
 
 use std::io::{self, BufReader, Read as _};
 
@@ -25,6 +26,8 @@ use super::{Index, MAX_RECORD_BYTES};
 use crate::disk::File;
 
 pub(super) const HEADER: usize = 28;
+/// The index of a frame that is no record, and only says what is safe.
+pub(super) const MARK: Index = Index::MAX - 1;
 /// How much of a file is read at a time.
 const BUFFER: usize = 256 * 1024;
 
@@ -43,8 +46,16 @@ pub(super) fn checksum(seal: u32, bytes: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Refuses what is longer than [`MAX_RECORD_BYTES`].
-pub(super) fn check_length(content: &[u8]) -> io::Result<u32> {
+/// Refuses a record, or a piece of a snapshot, that is longer than [`MAX_RECORD_BYTES`].
+///
+/// # Errors
+///
+/// [`InvalidInput`](io::ErrorKind::InvalidInput), with a sentence that says how long it is.
+pub fn check_length(content: &[u8]) -> io::Result<()> {
+    length(content).map(drop)
+}
+
+fn length(content: &[u8]) -> io::Result<u32> {
     let length = u32::try_from(content.len()).ok().filter(|&length| length <= MAX_RECORD_BYTES);
     length.ok_or_else(|| {
         let bytes = content.len();
@@ -62,7 +73,7 @@ pub(super) fn encode(
     safe: Index,
     content: &[u8],
 ) -> io::Result<()> {
-    let length = check_length(content)?;
+    let length = length(content)?;
     let start = out.len();
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(&checksum(seal, content).to_le_bytes());
@@ -95,6 +106,8 @@ pub(super) struct Frames {
     pub(super) bytes: u64,
     /// Of the frame that was read last.
     pub(super) content: Vec<u8>,
+    /// Up to where records are durable, by what was read.
+    pub(super) safe: Index,
 }
 
 /// What comes next in a file.
@@ -136,10 +149,20 @@ impl Frames {
         let bytes = file.length()?;
         let most = usize::try_from(bytes).map_or(BUFFER, |bytes| bytes.clamp(1, BUFFER));
         let reader = BufReader::with_capacity(most, Source { file, offset });
-        Ok(Self { reader, seal, offset, bytes, content: Vec::new() })
+        Ok(Self { reader, seal, offset, bytes, content: Vec::new(), safe: 0 })
     }
 
+    /// The next frame that is not a [`MARK`].
     pub(super) fn next(&mut self) -> io::Result<Next> {
+        loop {
+            match self.next_frame()? {
+                Next::Frame(header) if header.index == MARK => {}
+                next => return Ok(next),
+            }
+        }
+    }
+
+    fn next_frame(&mut self) -> io::Result<Next> {
         let mut left = self.bytes.saturating_sub(self.offset);
         if left < HEADER as u64 {
             return Ok(if left == 0 { Next::End } else { Next::Broken(Broken::Cut) });
@@ -153,12 +176,15 @@ impl Frames {
         if left < u64::from(header.length) {
             return Ok(Next::Broken(Broken::Cut));
         }
+        self.content.clear();
+        self.content.shrink_to(BUFFER.max(header.length as usize));
         self.content.resize(header.length as usize, 0);
         self.reader.read_exact(&mut self.content)?;
         if checksum(self.seal, &self.content) != header.checksum {
             return Ok(Next::Broken(Broken::Content));
         }
         self.offset += HEADER as u64 + u64::from(header.length);
+        self.safe = self.safe.max(header.safe);
         Ok(Next::Frame(header))
     }
 
@@ -167,22 +193,26 @@ impl Frames {
         self.seal = checksum(self.seal, &self.content);
     }
 
-    /// Up to where records are durable, by what sound headers say that begin anywhere
-    /// behind the last sound frame.
-    pub(super) fn safe_behind(self) -> io::Result<Index> {
+    /// Whether a sound header, which may begin anywhere behind the last sound frame, says
+    /// that the record at this index was durable. It does not count if it speaks of more
+    /// records than there is room for: then it is one by chance.
+    pub(super) fn is_safe_behind(self, index: Index) -> io::Result<bool> {
+        let most = self.bytes.saturating_sub(self.offset) / HEADER as u64;
         let (file, seal) = (self.reader.into_inner().file, self.seal);
         let mut reader = BufReader::with_capacity(BUFFER, Source { file, offset: self.offset });
-        let (mut safe, mut window) = (0, Vec::new());
+        let mut window = Vec::new();
         loop {
             let kept = window.len().min(HEADER - 1);
             window.drain(..window.len() - kept);
             let count = reader.by_ref().take(BUFFER as u64).read_to_end(&mut window)?;
             if count == 0 {
-                return Ok(safe);
+                return Ok(false);
             }
             let places = window.windows(HEADER).filter_map(<[u8]>::first_chunk);
-            let sound = places.filter_map(|bytes| Header::decode(seal, bytes));
-            safe = sound.map(|header| header.safe).fold(safe, Index::max);
+            let mut sound = places.filter_map(|bytes| Header::decode(seal, bytes));
+            if sound.any(|header| (1..=most).contains(&header.safe.saturating_sub(index))) {
+                return Ok(true);
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::frame::check_length;
 use super::{Entry, Index};
 
 /// A storage of numbered records: a [`Journal`](super::Journal), memory, an engine.
@@ -59,7 +60,7 @@ impl Log for Memory {
     }
 
     fn append(&mut self, records: &[&[u8]]) -> io::Result<()> {
-        records.iter().try_for_each(|record| super::frame::check_length(record).map(drop))?;
+        records.iter().try_for_each(|record| check_length(record))?;
         self.records.extend(records.iter().map(|record| record.to_vec()));
         Ok(())
     }
@@ -70,7 +71,7 @@ impl Log for Memory {
 
     fn snapshot(&mut self, pieces: &mut dyn Iterator<Item = Vec<u8>>) -> io::Result<()> {
         let pieces: Vec<_> = pieces.collect();
-        pieces.iter().try_for_each(|piece| super::frame::check_length(piece).map(drop))?;
+        pieces.iter().try_for_each(|piece| check_length(piece))?;
         self.pieces = pieces;
         self.first = self.end();
         self.records.clear();

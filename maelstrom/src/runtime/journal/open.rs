@@ -1,13 +1,13 @@
 //! Opening a journal: what becomes of what is found.
 
 use std::io;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
-use super::file::{Growing, Kind, Opened, remove};
+use super::file::{CHUNK, Growing, Head, Kind, Opened, parse, path, remove};
 use super::found::{Found, is_same_boot, walk};
-use super::log::Log as _;
+use super::frame::Frames;
 use super::segments::Journal;
-use super::{Entry, Fault, OpenError, Options, Sync};
+use super::{Entry, OpenError, Options, Sync};
 use crate::disk::{Disk, Lock};
 
 /// What the names of files begin with that were set aside.
@@ -30,6 +30,7 @@ impl Journal {
         mut replay: impl FnMut(&mut S, Entry<'_>) -> io::Result<()>,
     ) -> Result<(Self, S), OpenError> {
         let lock = lock(&disk)?;
+        refuse(&disk, options.refuse)?;
         let mut discarded = Vec::new();
         loop {
             let mut state = make();
@@ -40,8 +41,8 @@ impl Journal {
                 }
                 Err(OpenError::Corrupt { fault, .. }) if options.discard_corrupt => {
                     tracing::warn!(%disk, %fault, "the journal is corrupt, and is set aside");
-                    let named = discard(&disk, &fault);
-                    discarded.extend(named.map_err(|error| io_error("set aside", &disk, error))?);
+                    let named = discard(&disk).map_err(|error| io_error("set aside", &disk, error));
+                    discarded.extend(named?);
                 }
                 Err(error) => return Err(error),
             }
@@ -55,9 +56,10 @@ impl Journal {
         lock: Lock,
         discarded: Vec<String>,
     ) -> Result<Self, OpenError> {
+        let is_whole = |head: &Head| head.sync == Sync::EveryGroup && !found.may_lack;
         let former = found.segments.last().map(|last| &last.head);
         let kept = former
-            .filter(|head| head.sync == Sync::EveryGroup || is_same_boot(&disk, head))
+            .filter(|head| is_same_boot(&disk, head) || is_whole(head))
             .map(|head| head.incarnation);
         let mut journal = Self {
             incarnation: kept.unwrap_or(options.fresh_incarnation),
@@ -74,37 +76,39 @@ impl Journal {
             discarded,
             disk,
             options,
-            _lock: lock,
+            lock: Arc::new(lock),
         };
         let secured = journal.secure().and_then(|()| journal.tidy(&found.garbage));
         secured.map_err(|error| io_error("continue", &journal.disk, error))?;
         Ok(journal)
     }
 
-    /// Makes durable all that was found, so that nothing gets lost after it was shown to
-    /// somebody, if that was promised.
+    /// Writes the records that may not be durable to a new segment, so that nothing gets lost
+    /// after it was shown to somebody. To sync them where they are proves nothing: a sync
+    /// may have failed before.
     fn secure(&mut self) -> io::Result<()> {
-        if self.options.sync == Sync::Never || self.safe == self.end {
+        let Some(last) = self.segments.last().filter(|_| self.safe < self.end) else {
             return Ok(());
+        };
+        let (name, safe) = (last.name.clone(), last.head.first..self.safe);
+        let mut frames = Opened::open(&self.disk, &name).map_err(io::Error::other)?.frames;
+        walk(&mut frames, safe, |_, _, _| Ok(()))?;
+        let from = frames.offset;
+        match self.rewrite(&mut frames) {
+            Err(error) if is_full(&error) => rewrite_in_place(&self.disk, &name, from)?,
+            done => done?,
         }
-        match self.rewrite_end() {
-            // Better than not to start at all: it is wrong only if a sync has failed.
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => self.sync(),
-            done => done,
-        }
+        self.safe = self.end;
+        Ok(())
     }
 
-    /// Writes the records that may not be durable to a new segment. To sync them where
-    /// they are proves nothing: a sync may have failed before.
-    fn rewrite_end(&mut self) -> io::Result<()> {
-        let Some(last) = self.segments.last().cloned() else { return Ok(()) };
+    /// Writes the records that these frames begin with to a new segment.
+    fn rewrite(&mut self, frames: &mut Frames) -> io::Result<()> {
         let (from, end) = (self.safe, self.end);
-        let mut frames = Opened::open(&self.disk, &last.name).map_err(io::Error::other)?.frames;
         let head = self.head(Kind::Segment, from, end);
         let mut file = Growing::create(&self.disk, &head)?;
-        let copied = walk(&mut frames, last.head.first..end, |header, _, content| {
-            let is_copied = header.index >= from;
-            if is_copied { file.push(header.index, from, content).map(drop) } else { Ok(()) }
+        let copied = walk(frames, from..end, |header, _, content| {
+            file.push(header.index, from, content).map(drop)
         });
         let copied = copied.and_then(|(index, _)| match index == end {
             true => file.flush(),
@@ -114,9 +118,7 @@ impl Journal {
             file.abandon(&self.disk);
             return Err(error);
         }
-        self.continue_in(head, file)?;
-        self.safe = end;
-        Ok(())
+        self.continue_in(head, file)
     }
 
     /// Removes what crashes left behind, once what replaced it is durable.
@@ -140,21 +142,51 @@ fn io_error(doing: &str, disk: &Disk, error: io::Error) -> OpenError {
     OpenError::Io { doing: format!("{doing} the journal in {disk}"), error }
 }
 
-/// Gives all files of a corrupt journal other names, and returns those. The file with the
-/// fault comes last, so that what is left after a crash is still found to be damaged.
-fn discard(disk: &Disk, fault: &Fault) -> io::Result<Vec<String>> {
+/// Refuses a disk with files that somebody else left.
+fn refuse(disk: &Disk, files: &[(&str, &str)]) -> Result<(), OpenError> {
+    let names = disk.list().map_err(|error| io_error("look for", disk, error))?;
+    match files.iter().find(|(file, _)| names.iter().any(|name| name == file)) {
+        Some((file, why)) => {
+            Err(OpenError::Refused { file: path(disk, file), why: (*why).to_owned() })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Writes a file from an offset on over itself, which takes no room, and syncs it.
+fn rewrite_in_place(disk: &Disk, name: &str, mut offset: u64) -> io::Result<()> {
+    let file = disk.open(name)?;
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let count = file.read_at(offset, &mut buffer)?;
+        if count == 0 {
+            return file.sync();
+        }
+        file.write_at(offset, &buffer[..count])?;
+        offset += count as u64;
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Gives all files of a corrupt journal other names, and returns those. If it is interrupted,
+/// what is left is no journal: first go the records from the first one on, of which none but
+/// the last can be missing, and then the snapshots, which do not stand alone. The newest one
+/// is last, so that no older one takes its place.
+fn discard(disk: &Disk) -> io::Result<Vec<String>> {
     let mut names = disk.list()?;
-    names.retain(|name| super::file::parse(name).is_some());
-    names.sort_by_key(|name| *name == fault.file);
-    let taken = disk.list()?;
     let rounds = (1..).map(|round: u32| format!("{CORRUPT}{round}-"));
-    let is_free = |prefix: &String| !taken.iter().any(|name| name.starts_with(prefix));
+    let is_free = |prefix: &String| !names.iter().any(|name| name.starts_with(prefix));
     let prefix = rounds.into_iter().find(is_free).unwrap_or_default();
+    names.retain(|name| parse(name).is_some());
+    names.sort_by_key(|name| parse(name).map(|(kind, number)| (kind == Kind::Snapshot, number)));
     let mut renamed = Vec::new();
     for name in names {
         renamed.push(format!("{prefix}{name}"));
         disk.rename(&name, &format!("{prefix}{name}"))?;
+        disk.sync()?;
     }
-    disk.sync()?;
     Ok(renamed)
 }

@@ -6,9 +6,9 @@ use std::sync::{Arc, Weak};
 
 use super::file::{Growing, Head, Kind, Number, remove};
 use super::found::{Found, Info, take_replaced};
-use super::frame::check_length;
+use super::frame::{MARK, check_length};
 use super::log::Log;
-use super::snapshot::{Snapshot, Written};
+use super::snapshot::{Claim, Garbage, Snapshot, Written};
 use super::{Entry, Fault, Index, Options, Sync};
 use crate::disk::{Disk, Lock};
 
@@ -27,8 +27,7 @@ pub struct Journal {
     pub(super) snapshot: Option<Info>,
     /// The last of them has the last record.
     pub(super) segments: Vec<Info>,
-    /// The last segment, if records can be appended to it: not if it was found, nor after
-    /// a write to it that failed.
+    /// The last segment, unless it was found.
     pub(super) current: Option<Growing>,
     pub(super) end: Index,
     /// All records before this one are durable.
@@ -36,12 +35,12 @@ pub struct Journal {
     /// What the records take that are not part of the snapshot.
     pub(super) bytes: u64,
     /// Whether a snapshot is under way.
-    pub(super) under_way: Weak<()>,
+    pub(super) under_way: Weak<Claim>,
     /// Why nothing can be written until it is opened again.
     pub(super) failed: Option<String>,
     pub(super) torn: Option<Fault>,
     pub(super) discarded: Vec<String>,
-    pub(super) _lock: Lock,
+    pub(super) lock: Arc<Lock>,
 }
 
 impl Journal {
@@ -57,8 +56,7 @@ impl Journal {
         self.options.sync
     }
 
-    /// The record at the end that was not whole when the journal was opened, and never
-    /// reported as written.
+    /// The record at the end that was not whole when the journal was opened.
     pub fn torn(&self) -> Option<&Fault> {
         self.torn.as_ref()
     }
@@ -67,6 +65,12 @@ impl Journal {
     /// its files, as they are called now.
     pub fn discarded(&self) -> &[String] {
         &self.discarded
+    }
+
+    /// Whether nothing can be written any more until the journal is opened again: a sync has
+    /// failed. After other errors it goes on.
+    pub fn is_dead(&self) -> bool {
+        self.failed.is_some()
     }
 
     /// Whether the records take several times as much as the snapshot, and enough to be
@@ -88,15 +92,16 @@ impl Journal {
         if self.under_way.strong_count() > 0 {
             return Err(io::Error::other("another snapshot is under way"));
         }
-        let has_begun = |last: &Info| last.head.first == self.end && self.current.is_some();
-        if !self.segments.last().is_some_and(has_begun) {
+        let is_empty = self.segments.last().is_some_and(|last| last.head.first == self.end);
+        if !is_empty || self.open_segment().is_none() {
             self.begin_segment()?;
         }
         let head = self.head(Kind::Snapshot, self.end, self.end);
-        let file = Growing::create(&self.disk, &head)?;
-        let claim = Arc::new(());
+        let file = Some(Growing::create(&self.disk, &head)?);
+        let claim = Arc::new(Claim { _lock: Arc::clone(&self.lock) });
         self.under_way = Arc::downgrade(&claim);
-        Ok(Snapshot::new(self.disk.clone(), head, file, self.bytes, claim))
+        let (disk, bytes_before) = (self.disk.clone(), self.bytes);
+        Ok(Snapshot { disk, head, file, pieces: 0, bytes_before, claim })
     }
 
     /// Makes a snapshot that was written the journal's. Returns the files that are not
@@ -105,22 +110,30 @@ impl Journal {
     /// # Errors
     ///
     /// When it was not begun by this journal.
-    pub fn adopt(&mut self, written: Written) -> io::Result<Vec<String>> {
+    pub fn adopt(&mut self, written: Written) -> io::Result<Garbage> {
         let Written { info, bytes_before, claim } = written;
         if !self.under_way.ptr_eq(&Arc::downgrade(&claim)) {
             return Err(io::Error::other("the snapshot is another journal's"));
         }
         let former = self.snapshot.replace(info);
-        let mut garbage: Vec<String> = former.map(|former| former.name).into_iter().collect();
+        let mut names: Vec<String> = former.map(|former| former.name).into_iter().collect();
         self.bytes = self.bytes.saturating_sub(bytes_before);
-        garbage.extend(self.take_replaced());
-        Ok(garbage)
+        names.extend(self.take_replaced());
+        Ok(Garbage { disk: self.disk.clone(), names, _lock: Arc::clone(&self.lock) })
+    }
+
+    /// The segment to which records can be appended, if there is one.
+    fn open_segment(&mut self) -> Option<&mut Growing> {
+        self.current.as_mut().filter(|file| !file.is_closed)
     }
 
     /// Begins a segment, once all records before it are durable.
     fn begin_segment(&mut self) -> io::Result<()> {
-        self.sync()?;
-        self.current = None;
+        self.make_safe()?;
+        // Even if this fails, it may be there after a restart.
+        if let Some(former) = &mut self.current {
+            former.is_closed = true;
+        }
         let head = self.head(Kind::Segment, self.end, self.end);
         let file = Growing::create(&self.disk, &head)?;
         self.continue_in(head, file)
@@ -145,18 +158,18 @@ impl Journal {
         take_replaced(&mut self.segments, from)
     }
 
-    /// Writes to the current segment; after an error another one has to be begun.
-    fn write(&mut self, records: &[&[u8]]) -> io::Result<()> {
-        let Some(mut file) = self.current.take() else { return Ok(()) };
-        let before = file.bytes;
-        for (record, index) in records.iter().zip(self.end..) {
-            file.push(index, self.safe, record)?;
+    /// Makes durable what was appended, unless it is.
+    fn make_safe(&mut self) -> io::Result<bool> {
+        self.check()?;
+        let Some(file) = self.current.as_ref().filter(|_| self.safe < self.end) else {
+            return Ok(false);
+        };
+        if let Err(error) = file.file.sync() {
+            self.failed = Some(format!("cannot sync records: {error}"));
+            return Err(error);
         }
-        file.flush()?;
-        self.bytes += file.bytes - before;
-        self.end += records.len() as u64;
-        self.current = Some(file);
-        Ok(())
+        self.safe = self.end;
+        Ok(true)
     }
 
     pub(super) fn head(&mut self, kind: Kind, first: Index, safe: Index) -> Head {
@@ -183,11 +196,6 @@ impl Journal {
             None => Ok(()),
         }
     }
-
-    fn fail(&mut self, doing: &str, error: io::Error) -> io::Error {
-        self.failed = Some(format!("cannot {doing}: {error}"));
-        error
-    }
 }
 
 impl fmt::Debug for Journal {
@@ -203,39 +211,38 @@ impl Log for Journal {
 
     fn append(&mut self, records: &[&[u8]]) -> io::Result<()> {
         self.check()?;
-        records.iter().try_for_each(|record| check_length(record).map(drop))?;
+        records.iter().try_for_each(|record| check_length(record))?;
         let limit = self.options.segment_bytes;
-        if self.current.as_ref().is_none_or(|file| file.bytes >= limit) {
+        if self.open_segment().is_none_or(|file| file.bytes >= limit) {
             self.begin_segment()?;
         }
-        self.write(records)
+        let (end, safe) = (self.end, self.safe);
+        let Some(file) = self.open_segment() else { return Ok(()) };
+        let before = file.bytes;
+        for (record, index) in records.iter().zip(end..) {
+            file.push(index, safe, record)?;
+        }
+        file.flush()?;
+        self.bytes += file.bytes - before;
+        self.end += records.len() as u64;
+        Ok(())
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.check()?;
-        if self.safe == self.end {
-            return Ok(());
+        let (is_news, end) = (self.make_safe()?, self.end);
+        if let Some(file) = self.open_segment().filter(|_| is_news) {
+            // The records are safe whether this is written or not.
+            let _ = file.push(MARK, end, b"").and_then(|_| file.flush());
         }
-        let synced = match (&self.current, self.segments.last()) {
-            (Some(file), _) => file.file.sync(),
-            (None, Some(last)) => self.disk.open(&last.name).and_then(|file| file.sync()),
-            (None, None) => Ok(()),
-        };
-        synced.map_err(|error| self.fail("sync records", error))?;
-        self.safe = self.end;
         Ok(())
     }
 
     fn snapshot(&mut self, pieces: &mut dyn Iterator<Item = Vec<u8>>) -> io::Result<()> {
         let mut snapshot = self.begin_snapshot()?;
         for piece in pieces {
-            if let Err(error) = snapshot.push(&piece) {
-                snapshot.abandon();
-                return Err(error);
-            }
+            snapshot.push(&piece)?;
         }
-        let garbage = self.adopt(snapshot.finish()?)?;
-        garbage.iter().for_each(|name| remove(&self.disk, name));
+        self.adopt(snapshot.finish()?)?.remove();
         Ok(())
     }
 

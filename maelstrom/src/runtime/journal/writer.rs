@@ -14,7 +14,6 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::file::remove;
 use super::{Journal, Log, Snapshot, Sync};
 use crate::Backoff;
 use crate::disk::Disk;
@@ -198,21 +197,15 @@ impl Shared {
         let mut snapshot = begun.await.map_err(lost)??;
         let mut is_last = false;
         while !is_last {
-            let chunk = self.disk.run(move || match push_chunk(&mut snapshot, &mut pieces) {
-                Ok(is_last) => Ok((snapshot, pieces, is_last)),
-                Err(error) => {
-                    snapshot.abandon();
-                    Err(error)
-                }
+            let chunk = self.disk.run(move || {
+                let is_last = push_chunk(&mut snapshot, &mut pieces)?;
+                Ok::<_, io::Error>((snapshot, pieces, is_last))
             });
             (snapshot, pieces, is_last) = chunk.await??;
         }
         let written = self.disk.run(move || snapshot.finish()).await??;
-        for name in self.on_journal(|journal| journal.adopt(written)).await? {
-            let disk = self.disk.clone();
-            self.disk.run(move || remove(&disk, &name)).await?;
-        }
-        Ok(())
+        let garbage = self.on_journal(|journal| journal.adopt(written)).await?;
+        self.disk.run(move || garbage.remove()).await
     }
 
     async fn carry_out(&self, batch: Batch) -> io::Result<()> {
