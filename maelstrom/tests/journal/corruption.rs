@@ -234,6 +234,18 @@ fn discarding() -> Options {
     Options { discard_corrupt: true, ..Options::new("n0", 2) }
 }
 
+/// A journal with three segments and no snapshot.
+fn journal_of_segments(scratch: &Scratch) -> (Faulty, Files) {
+    let faulty = Faulty::new(scratch.disk());
+    let small = Options { segment_bytes: 250, ..options() };
+    let (mut journal, _) = open(faulty.disk(), small).unwrap();
+    while scratch.files().len() < 3 {
+        append(&mut journal, &["one", "more"]);
+    }
+    drop(journal);
+    (faulty, scratch.files())
+}
+
 /// Some journals that are corrupt: each file is damaged in the head, at its end, and in the
 /// middle, and cut off behind each record.
 fn corrupt(faulty: &Faulty, scratch: &Scratch, files: &Files) -> Vec<Files> {
@@ -261,8 +273,12 @@ fn corrupt(faulty: &Faulty, scratch: &Scratch, files: &Files) -> Vec<Files> {
 fn a_journal_that_is_partly_set_aside_is_still_corrupt() {
     let scratch = Scratch::new("partly");
     let (faulty, files) = journal(&scratch);
+    let mut all = corrupt(&faulty, &scratch, &files);
+    let scratch = Scratch::new("partly-segments");
+    let (faulty, files) = journal_of_segments(&scratch);
+    all.extend(corrupt(&faulty, &scratch, &files));
     let mut tried = 0;
-    for files in corrupt(&faulty, &scratch, &files) {
+    for files in all {
         for dies_after in 0.. {
             scratch.write(&files);
             let dies_after = faulty.operations() + dies_after;

@@ -17,8 +17,8 @@ pub(crate) struct Faults {
     /// yet.
     pub(crate) full: Option<(&'static str, u64)>,
     pub(crate) syncs_that_fail: u32,
-    /// After so many operations one fails.
-    pub(crate) fails_after: Option<u32>,
+    /// These operations fail.
+    pub(crate) failing: Range<u32>,
     /// After so many operations the process is dead: nothing is done any more.
     pub(crate) dies_after: Option<u32>,
     /// How many syncs of files there were,
@@ -92,7 +92,7 @@ impl Faulty {
         let count = faults.operations;
         faults.operations += 1;
         let is_dead = faults.dies_after.is_some_and(|dies_after| count >= dies_after);
-        if is_dead || faults.fails_after == Some(count) {
+        if is_dead || faults.failing.contains(&count) {
             return Err(io::Error::other("broken"));
         }
         Ok(faults)

@@ -347,6 +347,7 @@ fn after_a_failed_sync_what_is_not_synced_may_still_lose_its_end_only() {
     let faulty = Faulty::new(scratch.disk());
     let never = || Options { sync: Sync::Never, segment_bytes: 300, ..options() };
     let (mut journal, _) = open(faulty.disk(), never()).unwrap();
+    journal.append(&[b"a"]).unwrap();
     faulty.set(|faults| faults.syncs_that_fail = 1);
     while journal.append(&[b"a"]).is_ok() {}
     let records = journal.end();
@@ -367,10 +368,7 @@ fn after_a_failed_sync_what_is_not_synced_may_still_lose_its_end_only() {
 /// may be there, too.
 fn run(faulty: &Faulty) -> (Texts, Option<String>) {
     let small = || Options { segment_bytes: 300, ..options() };
-    let reopen = || open(faulty.disk(), small()).or_else(|_| open(faulty.disk(), small())).unwrap();
-    let numbers = |texts: Texts| -> Texts {
-        texts.iter().map(|text| text.split_once(' ').unwrap().1.to_owned()).collect()
-    };
+    let reopen = || (0..9).find_map(|_| open(faulty.disk(), small()).ok()).unwrap();
     let (mut journal, mut state) = reopen();
     let mut doubtful = None;
     for number in 0..12 {
@@ -387,39 +385,38 @@ fn run(faulty: &Faulty) -> (Texts, Option<String>) {
         if journal.is_dead() {
             drop(journal);
             let (again, texts) = reopen();
-            (journal, state, doubtful) = (again, numbers(texts), None);
+            (journal, state, doubtful) = (again, contents(&texts), None);
         }
     }
     (state, doubtful)
 }
 
 #[test]
-fn whatever_operation_of_the_disk_fails_nothing_written_is_lost() {
-    let mut fails_after = 0;
-    loop {
-        for dies in [false, true] {
+fn whatever_operations_of_the_disk_fail_nothing_written_is_lost() {
+    for (count, dies) in [(1, false), (1, true), (4, false), (4, true)] {
+        for fails_from in 0.. {
             let scratch = Scratch::new("fails");
             let faulty = Faulty::new(scratch.disk());
-            faulty.set(|faults| faults.fails_after = Some(fails_after));
+            faulty.set(|faults| faults.failing = fails_from..fails_from + count);
             let (mut state, doubtful) = run(&faulty);
-            if faulty.operations() <= fails_after {
-                assert!(fails_after > 60, "{fails_after}");
-                return;
+            if faulty.operations() <= fails_from {
+                assert!(fails_from > 60, "{fails_from}");
+                break;
             }
             if dies {
                 faulty.lose_power();
             }
             let (_, found) = open(faulty.disk(), options()).unwrap();
-            let found: Texts =
-                found.iter().map(|text| text.split_once(' ').unwrap().1.to_owned()).collect();
+            let found = contents(&found);
             if found.len() > state.len() {
                 state.extend(doubtful);
             }
-            assert_eq!(
-                found, state,
-                "operation {fails_after} failed, then a power failure: {dies}"
-            );
+            assert_eq!(found, state, "{count} operations from {fails_from} on failed");
         }
-        fails_after += 1;
     }
+}
+
+/// What was pushed and appended.
+fn contents(texts: &Texts) -> Texts {
+    texts.iter().map(|text| text.split_once(' ').unwrap().1.to_owned()).collect()
 }
