@@ -34,31 +34,55 @@
 //! - What a policy of [`Sync`] promises is there after a restart, and a record is there as
 //!   a whole or not at all. A record that was never reported may be there, too.
 //! - One process at a time has the journal: the second one's [`Journal::open`] fails with
-//!   a sentence. The operating system ends the lock with the process.
+//!   a sentence. The operating system ends the lock with the process. A snapshot that is
+//!   under way, and files that are being removed, hold the lock, too.
 //! - Nothing that was damaged is taken for true: each file has a head, and each record
 //!   checksums of its length and content. Nothing counts before everything was read.
 //!   A journal that is corrupt stays as it is, and opening it says which file at which
-//!   offset; see [`Options::discard_corrupt`].
-//! - A last record that is not whole is no damage if it can be what a crash left behind of
-//!   a write that was never reported. Two things look like that and are something else, and
-//!   only after the death of the machine: damage to the very last record, and, where not
-//!   every group is synced, damage to one that was not synced yet.
+//!   offset; see [`Options::discard_corrupt`]. What a snapshot stands for is not read any
+//!   more, and may be damaged.
 //! - Opening takes as much memory as the longest record and what the state takes. It
-//!   writes nothing but at most one segment's end anew (see below), so a disk that is full
-//!   does not keep a node from starting.
+//!   writes no more than the records that may not be durable yet, at most one segment's: to
+//!   a new segment, or over themselves where the disk is full. So a full disk does not keep
+//!   a node from starting, unless writing over what is there takes room on it.
 //! - A snapshot is written beside the records, to a file of its own that takes its name
 //!   when it is whole and durable. Until then, and when it fails, all is as it was.
-//! - Records stand in segments of about [`Options::segment_bytes`]. Those that a snapshot
-//!   stands for are removed as files; nothing is copied for that.
+//! - Records stand in segments of about [`Options::segment_bytes`]. A snapshot begins
+//!   another one, so that those it stands for are removed as files; nothing is copied.
 //!
-//! # When syncing fails
+//! # A torn end, or damage
+//!
+//! A last record that is not whole is no damage if it can be what a crash left behind of a
+//! write that was never reported: it is dropped. While the machine has not died, that is
+//! the beginning of a record and nothing else. After its death it can be anything, if what
+//! is behind it does not say that it was durable. The journal says so of each group after
+//! its sync, in a mark that is not synced for its own sake: usually the system writes it
+//! within a minute. So these things are taken for a torn end and are something else, all of
+//! them only after the death of the machine:
+//!
+//! - damage to the group that was synced last, if its mark did not get to the disk;
+//! - where not every group is synced, damage to one that was not.
+//!
+//! A node whose journal ends in such a way gets another [incarnation](Journal::incarnation),
+//! unless only the end of a record is missing: of what was synced, that cannot be.
+//!
+//! Two kinds of damage cannot be seen: the last segment is missing as a file, or it is cut
+//! off exactly between two records.
+//!
+//! That the machine has died is known from the [start](Disk::boot) of its operating system.
+//! A disk that is detached and attached again while that runs is not noticed: the node keeps
+//! its incarnation although records that were not synced may be lost, and an end of which
+//! some parts are missing is taken for damage.
+//!
+//! # When writing fails
 //!
 //! After a sync that failed, the system may have dropped what it could not write, and
-//! another sync that succeeds proves nothing. So the journal takes no more records until it
-//! is opened again. Opening it writes all records that are not known to be durable anew, in
-//! a new segment, before anybody sees them. A write that fails because the disk is full
-//! does not end a journal: what it left behind is replaced by a new segment as soon as
-//! there is room.
+//! another sync that succeeds proves nothing. So the journal [takes no more
+//! records](Journal::is_dead) until it is opened again. Opening it writes all records that
+//! are not known to be durable anew before anybody sees them.
+//!
+//! Any other error, such as that the disk is full, does not end a journal: what it left
+//! behind is replaced by a new segment as soon as there is room.
 
 mod file;
 mod found;
@@ -99,7 +123,9 @@ pub const MAX_RECORD_BYTES: u32 = 64 << 20;
 /// | [`Never`](Self::Never) | nothing | those of the last segment, or some of them |
 ///
 /// What is lost is a suffix. A node whose journal may have lost something gets another
-/// [incarnation](Journal::incarnation).
+/// [incarnation](Journal::incarnation). The interval is kept by a process that runs: what
+/// it had not synced when it was killed, the machine may lose until the system writes it or
+/// the journal is opened again, which makes everything durable under each policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sync {

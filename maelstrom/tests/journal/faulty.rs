@@ -144,8 +144,7 @@ impl Storage for Faulty {
     }
 
     fn sync(&self) -> io::Result<()> {
-        drop(self.operate()?);
-        self.disk.sync()
+        self.operate().map(drop)
     }
 
     fn lock(&self) -> io::Result<Box<dyn Send + Sync>> {

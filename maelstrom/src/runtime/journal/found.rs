@@ -211,7 +211,7 @@ fn is_corruption(
     if is_same_boot(disk, head) {
         return Ok(broken != Broken::Cut);
     }
-    frames.is_safe_behind(index).map_err(|error| reading(disk, &head.name(), error))
+    frames.says_safe(index).map_err(|error| reading(disk, &head.name(), error))
 }
 
 /// Whether the machine has certainly not died since a file was begun.

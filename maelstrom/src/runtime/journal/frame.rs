@@ -196,7 +196,7 @@ impl Frames {
     /// Whether a sound header, which may begin anywhere behind the last sound frame, says
     /// that the record at this index was durable. It does not count if it speaks of more
     /// records than there is room for: then it is one by chance.
-    pub(super) fn is_safe_behind(self, index: Index) -> io::Result<bool> {
+    pub(super) fn says_safe(self, index: Index) -> io::Result<bool> {
         let most = self.bytes.saturating_sub(self.offset) / HEADER as u64;
         let (file, seal) = (self.reader.into_inner().file, self.seal);
         let mut reader = BufReader::with_capacity(BUFFER, Source { file, offset: self.offset });

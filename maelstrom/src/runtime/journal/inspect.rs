@@ -61,7 +61,7 @@ pub enum Finding<'a> {
         snapshot: Option<Index>,
         /// The index of the next record.
         end: Index,
-        /// A record at the end that is not whole, and was never reported.
+        /// A record at the end that is not whole, and is dropped.
         torn: Option<Fault>,
     },
     /// The first thing that keeps it from being opened.
