@@ -1,11 +1,12 @@
-//! What a replicated log needs of its storage.
+//! What numbered records need of their storage, so that one can be compared with another.
 
 use std::io;
 
 use super::frame::check_length;
 use super::{Entry, Index};
 
-/// A storage of numbered records: a [`Journal`](super::Journal), memory, an engine.
+/// A storage of numbered records: a [`Journal`](super::Journal), which a node writes to through
+/// a [`Writer`](super::Writer), memory, or somebody's engine.
 ///
 /// It is opened with all that is safe, and perhaps more. Its calls block. After one that
 /// failed, what it was about may be there or not; whether more can be appended is for
