@@ -167,7 +167,8 @@ fn a_record_that_is_cut_is_dropped_at_the_end_and_corruption_anywhere_else() {
                 assert_eq!(texts, WHOLE[..8 - missing], "{length}");
                 assert_eq!(journal.torn().is_some(), !ends.contains(&length));
             } else {
-                assert!(fault(open(faulty.disk(), options())).is_some(), "{name} cut to {length}");
+                let fault = fault(open(faulty.disk(), options()));
+                assert_eq!(&fault.unwrap_or_else(|| panic!("{name} cut to {length}")).file, name);
             }
         }
     }

@@ -199,7 +199,8 @@ fn fail_everywhere(what: &str, is_power_lost: bool, fail: impl Fn(&mut Faults, u
             faulty.lose_power();
         }
         let found = contents(&open(faulty.disk(), options()).unwrap().1);
-        let is_one_more = |one: &String| found == [state.as_slice(), &[one.clone()]].concat();
+        let is_one_more =
+            |one: &String| found == [state.as_slice(), std::slice::from_ref(one)].concat();
         let is_right = found == state || failed.iter().any(is_one_more);
         assert!(is_right, "{what} from {from} on: {found:?} instead of {state:?} and {failed:?}");
     }

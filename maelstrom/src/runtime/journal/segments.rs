@@ -93,7 +93,7 @@ impl Journal {
             return Err(io::Error::other("another snapshot is under way"));
         }
         let is_empty = self.segments.last().is_some_and(|last| last.head.first == self.end);
-        if !is_empty || self.open_segment().is_none() {
+        if !is_empty {
             self.begin_segment()?;
         }
         let head = self.head(Kind::Snapshot, self.end, self.end);
