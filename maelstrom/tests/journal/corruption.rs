@@ -149,6 +149,29 @@ fn damage_to_a_group_is_no_torn_end_once_its_mark_is_there() {
 }
 
 #[test]
+fn a_sound_header_behind_a_torn_end_counts_if_there_is_room_for_what_it_says() {
+    let scratch = Scratch::new("chance");
+    let faulty = Faulty::new(scratch.disk());
+    let (mut journal, _) = open(faulty.disk(), options()).unwrap();
+    append(&mut journal, &["one"]);
+    drop(journal);
+    faulty.set(|faults| faults.boots += 1);
+    let files = scratch.files();
+    let (name, bytes) = files.first_key_value().unwrap();
+    let head = &bytes[20 + FRAME..frames(bytes)[0]];
+    let is_damage = |safe: u64| {
+        let mut mark = [0; 8].to_vec();
+        mark.extend([u64::MAX - 1, safe].iter().flat_map(|field| field.to_le_bytes()));
+        let mut hasher = crc32fast::Hasher::new_with_initial(crc32fast::hash(head));
+        hasher.update(&mark);
+        mark.extend(hasher.finalize().to_le_bytes());
+        scratch.write(&Files::from([(name.clone(), [bytes, &[0; FRAME][..], &mark].concat())]));
+        fault(open(faulty.disk(), options())).is_some()
+    };
+    assert_eq!([0, 1, 2, 3, 4, 1 << 40].map(is_damage), [false, false, true, true, false, false]);
+}
+
+#[test]
 fn a_record_that_is_cut_is_dropped_at_the_end_and_corruption_anywhere_else() {
     let scratch = Scratch::new("cut");
     let (faulty, files) = journal(&scratch);

@@ -93,7 +93,7 @@ impl Found {
     /// Reads the heads of the files that count. The last snapshot does, and from the last
     /// segment back to the first one that begins where it ends. What is before them was
     /// replaced, and may be damaged.
-    pub(super) fn survey(disk: &Disk) -> Result<Self, OpenError> {
+    fn survey(disk: &Disk) -> Result<Self, OpenError> {
         let mut found = Self::default();
         let listing = |error| OpenError::Io { doing: format!("list {disk}"), error };
         let mut names = disk.list().map_err(listing)?;
