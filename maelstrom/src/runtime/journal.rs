@@ -66,8 +66,8 @@
 //! A node whose journal ends in such a way gets another [incarnation](Journal::incarnation),
 //! unless only the end of a record is missing: of what was synced, that cannot be.
 //!
-//! Two kinds of damage cannot be seen: the last segment is missing as a file, or it is cut
-//! off exactly between two records.
+//! Damage that only takes away the end of the last segment, or all of it as a file, cannot be
+//! told from records that were never written.
 //!
 //! That the machine has died is known from the [start](Disk::boot) of its operating system.
 //! A disk that is detached and attached again while that runs is not noticed: the node keeps
@@ -149,7 +149,7 @@ pub struct Options {
     pub sync: Sync,
     /// Whether a corrupt journal is set aside, under names that begin with `corrupt-`, and
     /// an empty one begun in its place, with the fresh incarnation. Otherwise it is
-    /// refused.
+    /// refused. What is left when that is interrupted is still corrupt.
     pub discard_corrupt: bool,
     /// When a segment has so many bytes, another one is begun.
     pub segment_bytes: u64,
