@@ -159,7 +159,9 @@ fn with_twins() -> Settings {
 fn a_second_process_in_a_directory_that_is_in_use_may_not_serve() {
     let scratch = Scratch::new("twins");
     let options = scratch.options("echo.py", "well");
-    let error = run(&with_twins(), &options, &mut Witness::default()).unwrap_err();
+    // It ends with the first that serves.
+    let settings = Settings { time_limit: PATIENCE, ..with_twins() };
+    let error = run(&settings, &options, &mut Witness::default()).unwrap_err();
     assert_eq!(error.kind(), "two-processes-on-one-directory");
     scratch.assert_no_orphans();
 }
@@ -263,7 +265,8 @@ fn sending_to_a_node_before_it_is_there_is_a_fault() {
         let scratch = Scratch::new("greets");
         let options = scratch.options("echo.py", "greets");
         let mut settings = Settings { seed, ..settings(0.2, 100.0) };
-        settings.start_spread = Duration::from_secs(2);
+        // Longer than a process takes to start, however busy the machine is.
+        settings.start_spread = PATIENCE / 2;
         run(&settings, &options, &mut Witness::default()).err()
     });
     let Some(RunError::Node(failure)) = faults.next() else { panic!("no fault") };

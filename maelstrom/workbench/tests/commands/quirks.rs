@@ -208,7 +208,7 @@ fn a_message_without_an_end_of_line_is_quoted() {
 
 #[test]
 fn a_line_that_never_ends_does_not_fill_the_memory() {
-    let run = Run::with("endless-line", ECHO).is(INVALID);
+    let run = Run::with("endless-line", "-w echo --time-limit 20").is(INVALID);
     run.says("bytes without an end of line");
 }
 
