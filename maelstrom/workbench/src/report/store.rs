@@ -133,8 +133,33 @@ fn now() -> Duration {
 
 /// Time since 1970 as `20260131T093000.123Z`.
 fn timestamp(since_epoch: Duration) -> String {
-    let time = jiff::Timestamp::UNIX_EPOCH + since_epoch;
-    time.strftime("%Y%m%dT%H%M%S.%3fZ").to_string()
+    let seconds = since_epoch.as_secs();
+    let (year, month, day) = date(seconds / 86_400);
+    let [hour, minute, second] = [seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60];
+    let millis = since_epoch.subsec_millis();
+    format!("{year}{month:02}{day:02}T{hour:02}{minute:02}{second:02}.{millis:03}Z")
+}
+
+/// Year, month and day so many days after 1970 began.
+fn date(mut days: u64) -> (u64, u64, u64) {
+    let is_leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
+    let mut year = 1970;
+    while days >= 365 + u64::from(is_leap(year)) {
+        days -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let february = 28 + u64::from(is_leap(year));
+    let mut month = 1;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    (year, month, days + 1)
 }
 
 #[cfg(test)]
@@ -150,6 +175,7 @@ mod tests {
         assert_eq!(at(0), "19700101T000000.000Z");
         assert_eq!(at(951_782_399), "20000228T235959.000Z");
         assert_eq!(at(951_782_400), "20000229T000000.000Z");
+        assert_eq!(at(1_735_689_599), "20241231T235959.000Z");
         assert_eq!(at(4_107_542_400), "21000301T000000.000Z");
         assert_eq!(timestamp(Duration::from_millis(1_769_851_800_123)), "20260131T093000.123Z");
     }
