@@ -82,3 +82,61 @@ fn one_holds_the_lock_whatever_is_renamed() {
     drop(lock);
     disk.lock().unwrap();
 }
+
+#[test]
+fn what_is_locked_is_what_is_used_whatever_becomes_of_the_directorys_name() {
+    let scratch = Scratch::new("moved");
+    let path = scratch.0.join("data");
+    let disk = Disk::in_directory(&path);
+    let _lock = disk.lock().unwrap();
+    disk.create("log").unwrap().append(b"one").unwrap();
+    let moved = scratch.0.join("moved");
+    std::fs::rename(&path, &moved).unwrap();
+
+    // Another one takes its name: it is another node's, with a lock of its own.
+    let other = Disk::in_directory(&path);
+    let _other_lock = other.lock().unwrap();
+    other.create("log").unwrap().append(b"other").unwrap();
+    assert!(Disk::in_directory(&moved).lock().is_err());
+
+    disk.open("log").unwrap().append(b" two").unwrap();
+    disk.create("new").unwrap().append(b"three").unwrap();
+    disk.rename("new", "newer").unwrap();
+    disk.create("gone").unwrap();
+    disk.remove("gone").unwrap();
+    disk.sync().unwrap();
+    assert_eq!(disk.list().unwrap(), ["log", "newer"]);
+    assert_eq!(other.list().unwrap(), ["log"]);
+    assert_eq!(other.open("log").unwrap().read().unwrap(), b"other");
+    assert_eq!(std::fs::read(moved.join("log")).unwrap(), b"one two");
+}
+
+#[test]
+fn a_directory_that_was_removed_is_not_made_again_without_its_lock() {
+    let scratch = Scratch::new("removed");
+    let disk = scratch.disk();
+    let _lock = disk.lock().unwrap();
+    std::fs::remove_dir_all(&scratch.0).unwrap();
+    assert_eq!(disk.create("log").unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(!scratch.0.exists());
+}
+
+#[test]
+fn directories_are_made_with_those_that_they_are_in() {
+    let scratch = Scratch::new("deep");
+    let path = scratch.0.join("a/b/c");
+    Disk::in_directory(&path).lock().unwrap();
+    assert!(path.is_dir());
+    // A file is in the way of another one.
+    std::fs::write(scratch.0.join("a/file"), "").unwrap();
+    let error = Disk::in_directory(&scratch.0.join("a/file/d")).lock().unwrap_err();
+    assert!(error.to_string().starts_with("cannot make the directory "), "{error}");
+}
+
+#[test]
+fn no_space_and_no_quota_are_the_same() {
+    for full in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+        assert!(maelstrom::disk::is_full(&full.into()));
+    }
+    assert!(!maelstrom::disk::is_full(&ErrorKind::WriteZero.into()));
+}

@@ -163,7 +163,8 @@ pub trait Contents: Send + Sync {
 }
 
 impl Disk {
-    /// A real directory. It is made when something in it is created or locked.
+    /// A real directory. It is made when something in it is created or locked, and it stays
+    /// this one whatever becomes of its name.
     pub fn in_directory(path: &Path) -> Self {
         Self::new(directory::Directory::new(path))
     }
@@ -241,7 +242,7 @@ impl Disk {
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock), with a sentence, when somebody
-    /// holds the lock.
+    /// holds the lock; otherwise when the directory cannot be made or opened.
     pub fn lock(&self) -> io::Result<Lock> {
         self.0.lock().map(|held| Lock { _held: held })
     }
@@ -315,7 +316,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// [`StorageFull`](io::ErrorKind::StorageFull) when the disk is full.
+    /// When the disk fails, or [is full](is_full).
     pub fn append(&self, bytes: &[u8]) -> io::Result<()> {
         self.0.write_at(self.0.length()?, bytes)
     }
@@ -399,6 +400,13 @@ impl Read for Reader<'_> {
         self.offset += count as u64;
         Ok(count)
     }
+}
+
+/// Whether a call has failed because there is no space left, or none that this user may
+/// have. It may succeed later. (After a [sync](File::sync) that failed for that reason,
+/// what is durable is as unknown as after any other.)
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn check_name(name: &str) -> io::Result<()> {
