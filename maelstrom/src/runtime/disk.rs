@@ -255,7 +255,8 @@ impl Disk {
     }
 
     /// Makes calls that block without blocking the event loop: on a thread of their own,
-    /// and in a simulation at once, after which as much virtual time passes as they take.
+    /// and in a simulation at once, after which as much virtual time passes as they take,
+    /// and those before them that nobody has waited for.
     /// Whoever awaits one before the next has them carried out in order. They are carried
     /// out even when nobody awaits the end any more, unless the process ends before.
     ///
@@ -266,15 +267,25 @@ impl Disk {
         &self,
         calls: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
-        if self.0.elapsed().is_none() {
+        let Some(before) = self.0.elapsed() else {
             return task::spawn_blocking(calls).await.map_err(io::Error::other);
-        }
+        };
         let done = calls();
-        match self.0.elapsed() {
-            Some(elapsed) if !elapsed.is_zero() => sleep(elapsed).await,
-            _ => {}
-        }
+        pass(before + self.0.elapsed().unwrap_or_default()).await;
         Ok(done)
+    }
+
+    /// Lets as much virtual time pass as the calls took that were not made by
+    /// [`run`](Self::run), as while a node's state is made. On a disk whose calls take their
+    /// time themselves, it has passed.
+    pub async fn catch_up(&self) {
+        pass(self.0.elapsed().unwrap_or_default()).await;
+    }
+}
+
+async fn pass(time: Duration) {
+    if !time.is_zero() {
+        sleep(time).await;
     }
 }
 

@@ -10,14 +10,15 @@ named! {
         Torn = "torn",
         /// At every other kill or so, a bit of a random place of the files is flipped.
         Flip = "flip",
-        /// For a while, writes fail because there is no space left.
+        /// For a while, writes fail because there is no space left; no file can be made,
+        /// and some cannot be renamed.
         Full = "full",
         /// Now and then, a second process is started on the same directory.
         Locked = "locked",
-        /// For a while, writes and syncs take a hundred times as long as usual.
+        /// For a while, all calls take a hundred times as long as usual.
         Slow = "slow",
-        /// Now and then, a single write fails, or a sync, after which what it was to make
-        /// durable never is.
+        /// Now and then, one call of any kind fails. What a sync of a file that failed was
+        /// to make durable never is; a change of names that failed may have happened.
         FailOnce = "fail-once",
     }
 }

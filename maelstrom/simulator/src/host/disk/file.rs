@@ -1,12 +1,15 @@
 //! The contents of a file: what is there, and how to take back what is not synced.
 
+use std::sync::Arc;
+
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
 /// Contents that were not synced as a whole.
 #[derive(Clone, Default)]
 pub(super) struct Inode {
-    bytes: Vec<u8>,
+    /// Copied when it is written to, so that a copy of a disk costs little.
+    bytes: Arc<Vec<u8>>,
     /// The changes since the last sync, each with what takes it back.
     unsynced: Vec<Change>,
     /// How many of them, from the first on, no sync makes durable: one of them failed.
@@ -54,7 +57,7 @@ impl Inode {
         let removed = self.bytes[offset..].to_vec();
         let added = length - offset;
         self.unsynced.push(Change { offset, removed, added, is_growth: added > 0 });
-        self.bytes.resize(length, 0);
+        self.bytes_mut().resize(length, 0);
     }
 
     /// Keeps some of the unsynced changes, and perhaps only a part of the last of
@@ -82,8 +85,11 @@ impl Inode {
         for (offset, redo) in redo {
             match redo {
                 Redo::Write(bytes) => self.put(offset, &bytes),
-                Redo::Grow(length) => self.bytes.resize(self.bytes.len().max(length), 0),
-                Redo::Cut => self.bytes.truncate(offset),
+                Redo::Grow(length) => {
+                    let length = self.bytes.len().max(length);
+                    self.bytes_mut().resize(length, 0);
+                }
+                Redo::Cut => self.bytes_mut().truncate(offset),
             }
         }
     }
@@ -114,15 +120,19 @@ impl Inode {
     }
 
     pub(super) fn flip(&mut self, place: usize, bit: u32) {
-        self.bytes[place] ^= 1 << bit;
+        self.bytes_mut()[place] ^= 1 << bit;
     }
 
     fn put(&mut self, offset: usize, bytes: &[u8]) {
-        let end = offset + bytes.len();
-        if self.bytes.len() < end {
-            self.bytes.resize(end, 0);
+        let (present, end) = (self.bytes_mut(), offset + bytes.len());
+        if present.len() < end {
+            present.resize(end, 0);
         }
-        self.bytes[offset..end].copy_from_slice(bytes);
+        present[offset..end].copy_from_slice(bytes);
+    }
+
+    fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        Arc::make_mut(&mut self.bytes)
     }
 
     /// Takes the last change back; what would bring it about again.
@@ -137,10 +147,10 @@ impl Inode {
         let kept = offset + removed.len();
         if kept < end && end == self.bytes.len() {
             // It had made the file longer, up to here.
-            self.bytes.truncate(kept);
+            self.bytes_mut().truncate(kept);
         } else if kept < end {
             // What was synced later stays.
-            self.bytes[kept..end].fill(0);
+            self.bytes_mut()[kept..end].fill(0);
         }
         self.put(offset, &removed);
         (offset, redo)

@@ -17,7 +17,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use maelstrom::disk::{Contents, Disk, Storage};
+use maelstrom::disk::{self, Contents, Disk, Storage};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -39,8 +39,8 @@ struct State {
     lock: Weak<Held>,
     is_full: bool,
     is_slow: bool,
-    /// The next write or sync of a file fails.
-    fails_once: bool,
+    /// After so many more calls, one fails with this error of the operating system.
+    fails_in: Option<(u32, i32)>,
     /// How long what was done takes, of which nobody knows yet.
     elapsed: Duration,
     /// Whether anything was created, written or locked since this was reset.
@@ -51,10 +51,18 @@ struct State {
 
 type SharedInode = Arc<Mutex<Inode>>;
 
-/// How long a write takes, and a sync, and how many times as long on a slow disk.
+/// How long a write takes, a sync, and any other call; what each byte adds to it that is
+/// read or written; and how many times as long it takes on a slow disk.
 const WRITE: Duration = Duration::from_micros(20);
 const SYNC: Duration = Duration::from_millis(2);
+const CALL: Duration = Duration::from_micros(5);
+const BYTE: Duration = Duration::from_nanos(1);
 const SLOWNESS: u32 = 100;
+/// One that fails once does so with one of so many calls.
+const CALLS: u32 = 12;
+/// What the operating system says when a disk fails, and when it is full.
+const EIO: i32 = 5;
+const ENOSPC: i32 = 28;
 
 /// Keeps the lock until it is dropped.
 struct Held;
@@ -71,7 +79,7 @@ impl SimulatedDisk {
             lock: Weak::new(),
             is_full: false,
             is_slow: false,
-            fails_once: false,
+            fails_in: None,
             elapsed: Duration::ZERO,
             is_used: false,
             boots: 0,
@@ -99,9 +107,17 @@ impl SimulatedDisk {
         match fault {
             DiskFault::Full => state.is_full = is_so,
             DiskFault::Slow => state.is_slow = is_so,
-            DiskFault::FailOnce => state.fails_once = is_so,
+            DiskFault::FailOnce => {
+                let calls = state.rng.random_range(0..CALLS);
+                state.fails_in = is_so.then_some((calls, EIO));
+            }
             _ => {}
         }
+    }
+
+    /// The next call fails: for lack of space, or because the disk does.
+    pub(crate) fn fail_next(&self, is_full: bool) {
+        self.state().fails_in = Some((0, if is_full { ENOSPC } else { EIO }));
     }
 
     /// The same disk again, with a fate of its own: what is done to one does not show on
@@ -167,7 +183,8 @@ impl SimulatedDisk {
     pub(crate) fn begin_incarnation(&self) {
         let mut state = self.state();
         (state.is_used, state.is_full) = (false, false);
-        (state.is_slow, state.fails_once) = (false, false);
+        (state.is_slow, state.fails_in) = (false, None);
+        state.elapsed = Duration::ZERO;
     }
 
     pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
@@ -182,8 +199,29 @@ impl SimulatedDisk {
 }
 
 impl State {
-    fn spend(&mut self, time: Duration) {
+    /// A call begins, which takes so long. Fails if it is its turn to.
+    fn begin(&mut self, time: Duration) -> io::Result<()> {
         self.elapsed += if self.is_slow { time * SLOWNESS } else { time };
+        match &mut self.fails_in {
+            None => Ok(()),
+            Some((0, error)) => {
+                let failed = io::Error::from_raw_os_error(*error);
+                self.fails_in = None;
+                Err(failed)
+            }
+            Some((calls, _)) => {
+                *calls -= 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// Begins a call that changes names. One that fails may have been carried out, unless
+    /// that takes space which is not there.
+    fn begin_change(&mut self) -> (bool, io::Result<()>) {
+        let begun = self.begin(CALL);
+        let is_full = begun.as_ref().is_err_and(disk::is_full);
+        (begun.is_ok() || (!is_full && self.rng.random()), begun)
     }
 
     /// Each unsynced write is there or not, and perhaps the last of them in part;
@@ -267,6 +305,7 @@ impl fmt::Display for SimulatedDisk {
 impl Storage for SimulatedDisk {
     fn open(&self, name: &str, create: bool) -> io::Result<Box<dyn Contents>> {
         let mut state = self.state();
+        state.begin(CALL)?;
         let inode = match state.find(name) {
             Err(_) if create && state.is_full => return Err(full()),
             Err(_) if create => {
@@ -283,32 +322,43 @@ impl Storage for SimulatedDisk {
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.state();
         let inode = state.find(from)?;
-        if from != to {
+        // It may need another block of the directory.
+        if state.is_full && state.rng.random() {
+            return Err(full());
+        }
+        let (is_done, done) = state.begin_change();
+        if is_done && from != to {
             state.change([(from.to_owned(), None), (to.to_owned(), Some(inode))]);
         }
-        Ok(())
+        done
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut state = self.state();
         state.find(name)?;
-        state.change([(name.to_owned(), None)]);
-        Ok(())
+        let (is_done, done) = state.begin_change();
+        if is_done {
+            state.change([(name.to_owned(), None)]);
+        }
+        done
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        Ok(self.state().names.keys().cloned().collect())
+        let mut state = self.state();
+        state.begin(CALL)?;
+        Ok(state.names.keys().cloned().collect())
     }
 
     fn sync(&self) -> io::Result<()> {
         let mut state = self.state();
-        state.spend(SYNC);
+        state.begin(SYNC)?;
         state.unsynced.clear();
         Ok(())
     }
 
     fn lock(&self) -> io::Result<Box<dyn Send + Sync>> {
         let mut state = self.state();
+        state.begin(CALL)?;
         if state.lock.strong_count() > 0 {
             let problem = format!("another process uses the disk of n{}", state.node);
             return Err(io::Error::new(io::ErrorKind::WouldBlock, problem));
@@ -336,13 +386,15 @@ struct Open {
 }
 
 impl Open {
-    /// Notes a write of so many bytes; how many of them there is room for.
-    fn reserve(&self, length: usize) -> usize {
+    /// Begins a write of so many bytes; how many of them reach the file, and why not all.
+    fn begin(&self, length: usize) -> (usize, io::Result<()>) {
         let mut state = self.disk.state();
         state.is_used = true;
-        state.spend(WRITE);
         state.newest = Arc::downgrade(&self.inode);
-        if state.is_full { state.rng.random_range(0..=length / 2) } else { length }
+        let begun = state.begin(WRITE + transfer(length));
+        let begun = if state.is_full { begun.and_then(|()| Err(full())) } else { begun };
+        let room = if begun.is_ok() { length } else { state.rng.random_range(0..=length / 2) };
+        (room, begun)
     }
 }
 
@@ -357,61 +409,55 @@ impl Contents for Open {
         let rest = &inode.bytes()[offset..];
         let count = rest.len().min(buffer.len());
         buffer[..count].copy_from_slice(&rest[..count]);
+        drop(inode);
+        self.disk.state().begin(CALL + transfer(count))?;
         Ok(count)
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
-        if std::mem::take(&mut self.disk.state().fails_once) {
-            return Err(failed());
-        }
-        let room = self.reserve(bytes.len());
+        let (room, begun) = self.begin(bytes.len());
         if room > 0 {
             lock(&self.inode).write(offset, &bytes[..room]);
         }
-        if room < bytes.len() { Err(full()) } else { Ok(()) }
+        begun
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {
         let length = usize::try_from(length).map_err(io::Error::other)?;
         let present = lock(&self.inode).bytes().len();
-        if self.reserve(length.saturating_sub(present)) + present < length {
-            return Err(full());
+        let (_, begun) = self.begin(0);
+        match begun {
+            Err(error) if length > present || !disk::is_full(&error) => return Err(error),
+            _ => {}
         }
         lock(&self.inode).truncate(length);
         Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
-        let mut state = self.disk.state();
-        state.spend(SYNC);
-        let fails = std::mem::take(&mut state.fails_once);
-        drop(state);
+        let begun = self.disk.state().begin(SYNC);
         let mut inode = lock(&self.inode);
-        if fails {
+        match &begun {
+            Ok(()) => inode.sync(),
             // As Linux does it: what could not be written counts as written.
-            inode.forsake();
-            return Err(failed());
+            Err(_) => inode.forsake(),
         }
-        inode.sync();
-        Ok(())
+        begun
     }
+}
+
+/// How much longer a call takes with so many bytes.
+fn transfer(bytes: usize) -> Duration {
+    BYTE * u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+fn full() -> io::Error {
+    io::Error::from_raw_os_error(ENOSPC)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What the operating system says.
-fn failed() -> io::Error {
-    const EIO: i32 = 5;
-    io::Error::from_raw_os_error(EIO)
-}
-
-/// What the operating system says.
-fn full() -> io::Error {
-    const ENOSPC: i32 = 28;
-    io::Error::from_raw_os_error(ENOSPC)
 }
 
 #[cfg(test)]
