@@ -1,23 +1,38 @@
-//! A test suite for storages: whatever implements [`Log`] has to pass it.
+//! A test suite for storages: whatever keeps a [`Log`] has to pass it.
 //!
-//! [`behaves`] compares a log with a simple one. [`survives_crashes`] does the same on a
-//! disk that may stop at every single operation: after each it looks at what a restart
-//! would find. Both do what a seed says.
+//! [`behaves`] compares a log with a simple one. The other tests do the same on a disk on
+//! which things go wrong, and look at what is there when the log is opened again:
+//!
+//! | test | what goes wrong | what has to be there |
+//! | --- | --- | --- |
+//! | [`survives_crashes`] | the process or the machine dies, at any operation of the disk, and again while the log is opened; somebody else wants to open it | what the [policy](Sync) promises of what was reported |
+//! | [`survives_failures`] | any operation of the disk fails, or the disk is full; then the same | the same |
+//! | [`notices_damage`] | a bit of a file is another | everything, or nothing under the former incarnation |
+//!
+//! All do what a seed says.
 //!
 //! ```
-//! use maelstrom::journal::{Journal, Log, Options};
+//! use maelstrom::journal::{Journal, Options};
 //! use simulator::storage::{Script, survives_crashes};
 //!
-//! let tried = survives_crashes(&Script::new(1, 40), |disk| {
-//!     let (journal, ()) = Journal::open(disk, Options::new("n0", 1), || (), |(), _| Ok(()))?;
+//! let tried = survives_crashes(&Script::new(1, 20), |disk, opening| {
+//!     let options = Options {
+//!         sync: opening.sync,
+//!         discard_corrupt: opening.discard_corrupt,
+//!         ..Options::new("n0", opening.fresh_incarnation)
+//!     };
+//!     let (journal, ()) = Journal::open(disk, options, || (), |(), _| Ok(()))?;
 //!     Ok(Box::new(journal))
 //! })?;
 //! assert!(tried.disk_operations > 40 && tried.states > tried.disk_operations);
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 
-mod crash;
+mod crashes;
+mod examiner;
+mod medium;
 mod model;
+mod probe;
 mod script;
 
 use std::error::Error;
@@ -26,37 +41,111 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use maelstrom::disk::Disk;
-use maelstrom::journal::{Index, Log};
+use maelstrom::journal::{Entry, Index, Journal, Log, Sync};
 
-pub use crash::{Tried, survives_crashes};
+pub use crashes::{notices_damage, survives_crashes, survives_failures};
 use model::{Contents, Model};
+use script::{calls, lock};
 
 /// Opens a log on a disk, with all that is there.
-pub type Open = fn(Disk) -> Result<Box<dyn Log>, Failure>;
+pub type Open = fn(Disk, Opening) -> Result<Box<dyn Recoverable>, Failure>;
 
 /// What a log failed with.
 pub type Failure = Box<dyn Error + Send + std::marker::Sync>;
+
+/// How a log is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// Its incarnation from now on, if anything may be missing that was reported.
+    pub fresh_incarnation: u64,
+    /// What is promised of records.
+    pub sync: Sync,
+    /// Whether a log that is corrupt is discarded, and an empty one begun.
+    pub discard_corrupt: bool,
+}
+
+/// A log that can be opened again.
+pub trait Recoverable: Log {
+    /// Another one if anything may be missing that was reported.
+    fn incarnation(&self) -> u64;
+
+    /// The same as [`Log::snapshot`]. Where records can be appended while a snapshot is
+    /// written, `amid` does so, and is to be called between any two steps; the snapshot
+    /// does not stand for them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::snapshot`].
+    fn snapshot_amid(
+        &mut self,
+        pieces: &mut dyn Iterator<Item = Vec<u8>>,
+        amid: &mut dyn FnMut(&mut dyn Log),
+    ) -> io::Result<()> {
+        let _ = amid;
+        self.snapshot(pieces)
+    }
+}
+
+impl Recoverable for Journal {
+    fn incarnation(&self) -> u64 {
+        self.incarnation()
+    }
+
+    fn snapshot_amid(
+        &mut self,
+        pieces: &mut dyn Iterator<Item = Vec<u8>>,
+        amid: &mut dyn FnMut(&mut dyn Log),
+    ) -> io::Result<()> {
+        let mut snapshot = self.begin_snapshot()?;
+        for piece in pieces {
+            amid(self);
+            if let Err(error) = snapshot.push(&piece) {
+                snapshot.abandon();
+                return Err(error);
+            }
+        }
+        let written = snapshot.finish()?;
+        amid(self);
+        // What is not needed any more is removed when it is opened again.
+        self.adopt(written).map(drop)
+    }
+}
 
 /// What is done to a log.
 #[derive(Clone, Debug)]
 pub struct Script {
     /// Decides everything that is drawn.
     pub seed: u64,
-    /// How many calls there are: of [`append`](Log::append), most of them followed by
+    /// How many calls there are: of [`append`](Log::append), some of them followed by
     /// [`sync`](Log::sync), and of [`snapshot`](Log::snapshot).
     pub calls: usize,
     /// How many calls of [`snapshot`](Log::snapshot) there are among them.
     pub snapshots: usize,
+    /// What is promised of records that were appended.
+    pub sync: Sync,
     /// An empty directory for a real disk; otherwise it is in memory. A real one forgets
-    /// nothing, so only kills and torn writes are tried there.
+    /// nothing and does not fail, so only kills and torn writes are tried there.
     pub directory: Option<PathBuf>,
 }
 
 impl Script {
-    /// So many calls on a disk in memory, and two snapshots.
+    /// So many calls on a disk in memory, two snapshots, and a sync of every group.
     pub fn new(seed: u64, calls: usize) -> Self {
-        Self { seed, calls, snapshots: 2, directory: None }
+        Self { seed, calls, snapshots: 2, sync: Sync::EveryGroup, directory: None }
     }
+}
+
+/// What was tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tried {
+    /// Operations that change what is on the disk, without crashes.
+    pub disk_operations: usize,
+    /// The same while a log was opened after a crash.
+    pub in_recovery: usize,
+    /// States of the disk that were opened.
+    pub states: usize,
+    /// How many of them were refused, because of damage.
+    pub refused: usize,
 }
 
 /// Does to a log that is empty what a script says, and compares it after every call with
@@ -65,27 +154,27 @@ impl Script {
 /// # Errors
 ///
 /// What is wrong, and after which call.
-pub fn behaves(script: &Script, log: &mut dyn Log) -> Result<(), Failure> {
-    let model = Mutex::default();
-    for call in script::calls(script) {
-        step(&call, log, &model)?;
-    }
-    Ok(())
+pub fn behaves(script: &Script, log: &mut dyn Recoverable) -> Result<(), Failure> {
+    let model = Mutex::new(Model::new());
+    calls(script).iter().try_for_each(|call| step(call, log, &model))
 }
 
 /// Makes a call, and compares.
-fn step(call: &script::Call, log: &mut dyn Log, model: &Mutex<Model>) -> Result<(), Failure> {
+fn step(
+    call: &script::Call,
+    log: &mut dyn Recoverable,
+    model: &Mutex<Model>,
+) -> Result<(), Failure> {
     call.perform(log, model).map_err(|error| format!("{call:?}: {error}"))?;
-    let (found, expected) = (contents(log)?, script::lock(model).contents());
-    if found != expected {
-        return Err(format!("after {call:?}: {found:?}, not {expected:?}").into());
+    let (found, expected) = (contents(log)?, lock(model).now());
+    match found == expected {
+        true => Ok(()),
+        false => Err(format!("after {call:?}: {found:?}, not {expected:?}").into()),
     }
-    Ok(())
 }
 
 /// All that a log has.
-fn contents(log: &dyn Log) -> io::Result<Contents> {
-    use maelstrom::journal::Entry;
+fn contents(log: &dyn Recoverable) -> io::Result<Contents> {
     let mut found = Contents::default();
     let mut next: Option<Index> = None;
     log.read(&mut |entry| {

@@ -10,7 +10,7 @@ use redb::{
     Database, Durability, ReadableDatabase as _, ReadableTable as _, StorageBackend,
     TableDefinition, WriteTransaction,
 };
-use simulator::storage::Failure;
+use simulator::storage::{Failure, Recoverable};
 
 const RECORDS: TableDefinition<'_, Index, &[u8]> = TableDefinition::new("records");
 const PIECES: TableDefinition<'_, Index, &[u8]> = TableDefinition::new("pieces");
@@ -118,6 +118,13 @@ impl Log for Engine {
             visit(Entry::Record(index.value(), record.value()))?;
         }
         Ok(())
+    }
+}
+
+impl Recoverable for Engine {
+    fn incarnation(&self) -> u64 {
+        // It loses nothing, or does not open.
+        0
     }
 }
 

@@ -1,5 +1,6 @@
 //! The contents of a file: what is there, and how to take back what is not synced.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use rand::RngExt as _;
@@ -28,13 +29,24 @@ struct Change {
     is_growth: bool,
 }
 
+impl Change {
+    /// Whether nothing is left of a change before this one.
+    fn covers(&self, before: &Self) -> bool {
+        let is_behind = self.offset + self.added >= before.offset + before.added;
+        self.offset <= before.offset && (self.added == 0 || is_behind)
+    }
+}
+
 impl Inode {
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     pub(super) fn sync(&mut self) {
-        self.unsynced.truncate(self.forsaken);
+        let synced = self.unsynced.split_off(self.forsaken);
+        // What was written over, or cut off, is gone in any case.
+        self.unsynced.retain(|change| !synced.iter().any(|later| later.covers(change)));
+        self.forsaken = self.unsynced.len();
     }
 
     /// A sync failed: nothing makes durable what was to be.
@@ -154,6 +166,13 @@ impl Inode {
         }
         self.put(offset, &removed);
         (offset, redo)
+    }
+}
+
+/// What is found, and what of it is durable.
+impl Hash for Inode {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        (&self.bytes, self.unsynced.len(), self.forsaken).hash(hasher);
     }
 }
 

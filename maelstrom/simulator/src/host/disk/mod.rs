@@ -13,6 +13,7 @@ mod file;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{Hash as _, Hasher as _};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use maelstrom::disk::{self, Contents, Disk, Storage};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use rustc_hash::FxHasher;
 
 use crate::nemesis::DiskFault;
 use file::Inode;
@@ -163,6 +165,29 @@ impl SimulatedDisk {
     /// The machine dies when all was written.
     pub(crate) fn reboot(&self) {
         self.state().boots += 1;
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.state().is_full
+    }
+
+    /// Flips a bit of a file.
+    pub(crate) fn flip(&self, name: &str, place: usize, bit: u32) {
+        if let Some(inode) = self.state().names.get(name) {
+            lock(inode).flip(place, bit);
+        }
+    }
+
+    /// Tells disks apart on which something different is found, or may be after a crash.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let state = self.state();
+        let mut hasher = FxHasher::default();
+        (state.boots, state.is_full, state.unsynced.is_empty()).hash(&mut hasher);
+        for (name, inode) in &state.names {
+            name.hash(&mut hasher);
+            lock(inode).hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     /// Keeps so many bytes of the last write, as far as it is not synced; the rest of it
@@ -322,11 +347,11 @@ impl Storage for SimulatedDisk {
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.state();
         let inode = state.find(from)?;
+        let (is_done, done) = state.begin_change();
         // It may need another block of the directory.
-        if state.is_full && state.rng.random() {
+        if done.is_ok() && state.is_full && state.rng.random() {
             return Err(full());
         }
-        let (is_done, done) = state.begin_change();
         if is_done && from != to {
             state.change([(from.to_owned(), None), (to.to_owned(), Some(inode))]);
         }

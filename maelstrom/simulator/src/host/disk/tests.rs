@@ -203,6 +203,21 @@ fn a_sync_that_failed_may_have_lost_what_it_was_to_make_durable_whatever_comes_l
 }
 
 #[test]
+fn what_is_written_anew_after_a_failed_sync_is_durable_with_the_next() {
+    let (simulated, disk) = disk(1);
+    let log = disk.create("log").unwrap();
+    disk.sync().unwrap();
+    log.append(b"one").unwrap();
+    simulated.fail_next(false);
+    log.sync().unwrap_err();
+    log.truncate(0).unwrap();
+    log.append(b"two").unwrap();
+    log.sync().unwrap();
+    simulated.forget_unsynced();
+    assert_eq!(text(&disk, "log").unwrap(), "two");
+}
+
+#[test]
 fn a_call_of_any_kind_fails_once() {
     type Call = fn(&Disk) -> io::Result<()>;
     let calls: [(&str, Call); 8] = [
