@@ -85,8 +85,12 @@ impl Journal {
 
     /// Writes the records that may not be durable to a new segment, so that nothing gets lost
     /// after it was shown to somebody. To sync them where they are proves nothing: a sync
-    /// may have failed before.
+    /// may have failed before. The names of files may not be durable either: a file says
+    /// what is safe as soon as it has its name.
     fn secure(&mut self) -> io::Result<()> {
+        if self.options.sync != Sync::Never {
+            self.disk.sync()?;
+        }
         let Some(last) = self.segments.last().filter(|_| self.safe < self.end) else {
             return Ok(());
         };
