@@ -99,10 +99,7 @@ impl Recoverable for Journal {
         let mut snapshot = self.begin_snapshot()?;
         for piece in pieces {
             amid(self);
-            if let Err(error) = snapshot.push(&piece) {
-                snapshot.abandon();
-                return Err(error);
-            }
+            snapshot.push(&piece)?;
         }
         let written = snapshot.finish()?;
         amid(self);

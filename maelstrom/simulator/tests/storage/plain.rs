@@ -103,7 +103,11 @@ impl Plain {
                 let bytes = file.length()?;
                 (file, bytes)
             }
-            _ => replace(&disk, &found, bug)?,
+            _ => {
+                let written = write_beside(&disk, &found, bug)?;
+                take_name(&disk, bug)?;
+                written
+            }
         };
         Ok(Self {
             disk,
@@ -147,8 +151,8 @@ impl Plain {
     }
 }
 
-/// Puts another file in the place of the former one.
-fn replace(disk: &Disk, found: &Found, bug: Bug) -> io::Result<(File, u64)> {
+/// Writes another file beside the former one.
+fn write_beside(disk: &Disk, found: &Found, bug: Bug) -> io::Result<(File, u64)> {
     let head = [found.incarnation, found.first, found.pieces.len() as u64];
     let mut head: Vec<u8> = head.iter().flat_map(|number| number.to_le_bytes()).collect();
     head.extend_from_slice(found.boot.as_bytes());
@@ -161,14 +165,16 @@ fn replace(disk: &Disk, found: &Found, bug: Bug) -> io::Result<(File, u64)> {
     if !matches!(bug, Bug::RenamesTooEarly | Bug::SyncsNothing) {
         file.sync()?;
     }
+    Ok((file, bytes.len() as u64))
+}
+
+/// Puts it in the place of that.
+fn take_name(disk: &Disk, bug: Bug) -> io::Result<()> {
     if bug == Bug::RemovesTooEarly && disk.list()?.iter().any(|name| name == NAME) {
         disk.remove(NAME)?;
     }
     disk.rename(UNFINISHED, NAME)?;
-    if bug != Bug::ForgetsNames {
-        disk.sync()?;
-    }
-    Ok((file, bytes.len() as u64))
+    if bug == Bug::ForgetsNames { Ok(()) } else { disk.sync() }
 }
 
 fn encode(out: &mut Vec<u8>, content: &[u8]) {
@@ -282,10 +288,12 @@ impl Log for Plain {
             pieces: pieces.collect(),
             ..Found::default()
         };
-        // Which one is there if this fails is unknown, unless there was no room for it.
-        let replaced = replace(&self.disk, &found, self.bug);
-        self.is_over = replaced.as_ref().is_err_and(|error| !maelstrom::disk::is_full(error));
-        (self.file, self.bytes) = replaced?;
+        let written = write_beside(&self.disk, &found, self.bug)?;
+        // Which one is there if this fails is unknown.
+        self.is_over = true;
+        take_name(&self.disk, self.bug)?;
+        self.is_over = false;
+        (self.file, self.bytes) = written;
         (self.first, self.is_dirty) = (self.end, false);
         self.waiting.clear();
         Ok(())
