@@ -14,7 +14,9 @@ use crate::host::disk::SimulatedDisk;
 use crate::nemesis::DiskFault;
 
 /// After so many calls, the log is closed and opened.
-const REOPENED: usize = 10;
+const REOPENED: usize = 25;
+/// The same where it is run from there with each operation that can fail.
+const WINDOW: usize = 10;
 /// So many calls are made after one that failed.
 const CALLS_AFTER: usize = 2;
 /// Every so manieth byte is damaged,
@@ -64,7 +66,7 @@ pub fn survives_failures(script: &Script, open: Open) -> Result<Tried, Failure> 
     let subject = Subject { open, sync: script.sync };
     let mut model = Model::new();
     let (mut disk, mut tried) = (SimulatedDisk::new(0, script.seed), Tried::default());
-    for window in calls(script).chunks(REOPENED) {
+    for window in calls(script).chunks(WINDOW) {
         let next = disk.fork(0);
         let run = Run::new(&Medium::Memory(next.clone()), subject, model.clone(), Plan::Nothing);
         run.perform(window)?;

@@ -18,13 +18,13 @@ use crate::host::disk::SimulatedDisk;
 use crate::nemesis::DiskFault;
 
 /// Writes are torn at each of so many last bytes,
-const TORN_BYTES: usize = 64;
+const TORN_BYTES: usize = 40;
 /// and before those at so many places or fewer.
-const TORN_PLACES: usize = 8;
+const TORN_PLACES: usize = 4;
 /// So many of both on a real disk.
-const REAL_PLACES: usize = 4;
+const REAL_PLACES: usize = 2;
 /// In so many ways what is not synced is lost at random.
-const LOSSES: u64 = 3;
+const LOSSES: u64 = 2;
 /// Every so manieth state is written to, and opened once more.
 const CONTINUED: usize = 5;
 /// After so many operations since one failed, nothing is looked at any more.

@@ -99,7 +99,7 @@ fn memory_behaves() {
 
 #[test]
 fn a_journal_in_memory_survives_a_crash_at_every_operation() {
-    let tried = pass(survives_crashes, &Script::new(0, 500), open);
+    let tried = pass(survives_crashes, &Script::new(1, 500), open);
     assert!(tried.disk_operations > 1000 && tried.in_recovery > tried.disk_operations);
 }
 
@@ -114,7 +114,7 @@ fn a_journal_keeps_what_other_policies_promise_in_every_crash() {
 #[test]
 fn a_journal_in_a_directory_survives_a_crash_at_every_operation() {
     let directory = Directory::new("crashes");
-    let script = Script { directory: Some(directory.0.clone()), ..Script::new(0, 500) };
+    let script = Script { directory: Some(directory.0.clone()), ..Script::new(1, 500) };
     let tried = pass(survives_crashes, &script, open);
     assert!(tried.disk_operations > 1000, "{tried:?}");
 }
@@ -138,7 +138,7 @@ fn a_journal_notices_damage() {
 #[test]
 fn an_engine_survives_a_crash_at_every_operation() {
     let open: Open = |disk, _| Ok(Box::new(Engine::open(&disk)?));
-    let tried = pass(survives_crashes, &Script::new(0, 12), open);
+    let tried = pass(survives_crashes, &Script::new(0, 8), open);
     assert!(tried.disk_operations > 100, "{tried:?}");
 }
 
