@@ -27,7 +27,12 @@ impl Medium {
     pub(super) fn disk(&self) -> Disk {
         match self {
             Self::Memory(disk) => disk.disk(),
-            Self::Real(directory) => Disk::new(Unsynced(Disk::in_directory(directory))),
+            Self::Real(directory) => {
+                let disk = Disk::in_directory(directory);
+                // Opens it if it is there. Whoever has to make it syncs what it is in.
+                let _ = disk.list();
+                Disk::new(Unsynced(disk))
+            }
         }
     }
 

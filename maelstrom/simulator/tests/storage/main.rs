@@ -100,13 +100,14 @@ fn memory_behaves() {
 #[test]
 fn a_journal_in_memory_survives_a_crash_at_every_operation() {
     let tried = pass(survives_crashes, &Script::new(1, 500), open);
-    assert!(tried.disk_operations > 1000 && tried.in_recovery > tried.disk_operations);
+    assert!(tried.disk_operations > 1000, "{tried:?}");
+    assert!(tried.in_recovery > 10_000, "{tried:?}");
 }
 
 #[test]
-fn a_journal_keeps_what_other_policies_promise_in_every_crash() {
-    for (seed, sync) in [(1, INTERVAL), (2, Sync::Never)] {
-        let tried = pass(survives_crashes, &Script { sync, ..Script::new(seed, 120) }, open);
+fn a_journal_keeps_what_each_policy_promises_and_begins_with_a_snapshot() {
+    for (seed, sync) in [(0, Sync::EveryGroup), (2, INTERVAL), (4, Sync::Never)] {
+        let tried = pass(survives_crashes, &Script { sync, ..Script::new(seed, 90) }, open);
         assert!(tried.in_recovery > tried.disk_operations, "{tried:?}");
     }
 }
@@ -121,9 +122,9 @@ fn a_journal_in_a_directory_survives_a_crash_at_every_operation() {
 
 #[test]
 fn a_journal_survives_a_failure_of_every_operation() {
-    for (seed, sync) in [(0, Sync::EveryGroup), (1, INTERVAL), (2, Sync::Never)] {
-        let tried = pass(survives_failures, &Script { sync, ..Script::new(seed, 120) }, open);
-        assert!(tried.states > tried.disk_operations, "{tried:?}");
+    for (calls, sync) in [(500, Sync::EveryGroup), (100, INTERVAL), (100, Sync::Never)] {
+        let tried = pass(survives_failures, &Script { sync, ..Script::new(0, calls) }, open);
+        assert!(tried.states > 5 * tried.disk_operations, "{tried:?}");
     }
 }
 
@@ -138,8 +139,8 @@ fn a_journal_notices_damage() {
 #[test]
 fn an_engine_survives_a_crash_at_every_operation() {
     let open: Open = |disk, _| Ok(Box::new(Engine::open(&disk)?));
-    let tried = pass(survives_crashes, &Script::new(0, 8), open);
-    assert!(tried.disk_operations > 100, "{tried:?}");
+    let tried = pass(survives_crashes, &Script::new(0, 6), open);
+    assert!(tried.disk_operations > 80, "{tried:?}");
 }
 
 /// All tests of the suite with each policy; what they find.

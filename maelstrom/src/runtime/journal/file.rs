@@ -138,8 +138,9 @@ impl Bad {
     }
 }
 
-/// How much is written at a time.
-pub(super) const CHUNK: usize = 256 << 10;
+/// How much is written at a time. A snapshot syncs so much: a record that comes meanwhile
+/// waits for it, twice as long at 256 KiB, and nothing gets faster by that.
+pub(super) const CHUNK: usize = 64 << 10;
 
 /// A file that is written.
 pub(super) struct Growing {
