@@ -54,8 +54,8 @@ pub fn survives_crashes(script: &Script, open: Open) -> Result<Tried, Failure> {
     Ok(tried)
 }
 
-/// Does the same on a disk of which each operation fails in turn: because of the disk, for
-/// lack of space, and for lack of space for some time. The log may fail, but until it is
+/// Does the same on a disk of which each operation fails in turn: because of the disk, and
+/// for lack of space, with every other one for some time. The log may fail, but until it is
 /// opened again it must not lose what it has reported, and a disk that was full must not
 /// end it. Crashes are tried at the operations after that.
 ///
@@ -73,7 +73,8 @@ pub fn survives_failures(script: &Script, open: Open) -> Result<Tried, Failure> 
         let operations = lock(&run.examiner).tried.disk_operations;
         let mut seen = BTreeSet::new();
         for at in 0..operations {
-            for kind in [Kind::Io, Kind::Full, Kind::StaysFull] {
+            let full = if at.is_multiple_of(2) { Kind::Full } else { Kind::StaysFull };
+            for kind in [Kind::Io, full] {
                 let (fork, fault) = (disk.fork(at as u64), Fault { at, kind });
                 let medium = Medium::Memory(fork.clone());
                 let failing = Run::new(&medium, subject, model.clone(), Plan::Failing(fault));
@@ -230,7 +231,7 @@ impl Run {
         let mut examiner = lock(&self.examiner);
         for (name, bytes) in disk.files() {
             let length = bytes.len();
-            let is_tried = |place: &usize| place + LAST >= length || place % STRIDE == 0;
+            let is_tried = |place: &usize| place + LAST >= length || place.is_multiple_of(STRIDE);
             for place in (0..length).filter(is_tried) {
                 let describe = |error| format!("byte {place} of {name} is another: {error}");
                 let flipped = disk.fork(0);

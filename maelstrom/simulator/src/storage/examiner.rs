@@ -26,7 +26,7 @@ const REAL_PLACES: usize = 2;
 /// In so many ways what is not synced is lost at random.
 const LOSSES: u64 = 2;
 /// Every so manieth state is written to, and opened once more.
-const CONTINUED: usize = 5;
+const CONTINUED: usize = 10;
 /// After so many operations since one failed, nothing is looked at any more.
 const AFTERMATH: usize = 6;
 /// For so many operations a disk stays full.
@@ -176,7 +176,7 @@ impl Examiner {
             dead.reboot();
             self.examine(&dead, Fate::Dead, Depth::Opened, "the machine dead within a write")?;
         }
-        let is_deep = kept.is_multiple_of(16);
+        let is_deep = kept.is_multiple_of(32);
         let depth = if is_deep { Depth::Interrupted } else { Depth::Opened };
         self.examine(&killed, Fate::Killed, depth, "killed within a write")
     }

@@ -86,7 +86,7 @@ type Test = fn(&Script, Open) -> Result<Tried, Failure>;
 
 fn pass(test: Test, script: &Script, open: Open) -> Tried {
     let tried = test(script, open).unwrap_or_else(|error| panic!("{error}"));
-    println!("{} calls, {:?}: {tried:?}", script.calls, script.sync);
+    eprintln!("{} calls, {:?}: {tried:?}", script.calls, script.sync);
     tried
 }
 
@@ -124,7 +124,7 @@ fn a_journal_in_a_directory_survives_a_crash_at_every_operation() {
 fn a_journal_survives_a_failure_of_every_operation() {
     for (calls, sync) in [(500, Sync::EveryGroup), (100, INTERVAL), (100, Sync::Never)] {
         let tried = pass(survives_failures, &Script { sync, ..Script::new(0, calls) }, open);
-        assert!(tried.states > 5 * tried.disk_operations, "{tried:?}");
+        assert!(tried.states > 3 * tried.disk_operations, "{tried:?}");
     }
 }
 

@@ -1,3 +1,8 @@
+use std::io;
+
+use maelstrom::disk::Storage;
+
+use super::calls::{BYTE, CALL, SLOWNESS, SYNC, WRITE};
 use super::*;
 
 /// A disk of some seed.
@@ -163,7 +168,7 @@ fn the_same_seed_breaks_the_same_bytes() {
 #[test]
 fn a_slow_disk_takes_longer_and_says_so() {
     let (simulated, disk) = disk(1);
-    let elapsed = || SimulatedDisk::elapsed(&simulated).unwrap();
+    let elapsed = || Storage::elapsed(&simulated).unwrap();
     let log = disk.create("log").unwrap();
     log.append(b"one").unwrap();
     log.sync().unwrap();
@@ -237,7 +242,7 @@ fn a_call_of_any_kind_fails_once() {
             disk.create("other").unwrap();
             simulated.fail_next(is_full);
             let error = call(&disk).unwrap_err();
-            assert_eq!(disk::is_full(&error), is_full, "{name}: {error}");
+            assert_eq!(maelstrom::disk::is_full(&error), is_full, "{name}: {error}");
             disk.create("other").unwrap();
             call(&disk).unwrap();
         }
