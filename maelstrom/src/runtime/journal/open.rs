@@ -78,8 +78,9 @@ impl Journal {
             options,
             lock: Arc::new(lock),
         };
-        let secured = journal.secure().and_then(|()| journal.tidy(&found.garbage));
-        secured.map_err(|error| io_error("continue", &journal.disk, error))?;
+        journal.secure().map_err(|error| io_error("continue", &journal.disk, error))?;
+        // What crashes left behind, now that what replaced it is durable.
+        found.garbage.iter().for_each(|name| remove(&journal.disk, name));
         Ok(journal)
     }
 
@@ -88,9 +89,7 @@ impl Journal {
     /// may have failed before. The names of files may not be durable either: a file says
     /// what is safe as soon as it has its name.
     fn secure(&mut self) -> io::Result<()> {
-        if self.options.sync != Sync::Never {
-            self.disk.sync()?;
-        }
+        self.disk.sync()?;
         let Some(last) = self.segments.last().filter(|_| self.safe < self.end) else {
             return Ok(());
         };
@@ -123,15 +122,6 @@ impl Journal {
             return Err(error);
         }
         self.continue_in(head, file)
-    }
-
-    /// Removes what crashes left behind, once what replaced it is durable.
-    fn tidy(&self, garbage: &[String]) -> io::Result<()> {
-        if !garbage.is_empty() {
-            self.disk.sync()?;
-            garbage.iter().for_each(|name| remove(&self.disk, name));
-        }
-        Ok(())
     }
 }
 
