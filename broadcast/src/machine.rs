@@ -168,7 +168,7 @@ impl Machine for Broadcaster {
             Input::Written(records) => self.written(now, records, out),
             Input::WriteFailed(error) => self.ledger.fail(&error, out),
             // It waits for the disk alone, and nobody knows how that ends.
-            Input::GiveUp(_) | Input::Returned(..) => {}
+            Input::GiveUp(_) | Input::Returned(..) | Input::Stalled(_) | Input::Compact => {}
         }
         self.write(out);
         let churn = self.strategy.churn(now);

@@ -8,6 +8,7 @@
 //! ([`Message::check`]), before anything acts on it. What it means for tree and
 //! repair is left to them.
 
+use std::io;
 use std::sync::Arc;
 
 pub use maelstrom::machine::Rank;
@@ -132,6 +133,12 @@ impl From<Count> for (Rank, u64, u64) {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Record(pub Vec<Run>);
+
+impl maelstrom::machine::Record for Record {
+    fn encode(&self) -> io::Result<Vec<u8>> {
+        Ok(serde_json::to_vec(self)?)
+    }
+}
 
 impl Record {
     /// Whether it makes sense among `nodes` nodes.

@@ -197,7 +197,11 @@ impl Machine for Counter {
             Input::GiveUp(client) => self.give_up(client, out),
             Input::Message(from, gossip) => self.links.receive(from, gossip, now, &mut self.view),
             Input::Returned(call, answer) => self.returned(call, answer, now, out),
-            Input::Written(_) | Input::WriteFailed(_) | Input::Wake => {}
+            Input::Written(_)
+            | Input::Stalled(_)
+            | Input::WriteFailed(_)
+            | Input::Compact
+            | Input::Wake => {}
         }
         self.do_what_is_due(now, out);
     }

@@ -102,7 +102,12 @@ impl Broker {
                     None => {}
                 }
             }
-            Input::Start | Input::Wake | Input::Written(_) | Input::WriteFailed(_) => {}
+            Input::Start
+            | Input::Wake
+            | Input::Written(_)
+            | Input::Stalled(_)
+            | Input::WriteFailed(_)
+            | Input::Compact => {}
         }
     }
 

@@ -150,7 +150,7 @@ async fn append(writer: &Writer) -> Result<f64> {
     let (began, mut asked, mut written) = (now(), 0, 0);
     while began.elapsed() < TURN || written < asked {
         while began.elapsed() < TURN && asked < written + IN_FLIGHT {
-            writer.append(vec![0; RECORD]);
+            writer.append(vec![0; RECORD])?;
             asked += 1;
         }
         written += reported(writer).await?;
@@ -161,7 +161,7 @@ async fn append(writer: &Writer) -> Result<f64> {
 async fn reported(writer: &Writer) -> Result<u64> {
     match writer.next().await {
         Event::Written(more) => Ok(more),
-        Event::Failed(error) => Err(error.into()),
+        Event::Stalled(error) | Event::Dead(error) => Err(error.into()),
     }
 }
 
@@ -190,14 +190,14 @@ async fn stalls(path: &Path) -> Result<[Vec<Duration>; 2]> {
     tokio::spawn(work);
     let one = || async {
         let began = now();
-        writer.append(vec![0; RECORD]);
+        writer.append(vec![0; RECORD])?;
         reported(&writer).await.map(|_| began.elapsed())
     };
     let (mut before, mut during) = (Vec::new(), Vec::new());
     for _ in 0..800 {
         before.push(one().await?);
     }
-    let pieces = (0..JOURNAL / 1000).map(|_| vec![b'x'; 1000]);
+    let pieces = (0..JOURNAL / 1000).map(|_| Ok(vec![b'x'; 1000]));
     let snapshot = tokio::spawn(writer.snapshot(pieces));
     while !snapshot.is_finished() {
         during.push(one().await?);

@@ -5,6 +5,7 @@ use checkers::txn::Model;
 use g_counter::Counter;
 use g_counter::injected_bugs::Bugs;
 use maelstrom::Node;
+use maelstrom::journal::Sync;
 use maelstrom::machine::Driver;
 use simulator::swarm::Subject;
 use simulator::swarm::oracle::answered_in_the_end;
@@ -134,7 +135,7 @@ pub(crate) const KINDS: &[Kind] = &[
                 for argument in arguments {
                     match txn_kv::injected_bugs::Bugs::parse(argument) {
                         Some(bugs) => options.bugs = bugs,
-                        None if argument == "--fsync" => options.fsync = true,
+                        None if argument == "--fsync" => options.sync = Sync::EveryGroup,
                         None => bail!("this node takes --fsync, not {argument:?}"),
                     }
                 }

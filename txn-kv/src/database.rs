@@ -23,12 +23,13 @@ use serde::{Deserialize, Serialize};
 use crate::injected_bugs::{Bug, Bugs};
 use crate::journal::{Batch, Commit, Journal};
 use crate::json::{Key, Value};
+use crate::store::Store;
 use crate::vector::{Incarnation, Stamp, Time, Vector};
 
 /// Bytes of transactions that are kept for nodes that are away; one that stays
 /// away for longer gets the versions of what it lacks instead.
 pub const MAX_JOURNAL_BYTES: usize = 32 << 20;
-/// About how many bytes of versions go into a record, or a page of a snapshot.
+/// About how many bytes of versions go into a page of a snapshot.
 const PAGE_BYTES: usize = 64 << 10;
 
 /// What a transaction left behind at a key: `[key, value, time, incarnation]`.
@@ -36,6 +37,10 @@ const PAGE_BYTES: usize = 64 << 10;
 pub struct Version(pub Key, pub Value, pub Time, pub Incarnation);
 
 impl Version {
+    pub(crate) fn new(key: &Key, value: &Value, stamp: &Stamp) -> Self {
+        Self(key.clone(), value.clone(), stamp.time, stamp.incarnation.clone())
+    }
+
     fn bytes(&self) -> usize {
         let Version(key, value, ..) = self;
         key.text().len() + value.text().len() + 32
@@ -60,38 +65,10 @@ pub(crate) fn paginate(versions: Vec<Version>) -> Vec<Vec<Version>> {
     pages
 }
 
-/// A part of what a database is made from; a database replayed from its
-/// records, in order, is the same as before.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Record {
-    /// All transactions up to this vector took effect. First of all records,
-    /// if it is there, and followed by what they left behind.
-    Base(Vector),
-    /// Versions, of transactions up to the base or in later records.
-    Versions(Vec<Version>),
-    /// Transactions that took effect, closed under happens-before.
-    Commits(Batch),
-    /// All that there is, in as few records as make sense. Those before are not needed.
-    All(Vec<Record>),
-}
-
-impl Record {
-    /// About how many bytes it takes.
-    pub(crate) fn bytes(&self) -> usize {
-        match self {
-            Self::Base(base) => 32 * base.len(),
-            Self::Versions(versions) => versions.iter().map(Version::bytes).sum(),
-            Self::Commits(batch) => batch.0.values().flatten().map(|commit| commit.bytes()).sum(),
-            Self::All(records) => records.iter().map(Self::bytes).sum(),
-        }
-    }
-}
-
 /// See the [module's documentation](self).
 #[derive(Debug)]
 pub struct Database {
-    store: BTreeMap<Key, (Stamp, Value)>,
+    store: Store,
     journal: Journal,
     have: Vector,
     /// What transactions that took effect here are known to depend on. Less than that
@@ -109,7 +86,7 @@ impl Database {
     /// normally [`MAX_JOURNAL_BYTES`], and has these faults.
     pub fn new(max_journal_bytes: usize, bugs: Bugs) -> Self {
         Self {
-            store: BTreeMap::new(),
+            store: Store::default(),
             journal: Journal::default(),
             have: Vector::default(),
             covered: Vector::default(),
@@ -121,7 +98,7 @@ impl Database {
 
     /// The value of a key.
     pub fn read(&self, key: &Key) -> Option<&Value> {
-        self.store.get(key).map(|(_, value)| value)
+        self.store.get(key)
     }
 
     /// Which transactions took effect here.
@@ -187,29 +164,15 @@ impl Database {
         self.journal.push(incarnation, Arc::clone(commit));
         let stamp = Stamp { time: commit.time, incarnation: self.have.intern(incarnation) };
         for (key, value) in commit.writes.iter().take(count) {
-            self.write(key, value, &stamp);
-        }
-    }
-
-    /// The version with the greatest stamp stays.
-    fn write(&mut self, key: &Key, value: &Value, stamp: &Stamp) {
-        match self.store.get_mut(key) {
-            Some((present, _)) if *present >= *stamp => {}
-            Some(present) => *present = (stamp.clone(), value.clone()),
-            None => {
-                self.store.insert(key.clone(), (stamp.clone(), value.clone()));
-            }
+            self.store.write(key, &stamp, value);
         }
     }
 
     /// The versions of transactions that `base` does not mean.
     pub fn versions_after(&self, base: &Vector) -> Vec<Version> {
-        let after =
-            self.store.iter().filter(|(_, (stamp, _))| stamp.time > base.get(&stamp.incarnation));
-        let version = |(key, (stamp, value)): (&Key, &(Stamp, Value))| {
-            Version(key.clone(), value.clone(), stamp.time, stamp.incarnation.clone())
-        };
-        after.map(version).collect()
+        let is_after = |stamp: &Stamp| stamp.time > base.get(&stamp.incarnation);
+        let after = self.store.iter().filter(|(.., stamp)| is_after(stamp));
+        after.map(|(key, value, stamp)| Version::new(key, value, stamp)).collect()
     }
 
     /// Lets all transactions up to `upto` take effect, all at once, by the
@@ -226,10 +189,10 @@ impl Database {
         self.put(versions);
     }
 
-    fn put(&mut self, versions: &[Version]) {
+    pub(crate) fn put(&mut self, versions: &[Version]) {
         for Version(key, value, time, incarnation) in versions {
             let stamp = Stamp { time: *time, incarnation: self.have.intern(incarnation) };
-            self.write(key, value, &stamp);
+            self.store.write(key, &stamp, value);
         }
     }
 
@@ -239,7 +202,7 @@ impl Database {
             for commit in commits {
                 let stamp = Stamp { time: commit.time, incarnation: incarnation.clone() };
                 for (key, value) in &commit.writes {
-                    self.write(key, value, &stamp);
+                    self.store.write(key, &stamp, value);
                 }
             }
         }
@@ -252,43 +215,33 @@ impl Database {
         self.journal.shrink(self.max_journal_bytes);
     }
 
-    /// Repeats a record.
-    pub fn replay(&mut self, record: &Record) {
-        match record {
-            Record::Base(base) => {
-                self.journal = Journal::after(base.clone());
-                self.have = base.clone();
-            }
-            Record::Versions(versions) => self.put(versions),
-            Record::Commits(batch) => {
-                for (incarnation, commits) in &batch.0 {
-                    let incarnation = self.have.intern(incarnation);
-                    for commit in commits {
-                        if !self.has(&incarnation, commit) {
-                            self.take_effect(&incarnation, commit, usize::MAX);
-                        }
-                    }
-                }
-                self.journal.shrink(self.max_journal_bytes);
-            }
-            Record::All(records) => {
-                *self = Self::new(self.max_journal_bytes, self.bugs);
-                records.iter().for_each(|record| self.replay(record));
-            }
-        }
+    /// Takes over a database that nothing was done to: it had all transactions up to this
+    /// vector, and keeps none of them.
+    pub(crate) fn set_base(&mut self, base: Vector) {
+        self.journal = Journal::after(base.clone());
+        self.have = base;
     }
 
-    /// A record of all that is here.
-    pub fn snapshot(&self) -> Record {
-        let base = Record::Base(self.journal.omitted().clone());
-        let pages = paginate(self.versions_after(&Vector::default()));
-        let commits = Record::Commits(self.journal.all());
-        let versions = pages.into_iter().map(Record::Versions);
-        Record::All([base].into_iter().chain(versions).chain([commits]).collect())
+    /// Lets transactions from this node's own log take effect, unless they are here.
+    pub(crate) fn repeat(&mut self, batch: &Batch) {
+        for (incarnation, commits) in &batch.0 {
+            let incarnation = self.have.intern(incarnation);
+            for commit in commits {
+                if !self.has(&incarnation, commit) {
+                    self.take_effect(&incarnation, commit, usize::MAX);
+                }
+            }
+        }
+        self.journal.shrink(self.max_journal_bytes);
+    }
+
+    /// All versions as they are now.
+    pub(crate) fn store(&self) -> Store {
+        self.store.clone()
     }
 
     /// All keys, with what was last written to them and by whom.
     pub fn contents(&self) -> impl Iterator<Item = (&Key, &Value, &Stamp)> {
-        self.store.iter().map(|(key, (stamp, value))| (key, value, stamp))
+        self.store.iter()
     }
 }

@@ -89,6 +89,23 @@ impl Batch {
     }
 }
 
+/// How many bytes of transactions go into one record.
+pub(crate) const MAX_PORTION: usize = 1 << 20;
+
+/// Transactions for one record.
+#[derive(Debug, Default)]
+pub(crate) struct Portion {
+    pub(crate) batch: Batch,
+    pub(crate) bytes: usize,
+}
+
+impl Portion {
+    pub(crate) fn push(&mut self, incarnation: &Incarnation, commit: Arc<Commit>) {
+        self.bytes += commit.bytes();
+        self.batch.push(incarnation, commit);
+    }
+}
+
 /// See the [module's documentation](self).
 #[derive(Debug, Default)]
 pub struct Journal {
@@ -155,6 +172,24 @@ impl Journal {
             batch.push(incarnation, Arc::clone(commit));
         }
         batch
+    }
+
+    /// All transactions that are kept now, of each incarnation in order, in batches of
+    /// about a megabyte.
+    pub(crate) fn batches(&self) -> impl Iterator<Item = Batch> + Send + 'static {
+        let kept = self.kept.clone().into_iter();
+        let mut commits = kept.flat_map(|(incarnation, commits)| {
+            commits.into_iter().map(move |commit| (incarnation.clone(), commit))
+        });
+        std::iter::from_fn(move || {
+            let mut portion = Portion::default();
+            while portion.bytes < MAX_PORTION
+                && let Some((incarnation, commit)) = commits.next()
+            {
+                portion.push(&incarnation, commit);
+            }
+            Some(portion.batch).filter(|batch| !batch.is_empty())
+        })
     }
 
     /// All transactions that are kept.

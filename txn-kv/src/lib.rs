@@ -24,20 +24,22 @@
 //! - [`database`]: one copy of the data. [`journal`], the transactions that
 //!   others may lack; [`vector`], logical time.
 //! - [`transaction`], [`json`]: what clients ask for.
-//! - [`message`]: what nodes say to one another. `log`: what is on the disk.
+//! - [`message`]: what nodes say to one another. [`record`]: what is on the disk; `effects`,
+//!   what is to be written there; `store`, versions of which a copy is made at once.
 //!
 //! # What survives
 //!
 //! With a disk of its own ([`Setup::disk`](maelstrom::Setup::disk)), a node
-//! answers a transaction after it has written it to its log: killing the process
-//! loses nothing that was answered. The disk is locked, so a second process on the
-//! same one fails its `init`. The machine's death, or a power failure, may
-//! lose what was answered in the last seconds (30 by Linux's defaults) on this
-//! node and not passed on yet, unless [`Options::fsync`] is set. Directories must
-//! not be copied, or set back to an earlier state. A bit that flips is noticed by a
-//! checksum, but what stands behind it is dropped like the end of a write that was cut
-//! short: what was answered and not passed on is lost. A full disk ends a node's
-//! service until it is restarted.
+//! answers a transaction after it has written it to its [journal](maelstrom::journal):
+//! killing the process loses nothing that was answered. The machine's death, or a power
+//! failure, may lose what was answered in the last seconds (30 by Linux's defaults) on this
+//! node and not passed on yet, unless [`Options::sync`] says otherwise. Directories must
+//! not be copied, or set back to an earlier state.
+//!
+//! The disk is locked, so a second process on the same one fails its `init`. So does a node
+//! whose journal is corrupt, unless it is told to [set it aside](Options::discard_corrupt).
+//! While the disk is full, transactions are refused; those that came before are answered
+//! when there is room.
 //!
 //! Without a directory, as under Maelstrom, which never restarts a node, all is
 //! in memory: killing the process loses the transactions that no other node
@@ -66,26 +68,28 @@
 //! <!-- /figures -->
 
 pub mod database;
+mod effects;
 pub mod injected_bugs;
 pub mod journal;
 pub mod json;
-mod log;
 pub mod message;
 mod peer;
+pub mod record;
 pub mod replica;
 mod snapshot;
+mod store;
 pub mod transaction;
 pub mod vector;
 mod waiting;
 
 use std::time::Duration;
 
+use maelstrom::journal::{Journal, Sync};
 use maelstrom::machine::{Driver, Members, Opened, draw_incarnation};
 use maelstrom::{Context, Error, Node, Setup};
 
 use crate::database::{Database, MAX_JOURNAL_BYTES};
 use crate::injected_bugs::Bugs;
-use crate::log::Log;
 use crate::replica::Replica;
 use crate::transaction::MicroOp;
 use crate::vector::Incarnation;
@@ -105,15 +109,23 @@ pub struct Options {
     /// The pause between two batches to the same node: a write is visible on
     /// other nodes after at most this and one latency.
     pub interval: Duration,
-    /// Whether a transaction is answered only when the disk has it.
-    pub fsync: bool,
+    /// When what a transaction wrote is durable.
+    pub sync: Sync,
+    /// Whether a journal that is corrupt is set aside, and an empty one begun: what other
+    /// nodes have comes back from them.
+    pub discard_corrupt: bool,
     /// What was put in on purpose.
     pub bugs: Bugs,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { interval: Duration::from_millis(50), fsync: false, bugs: Bugs::default() }
+        Self {
+            interval: Duration::from_millis(50),
+            sync: Sync::Never,
+            discard_corrupt: false,
+            bugs: Bugs::default(),
+        }
     }
 }
 
@@ -124,27 +136,26 @@ pub fn node() -> Node<Driver<Replica>> {
 
 /// A node with other options.
 pub fn node_with(options: Options) -> Node<Driver<Replica>> {
-    Driver::node_with_storage(move |setup, members| open(setup, &members, options)).handle(txn)
+    Driver::node_with_journal(move |setup, members| open(setup, &members, options)).handle(txn)
 }
 
 async fn txn(context: Context<Driver<Replica>>, Txn { txn }: Txn) -> Result<Txn, Error> {
     Ok(Txn { txn: context.ask(txn).await? })
 }
 
-/// Opens the log, if there is a place for it, and makes a replica of what it has.
+/// Opens the journal, if there is a disk for it, and makes a replica of what it has.
 fn open(setup: &Setup, members: &Members, options: Options) -> Result<Opened<Replica>, Error> {
     let mut rng = setup.new_rng();
-    let (fresh, number) =
-        (Incarnation::new(setup.id(), draw_incarnation(&mut rng)), draw_incarnation(&mut rng));
-    let Some(disk) = setup.disk() else {
-        let database = Database::new(MAX_JOURNAL_BYTES, options.bugs);
-        return Ok((Replica::new(members, fresh, (database, None), number, options), None));
+    let (fresh, number) = (draw_incarnation(&mut rng), draw_incarnation(&mut rng));
+    let (journal, database) = match setup.disk() {
+        Some(disk) => {
+            let (journal, database) = record::open(disk, setup.id(), fresh, &options)?;
+            (Some(journal), database)
+        }
+        None => (None, Database::new(MAX_JOURNAL_BYTES, options.bugs)),
     };
-    let lock = disk.lock().map_err(Error::crash)?;
-    let (mut log, database) = Log::open(disk, setup.id(), fresh, options.fsync, options.bugs)
-        .map_err(|error| Error::crash(format_args!("{error:#}")))?;
-    log.lock = Some(lock);
-    let found = (database, Some(log.bytes()));
-    let replica = Replica::new(members, log.incarnation().clone(), found, number, options);
-    Ok((replica, Some(Box::new(log))))
+    let incarnation = journal.as_ref().map_or(fresh, Journal::incarnation);
+    let incarnation = Incarnation::new(setup.id(), incarnation);
+    let found = (database, journal.is_some());
+    Ok((Replica::new(members, incarnation, found, number, options), journal))
 }

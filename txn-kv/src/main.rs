@@ -4,10 +4,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use maelstrom::journal::Sync;
 use txn_kv::Options;
 
 /// A Maelstrom node: a replicated key-value store with transactions that never
-/// wait. It keeps its log in the directory that NODE_DIRECTORY names; without
+/// wait. It keeps its journal in the directory that NODE_DIRECTORY names; without
 /// one it keeps everything in memory.
 #[derive(Parser)]
 struct Args {
@@ -17,10 +18,19 @@ struct Args {
     /// Answer a transaction only when the disk has it.
     #[arg(long)]
     fsync: bool,
+    /// Set a corrupt journal aside, and begin with an empty one: what other nodes have
+    /// comes back from them.
+    #[arg(long)]
+    discard_corrupt: bool,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let interval = Duration::from_millis(args.interval);
-    maelstrom::run(txn_kv::node_with(Options { interval, fsync: args.fsync, ..Options::default() }))
+    let options = Options {
+        interval: Duration::from_millis(args.interval),
+        sync: if args.fsync { Sync::EveryGroup } else { Sync::Never },
+        discard_corrupt: args.discard_corrupt,
+        ..Options::default()
+    };
+    maelstrom::run(txn_kv::node_with(options))
 }

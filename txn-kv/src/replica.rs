@@ -40,7 +40,7 @@
 //! Lost updates and write skew are allowed: to forbid them, one side of a
 //! partition would have to wait.
 //!
-//! With a log, all of this holds across restarts: what a node says after a write, be it a
+//! With a disk, all of this holds across restarts: what a node says after a write, be it a
 //! reply or a message, is held back until the record is safe. So nobody has seen what a
 //! restart does not find again.
 //!
@@ -54,8 +54,7 @@
 //! nodes have is forgotten, except for each key's last version. Whoever lacks
 //! something forgotten (its disk is lost, or it was away for too long) is sent
 //! the versions instead; see `snapshot.rs`. Vectors keep one entry for each incarnation
-//! that ever committed something, some 30 bytes in memory, in a snapshot and where a
-//! log begins anew; nothing else grows with history. Messages do not: they tell what is
+//! that ever committed something, some 30 bytes in memory and in a snapshot; nothing else grows with history. Messages do not: they tell what is
 //! new in a vector since what the receiver knows, and a transaction names as its past
 //! the frontier of what its node had, which stands for the rest.
 //!
@@ -77,20 +76,17 @@ use maelstrom::Error;
 use maelstrom::machine::{Client, Held, Input, Machine, Members, Output, Outputs, Rank, Time};
 
 use crate::Options;
-use crate::database::{Database, Record};
+use crate::database::Database;
+use crate::effects::Effects;
 use crate::injected_bugs::Bug;
-use crate::journal::{Batch, Commit};
+use crate::journal::Commit;
 use crate::message::{Fetch, Message, Page, Replicate};
 use crate::peer::{Peer, View};
+use crate::record::{Record, pieces};
 use crate::snapshot::{Incoming, Outgoing};
 use crate::transaction::{MicroOp, evaluate};
 use crate::vector::{Incarnation, Vector};
 use crate::waiting::Waiting;
-
-/// The log is written anew when it has about this many bytes,
-const MIN_REWRITE: usize = 16 << 20;
-/// and this many times as many as when it was written anew last.
-const GROWTH: usize = 3;
 
 /// See the [module's documentation](self).
 pub struct Replica {
@@ -102,16 +98,15 @@ pub struct Replica {
     /// By the node that asked for it.
     outgoing: BTreeMap<Rank, Outgoing>,
     aged: Aged,
-    /// What took effect and is to be written.
-    effects: Batch,
-    /// A snapshot took effect: the log is to be written anew.
-    is_filled: bool,
+    /// What took effect and is to be written. `None` without a disk: it is as safe as it
+    /// will be.
+    effects: Option<Effects>,
     held: Held<Self>,
-    /// `None` without a log: what took effect is as safe as it will be.
-    log: Option<LogSize>,
-    /// Why this node does not serve any more: its log cannot be written. What is in memory
-    /// and not in the log must not be seen by anybody.
-    failed: Option<String>,
+    /// Why this node does not serve: its journal is not written. What is in memory and not
+    /// on the disk must not be seen by anybody.
+    unwritten: Option<String>,
+    /// It never will be.
+    is_over: bool,
     next_tick: Time,
     /// The next number to ask with, or to name a snapshot by.
     number: u64,
@@ -119,15 +114,15 @@ pub struct Replica {
 }
 
 impl Replica {
-    /// A node that begins, or continues, this incarnation with what is in `database`,
-    /// which comes of a log of so many bytes, if there is one.
+    /// A node that begins, or continues, this incarnation with what is in `database`, and
+    /// writes what took effect if it `is_durable`.
     ///
     /// `number` is random: the numbers that questions are asked with count up
     /// from it, and must not be those of the node's incarnation before a restart.
     pub fn new(
         members: &Members,
         incarnation: Incarnation,
-        (database, log_bytes): (Database, Option<usize>),
+        (database, is_durable): (Database, bool),
         number: u64,
         options: Options,
     ) -> Self {
@@ -139,11 +134,10 @@ impl Replica {
             incoming: None,
             outgoing: BTreeMap::new(),
             aged: Aged::default(),
-            effects: Batch::default(),
-            is_filled: false,
+            effects: is_durable.then(Effects::default),
             held: Held::default(),
-            log: log_bytes.map(|bytes| LogSize { bytes, compact: 0 }),
-            failed: None,
+            unwritten: None,
+            is_over: false,
             next_tick: options.interval,
             number,
             options,
@@ -162,7 +156,7 @@ impl Replica {
 
     /// Runs a transaction and commits it. One that is refused has had no effect.
     fn execute(&mut self, client: Client, txn: Vec<MicroOp>, out: &mut Outputs<Self>) {
-        if let Some(problem) = &self.failed {
+        if let Some(problem) = &self.unwritten {
             return out.fail(client, Error::unavailable(problem));
         }
         let outcome = match evaluate(txn, |key| self.database.read(key)) {
@@ -172,7 +166,9 @@ impl Replica {
         };
         if !outcome.writes.is_empty() {
             let commit = self.database.commit(&self.incarnation, outcome.writes);
-            self.effects.push(&self.incarnation, commit);
+            if let Some(effects) = &mut self.effects {
+                effects.commit(&self.incarnation, commit);
+            }
         }
         self.record(out);
         let reply = Output::Reply(client, Ok(outcome.answer));
@@ -225,7 +221,9 @@ impl Replica {
 
     fn apply(&mut self, incarnation: &Incarnation, commit: Arc<Commit>) {
         self.database.apply(incarnation, &commit);
-        self.effects.push(incarnation, commit);
+        if let Some(effects) = &mut self.effects {
+            effects.commit(incarnation, commit);
+        }
     }
 
     /// Lets transactions take effect until all that are left wait for others.
@@ -259,7 +257,9 @@ impl Replica {
         if let Some((versions, upto, frontier)) = incoming.complete() {
             self.incoming = None;
             self.database.install(&versions, &upto, &frontier);
-            self.is_filled = true;
+            if let Some(effects) = &mut self.effects {
+                effects.install(versions, upto, frontier);
+            }
             self.apply_ready(now);
         }
     }
@@ -277,7 +277,6 @@ impl Replica {
         self.outgoing.retain(|_, snapshot| !snapshot.is_over(now));
         self.incoming.take_if(|incoming| incoming.is_over(now));
 
-        self.is_filled |= self.log.as_ref().is_some_and(LogSize::is_bloated);
         self.record(out);
         if let Some(incoming) = &mut self.incoming
             && let Some(fetch) = incoming.request(now)
@@ -302,23 +301,21 @@ impl Replica {
         self.database.forget(&everywhere);
     }
 
-    /// Writes what changed: the transactions that took effect, or everything.
+    /// Writes what took effect.
     fn record(&mut self, out: &mut Outputs<Self>) {
-        let (effects, is_filled) = (mem::take(&mut self.effects), mem::take(&mut self.is_filled));
-        let Some(log) = self.log.as_mut().filter(|_| is_filled || !effects.is_empty()) else {
-            return;
-        };
-        let record = if is_filled { self.database.snapshot() } else { Record::Commits(effects) };
-        log.grow(&record);
-        self.held.write(record, out);
+        let effects = self.effects.as_mut().map(Effects::take);
+        for record in effects.into_iter().flatten() {
+            self.held.write(record, out);
+        }
     }
 
-    /// Ends this node's service.
-    fn fail(&mut self, error: &std::io::Error, out: &mut Outputs<Self>) {
-        let problem = format!("the log cannot be written: {error}");
-        tracing::error!("{problem}; this node serves no more, restart it");
-        self.held.fail(&Error::crash(&problem), out);
-        self.failed = Some(problem);
+    /// Ends this node's service until what it wrote is safe, or for good.
+    fn stop(&mut self, error: &std::io::Error) -> Error {
+        let problem = format!("the journal cannot be written: {error}");
+        tracing::error!("{problem}");
+        let error = Error::crash(&problem);
+        self.unwritten = Some(problem);
+        error
     }
 }
 
@@ -332,12 +329,22 @@ impl Machine for Replica {
     fn handle(&mut self, now: Time, input: Input<Self>, out: &mut Outputs<Self>) {
         match input {
             Input::Request(client, txn) => self.execute(client, txn, out),
-            Input::Message(from, message) if self.failed.is_none() => {
+            Input::Message(from, message) if self.unwritten.is_none() => {
                 self.receive(from, message, now, out);
             }
-            Input::Written(records) => self.held.written(records, out),
-            Input::WriteFailed(error) => self.fail(&error, out),
-            _ => {}
+            Input::Written(records) => {
+                self.unwritten.take_if(|_| !self.is_over);
+                self.held.written(records, out);
+            }
+            Input::Stalled(error) => drop(self.stop(&error)),
+            Input::WriteFailed(error) => {
+                self.is_over = true;
+                let error = self.stop(&error);
+                self.held.fail(&error, out);
+            }
+            Input::Compact => out.snapshot(pieces(&self.database)),
+            Input::GiveUp(client) => self.held.give_up(client, out),
+            Input::Start | Input::Message(..) | Input::Returned(..) | Input::Wake => {}
         }
         if self.deadline().is_some_and(|due| due <= now) {
             self.next_tick = now + self.options.interval;
@@ -347,29 +354,7 @@ impl Machine for Replica {
 
     /// Ticks never end: what others lack is found out by looking.
     fn deadline(&self) -> Option<Time> {
-        self.failed.is_none().then_some(self.next_tick)
-    }
-}
-
-/// About how many bytes the log has, and had when it was written anew last.
-#[derive(Debug)]
-struct LogSize {
-    bytes: usize,
-    compact: usize,
-}
-
-impl LogSize {
-    fn grow(&mut self, record: &Record) {
-        let bytes = record.bytes();
-        match record {
-            Record::All(_) => *self = Self { bytes, compact: bytes },
-            _ => self.bytes += bytes,
-        }
-    }
-
-    /// Whether it is worthwhile to write the log anew.
-    fn is_bloated(&self) -> bool {
-        self.bytes >= MIN_REWRITE.max(self.compact.saturating_mul(GROWTH))
+        self.unwritten.is_none().then_some(self.next_tick)
     }
 }
 

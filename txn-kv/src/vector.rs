@@ -34,11 +34,6 @@ impl Incarnation {
     pub fn new(node: &str, number: u64) -> Self {
         Self(format!("{node}-{number:x}").into())
     }
-
-    /// Whether this is an incarnation of that node.
-    pub fn is_of(&self, node: &str) -> bool {
-        self.0.rsplit_once('-').is_some_and(|(own, _)| own == node)
-    }
 }
 
 impl fmt::Display for Incarnation {
@@ -166,12 +161,5 @@ mod tests {
         below.meet(&b);
         assert_eq!(above, vector([3, 5, 4]));
         assert!(below.covers(&vector([1, 2, 0])) && vector([1, 2, 0]).covers(&below));
-    }
-
-    #[test]
-    fn an_incarnation_knows_its_node_even_when_names_begin_alike() {
-        let incarnation = Incarnation::new("n1-a", 7);
-        assert_eq!(incarnation.to_string(), "n1-a-7");
-        assert!(incarnation.is_of("n1-a") && !incarnation.is_of("n1"));
     }
 }

@@ -31,7 +31,7 @@ fn answer(scene: &mut Scenario, node: usize, txn: &str) -> String {
 fn writes_spread_in_time_and_with_few_messages() {
     let mut scene = scenario(2);
     let sent = |scene: &Scenario| scene.net_counts().servers.send_count;
-    let before = sent(&scene);
+    let (before, begun) = (sent(&scene), scene.now());
     for round in 0..10 {
         let values = round * 100..(round + 1) * 100;
         for value in values.clone() {
@@ -44,8 +44,9 @@ fn writes_spread_in_time_and_with_few_messages() {
             assert_eq!(read, format!(r#"[["r",{value},{value}]]"#));
         }
     }
-    let messages = sent(&scene) - before;
-    assert!(messages <= 100, "{messages} messages in two seconds");
+    let (messages, took) = (sent(&scene) - before, scene.now() - begun);
+    let most = (50.0 * took.as_secs_f64()) as u64;
+    assert!(messages <= most, "{messages} messages in {took:?}");
     scene.run_for(5 * SECOND);
     let before = sent(&scene);
     scene.run_for(3600 * SECOND);
@@ -74,15 +75,15 @@ fn a_node_whose_machine_died_is_filled_again_by_the_others() {
 }
 
 #[test]
-fn a_node_whose_log_cannot_be_written_answers_nothing_and_tells_nobody() {
+fn a_node_whose_disk_is_full_tells_nobody_what_is_not_safe_and_answers_when_there_is_room() {
     let mut scene = scenario(2);
     answer(&mut scene, 0, r#"[["w",1,1]]"#);
     scene.run_for(SECOND);
     scene.fill_disks(&[0]);
-    let failed = ask(&mut scene, 0, r#"[["w",1,2]]"#).unwrap_err();
-    assert!(failed.to_string().contains("the log cannot be written: "), "{failed}");
-    assert!(!failed.is_definite(), "{failed}");
+    let open = ask(&mut scene, 0, r#"[["w",1,2]]"#).unwrap_err();
+    assert!(matches!(open, CallError::Timeout { .. }), "{open}");
     let refused = ask(&mut scene, 0, r#"[["r",1,null]]"#).unwrap_err();
+    assert!(refused.to_string().contains("the journal cannot be written: "), "{refused}");
     assert!(refused.is_definite(), "{refused}");
 
     answer(&mut scene, 1, r#"[["w",2,2]]"#);
@@ -91,7 +92,15 @@ fn a_node_whose_log_cannot_be_written_answers_nothing_and_tells_nobody() {
     let said = scene.journal()[before..].contains(r#""src":"n0""#);
     assert!(!said, "{}", &scene.journal()[before..]);
     assert_eq!(answer(&mut scene, 1, r#"[["r",1,null]]"#), r#"[["r",1,1]]"#);
+    // What was committed before the disk was full is written, answered and passed on.
+    scene.free_disks();
+    scene.run_for(5 * SECOND);
+    assert!(scene.journal()[before..].contains(r#""txn_ok""#));
+    let read = r#"[["r",1,null],["r",2,null]]"#;
+    for node in [0, 1] {
+        assert_eq!(answer(&mut scene, node, read), r#"[["r",1,2],["r",2,2]]"#);
+    }
     scene.kill(&[0]);
     scene.restart();
-    assert_eq!(answer(&mut scene, 0, r#"[["r",1,null]]"#), r#"[["r",1,1]]"#);
+    assert_eq!(answer(&mut scene, 0, r#"[["r",1,null]]"#), r#"[["r",1,2]]"#);
 }

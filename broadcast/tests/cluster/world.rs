@@ -12,7 +12,7 @@ use maelstrom::machine::{Client, Rank, Time, draw_incarnation};
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use serde_json::value::RawValue;
-use simulator::cluster::{Cluster, Conditions, Step};
+use simulator::cluster::{Cluster, Conditions, Kept, Step};
 use simulator::{Effect, Latency, LatencyDist};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
@@ -70,14 +70,22 @@ impl World {
     ) -> Self {
         let disks = RefCell::new(vec![Disk::default(); nodes]);
         let config = config.clone();
-        Self::of(Cluster::new(nodes, seed, conditions, move |members, mut rng, records| {
-            let (me, disk) = (members.me(), &mut disks.borrow_mut()[members.me()]);
-            let mut contents = Contents::new(me, members.count());
-            let incarnation = disk.open(records.len(), loss, &mut rng);
-            let kept = records.iter().enumerate().filter(|(index, _)| !disk.lost.contains(index));
-            kept.for_each(|(_, record): (usize, &Record)| contents.add(record.clone()).unwrap());
-            Broadcaster::restored(contents, incarnation, &config, rng)
-        }))
+        Self::of(Cluster::new(
+            nodes,
+            seed,
+            conditions,
+            move |members, mut rng, kept: &Kept<Broadcaster>| {
+                let (me, disk) = (members.me(), &mut disks.borrow_mut()[members.me()]);
+                let mut contents = Contents::new(me, members.count());
+                let incarnation = disk.open(kept.records.len(), loss, &mut rng);
+                let kept =
+                    kept.records.iter().enumerate().filter(|(index, _)| !disk.lost.contains(index));
+                kept.for_each(|(_, record): (usize, &Record)| {
+                    contents.add(record.clone()).unwrap();
+                });
+                Broadcaster::restored(contents, incarnation, &config, rng)
+            },
+        ))
     }
 
     fn of(mut cluster: Cluster<Broadcaster>) -> Self {

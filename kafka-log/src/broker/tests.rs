@@ -14,7 +14,7 @@ use maelstrom::machine::{
     Members, Operation, Output, Rank, Service, ServiceCall, draw_incarnation,
 };
 use rand::rngs::StdRng;
-use simulator::cluster::{Cluster, Conditions};
+use simulator::cluster::{Cluster, Conditions, Kept};
 use simulator::{Effect, Latency};
 
 use super::*;
@@ -64,7 +64,7 @@ impl World {
     fn with_latency(nodes: usize, options: Options, mean: Duration) -> Self {
         let latency = Latency { mean, ..Latency::default() };
         let conditions = Conditions { latency, ..Conditions::default() };
-        let make = move |members: Members, mut rng: StdRng, _: &[Infallible]| {
+        let make = move |members: Members, mut rng: StdRng, _: &Kept<Broker>| {
             let incarnation = format!("n{}-{:x}", members.me(), draw_incarnation(&mut rng));
             Broker::new(members.me(), members.count(), incarnation, options)
         };

@@ -15,6 +15,7 @@
 mod agenda;
 mod events;
 mod faults;
+mod journal;
 mod node;
 
 use std::time::Duration;
@@ -28,6 +29,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use self::agenda::{Agenda, Due};
+pub use self::journal::Kept;
 use self::node::Node;
 use crate::links::Neighbours;
 use crate::nemesis::{Fault, Nemesis};
@@ -51,6 +53,11 @@ pub struct Conditions {
     pub interval: Duration,
     /// How long it takes until a record is safe.
     pub write_time: Duration,
+    /// The chance that the disk is full for some seconds when a record is written, or, one
+    /// time in four, that neither it nor a later one is written until the node is killed.
+    pub write_faults: f64,
+    /// How many records make a snapshot worthwhile; 0 for never.
+    pub snapshot_every: usize,
 }
 
 /// A client's request.
@@ -78,9 +85,9 @@ pub struct Step<'a, M: Machine> {
 
 /// What a test brings along to look at every step.
 type Oracle<M> = Box<dyn FnMut(&Step<'_, M>) -> Result<(), String>>;
-/// Makes a node's machine: of the cluster, a generator of random numbers, and the records
-/// of its former incarnations that were safe.
-type Make<M> = Box<dyn Fn(Members, StdRng, &[<M as Machine>::Record]) -> M>;
+/// Makes a node's machine: of the cluster, a generator of random numbers, and what its
+/// former incarnations left in its journal.
+type Make<M> = Box<dyn Fn(Members, StdRng, &Kept<M>) -> M>;
 
 enum Body<M: Machine> {
     Message(M::Message),
@@ -111,6 +118,8 @@ pub struct Cluster<M: Machine> {
     nemesis: Nemesis,
     agenda: Agenda,
     write_time: Duration,
+    write_faults: f64,
+    snapshot_every: usize,
     asked: Vec<Asked<M>>,
     oracles: Vec<Oracle<M>>,
     outputs: Outputs<M>,
@@ -123,13 +132,14 @@ pub struct Cluster<M: Machine> {
 
 impl<M: Machine> Cluster<M> {
     /// A cluster whose machines are made by `make`, at once and whenever a node starts
-    /// again: of the cluster's members, a generator of random numbers, and those records
-    /// of the node's former incarnations that were safe when it was killed.
+    /// again: of the cluster's members, a generator of random numbers, and what the node's
+    /// former incarnations left in its journal: all that was safe when it was killed, and
+    /// perhaps some of what was not.
     pub fn new(
         nodes: usize,
         seed: u64,
         conditions: Conditions,
-        make: impl Fn(Members, StdRng, &[M::Record]) -> M + 'static,
+        make: impl Fn(Members, StdRng, &Kept<M>) -> M + 'static,
     ) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut stream = || StdRng::from_rng(&mut rng);
@@ -151,6 +161,8 @@ impl<M: Machine> Cluster<M> {
             nemesis: Nemesis::of(nodes, faults, stream()),
             agenda: Agenda::default(),
             write_time: conditions.write_time,
+            write_faults: conditions.write_faults,
+            snapshot_every: conditions.snapshot_every,
             asked: Vec::new(),
             oracles: Vec::new(),
             outputs: Outputs::default(),

@@ -199,6 +199,10 @@ impl<S> Context<S> {
         }
     }
 
+    pub(crate) fn has_input_ended(&self) -> bool {
+        self.running.calls.is_closed()
+    }
+
     /// Sends a request and waits up to `timeout` for the answer.
     ///
     /// Dropping the future gives the call up; its reply is ignored then, as is

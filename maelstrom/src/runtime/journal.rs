@@ -90,6 +90,7 @@ mod frame;
 mod inspect;
 mod log;
 mod open;
+mod queue;
 mod segments;
 mod snapshot;
 mod writer;

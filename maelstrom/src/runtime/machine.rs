@@ -94,9 +94,11 @@ mod driver;
 mod held;
 mod members;
 mod messages;
+mod recording;
 mod round_trip;
 mod service;
 
+use std::convert::Infallible;
 use std::fmt::{self, Debug};
 use std::io;
 use std::time::Duration;
@@ -125,8 +127,11 @@ pub type Time = Duration;
 ///   gave up, is dropped.
 /// - Each [`Outputs::call`] comes back as one [`Input::Returned`] with its tag, at the
 ///   latest when its time is over; after the end of a node's input it may not come.
-/// - Each [`Outputs::write`] comes back in an [`Input::Written`], in order, or in an
-///   [`Input::WriteFailed`].
+/// - Each [`Outputs::write`] comes back in an [`Input::Written`], in order, until
+///   [`Input::WriteFailed`] comes; after the end of a node's input it may not come. What
+///   comes of clients and messages is checked for the length of its records
+///   ([`MAX_RECORD_BYTES`](crate::journal::MAX_RECORD_BYTES)) before it takes effect: a
+///   record that is too long ends the journal.
 /// - [`Outputs::send`] may come to nothing: messages get lost, come late, twice and in
 ///   another order.
 /// - Chance comes from a generator that the machine was made with. Whatever reaches the
@@ -223,7 +228,7 @@ pub trait Machine: Send + Sized + 'static {
     /// [`Infallible`](std::convert::Infallible) where no service is called.
     type Call: Debug + Send;
     /// What goes to the disk; [`Infallible`](std::convert::Infallible) where nothing does.
-    type Record: Debug + Send;
+    type Record: Record;
 
     /// Takes an input and says what is to be done about it.
     fn handle(&mut self, now: Time, input: Input<Self>, out: &mut Outputs<Self>);
@@ -256,9 +261,16 @@ pub enum Input<M: Machine> {
     Returned(M::Call, Answer),
     /// So many more records are safe, in the order in which they were written.
     Written(u64),
-    /// Records that were not reported as safe may be lost, or be found, when the node
-    /// restarts.
+    /// The next records cannot be written for now: the disk is full, say. They are tried
+    /// again, in order with all that come later, until they are reported as safe. It is
+    /// told once until then.
+    Stalled(io::Error),
+    /// Nothing more becomes safe: the node has to be restarted. Records that were not
+    /// reported as safe may be lost, or be found, then; so nobody may hear of them.
     WriteFailed(io::Error),
+    /// The records take so much more than the last snapshot that another one is
+    /// worthwhile: see [`Outputs::snapshot`]. It comes again if it is not heeded.
+    Compact,
     /// The deadline has passed.
     Wake,
 }
@@ -271,8 +283,30 @@ pub enum Output<M: Machine> {
     Send(Rank, M::Message),
     /// Call a service.
     Call(M::Call, ServiceCall),
-    /// Append to the node's storage.
+    /// Append to the node's journal.
     Write(M::Record),
+    /// Put this in the place of all records until now.
+    Snapshot(Pieces),
+}
+
+/// The pieces of a snapshot. They are made on another thread, so they own what they are
+/// made of: as it was when the snapshot was asked for. An error ends the snapshot.
+pub type Pieces = Box<dyn Iterator<Item = io::Result<Vec<u8>>> + Send>;
+
+/// What a machine has written to its node's journal.
+pub trait Record: Debug + Send {
+    /// Its bytes in the journal, from which the node's next start makes it again.
+    ///
+    /// # Errors
+    ///
+    /// When it has none; that ends the journal.
+    fn encode(&self) -> io::Result<Vec<u8>>;
+}
+
+impl Record for Infallible {
+    fn encode(&self) -> io::Result<Vec<u8>> {
+        match *self {}
+    }
 }
 
 /// What a machine wants done, in order.
@@ -305,6 +339,17 @@ impl<M: Machine> Outputs<M> {
         self.0.push(Output::Write(record));
     }
 
+    /// Has these pieces put in the place of the journal's last snapshot and of all records
+    /// until now, once they are durable. They are what the machine is made from when its
+    /// node starts again, with the records that come later. If it fails, or another one is
+    /// under way, the journal is as it was, and [`Input::Compact`] comes again.
+    pub fn snapshot<I>(&mut self, pieces: I)
+    where
+        I: Iterator<Item = io::Result<Vec<u8>>> + Send + 'static,
+    {
+        self.0.push(Output::Snapshot(Box::new(pieces)));
+    }
+
     /// Any of these.
     pub fn push(&mut self, output: Output<M>) {
         self.0.push(output);
@@ -327,24 +372,6 @@ impl<M: Machine> Default for Outputs<M> {
     }
 }
 
-/// Where the records of a machine go, from which the next start of its node makes it
-/// again.
-pub trait Storage<R>: Send {
-    /// Takes a record. It is safe after the next [`flush`](Self::flush).
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be written.
-    fn append(&mut self, record: R) -> io::Result<()>;
-
-    /// Makes safe what was appended.
-    ///
-    /// # Errors
-    ///
-    /// When some of it is not.
-    fn flush(&mut self) -> io::Result<()>;
-}
-
 impl<M: Machine> Debug for Input<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -360,6 +387,8 @@ impl<M: Machine> Debug for Input<M> {
                 f.debug_tuple("Returned").field(tag).field(answer).finish()
             }
             Input::Written(records) => f.debug_tuple("Written").field(records).finish(),
+            Input::Stalled(error) => f.debug_tuple("Stalled").field(error).finish(),
+            Input::Compact => f.write_str("Compact"),
             Input::WriteFailed(error) => f.debug_tuple("WriteFailed").field(error).finish(),
             Input::Wake => f.write_str("Wake"),
         }
@@ -375,6 +404,7 @@ impl<M: Machine> Debug for Output<M> {
             Output::Send(to, message) => f.debug_tuple("Send").field(to).field(message).finish(),
             Output::Call(tag, call) => f.debug_tuple("Call").field(tag).field(call).finish(),
             Output::Write(record) => f.debug_tuple("Write").field(record).finish(),
+            Output::Snapshot(_) => f.write_str("Snapshot"),
         }
     }
 }

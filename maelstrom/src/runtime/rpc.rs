@@ -90,6 +90,10 @@ impl Calls {
         table.watchers.clear();
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// What ends, with an error, when all calls are closed; `None` when they are.
     pub(crate) fn until_closed(&self) -> Option<oneshot::Receiver<Infallible>> {
         let mut table = self.lock();

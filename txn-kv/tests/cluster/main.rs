@@ -33,6 +33,8 @@ fn draw(seed: u64, bugs: Bugs) -> World {
     let nodes = pick(&[2, 3, 5, 10]) as usize;
     let mean = pick(&[0, 5, 30, 200]) as u32 * MS;
     let write_time = pick(&[0, 0, 5, 40]) as u32 * MS;
+    let write_faults = pick(&[0, 0, 1, 5]) as f64 / 100.0;
+    let snapshot_every = pick(&[0, 20, 100]) as usize;
     let settings = Settings {
         durable: pick(&[0, 1, 1]) > 0,
         keys: pick(&[2, 5, 40]),
@@ -47,6 +49,8 @@ fn draw(seed: u64, bugs: Bugs) -> World {
         faults,
         interval: SECOND.mul_f64(rng.random_range(0.1..2.0)),
         write_time,
+        write_faults,
+        snapshot_every,
         ..Conditions::default()
     };
     World::new(nodes, seed, conditions, settings)

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use checkers::Finding;
 use checkers::txn::{Model, Options as CheckOptions, rw_register};
-use maelstrom::machine::{Client, Rank, draw_incarnation};
+use maelstrom::machine::{Client, Rank, Record as _, draw_incarnation};
 use rand::RngExt as _;
 use simulator::Effect;
-use simulator::cluster::{Cluster, Conditions};
+use simulator::cluster::{Cluster, Conditions, Kept};
 use txn_kv::Options;
 use txn_kv::database::{Database, MAX_JOURNAL_BYTES};
 use txn_kv::injected_bugs::Bugs;
+use txn_kv::record::Recovery;
 use txn_kv::replica::Replica;
 use txn_kv::transaction::MicroOp;
 use txn_kv::vector::{Incarnation, Stamp};
@@ -58,15 +59,18 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(nodes: usize, seed: u64, conditions: Conditions, settings: Settings) -> Self {
         let Settings { durable, max_journal_bytes, bugs, .. } = settings;
-        let cluster = Cluster::new(nodes, seed, conditions, move |members, mut rng, records| {
-            let mut database = Database::new(max_journal_bytes, bugs);
-            records.iter().for_each(|record| database.replay(record));
-            let number = if durable { 0 } else { draw_incarnation(&mut rng) };
-            let incarnation = Incarnation::new(members.id(members.me()), number);
-            let options = Options { bugs, ..Options::default() };
-            let found = (database, durable.then_some(0));
-            Replica::new(&members, incarnation, found, draw_incarnation(&mut rng), options)
-        });
+        let cluster =
+            Cluster::new(nodes, seed, conditions, move |members, mut rng, kept: &Kept<Replica>| {
+                let mut recovery = Recovery::new(Database::new(max_journal_bytes, bugs));
+                let records = kept.records.iter().map(|record| record.encode().unwrap());
+                let entries = kept.pieces.iter().cloned().chain(records);
+                entries.for_each(|entry| recovery.replay_bytes(&entry).unwrap());
+                let number = if durable { 0 } else { draw_incarnation(&mut rng) };
+                let incarnation = Incarnation::new(members.id(members.me()), number);
+                let options = Options { bugs, ..Options::default() };
+                let found = (recovery.finish(), durable);
+                Replica::new(&members, incarnation, found, draw_incarnation(&mut rng), options)
+            });
         let cuts = vec![BTreeSet::new(); nodes];
         let (asked, clients) = (Vec::new(), BTreeMap::new());
         Self { cluster, settings, asked, clients, processes: 0, values: 0, cuts }
@@ -116,7 +120,8 @@ impl World {
     /// still waits.
     fn process(&mut self, node: Rank, incarnation: Incarnation, client: Client) -> u64 {
         let last = self.clients.get(&(node, incarnation.clone()));
-        let free = last.filter(|(_, last)| self.cluster.reply(*last).is_some());
+        let is_done = |last| self.cluster.reply(last).is_some_and(Result::is_ok);
+        let free = last.filter(|(_, last)| is_done(*last));
         let process = free.map_or(self.processes, |(process, _)| *process);
         self.processes += u64::from(free.is_none());
         self.clients.insert((node, incarnation), (process, client));
@@ -218,7 +223,8 @@ impl World {
         let have = self.replica(0).database().have();
         for (asked, told) in self.asked.iter().zip(self.cluster.asked()) {
             let Some(Stamp { time, incarnation }) = &asked.stamp else { continue };
-            let is_safe = self.settings.durable && told.reply.is_some();
+            let is_told = matches!(&told.reply, Some((_, Ok(_))));
+            let is_safe = self.settings.durable && is_told;
             if is_safe && have.get(incarnation) < *time {
                 return Err(format!("{} of {incarnation} at {time} is lost", asked.txn));
             }

@@ -16,6 +16,12 @@ pub(super) enum Due {
     Timeout(u64),
     /// The first so many records are safe.
     Written(usize),
+    /// The disk is full for a while.
+    Stalled,
+    /// No further record will be safe.
+    WriteFailed,
+    /// The snapshot is durable.
+    Compacted,
 }
 
 /// In the order of time; what is due at the same time comes in the order in which it was

@@ -1,11 +1,13 @@
 //! What happens: messages, alarms, faults; and what machines want done.
 
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use maelstrom::Error;
 use maelstrom::machine::{Client, Input, Machine, Output, Rank, ServiceCall, Time};
 
 use super::agenda::Due;
+use super::journal::WriteFault;
 use super::node::Call;
 use super::{Body, Cluster, Step};
 use crate::net::{Address, Message, ServiceName};
@@ -72,10 +74,15 @@ impl<M: Machine> Cluster<M> {
                 }
             }
             Due::Written(records) => {
-                let more = records - node.safe;
-                node.safe = records;
-                self.deliver(rank, Input::Written(more as u64));
+                let more = node.journal.written(records);
+                self.deliver(rank, Input::Written(more));
+                if self.nodes[rank].journal.is_bloated(self.snapshot_every) {
+                    self.deliver(rank, Input::Compact);
+                }
             }
+            Due::Stalled => self.deliver(rank, Input::Stalled(ErrorKind::StorageFull.into())),
+            Due::WriteFailed => self.deliver(rank, Input::WriteFailed(io::Error::other("broken"))),
+            Due::Compacted => node.journal.compacted(),
         }
     }
 
@@ -169,6 +176,11 @@ impl<M: Machine> Cluster<M> {
                 }
                 Output::Call(tag, call) => self.call(rank, tag, Box::new(call)),
                 Output::Write(record) => self.write(rank, record),
+                Output::Snapshot(pieces) => {
+                    let node = &mut self.nodes[rank];
+                    let begun = node.journal.begin_snapshot(pieces, self.now, self.write_time);
+                    self.add_all(rank, begun);
+                }
             }
         }
         self.outputs = outputs;
@@ -208,9 +220,14 @@ impl<M: Machine> Cluster<M> {
     }
 
     fn write(&mut self, rank: Rank, record: M::Record) {
-        let node = &mut self.nodes[rank];
-        node.records.push(record);
-        let safe = Due::Written(node.records.len());
-        self.agenda.add(self.now + self.write_time, rank, node.incarnation, safe);
+        let fault = WriteFault::draw(&mut self.rng, self.write_faults);
+        let journal = &mut self.nodes[rank].journal;
+        let due = journal.write(record, self.now, self.write_time, fault);
+        self.add_all(rank, due);
+    }
+
+    fn add_all(&mut self, rank: Rank, due: impl IntoIterator<Item = (Time, Due)>) {
+        let incarnation = self.nodes[rank].incarnation;
+        due.into_iter().for_each(|(at, due)| self.agenda.add(at, rank, incarnation, due));
     }
 }

@@ -22,18 +22,22 @@ impl<M: Machine> Cluster<M> {
         }
     }
 
-    /// Ends all faults for good, starts the nodes that are down, and lets go on those
-    /// that are paused.
+    /// Ends all faults for good, starts the nodes that are down and again those whose
+    /// journals are dead, and lets go on those that are paused.
     pub fn heal(&mut self) {
         self.nemesis.stop();
         self.net.heal();
+        self.write_faults = 0.0;
+        let dead = |rank: &Rank| self.nodes[*rank].journal.is_dead();
+        let dead = (0..self.nodes.len()).filter(dead).collect();
+        self.apply(Effect::Kill(dead));
         self.apply(Effect::Start);
         self.apply(Effect::Resume);
     }
 
     fn kill(&mut self, rank: Rank) {
         if self.nodes[rank].machine.is_some() {
-            self.nodes[rank].kill();
+            self.nodes[rank].kill(&mut self.rng);
             self.net.disconnect(rank);
         }
     }
@@ -46,7 +50,7 @@ impl<M: Machine> Cluster<M> {
         self.services.begin_incarnation(Address::Node(rank), self.net.next_id());
         let (members, rng) = (Members::new(&self.ids[rank], &self.ids), self.new_rng());
         let node = &mut self.nodes[rank];
-        node.machine = Some((self.make)(members, rng, &node.records));
+        node.machine = Some((self.make)(members, rng, &node.journal.kept));
         node.incarnation += 1;
         node.started = self.now;
         self.deliver(rank, Input::Start);

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use maelstrom::CallError;
 use maelstrom::machine::{Answer, Input, Machine, Operation, ServiceCall, Time};
+use rand::rngs::StdRng;
+
+use super::journal::Journal;
 
 pub(super) struct Node<M: Machine> {
     /// `None` while it is down.
@@ -19,10 +22,8 @@ pub(super) struct Node<M: Machine> {
     /// Its timers are not finer than this.
     pub(super) not_before: Time,
     pub(super) calls: BTreeMap<u64, Call<M>>,
-    /// Survive it.
-    pub(super) records: Vec<M::Record>,
-    /// The first so many of them.
-    pub(super) safe: usize,
+    /// Survives it.
+    pub(super) journal: Journal<M>,
 }
 
 pub(super) struct Call<M: Machine> {
@@ -43,18 +44,17 @@ impl<M: Machine> Default for Node<M> {
             alarm: None,
             not_before: Time::ZERO,
             calls: BTreeMap::new(),
-            records: Vec::new(),
-            safe: 0,
+            journal: Journal::default(),
         }
     }
 }
 
 impl<M: Machine> Node<M> {
-    /// It is killed: all that is left are the records that were safe.
-    pub(super) fn kill(&mut self) {
-        let mut records = std::mem::take(&mut self.records);
-        records.truncate(self.safe);
-        *self = Self { incarnation: self.incarnation, records, safe: self.safe, ..Self::default() };
+    /// It is killed: all that is left is its journal.
+    pub(super) fn kill(&mut self, rng: &mut StdRng) {
+        let mut journal = std::mem::take(&mut self.journal);
+        journal.kill(rng);
+        *self = Self { incarnation: self.incarnation, journal, ..Self::default() };
     }
 }
 

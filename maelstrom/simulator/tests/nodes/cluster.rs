@@ -1,13 +1,17 @@
 //! Clusters of machines: what they hold machines to, and what survives what.
 
+use std::cell::Cell;
+use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
+use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use maelstrom::machine::{
-    Client, Input, Machine, Members, Outputs, Rank, Service, ServiceCall, Time,
+    Client, Input, Machine, Members, Outputs, Rank, Record, Service, ServiceCall, Time,
 };
 use maelstrom::{Error, message_types};
-use simulator::cluster::{Cluster, Conditions};
+use simulator::cluster::{Cluster, Conditions, Kept};
 use simulator::{Effect, Fault, Latency, LatencyDist, Links};
 
 const MS: Duration = Duration::from_millis(1);
@@ -30,26 +34,42 @@ enum Ask {
     Spin,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Entry(u64);
+
+impl Record for Entry {
+    fn encode(&self) -> io::Result<Vec<u8>> {
+        Ok(self.0.to_le_bytes().to_vec())
+    }
+}
+
+#[derive(Debug)]
 struct Clerk {
     members: Members,
     records: Vec<u64>,
-    waiting: Vec<Client>,
+    waiting: VecDeque<Client>,
+    /// What it heard of its records that is no `Written`.
+    news: Vec<String>,
     heard: Vec<(Time, Rank, u64)>,
     spins: bool,
 }
 
 impl Clerk {
-    fn new(members: Members, records: &[u64]) -> Self {
-        let (waiting, heard, spins) = Default::default();
-        Self { members, records: records.to_vec(), waiting, heard, spins }
+    fn new(members: Members, kept: &Kept<Self>) -> Self {
+        let (waiting, news, heard, spins) = Default::default();
+        let number = |piece: &Vec<u8>| u64::from_le_bytes(piece[..].try_into().unwrap());
+        let pieces = kept.pieces.iter().map(number);
+        let records = pieces.chain(kept.records.iter().map(|entry| entry.0)).collect();
+        Self { members, records, waiting, news, heard, spins }
     }
 
     fn asked(&mut self, client: Client, ask: Ask, out: &mut Outputs<Self>) {
         match ask {
             Ask::Replies(times) => (0..times).for_each(|_| out.reply(client, true)),
             Ask::Write(record) => {
-                self.waiting.push(client);
-                out.write(record);
+                self.waiting.push_back(client);
+                self.records.push(record);
+                out.write(Entry(record));
             }
             Ask::Cas(service, from, to) => {
                 let call = ServiceCall::cas_or_create(service, "key", &from, &to);
@@ -69,7 +89,7 @@ impl Machine for Clerk {
     type Reply = bool;
     type Message = Word;
     type Call = Client;
-    type Record = u64;
+    type Record = Entry;
 
     fn handle(&mut self, now: Time, input: Input<Self>, out: &mut Outputs<Self>) {
         match input {
@@ -79,6 +99,12 @@ impl Machine for Clerk {
                 let written = self.waiting.drain(..records as usize);
                 written.for_each(|client| out.reply(client, true));
             }
+            Input::Compact => {
+                self.news.push(format!("Compact of {}", self.records.len()));
+                let records = self.records.clone();
+                out.snapshot(records.into_iter().map(|record| Ok(record.to_le_bytes().to_vec())));
+            }
+            Input::Stalled(_) | Input::WriteFailed(_) => self.news.push(format!("{input:?}")),
             Input::Returned(client, answer) => match answer.done() {
                 Ok(done) => out.reply(client, done),
                 Err(error) => out.fail(client, error.into()),
@@ -93,7 +119,7 @@ impl Machine for Clerk {
 }
 
 fn cluster(nodes: usize, conditions: Conditions) -> Cluster<Clerk> {
-    Cluster::new(nodes, 1, conditions, |members, _, records| Clerk::new(members, records))
+    Cluster::new(nodes, 1, conditions, |members, _, kept| Clerk::new(members, kept))
 }
 
 fn constant(mean: Duration) -> Latency {
@@ -138,21 +164,86 @@ fn a_machine_whose_deadline_stays_in_the_past_is_woken_once_a_millisecond() {
 }
 
 #[test]
-fn what_is_safe_survives_a_kill_and_what_is_not_is_lost() {
-    let mut cluster = cluster(1, Conditions { write_time: 10 * MS, ..Conditions::default() });
-    let safe = cluster.ask(0, Ask::Write(1));
-    cluster.run_for(5 * MS).unwrap();
-    let lost = cluster.ask(0, Ask::Write(2));
-    cluster.run_for(5 * MS).unwrap();
-    cluster.apply(Effect::Kill(vec![0]));
-    cluster.run_for(SECOND).unwrap();
-    assert_eq!((cluster.reply(safe), cluster.reply(lost)), (Some(&Ok(true)), None));
-    assert!(cluster.machine(0).is_none());
-    cluster.apply(Effect::Start);
-    let again = cluster.ask(0, Ask::Write(3));
-    cluster.run_for(SECOND).unwrap();
-    assert_eq!(cluster.machine(0).unwrap().records, [1]);
-    assert_eq!(cluster.reply(again), Some(&Ok(true)));
+fn what_is_safe_survives_a_kill_and_of_the_rest_perhaps_the_first() {
+    let mut found = BTreeSet::new();
+    for seed in 0..20 {
+        let conditions = Conditions { write_time: 10 * MS, ..Conditions::default() };
+        let mut cluster =
+            Cluster::new(1, seed, conditions, |members, _, kept| Clerk::new(members, kept));
+        let safe = cluster.ask(0, Ask::Write(1));
+        cluster.run_for(5 * MS).unwrap();
+        let unsafe_ones = [2, 3].map(|record| cluster.ask(0, Ask::Write(record)));
+        cluster.run_for(5 * MS).unwrap();
+        cluster.apply(Effect::Kill(vec![0]));
+        cluster.run_for(SECOND).unwrap();
+        assert_eq!(cluster.reply(safe), Some(&Ok(true)));
+        assert_eq!(unsafe_ones.map(|client| cluster.reply(client)), [None; 2]);
+        assert!(cluster.machine(0).is_none());
+        cluster.apply(Effect::Start);
+        let again = cluster.ask(0, Ask::Write(4));
+        cluster.run_for(SECOND).unwrap();
+        assert_eq!(cluster.reply(again), Some(&Ok(true)));
+        let mut records = cluster.machine(0).unwrap().records.clone();
+        assert_eq!(records.pop(), Some(4));
+        found.insert(records);
+    }
+    let expected = [vec![1], vec![1, 2], vec![1, 2, 3]];
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_disk_that_is_full_delays_records_and_a_broken_one_is_the_end_until_a_restart() {
+    let mut seen = BTreeSet::new();
+    for seed in 0..20 {
+        let conditions =
+            Conditions { write_time: 10 * MS, write_faults: 0.5, ..Conditions::default() };
+        let mut cluster =
+            Cluster::new(1, seed, conditions, |members, _, kept| Clerk::new(members, kept));
+        let asked: Vec<_> = (0..5).map(|number| cluster.ask(0, Ask::Write(number))).collect();
+        cluster.run_for(20 * SECOND).unwrap();
+        let replied = asked.iter().take_while(|client| cluster.reply(**client).is_some()).count();
+        let machine = cluster.machine(0).unwrap();
+        let count = |what| machine.news.iter().filter(|news| news.starts_with(what)).count();
+        let (stalls, ends) = (count("Stalled"), count("WriteFailed"));
+        assert_eq!(replied < 5, ends > 0, "seed {seed}: {:?}", machine.news);
+        let times = cluster.asked().iter().filter_map(|asked| Some(asked.reply.as_ref()?.0));
+        assert!(times.max().is_none_or(|last| (last > SECOND) == (stalls > 0)), "seed {seed}");
+        seen.insert((stalls > 0, ends > 0));
+        cluster.heal();
+        let again = cluster.ask(0, Ask::Write(9));
+        cluster.run_for(SECOND).unwrap();
+        assert_eq!(cluster.reply(again), Some(&Ok(true)));
+        let records = &cluster.machine(0).unwrap().records;
+        assert!((0..replied as u64).eq(records.iter().copied().take(replied)), "{records:?}");
+    }
+    assert_eq!(seen.len(), 4, "{seen:?}");
+}
+
+#[test]
+fn a_snapshot_takes_the_place_of_the_records_before_it_once_it_is_durable() {
+    let conditions = Conditions { write_time: 10 * MS, snapshot_every: 3, ..Conditions::default() };
+    let kept = |cluster: &mut Cluster<Clerk>| {
+        cluster.apply(Effect::Kill(vec![0]));
+        cluster.apply(Effect::Start);
+        cluster.machine(0).unwrap().records.clone()
+    };
+    for (time, pieces) in [(40 * MS, 0), (SECOND, 3)] {
+        let pieces_found = Rc::new(Cell::new(0));
+        let found = Rc::clone(&pieces_found);
+        let mut cluster = Cluster::new(1, 1, conditions.clone(), move |members, _, kept| {
+            found.set(kept.pieces.len());
+            Clerk::new(members, kept)
+        });
+        for number in 0..3 {
+            cluster.ask(0, Ask::Write(number));
+        }
+        cluster.run_for(15 * MS).unwrap();
+        assert_eq!(cluster.machine(0).unwrap().news, ["Compact of 3"]);
+        cluster.ask(0, Ask::Write(3));
+        cluster.run_for(time).unwrap();
+        assert_eq!(kept(&mut cluster), [0, 1, 2, 3]);
+        assert_eq!(pieces_found.get(), pieces, "after {time:?}");
+    }
 }
 
 #[test]
@@ -226,7 +317,7 @@ fn the_same_seed_brings_the_same_steps() {
             ..Conditions::default()
         };
         let mut cluster =
-            Cluster::new(4, seed, conditions, |members, _, records| Clerk::new(members, records));
+            Cluster::new(4, seed, conditions, |members, _, kept| Clerk::new(members, kept));
         cluster.load(20 * SECOND, 50.0, |cluster, node| {
             cluster.ask(node, Ask::Tell(1));
         })?;

@@ -5,28 +5,24 @@
 //! has its place in that order, but is written by a task of its own while more records are
 //! appended. The calls that block are made by [`Disk::run`], so a simulation has the same
 //! ones in virtual time, and a node can be killed between any two of them.
+//!
+//! No record is skipped: whoever has written one has acted on it, and a journal that lacks
+//! it is of a state that never was. So what cannot be written is tried again, with all that
+//! came later behind it, until the disk takes it or the journal has to be opened again.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout_at};
 
+use super::frame::{HEADER, check_length};
+use super::queue::{Group, MAX_WAITING, State, Work};
 use super::{Journal, Log, Snapshot, Sync};
-use crate::Backoff;
 use crate::disk::Disk;
 
-/// How many bytes of records may wait before there is no [room](Writer::room) for more.
-const MAX_WAITING: usize = 8 << 20;
-/// How many bytes of records are written at a time, if no single one is longer.
-const MAX_GROUP: usize = 1 << 20;
 /// How many bytes of a snapshot are written at a time.
 const MAX_PIECES: usize = 1 << 20;
-/// How long it takes until a snapshot that failed is wanted again.
-const RETRY: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(300) };
-
 /// A journal that is written to off the event loop. Clones write to the same one.
 #[derive(Clone)]
 pub struct Writer(Arc<Shared>);
@@ -34,12 +30,14 @@ pub struct Writer(Arc<Shared>);
 /// What became of what a [`Writer`] was told to write.
 #[derive(Debug)]
 pub enum Event {
-    /// So many more calls of [`append`](Writer::append), in their order, are as safe as the
-    /// policy says.
+    /// So many more records, in their order, are as safe as the policy says.
     Written(u64),
-    /// All calls until now that were not reported as written have failed: their records may
-    /// or may not be there after a restart. Those that come later are tried.
-    Failed(io::Error),
+    /// The next records cannot be written, for this reason: the disk is full, say. They are
+    /// tried again and again; it is told once, until some are written.
+    Stalled(io::Error),
+    /// Nothing is written any more. Records that were not reported may or may not be there
+    /// when the journal is opened again.
+    Dead(io::Error),
 }
 
 struct Shared {
@@ -52,35 +50,23 @@ struct Shared {
     asked: Notify,
     /// There is an event.
     told: Notify,
-    /// There is room.
+    /// Who waits for room, and that there is some.
+    turn: tokio::sync::Mutex<()>,
     freed: Notify,
+    /// An event was taken, or records were synced.
+    settled: Notify,
 }
 
-#[derive(Default)]
-struct State {
-    commands: VecDeque<Command>,
-    /// Of the records in the queue.
-    bytes: usize,
-    events: VecDeque<Event>,
-    /// Some failure is among them: until it is known, nothing is taken.
-    has_failed: bool,
-    is_bloated: bool,
-    /// How many snapshots are under way.
-    snapshots: u32,
-    /// How many snapshots have failed since the last that did not, and when another one
-    /// may be tried.
-    failures: u32,
-    retry: Option<Instant>,
-}
-
-enum Command {
-    Append(Vec<u8>),
-    Snapshot(oneshot::Sender<io::Result<Snapshot>>),
+/// What a call of the journal failed with.
+struct Failure {
+    error: io::Error,
+    /// The journal has to be opened again.
+    is_final: bool,
 }
 
 impl Writer {
     /// Takes over a journal. The future works off what it is asked for, and has to be
-    /// [spawned](crate::Context::spawn); it does not end by itself.
+    /// [spawned](crate::Context::spawn); it ends when the journal is [dead](Event::Dead).
     pub fn new(journal: Journal) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let is_bloated = journal.is_bloated();
         let shared = Arc::new(Shared {
@@ -90,34 +76,89 @@ impl Writer {
             state: Mutex::new(State { is_bloated, ..State::default() }),
             asked: Notify::new(),
             told: Notify::new(),
+            turn: tokio::sync::Mutex::default(),
             freed: Notify::new(),
+            settled: Notify::new(),
         });
         (Self(Arc::clone(&shared)), work(shared))
     }
 
-    /// Has a record appended. It is taken in any case; whoever can wait does so for
-    /// [`room`](Self::room) before.
-    pub fn append(&self, record: Vec<u8>) {
-        self.0.ask(Command::Append(record));
+    /// Has a record appended. It is taken whether or not there is [room](Self::room): that
+    /// is for whoever can wait. A journal that is dead takes it in vain.
+    ///
+    /// # Errors
+    ///
+    /// When the record is too long. Nothing is asked for then.
+    pub fn append(&self, record: Vec<u8>) -> io::Result<()> {
+        check_length(&record)?;
+        self.0.state().append(record);
+        self.0.asked.notify_one();
+        Ok(())
     }
 
-    /// Waits until not too much is waiting to be written.
+    /// Whether not too much is waiting to be written.
+    pub fn has_room(&self) -> bool {
+        self.0.state().bytes <= MAX_WAITING
+    }
+
+    /// Waits until not too much is waiting to be written. Those who wait go on in the order
+    /// in which they came.
     pub async fn room(&self) {
-        while self.0.state().bytes > MAX_WAITING {
+        let _turn = self.0.turn.lock().await;
+        while !self.has_room() {
             self.0.freed.notified().await;
         }
-        // There may be room for another one who waits.
-        self.0.freed.notify_one();
+    }
+
+    /// What has become of what was asked for, if that is not known yet.
+    pub fn try_next(&self) -> Option<Event> {
+        let mut state = self.0.state();
+        let event = state.events.pop_front()?;
+        if let Event::Written(records) = event {
+            state.known += records;
+        }
+        self.0.settled.notify_waiters();
+        Some(event)
+    }
+
+    /// Waits until there is something for [`try_next`](Self::try_next). For one caller.
+    pub async fn ready(&self) {
+        while self.0.state().events.is_empty() {
+            self.0.told.notified().await;
+        }
     }
 
     /// What has become of what was asked for, as soon as something has. For one caller.
     pub async fn next(&self) -> Event {
         loop {
-            if let Some(event) = self.0.state().next_event() {
+            self.ready().await;
+            if let Some(event) = self.try_next() {
                 return event;
             }
-            self.0.told.notified().await;
         }
+    }
+
+    /// Waits until all records that were asked for until now are known to be written, and
+    /// synced where that is due some time later; or until the journal is dead.
+    pub async fn settled(&self) {
+        let until = {
+            let mut state = self.0.state();
+            state.due = state.due.map(|_| Instant::now());
+            state.asked
+        };
+        self.0.asked.notify_one();
+        loop {
+            let settled = self.0.settled.notified();
+            if self.0.state().is_settled(until) {
+                return;
+            }
+            settled.await;
+        }
+    }
+
+    /// Has nothing written any more.
+    pub(crate) fn fail(&self, error: io::Error) {
+        self.0.die(error);
     }
 
     /// Whether a snapshot is worthwhile: there is none under way, the records have become
@@ -125,29 +166,27 @@ impl Writer {
     pub fn wants_snapshot(&self) -> bool {
         let state = self.0.state();
         let may_retry = state.retry.is_none_or(|retry| retry <= Instant::now());
-        state.is_bloated && state.snapshots == 0 && may_retry
+        state.is_bloated && !state.is_snapshot_under_way && may_retry
     }
 
     /// Has a snapshot written that stands for all records that were asked for until now,
     /// and those removed. The pieces are made on another thread, a chunk at a time. The
     /// future has to be [spawned](crate::Context::spawn); other records are written
-    /// meanwhile. When it fails, as it does while another one is under way, the journal goes
-    /// on as it was.
+    /// meanwhile. When it fails, as it does with a piece that is an error and while another
+    /// one is under way, the journal goes on as it was.
     pub fn snapshot(
         &self,
-        pieces: impl Iterator<Item = Vec<u8>> + Send + 'static,
+        pieces: impl Iterator<Item = io::Result<Vec<u8>>> + Send + 'static,
     ) -> impl Future<Output = io::Result<()>> + Send + 'static {
         let (sender, begun) = oneshot::channel();
-        self.0.state().snapshots += 1;
-        self.0.ask(Command::Snapshot(sender));
-        let under_way = UnderWay(Arc::clone(&self.0));
+        let is_first = self.0.state().ask_snapshot(sender);
+        let under_way = is_first.then(|| UnderWay(Arc::clone(&self.0)));
+        self.0.asked.notify_one();
         async move {
+            let busy = || io::Error::other("another snapshot is under way");
+            let under_way = under_way.ok_or_else(busy)?;
             let written = under_way.0.write_snapshot(begun, pieces).await;
-            let mut state = under_way.0.state();
-            state.failures = written.as_ref().map_or_else(|_| state.failures + 1, |()| 0);
-            let pause = state.failures.checked_sub(1).map(|failures| RETRY.step(failures));
-            state.retry = pause.map(|pause| Instant::now() + pause);
-            drop(state);
+            under_way.0.state().snapshot_ended(written.is_ok());
             written
         }
     }
@@ -158,7 +197,7 @@ struct UnderWay(Arc<Shared>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.state().snapshots -= 1;
+        self.0.state().is_snapshot_under_way = false;
     }
 }
 
@@ -167,155 +206,123 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ask(&self, command: Command) {
-        self.state().ask(command);
-        self.asked.notify_one();
-    }
-
     /// Has the journal do something that blocks.
     async fn on_journal<T: Send + 'static>(
         &self,
         call: impl FnOnce(&mut Journal) -> io::Result<T> + Send + 'static,
-    ) -> io::Result<T> {
+    ) -> Result<T, Failure> {
         let journal = Arc::clone(&self.journal);
         let done = self.disk.run(move || {
             let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
             let done = call(&mut journal);
-            (done, journal.is_bloated())
+            (done, journal.is_bloated(), journal.is_dead())
         });
-        let (done, is_bloated) = done.await?;
+        // After a panic nobody knows what was done.
+        let panicked = |error| Failure { error, is_final: true };
+        let (done, is_bloated, is_final) = done.await.map_err(panicked)?;
         self.state().is_bloated = is_bloated;
-        done
+        done.map_err(|error| Failure { error, is_final })
     }
 
     async fn write_snapshot(
         &self,
         begun: oneshot::Receiver<io::Result<Snapshot>>,
-        mut pieces: impl Iterator<Item = Vec<u8>> + Send + 'static,
+        mut pieces: impl Iterator<Item = io::Result<Vec<u8>>> + Send + 'static,
     ) -> io::Result<()> {
         let lost = |_| io::Error::other("records before the snapshot could not be written");
         let mut snapshot = begun.await.map_err(lost)??;
         let mut is_last = false;
         while !is_last {
-            let chunk = self.disk.run(move || {
-                let is_last = push_chunk(&mut snapshot, &mut pieces)?;
-                Ok::<_, io::Error>((snapshot, pieces, is_last))
+            let chunk = self.disk.run(move || match push_chunk(&mut snapshot, &mut pieces) {
+                Ok(is_last) => Ok((snapshot, pieces, is_last)),
+                Err(error) => {
+                    snapshot.abandon();
+                    Err(error)
+                }
             });
             (snapshot, pieces, is_last) = chunk.await??;
         }
         let written = self.disk.run(move || snapshot.finish()).await??;
-        let garbage = self.on_journal(|journal| journal.adopt(written)).await?;
+        let adopted = self.on_journal(|journal| journal.adopt(written)).await;
+        let garbage = adopted.map_err(|failure| failure.error)?;
         self.disk.run(move || garbage.remove()).await
     }
 
-    async fn carry_out(&self, batch: Batch) -> io::Result<()> {
-        let calls = match batch {
-            Batch::Append(records) => {
-                let calls = records.len() as u64;
-                let append = move |journal: &mut Journal| {
-                    journal.append(&records.iter().map(Vec::as_slice).collect::<Vec<_>>())
-                };
-                self.on_journal(append).await?;
-                if self.sync == Sync::EveryGroup {
-                    self.on_journal(Journal::sync).await?;
-                }
-                calls
+    /// Does one thing; what it fails with is the end.
+    async fn carry_out(&self, work: Work) -> Result<(), Failure> {
+        match work {
+            Work::Write { group, attempts } => self.write(group, attempts).await,
+            Work::Sync => {
+                self.on_journal(Journal::sync).await?;
+                self.state().due = None;
+                self.settled.notify_waiters();
+                Ok(())
             }
-            Batch::Snapshot(begun) => {
-                let snapshot = self.on_journal(Journal::begin_snapshot).await;
+            Work::Snapshot(begun) => {
+                let snapshot = match self.on_journal(Journal::begin_snapshot).await {
+                    Err(failure) if failure.is_final => return Err(failure),
+                    begun => begun.map_err(|failure| failure.error),
+                };
                 // Nobody may be waiting for it any more.
-                let _ = begun.send(snapshot);
+                if let Err(Ok(snapshot)) = begun.send(snapshot) {
+                    let abandon = self.disk.run(move || snapshot.abandon());
+                    return abandon.await.map_err(|error| Failure { error, is_final: true });
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn write(&self, group: Group, attempts: u32) -> Result<(), Failure> {
+        let records = Arc::clone(&group);
+        let append = move |journal: &mut Journal| {
+            journal.append(&records.iter().map(Vec::as_slice).collect::<Vec<_>>())
+        };
+        match self.on_journal(append).await {
+            Err(Failure { error, is_final: false }) => {
+                self.state().stall(group, attempts, error);
+                self.told.notify_one();
                 return Ok(());
             }
-        };
-        self.state().tell_written(calls);
+            done => done?,
+        }
+        if self.sync == Sync::EveryGroup {
+            self.on_journal(Journal::sync).await?;
+        }
+        self.state().written(group.len() as u64, self.sync);
         self.told.notify_one();
         Ok(())
     }
 
-    /// Gives up everything that is asked for.
-    fn fail(&self, error: io::Error) {
-        let mut state = self.state();
-        state.commands.clear();
-        state.bytes = 0;
-        state.has_failed = true;
-        state.events.push_back(Event::Failed(error));
+    fn die(&self, error: io::Error) {
+        self.state().die(error);
+        self.asked.notify_one();
         self.told.notify_one();
         self.freed.notify_one();
+        self.settled.notify_waiters();
     }
 
-    async fn wait(&self, due: Option<Instant>) {
+    /// Waits until there may be something to do.
+    async fn wait(&self) {
+        let until = self.state().wakes_at();
         let asked = self.asked.notified();
-        match due {
-            Some(due) => drop(timeout_at(due, asked).await),
+        match until {
+            Some(until) => drop(timeout_at(until, asked).await),
             None => asked.await,
         }
     }
 }
 
-impl State {
-    fn ask(&mut self, command: Command) {
-        if self.has_failed {
-            return;
-        }
-        if let Command::Append(record) = &command {
-            self.bytes += record.len();
-        }
-        self.commands.push_back(command);
-    }
-
-    /// What is done next: as many records as make up a group, or something else.
-    fn next_batch(&mut self) -> Option<Batch> {
-        let (mut records, mut bytes) = (Vec::new(), 0);
-        while bytes < MAX_GROUP {
-            match self.commands.pop_front() {
-                Some(Command::Append(record)) => {
-                    bytes += record.len();
-                    records.push(record);
-                }
-                Some(other) if !records.is_empty() => {
-                    self.commands.push_front(other);
-                    break;
-                }
-                Some(Command::Snapshot(begun)) => return Some(Batch::Snapshot(begun)),
-                None => break,
-            }
-        }
-        self.bytes -= bytes;
-        (!records.is_empty()).then_some(Batch::Append(records))
-    }
-
-    fn tell_written(&mut self, calls: u64) {
-        match self.events.back_mut() {
-            Some(Event::Written(before)) => *before += calls,
-            _ => self.events.push_back(Event::Written(calls)),
-        }
-    }
-
-    fn next_event(&mut self) -> Option<Event> {
-        let event = self.events.pop_front()?;
-        if matches!(event, Event::Failed(_)) {
-            self.has_failed = false;
-        }
-        Some(event)
-    }
-}
-
-/// What is done at a time.
-enum Batch {
-    Append(Vec<Vec<u8>>),
-    Snapshot(oneshot::Sender<io::Result<Snapshot>>),
-}
-
 /// Writes some pieces. Returns whether there are no more.
 fn push_chunk(
     snapshot: &mut Snapshot,
-    pieces: &mut impl Iterator<Item = Vec<u8>>,
+    pieces: &mut impl Iterator<Item = io::Result<Vec<u8>>>,
 ) -> io::Result<bool> {
     let mut bytes = 0;
     for piece in pieces {
+        let piece = piece?;
         snapshot.push(&piece)?;
-        bytes += piece.len();
+        bytes += piece.len() + HEADER;
         if bytes >= MAX_PIECES {
             return Ok(false);
         }
@@ -323,33 +330,28 @@ fn push_chunk(
     Ok(true)
 }
 
+/// Whoever writes has ended: whatever ended it, nobody may wait for more.
+struct Worker(Arc<Shared>);
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.0.die(io::Error::other("whoever writes the journal has ended"));
+    }
+}
+
 /// Works off what is asked for.
 async fn work(shared: Arc<Shared>) {
-    // When what was written has to be synced, if after some time.
-    let mut due: Option<Instant> = None;
-    loop {
-        let is_due = due.is_some_and(|due| due <= Instant::now());
-        let batch = if is_due { None } else { shared.state().next_batch() };
-        let done = match (batch, shared.sync) {
-            _ if is_due => {
-                due = None;
-                shared.on_journal(Journal::sync).await
-            }
-            (None, _) => {
-                shared.wait(due).await;
-                Ok(())
-            }
-            (Some(batch), sync) => {
+    let Worker(shared) = &Worker(shared);
+    while !shared.state().is_dead {
+        let next = shared.state().next();
+        match next {
+            None => shared.wait().await,
+            Some(work) => {
                 shared.freed.notify_one();
-                let done = shared.carry_out(batch).await;
-                if let Sync::Interval(interval) = sync {
-                    due.get_or_insert_with(|| Instant::now() + interval);
+                if let Err(failure) = shared.carry_out(work).await {
+                    shared.die(failure.error);
                 }
-                done
             }
-        };
-        if let Err(error) = done {
-            shared.fail(error);
         }
     }
 }

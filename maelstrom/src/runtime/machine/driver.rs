@@ -6,19 +6,19 @@
 //! carried out in their order. It is never locked across an `await`.
 
 use std::collections::VecDeque;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
-use tokio::task;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::recording::no_room;
 use super::{
     Answer, Client, Input, Machine, Members, Messages, Operation, Output, Outputs, Service,
-    ServiceCall, Storage, Time,
+    ServiceCall, Time,
 };
+use crate::journal::{Journal, Writer};
 use crate::kv;
 use crate::protocol::Error;
 use crate::runtime::context::{Context, Setup};
@@ -36,6 +36,8 @@ pub struct Driver<M: Machine> {
     make: Box<Make<M>>,
     /// `None` until an `init` has made it.
     machine: Mutex<Option<Running<M>>>,
+    /// What writes its records; empty where they stay in memory.
+    pub(super) writer: OnceLock<Writer>,
     members: Members,
     /// The machine wants to be woken earlier than it did.
     replanned: Notify,
@@ -44,13 +46,11 @@ pub struct Driver<M: Machine> {
 type Make<M> = dyn Fn(&Setup, Members) -> Result<Opened<M>, Error> + Send + Sync;
 
 /// What a client is answered.
-type Reply<M> = Result<<M as Machine>::Reply, Error>;
+pub(super) type Reply<M> = Result<<M as Machine>::Reply, Error>;
 
 /// A machine at work.
-struct Running<M: Machine> {
+pub(super) struct Running<M: Machine> {
     machine: M,
-    /// Where its records go; in memory they are as safe as they ever will be.
-    storage: Option<Box<dyn Storage<M::Record>>>,
     /// Empty between two events.
     outputs: Outputs<M>,
     /// When it was started: by the first event.
@@ -60,13 +60,8 @@ struct Running<M: Machine> {
     /// Those who were not answered at once, in order: most are answered in that order, too.
     waiting: VecDeque<(Client, oneshot::Sender<Reply<M>>)>,
     last_client: u64,
-    /// The input has ended: nothing that a client could wait for will come.
-    ended: bool,
-    written: u64,
-    /// Why the storage did not take a record.
-    write_error: Option<io::Error>,
-    /// A flush will come.
-    flushing: bool,
+    /// How many records it has written in memory, where they are as safe as they will be.
+    pub(super) in_memory: u64,
 }
 
 impl<M: Machine> Driver<M> {
@@ -74,20 +69,21 @@ impl<M: Machine> Driver<M> {
     /// [messages](Machine::Message) of its cluster's nodes; what is left to add are the
     /// handlers of clients' requests.
     pub fn node(make: impl Fn(&Setup, Members) -> M + Send + Sync + 'static) -> Node<Self> {
-        Self::node_with_storage(move |setup, members| Ok((make(setup, members), None)))
+        Self::node_with_journal(move |setup, members| Ok((make(setup, members), None)))
     }
 
     /// The same for a machine that writes [records](Machine::Record): `make` makes it of
-    /// what the storage has, and returns both. (Without a storage every record counts as
+    /// what the journal has, and returns both. (Without a journal every record counts as
     /// written at once.) What it fails with is the answer to `init`; it is tried again when
     /// `init` is repeated.
-    pub fn node_with_storage<F>(make: F) -> Node<Self>
+    pub fn node_with_journal<F>(make: F) -> Node<Self>
     where
         F: Fn(&Setup, Members) -> Result<Opened<M>, Error> + Send + Sync + 'static,
     {
         let node = Node::new(|setup| Self {
             make: Box::new(make),
             machine: Mutex::new(None),
+            writer: OnceLock::new(),
             members: Members::new(setup.id(), setup.node_ids()),
             replanned: Notify::new(),
         });
@@ -99,7 +95,7 @@ impl<M: Machine> Driver<M> {
         &self.members
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Running<M>>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Option<Running<M>>> {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -109,8 +105,8 @@ impl<M: Machine> Driver<M> {
     }
 }
 
-/// A machine that was made, and where its records go.
-pub type Opened<M> = (M, Option<Box<dyn Storage<<M as Machine>::Record>>>);
+/// A machine that was made, and the journal that its records go to.
+pub type Opened<M> = (M, Option<Journal>);
 
 impl<M: Machine> Context<Driver<M>> {
     /// Has the machine take a client's request, and waits for its reply, for as long as
@@ -120,9 +116,10 @@ impl<M: Machine> Context<Driver<M>> {
     ///
     /// What the machine [fails](Outputs::fail) the request with.
     pub async fn ask(&self, request: M::Request) -> Result<M::Reply, Error> {
+        self.room().await?;
         match self.admit(request) {
             Ok(reply) => reply,
-            Err((_, reply)) => replied::<M>(reply.await),
+            Err((client, mut reply)) => self.reply(client, &mut reply).await,
         }
     }
 
@@ -137,14 +134,26 @@ impl<M: Machine> Context<Driver<M>> {
         patience: Duration,
         request: M::Request,
     ) -> Result<M::Reply, Error> {
+        let begun = Instant::now();
+        timeout(patience, self.room()).await.unwrap_or_else(|_| Err(no_room()))?;
         let (client, mut reply) = match self.admit(request) {
             Ok(reply) => return reply,
             Err(waiting) => waiting,
         };
-        if let Ok(reply) = timeout(patience, &mut reply).await {
-            return replied::<M>(reply);
+        let left = patience.saturating_sub(begun.elapsed());
+        if let Ok(reply) = timeout(left, self.reply(client, &mut reply)).await {
+            return reply;
         }
         self.give_up(client);
+        replied::<M>(reply.await)
+    }
+
+    /// Waits for a reply for as long as something may come that brings it.
+    async fn reply(&self, client: Client, reply: &mut oneshot::Receiver<Reply<M>>) -> Reply<M> {
+        if self.has_input_ended() {
+            self.settle().await;
+            self.give_up(client);
+        }
         replied::<M>(reply.await)
     }
 
@@ -162,19 +171,12 @@ impl<M: Machine> Context<Driver<M>> {
         }
         let (sender, reply) = oneshot::channel();
         running.waiting.push_back((client, sender));
-        let ended = running.ended;
-        drop(slot);
-        if ended {
-            self.give_up(client);
-        }
         Err((client, reply))
     }
 
     /// Tells the machine that a client waits no longer, and answers for a machine that
     /// does not.
     fn give_up(&self, client: Client) {
-        // It may be all that the client waits for.
-        self.make_safe();
         if self.state().with(|running| running.position(client)).flatten().is_some() {
             self.event(Some(Input::GiveUp(client)));
             let error = Error::timeout("no answer in time; it may have happened, or may yet");
@@ -186,16 +188,12 @@ impl<M: Machine> Context<Driver<M>> {
         }
     }
 
-    /// Makes safe what was written, if that was not done yet.
-    fn make_safe(&self) {
-        if let Some(input) = self.state().with(Running::flush).flatten() {
-            self.event(Some(input));
-        }
-    }
-
-    /// Another node says something.
+    /// Another node says something. Nothing bounds what others say but that messages get
+    /// lost, which they do where what they bring could not be written.
     pub(super) fn heard(&self, message: M::Message) {
-        if let Some(from) = self.state().members.rank(self.source()) {
+        if let Some(from) = self.state().members.rank(self.source())
+            && self.has_room()
+        {
             self.event(Some(Input::Message(from, message)));
         }
     }
@@ -216,7 +214,7 @@ impl<M: Machine> Context<Driver<M>> {
 
     /// The same with a machine that is locked. Returns what it replies to the client
     /// `asking`, if it does.
-    fn handle(
+    pub(super) fn handle(
         &self,
         running: &mut Running<M>,
         input: Option<Input<M>>,
@@ -268,11 +266,8 @@ impl<M: Machine> Context<Driver<M>> {
             Output::Reply(client, reply) => running.reply(client, reply),
             Output::Send(to, message) => message.send(self, self.state().members.id(to)),
             Output::Call(tag, call) => self.spawn(carry_out_call(self.clone(), tag, call)),
-            Output::Write(record) => {
-                if running.write(record) {
-                    self.spawn(flush(self.clone()));
-                }
-            }
+            Output::Write(record) => self.write(running, &record),
+            Output::Snapshot(pieces) => self.write_snapshot(pieces),
         }
     }
 }
@@ -285,19 +280,15 @@ fn replied<M: Machine>(reply: Result<Reply<M>, oneshot::error::RecvError>) -> Re
 }
 
 impl<M: Machine> Running<M> {
-    fn new(machine: M, storage: Option<Box<dyn Storage<M::Record>>>) -> Self {
+    fn new(machine: M) -> Self {
         Self {
             machine,
-            storage,
             outputs: Outputs::default(),
             started: None,
             deadline: None,
             waiting: VecDeque::new(),
             last_client: 0,
-            ended: false,
-            written: 0,
-            write_error: None,
-            flushing: false,
+            in_memory: 0,
         }
     }
 
@@ -332,33 +323,10 @@ impl<M: Machine> Running<M> {
         }
     }
 
-    /// Takes a record; returns whether a flush has to come.
-    fn write(&mut self, record: M::Record) -> bool {
-        self.written += 1;
-        let Some(storage) = &mut self.storage else { return false };
-        if let Err(error) = storage.append(record) {
-            self.write_error.get_or_insert(error);
-        }
-        !std::mem::replace(&mut self.flushing, true)
-    }
-
-    /// What the machine hears of its records where there is no storage.
+    /// What the machine hears of its records where there is no journal.
     fn written_in_memory(&mut self) -> Option<Input<M>> {
-        let is_news = self.storage.is_none() && self.written > 0;
-        is_news.then(|| Input::Written(std::mem::take(&mut self.written)))
-    }
-
-    /// Makes safe what was written, if anything was; says how much that is.
-    fn flush(&mut self) -> Option<Input<M>> {
-        if !std::mem::take(&mut self.flushing) {
-            return None;
-        }
-        let flushed = match (self.write_error.take(), &mut self.storage) {
-            (Some(error), _) => Err(error),
-            (None, storage) => storage.as_mut().map_or(Ok(()), |storage| storage.flush()),
-        };
-        let records = std::mem::take(&mut self.written);
-        Some(flushed.map_or_else(Input::WriteFailed, |()| Input::Written(records)))
+        let records = std::mem::take(&mut self.in_memory);
+        (records > 0).then_some(Input::Written(records))
     }
 }
 
@@ -369,8 +337,11 @@ async fn begin<M: Machine>(context: Context<Driver<M>>) -> Result<(), Error> {
     if driver.with(|_| ()).is_some() {
         return Ok(());
     }
-    let (machine, storage) = (driver.make)(context.setup(), driver.members.clone())?;
-    *driver.lock() = Some(Running::new(machine, storage));
+    let (machine, journal) = (driver.make)(context.setup(), driver.members.clone())?;
+    if let Some(journal) = journal {
+        context.keep(journal);
+    }
+    *driver.lock() = Some(Running::new(machine));
     context.spawn(keep_time(context.clone()));
     context.spawn(watch_input(context.clone()));
     Ok(())
@@ -399,21 +370,15 @@ async fn keep_time<M: Machine>(context: Context<Driver<M>>) {
     }
 }
 
-/// Ends the patience of all clients at the end of input: no message and no answer that
-/// could help them will come.
+/// Ends the patience of all clients at the end of input, when what was written is safe: no
+/// message and no answer that could help them will come.
 async fn watch_input<M: Machine>(context: Context<Driver<M>>) {
     context.input_ended().await;
-    let waiting = context.state().with(|running| {
-        running.ended = true;
-        running.waiting.iter().map(|(client, _)| *client).collect::<Vec<_>>()
-    });
+    context.settle().await;
+    let waiting = context
+        .state()
+        .with(|running| running.waiting.iter().map(|(client, _)| *client).collect::<Vec<_>>());
     waiting.unwrap_or_default().into_iter().for_each(|client| context.give_up(client));
-}
-
-/// Makes safe all that was written until everything that has arrived was handled.
-async fn flush<M: Machine>(context: Context<Driver<M>>) {
-    task::yield_now().await;
-    context.make_safe();
 }
 
 async fn carry_out_call<M: Machine>(context: Context<Driver<M>>, tag: M::Call, call: ServiceCall) {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Machine, Output, Outputs};
+use super::{Client, Machine, Output, Outputs};
 use crate::protocol::Error;
 
 /// Holds outputs back until the records that were written before them are safe, so that
@@ -92,6 +92,15 @@ impl<M: Machine> Held<M> {
         self.safe += records;
         let ready = self.outputs.partition_point(|(after, _)| *after <= self.safe);
         self.outputs.drain(..ready).for_each(|(_, output)| out.push(output));
+    }
+
+    /// A client waits no longer: if its reply is here, it is told that it may have happened.
+    pub fn give_up(&mut self, client: Client, out: &mut Outputs<M>) {
+        let is_its = |output: &Output<M>| matches!(output, Output::Reply(of, _) if *of == client);
+        if let Some(place) = self.outputs.iter().position(|(_, output)| is_its(output)) {
+            self.outputs.remove(place);
+            out.fail(client, Error::timeout("it is not safe yet, and may never be"));
+        }
     }
 
     /// Records will never be safe: clients whose replies wait for that get this error, and

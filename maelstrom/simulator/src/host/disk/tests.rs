@@ -323,17 +323,18 @@ fn dead_after(time: Duration, fault: Option<DiskFault>) -> (u64, u64) {
     let open = || Journal::open(disk.clone(), Options::new("n0", 1), || (), |(), _| Ok(()));
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_time().start_paused(true).build().unwrap();
-    let (mut reported, mut failed) = (0, false);
+    let mut reported = 0;
     runtime.block_on(async {
         let (writer, work) = Writer::new(open().unwrap().0);
         tokio::spawn(work);
         fault.into_iter().for_each(|fault| simulated.upset(fault, true));
         let at_work = async {
-            while !failed {
-                writer.append(b"record".to_vec());
+            loop {
+                writer.append(b"record".to_vec()).unwrap();
                 match writer.next().await {
                     Event::Written(more) => reported += more,
-                    Event::Failed(_) => failed = true,
+                    Event::Stalled(_) => {}
+                    Event::Dead(_) => break,
                 }
             }
         };
@@ -356,7 +357,7 @@ fn a_writer_in_virtual_time_loses_nothing_that_it_reported_and_waits_for_its_dis
     let (slow, _) = dead_after(Duration::from_secs(4), Some(DiskFault::Slow));
     assert!((15..=20).contains(&slow), "{slow}");
     let (reported, found) = dead_after(Duration::from_secs(1), Some(DiskFault::FailOnce));
-    assert!(reported < 5 && (reported..=reported + 1).contains(&found), "{reported} {found}");
+    assert!((reported..=reported + 2).contains(&found), "{reported} {found}");
 }
 
 /// How long each record takes in virtual time, before and while a snapshot is written that
@@ -369,7 +370,7 @@ async fn held_up() -> [Vec<Duration>; 2] {
     tokio::spawn(work);
     let one = async || {
         let began = tokio::time::Instant::now();
-        writer.append(b"record".to_vec());
+        writer.append(b"record".to_vec()).unwrap();
         assert!(matches!(writer.next().await, Event::Written(1)));
         began.elapsed()
     };
@@ -378,7 +379,7 @@ async fn held_up() -> [Vec<Duration>; 2] {
     for _ in 0..20 {
         before.push(one().await);
     }
-    let snapshot = tokio::spawn(writer.snapshot((0..20_000).map(|_| vec![0; 1000])));
+    let snapshot = tokio::spawn(writer.snapshot((0..20_000).map(|_| Ok(vec![0; 1000]))));
     while !snapshot.is_finished() {
         during.push(one().await);
     }

@@ -1,7 +1,12 @@
 //! The driver: what it makes of a machine's outputs, and when it has the machine handle
 //! what.
 
+#[path = "../common/mod.rs"]
 mod common;
+#[path = "../journal/faulty.rs"]
+#[allow(dead_code, reason = "the tests of the journal use the rest")]
+mod faulty;
+mod journal;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -10,7 +15,7 @@ use std::time::Duration;
 
 use common::{INIT, INIT_OK, Peer, serve};
 use maelstrom::machine::{
-    Client, Driver, Input, Machine, Members, Outputs, Service, ServiceCall, Storage, Time,
+    Client, Driver, Input, Machine, Outputs, Record, Service, ServiceCall, Time,
 };
 use maelstrom::{Context, Error, Message, Node, Request};
 use serde::{Deserialize, Serialize};
@@ -32,7 +37,7 @@ enum Wish {
     Nothing,
     /// What a service has, looked up after so many milliseconds.
     LookUp(u64),
-    /// A reply when this is safe.
+    /// A reply when so many bytes are safe.
     Note(u64),
     /// A message to the other node, of either type.
     Tell(bool),
@@ -101,6 +106,17 @@ maelstrom::messages! {
     }
 }
 
+/// So many bytes, if that many are possible.
+#[derive(Debug)]
+struct Note(u64);
+
+impl Record for Note {
+    fn encode(&self) -> io::Result<Vec<u8>> {
+        let bytes = usize::try_from(self.0).map_err(io::Error::other)?;
+        Ok(vec![b'x'; bytes])
+    }
+}
+
 /// A machine that does what it is asked.
 struct Clerk {
     due: BTreeMap<(Time, Client), Wish>,
@@ -140,7 +156,7 @@ impl Clerk {
                 out.call(client, call.after(millis as u32 * MS));
             }
             Wish::Note(number) => {
-                out.write(number);
+                out.write(Note(number));
                 self.notes.push_back(client);
             }
             Wish::Tell(ping) => {
@@ -165,7 +181,7 @@ impl Machine for Clerk {
     type Reply = String;
     type Message = Word;
     type Call = Client;
-    type Record = u64;
+    type Record = Note;
 
     fn handle(&mut self, now: Time, input: Input<Self>, out: &mut Outputs<Self>) {
         self.events.lock().unwrap().push(format!("{} {input:?}", now.as_millis()));
@@ -186,7 +202,8 @@ impl Machine for Clerk {
                     out.fail(client, Error::crash(&error));
                 }
             }
-            Input::Start | Input::Message(..) | Input::Wake => {}
+            Input::Compact => out.snapshot([Ok(b"all of it".to_vec())].into_iter()),
+            Input::Start | Input::Message(..) | Input::Wake | Input::Stalled(_) => {}
         }
         while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= now) {
             let ((_, client), wish) = entry.remove_entry();
@@ -338,61 +355,8 @@ async fn messages_go_out_and_come_in_under_their_own_types() {
     assert_eq!(heard, expected, "a client says nothing that nodes say");
 }
 
-/// A storage that fails after so many records.
-#[derive(Clone)]
-struct Disk {
-    log: Arc<Mutex<Vec<String>>>,
-    left: u64,
-}
-
-impl Storage<u64> for Disk {
-    fn append(&mut self, record: u64) -> io::Result<()> {
-        self.left = self.left.checked_sub(1).ok_or_else(|| io::Error::other("full"))?;
-        self.log.lock().unwrap().push(record.to_string());
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.log.lock().unwrap().push("flush".to_owned());
-        Ok(())
-    }
-}
-
-/// A node with a disk that has room for three records, and what its disk did.
-fn with_disk() -> (Node<Driver<Clerk>>, Arc<Mutex<Vec<String>>>) {
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let disk = Disk { log: Arc::clone(&log), left: 3 };
-    let make = move |_: &_, _: Members| -> Result<_, Error> {
-        let disk: Box<dyn Storage<u64>> = Box::new(disk.clone());
-        Ok((Clerk::new(&Events::default()), Some(disk)))
-    };
-    (Driver::node_with_storage(make).handle(fulfil), log)
-}
-
 #[tokio::test(start_paused = true)]
-async fn what_is_written_together_is_made_safe_together_and_replied_to_after_that() {
-    let (node, log) = with_disk();
-    let mut peer = Peer::start(node).await;
-    peer.send(&[2, 3].map(|id| wish(id, Wish::Note(id))).join("\n")).await;
-    assert_eq!(peer.line().await, done(2, "noted"));
-    assert_eq!(peer.line().await, done(3, "noted"));
-    peer.send(&wish(4, Wish::Note(4))).await;
-    assert_eq!(peer.line().await, done(4, "noted"));
-    assert_eq!(*log.lock().unwrap(), ["2", "3", "flush", "4", "flush"]);
-    peer.send(&wish(5, Wish::Note(5))).await;
-    assert_eq!(peer.line().await, failed(5, 13, "full"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_written_at_the_end_of_input_is_made_safe_and_replied_to() {
-    let lines = [INIT.to_owned(), wish(2, Wish::Note(2)), wish(3, Wish::Note(3))];
-    let (output, _) = serve(with_disk().0, (lines.join("\n") + "\n").as_bytes()).await;
-    let expected = [INIT_OK.to_owned(), done(2, "noted"), done(3, "noted"), String::new()];
-    assert_eq!(output, expected.join("\n"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn without_a_storage_what_is_written_is_as_safe_as_it_will_be() {
+async fn without_a_journal_what_is_written_is_as_safe_as_it_will_be() {
     let (mut peer, _) = clerk().await;
     peer.send(&wish(2, Wish::Note(2))).await;
     assert_eq!(peer.line().await, done(2, "noted"));
@@ -402,7 +366,7 @@ async fn without_a_storage_what_is_written_is_as_safe_as_it_will_be() {
 async fn a_machine_that_cannot_be_made_fails_the_init_until_it_can() {
     let events = Events::default();
     let (failures, made) = (Mutex::new(2..4), Arc::clone(&events));
-    let node = Driver::node_with_storage(move |_, _| match failures.lock().unwrap().next() {
+    let node = Driver::node_with_journal(move |_, _| match failures.lock().unwrap().next() {
         Some(number) => Err(Error::crash(format_args!("no disk {number}"))),
         None => Ok((Clerk::new(&made), None)),
     });

@@ -1,12 +1,9 @@
 //! The node, byte for byte over memory, and as a process that is killed.
 
-use std::env;
-use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+mod processes;
 
 use maelstrom::Host;
+use processes::Directory;
 
 const INIT: &str = r#"{"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0"]}}"#;
 const INIT_OK: &str = r#"{"src":"n0","dest":"c0","body":{"type":"init_ok","in_reply_to":1}}"#;
@@ -112,23 +109,6 @@ async fn messages_of_nodes_are_taken_from_nodes_alone() {
     }
 }
 
-/// A directory that goes away with the test.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new(name: &str) -> Self {
-        let directory = Self(env::temp_dir().join(format!("txn-kv-{}-{name}", std::process::id())));
-        let _ = fs::remove_dir_all(&directory.0);
-        directory
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 #[tokio::test]
 async fn a_node_finds_in_its_directory_what_it_answered_before() {
     let directory = Directory::new("memory");
@@ -145,80 +125,4 @@ async fn a_directory_that_cannot_be_used_fails_init_and_says_why() {
     let output = String::from_utf8(output).unwrap();
     assert!(output.contains(r#""type":"error","in_reply_to":1,"code":13"#), "{output}");
     assert!(output.contains("/proc/nowhere"), "{output}");
-}
-
-/// The binary, started in a directory.
-struct Process {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Process {
-    fn start(directory: &Directory, args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_txn-kv"))
-            .args(args)
-            .env("NODE_DIRECTORY", &directory.0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let input = child.stdin.take().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let mut process = Self { child, input, output };
-        assert_eq!(process.ask(INIT), INIT_OK);
-        process
-    }
-
-    fn ask(&mut self, line: &str) -> String {
-        writeln!(self.input, "{line}").unwrap();
-        let mut answer = String::new();
-        self.output.read_line(&mut answer).unwrap();
-        answer.trim_end().to_owned()
-    }
-
-    fn txn(&mut self, txn: &str) -> String {
-        self.ask(&format!(
-            r#"{{"src":"c1","dest":"n0","body":{{"type":"txn","msg_id":2,"txn":{txn}}}}}"#
-        ))
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-#[test]
-fn a_killed_process_has_everything_that_it_answered() {
-    for args in [&[][..], &["--fsync"], &["--interval", "10"]] {
-        let directory = Directory::new("killed");
-        for round in 0..5 {
-            let mut process = Process::start(&directory, args);
-            if round > 0 {
-                let last = round * 100 - 1;
-                let read = format!(r#"[["r",1,{last}]]"#);
-                assert_eq!(process.txn(r#"[["r",1,null]]"#), ok(&read));
-            }
-            for value in round * 100..(round + 1) * 100 {
-                let write = format!(r#"[["w",1,{value}]]"#);
-                assert_eq!(process.txn(&write), ok(&write));
-            }
-            process.kill();
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_second_process_in_the_same_directory_fails_init_and_says_why() {
-    let directory = Directory::new("twice");
-    let first = Process::start(&directory, &[]);
-    let host = || Host { directory: Some(directory.0.clone()), ..Host::seeded(1) };
-    let mut output = Vec::new();
-    txn_kv::node().run(INIT.as_bytes(), &mut output, host()).await.unwrap();
-    let output = String::from_utf8(output).unwrap();
-    assert!(output.contains(r#""type":"error","in_reply_to":1,"code":13"#), "{output}");
-    assert!(output.contains("another process uses the directory "), "{output}");
-    first.kill();
-    assert_eq!(replies(host(), &[r#"[["r",1,null]]"#]).await, [ok(r#"[["r",1,null]]"#)]);
 }

@@ -1,0 +1,235 @@
+//! The node as a process on a real directory, which is killed and whose files are damaged.
+#![allow(clippy::disallowed_methods, reason = "a process of its own takes real time")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, thread};
+
+use maelstrom::Host;
+
+use super::{INIT, INIT_OK, ok, replies};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_txn-kv");
+
+/// A directory that goes away with the test.
+pub(crate) struct Directory(pub(crate) PathBuf);
+
+impl Directory {
+    pub(crate) fn new(name: &str) -> Self {
+        let directory = Self(env::temp_dir().join(format!("txn-kv-{}-{name}", std::process::id())));
+        let _ = fs::remove_dir_all(&directory.0);
+        directory
+    }
+
+    /// The files of its journal whose names contain this.
+    fn files(&self, part: &str) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| path.to_string_lossy().contains(part));
+        files.sort();
+        files
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The binary, started in a directory.
+struct Process {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Process {
+    fn start(directory: &Directory, args: &[&str]) -> Self {
+        let mut process = Self::spawn(directory, args);
+        assert_eq!(process.ask(INIT), INIT_OK);
+        process
+    }
+
+    /// One that was not initialised.
+    fn spawn(directory: &Directory, args: &[&str]) -> Self {
+        Self::of(Command::new(BINARY).args(args), directory)
+    }
+
+    fn of(command: &mut Command, directory: &Directory) -> Self {
+        let mut child = command
+            .env("NODE_DIRECTORY", &directory.0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, input, output }
+    }
+
+    fn ask(&mut self, line: &str) -> String {
+        writeln!(self.input, "{line}").unwrap();
+        let mut answer = String::new();
+        self.output.read_line(&mut answer).unwrap();
+        answer.trim_end().to_owned()
+    }
+
+    fn txn(&mut self, txn: &str) -> String {
+        self.ask(&format!(
+            r#"{{"src":"c1","dest":"n0","body":{{"type":"txn","msg_id":2,"txn":{txn}}}}}"#
+        ))
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// What a process in this directory answers to its `init`.
+fn init(directory: &Directory, args: &[&str]) -> String {
+    let mut process = Process::spawn(directory, args);
+    let answer = process.ask(INIT);
+    process.kill();
+    answer
+}
+
+/// A process commits so many transactions, each with a value of so many bytes, and is killed.
+fn fill(directory: &Directory, transactions: usize, bytes: usize) {
+    let mut process = Process::start(directory, &["--fsync"]);
+    for number in 0..transactions {
+        let write = format!(r#"[["w",{number},"{}"]]"#, "x".repeat(bytes));
+        assert_eq!(process.txn(&write), ok(&write));
+    }
+    process.kill();
+}
+
+/// Flips a bit of a file.
+fn flip(path: &PathBuf, place: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[place] ^= 0x10;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_killed_process_has_everything_that_it_answered() {
+    for args in [&[][..], &["--fsync"], &["--interval", "10"]] {
+        let directory = Directory::new("killed");
+        for round in 0..5 {
+            let mut process = Process::start(&directory, args);
+            if round > 0 {
+                let last = round * 100 - 1;
+                let read = format!(r#"[["r",1,{last}]]"#);
+                assert_eq!(process.txn(r#"[["r",1,null]]"#), ok(&read));
+            }
+            for value in round * 100..(round + 1) * 100 {
+                let write = format!(r#"[["w",1,{value}]]"#);
+                assert_eq!(process.txn(&write), ok(&write));
+            }
+            process.kill();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_second_process_in_the_same_directory_fails_init_and_says_why() {
+    let directory = Directory::new("twice");
+    let first = Process::start(&directory, &[]);
+    let host = || Host { directory: Some(directory.0.clone()), ..Host::seeded(1) };
+    let mut output = Vec::new();
+    txn_kv::node().run(INIT.as_bytes(), &mut output, host()).await.unwrap();
+    let output = String::from_utf8(output).unwrap();
+    assert!(output.contains(r#""type":"error","in_reply_to":1,"code":13"#), "{output}");
+    assert!(output.contains("another process uses the directory "), "{output}");
+    first.kill();
+    assert_eq!(replies(host(), &[r#"[["r",1,null]]"#]).await, [ok(r#"[["r",1,null]]"#)]);
+}
+
+#[test]
+fn a_flipped_bit_in_a_record_with_others_behind_it_is_refused_and_nothing_is_changed() {
+    let directory = Directory::new("flipped");
+    fill(&directory, 20, 10);
+    let [file] = &directory.files("segment")[..] else { panic!("one segment") };
+    let whole = fs::read(file).unwrap();
+    let head = whole.len() - 20 * (whole.len() / 21);
+    for place in [head + 10, whole.len() / 2] {
+        flip(file, place);
+        let damaged = fs::read(file).unwrap();
+        let refusal = init(&directory, &["--fsync"]);
+        assert!(refusal.contains(r#""type":"error","in_reply_to":1,"code":13"#), "{refusal}");
+        let name = file.file_name().unwrap().to_str().unwrap();
+        for part in ["is corrupt", name, "at byte", "--discard-corrupt"] {
+            assert!(refusal.contains(part), "{part} is missing: {refusal}");
+        }
+        assert_eq!(fs::read(file).unwrap(), damaged);
+        fs::write(file, &whole).unwrap();
+    }
+    // As it was, it is read; damaged, it is set aside by who is told to do so.
+    let mut process = Process::start(&directory, &["--fsync"]);
+    assert_eq!(process.txn(r#"[["r",19,null]]"#), ok(r#"[["r",19,"xxxxxxxxxx"]]"#));
+    process.kill();
+    flip(file, head + 10);
+    let mut process = Process::start(&directory, &["--fsync", "--discard-corrupt"]);
+    assert_eq!(process.txn(r#"[["r",19,null]]"#), ok(r#"[["r",19,null]]"#));
+    process.kill();
+    assert!(!directory.files("corrupt-").is_empty(), "it is kept, under another name");
+}
+
+#[test]
+fn a_flipped_bit_in_a_compacted_part_is_refused() {
+    let directory = Directory::new("compacted");
+    fill(&directory, 40, 1 << 19);
+    let [file] = &directory.files("snapshot")[..] else { panic!("a snapshot") };
+    flip(file, 1 << 20);
+    let refusal = init(&directory, &[]);
+    assert!(refusal.contains("is corrupt") && refusal.contains("snapshot"), "{refusal}");
+}
+
+#[test]
+fn a_snapshot_that_the_disk_does_not_take_costs_nothing_but_room() {
+    let directory = Directory::new("full");
+    // Segments are shorter than this, a snapshot of 40 values is not.
+    let limit = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", (18 << 20) / 512);
+    let limited = || Process::of(Command::new("sh").args(["-c", &limit, BINARY]), &directory);
+    let value = "x".repeat(1 << 19);
+    for round in 0..3 {
+        let mut process = limited();
+        assert_eq!(process.ask(INIT), INIT_OK);
+        for key in 0..40 {
+            let write = format!(r#"[["w",{key},"{value}"],["w","round",{round}]]"#);
+            assert_eq!(process.txn(&write), ok(&write));
+        }
+        // Whatever is done about it has been tried, and was given up.
+        thread::sleep(Duration::from_millis(500));
+        assert!(directory.files("snapshot").is_empty(), "{:?}", directory.files(""));
+        process.kill();
+    }
+    let mut process = Process::start(&directory, &[]);
+    assert_eq!(process.txn(r#"[["r","round",null]]"#), ok(r#"[["r","round",2]]"#));
+    assert!(process.txn(r#"[["r",39,null]]"#).contains(&value));
+    // There is room now.
+    let started = Instant::now();
+    while directory.files("snapshot").is_empty() && started.elapsed() < Duration::from_secs(20) {
+        process.txn(r#"[["w","more",1]]"#);
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(!directory.files("snapshot").is_empty());
+    process.kill();
+}
+
+#[test]
+fn a_log_of_an_earlier_version_is_refused() {
+    let directory = Directory::new("former");
+    fs::create_dir(&directory.0).unwrap();
+    fs::write(directory.0.join("txn-kv.log"), b"anything").unwrap();
+    let refusal = init(&directory, &[]);
+    assert!(
+        refusal.contains("txn-kv.log: it is in a format") && refusal.contains("move the file away"),
+        "{refusal}"
+    );
+    assert_eq!(directory.files("").len(), 1, "nothing is begun beside it");
+}
