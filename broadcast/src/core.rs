@@ -60,7 +60,7 @@ pub(crate) struct Ask {
     pub(crate) asked: Duration,
     /// When the answer is overdue.
     pub(crate) deadline: Duration,
-    /// The end of the journal when it was asked.
+    /// The end of the arrivals when it was asked.
     pub(crate) position: usize,
     /// Whether to ask again when it is overdue: the other one was heard of since.
     pub(crate) again: bool,

@@ -47,7 +47,7 @@ impl Direct {
         Self { core, recent, delivered: Prefixes::default(), compare_at: None, pause: SHORTEST }
     }
 
-    /// Sends what is in the journal from `since` on to everybody.
+    /// Sends what has arrived from `since` on to everybody.
     fn send_to_all(&mut self, mut since: usize) {
         while since < self.core.store.position() {
             let page = self.core.store.page(since, usize::MAX);

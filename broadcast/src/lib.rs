@@ -103,7 +103,7 @@
 //! - `strategy`: what a way of spreading has to do. `tree`: in rounds along a tree, with
 //!   few messages; `direct`: at once, with many.
 //! - `core`: what both share: questions, answers, what is known to be missing.
-//! - `store`: what a node knows: logs, version vectors, the journal; `seen`: the
+//! - `store`: what a node knows: logs, version vectors, arrivals; `seen`: the
 //!   set that clients read.
 //! - `layout`: the tree that nodes prefer; `peers`: whom to ask; `link`, `rtt`: one end
 //!   of a link.

@@ -1,4 +1,4 @@
-//! One direction of a link: how much of the other side's journal arrived.
+//! One direction of a link: how much of the other side's arrivals has come.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 /// flight on no link that works.
 const EARLY: usize = 64;
 
-/// The part of a neighbour's journal that has arrived.
+/// The part of a neighbour's arrivals that has come here.
 ///
-/// Messages say which part of the journal they carry, from `since` to `upto`.
+/// Messages say which part of the arrivals they carry, from `since` to `upto`.
 /// They may overtake each other, be lost, or come twice.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Heard {

@@ -18,7 +18,7 @@ pub(crate) trait Strategy: Send {
         }
     }
 
-    /// This node's own log has grown: there are values for everybody, in the journal from
+    /// This node's own log has grown: there are values for everybody, among the arrivals from
     /// `since` on.
     fn spread(&mut self, now: Time, since: usize);
 

@@ -184,14 +184,14 @@ maelstrom::message_types! {
 }
 
 /// What a child says with its values: these are all that it learned, other than
-/// from this parent, between two positions in its journal.
+/// from this parent, between two positions of its arrivals.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Up {
     /// The nonce of the digest by which the child joined.
     pub epoch: u64,
-    /// Begin, in the child's journal.
+    /// Begin, in the child's arrivals.
     pub since: usize,
-    /// End, in the child's journal.
+    /// End, in the child's arrivals.
     pub upto: usize,
 }
 
@@ -201,7 +201,7 @@ pub struct Down {
     /// The nonce of the digest by which the child joined; 0 when the parent
     /// remembers none.
     pub epoch: u64,
-    /// Begin of what these values are all of, in the parent's journal.
+    /// Begin of what these values are all of, in the parent's arrivals.
     pub since: usize,
     /// Its end.
     pub upto: usize,
@@ -222,7 +222,7 @@ pub struct Down {
 /// The confirmation of messages up.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Ack {
-    /// All up to this position of the child's journal has arrived.
+    /// All up to this position of the child's arrivals has come.
     pub upto: usize,
     /// For how many milliseconds the newest message up waited for this message down.
     pub held: u64,
@@ -262,7 +262,7 @@ maelstrom::message_types! {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub path: Vec<Rank>,
         /// The sender wants to be a child; its messages up will begin at this position
-        /// of its journal.
+        /// of its arrivals.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub join: Option<usize>,
         /// The sender waited long enough for what it lacks: hold nothing back that

@@ -10,18 +10,18 @@
 //!
 //! - A log holds a prefix without holes. What comes too early waits beside it,
 //!   visible to clients, until the hole is filled.
-//! - The journal lists what was added to any log, in order, with the neighbour
+//! - The arrivals list what was added to any log, in order, with the neighbour
 //!   that it came from. A link needs one position in it to know what the other
 //!   side was not told yet; nobody is told what came from itself.
 //! - A value of eight digits takes some 130 bytes of memory, in this module and in
 //!   `seen`; of a longer one, each byte counts twice or three times.
-//! - What a message carries is bounded by [`PAGE`](journal::PAGE), single values aside,
+//! - What a message carries is bounded by [`PAGE`](arrivals::PAGE), single values aside,
 //!   and for a summary at most 40 bytes for each of N + 256 logs, of N nodes, and 3 kB.
 //!
 //! When to send what is left to `tree` and `direct`.
 
+pub(crate) mod arrivals;
 mod contents;
-pub(crate) mod journal;
 pub(crate) mod prefixes;
 mod summary;
 mod unwritten;
@@ -29,8 +29,8 @@ mod unwritten;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use arrivals::Entry;
 pub use contents::Contents;
-use journal::Entry;
 use unwritten::Unwritten;
 
 use crate::seen::Seen;
@@ -39,7 +39,7 @@ use crate::wire::{Count, LogId, Rank, Run, Value};
 struct Log {
     id: LogId,
     values: Vec<Value>,
-    /// Where in the journal the last of them is.
+    /// Where among the arrivals the last of them is.
     changed: usize,
     /// Values that wait for those before them, and whom they came from.
     ahead: BTreeMap<u64, (Rank, Value)>,
@@ -64,7 +64,7 @@ pub(crate) struct Store {
     /// Which of them is this node's; none while what was written is read.
     own: Option<usize>,
     index: BTreeMap<LogId, usize>,
-    journal: Vec<Entry>,
+    arrivals: Vec<Entry>,
     fingerprint: u64,
     /// The logs beside which values wait.
     with_holes: BTreeSet<usize>,
@@ -88,7 +88,7 @@ impl Store {
             logs: Vec::new(),
             own: None,
             index: BTreeMap::new(),
-            journal: Vec::new(),
+            arrivals: Vec::new(),
             fingerprint: 0,
             with_holes: BTreeSet::new(),
             seen: Seen::default(),
@@ -222,11 +222,11 @@ impl Store {
         let Log { id, values, changed, .. } = &mut self.logs[log];
         let position = values.len();
         values.push(value);
-        *changed = self.journal.len();
+        *changed = self.arrivals.len();
         // A sum, so that the order of arrival does not matter.
         let added = mix(mix(id.origin as u64) ^ id.incarnation.wrapping_add(position as u64));
         self.fingerprint = self.fingerprint.wrapping_add(added);
-        self.journal.push(Entry::new(log, position, from));
+        self.arrivals.push(Entry::new(log, position, from));
     }
 }
 

@@ -29,7 +29,7 @@
 
 use std::cmp::Reverse;
 
-use super::journal::Pager;
+use super::arrivals::Pager;
 use super::prefixes::Prefixes;
 use super::{Log, Store, mix};
 use crate::wire::{Count, LogId, Range, Run, Summary};

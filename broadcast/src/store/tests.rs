@@ -1,8 +1,8 @@
-//! Logs, the journal, and what is told of them.
+//! Logs, arrivals, and what is told of them.
 
 use serde_json::value::RawValue;
 
-use super::journal::PAGE;
+use super::arrivals::PAGE;
 use super::*;
 
 const NOW: Duration = Duration::ZERO;

@@ -5,7 +5,7 @@
 //! before they are [safe](Store::make_safe).
 
 use super::Store;
-use super::journal::PAGE;
+use super::arrivals::PAGE;
 use crate::wire::{LogId, Run, Value};
 
 #[derive(Default)]
@@ -14,7 +14,7 @@ pub(super) struct Unwritten {
     pub(super) own: Vec<Value>,
     /// The length of that log with all that was handed out.
     own_end: u64,
-    /// The journal was handed out up to here.
+    /// The arrivals were handed out up to here.
     upto: usize,
 }
 

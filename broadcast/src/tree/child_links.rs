@@ -20,11 +20,11 @@ use crate::wire::{Ack, Down, Rank, Spread, Up};
 pub(super) struct ChildLink {
     /// The nonce of the digest by which the child joined; 0 if it has not.
     epoch: u64,
-    /// Up to where our journal was sent.
+    /// Up to where our arrivals were sent.
     sent: usize,
     /// By when the next message down has to leave.
     renew_by: Duration,
-    /// What arrived of the child's journal.
+    /// What came to this node of the child's arrivals.
     heard: Heard,
     /// When the newest message up came, unless it was confirmed since.
     unconfirmed: Option<Duration>,
@@ -170,7 +170,7 @@ impl ChildLinks {
     }
 
     /// A child joins, or joins once more. It was sent everything up to `sent`,
-    /// and its messages up will begin at `heard` of its own journal.
+    /// and its messages up will begin at `heard` of its own arrivals.
     pub(super) fn join(
         &mut self,
         peer: Rank,

@@ -75,7 +75,7 @@
 //! - A link counts when both directions worked: joining is a question and an
 //!   answer. So a one-way cut is a cut to the tree, but values that come along
 //!   it are taken.
-//! - What a node knows of a link is a position in a journal. No message and no
+//! - What a node knows of a link is a position in a list of arrivals. No message and no
 //!   step of work grows with what was spread before, digests aside: the work for
 //!   one grows with the number of incarnations, its length does not.
 //!
@@ -206,7 +206,7 @@ impl Tree {
         }
     }
 
-    /// Something was added to the journal.
+    /// Something has arrived.
     fn on_news(&mut self, now: Duration, from: Rank) {
         match &mut self.role {
             Role::Root => self.rounds.note_news(),

@@ -38,11 +38,11 @@ pub(super) struct ParentLink {
     in_doubt: bool,
     /// Who is to be told when it is sure that the parent is there.
     to_reassure: Vec<Rank>,
-    /// What arrived of the parent's journal.
+    /// What came to this node of the parent's arrivals.
     heard: Heard,
     /// Since when a part of it has been missing.
     gap_since: Option<Duration>,
-    /// Up to where our journal was sent.
+    /// Up to where our arrivals were sent.
     sent: usize,
     /// Since when there has been something to send.
     pending: Option<Duration>,
@@ -151,7 +151,7 @@ impl ParentLink {
         self.lease_until
     }
 
-    /// Up to where our journal was sent.
+    /// Up to where our arrivals were sent.
     pub(super) fn sent(&self) -> usize {
         self.sent
     }

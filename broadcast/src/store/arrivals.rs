@@ -1,4 +1,4 @@
-//! The journal, and what of it goes into one message.
+//! The arrivals: what was added to any log, in order, and what of it goes into one message.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ pub(crate) const PAGE: usize = 256 * 1024;
 /// What a run costs beside its values, in bytes, about.
 const RUN_OVERHEAD: usize = 48;
 
-/// One line of the journal. Each value has one, so it is narrow.
+/// One arrival. Each value has one, so it is narrow.
 pub(super) struct Entry {
     log: u32,
     position: u32,
@@ -31,37 +31,37 @@ impl Entry {
     }
 }
 
-/// A part of the journal, ready to be sent.
+/// A part of the arrivals, ready to be sent.
 pub(crate) struct Page {
-    /// The position in the journal behind it.
+    /// The position behind it.
     pub(crate) upto: usize,
     /// The values, without those that came from the receiver.
     pub(crate) runs: Vec<Run>,
 }
 
 impl Store {
-    /// The values of the journal, from a position on.
+    /// The values that arrived, from a position on.
     pub(crate) fn arrived(&self, since: usize) -> impl Iterator<Item = &Value> {
-        let entries = self.journal.iter().skip(since);
+        let entries = self.arrivals.iter().skip(since);
         entries.map(|entry| &self.logs[entry.log as usize].values[entry.position as usize])
     }
 
-    /// The end of the journal.
+    /// The end of the arrivals.
     pub(crate) fn position(&self) -> usize {
-        self.journal.len()
+        self.arrivals.len()
     }
 
-    /// Whether anything in the journal from `since` on did not come from
+    /// Whether anything that arrived from `since` on did not come from
     /// `peer`.
     pub(crate) fn has_news(&self, since: usize, peer: Rank) -> bool {
-        self.journal.iter().skip(since).any(|entry| !entry.is_from(peer))
+        self.arrivals.iter().skip(since).any(|entry| !entry.is_from(peer))
     }
 
-    /// The journal from `since` on, as far as a message goes.
+    /// What arrived from `since` on, as far as a message goes.
     pub(crate) fn page(&self, since: usize, peer: Rank) -> Page {
         let mut page = Pager::default();
         let mut upto = since;
-        for entry in self.journal.iter().skip(since) {
+        for entry in self.arrivals.iter().skip(since) {
             let (log, position) = (entry.log as usize, entry.position as usize);
             if !entry.is_from(peer) && !page.take(self, log, position) {
                 break;
