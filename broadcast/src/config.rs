@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use maelstrom::journal::Sync;
+
 use crate::injected_bugs::Bugs;
 
-/// How a node trades messages for latency.
+/// How a node trades messages for latency, and what it keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// How long values wait for company at most: the period of the rounds. A
@@ -14,13 +16,26 @@ pub struct Config {
     pub period: Duration,
     /// The most children that a node has in the preferred tree.
     pub fan_out: usize,
+    /// Values are in memory only, whether there is a directory or not.
+    pub in_memory: bool,
+    /// When a record counts as safe, where there is a directory.
+    pub sync: Sync,
+    /// A journal that is corrupt is set aside; otherwise the node does not start.
+    pub discard_corrupt: bool,
     /// `--inject`: what was put in on purpose.
     pub bugs: Bugs,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { period: Duration::from_millis(380), fan_out: 32, bugs: Bugs::default() }
+        Self {
+            period: Duration::from_millis(380),
+            fan_out: 32,
+            in_memory: false,
+            sync: Sync::Never,
+            discard_corrupt: false,
+            bugs: Bugs::default(),
+        }
     }
 }
 
@@ -28,11 +43,18 @@ impl Default for Config {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// There is no such argument.
-    #[error("unknown argument `{0}`: there are `--period-ms <MS>` and `--fan-out <N>`")]
+    #[error(
+        "unknown argument `{0}`: there are `--period-ms <MS>`, `--fan-out <N>`, \
+         `--sync <never|every-group|MS>`, `--fsync` (every group), `--in-memory` and \
+         `--discard-corrupt`"
+    )]
     Unknown(String),
     /// An argument without its value.
-    #[error("`{0}` needs a number after it")]
+    #[error("`{0}` needs a value after it")]
     Missing(&'static str),
+    /// There is no such policy.
+    #[error("`--sync` is `{0}`: it must be `never`, `every-group` or a number of milliseconds")]
+    NoPolicy(String),
     /// The value is no such number.
     #[error("`{name}` is `{value}`: it must be a whole number from {least} to {most}")]
     OutOfRange {
@@ -51,6 +73,8 @@ const PERIOD: Knob =
     Knob { argument: "--period-ms", variable: "BROADCAST_PERIOD_MS", least: 0, most: 60_000 };
 const FAN_OUT: Knob =
     Knob { argument: "--fan-out", variable: "BROADCAST_FAN_OUT", least: 2, most: 10_000 };
+
+const SYNC: &str = "--sync";
 
 struct Knob {
     argument: &'static str,
@@ -78,21 +102,36 @@ impl Config {
         }
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
-            if let Some(bugs) = Bugs::parse(&argument) {
-                config.bugs = bugs;
-                continue;
-            }
-            let (name, value) = match argument.split_once('=') {
-                Some((name, value)) => (name, Some(value.to_owned())),
-                None => (&*argument, None),
-            };
-            let knob = [&PERIOD, &FAN_OUT].into_iter().find(|knob| knob.argument == name);
-            let knob = knob.ok_or_else(|| ConfigError::Unknown(argument.clone()))?;
-            let value = value.or_else(|| arguments.next());
-            let value = value.ok_or(ConfigError::Missing(knob.argument))?;
-            config.set(knob, knob.argument, &value)?;
+            config.take(&argument, &mut arguments)?;
         }
         Ok(config)
+    }
+
+    /// Takes an argument, with its value if that is the next one.
+    fn take(
+        &mut self,
+        argument: &str,
+        others: &mut impl Iterator<Item = String>,
+    ) -> Result<(), ConfigError> {
+        let (name, value) = match argument.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (argument, None),
+        };
+        let mut value =
+            |name| value.clone().or_else(|| others.next()).ok_or(ConfigError::Missing(name));
+        let knob = [&PERIOD, &FAN_OUT].into_iter().find(|knob| knob.argument == name);
+        match (knob, argument) {
+            (Some(knob), _) => self.set(knob, knob.argument, &value(knob.argument)?)?,
+            (_, "--in-memory") => self.in_memory = true,
+            (_, "--fsync") => self.sync = Sync::EveryGroup,
+            (_, "--discard-corrupt") => self.discard_corrupt = true,
+            _ if name == SYNC => self.sync = policy(value(SYNC)?)?,
+            _ => {
+                let unknown = || ConfigError::Unknown(argument.to_owned());
+                self.bugs = Bugs::parse(argument).ok_or_else(unknown)?;
+            }
+        }
+        Ok(())
     }
 
     fn set(&mut self, knob: &Knob, name: &'static str, value: &str) -> Result<(), ConfigError> {
@@ -109,6 +148,16 @@ impl Config {
             self.fan_out = usize::try_from(number).unwrap_or(usize::MAX);
         }
         Ok(())
+    }
+}
+
+/// The policy that is called so.
+fn policy(name: String) -> Result<Sync, ConfigError> {
+    match (&*name, name.parse()) {
+        ("never", _) => Ok(Sync::Never),
+        ("every-group", _) => Ok(Sync::EveryGroup),
+        (_, Ok(millis)) => Ok(Sync::Interval(Duration::from_millis(millis))),
+        (_, Err(_)) => Err(ConfigError::NoPolicy(name)),
     }
 }
 
@@ -130,6 +179,13 @@ mod tests {
         let environment = [("BROADCAST_PERIOD_MS", "1400"), ("BROADCAST_FAN_OUT", "8")];
         let config = parse(&["--period-ms", "0"], &environment).unwrap();
         assert_eq!(config, Config { period: Duration::ZERO, fan_out: 8, ..Config::default() });
+        for argument in ["--sync=every-group", "--fsync"] {
+            let config = parse(&[argument, "--in-memory"], &[]).unwrap();
+            assert_eq!((config.sync, config.in_memory), (Sync::EveryGroup, true));
+        }
+        let config = parse(&["--sync", "20", "--discard-corrupt"], &[]).unwrap();
+        assert_eq!(config.sync, Sync::Interval(Duration::from_millis(20)));
+        assert!(config.discard_corrupt);
         let config = parse(&["--fan-out=3"], &environment).unwrap();
         let period = Duration::from_millis(1400);
         assert_eq!(config, Config { period, fan_out: 3, ..Config::default() });
@@ -142,6 +198,8 @@ mod tests {
             Err(ConfigError::Unknown("--perod-ms".into()))
         );
         assert_eq!(parse(&["--fan-out"], &[]), Err(ConfigError::Missing("--fan-out")));
+        let error = parse(&["--sync=soon"], &[]).unwrap_err();
+        assert_eq!(error, ConfigError::NoPolicy("soon".to_owned()));
         let error = parse(&[], &[("BROADCAST_PERIOD_MS", "soon")]).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -1,8 +1,8 @@
 //! Challenge 3: a node that spreads values to all others.
 //!
-//! Values are any JSON. A broadcast is acknowledged at once and spread in the
-//! background; a read answers what has arrived. How values spread is set by one
-//! number, the period of the rounds ([`Config`]):
+//! Values are any JSON. A broadcast is acknowledged at once, or with a directory once it is
+//! in the node's journal there, and spread in the background; a read answers what has
+//! arrived. How values spread is set by one number, the period of the rounds ([`Config`]):
 //!
 //! <!-- figures: frontier -->
 //! | setting | messages an operation | median, ms | longest, ms |
@@ -52,8 +52,27 @@
 //!
 //! # When nodes are killed
 //!
-//! Values are in memory only: what died with all who had it is lost. But what a node has
-//! held for 2 s and 8 mean latencies, while nothing happens but kills and restarts, is on
+//! With a directory ([`Setup::disk`](maelstrom::Setup::disk)) a node keeps values in a
+//! [journal](maelstrom::journal), its own and those of others. A broadcast is acknowledged
+//! once it is there, and a node that starts again has all that it acknowledged or showed, and
+//! the same incarnation. So nothing that was acknowledged is lost, however many nodes are
+//! killed at once. What is left when machines die as well is for `--sync` to say:
+//!
+//! | `--sync` | when a machine dies |
+//! | --- | --- |
+//! | `never` (the default) | what it acknowledged last, and nobody else has yet, may be lost |
+//! | so many milliseconds | the same, if it was acknowledged no longer ago |
+//! | `every-group`, or `--fsync` | nothing is lost; each broadcast takes as long as a sync |
+//!
+//! A node that may have lost something has another incarnation. It gets back from the others
+//! what they have, and disturbs none of them. While a disk takes nothing, because it is full
+//! for example, its node refuses broadcasts, and reads and passes on what others have; if a
+//! sync fails, that lasts until it is restarted. A node whose journal is corrupt does not
+//! start, unless it is told to set it aside (`--discard-corrupt`). Directories must not be
+//! copied, or set back to an earlier state. [`machine`] has the argument.
+//!
+//! Without a directory, or with `--in-memory`, values are in memory only: what died with all
+//! who had it is lost. But in either case what a node has held for 2 s and 8 mean latencies, while nothing happens but kills and restarts, is on
 //! every node that has been up as long, if all are linked to each other; with a period of
 //! 0 after 4 s more, with a longer one than the default after three times what it is longer.
 //! While a partition lasts, that holds for each side of it, if the tree has rounds and one
@@ -103,6 +122,7 @@
 //! - `strategy`: what a way of spreading has to do. `tree`: in rounds along a tree, with
 //!   few messages; `direct`: at once, with many.
 //! - `core`: what both share: questions, answers, what is known to be missing.
+//! - `ledger`: what was written, and what waits for that to be safe.
 //! - `store`: what a node knows: logs, version vectors, arrivals; `seen`: the
 //!   set that clients read.
 //! - `layout`: the tree that nodes prefer; `peers`: whom to ask; `link`, `rtt`: one end
@@ -129,12 +149,13 @@ pub mod wire;
 
 use std::collections::BTreeMap;
 
-use maelstrom::machine::Driver;
-use maelstrom::{Context, Empty, Error, Node};
+use maelstrom::journal::{self, Journal};
+use maelstrom::machine::{Driver, Members, Opened, draw_incarnation};
+use maelstrom::{Context, Empty, Error, Node, Setup};
 use serde_json::value::RawValue;
 
 use crate::config::Config;
-use crate::machine::{Broadcaster, Reply, Request};
+use crate::machine::{Broadcaster, Contents, Reply, Request};
 use crate::wire::{Rank, Value};
 
 maelstrom::message_types! {
@@ -167,12 +188,29 @@ pub fn node() -> Node<Driver<Broadcaster>> {
 
 /// The node, set otherwise.
 pub fn node_with(config: Config) -> Node<Driver<Broadcaster>> {
-    Driver::node(move |setup, members| {
-        Broadcaster::new(members.me(), members.count(), &config, setup.new_rng())
-    })
-    .handle(broadcast)
-    .handle(read)
-    .handle(topology)
+    Driver::node_with_journal(move |setup, members| open(setup, &members, &config))
+        .handle(broadcast)
+        .handle(read)
+        .handle(topology)
+}
+
+/// A node with what its journal has, if there is a place for one.
+fn open(setup: &Setup, members: &Members, config: &Config) -> Result<Opened<Broadcaster>, Error> {
+    let (me, nodes, mut rng) = (members.me(), members.count(), setup.new_rng());
+    let Some(disk) = setup.disk().filter(|_| !config.in_memory) else {
+        return Ok((Broadcaster::new(me, nodes, config, rng), None));
+    };
+    let fresh = draw_incarnation(&mut rng);
+    let options = journal::Options {
+        sync: config.sync,
+        discard_corrupt: config.discard_corrupt,
+        ..journal::Options::new(setup.id().as_str(), fresh)
+    };
+    let empty = || Contents::new(me, nodes);
+    let (journal, contents) =
+        Journal::open(disk, options, empty, Contents::replay).map_err(Error::crash)?;
+    let node = Broadcaster::restored(contents, journal.incarnation(), config, rng);
+    Ok((node, Some(journal)))
 }
 
 async fn broadcast(

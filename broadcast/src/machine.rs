@@ -3,13 +3,41 @@
 //! All chance comes from the generator that it was made with, and nothing iterates in hash
 //! order, so the same inputs bring the same messages.
 //!
+//! # With a journal
+//!
+//! [`Broadcaster::restored`] makes a node that writes what it has to keep, which are runs of
+//! values under their positions in their logs, and nothing else.
+//!
+//! 1. *A position of a log has one value for ever*, also where an incarnation goes on after
+//!    a restart. A value of the node's own log gets its position when it is written, and
+//!    nobody sees it, neither clients nor nodes, before it is safe. A restart finds all that
+//!    was safe. What was written and not safe it finds or does not find: in either case
+//!    nobody had seen it, and what it finds keeps its position. Where something may be lost
+//!    that was safe, the journal has another incarnation, and so the node another log.
+//! 2. *What was acknowledged is not lost.* A broadcast is answered when all that was written
+//!    until then is safe: the value, or the record of the node that had sent it.
+//! 3. *What others sent need not be safe to be passed on, or confirmed.* It is on its
+//!    origin's disk. To confirm it ends its repetition on one link and nothing else: nobody
+//!    drops a value because another node has it. Links end with the process at either end,
+//!    since the numbers of questions, which name them, are drawn anew at each start. The
+//!    question that makes the next one says what the node has, so what a node confirmed and
+//!    lost it gets again. For the same reason, nothing of links, parents and children is
+//!    written.
+//! 4. *What a read showed is shown again after a restart*, if it is not lost as in 1. and
+//!    the disk took something: a read is answered when all that was written until then is
+//!    safe. (Values that wait for others before them in their log are not written until those
+//!    come, and may be shown again later.)
+//!
 //! How values spread is decided by a [`Strategy`]: `tree` or, with a period of zero,
 //! `direct`.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
-use maelstrom::machine::{Client, Input, Machine, Output, Outputs, Time, draw_incarnation};
+use maelstrom::Error;
+use maelstrom::machine::{
+    Client, Input, Machine, Output, Outputs, Record as _, Time, draw_incarnation,
+};
 use rand::rngs::StdRng;
 
 use crate::config::Config;
@@ -21,7 +49,7 @@ pub use crate::store::Contents;
 use crate::store::Store;
 use crate::strategy::Strategy;
 use crate::tree::Tree;
-use crate::wire::{Message, Rank, Record, Value};
+use crate::wire::{Message, Rank, Record, Spread, Value};
 
 /// A timer that comes so much too late says that this process had to wait for its turn.
 const STALL: Duration = Duration::from_millis(10);
@@ -91,7 +119,7 @@ impl Broadcaster {
 
     fn request(&mut self, now: Time, client: Client, request: Request, out: &mut Outputs<Self>) {
         let is_broadcast = matches!(request, Request::Broadcast(_));
-        if let Some(refusal) = self.ledger.refusal().filter(|_| is_broadcast) {
+        if let Some(refusal) = self.refusal(&request) {
             return out.fail(client, refusal);
         }
         let reply = Output::Reply(client, Ok(self.answer(now, request)));
@@ -100,6 +128,17 @@ impl Broadcaster {
             out.push(reply);
         } else {
             self.ledger.say(reply, out);
+        }
+    }
+
+    /// Why a request is not to be answered, if it is not.
+    fn refusal(&self, request: &Request) -> Option<Error> {
+        match request {
+            Request::Broadcast(value) if !self.strategy.core().store.fits(value) => {
+                Some(Error::malformed("the value is longer than 32 MiB"))
+            }
+            Request::Broadcast(_) => self.ledger.refusal(),
+            Request::Read | Request::Topology(_) => None,
         }
     }
 
@@ -122,6 +161,13 @@ impl Broadcaster {
         }
     }
 
+    /// Puts everything in the place of all records until now.
+    fn compact(&mut self, out: &mut Outputs<Self>) {
+        self.write(out);
+        let runs = self.strategy.core().store.snapshot().chain(self.ledger.runs());
+        out.snapshot(runs.map(|run| Record(vec![run]).encode()));
+    }
+
     /// So many more records are safe: those values of this node's own log that are among
     /// them may be seen.
     fn written(&mut self, now: Time, records: u64, out: &mut Outputs<Self>) {
@@ -138,6 +184,12 @@ impl Broadcaster {
         let core = self.strategy.core_mut();
         if let Err(error) = message.check(core.me, from, core.nodes) {
             tracing::warn!(from, %error, "refused a message");
+            return;
+        }
+        if let Message::Spread(Spread { runs, .. }) = &message
+            && !runs.iter().flat_map(|run| &run.values).all(|value| core.store.fits(value))
+        {
+            tracing::warn!(from, "refused a message: a value is longer than 32 MiB");
             return;
         }
         core.peers.hear(now, from);
@@ -166,9 +218,11 @@ impl Machine for Broadcaster {
             Input::Message(from, message) => self.receive(now, from, message),
             Input::Wake => self.strategy.run_due(now),
             Input::Written(records) => self.written(now, records, out),
+            Input::Compact => self.compact(out),
+            Input::Stalled(error) => self.ledger.stall(&error),
             Input::WriteFailed(error) => self.ledger.fail(&error, out),
             // It waits for the disk alone, and nobody knows how that ends.
-            Input::GiveUp(_) | Input::Returned(..) | Input::Stalled(_) | Input::Compact => {}
+            Input::GiveUp(_) | Input::Returned(..) => {}
         }
         self.write(out);
         let churn = self.strategy.churn(now);

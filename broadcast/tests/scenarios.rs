@@ -2,14 +2,23 @@
 
 use std::time::Duration;
 
-use broadcast::{Broadcast, Read};
+use broadcast::config::Config;
+use broadcast::machine::Broadcaster;
+use broadcast::{Broadcast, Read, node_with};
+use maelstrom::Node;
+use maelstrom::machine::Driver;
 use serde_json::value::to_raw_value;
 use simulator::{Links, Scenario, Simulation, Workload};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// A node that begins with nothing whenever it starts.
+fn node() -> Node<Driver<Broadcaster>> {
+    node_with(Config { in_memory: true, ..Config::default() })
+}
+
 fn cluster(nodes: usize) -> Scenario {
-    Simulation::new(Workload::Broadcast, broadcast::node).nodes(nodes).latency(100).scenario()
+    Simulation::new(Workload::Broadcast, node).nodes(nodes).latency(100).scenario()
 }
 
 fn broadcast(scene: &mut Scenario, node: usize, value: u64) {
@@ -106,7 +115,7 @@ fn in_a_network_that_is_not_complete_values_are_everywhere_within_the_bound() {
     let shapes = [Links::Chain, Links::Ring, Links::Tree, Links::Grid];
     for links in shapes.into_iter().chain((0..12).map(Links::Random)) {
         for nodes in [3, 10, 25] {
-            let mut scene = Simulation::new(Workload::Broadcast, broadcast::node)
+            let mut scene = Simulation::new(Workload::Broadcast, node)
                 .nodes(nodes)
                 .latency(100)
                 .links(links.clone())
@@ -198,11 +207,8 @@ fn after_a_cut_of_any_length_both_sides_know_all_within_four_seconds() {
 #[test]
 fn nodes_that_never_heard_each_other_meet_though_the_one_that_both_know_is_dead() {
     for seed in 0..8 {
-        let mut scene = Simulation::new(Workload::Broadcast, broadcast::node)
-            .nodes(3)
-            .latency(10)
-            .seed(seed)
-            .scenario();
+        let mut scene =
+            Simulation::new(Workload::Broadcast, node).nodes(3).latency(10).seed(seed).scenario();
         scene.cut(&[1], &[0, 2]);
         scene.run_for(7 * SECOND);
         scene.kill(&[0]);

@@ -38,6 +38,16 @@ fn causal(settings: &mut Settings) {
     settings.consistency_models = vec![Model::ReadAtomic, Model::Causal];
 }
 
+/// What disks do that return what was written to them.
+const ALL_BUT_FLIP: &[DiskFault] = &[
+    DiskFault::LoseUnsynced,
+    DiskFault::Torn,
+    DiskFault::Full,
+    DiskFault::Slow,
+    DiskFault::FailOnce,
+    DiskFault::Locked,
+];
+
 /// All of them. Each bears every fault, in any combination.
 pub(crate) const KINDS: &[Kind] = &[
     Kind {
@@ -58,7 +68,11 @@ pub(crate) const KINDS: &[Kind] = &[
                 "--fan-out=3 --period-ms=100",
             ],
             rate: 100,
-            oracle: broadcast_experiments::oracle::in_memory,
+            disk: |arguments| match broadcast_experiments::config(arguments) {
+                Ok(config) if !config.in_memory => ALL_BUT_FLIP,
+                _ => &[],
+            },
+            oracle: broadcast_experiments::oracle::values,
             promise: promises::broadcast,
             ..robust("broadcast", Workload::Broadcast, broadcast_experiments::program)
         },

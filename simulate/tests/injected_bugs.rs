@@ -49,6 +49,8 @@ const BROADCAST: &[Injected] = &[
     Injected { fixed: SPLIT, ..injected("wait-for-parent", 500, HIDDEN) },
     Injected { fixed: BURSTS, with: "--fan-out=2", ..injected("renew-deadline", 500, HIDDEN) },
     Injected { fixed: JITTER, ..injected("lasting-churn", 500, &["wasteful"]) },
+    Injected { fixed: DEATHS, with: "--fsync", ..injected("unsafe-answer", 200, LOSSES) },
+    Injected { fixed: DEATHS, with: "--sync=never", ..injected("keep-incarnation", 200, LOSSES) },
 ];
 
 /// What shows that a value is not where it has to be while faults go on.
@@ -62,6 +64,11 @@ const BURSTS: &str = "--node-count 63 --concurrency 63 --rate 30 --time-limit 30
 /// Answers come late now and then, and nothing is wrong.
 const JITTER: &str = "--node-count 25 --concurrency 25 --rate 60 --time-limit 60 --latency 100 \
                       --latency-dist exponential --values integers --nemesis none \
+                      --links complete --intruder none";
+
+/// Nodes die with their machines now and then, while they write to slow disks.
+const DEATHS: &str = "--node-count 5 --concurrency 5 --rate 60 --time-limit 15 --latency 10 \
+                      --values integers --nemesis kill:1 --disk lose-unsynced,slow \
                       --links complete --intruder none";
 
 const KAFKA_LOG: &[Injected] = &[
@@ -111,11 +118,6 @@ const FOUND_ELSEWHERE: &[(&str, &str)] = &[
     // than a message that leaves a round trip after it. The link that it ends is made again
     // with the child's next value, or with its lease: 1.5 s while there are values.
     ("any-farewell", "broadcast"),
-    // `an_answer_before_its_record_is_safe_is_found`. In the swarm a record is safe at the
-    // moment at which it is written: a node is never killed in between.
-    ("unsafe-answer", "broadcast"),
-    // `an_incarnation_that_is_kept_though_something_was_lost_is_found`.
-    ("keep-incarnation", "broadcast"),
     // `who_only_reads_is_up_to_date_without_both_hubs_and_without_who_added`. Reads are stale
     // while both hubs are dead. The swarm asks when all are up, and hubs tell everybody.
     ("never-ask", "g-counter"),

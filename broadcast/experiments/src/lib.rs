@@ -25,13 +25,26 @@ use broadcast::config::Config;
 use simulator::swarm::parallel;
 use simulator::{Program, Settings, Simulation, Workload};
 
-/// The node, with the arguments that its binary takes.
+/// What these arguments of the binary ask for. Under Maelstrom there is no directory, so a
+/// node keeps everything in memory here unless it is told when to sync.
+///
+/// # Errors
+///
+/// When the binary does not take them.
+pub fn config(arguments: &[String]) -> anyhow::Result<Config> {
+    let mut config = Config::parse(arguments.to_vec(), |_| None)?;
+    let is_sync = |argument: &String| argument == "--fsync" || argument.starts_with("--sync");
+    config.in_memory |= !arguments.iter().any(is_sync);
+    Ok(config)
+}
+
+/// The node, with the arguments that its binary takes: see [`config`].
 ///
 /// # Errors
 ///
 /// When it does not take them.
 pub fn program(arguments: &[String]) -> anyhow::Result<Program> {
-    let config = Config::parse(arguments.to_vec(), |_| None)?;
+    let config = config(arguments)?;
     Ok(Program::new(move || broadcast::node_with(config.clone())))
 }
 

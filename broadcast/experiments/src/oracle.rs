@@ -1,15 +1,16 @@
-//! What runs of nodes that keep values in memory have to show, where the general oracles
-//! ask too much.
+//! What runs of nodes have to show, where the general oracles ask too much of those that
+//! keep values in memory.
 
 use std::time::Duration;
 
 use broadcast::config::Config;
 use checkers::Finding;
+use maelstrom::journal::Sync;
 use serde_json::Value;
 use simulator::swarm::observations::{self, Missing};
 use simulator::swarm::oracle::{valid, valid_except};
 use simulator::swarm::timeline::Timeline;
-use simulator::{Fault, Finished, Settings};
+use simulator::{DiskFault, Fault, Finished, Settings};
 
 /// How long a broadcast value has to be on its way before the death of nodes
 /// cannot lose it any more, latencies not counted: a round, the time in which a
@@ -40,15 +41,25 @@ fn window(finished: &Finished) -> Duration {
     WINDOW + 8 * slowest + late + period(&finished.arguments)
 }
 
-/// As [`valid`], but a node that keeps values in memory may lose what it
+/// Whether what nodes keep goes away when they are killed: always in memory, and on a disk
+/// that loses what is not synced where that is not every group.
+fn is_forgetful(finished: &Finished) -> bool {
+    let lost = [DiskFault::LoseUnsynced, DiskFault::Torn];
+    let is_lost = finished.settings.disk.iter().any(|fault| lost.contains(fault));
+    crate::config(&finished.arguments)
+        .is_ok_and(|config| config.in_memory || is_lost && config.sync != Sync::EveryGroup)
+}
+
+/// As [`valid`], but a node whose memory [goes away](is_forgetful) may lose what it
 /// acknowledged when it is killed before it could pass them on. A value is excused
 /// when, at some time, all were dead who certainly had it: the node that
 /// acknowledged it, and those that were up for [`window`] after that without any
 /// cut, loss or pause. One that was never acknowledged is excused in any case. Nor are
 /// faults an excuse once they have been over, or as they are, for long enough.
-pub fn in_memory(finished: &Finished) -> Vec<Finding> {
+pub fn values(finished: &Finished) -> Vec<Finding> {
     let kills = finished.settings.nemesis.iter().any(|planned| planned.fault == Fault::Kill);
-    let workload = finished.report.parts.get("workload").filter(|_| kills);
+    let is_excusable = kills && is_forgetful(finished);
+    let workload = finished.report.parts.get("workload").filter(|_| is_excusable);
     let has_excuse = workload
         .is_some_and(|workload| workload.findings.iter().all(|finding| finding.kind == "lost"));
     let mut findings =

@@ -1,12 +1,14 @@
 //! What a node's disk had when it started.
 
+use std::io;
 use std::time::Duration;
 
-use super::Store;
-use crate::wire::{LogId, Malformed, Rank, Record};
+use maelstrom::journal::Entry;
 
-/// What the records of former incarnations come to. They may come more than once, and with
-/// holes.
+use super::Store;
+use crate::wire::{LogId, Rank, Record};
+
+/// What a journal's records come to.
 pub struct Contents(Store);
 
 impl Contents {
@@ -15,13 +17,15 @@ impl Contents {
         Self(Store::without_own_log(me, nodes))
     }
 
-    /// Adds what a record has.
+    /// Adds what stands next in the node's journal.
     ///
     /// # Errors
     ///
-    /// When it speaks of nodes that there are not.
-    pub fn add(&mut self, record: Record) -> Result<(), Malformed> {
-        record.check(self.0.nodes)?;
+    /// When no node of this cluster wrote it.
+    pub fn replay(&mut self, entry: Entry<'_>) -> io::Result<()> {
+        let (Entry::Piece(bytes) | Entry::Record(_, bytes)) = entry;
+        let record: Record = serde_json::from_slice(bytes)?;
+        record.check(self.0.nodes).map_err(io::Error::other)?;
         let me = self.0.me;
         for run in record.0 {
             self.0.merge(run, me, Duration::ZERO);

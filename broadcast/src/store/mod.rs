@@ -1,7 +1,7 @@
 //! What a node knows: one append-only log for each incarnation of each node.
 //!
-//! An incarnation has a random number, because a node that was killed comes back
-//! under the same name with nothing in memory. The values that an incarnation
+//! An incarnation has a random number, because a node that was killed, and kept nothing
+//! or not everything, comes back under the same name. The values that an incarnation
 //! accepted from clients are a log: they never change, and neither does their
 //! order. So what a node knows is said by one count per log, a version vector
 //! (Parker et al. 1983), and the difference between two nodes by runs of

@@ -4,9 +4,13 @@
 //! own log are written first: they have their positions from then on, but nobody sees them
 //! before they are [safe](Store::make_safe).
 
-use super::Store;
 use super::arrivals::PAGE;
-use crate::wire::{LogId, Run, Value};
+use super::{Log, Store};
+use crate::wire::{Run, Value};
+
+/// No value that is written is longer, since a journal has a limit. Other nodes have the same
+/// limit, if they have journals.
+const LONGEST: usize = 32 << 20;
 
 #[derive(Default)]
 pub(super) struct Unwritten {
@@ -25,6 +29,11 @@ impl Store {
         self.unwritten = Some(Unwritten { own: Vec::new(), own_end, upto: self.position() });
     }
 
+    /// Whether a value is short enough to be written, if it has to be.
+    pub(crate) fn fits(&self, value: &Value) -> bool {
+        self.unwritten.is_none() || value.get().len() <= LONGEST
+    }
+
     /// Hands out what has to be written, in records of a page or so.
     pub(crate) fn take_unwritten(&mut self) -> Vec<Vec<Run>> {
         let (Some(own), Some(mut unwritten)) = (self.own, self.unwritten.take()) else {
@@ -38,9 +47,19 @@ impl Store {
             records.push(page.runs);
         }
         unwritten.upto = self.position();
-        records.extend(unwritten.take_own(self.logs[own].id).map(|run| vec![run]));
+        let values = std::mem::take(&mut unwritten.own);
+        let own = Run { log: self.logs[own].id, first: unwritten.own_end, values };
+        unwritten.own_end = own.end().count;
+        records.extend(pages(own).map(|run| vec![run]));
         self.unwritten = Some(unwritten);
         records
+    }
+
+    /// All that is there, in parts of a page or so, which are made one at a time.
+    pub(crate) fn snapshot(&self) -> impl Iterator<Item = Run> + Send + use<> {
+        let all = |log: &Log| Run { log: log.id, first: 0, values: log.values.clone() };
+        let runs: Vec<Run> = self.logs.iter().map(all).collect();
+        runs.into_iter().flat_map(pages)
     }
 
     /// What a record has of this node's own log is safe, and may be seen. Records become safe
@@ -52,24 +71,20 @@ impl Store {
     }
 }
 
-impl Unwritten {
-    /// The values of the node's own log, a page at a time.
-    fn take_own(&mut self, log: LogId) -> impl Iterator<Item = Run> {
-        let values = std::mem::take(&mut self.own);
+/// Divides a run into some of a page or so each.
+fn pages(run: Run) -> impl Iterator<Item = Run> + Send {
+    let Run { log, mut first, values } = run;
+    let mut values = values.into_iter().peekable();
+    std::iter::from_fn(move || {
         let mut bytes = 0;
-        let pages = values.chunk_by(|before, _| {
-            bytes += before.get().len() + 1;
-            let fits = bytes < PAGE;
-            bytes *= usize::from(fits);
-            fits
+        let page = std::iter::from_fn(|| {
+            let value = values.next_if(|_| bytes < PAGE)?;
+            bytes += value.get().len() + 1;
+            Some(value)
         });
-        let runs: Vec<Run> = pages
-            .map(|page| {
-                let first = self.own_end;
-                self.own_end += page.len() as u64;
-                Run { log, first, values: page.to_vec() }
-            })
-            .collect();
-        runs.into_iter()
-    }
+        let page: Vec<Value> = page.collect();
+        let run = Run { log, first, values: page };
+        first = run.end().count;
+        (!run.values.is_empty()).then_some(run)
+    })
 }

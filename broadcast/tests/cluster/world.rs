@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use broadcast::config::Config;
 use broadcast::machine::{Broadcaster, Contents, Reply, Request};
-use broadcast::wire::{Record, Value};
-use maelstrom::machine::{Client, Rank, Time, draw_incarnation};
+use broadcast::wire::Value;
+use maelstrom::journal::Entry;
+use maelstrom::machine::{Client, Rank, Record as _, Time, draw_incarnation};
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use serde_json::value::RawValue;
@@ -59,8 +60,8 @@ impl World {
         Self::of(cluster)
     }
 
-    /// The same with a disk for each node, which loses this share of what was safe at about
-    /// every other start: none where it is synced.
+    /// The same with a disk for each node, which loses up to this share of what was safe
+    /// since its last snapshot at about every other start: none where it is synced.
     pub(crate) fn on_disks(
         nodes: usize,
         seed: u64,
@@ -78,11 +79,15 @@ impl World {
                 let (me, disk) = (members.me(), &mut disks.borrow_mut()[members.me()]);
                 let mut contents = Contents::new(me, members.count());
                 let incarnation = disk.open(kept.records.len(), loss, &mut rng);
-                let kept =
-                    kept.records.iter().enumerate().filter(|(index, _)| !disk.lost.contains(index));
-                kept.for_each(|(_, record): (usize, &Record)| {
-                    contents.add(record.clone()).unwrap();
-                });
+                for piece in &kept.pieces {
+                    contents.replay(Entry::Piece(piece)).unwrap();
+                }
+                for (index, record) in kept.records.iter().enumerate() {
+                    if !disk.lost.contains(&index) {
+                        let bytes = record.encode().unwrap();
+                        contents.replay(Entry::Record(index as u64, &bytes)).unwrap();
+                    }
+                }
                 Broadcaster::restored(contents, incarnation, &config, rng)
             },
         ))

@@ -1,0 +1,173 @@
+//! Nodes with directories: in virtual time, on disks that forget and run full, and as a
+//! process that is killed.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+use std::{env, fs, path::PathBuf};
+
+use broadcast::config::Config;
+use broadcast::machine::Broadcaster;
+use broadcast::{Broadcast, Read, node_with};
+use maelstrom::journal::Sync;
+use maelstrom::machine::Driver;
+use maelstrom::{CallError, Node};
+use serde_json::Value;
+use serde_json::value::to_raw_value;
+use simulator::{DiskFault, Fault, Scenario, Simulation, Workload};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn synced(sync: Sync) -> impl Fn() -> Node<Driver<Broadcaster>> {
+    move || node_with(Config { sync, ..Config::default() })
+}
+
+fn cluster(nodes: usize, sync: Sync) -> Scenario {
+    Simulation::new(Workload::Broadcast, synced(sync)).nodes(nodes).latency(100).scenario()
+}
+
+fn broadcast(scene: &mut Scenario, node: usize, value: u64) -> Result<(), CallError> {
+    let message = to_raw_value(&value).unwrap().into();
+    scene.ask(node, &Broadcast { message }).map(|_| ())
+}
+
+fn read(scene: &mut Scenario, node: usize) -> BTreeSet<u64> {
+    let messages = scene.ask(node, &Read {}).unwrap().messages;
+    serde_json::from_str(messages.get()).unwrap()
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_whoever_is_killed() {
+    const DISK: &[DiskFault] = &[DiskFault::LoseUnsynced, DiskFault::Torn, DiskFault::Full];
+    for seed in 0..4 {
+        // A killed process has what it wrote, synced or not.
+        for (sync, disk) in [(Sync::EveryGroup, DISK), (Sync::Never, &DISK[2..])] {
+            let run = Simulation::new(Workload::Broadcast, synced(sync)).nodes(5).rate(50.0);
+            let run = run.seconds(15).latency(10).seed(seed).disk(disk);
+            run.nemesis(&[Fault::Kill, Fault::Partition], 2.0).run().assert_valid();
+        }
+    }
+}
+
+#[test]
+fn all_are_killed_just_after_they_acknowledged_and_have_it_all() {
+    let mut scene = cluster(5, Sync::EveryGroup);
+    (0..5).for_each(|node| broadcast(&mut scene, node, node as u64).unwrap());
+    scene.kill_with(&[0, 1, 2, 3, 4], &[DiskFault::LoseUnsynced]);
+    scene.restart();
+    assert!((0..5).all(|node| read(&mut scene, node).contains(&(node as u64))));
+    scene.run_for(4 * SECOND);
+    let all: BTreeSet<u64> = (0..5).collect();
+    assert!((0..5).all(|node| read(&mut scene, node) == all), "{}", scene.journal());
+}
+
+/// How many incarnations of node 1 accepted values, of two starts; what every node reads in
+/// the end.
+fn incarnations(sync: Sync, faults: &[DiskFault]) -> (usize, BTreeSet<u64>) {
+    let mut scene = cluster(2, sync);
+    broadcast(&mut scene, 1, 1).unwrap();
+    scene.run_for(2 * SECOND);
+    scene.kill_with(&[1], faults);
+    scene.restart();
+    broadcast(&mut scene, 1, 2).unwrap();
+    scene.run_for(4 * SECOND);
+    let logs = scene.journal().split("\"runs\":[[1,").skip(1);
+    let incarnations: BTreeSet<&str> = logs.filter_map(|log| log.split(',').next()).collect();
+    let incarnations = incarnations.len();
+    let [read, other] = [0, 1].map(|node| read(&mut scene, node));
+    assert_eq!(read, other);
+    (incarnations, read)
+}
+
+#[test]
+fn an_incarnation_goes_on_unless_something_may_be_lost() {
+    let both = BTreeSet::from([1, 2]);
+    let lost = [DiskFault::LoseUnsynced];
+    assert_eq!(incarnations(Sync::EveryGroup, &lost), (1, both.clone()));
+    assert_eq!(incarnations(Sync::Never, &[]), (1, both.clone()));
+    assert_eq!(incarnations(Sync::Never, &lost), (2, both));
+}
+
+#[test]
+fn a_full_disk_refuses_broadcasts_and_nothing_else() {
+    let mut scene = cluster(2, Sync::EveryGroup);
+    scene.run_for(SECOND);
+    scene.fill_disks(&[1]);
+    broadcast(&mut scene, 0, 1).unwrap();
+    scene.run_for(2 * SECOND);
+    assert_eq!(read(&mut scene, 1), BTreeSet::from([1]));
+    let refusal = broadcast(&mut scene, 1, 2).unwrap_err();
+    assert!(refusal.to_string().contains("cannot be written now"), "{refusal}");
+    scene.free_disks();
+    scene.run_for(5 * SECOND);
+    broadcast(&mut scene, 1, 3).unwrap();
+    scene.kill(&[0, 1]);
+    scene.restart();
+    scene.run_for(4 * SECOND);
+    assert_eq!(read(&mut scene, 0), BTreeSet::from([1, 3]));
+}
+
+/// A directory that goes away with the test.
+struct Directory(PathBuf);
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The binary, started in a directory.
+struct Process {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Process {
+    fn start(directory: &Directory, arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_broadcast"))
+            .args(arguments)
+            .env("NODE_DIRECTORY", &directory.0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut process = Self { child, input, output };
+        let init = process.ask(r#"{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0"]}"#);
+        assert_eq!(init["type"], "init_ok", "{init}");
+        process
+    }
+
+    fn ask(&mut self, body: &str) -> Value {
+        writeln!(self.input, r#"{{"src":"c1","dest":"n0","body":{body}}}"#).unwrap();
+        let mut answer = String::new();
+        self.output.read_line(&mut answer).unwrap();
+        serde_json::from_str::<Value>(&answer).unwrap()["body"].take()
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_killed_process_has_everything_that_it_acknowledged() {
+    for (index, arguments) in [&[][..], &["--sync=every-group"]].into_iter().enumerate() {
+        let name = format!("broadcast-{}-{index}", std::process::id());
+        let directory = Directory(env::temp_dir().join(name));
+        for round in 0..3 {
+            let mut process = Process::start(&directory, arguments);
+            let read = process.ask(r#"{"type":"read","msg_id":2}"#);
+            assert_eq!(read["messages"].as_array().unwrap().len(), round * 50);
+            for value in round * 50..(round + 1) * 50 {
+                let body = format!(r#"{{"type":"broadcast","msg_id":3,"message":{value}}}"#);
+                assert_eq!(process.ask(&body)["type"], "broadcast_ok");
+            }
+            process.kill();
+        }
+    }
+}
