@@ -66,6 +66,9 @@ pub(crate) const KINDS: &[Kind] = &[
                 "--period-ms=1450",
                 "--fan-out=2",
                 "--fan-out=3 --period-ms=100",
+                "--fsync",
+                "--fsync --period-ms=0",
+                "--sync=never",
             ],
             rate: 100,
             disk: |arguments| match broadcast_experiments::config(arguments) {
