@@ -64,14 +64,12 @@ impl Ledger {
     /// Nothing becomes safe for a while.
     pub(crate) fn stall(&mut self, error: &io::Error) {
         let why = format!("the journal cannot be written now: {error}");
-        tracing::warn!("{why}; this node takes no broadcasts until it can");
         self.trouble = Some(Trouble { why, is_final: false });
     }
 
     /// The records that are not safe may be there or not, and no others can be written.
     pub(crate) fn fail(&mut self, error: &io::Error, out: &mut Outputs<Broadcaster>) {
         let why = format!("the journal cannot be written: {error}");
-        tracing::error!("{why}; this node takes no broadcasts any more, restart it");
         let text = format!("{why}; the value may be broadcast after a restart");
         self.held.fail(&Error::crash(text), out);
         self.records.clear();

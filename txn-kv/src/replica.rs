@@ -312,7 +312,6 @@ impl Replica {
     /// Ends this node's service until what it wrote is safe, or for good.
     fn stop(&mut self, error: &std::io::Error) -> Error {
         let problem = format!("the journal cannot be written: {error}");
-        tracing::error!("{problem}");
         let error = Error::crash(&problem);
         self.unwritten = Some(problem);
         error

@@ -120,7 +120,7 @@ pub const MAX_RECORD_BYTES: u32 = 64 << 20;
 /// | policy | a killed process loses of them | a dead machine loses of them |
 /// | --- | --- | --- |
 /// | [`EveryGroup`](Self::EveryGroup) | nothing | nothing |
-/// | [`Interval`](Self::Interval) | nothing | those of at most that time, and of a sync |
+/// | [`Interval`](Self::Interval) | nothing | those of at most that time, and of that until the sync which is due then has ended |
 /// | [`Never`](Self::Never) | nothing | those of the last segment, or some of them |
 ///
 /// What is lost is a suffix. A node whose journal may have lost something gets another

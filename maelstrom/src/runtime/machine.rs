@@ -263,10 +263,11 @@ pub enum Input<M: Machine> {
     Written(u64),
     /// The next records cannot be written for now: the disk is full, say. They are tried
     /// again, in order with all that come later, until they are reported as safe. It is
-    /// told once until then.
+    /// told once until then, and logged by the driver, as a warning.
     Stalled(io::Error),
     /// Nothing more becomes safe: the node has to be restarted. Records that were not
-    /// reported as safe may be lost, or be found, then; so nobody may hear of them.
+    /// reported as safe may be lost, or be found, then; so nobody may hear of them. It comes
+    /// once, and the driver logs it, as an error that says so.
     WriteFailed(io::Error),
     /// The records take so much more than the last snapshot that another one is
     /// worthwhile: see [`Outputs::snapshot`]. It comes again if it is not heeded.

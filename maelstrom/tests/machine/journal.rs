@@ -1,8 +1,9 @@
 //! The driver of a machine whose records go to a journal.
 
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use maelstrom::Node;
@@ -10,6 +11,7 @@ use maelstrom::disk::Disk;
 use maelstrom::journal::{Entry, Journal, Options, Sync};
 use maelstrom::machine::Driver;
 use tokio::time::sleep;
+use tracing::subscriber::{DefaultGuard, set_default};
 
 use super::{Clerk, Events, MS, Wish, done, failed, fulfil, wish};
 use crate::common::{INIT, INIT_OK, Peer, serve};
@@ -54,6 +56,37 @@ fn open(disk: Disk, sync: Sync) -> (Journal, Vec<String>) {
         Ok(())
     });
     opened.unwrap()
+}
+
+/// What is logged on this thread, from when it is made until it is dropped.
+struct Log {
+    path: PathBuf,
+    _guard: DefaultGuard,
+}
+
+impl Log {
+    fn new(scratch: &Scratch) -> Self {
+        let path = scratch.0.with_extension("log");
+        let file = Arc::new(File::create(&path).unwrap());
+        let lines = tracing_subscriber::fmt().with_writer(file).with_ansi(false).finish();
+        Self { path, _guard: set_default(lines) }
+    }
+
+    /// The level of each line about the journal, and what it says.
+    fn of_journal(&self) -> Vec<String> {
+        let text = fs::read_to_string(&self.path).unwrap();
+        let lines = text.lines().filter_map(|line| {
+            let level = line.split_whitespace().nth(1)?;
+            Some(format!("{level} {}", &line[line.find("the journal")?..]))
+        });
+        lines.collect()
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 /// A node that keeps its notes on this disk, and what it handled.
@@ -108,6 +141,7 @@ async fn what_is_written_at_the_end_of_input_is_made_safe_and_replied_to() {
 #[tokio::test]
 async fn a_full_disk_delays_replies_until_there_is_room() {
     let scratch = Scratch::new("full");
+    let log = Log::new(&scratch);
     let disk = scratch.disk();
     let (node, events) = node(&disk, Sync::EveryGroup);
     let mut peer = Peer::start(node).await;
@@ -116,6 +150,9 @@ async fn a_full_disk_delays_replies_until_there_is_room() {
     sleep(500 * MS).await;
     assert_eq!(heard(&events).len(), 1, "it is told once, however often it is tried");
     assert!(heard(&events)[0].contains("StorageFull"), "{:?}", heard(&events));
+    let logged = log.of_journal();
+    let said = "WARN the journal cannot be written now, and is tried again: ";
+    assert!(logged.len() == 1 && logged[0].starts_with(said), "{logged:?}");
     peer.send(&wish(3, Wish::Note(3))).await;
     disk.set(|faults| faults.full = None);
     assert_eq!(peer.line().await, done(2, "noted"));
@@ -128,6 +165,7 @@ async fn a_full_disk_delays_replies_until_there_is_room() {
 #[tokio::test]
 async fn a_sync_that_fails_is_the_end() {
     let scratch = Scratch::new("sync");
+    let log = Log::new(&scratch);
     let disk = scratch.disk();
     let (node, events) = node(&disk, Sync::EveryGroup);
     let mut peer = Peer::start(node).await;
@@ -141,6 +179,8 @@ async fn a_sync_that_fails_is_the_end() {
     assert_eq!(peer.line().await, done(5, "Now"));
     sleep(50 * MS).await;
     assert_eq!(heard(&events).len(), 2, "{:?}", heard(&events));
+    let said = "ERROR the journal cannot be written; restart this node: broken";
+    assert_eq!(log.of_journal(), [said]);
 }
 
 #[tokio::test]

@@ -92,8 +92,14 @@ impl<M: Machine> Context<Driver<M>> {
         let input = match writer.try_next() {
             None => return false,
             Some(Event::Written(records)) => Input::Written(records),
-            Some(Event::Stalled(error)) => Input::Stalled(error),
-            Some(Event::Dead(error)) => Input::WriteFailed(error),
+            Some(Event::Stalled(error)) => {
+                tracing::warn!("the journal cannot be written now, and is tried again: {error}");
+                Input::Stalled(error)
+            }
+            Some(Event::Dead(error)) => {
+                tracing::error!("the journal cannot be written; restart this node: {error}");
+                Input::WriteFailed(error)
+            }
         };
         self.handle(running, Some(input), None);
         if writer.wants_snapshot() {
