@@ -192,9 +192,11 @@ fn a_flipped_bit_in_a_compacted_part_is_refused() {
 #[test]
 fn a_snapshot_that_the_disk_does_not_take_costs_nothing_but_room() {
     let directory = Directory::new("full");
-    // Segments are shorter than this, a snapshot of 40 values is not.
+    // Segments are shorter than this. A snapshot is not: it has values and transactions, which
+    // are not forgotten before the first tick.
     let limit = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", (18 << 20) / 512);
-    let limited = || Process::of(Command::new("sh").args(["-c", &limit, BINARY]), &directory);
+    let arguments = ["-c", &limit, BINARY, "--interval=60000"];
+    let limited = || Process::of(Command::new("sh").args(arguments), &directory);
     let value = "x".repeat(1 << 19);
     for round in 0..3 {
         let mut process = limited();
