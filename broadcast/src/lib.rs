@@ -61,20 +61,23 @@
 //! | `--sync` | when a machine dies |
 //! | --- | --- |
 //! | `never` (the default) | what it acknowledged last, and nobody else has yet, may be lost |
-//! | so many milliseconds | the same, if it was acknowledged no longer ago |
+//! | so many milliseconds | the same, if it was acknowledged no longer ago than that and a sync |
 //! | `every-group`, or `--fsync` | nothing is lost; each broadcast takes as long as a sync |
 //!
 //! A node that may have lost something has another incarnation. It gets back from the others
 //! what they have, and disturbs none of them. While a disk takes nothing, because it is full
 //! for example, its node refuses broadcasts, and reads and passes on what others have; if a
-//! sync fails, that lasts until it is restarted. A node whose journal is corrupt does not
+//! sync fails, that lasts until it is restarted. Its log says which of them it is
+//! ([`Input::Stalled`](maelstrom::machine::Input::Stalled),
+//! [`Input::WriteFailed`](maelstrom::machine::Input::WriteFailed)). A node whose journal is corrupt does not
 //! start, unless it is told to set it aside (`--discard-corrupt`). Directories must not be
 //! copied, or set back to an earlier state. [`machine`] has the argument.
 //!
 //! Without a directory, or with `--in-memory`, values are in memory only: what died with all
-//! who had it is lost. But in either case what a node has held for 2 s and 8 mean latencies, while nothing happens but kills and restarts, is on
-//! every node that has been up as long, if all are linked to each other; with a period of
-//! 0 after 4 s more, with a longer one than the default after three times what it is longer.
+//! who had it is lost. But in either case what a node has held for 2 s and 8 mean latencies,
+//! while nothing happens but kills and restarts, is on every node that has been up as long,
+//! if all are linked to each other; with a period of 0 after 4 s more, with a longer one
+//! than the default after three times what it is longer.
 //! While a partition lasts, that holds for each side of it, if the tree has rounds and one
 //! level (33 nodes with the defaults); in deeper trees, and after other faults, it takes 3 s
 //! and 12 mean latencies more. `make losses` and the swarm check it.

@@ -1,5 +1,5 @@
-//! What durability costs: the node with everything in memory, with its log, and
-//! with its log and `--fsync`.
+//! What durability costs: the node with everything in memory, with its
+//! journal, and with its journal and `--fsync`.
 //!
 //! Two measures of each, in turns, and their medians:
 //!
@@ -33,7 +33,7 @@ const INIT: &str = r#"{"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,"
 
 fn main() -> Result<()> {
     let ways: [(&str, bool, &[&str]); 3] =
-        [("memory", false, &[]), ("log", true, &[]), ("log, fsync", true, &["--fsync"])];
+        [("memory", false, &[]), ("journal", true, &[]), ("journal, fsync", true, &["--fsync"])];
     let mut measured = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
         for (results, (_, log, args)) in measured.iter_mut().zip(ways) {

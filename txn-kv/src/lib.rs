@@ -39,7 +39,10 @@
 //! The disk is locked, so a second process on the same one fails its `init`. So does a node
 //! whose journal is corrupt, unless it is told to [set it aside](Options::discard_corrupt).
 //! While the disk is full, transactions are refused; those that came before are answered
-//! when there is room.
+//! when there is room. If a sync fails, the node refuses all of them and is silent until it
+//! is restarted. Its log says which of them it is
+//! ([`Input::Stalled`](maelstrom::machine::Input::Stalled),
+//! [`Input::WriteFailed`](maelstrom::machine::Input::WriteFailed)).
 //!
 //! Without a directory, as under Maelstrom, which never restarts a node, all is
 //! in memory: killing the process loses the transactions that no other node

@@ -68,7 +68,7 @@ pub(super) fn sparse() -> anyhow::Result<String> {
 pub(super) fn kills() -> anyhow::Result<String> {
     let mut scene = TXN_KV.scene(NODES, 0, Links::default())?;
     for kill in 0..KILLS {
-        // Without --fsync its log is not trusted then, so that a new incarnation begins.
+        // Without --fsync its journal may have lost something then, so that a new incarnation begins.
         scene.kill_with(&[kill % NODES], &[DiskFault::LoseUnsynced]);
         scene.run_for(PAUSE);
         scene.restart();

@@ -21,7 +21,7 @@ use txn_kv::vector::{Incarnation, Stamp};
 /// What replicas and clients are like.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
-    /// Whether a node finds its log again after it was killed.
+    /// Whether a node finds its journal again after it was killed.
     pub(crate) durable: bool,
     /// How many keys clients use.
     pub(crate) keys: u64,
