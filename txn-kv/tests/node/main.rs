@@ -3,7 +3,6 @@
 mod processes;
 
 use maelstrom::Host;
-use processes::Directory;
 
 const INIT: &str = r#"{"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0"]}}"#;
 const INIT_OK: &str = r#"{"src":"n0","dest":"c0","body":{"type":"init_ok","in_reply_to":1}}"#;
@@ -107,14 +106,6 @@ async fn messages_of_nodes_are_taken_from_nodes_alone() {
         let answer = ok(&format!(r#"[["r",1,{value}]]"#));
         assert!(output.lines().any(|line| line == answer), "from {source}: {output}");
     }
-}
-
-#[tokio::test]
-async fn a_node_finds_in_its_directory_what_it_answered_before() {
-    let directory = Directory::new("memory");
-    let host = || Host { directory: Some(directory.0.clone()), ..Host::seeded(1) };
-    assert_eq!(replies(host(), &[r#"[["w",1,7]]"#]).await, [ok(r#"[["w",1,7]]"#)]);
-    assert_eq!(replies(host(), &[r#"[["r",1,null]]"#]).await, [ok(r#"[["r",1,7]]"#)]);
 }
 
 #[tokio::test]
