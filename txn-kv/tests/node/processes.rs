@@ -117,6 +117,20 @@ fn fill(directory: &Directory, transactions: usize, bytes: usize) {
     process.kill();
 }
 
+/// Has a process that wants to take a snapshot write until there is one, or was before.
+fn write_until_snapshot(process: &mut Process, directory: &Directory) {
+    let started = Instant::now();
+    let is_there = || {
+        let files = directory.files("snapshot");
+        matches!(&files[..], [file] if !file.to_string_lossy().ends_with(".new"))
+    };
+    while !is_there() && started.elapsed() < Duration::from_secs(20) {
+        process.txn(r#"[["w","more",1]]"#);
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(is_there(), "{:?}", directory.files(""));
+}
+
 /// Flips a bit of a file.
 fn flip(path: &PathBuf, place: usize) {
     let mut bytes = fs::read(path).unwrap();
@@ -200,6 +214,9 @@ fn a_flipped_bit_in_a_record_with_others_behind_it_is_refused_and_nothing_is_cha
 fn a_flipped_bit_in_a_compacted_part_is_refused() {
     let directory = Directory::new("compacted");
     fill(&directory, 40, 1 << 19);
+    let mut process = Process::start(&directory, &[]);
+    write_until_snapshot(&mut process, &directory);
+    process.kill();
     let [file] = &directory.files("snapshot")[..] else { panic!("a snapshot") };
     flip(file, 1 << 20);
     let refusal = init(&directory, &[]);
@@ -231,12 +248,7 @@ fn a_snapshot_that_the_disk_does_not_take_costs_nothing_but_room() {
     assert_eq!(process.txn(r#"[["r","round",null]]"#), ok(r#"[["r","round",2]]"#));
     assert!(process.txn(r#"[["r",39,null]]"#).contains(&value));
     // There is room now.
-    let started = Instant::now();
-    while directory.files("snapshot").is_empty() && started.elapsed() < Duration::from_secs(20) {
-        process.txn(r#"[["w","more",1]]"#);
-        thread::sleep(Duration::from_millis(20));
-    }
-    assert!(!directory.files("snapshot").is_empty());
+    write_until_snapshot(&mut process, &directory);
     process.kill();
 }
 
