@@ -16,7 +16,16 @@ use crate::protocol::Error;
 /// use std::convert::Infallible;
 ///
 /// use maelstrom::Error;
-/// use maelstrom::machine::{Client, Held, Input, Machine, Output, Outputs, Time};
+/// use maelstrom::machine::{Client, Held, Input, Machine, Output, Outputs, Record, Time};
+///
+/// #[derive(Debug)]
+/// struct Note(String);
+///
+/// impl Record for Note {
+///     fn encode(&self) -> std::io::Result<Vec<u8>> {
+///         Ok(self.0.clone().into_bytes())
+///     }
+/// }
 ///
 /// #[derive(Default)]
 /// struct Notes {
@@ -28,12 +37,12 @@ use crate::protocol::Error;
 ///     type Reply = ();
 ///     type Message = Infallible;
 ///     type Call = Infallible;
-///     type Record = String;
+///     type Record = Note;
 ///
 ///     fn handle(&mut self, _: Time, input: Input<Self>, out: &mut Outputs<Self>) {
 ///         match input {
 ///             Input::Request(client, note) => {
-///                 self.held.write(note, out);
+///                 self.held.write(Note(note), out);
 ///                 self.held.say(Output::Reply(client, Ok(())), out);
 ///             }
 ///             Input::Written(records) => self.held.written(records, out),
