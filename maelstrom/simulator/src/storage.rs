@@ -25,7 +25,7 @@
 //!     Ok(Box::new(journal))
 //! })?;
 //! assert!(tried.disk_operations > 40 && tried.states > tried.disk_operations);
-//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # Ok::<_, simulator::storage::Failure>(())
 //! ```
 
 mod crashes;
