@@ -53,8 +53,8 @@
 //! # When nodes are killed
 //!
 //! With a directory ([`Setup::disk`](maelstrom::Setup::disk)) a node keeps values in a
-//! [journal](maelstrom::journal), its own and those of others. A broadcast is acknowledged
-//! once it is there, and a node that starts again has all that it acknowledged or showed, and
+//! [journal], its own and those of others. A broadcast is acknowledged once it is there, and a
+//! node that starts again has all that it acknowledged or showed, and
 //! the same incarnation. So nothing that was acknowledged is lost, however many nodes are
 //! killed at once. What is left when machines die as well is for `--sync` to say:
 //!
