@@ -3,10 +3,9 @@
 use std::fmt;
 
 use tokio::time::Instant;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
-use tracing_subscriber::prelude::*;
 
 thread_local! {
     static BEGAN: std::cell::OnceCell<Instant> = const { std::cell::OnceCell::new() };
@@ -25,10 +24,10 @@ impl FormatTime for Virtual {
 
 /// Shows what nodes log, on standard error; `RUST_LOG` says how much.
 pub(crate) fn log() {
-    let asked = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
-    let filter = asked.and_then(|text| text.parse::<Targets>().ok());
-    tracing_subscriber::registry()
-        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_timer(Virtual))
-        .with(filter.unwrap_or_else(|| Targets::new().with_default(tracing::Level::DEBUG)))
+    let filter = EnvFilter::builder().with_default_directive(tracing::Level::DEBUG.into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter.from_env_lossy())
+        .with_writer(std::io::stderr)
+        .with_timer(Virtual)
         .init();
 }

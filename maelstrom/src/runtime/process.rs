@@ -14,8 +14,7 @@ use tokio::net::unix::pipe;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Sleep, sleep};
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::prelude::*;
+use tracing_subscriber::EnvFilter;
 
 use crate::runtime::node::{Host, Node};
 use crate::runtime::run::{GRACE, RunError};
@@ -66,15 +65,12 @@ pub fn run<S: Send + Sync + 'static>(node: Node<S>) -> ExitCode {
 }
 
 fn log_to_stderr() {
-    let asked = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
-    let filter = asked.and_then(|text| text.parse::<Targets>().ok());
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
+    let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into());
     // A program that has set up its own logging keeps it.
-    let _ = tracing_subscriber::registry()
-        .with(lines)
-        .with(filter.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO)))
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter.from_env_lossy())
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .try_init();
 }
 

@@ -133,33 +133,8 @@ fn now() -> Duration {
 
 /// Time since 1970 as `20260131T093000.123Z`.
 fn timestamp(since_epoch: Duration) -> String {
-    let seconds = since_epoch.as_secs();
-    let (year, month, day) = date(seconds / 86_400);
-    let [hour, minute, second] = [seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60];
-    let millis = since_epoch.subsec_millis();
-    format!("{year}{month:02}{day:02}T{hour:02}{minute:02}{second:02}.{millis:03}Z")
-}
-
-/// Year, month and day so many days after 1970 began.
-fn date(mut days: u64) -> (u64, u64, u64) {
-    let is_leap = |year: u64| {
-        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-    };
-    let mut year = 1970;
-    while days >= 365 + u64::from(is_leap(year)) {
-        days -= 365 + u64::from(is_leap(year));
-        year += 1;
-    }
-    let february = 28 + u64::from(is_leap(year));
-    let mut month = 1;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
-        if days < length {
-            break;
-        }
-        days -= length;
-        month += 1;
-    }
-    (year, month, days + 1)
+    let time = jiff::Timestamp::UNIX_EPOCH + since_epoch;
+    time.strftime("%Y%m%dT%H%M%S.%3fZ").to_string()
 }
 
 #[cfg(test)]
