@@ -10,6 +10,7 @@
 //! Other load on the machine makes processes late, so each scenario has three attempts.
 
 use std::fmt::Debug;
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -66,6 +67,8 @@ impl Comparison {
     /// Runs a scenario with a node on both hosts.
     fn of(name: &str, node: &str, scenario: &Simulation) -> Self {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        // Nodes go on with what an earlier run has left to them.
+        let _ = fs::remove_dir_all(&directory);
         let scenario = scenario.clone().recorded();
         let options = ProcessOptions {
             bin: std::env::current_exe().expect("this program"),
