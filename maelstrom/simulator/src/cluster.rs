@@ -13,6 +13,7 @@
 //! `maelstrom/examples/machine.rs` has a machine and its test.
 
 mod agenda;
+mod clock;
 mod events;
 mod faults;
 mod journal;
@@ -46,8 +47,8 @@ pub struct Conditions {
     pub links: Option<Neighbours>,
     /// What `seq-kv` promises beyond its promise.
     pub seq_kv: SeqKv,
-    /// Which faults come and go until [`Cluster::heal`]; those of clocks and disks do
-    /// nothing here.
+    /// Which faults come and go until [`Cluster::heal`]. Of those of disks, one that fails
+    /// once ends a node's journal until it is killed; the others do nothing here.
     pub faults: Vec<Fault>,
     /// How far apart a fault's comings and goings are, on average; a second when zero.
     pub interval: Duration,
@@ -79,6 +80,8 @@ pub struct Step<'a, M: Machine> {
     pub node: Rank,
     /// The machine, after it.
     pub machine: &'a M,
+    /// Those of its records, since its last snapshot, that were safe before it.
+    pub safe: &'a [M::Record],
     /// What it wants done.
     pub outputs: &'a [Output<M>],
 }

@@ -291,8 +291,9 @@ pub enum Output<M: Machine> {
 }
 
 /// The pieces of a snapshot. They are made on another thread, so they own what they are
-/// made of: as it was when the snapshot was asked for. An error ends the snapshot.
-pub type Pieces = Box<dyn Iterator<Item = io::Result<Vec<u8>>> + Send>;
+/// made of: as it was when the snapshot was asked for. An error ends the snapshot. (They are
+/// `Sync` so that a machine may be that keeps its outputs.)
+pub type Pieces = Box<dyn Iterator<Item = io::Result<Vec<u8>>> + Send + Sync>;
 
 /// What a machine has written to its node's journal.
 pub trait Record: Debug + Send {
@@ -346,7 +347,7 @@ impl<M: Machine> Outputs<M> {
     /// under way, the journal is as it was, and [`Input::Compact`] comes again.
     pub fn snapshot<I>(&mut self, pieces: I)
     where
-        I: Iterator<Item = io::Result<Vec<u8>>> + Send + 'static,
+        I: Iterator<Item = io::Result<Vec<u8>>> + Send + Sync + 'static,
     {
         self.0.push(Output::Snapshot(Box::new(pieces)));
     }

@@ -8,7 +8,7 @@ use maelstrom::machine::{Client, Input, Machine, Output, Rank, ServiceCall, Time
 
 use super::agenda::Due;
 use super::journal::WriteFault;
-use super::node::Call;
+use super::node::{Call, Node};
 use super::{Body, Cluster, Step};
 use crate::net::{Address, Message, ServiceName};
 
@@ -93,16 +93,17 @@ impl<M: Machine> Cluster<M> {
         if node.is_paused {
             return;
         }
-        if node.deadline.is_some_and(|deadline| deadline <= self.now) {
+        if node.deadline.is_some_and(|deadline| deadline <= node.clock.read(self.now)) {
             node.not_before = self.now + GRANULARITY;
             return self.handle(rank, Input::Wake);
         }
         self.set_alarm(rank);
     }
 
-    fn set_alarm(&mut self, rank: Rank) {
+    pub(super) fn set_alarm(&mut self, rank: Rank) {
         let node = &mut self.nodes[rank];
-        let Some(at) = node.deadline.map(|deadline| deadline.max(node.not_before)) else { return };
+        let Some(deadline) = node.deadline else { return };
+        let at = node.clock.when(deadline).max(node.not_before);
         if node.alarm.is_none_or(|alarm| at < alarm) {
             node.alarm = Some(at);
             self.agenda.add(at, rank, node.incarnation, Due::Wake);
@@ -137,7 +138,8 @@ impl<M: Machine> Cluster<M> {
         };
         let node = &mut self.nodes[rank];
         let Some(machine) = &mut node.machine else { return };
-        machine.handle(self.now - node.started, input, &mut self.outputs);
+        let now = node.clock.read(self.now);
+        machine.handle(now - node.started, input, &mut self.outputs);
         node.deadline = machine.deadline().map(|deadline| node.started + deadline);
         self.count_step();
         self.consult(rank);
@@ -158,8 +160,9 @@ impl<M: Machine> Cluster<M> {
     }
 
     fn consult(&mut self, node: Rank) {
-        let Some(machine) = self.nodes[node].machine.as_ref() else { return };
-        let step = Step { now: self.now, node, machine, outputs: self.outputs.as_slice() };
+        let Node { machine: Some(machine), journal, .. } = &self.nodes[node] else { return };
+        let (safe, outputs) = (journal.safe_records(), self.outputs.as_slice());
+        let step = Step { now: self.now, node, machine, safe, outputs };
         let verdict = self.oracles.iter_mut().try_for_each(|oracle| oracle(&step));
         if let Err(what) = verdict {
             self.fail(what);
@@ -220,7 +223,11 @@ impl<M: Machine> Cluster<M> {
     }
 
     fn write(&mut self, rank: Rank, record: M::Record) {
-        let fault = WriteFault::draw(&mut self.rng, self.write_faults);
+        let fault = if std::mem::take(&mut self.nodes[rank].disk_fails) {
+            WriteFault::Broken
+        } else {
+            WriteFault::draw(&mut self.rng, self.write_faults)
+        };
         let journal = &mut self.nodes[rank].journal;
         let due = journal.write(record, self.now, self.write_time, fault);
         self.add_all(rank, due);

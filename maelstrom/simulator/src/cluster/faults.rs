@@ -5,12 +5,12 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use super::Cluster;
-use crate::nemesis::Effect;
+use crate::nemesis::{DiskFault, Effect, Skew};
 use crate::net::Address;
 
 impl<M: Machine> Cluster<M> {
-    /// Has a fault begin or end, beside those that come by themselves. Faults of clocks
-    /// and disks do nothing.
+    /// Has a fault begin or end, beside those that come by themselves. Of those of
+    /// disks, one that fails once ends a node's journal until it is killed; there are no others.
     pub fn apply(&mut self, effect: Effect) {
         let nodes = || 0..self.nodes.len();
         match effect {
@@ -18,16 +18,22 @@ impl<M: Machine> Cluster<M> {
             Effect::Start => nodes().for_each(|node| self.start(node)),
             Effect::Pause(nodes) => nodes.into_iter().for_each(|node| self.pause(node)),
             Effect::Resume => nodes().for_each(|node| self.resume(node)),
+            Effect::Clock(skews) => skews.into_iter().for_each(|skew| self.skew(skew)),
+            Effect::Upset(DiskFault::FailOnce, nodes) => {
+                nodes.into_iter().for_each(|node| self.nodes[node].disk_fails = true);
+            }
             effect => self.net.apply(effect),
         }
     }
 
     /// Ends all faults for good, starts the nodes that are down and again those whose
-    /// journals are dead, and lets go on those that are paused.
+    /// journals are dead, and lets go on those that are paused. Clocks go right from then on.
     pub fn heal(&mut self) {
         self.nemesis.stop();
         self.net.heal();
         self.write_faults = 0.0;
+        self.nodes.iter_mut().for_each(|node| node.disk_fails = false);
+        self.apply(Effect::Clock((0..self.nodes.len()).map(Skew::none).collect()));
         let dead = |rank: &Rank| self.nodes[*rank].journal.is_dead();
         let dead = (0..self.nodes.len()).filter(dead).collect();
         self.apply(Effect::Kill(dead));
@@ -52,8 +58,13 @@ impl<M: Machine> Cluster<M> {
         let node = &mut self.nodes[rank];
         node.machine = Some((self.make)(members, rng, &node.journal.kept));
         node.incarnation += 1;
-        node.started = self.now;
+        node.started = node.clock.read(self.now);
         self.deliver(rank, Input::Start);
+    }
+
+    fn skew(&mut self, skew: Skew) {
+        self.nodes[skew.node].clock.skew(self.now, skew);
+        self.set_alarm(skew.node);
     }
 
     fn new_rng(&mut self) -> StdRng {

@@ -73,6 +73,11 @@ impl<M: Machine> Journal<M> {
         self.first + self.kept.records.len()
     }
 
+    /// The safe ones of the records since the snapshot.
+    pub(super) fn safe_records(&self) -> &[M::Record] {
+        &self.kept.records[..self.safe - self.first]
+    }
+
     pub(super) fn is_dead(&self) -> bool {
         self.is_dead
     }

@@ -6,16 +6,20 @@ use maelstrom::CallError;
 use maelstrom::machine::{Answer, Input, Machine, Operation, ServiceCall, Time};
 use rand::rngs::StdRng;
 
+use super::clock::Clock;
 use super::journal::Journal;
 
 pub(super) struct Node<M: Machine> {
     /// `None` while it is down.
     pub(super) machine: Option<M>,
     pub(super) incarnation: u64,
+    pub(super) clock: Clock,
+    /// By its clock.
     pub(super) started: Time,
     pub(super) is_paused: bool,
     /// What it will handle when it goes on.
     pub(super) backlog: VecDeque<Input<M>>,
+    /// By its clock.
     pub(super) deadline: Option<Time>,
     /// The earliest alarm that is set.
     pub(super) alarm: Option<Time>,
@@ -24,6 +28,8 @@ pub(super) struct Node<M: Machine> {
     pub(super) calls: BTreeMap<u64, Call<M>>,
     /// Survives it.
     pub(super) journal: Journal<M>,
+    /// The next record that is written ends the journal.
+    pub(super) disk_fails: bool,
 }
 
 pub(super) struct Call<M: Machine> {
@@ -37,6 +43,7 @@ impl<M: Machine> Default for Node<M> {
         Self {
             machine: None,
             incarnation: 0,
+            clock: Clock::default(),
             started: Time::ZERO,
             is_paused: false,
             backlog: VecDeque::new(),
@@ -45,16 +52,18 @@ impl<M: Machine> Default for Node<M> {
             not_before: Time::ZERO,
             calls: BTreeMap::new(),
             journal: Journal::default(),
+            disk_fails: false,
         }
     }
 }
 
 impl<M: Machine> Node<M> {
-    /// It is killed: all that is left is its journal.
+    /// It is killed: all that is left are its clock and its journal.
     pub(super) fn kill(&mut self, rng: &mut StdRng) {
         let mut journal = std::mem::take(&mut self.journal);
         journal.kill(rng);
-        *self = Self { incarnation: self.incarnation, journal, ..Self::default() };
+        let Self { incarnation, clock, .. } = *self;
+        *self = Self { incarnation, clock, journal, ..Self::default() };
     }
 }
 

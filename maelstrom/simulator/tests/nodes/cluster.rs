@@ -12,7 +12,7 @@ use maelstrom::machine::{
 };
 use maelstrom::{Error, message_types};
 use simulator::cluster::{Cluster, Conditions, Kept};
-use simulator::{Effect, Fault, Latency, LatencyDist, Links};
+use simulator::{DiskFault, Effect, Fault, Latency, LatencyDist, Links, Skew};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -217,6 +217,39 @@ fn a_disk_that_is_full_delays_records_and_a_broken_one_is_the_end_until_a_restar
         assert!((0..replied as u64).eq(records.iter().copied().take(replied)), "{records:?}");
     }
     assert_eq!(seen.len(), 4, "{seen:?}");
+}
+
+#[test]
+fn a_disk_that_is_to_fail_fails_the_next_record_unless_all_faults_end_before() {
+    let mut cluster = cluster(1, Conditions::default());
+    cluster.apply(Effect::Upset(DiskFault::FailOnce, vec![0]));
+    cluster.heal();
+    let replied = [true, false].map(|is_well| {
+        let client = cluster.ask(0, Ask::Write(1));
+        cluster.run_for(SECOND).unwrap();
+        assert_eq!(cluster.reply(client).is_some(), is_well);
+        cluster.apply(Effect::Upset(DiskFault::FailOnce, vec![0]));
+        client
+    });
+    assert_eq!(cluster.reply(replied[0]), Some(&Ok(true)));
+    assert!(cluster.machine(0).unwrap().news[0].starts_with("WriteFailed"));
+}
+
+#[test]
+fn a_node_goes_by_its_own_clock() {
+    let mut cluster = cluster(2, Conditions::default());
+    let skew = Skew { node: 1, rate: 500, jump: 3 * SECOND };
+    cluster.apply(Effect::Clock(vec![skew]));
+    for _ in 0..2 {
+        cluster.run_for(SECOND).unwrap();
+        cluster.ask(0, Ask::Tell(1));
+    }
+    cluster.heal();
+    cluster.run_for(SECOND).unwrap();
+    cluster.ask(0, Ask::Tell(1));
+    cluster.run_for(SECOND).unwrap();
+    let times = cluster.machine(1).unwrap().heard.iter().map(|heard| heard.0.as_millis());
+    assert_eq!(times.collect::<Vec<_>>(), [3_500, 4_000, 5_000]);
 }
 
 #[test]
