@@ -12,6 +12,7 @@
 
 mod clock;
 mod disk;
+mod membership;
 mod partition;
 
 use std::time::Duration;
@@ -24,6 +25,8 @@ use serde_json::value::RawValue;
 pub use clock::Skew;
 pub(crate) use clock::skews_by_name;
 pub use disk::DiskFault;
+pub use membership::Change;
+pub(crate) use membership::changes_by_name;
 use partition::Partition;
 
 use checkers::history::{null, raw};
@@ -52,6 +55,9 @@ pub enum Fault {
     Slow,
     /// Nodes' clocks go at rates of their own, and jump ahead.
     Clock,
+    /// Clients have members removed and added again, and leaders replaced: for nodes of
+    /// `lin-kv` that can be asked for that.
+    Membership,
     /// A disk fault that comes and goes.
     Disk(DiskFault),
 }
@@ -70,9 +76,9 @@ impl Fault {
     ];
 
     /// Every kind that `--nemesis` knows: all but those of disks.
-    pub const ALL: [Self; 9] = {
+    pub const ALL: [Self; 10] = {
         let [a, b, c, d, e, f, g, h] = Self::OF_NETWORKS_AND_NODES;
-        [a, b, c, d, e, f, g, h, Self::Clock]
+        [a, b, c, d, e, f, g, h, Self::Clock, Self::Membership]
     };
 
     /// The name on the command line.
@@ -87,6 +93,7 @@ impl Fault {
             Self::Reorder => "reorder",
             Self::Slow => "slow",
             Self::Clock => "clock",
+            Self::Membership => "membership",
             Self::Disk(fault) => fault.name(),
         }
     }
@@ -154,6 +161,8 @@ pub enum Effect {
     /// Start a second process in the directories of those of these nodes that are
     /// ready, and see whether it serves.
     Twin(Vec<usize>),
+    /// Ask for these changes of the members.
+    Change(Vec<Change>),
     /// Do nothing, where a fault has no end of its own.
     Nothing,
 }
@@ -280,6 +289,7 @@ fn begin(fault: Fault, nodes: usize, rng: &mut StdRng) -> Action {
             };
             (fault.begins(), asked, effect)
         }
+        Fault::Membership => return membership::begin(nodes, rng),
         Fault::Kill | Fault::Pause | Fault::Clock => {
             let (asked, drawn) = draw_targets(nodes, rng);
             let (f, effect) = match fault {
@@ -315,6 +325,7 @@ fn end(fault: Fault, nodes: usize) -> Action {
         Fault::Clock => {
             ("stop-clock", raw("all"), Effect::Clock((0..nodes).map(Skew::none).collect()))
         }
+        Fault::Membership => return membership::end(nodes),
         Fault::Disk(fault) => {
             let is_over = fault == DiskFault::Locked;
             let effect = if is_over { Effect::Nothing } else { Effect::Mend(fault) };
@@ -364,7 +375,7 @@ mod tests {
     fn each_kind_of_fault_comes_and_goes_by_itself() {
         let mut nemesis = nemesis(&Fault::ALL);
         nemesis.start(Duration::ZERO);
-        let fs: Vec<&str> = (0..800).map(|_| nemesis.next().unwrap().f).collect();
+        let fs: Vec<&str> = (0..1000).map(|_| nemesis.next().unwrap().f).collect();
         for [start, stop] in [
             ["start-partition", "stop-partition"],
             ["kill", "start"],
@@ -375,6 +386,7 @@ mod tests {
             ["start-reorder", "stop-reorder"],
             ["start-slow", "stop-slow"],
             ["start-clock", "stop-clock"],
+            ["start-membership", "stop-membership"],
         ] {
             let own: Vec<&str> = fs.iter().copied().filter(|f| [start, stop].contains(f)).collect();
             assert!(own.len() > 80, "{}", own.len());

@@ -70,6 +70,9 @@ fn draw_local_faults(
     let disk = (subject.disk)(arguments).iter().copied();
     let strikes = |fault: &DiskFault| kills || !fault.strikes_at_kills();
     settings.disk = disk.filter(strikes).filter(|_| rng.random()).collect();
+    if subject.faults.contains(&Fault::Membership) && rng.random_ratio(1, 3) {
+        settings.nemesis.push(Fault::Membership.into());
+    }
     // Each clock costs as much as a small run, so these are few.
     let is_small = settings.node_count <= MOST_CLOCKS;
     if subject.clock && is_small && rng.random_ratio(1, 8) {
@@ -95,6 +98,7 @@ fn settings(rng: &mut StdRng, seed: u64, subject: &Subject) -> Settings {
         variant(&mut settings);
     }
     let faults = Fault::OF_NETWORKS_AND_NODES.into_iter().filter(|_| rng.random());
+    let faults = faults.filter(|fault| subject.faults.contains(fault));
     settings.nemesis = faults.map(PlannedFault::from).collect();
     if !settings.nemesis.is_empty() {
         settings.nemesis_interval = Duration::from_secs(rng.random_range(1..5_u32).into());
@@ -117,17 +121,20 @@ fn size(rng: &mut StdRng, subject: &Subject) -> Size {
     if least <= subject.most_nodes && rng.random_ratio(1, LARGE_CLUSTERS) {
         let nodes = rng.random_range(least..=subject.most_nodes);
         let (rate, seconds) = (rng.random_range(5..20), rng.random_range(2..6));
-        // Of lin-kv each key is a group's, of two client processes a node.
-        let clients_a_node = if subject.workload == Workload::LinKv { 2 } else { 1 };
+        let clients_a_node = fewest_clients_a_node(subject.workload);
         return Size { nodes, clients_a_node, rate, seconds };
     }
     let clients_a_node = match subject.workload {
-        // Each key is a group's, of two client processes a node.
-        Workload::LinKv => 2,
+        Workload::LinKv => fewest_clients_a_node(subject.workload),
         _ => rng.random_range(1..3),
     };
     let rate = rng.random_range(5..subject.rate.max(6));
     Size { nodes: usual, clients_a_node, rate, seconds: rng.random_range(5..15) }
+}
+
+/// Of lin-kv each key is a group's, of two client processes a node.
+pub(crate) fn fewest_clients_a_node(workload: Workload) -> usize {
+    if workload == Workload::LinKv { 2 } else { 1 }
 }
 
 fn links(rng: &mut StdRng) -> Links {

@@ -46,7 +46,7 @@ use std::sync::Arc;
 use checkers::Finding;
 
 use crate::host::Program;
-use crate::nemesis::DiskFault;
+use crate::nemesis::{DiskFault, Fault};
 use crate::settings::{Promise, Settings, Workload};
 use crate::simulation::{Finished, Simulation};
 pub use draw::Case;
@@ -73,6 +73,8 @@ pub struct Subject {
     pub links: fn(&[String]) -> bool,
     /// Whether clients may send any JSON: see [`Values`](crate::settings::Values).
     pub values: bool,
+    /// The faults of networks and nodes that it bears.
+    pub faults: &'static [Fault],
     /// Arguments of the program, one entry of them at a time.
     pub arguments: &'static [&'static str],
     /// The disk faults that it bears when it runs with these arguments.
@@ -107,6 +109,7 @@ impl Subject {
             most_nodes: 0,
             links: |_| false,
             values: false,
+            faults: &Fault::OF_NETWORKS_AND_NODES,
             arguments: &[""],
             disk: |_| &[],
             clock: false,

@@ -31,6 +31,7 @@ pub(crate) use reply::fields;
 use checkers::history::{null, raw};
 
 use crate::links::LinksError;
+use crate::nemesis::Fault;
 use crate::settings::{self, Settings};
 
 pub(crate) trait Workload {
@@ -195,6 +196,7 @@ impl Request {
 pub(crate) fn new(settings: &Settings) -> Result<Box<dyn Workload>, Unsupported> {
     let neighbours = settings.neighbours()?;
     check_values(settings)?;
+    check_faults(settings)?;
     let values = settings.values;
     Ok(match settings.workload {
         settings::Workload::Broadcast => Box::new(simple::broadcast(settings, neighbours.as_ref())),
@@ -221,6 +223,16 @@ fn check_values(settings: &Settings) -> Result<(), Unsupported> {
     Ok(())
 }
 
+/// Whether nodes of the workload can be asked for what the faults ask.
+fn check_faults(settings: &Settings) -> Result<(), Unsupported> {
+    let workload = settings.workload;
+    let changes = settings.nemesis.iter().any(|planned| planned.fault == Fault::Membership);
+    match changes && workload != settings::Workload::LinKv {
+        true => Err(Unsupported::Membership { workload }),
+        false => Ok(()),
+    }
+}
+
 /// Settings that cannot be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
@@ -235,6 +247,15 @@ pub enum Unsupported {
     )]
     Values {
         /// The one that was asked for.
+        workload: settings::Workload,
+    },
+    /// Nodes of this workload have no members to change.
+    #[error(
+        "nodes of {} cannot be asked for other members: --nemesis membership goes with lin-kv",
+        .workload.name()
+    )]
+    Membership {
+        /// The workload.
         workload: settings::Workload,
     },
     /// The client processes cannot be divided into the groups it works with.

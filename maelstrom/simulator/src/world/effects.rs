@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::nodes::{Node, Status};
 use super::{Command, World};
 use crate::links::by_name;
-use crate::nemesis::{Action, Effect, skews_by_name};
+use crate::nemesis::{Action, Change, Effect, changes_by_name, skews_by_name};
 use crate::net::Address;
 
 impl World {
@@ -50,6 +50,7 @@ impl World {
                 resumed.iter().for_each(|&node| self.pause_node(node, false, out));
                 names(&resumed)
             }
+            Effect::Change(changes) => self.ask_for_changes(changes, now),
             Effect::Clock(_) | Effect::Upset(..) | Effect::Mend(_) | Effect::Twin(_) => {
                 self.upset_machine(effect, out)
             }
@@ -93,6 +94,16 @@ impl World {
             }
             _ => null(),
         }
+    }
+
+    /// Asks those nodes that can answer; nobody waits for what they say.
+    fn ask_for_changes(&mut self, mut changes: Vec<Change>, now: Duration) -> Box<RawValue> {
+        changes.retain(|change| self.nodes[change.asked].status == Status::Ready);
+        for change in &changes {
+            let Some(operator) = &mut self.operator else { break };
+            operator.tell(change, &mut self.wire.net, now);
+        }
+        changes_by_name(&changes)
     }
 
     fn pause_node(&mut self, node: usize, paused: bool, out: &mut Vec<Command>) {

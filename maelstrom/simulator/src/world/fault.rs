@@ -107,6 +107,16 @@ pub enum FaultKind {
         /// What is wrong with it.
         problem: String,
     },
+    /// It cannot be asked for changes of its members.
+    #[error(
+        "answered a change of its members with {body}: the fault membership does not fit this workload's node, \
+         which has no members to change. It is for nodes of lin-kv that know add_node, \
+         remove_node and transfer"
+    )]
+    NoMembers {
+        /// The reply's body.
+        body: String,
+    },
     /// Its process ended.
     #[error("ended before the test did, with {status}")]
     Exited {

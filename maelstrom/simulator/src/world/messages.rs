@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::fault::NodeFault;
+use super::operator;
 use super::threads::{Effects, Threads};
 use super::wire::{Owner, Presence};
 use super::{Command, World};
@@ -79,6 +80,10 @@ impl World {
                 self.wire.net.received(&message, now);
                 Ok(())
             }
+            Owner::Operator => {
+                self.wire.net.received(&message, now);
+                operator::check_answer(src, &message)
+            }
         }
     }
 
@@ -105,7 +110,7 @@ impl World {
                 self.check_script(number, now);
                 Ok(())
             }
-            Some(Owner::Intruder) | None => Ok(()),
+            Some(Owner::Intruder | Owner::Operator) | None => Ok(()),
         }
     }
 

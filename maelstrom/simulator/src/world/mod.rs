@@ -28,6 +28,7 @@
 //! - [`load`]: when the next operation is due.
 //! - [`idle`]: what is said when there is nothing to do.
 //! - [`intruder`]: a client that says what only nodes have to say.
+//! - [`operator`]: a client that asks for changes of the members.
 //! - [`record`]: the history.
 //! - [`script`]: being driven from outside, step by step, instead.
 //! - [`fault`]: what a node may not do, which is quite another thing.
@@ -40,6 +41,7 @@ mod intruder;
 mod load;
 mod messages;
 mod nodes;
+mod operator;
 mod phases;
 mod quirks;
 mod record;
@@ -69,6 +71,7 @@ use crate::workload::{self, Unsupported, Workload};
 use intruder::Intruder;
 use load::Load;
 use nodes::Node;
+use operator::Operator;
 use record::Recorder;
 use script::Script;
 use starts::Starts;
@@ -153,6 +156,7 @@ pub struct World {
     nemesis: Nemesis,
     recorder: Recorder,
     intruder: Option<Intruder>,
+    operator: Option<Operator>,
     phase: Phase,
     waits_until: Duration,
     idle: Idle,
@@ -192,6 +196,7 @@ impl World {
         Ok(Self {
             workload: workload::new(settings)?,
             intruder: Intruder::new(settings, &mut wire),
+            operator: Operator::new(settings, &mut wire),
             wire,
             services: Services::new(&mut services, settings.seq_kv),
             nodes: std::iter::repeat_with(Node::absent).take(nodes).collect(),

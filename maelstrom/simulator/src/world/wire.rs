@@ -39,6 +39,8 @@ pub(super) enum Owner {
     Script(u64),
     /// The intruder, who waits for nothing.
     Intruder,
+    /// Who asks for changes of the members, and waits for nothing.
+    Operator,
 }
 
 /// Whether there is or was a client.

@@ -124,7 +124,8 @@ pub struct SettingsFlags {
     /// duplicate, reorder: a fifth of the messages between nodes and services is lost,
     /// comes twice, comes late. slow: a third of the links gets ten times slower.
     /// clock, in virtual time only: nodes' clocks go up to 20 % too fast or too slow, and
-    /// jump up to 5 s ahead
+    /// jump up to 5 s ahead. membership, for lin-kv: clients have nodes removed and added again, and
+    /// leaders replaced
     #[arg(long, value_name = "FAULTS", value_delimiter = ',', value_parser = values::fault,
           help_heading = "Network and faults")]
     nemesis: Vec<PlannedFault>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use checkers::history::OpType;
 use maelstrom::{Context, Definite, Empty, Error, Node};
 use serde_json::json;
-use simulator::{Latency, LatencyDist, Settings, Workload};
+use simulator::{Latency, LatencyDist, Program, Settings, Simulation, Workload};
 
 use super::{Chances, Run, value};
 use crate::wire::registers::{Cas, Found, Read, Write};
@@ -103,6 +103,18 @@ fn a_proxy_is_valid() {
     }
     assert!(run.ops(OpType::Fail, "cas").count() > 100);
     assert!(run.history.iter().all(|op| op.kind != OpType::Info));
+}
+
+#[test]
+fn nodes_without_members_to_change_are_told_that_the_fault_does_not_fit() {
+    let why = |settings: Settings| {
+        let settings = Settings { nemesis: vec![simulator::Fault::Membership.into()], ..settings };
+        let program = Program::new(|| node(Fault::None));
+        Simulation::with(settings, program).run().ended.unwrap_err().to_string()
+    };
+    assert!(why(settings()).contains("has no members to change"), "{}", why(settings()));
+    let echo = super::settings(Workload::Echo);
+    assert!(why(echo.clone()).contains("goes with lin-kv"), "{}", why(echo));
 }
 
 #[test]
