@@ -1,0 +1,203 @@
+//! Elections (§5.2, §5.4.1), with what the thesis adds so that nobody disturbs a leader
+//! that works: pre-votes (9.6), and followers that hold on to their leader (4.2.3).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use maelstrom::machine::{Rank, RoundTrip};
+
+use crate::entry::Payload;
+use crate::injected_bugs::Bug;
+use crate::message::{Ballot, Packet, Part, VoteRequest};
+use crate::peer::Peer;
+use crate::position::Index;
+use crate::raft::Raft;
+use crate::role::{Campaign, Leader, Role};
+use crate::state_machine::StateMachine;
+
+impl<S: StateMachine> Raft<S> {
+    /// Figure 2, followers and candidates: the election timeout has passed. Asks first
+    /// whether it would be voted for; the term goes up only if so.
+    pub(crate) fn stand_for_election(&mut self) {
+        if !self.may_stand() {
+            return self.become_follower(None);
+        }
+        if !matches!(self.role, Role::Follower(_)) {
+            self.wait_longer();
+        }
+        let campaign = self.campaign(BTreeSet::from([self.me]));
+        self.set_role(Role::PreCandidate(campaign));
+        self.ask_for_votes(Ballot::PreVote, false);
+    }
+
+    /// Whether it is a voter, or was one until a change that may not be committed: then it
+    /// may be the only one with the entry that removes it (thesis, 4.2.2).
+    pub(crate) fn may_stand(&self) -> bool {
+        let (log, me) = (self.log(), self.me);
+        let is_removed = self.removed > Index::ZERO && log.config_index() <= self.removed;
+        let (_, committed) = log.config_at(self.commit);
+        !is_removed && (log.config().is_voter(me) || committed.is_voter(me))
+    }
+
+    /// The entry by which a node is no member, if there is such an entry, it is committed, and
+    /// none comes behind it: who is told so does not need to know more.
+    fn removal_of(&self, rank: Rank) -> Option<Index> {
+        let (index, config) = (self.log().config_index(), self.log().config());
+        (index <= self.commit && !config.members().contains(&rank)).then_some(index)
+    }
+
+    /// Somebody knows that this node is no member any more. It asks for votes again when it
+    /// gets an entry that says otherwise.
+    pub(crate) fn take_removal(&mut self, index: Index) {
+        self.removed = self.removed.max(index);
+        if matches!(self.role, Role::PreCandidate(_)) && !self.may_stand() {
+            self.become_follower(None);
+        }
+    }
+
+    /// Figure 2, candidates: goes over to the next term, votes for itself, and asks all
+    /// others.
+    pub(crate) fn become_candidate(&mut self, handed_over: bool) {
+        let vote = Some(self.me).filter(|_| !self.options.bugs.has(Bug::ForgetOwnVote));
+        self.persistent.set_vote(self.term().next(), vote);
+        // Its own vote counts when it is safe.
+        let campaign = self.campaign(BTreeSet::new());
+        self.set_role(Role::Candidate(campaign));
+        self.ask_for_votes(Ballot::Vote, handed_over);
+    }
+
+    fn campaign(&mut self, granted: BTreeSet<Rank>) -> Campaign {
+        Campaign { granted, election_at: self.now + self.election_timeout() }
+    }
+
+    fn ask_for_votes(&mut self, ballot: Ballot, handed_over: bool) {
+        let last = self.log().last();
+        for rank in self.voters_but_me() {
+            let request = VoteRequest { ballot, handed_over, last };
+            self.outbox.say(rank, self.now, Part::RequestVote(request));
+        }
+    }
+
+    fn voters_but_me(&self) -> Vec<Rank> {
+        let (config, me) = (self.log().config(), self.me);
+        config.members().into_iter().filter(|&rank| rank != me && config.is_voter(rank)).collect()
+    }
+
+    /// Figure 2, *RequestVote*, receiver: votes once a term, and for nobody whose log is
+    /// less up to date. A pre-vote binds nobody, and is refused while there is a leader.
+    pub(crate) fn consider_vote(&mut self, from: Rank, request: VoteRequest) {
+        let VoteRequest { ballot, last, handed_over } = request;
+        if let (Ballot::PreVote, Some(removal)) = (ballot, self.removal_of(from)) {
+            return self.outbox.say(from, self.now, Part::Removed(removal));
+        }
+        let bugs = self.options.bugs;
+        let is_up_to_date = last >= self.log().last() || bugs.has(Bug::VoteForAnyLog);
+        let is_free = match ballot {
+            Ballot::PreVote => true,
+            Ballot::Vote => self.persistent.vote().is_none_or(|vote| vote == from),
+        };
+        let is_free = is_free && (handed_over || !self.has_leader());
+        // Whoever asks for pre-votes is a follower, with a vote to give.
+        let is_follower = matches!(self.role, Role::Follower(_) | Role::PreCandidate(_));
+        let grants = is_up_to_date && is_free && (is_follower || ballot == Ballot::PreVote);
+        if ballot == Ballot::Vote && grants || !grants && bugs.has(Bug::RefusalResetsTimer) {
+            self.put_off_election();
+        }
+        if !grants {
+            return;
+        }
+        if ballot == Ballot::Vote && self.persistent.vote().is_none() {
+            self.persistent.set_vote(self.term(), Some(from));
+        }
+        self.outbox.say(from, self.now, Part::Vote(ballot));
+    }
+
+    fn put_off_election(&mut self) {
+        let election_at = self.now + self.election_timeout();
+        match &mut self.role {
+            Role::Follower(follower) => follower.election_at = election_at,
+            Role::PreCandidate(_) => self.become_follower(None),
+            Role::Candidate(_) | Role::Leader(_) | Role::Halted => {}
+        }
+    }
+
+    /// Whether there is a leader that works, as far as this node knows: of this term or a
+    /// former one, for who heard that one may have given it a lease. What a former incarnation
+    /// heard nobody knows.
+    fn has_leader(&self) -> bool {
+        match &self.role {
+            Role::Leader(_) => true,
+            Role::Candidate(_) | Role::Halted => false,
+            Role::Follower(_) | Role::PreCandidate(_) => {
+                self.heard.is_some_and(|heard| self.now < heard + self.election)
+            }
+        }
+    }
+
+    /// A candidate of a later term asks for votes while the leader works: it is not
+    /// listened to (thesis, 4.2.3).
+    pub(crate) fn is_disruptive(&self, packet: &Packet<S::Command>) -> bool {
+        let asks = |part: &Part<_>| match part {
+            Part::RequestVote(request) => !request.handed_over,
+            _ => false,
+        };
+        packet.parts.iter().any(asks) && self.has_leader()
+    }
+
+    pub(crate) fn take_vote(&mut self, from: Rank, ballot: Ballot) {
+        match (&mut self.role, ballot) {
+            (Role::PreCandidate(campaign), Ballot::PreVote)
+            | (Role::Candidate(campaign), Ballot::Vote) => {
+                campaign.granted.insert(from);
+            }
+            _ => {}
+        }
+    }
+
+    /// Figure 2, candidates: with the votes of a majority it goes on.
+    pub(crate) fn count_votes(&mut self) {
+        let is_won = |campaign: &Campaign, config: &crate::config::Config| {
+            config.is_quorum(|rank| campaign.granted.contains(&rank))
+        };
+        if let Role::PreCandidate(campaign) = &self.role
+            && is_won(campaign, self.persistent.log().config())
+        {
+            self.become_candidate(false);
+        }
+        let is_safe = self.may_speak();
+        if let Role::Candidate(campaign) = &mut self.role {
+            if is_safe {
+                campaign.granted.insert(self.me);
+            }
+            if is_won(campaign, self.persistent.log().config()) {
+                self.become_leader();
+            }
+        }
+    }
+
+    /// Figure 2, leaders: lets all know at once, with an entry that says nothing.
+    fn become_leader(&mut self) {
+        let last = self.log().last().index;
+        let mut peers = BTreeMap::new();
+        for rank in self.log().config().members().into_iter().filter(|&rank| rank != self.me) {
+            peers.insert(rank, Peer::unknown(last, self.now));
+        }
+        let mut leader = Leader {
+            peers,
+            first: last.next(),
+            question_sent: true,
+            check_at: self.now + self.election,
+            ..Leader::default()
+        };
+        for entry in self.log().after(self.commit) {
+            if let Payload::Command(proposal) = &entry.payload {
+                leader.proposed.insert(proposal.id);
+            }
+        }
+        self.log_time = (self.now, self.log().last_time().max(self.log_time()));
+        self.round_trip = RoundTrip::default();
+        self.set_role(Role::Leader(leader));
+        self.append(vec![Payload::Noop]);
+        let Role::Leader(leader) = &self.role else { return };
+        leader.peers.keys().for_each(|&rank| self.outbox.append_urgently(rank, self.now));
+    }
+}

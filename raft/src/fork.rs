@@ -1,0 +1,52 @@
+//! Nodes that are copied: tests go on from the same state in every way that there is.
+
+use std::fmt::Debug;
+
+use maelstrom::machine::Outputs;
+use rand::rngs::StdRng;
+
+use crate::raft::Raft;
+use crate::state_machine::StateMachine;
+
+impl<S: StateMachine + Clone + Debug> Raft<S>
+where
+    S::Query: Clone,
+{
+    /// The same node, which draws from another source of chance.
+    #[must_use]
+    pub fn fork(&self, rng: StdRng) -> Self {
+        Self {
+            me: self.me,
+            nodes: self.nodes,
+            is_new: self.is_new,
+            options: self.options.clone(),
+            rng,
+            now: self.now,
+            persistent: self.persistent.clone(),
+            commit: self.commit,
+            replica: self.replica.clone(),
+            role: self.role.clone(),
+            commands: self.commands.clone(),
+            queries: self.queries.clone(),
+            wishes: self.wishes.clone(),
+            removed: self.removed,
+            snapshot_at: self.snapshot_at,
+            election: self.election,
+            round_trip: self.round_trip,
+            heard: self.heard,
+            log_time: self.log_time,
+            outbox: self.outbox.clone(),
+            out: Outputs::default(),
+        }
+    }
+
+    /// All that decides what the node does, but for chance and options. Nodes that show
+    /// the same are alike.
+    pub fn state(&self) -> impl Debug {
+        let clients = (&self.commands, &self.queries, &self.wishes);
+        let own = (&self.persistent, self.commit, &self.replica, &self.role, &self.outbox);
+        let told = (self.removed, self.heard, self.log_time);
+        let measured = (self.election, &self.round_trip);
+        (own, clients, told, measured, self.is_new, self.snapshot_at)
+    }
+}

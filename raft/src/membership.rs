@@ -1,0 +1,101 @@
+//! Changes of the members (§6): any change at once, by joint consensus.
+//!
+//! ```text
+//!  old voters ──▶ old voters, new ones as learners ──▶ joint ──▶ new voters
+//!                 until they have caught up            both majorities
+//! ```
+//!
+//! Each arrow is an entry of the log, which counts from when it is in a log, and is not
+//! followed by another before it is committed. The first one waits for an entry of the
+//! leader's own term to be committed, so that a leader knows of what former ones began.
+
+use maelstrom::machine::Rank;
+
+use crate::config::Config;
+use crate::entry::Payload;
+use crate::injected_bugs::Bug;
+use crate::message::Part;
+use crate::peer::Peer;
+use crate::position::Index;
+use crate::raft::Raft;
+use crate::role::Role;
+use crate::state_machine::StateMachine;
+
+/// How many entries a node may lack that becomes a voter, or the leader.
+pub(crate) const CAUGHT_UP: usize = 64;
+
+impl<S: StateMachine> Raft<S> {
+    /// A leader goes about the latest change that somebody wants who knows the members as
+    /// they are: a message that comes late changes nothing.
+    pub(crate) fn begin_change(&mut self, before: Index, members: Config) {
+        let is_current = before == self.log().config_index();
+        let is_possible = members.is_final_among(self.nodes);
+        if let Role::Leader(leader) = &mut self.role
+            && is_current
+            && is_possible
+        {
+            leader.target = Some(members);
+        }
+    }
+
+    /// Takes the next step of a change, when the last one is committed.
+    pub(crate) fn advance_change(&mut self) {
+        let bugs = self.options.bugs;
+        let Role::Leader(leader) = &mut self.role else { return };
+        let log = self.persistent.log();
+        let (config, is_committed) = (log.config(), log.config_index() <= self.commit);
+        let early = bugs.has(Bug::ChangeBeforeNoop);
+        if self.commit < leader.first && !early || !is_committed {
+            return;
+        }
+        let step = if early {
+            leader.target.as_ref().and_then(|target| config.one_voter_towards(target))
+        } else if config.is_joint() {
+            Some(config.without_outgoing())
+        } else if !config.is_voter(self.me) && !bugs.has(Bug::RemovedLeaderGoesOn) {
+            return self.leave();
+        } else {
+            let lacks = |rank: &Rank| match leader.peers.get(rank) {
+                Some(peer) => {
+                    peer.matched == Index::ZERO || self.commit.since(peer.matched) > CAUGHT_UP
+                }
+                None => *rank != self.me,
+            };
+            let target = leader.target.as_ref();
+            target.and_then(|target| config.towards(target, lacks, bugs.has(Bug::SkipJoint)))
+        };
+        if let Some(config) = step {
+            // Once the entry is there that names them, they are wanted no more. (Where they are
+            // the members already, the entry says so to who wants them.)
+            leader.target.take_if(|target| *target == config);
+            self.append_config(&config);
+        }
+    }
+
+    /// What it led over is decided, and it is not one of them any more. Whoever has most of
+    /// the log is told to lead.
+    fn leave(&mut self) {
+        let (now, config) = (self.now, self.persistent.log().config());
+        let Role::Leader(leader) = &self.role else { return };
+        leader.peers.keys().for_each(|&rank| self.outbox.append(rank, now));
+        let voters = leader.peers.iter().filter(|&(&rank, _)| config.is_voter(rank));
+        if let Some((&successor, _)) = voters.max_by_key(|(_, peer)| peer.matched) {
+            self.outbox.say(successor, now, Part::LeadNow);
+        }
+        self.outbox.hurry();
+        self.flush();
+        self.become_follower(None);
+    }
+
+    fn append_config(&mut self, config: &Config) {
+        self.append(vec![Payload::Config(config.clone())]);
+        let (members, now) = (config.members(), self.now);
+        let last = self.log().last().index;
+        let Role::Leader(leader) = &mut self.role else { return };
+        leader.peers.retain(|rank, _| members.contains(rank));
+        for rank in members.into_iter().filter(|&rank| rank != self.me) {
+            leader.peers.entry(rank).or_insert_with(|| Peer::unknown(last, now));
+            self.outbox.append_urgently(rank, now);
+        }
+    }
+}

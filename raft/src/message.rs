@@ -1,0 +1,161 @@
+//! What nodes say to one another.
+//!
+//! All that one node has to say to another at a moment goes in one message, a [`Packet`],
+//! so acknowledgements, forwarded commands and reads ride on each other.
+
+use std::sync::Arc;
+
+use maelstrom::Message;
+use maelstrom::machine::Rank;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::entry::LogTime;
+use crate::entry::{Entry, Proposal};
+use crate::position::{Index, Position, Term};
+
+/// A message: what a node says in its current term.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Packet<C> {
+    /// The sender's current term. Who is behind takes it over (§5.1).
+    pub term: Term,
+    /// What it says. With nothing, it lets know its term.
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part<C>>,
+}
+
+impl<C> Message for Packet<C> {
+    const TYPE: &'static str = "raft";
+}
+
+/// One thing that is said.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part<C> {
+    /// *RequestVote* of figure 2: may I lead in this term?
+    RequestVote(VoteRequest),
+    /// *RequestVote*'s results, where it is a yes. (A no is not told.)
+    Vote(Ballot),
+    /// *AppendEntries* of figure 2.
+    Append(Append<C>),
+    /// *AppendEntries*' results.
+    Appended(Appended),
+    /// *InstallSnapshot* of figure 13.
+    Chunk(Chunk),
+    /// *InstallSnapshot*'s results.
+    Received(Received),
+    /// To the leader: have these commands in the log.
+    Propose(Vec<Proposal<C>>),
+    /// To the leader: have these members, if those before are named in this entry.
+    Members(Index, Config),
+    /// To the leader: have this node lead.
+    Lead(Rank),
+    /// To a node that asks for votes: it is no member, by this entry.
+    Removed(Index),
+    /// *TimeoutNow* of the thesis, 3.10: stand for election.
+    LeadNow,
+    /// To the leader: up to where does a read have to wait? With a number that comes
+    /// back. It also says that the sender took the receiver for the leader of the term
+    /// after the read came.
+    Read(u64),
+    /// The answer to a read: its number, and the entry that has to be applied.
+    ReadAt(u64, Index),
+}
+
+/// Which kind of vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ballot {
+    /// Whether one would vote so, which binds nobody (thesis, 9.6).
+    PreVote,
+    /// A vote (§5.2).
+    Vote,
+}
+
+/// Asks for a vote: in the packet's term, or, for a pre-vote, in the one after it.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct VoteRequest {
+    /// Of which kind.
+    pub ballot: Ballot,
+    /// Whether the leader wants it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub handed_over: bool,
+    /// `lastLogIndex` and `lastLogTerm`: the candidate's last entry.
+    pub last: Position,
+}
+
+/// Entries for a follower; none to let it know that the leader is there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Append<C> {
+    /// `prevLogIndex` and `prevLogTerm`: the entry before them.
+    pub previous: Position,
+    /// The entries.
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<Arc<Entry<C>>>,
+    /// `leaderCommit`: up to where the leader knows that all is committed.
+    pub commit: Index,
+    /// Up to where the leader's own log is safe.
+    pub safe: Index,
+    /// The log's time. It goes on when there is nothing to append, too.
+    pub time: LogTime,
+    /// How long the follower is to wait for the leader at least, in milliseconds; 0 while the
+    /// leader does not know how long answers take.
+    pub election_ms: u32,
+    /// Counts the leader's questions whether it leads still. The acknowledgement has it.
+    pub question: u64,
+    /// Whether the leader waits for the acknowledgement. One that it does not wait for
+    /// comes with something else, or a little later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub urgent: bool,
+}
+
+/// What a follower has of the leader's log.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Appended {
+    /// Up to where its log is the leader's, and safe.
+    pub matched: Index,
+    /// The leader's latest question that it has heard.
+    pub question: u64,
+    /// An append that does not fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejected>,
+}
+
+/// Why an append does not fit.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Rejected {
+    /// The place before its entries, where the follower has no such entry.
+    pub previous: Index,
+    /// The conflict hint (§5.3): the follower's last entry that the leader's log may
+    /// have.
+    pub hint: Position,
+}
+
+/// A part of a snapshot.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Chunk {
+    /// The last entry that the snapshot stands for.
+    pub last: Position,
+    /// The log's time then.
+    pub time: LogTime,
+    /// The members then.
+    pub config: Config,
+    /// The entry that names them.
+    pub config_index: Index,
+    /// Where the chunk begins, in bytes.
+    pub offset: usize,
+    /// What it says.
+    pub data: String,
+    /// Whether it is the last one.
+    #[serde(rename = "done")]
+    pub is_last: bool,
+}
+
+/// What a follower has of a snapshot.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Received {
+    /// Which snapshot.
+    pub last: Position,
+    /// So much from its beginning.
+    pub bytes: usize,
+}

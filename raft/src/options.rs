@@ -1,0 +1,121 @@
+//! How a node is to behave.
+
+use std::time::Duration;
+
+use maelstrom::Error;
+use maelstrom::journal::Sync;
+
+use crate::injected_bugs::Bugs;
+
+/// How reads are made linearizable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// A majority confirms that the leader leads (thesis, 6.4).
+    Index,
+    /// A majority has confirmed it so short a time ago that nobody else can have been elected
+    /// since (thesis, 6.4.1): no messages, as long as clocks go as they should.
+    Lease,
+    /// An entry of the log comes after what was to be seen (thesis, 6.4: without that it is
+    /// what one would do).
+    Log,
+}
+
+/// How a node is to behave. All of a cluster's nodes should be told the same.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// How many nodes, the first ones, are the voters when the cluster begins; all, if
+    /// `None`.
+    pub voters: Option<usize>,
+    /// How often a leader lets followers know that it is there. What else it sends
+    /// them counts.
+    pub heartbeat: Duration,
+    /// How long a follower waits for its leader at least; at most twice as long. A leader
+    /// that has heard nothing of a majority for so long steps down.
+    pub election: Duration,
+    /// Whether all of this is longer where answers take so long that it has to be.
+    pub adaptive: bool,
+    /// How far apart the rounds are in which nodes tell each other what clients wait for; at
+    /// once, if zero. The leader speaks at the beginning of a round, and what followers have
+    /// to say rides on their acknowledgements.
+    pub round: Duration,
+    /// How far apart messages to the same node are at least: under load, what there is to say
+    /// meanwhile goes in one. The first one does not wait.
+    pub pace: Duration,
+    /// How reads are made linearizable.
+    pub reads: Reads,
+    /// By which part of it one clock may go faster than another, where leases rely on it.
+    pub drift: f64,
+    /// How long a command or a read may be without an answer before it is sent again.
+    pub retry: Duration,
+    /// About how many bytes of commands there are in a message at most.
+    pub batch_bytes: usize,
+    /// How many messages with entries a follower may be sent before it acknowledges one.
+    pub window_messages: usize,
+    /// About how many bytes of commands may be in them.
+    pub window_bytes: usize,
+    /// About how many bytes of a snapshot there are in a message.
+    pub chunk_bytes: usize,
+    /// How many entries are applied until the next snapshot.
+    pub snapshot_every: usize,
+    /// After about how many bytes of commands there is one in any case. No more bytes
+    /// are kept before it.
+    pub snapshot_bytes: usize,
+    /// How many entries before a snapshot are kept for followers that lack them.
+    pub keep: usize,
+    /// How many are kept at most for followers that are there and slow.
+    pub keep_at_most: usize,
+    /// How long the log's time goes on until a client that says nothing is forgotten.
+    pub session_expiry: Duration,
+    /// When records are safe, for a node that has a disk. Raft's promises hold for what can
+    /// happen to those that are.
+    pub sync: Sync,
+    /// What was put in on purpose.
+    pub bugs: Bugs,
+}
+
+impl Options {
+    /// Whether a cluster of so many nodes can work with them.
+    pub(crate) fn check(&self, nodes: usize) -> Result<(), Error> {
+        let sizes = [self.batch_bytes, self.window_messages, self.window_bytes, self.chunk_bytes];
+        let complaint = if sizes.contains(&0) || self.snapshot_every == 0 {
+            "batches, windows, chunks and the distance of snapshots cannot be zero"
+        } else if self.heartbeat.is_zero() || self.election <= self.heartbeat {
+            "heartbeats come more often than elections, and not all the time"
+        } else if !(0.0..10.0).contains(&self.drift) {
+            "clocks do not differ by a negative part, nor tenfold"
+        } else if self.voters.is_some_and(|voters| voters == 0 || voters > nodes) {
+            "there are voters, and no more than nodes"
+        } else {
+            return Ok(());
+        };
+        Err(Error::malformed(complaint))
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            voters: None,
+            heartbeat: Duration::from_millis(100),
+            election: Duration::from_millis(400),
+            adaptive: true,
+            round: Duration::ZERO,
+            pace: Duration::from_millis(1),
+            reads: Reads::Index,
+            drift: 0.1,
+            retry: Duration::from_millis(400),
+            batch_bytes: 64 << 10,
+            window_messages: 32,
+            window_bytes: 1 << 20,
+            chunk_bytes: 64 << 10,
+            snapshot_every: 10_000,
+            snapshot_bytes: 64 << 20,
+            keep: 1_000,
+            keep_at_most: 100_000,
+            session_expiry: Duration::from_secs(3600),
+            sync: Sync::EveryGroup,
+            bugs: Bugs::default(),
+        }
+    }
+}

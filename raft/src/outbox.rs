@@ -1,0 +1,165 @@
+//! What is to be said to each node, until it is sent.
+//!
+//! A message takes along all that there is to say, and each thing has a time by which it goes:
+//!
+//! | what | by whom | when |
+//! | --- | --- | --- |
+//! | votes, rejections, chunks, changes | `say`, `reject` | now |
+//! | commands and reads of this node's clients | `propose`, `say` | `soon`: now, or with the round |
+//! | entries and questions, to those that are `needed` | `append_urgently` | `soon` |
+//! | entries, to all others that lack them (`lacks`) | | with the next message there, at the latest the heartbeat (`lead`) |
+//! | acknowledgements of what was `urgent` | `acknowledge` | now, or when what it `owes` is safe (`written`) |
+//! | all other acknowledgements | `acknowledge` | with the next message there, at the latest after half a heartbeat |
+//! | that an entry is committed, to whom `awaits` it and was not `told` | `tell_who_waits` | `soon`, once it may have that entry (`may_have`) |
+//!
+//! Whatever its time, it goes no sooner than `pace` after the last message there, and not
+//! before term and vote are safe (`may_speak`).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use maelstrom::machine::{Rank, Time};
+
+use crate::entry::Proposal;
+use crate::message::{Part, Rejected};
+
+/// What is to be said to all other nodes.
+#[derive(Clone, Debug)]
+pub(crate) struct Outbox<C> {
+    to: BTreeMap<Rank, Outgoing<C>>,
+    /// When each was sent something last.
+    sent: BTreeMap<Rank, Time>,
+    /// How long it has peace then.
+    pace: Duration,
+}
+
+/// What is to be said to one of them. Appends and acknowledgements are made when they are
+/// sent, of what there is then.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing<C> {
+    pub(crate) parts: Vec<Part<C>>,
+    /// They go in as many messages as they need.
+    pub(crate) proposals: Vec<Proposal<C>>,
+    pub(crate) append: bool,
+    /// Whether the append is to be acknowledged at once.
+    pub(crate) urgent: bool,
+    pub(crate) acknowledge: bool,
+    pub(crate) rejected: Option<Rejected>,
+    /// When the first of it has to go.
+    due: Time,
+}
+
+impl<C> Outbox<C> {
+    pub(crate) fn new(pace: Duration) -> Self {
+        Self { to: BTreeMap::new(), sent: BTreeMap::new(), pace }
+    }
+
+    /// What goes to a node, at the latest at `due`.
+    fn outgoing(&mut self, to: Rank, due: Time) -> &mut Outgoing<C> {
+        let outgoing = self.to.entry(to).or_insert_with(|| Outgoing {
+            parts: Vec::new(),
+            proposals: Vec::new(),
+            append: false,
+            urgent: false,
+            acknowledge: false,
+            rejected: None,
+            due,
+        });
+        outgoing.due = outgoing.due.min(due);
+        outgoing
+    }
+
+    pub(crate) fn propose(&mut self, to: Rank, due: Time, proposals: Vec<Proposal<C>>) {
+        self.outgoing(to, due).proposals.extend(proposals);
+    }
+
+    pub(crate) fn say(&mut self, to: Rank, due: Time, part: Part<C>) {
+        self.outgoing(to, due).parts.push(part);
+    }
+
+    /// Lets a node know our term, if there is nothing else to say.
+    pub(crate) fn greet(&mut self, to: Rank, due: Time) {
+        self.outgoing(to, due);
+    }
+
+    pub(crate) fn append(&mut self, to: Rank, due: Time) {
+        self.outgoing(to, due).append = true;
+    }
+
+    /// Sends an append that is acknowledged at once.
+    pub(crate) fn append_urgently(&mut self, to: Rank, due: Time) {
+        let outgoing = self.outgoing(to, due);
+        (outgoing.append, outgoing.urgent) = (true, true);
+    }
+
+    pub(crate) fn acknowledge(&mut self, to: Rank, due: Time) {
+        self.outgoing(to, due).acknowledge = true;
+    }
+
+    pub(crate) fn reject(&mut self, to: Rank, due: Time, rejected: Rejected) {
+        let outgoing = self.outgoing(to, due);
+        (outgoing.acknowledge, outgoing.rejected) = (true, Some(rejected));
+    }
+
+    /// There is no later: what is due goes at once.
+    pub(crate) fn hurry(&mut self) {
+        self.sent.clear();
+    }
+
+    /// When something has to go next, and to whom.
+    fn next(&self) -> Option<(Time, Rank)> {
+        let due = self.to.iter().map(|(&to, outgoing)| {
+            let pace = self.sent.get(&to).map(|&sent| sent + self.pace);
+            (pace.map_or(outgoing.due, |at| at.max(outgoing.due)), to)
+        });
+        due.min()
+    }
+
+    /// When something has to go next.
+    pub(crate) fn due(&self) -> Option<Time> {
+        self.next().map(|(at, _)| at)
+    }
+
+    /// Takes out what has to go to a node by now, and what goes along.
+    pub(crate) fn take(&mut self, now: Time) -> Option<(Rank, Outgoing<C>)> {
+        let (_, to) = self.next().filter(|&(at, _)| at <= now)?;
+        self.sent.insert(to, now);
+        self.to.remove_entry(&to)
+    }
+
+    /// Drops everything: it was of another role or term.
+    pub(crate) fn clear(&mut self) {
+        self.to.clear();
+    }
+}
+
+/// Splits what is to be said into messages of about so many bytes.
+pub(crate) fn batches<T>(items: Vec<T>, bytes: usize, size: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
+    let (mut batches, mut left) = (Vec::<Vec<T>>::new(), 0);
+    for item in items {
+        let taken = size(&item).max(1);
+        match batches.last_mut().filter(|_| left > 0) {
+            Some(batch) => batch.push(item),
+            None => {
+                left = bytes;
+                batches.push(vec![item]);
+            }
+        }
+        left = left.saturating_sub(taken);
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_ends_when_it_has_so_many_bytes() {
+        assert_eq!(
+            batches(vec![6, 6, 6, 99, 1], 10, |&bytes| bytes),
+            [vec![6, 6], vec![6, 99], vec![1]]
+        );
+        assert!(batches(Vec::<usize>::new(), 10, |&bytes| bytes).is_empty());
+    }
+}

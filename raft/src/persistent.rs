@@ -1,0 +1,328 @@
+//! What a node must not forget: figure 2's persistent state.
+//!
+//! Nothing here changes without a record of the change, and each record is *safe* some
+//! time after it was written. Two things follow from that, and both are asked here:
+//!
+//! - Nothing is said in a term, and no vote is told or counted, before term and vote are
+//!   safe: [`Persistent::is_vote_safe`].
+//! - Entries are acknowledged, to the leader and by the leader to itself, when they are
+//!   safe: [`Persistent::safe`]. The leader sends them before (thesis, 10.2.1).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use maelstrom::machine::Rank;
+use maelstrom::{Error, NodeId};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::entry::{Entry, LogTime};
+use crate::log::Log;
+use crate::position::{Index, Position, Term};
+use crate::snapshot::Snapshot;
+
+/// A change of the persistent state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Record<C> {
+    /// The first record: the cluster's nodes, by which they are counted, and its voters when
+    /// it began.
+    Cluster {
+        /// In the order of their ranks.
+        nodes: Vec<NodeId>,
+        /// The log's first configuration, which is not in it.
+        voters: Config,
+    },
+    /// The current term, and for whom this node voted in it.
+    Vote(Term, Option<Rank>),
+    /// The log has these entries behind `after`, and no others.
+    Append {
+        /// The last entry that stays.
+        after: Index,
+        /// The entries behind it.
+        entries: Vec<Arc<Entry<C>>>,
+    },
+    /// The beginning of the log comes to this. What stands behind it in the log stays, if
+    /// the log has the snapshot's last entry, and all goes if not.
+    Snapshot(Arc<Snapshot>),
+}
+
+/// A record that is not safe yet.
+#[derive(Clone, Copy, Debug)]
+enum Pending {
+    Vote,
+    /// The last entry that is safe once it is.
+    Log(Index),
+    /// What it stands for was safe before: a snapshot of what is in the log.
+    Nothing,
+}
+
+/// Figure 2's persistent state on all servers.
+#[derive(Clone, Debug)]
+pub(crate) struct Persistent<C> {
+    nodes: Vec<NodeId>,
+    /// Who voted when the cluster began.
+    voters: Config,
+    /// `currentTerm`.
+    term: Term,
+    /// `votedFor`.
+    vote: Option<Rank>,
+    /// `log[]`.
+    log: Log<C>,
+    snapshot: Option<Arc<Snapshot>>,
+    unwritten: Vec<Record<C>>,
+    /// What was written and is not safe yet.
+    pending: VecDeque<Pending>,
+    safe: Index,
+}
+
+impl<C: Clone> Persistent<C> {
+    /// The state that these records describe, which are safe; of a cluster of these nodes,
+    /// which began with these voters, unless the records say who they were.
+    pub(crate) fn replay(
+        nodes: Vec<NodeId>,
+        voters: Config,
+        records: &[Record<C>],
+    ) -> Result<Self, Error> {
+        let voters = match records.first() {
+            Some(Record::Cluster { voters, .. }) => voters.clone(),
+            _ => voters,
+        };
+        let config = (Index::ZERO, voters.clone());
+        let log = Log::behind(Position::default(), LogTime::default(), config);
+        let (term, vote, safe) = (Term::default(), None, Index::ZERO);
+        let (snapshot, unwritten, pending) = (None, Vec::new(), VecDeque::new());
+        let mut state = Self { nodes, voters, term, vote, log, snapshot, unwritten, pending, safe };
+        for record in records {
+            state.check(record)?;
+            state.change(record);
+        }
+        state.safe = state.log.last().index;
+        Ok(state)
+    }
+
+    /// Whether a record may come next.
+    fn check(&self, record: &Record<C>) -> Result<(), Error> {
+        match record {
+            Record::Append { after, .. }
+                if *after < self.log.base().index || self.log.last().index < *after =>
+            {
+                let (base, last) = (self.log.base(), self.log.last());
+                Err(Error::crash(format_args!(
+                    "the records have a gap: entries behind {after:?} for a log of {base:?} to {last:?}"
+                )))
+            }
+            Record::Cluster { nodes, .. } if *nodes != self.nodes => {
+                Err(Error::crash(format_args!(
+                    "the records are of a cluster of {nodes:?}, which is now one of {:?}",
+                    self.nodes
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Records that come to the same as all that were written. None has more than an entry.
+    pub(crate) fn checkpoint(&self) -> Vec<Record<C>> {
+        let (nodes, voters) = (self.nodes.clone(), self.voters.clone());
+        let mut records =
+            vec![Record::Cluster { nodes, voters }, Record::Vote(self.term, self.vote)];
+        records.extend(self.snapshot.clone().map(Record::Snapshot));
+        let mut after = self.snapshot.as_ref().map_or(Index::ZERO, |snapshot| snapshot.last.index);
+        for entry in self.log.after(after) {
+            records.push(Record::Append { after, entries: vec![Arc::clone(entry)] });
+            after = after.next();
+        }
+        records
+    }
+
+    /// Writes down which cluster it is, before anything else.
+    pub(crate) fn found(&mut self) {
+        let (nodes, voters) = (self.nodes.clone(), self.voters.clone());
+        self.write(Record::Cluster { nodes, voters }, Pending::Nothing);
+    }
+
+    fn change(&mut self, record: &Record<C>) {
+        match record {
+            Record::Cluster { .. } => {}
+            Record::Vote(term, vote) => (self.term, self.vote) = (*term, *vote),
+            Record::Append { after, entries } => {
+                self.log.truncate(*after);
+                entries.iter().for_each(|entry| self.log.push(entry.clone()));
+            }
+            Record::Snapshot(snapshot) => {
+                if !self.log.contains(snapshot.last) {
+                    self.forget_log(snapshot);
+                }
+                self.snapshot = Some(snapshot.clone());
+            }
+        }
+    }
+
+    /// The current term.
+    pub(crate) fn term(&self) -> Term {
+        self.term
+    }
+
+    /// For whom this node voted in the current term.
+    pub(crate) fn vote(&self) -> Option<Rank> {
+        self.vote
+    }
+
+    pub(crate) fn log(&self) -> &Log<C> {
+        &self.log
+    }
+
+    /// The last snapshot.
+    pub(crate) fn snapshot(&self) -> Option<&Arc<Snapshot>> {
+        self.snapshot.as_ref()
+    }
+
+    /// Whether term and vote would survive a crash.
+    pub(crate) fn is_vote_safe(&self) -> bool {
+        !self.pending.iter().any(|pending| matches!(pending, Pending::Vote))
+    }
+
+    /// The last entry that would survive a crash, with all before it.
+    pub(crate) fn safe(&self) -> Index {
+        self.safe
+    }
+
+    /// Begins a term, or votes in it.
+    pub(crate) fn set_vote(&mut self, term: Term, vote: Option<Rank>) {
+        self.write(Record::Vote(term, vote), Pending::Vote);
+    }
+
+    /// Has the log contain these entries behind `after`, and none else.
+    pub(crate) fn append(&mut self, after: Index, entries: Vec<Arc<Entry<C>>>) {
+        self.forget_unsafe(after);
+        let last = after + entries.len();
+        self.write(Record::Append { after, entries }, Pending::Log(last));
+    }
+
+    /// Has a snapshot stand for the beginning of the log, of which what is behind `base`
+    /// stays.
+    pub(crate) fn compact(&mut self, snapshot: Snapshot, base: Index) {
+        self.write(Record::Snapshot(snapshot.into()), Pending::Nothing);
+        self.log.compact(base);
+    }
+
+    /// The log ends where a snapshot does.
+    pub(crate) fn forget_log(&mut self, snapshot: &Snapshot) {
+        let Snapshot { last, time, ref config, config_index, .. } = *snapshot;
+        self.log = Log::behind(last, time, (config_index, config.clone()));
+    }
+
+    /// Has a snapshot that somebody else took stand for the beginning of the log.
+    pub(crate) fn install(&mut self, snapshot: Snapshot) {
+        let last = snapshot.last;
+        let stays = self.log.contains(last);
+        if !stays {
+            // Nothing of this log is acknowledged before the snapshot is safe.
+            self.forget_unsafe(Index::ZERO);
+        }
+        let pending = if stays { Pending::Nothing } else { Pending::Log(last.index) };
+        self.write(Record::Snapshot(snapshot.into()), pending);
+        self.log.compact(last.index);
+    }
+
+    /// What is on its way to the disk for places behind `after` says nothing of what
+    /// stands there from now on.
+    fn forget_unsafe(&mut self, after: Index) {
+        self.safe = self.safe.min(after);
+        for pending in &mut self.pending {
+            if let Pending::Log(last) = pending {
+                *last = (*last).min(after);
+            }
+        }
+    }
+
+    fn write(&mut self, record: Record<C>, pending: Pending) {
+        self.change(&record);
+        self.pending.push_back(pending);
+        self.unwritten.push(record);
+    }
+
+    /// What is to be written.
+    pub(crate) fn take_unwritten(&mut self) -> Vec<Record<C>> {
+        std::mem::take(&mut self.unwritten)
+    }
+
+    /// So many more records are safe.
+    pub(crate) fn written(&mut self, records: u64) {
+        for _ in 0..records {
+            if let Some(Pending::Log(last)) = self.pending.pop_front() {
+                self.safe = last;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Payload;
+
+    fn replay(records: &[Record<u64>]) -> Result<Persistent<u64>, Error> {
+        let nodes = ["n0", "n1", "n2"].map(NodeId::from).to_vec();
+        Persistent::replay(nodes, Config::new(0..3), records)
+    }
+
+    fn append(after: u64, entries: usize) -> Record<u64> {
+        append_all(after, vec![Payload::Noop; entries])
+    }
+
+    fn append_all(after: u64, payloads: Vec<Payload<u64>>) -> Record<u64> {
+        let (term, at) = (Term::from(1), LogTime::default());
+        let entry = |payload| Arc::new(Entry { term, at, payload });
+        let entries = payloads.into_iter().map(entry).collect();
+        Record::Append { after: after.into(), entries }
+    }
+
+    fn snapshot(last: u64) -> Record<u64> {
+        let last = Position { term: 1.into(), index: last.into() };
+        let (time, config, config_index) = (LogTime::default(), Config::new(0..2), 3.into());
+        Record::Snapshot(Snapshot { last, time, config, config_index, image: "0".into() }.into())
+    }
+
+    #[test]
+    fn a_checkpoint_comes_to_the_same_as_what_was_written() {
+        let records = [
+            Record::Vote(Term::from(1), Some(2)),
+            append(0, 2),
+            append_all(2, vec![Payload::Config(Config::new(0..2)), Payload::Noop]),
+            append(4, 5),
+            snapshot(4),
+            append(9, 2),
+            append(8, 1),
+            snapshot(20),
+            append(20, 5),
+            Record::Vote(Term::from(3), None),
+        ];
+        let shape = |state: &Persistent<u64>| {
+            let log = &state.log;
+            let config = (log.config_index(), log.config().clone());
+            (state.term, state.vote, log.last(), config, state.snapshot.clone(), state.safe)
+        };
+        for written in 0..=records.len() {
+            let state = replay(&records[..written]).unwrap();
+            let again = replay(&state.checkpoint()).unwrap();
+            assert_eq!(shape(&again), shape(&state), "{written} records");
+            let base = state.snapshot.as_ref().map_or(Index::ZERO, |one| one.last.index);
+            assert!(again.log.after(base).eq(state.log.after(base)), "{written} records");
+        }
+    }
+
+    #[test]
+    fn records_with_a_gap_and_those_of_other_nodes_are_refused() {
+        assert!(replay(&[append(0, 2), append(2, 1)]).is_ok());
+        assert!(replay(&[append(0, 2), append(3, 1)]).is_err());
+        assert!(replay(&[snapshot(4), append(3, 1)]).is_err());
+        let cluster = |nodes: &[&str], voters| {
+            let nodes = nodes.iter().map(|&node| node.into()).collect();
+            Record::Cluster { nodes, voters }
+        };
+        let state = replay(&[cluster(&["n0", "n1", "n2"], Config::new(1..3))]).unwrap();
+        assert_eq!(state.log.config(), &Config::new(1..3));
+        assert!(replay(&[cluster(&["n0", "n1"], Config::new(0..2))]).is_err());
+    }
+}

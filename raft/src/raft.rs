@@ -1,0 +1,427 @@
+//! The node: what happens to it, in which order it is dealt with, and what it shows.
+//!
+//! Whatever comes in, the same steps follow ([`Raft::proceed`]): timers that are due,
+//! what clients wait for, votes, commit, apply, and then what there is to say. A step
+//! that finds nothing to do does nothing, so no input has to know what follows from it.
+
+use std::convert::Infallible;
+use std::io;
+use std::time::Duration;
+
+use maelstrom::Error;
+use maelstrom::machine::{
+    self, Client, Input, Machine, Members, Outputs, Rank, RoundTrip, Time, draw_incarnation,
+};
+use rand::rngs::StdRng;
+
+use crate::commands::Commands;
+use crate::config::Config;
+use crate::entry::LogTime;
+use crate::injected_bugs::Bug;
+use crate::log::Log;
+use crate::message::{Packet, Part};
+use crate::options::{Options, Reads};
+use crate::outbox::Outbox;
+use crate::persistent::{Persistent, Record};
+use crate::position::{Index, Term};
+use crate::queries::Queries;
+use crate::replica::Replica;
+use crate::role::{Follower, Role};
+use crate::state_machine::StateMachine;
+use crate::wishes::{Wish, Wishes};
+
+const CANNOT_WRITE: &str = "this node cannot write";
+
+/// What clients ask.
+#[derive(Clone, Debug)]
+pub enum Request<C, Q> {
+    /// Have all replicas carry this out, once.
+    Command(C),
+    /// Answer this by a state that is not older than the request.
+    Query(Q),
+    /// Have these members, and no others.
+    Members(Config),
+    /// Have this node vote, whoever else does.
+    Add(Rank),
+    /// Have this node be no member, whoever else is.
+    Remove(Rank),
+    /// Have this node lead.
+    Lead(Rank),
+}
+
+/// What clients are answered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply<R> {
+    /// To a command or a query.
+    Response(R),
+    /// To a change of the members, or of the leader.
+    Changed,
+}
+
+/// A node of a cluster that replicates a [`StateMachine`].
+///
+/// Any node takes any request. See the [crate's documentation](crate).
+pub struct Raft<S: StateMachine> {
+    pub(crate) me: Rank,
+    /// How many nodes there are, members or not.
+    pub(crate) nodes: usize,
+    /// Whether nothing was ever written down.
+    pub(crate) is_new: bool,
+    pub(crate) options: Options,
+    pub(crate) rng: StdRng,
+    pub(crate) now: Time,
+    /// Figure 2: persistent state on all servers.
+    pub(crate) persistent: Persistent<S::Command>,
+    /// Figure 2: volatile state on all servers: `commitIndex`.
+    pub(crate) commit: Index,
+    /// `lastApplied`, and what was applied.
+    pub(crate) replica: Replica<S>,
+    pub(crate) role: Role,
+    pub(crate) commands: Commands<S::Command>,
+    pub(crate) queries: Queries<S::Query>,
+    pub(crate) wishes: Wishes,
+    /// The entry by which somebody said that this node is no member; 0 if nobody did.
+    pub(crate) removed: Index,
+    /// Where the next snapshot is due.
+    pub(crate) snapshot_at: Index,
+    /// How long a follower waits for its leader at least: as the options say, or longer.
+    pub(crate) election: Duration,
+    /// How long followers take to answer.
+    pub(crate) round_trip: RoundTrip,
+    /// When a leader was heard last; where leases are given, perhaps by a former incarnation.
+    pub(crate) heard: Option<Time>,
+    /// When a leader said what the log's time is, and what it said.
+    pub(crate) log_time: (Time, LogTime),
+    pub(crate) outbox: Outbox<S::Command>,
+    pub(crate) out: Outputs<Self>,
+}
+
+impl<S: StateMachine> Raft<S> {
+    /// A node of a cluster that began with `members` as its voters and with `machine`.
+    /// What the node wrote before is in `records`.
+    ///
+    /// # Errors
+    ///
+    /// When the last snapshot among the records is none of such a state machine, and when
+    /// the options are of no use.
+    pub fn new(
+        members: &Members,
+        mut rng: StdRng,
+        machine: S,
+        records: &[Record<S::Command>],
+        options: Options,
+    ) -> Result<Self, Error> {
+        let nodes = members.count();
+        options.check(nodes)?;
+        let voters = options.voters.unwrap_or(nodes);
+        let (pace, election) = (options.pace, options.election);
+        let ids = (0..nodes).map(|rank| members.id(rank).clone()).collect();
+        let persistent = Persistent::replay(ids, Config::new(0..voters), records)?;
+        let mut replica = Replica::new(machine);
+        if let Some(snapshot) = persistent.snapshot() {
+            let unreadable = |error| Error::crash(format_args!("unreadable snapshot: {error}"));
+            replica.restore(snapshot).map_err(unreadable)?;
+        }
+        let may_have_heard = options.reads == Reads::Lease && !records.is_empty();
+        let first_number = match options.bugs.has(Bug::ReuseReadNumbers) {
+            true => 0,
+            false => draw_incarnation(&mut rng),
+        };
+        let mut raft = Self {
+            me: members.me(),
+            nodes,
+            is_new: records.is_empty(),
+            options,
+            rng,
+            now: Time::ZERO,
+            persistent,
+            commit: replica.applied(),
+            replica,
+            role: Role::Follower(Follower::of(None, Index::ZERO, Time::MAX)),
+            commands: Commands::new(),
+            queries: Queries::new(first_number),
+            wishes: Wishes::default(),
+            removed: Index::ZERO,
+            snapshot_at: Index::ZERO,
+            election,
+            round_trip: RoundTrip::default(),
+            heard: may_have_heard.then_some(Time::ZERO),
+            log_time: (Time::ZERO, LogTime::default()),
+            outbox: Outbox::new(pace),
+            out: Outputs::default(),
+        };
+        raft.snapshot_at = raft.first_snapshot();
+        Ok(raft)
+    }
+
+    /// The current term.
+    pub fn term(&self) -> Term {
+        self.persistent.term()
+    }
+
+    /// Whether this node leads.
+    pub fn is_leader(&self) -> bool {
+        matches!(self.role, Role::Leader(_))
+    }
+
+    /// Who leads in the current term, if this node knows.
+    pub fn leader(&self) -> Option<Rank> {
+        match &self.role {
+            Role::Leader(_) => Some(self.me),
+            Role::Follower(follower) => follower.leader,
+            Role::PreCandidate(_) | Role::Candidate(_) | Role::Halted => None,
+        }
+    }
+
+    /// Records that come to the same as all that were written, which they may replace.
+    pub fn checkpoint(&self) -> Vec<Record<S::Command>> {
+        self.persistent.checkpoint()
+    }
+
+    /// Whether it takes part in nothing any more, because a record could not be written.
+    pub fn is_halted(&self) -> bool {
+        matches!(self.role, Role::Halted)
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Log<S::Command> {
+        self.persistent.log()
+    }
+
+    /// Up to where this node knows that all is committed.
+    pub fn commit_index(&self) -> Index {
+        self.commit
+    }
+
+    /// Up to where the state machine has got.
+    pub fn applied_index(&self) -> Index {
+        self.replica.applied()
+    }
+
+    /// The state machine.
+    pub fn machine(&self) -> &S {
+        self.replica.machine()
+    }
+
+    /// The state machine and the sessions of its clients, as text. Nodes that have applied as
+    /// much have the same.
+    ///
+    /// # Errors
+    ///
+    /// When the state machine has no JSON form.
+    pub fn image(&self) -> serde_json::Result<String> {
+        self.replica.image()
+    }
+
+    fn take(&mut self, input: Input<Self>) {
+        match input {
+            Input::Start => self.start(),
+            Input::Request(client, Request::Command(command)) => self.commands.add(client, command),
+            Input::Request(client, Request::Query(query)) => self.queries.add(client, query),
+            Input::Request(client, Request::Members(members)) => {
+                self.wish(client, Wish::Members(members));
+            }
+            Input::Request(client, Request::Add(rank)) => {
+                self.wish(client, Wish::Voter(rank, true));
+            }
+            Input::Request(client, Request::Remove(rank)) => {
+                self.wish(client, Wish::Voter(rank, false));
+            }
+            Input::Request(client, Request::Lead(rank)) => self.wish(client, Wish::Leader(rank)),
+            Input::GiveUp(client) => self.give_up(client),
+            Input::Message(from, packet) => self.receive(from, packet),
+            Input::Written(records) => self.written(records),
+            Input::Returned(tag, _) => match tag {},
+            // Whoever waits for a disk that is full waits for its room, or not any more.
+            Input::Stalled(_) | Input::Compact | Input::WriteFailed(_) | Input::Wake => {}
+        }
+    }
+
+    /// The first leader of a cluster is its first node that is there: nobody has voted for
+    /// another one, as long as none has lost its memory.
+    fn start(&mut self) {
+        self.become_follower(None);
+        if self.is_new {
+            self.persistent.found();
+        }
+        if let Role::Follower(follower) = &mut self.role
+            && self.persistent.term() == Term::default()
+        {
+            let turn = self.now + self.election / 2 * self.me.min(64) as u32;
+            follower.election_at = follower.election_at.min(turn);
+        }
+    }
+
+    fn proceed(&mut self) {
+        self.run_timers();
+        self.count_votes();
+        self.send_requests();
+        self.send_wishes();
+        self.advance_commit();
+        self.advance_change();
+        self.advance_handover();
+        self.apply();
+        self.compact();
+        self.confirm_reads();
+        self.tell_who_waits();
+        self.answer_queries();
+        self.flush();
+    }
+
+    /// Figure 2, all servers: who hears of a later term goes over to it as a follower; what
+    /// comes from a former term is refused.
+    fn receive(&mut self, from: Rank, packet: Packet<S::Command>) {
+        if packet.term > self.term() {
+            if self.is_disruptive(&packet) {
+                return;
+            }
+            self.persistent.set_vote(packet.term, None);
+            self.become_follower(None);
+        }
+        if packet.term < self.term() {
+            let wants_answer = |part: &Part<_>| {
+                !matches!(part, Part::Vote(_) | Part::Appended(_) | Part::Received(_))
+            };
+            if packet.parts.iter().any(wants_answer) {
+                self.outbox.greet(from, self.now);
+            }
+            return;
+        }
+        for part in packet.parts {
+            // One of them may have begun another term, in which the rest says nothing.
+            if packet.term == self.term() {
+                self.hear(from, part);
+            }
+        }
+    }
+
+    fn hear(&mut self, from: Rank, part: Part<S::Command>) {
+        match part {
+            Part::RequestVote(request) => self.consider_vote(from, request),
+            Part::Vote(ballot) => self.take_vote(from, ballot),
+            Part::Append(append) => self.take_append(from, append),
+            Part::Appended(appended) => self.take_acknowledgement(from, &appended),
+            Part::Chunk(chunk) => self.take_chunk(from, chunk),
+            Part::Received(received) => self.take_received(from, &received),
+            Part::Propose(proposals) => {
+                self.hear_of(from);
+                self.propose(from, proposals);
+            }
+            Part::Members(before, members) => {
+                self.hear_of(from);
+                self.begin_change(before, members);
+            }
+            Part::Lead(rank) => self.hand_over(rank),
+            Part::LeadNow => self.lead_now(),
+            Part::Removed(index) => self.take_removal(index),
+            Part::Read(number) => {
+                self.hear_of(from);
+                self.begin_read(from, number);
+            }
+            Part::ReadAt(number, index) => self.queries.may_read_at(number, index),
+        }
+    }
+
+    fn written(&mut self, records: u64) {
+        let before = self.persistent.safe();
+        self.persistent.written(records);
+        let safe = self.persistent.safe();
+        if let Role::Follower(Follower { leader: Some(leader), owes: Some(owed), .. }) = self.role
+            && before < safe
+        {
+            self.outbox.acknowledge(leader, self.now);
+            if let Role::Follower(follower) = &mut self.role {
+                follower.owes = Some(owed).filter(|&owed| safe < owed);
+            }
+        }
+    }
+
+    pub(crate) fn become_follower(&mut self, leader: Option<Rank>) {
+        let election_at = self.now + self.election_timeout();
+        self.set_role(Role::Follower(Follower::of(leader, self.commit, election_at)));
+    }
+
+    /// Becomes something else: what was to be said is of another role, and what clients
+    /// wait for is asked of another leader.
+    pub(crate) fn set_role(&mut self, role: Role) {
+        self.role = role;
+        self.outbox.clear();
+        self.commands.resend();
+        self.queries.ask_all_again();
+    }
+
+    /// What could not be written may be lost, and was perhaps promised: this node says
+    /// nothing any more, and nobody who waits will hear more from it.
+    pub(crate) fn halt(&mut self, error: &io::Error) {
+        tracing::error!(%error, "this node takes part no more");
+        self.set_role(Role::Halted);
+        let waiting = self.commands.clients().chain(self.queries.clients());
+        let waiting: Vec<Client> = waiting.chain(self.wishes.clients()).collect();
+        waiting.into_iter().for_each(|client| self.give_up(client));
+    }
+
+    fn give_up(&mut self, client: Client) {
+        let error = match (self.commands.give_up(client), self.queries.give_up(client)) {
+            _ if self.wishes.give_up(client) => Error::timeout("it may become so yet"),
+            (Some(true), _) => Error::timeout("it may have been carried out, or may yet be"),
+            _ if matches!(self.role, Role::Halted) => Error::unavailable(CANNOT_WRITE),
+            _ if self.leader().is_none() => Error::unavailable("there is no leader"),
+            _ => Error::unavailable("the leader did not answer in time"),
+        };
+        self.out.fail(client, error);
+    }
+
+    fn run_timers(&mut self) {
+        match &self.role {
+            Role::Follower(Follower { election_at, .. }) if *election_at <= self.now => {
+                self.stand_for_election();
+            }
+            Role::PreCandidate(campaign) | Role::Candidate(campaign)
+                if campaign.election_at <= self.now =>
+            {
+                self.stand_for_election();
+            }
+            Role::Leader(_) => self.lead(),
+            _ => {}
+        }
+    }
+}
+
+impl<S: StateMachine> Machine for Raft<S> {
+    type Request = Request<S::Command, S::Query>;
+    type Reply = Reply<S::Response>;
+    type Message = Packet<S::Command>;
+    type Call = Infallible;
+    type Record = Record<S::Command>;
+
+    fn handle(&mut self, now: Time, input: Input<Self>, out: &mut Outputs<Self>) {
+        self.now = now;
+        let is_bloated = matches!(input, Input::Compact);
+        std::mem::swap(&mut self.out, out);
+        match (&self.role, input) {
+            (Role::Halted, Input::Request(client, _)) => {
+                self.out.fail(client, Error::unavailable(CANNOT_WRITE));
+            }
+            // Whoever waited was answered when it halted.
+            (Role::Halted, _) => {}
+            (_, Input::WriteFailed(error)) => self.halt(&error),
+            (_, input) => {
+                self.take(input);
+                if !matches!(self.role, Role::Halted) {
+                    self.proceed();
+                }
+            }
+        }
+        std::mem::swap(&mut self.out, out);
+        self.persistent.take_unwritten().into_iter().for_each(|record| out.write(record));
+        if is_bloated {
+            out.snapshot(
+                self.checkpoint().into_iter().map(|record| machine::Record::encode(&record)),
+            );
+        }
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.next_timer()
+    }
+}

@@ -1,0 +1,405 @@
+//! Log replication (§5.3), pipelined and in batches, and commit (§5.4.2).
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use maelstrom::machine::Rank;
+
+use crate::entry::{Entry, Payload, Proposal};
+use crate::injected_bugs::Bug;
+use crate::message::{Append, Appended, Packet, Part, Rejected};
+use crate::options::Reads;
+use crate::outbox::{Outgoing, batches};
+use crate::peer::Peer;
+use crate::position::{Index, Position};
+use crate::raft::Raft;
+use crate::role::{Follower, Role};
+use crate::state_machine::StateMachine;
+
+impl<S: StateMachine> Raft<S> {
+    /// Figure 2, leaders: heartbeats. A leader that has not heard of a majority for an
+    /// election timeout steps down (thesis, 6.2).
+    pub(crate) fn lead(&mut self) {
+        let (last, heartbeat) = (self.persistent.log().last().index, self.heartbeat());
+        let Role::Leader(leader) = &mut self.role else { return };
+        let is_asked = !leader.reads.is_empty();
+        for (&rank, peer) in &mut leader.peers {
+            if peer.sent + heartbeat <= self.now {
+                peer.sent = self.now;
+                match is_asked || peer.matched < last {
+                    true => self.outbox.append_urgently(rank, self.now),
+                    false => self.outbox.append(rank, self.now),
+                }
+            }
+        }
+        if leader.check_at <= self.now {
+            leader.check_at = self.now + self.election / 2;
+            let heard = |rank: Rank| match leader.peers.get(&rank) {
+                Some(peer) => self.now < peer.heard + self.election,
+                None => rank == self.me,
+            };
+            if !self.persistent.log().config().is_quorum(heard) {
+                self.wait_longer();
+                self.become_follower(None);
+            }
+        }
+    }
+
+    /// Figure 2, leaders: a command goes into the log, unless it is there already.
+    pub(crate) fn propose(&mut self, from: Rank, proposals: Vec<Proposal<S::Command>>) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        if leader.successor.is_some() {
+            // They are sent again, to whoever leads then.
+            return;
+        }
+        let mut payloads = Vec::new();
+        for proposal in proposals {
+            if !self.replica.has_seen(proposal.id) && leader.proposed.insert(proposal.id) {
+                payloads.push(Payload::Command(proposal));
+            }
+        }
+        if self.append(payloads) {
+            self.send_to_a_majority(from);
+            self.tell_when_committed(from, self.log().last().index);
+        }
+    }
+
+    /// Sends what is new to as many followers as are needed; the others have it with the
+    /// next heartbeat, and if one that is needed does not answer, before long.
+    fn send_to_a_majority(&mut self, from: Rank) {
+        // Who is a majority together with the leader waits for the leader's own log to be
+        // safe in any case, so one message will do, and the leader waits for no answer.
+        if from == self.me || !self.is_pair_enough(self.me, from) {
+            let others = Some(from).filter(|&from| from != self.me);
+            let (needed, soon) = (self.needed(from).into_iter().chain(others), self.soon());
+            needed.for_each(|rank| self.outbox.append_urgently(rank, soon));
+        }
+    }
+
+    /// Followers that are a majority together with the leader and with `from`: those that
+    /// take entries at once, and of these those that were heard last.
+    pub(crate) fn needed(&self, from: Rank) -> Vec<Rank> {
+        let Role::Leader(leader) = &self.role else { return Vec::new() };
+        let config = self.log().config();
+        let others =
+            leader.peers.iter().filter(|&(&rank, _)| rank != from && config.is_voter(rank));
+        let lately = self.now.saturating_sub(self.election / 2);
+        let key = |peer: &Peer| (peer.is_ready(lately, &self.options), peer.heard);
+        let mut others: Vec<_> = others.map(|(&rank, peer)| (key(peer), rank)).collect();
+        others.sort_by(|one, other| other.cmp(one));
+        let mut others: Vec<Rank> = others.into_iter().map(|(_, rank)| rank).collect();
+        if !self.options.round.is_zero() {
+            // What each of them has to say waits for an append that it answers.
+            return others;
+        }
+        let is_enough = |count: &usize| {
+            let (me, chosen) = (self.me, &others[..*count]);
+            config.is_quorum(|rank| rank == me || rank == from || chosen.contains(&rank))
+        };
+        let count = (0..others.len()).find(is_enough).unwrap_or(others.len());
+        others.truncate(count);
+        others
+    }
+
+    /// A follower's client waits until this entry is committed.
+    pub(crate) fn tell_when_committed(&mut self, follower: Rank, index: Index) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        if let Some(peer) = leader.peers.get_mut(&follower) {
+            peer.awaits = peer.awaits.max(index);
+        }
+    }
+
+    /// Tells the followers whose clients wait, as soon as there is something to tell.
+    pub(crate) fn tell_who_waits(&mut self) {
+        let Role::Leader(leader) = &self.role else { return };
+        for (&rank, peer) in &leader.peers {
+            let may_have = peer.may_have(self.log().last().index, &self.options);
+            if peer.told < peer.awaits.min(self.told_by(rank)).min(may_have) {
+                self.outbox.append(rank, self.soon());
+            }
+        }
+    }
+
+    /// Up to where an append tells a follower that all is committed.
+    fn told_by(&self, rank: Rank) -> Index {
+        if self.is_pair_enough(self.me, rank) { self.own_match() } else { self.commit }
+    }
+
+    /// Whether these two are a majority: each sees what is committed by itself.
+    pub(crate) fn is_pair_enough(&self, one: Rank, other: Rank) -> bool {
+        self.log().config().is_quorum(|rank| rank == one || rank == other)
+    }
+
+    /// Appends to the leader's own log; returns whether there was anything. That they are told
+    /// before the leader's log is safe is right, for it counts itself later.
+    pub(crate) fn append(&mut self, payloads: Vec<Payload<S::Command>>) -> bool {
+        let (term, last) = (self.term(), self.log().last().index);
+        if payloads.is_empty() || !self.is_leader() {
+            return false;
+        }
+        let at = self.log_time();
+        let entry = |payload| Arc::new(Entry { term, at, payload });
+        let entries = payloads.into_iter().map(entry).collect();
+        self.persistent.append(last, entries);
+        true
+    }
+
+    /// Figure 2, *AppendEntries*, receiver.
+    pub(crate) fn take_append(&mut self, from: Rank, append: Append<S::Command>) {
+        if self.leader() != Some(from) {
+            self.become_follower(Some(from));
+        }
+        if append.election_ms > 0 {
+            let told = Duration::from_millis(append.election_ms.into());
+            self.election = self.options.election.max(told);
+        }
+        let (now, election_at) = (self.now, self.now + self.election_timeout());
+        let Role::Follower(follower) = &mut self.role else { return };
+        follower.election_at = election_at;
+        (self.heard, self.log_time) = (Some(now), (now, append.time));
+        follower.leader_safe = follower.leader_safe.max(append.safe);
+        follower.question = follower.question.max(append.question);
+        let Append { previous, entries, commit, urgent, .. } = append;
+        if let Some(rejected) = self.conflict(previous) {
+            return self.outbox.reject(from, now, rejected);
+        }
+        let (verified, is_empty) = (previous.index + entries.len(), entries.is_empty());
+        self.store(previous.index, entries);
+        let safe = self.own_match();
+        self.commit = self.commit.max(commit.min(verified));
+        let Role::Follower(follower) = &mut self.role else { return };
+        follower.verified = follower.verified.max(verified);
+        let has_to_wait = urgent && !is_empty && safe < verified;
+        if has_to_wait {
+            follower.owes = follower.owes.max(Some(verified));
+        }
+        let is_due = (urgent || !self.options.round.is_zero()) && !has_to_wait;
+        let due = if is_due { now } else { now + self.heartbeat() / 2 };
+        self.outbox.acknowledge(from, due);
+    }
+
+    /// Whether the entry before a leader's is not in the log, and which one may be common
+    /// (§5.3). All that a snapshot stands for is common.
+    fn conflict(&self, previous: Position) -> Option<Rejected> {
+        let log = self.log();
+        if previous.index < log.base().index || log.contains(previous) {
+            return None;
+        }
+        Some(Rejected { previous: previous.index, hint: log.last_up_to(previous) })
+    }
+
+    /// Figure 2, *AppendEntries*, receiver, 3 and 4: what contradicts the leader's entries
+    /// is cut off, and nothing else, for the append may be an old one.
+    fn store(&mut self, after: Index, entries: Vec<Arc<Entry<S::Command>>>) {
+        let always = self.options.bugs.has(Bug::TruncateAlways);
+        let (log, mut after) = (self.persistent.log(), after);
+        let known = entries.iter().take_while(|entry| {
+            let is_known = match log.term_of(after.next()) {
+                Some(term) => term == entry.term,
+                None => after < log.base().index,
+            };
+            if is_known {
+                after = after.next();
+            }
+            is_known
+        });
+        let known = known.count();
+        if known < entries.len() && after < self.commit {
+            let error = format!("the leader contradicts what is committed behind {after:?}");
+            return self.halt(&io::Error::other(error));
+        }
+        if known < entries.len() || always && after >= log.base().index {
+            let new = entries.into_iter().skip(known).collect();
+            self.persistent.append(after, new);
+        }
+    }
+
+    /// Another node of this term was heard by the leader.
+    pub(crate) fn hear_of(&mut self, from: Rank) {
+        if let Role::Leader(leader) = &mut self.role
+            && let Some(peer) = leader.peers.get_mut(&from)
+        {
+            peer.heard = self.now;
+        }
+    }
+
+    /// Figure 2, leaders: `nextIndex` and `matchIndex` by what a follower says.
+    pub(crate) fn take_acknowledgement(&mut self, from: Rank, appended: &Appended) {
+        self.hear_of(from);
+        let log = self.persistent.log();
+        let Role::Leader(leader) = &mut self.role else { return };
+        let Some(peer) = leader.peers.get_mut(&from) else { return };
+        if appended.matched > log.last().index {
+            return;
+        }
+        let mut had_to_wait = peer.allowance(&self.options) == 0 && peer.next <= log.last().index;
+        let took = peer.acknowledge(appended, self.now);
+        if let Some(Rejected { previous, hint }) = appended.rejected {
+            had_to_wait |= peer.reject(previous, log.last_up_to(hint).index);
+        }
+        // What it lacks it gets at once when it was found where the logs part, or when the
+        // window is open again.
+        if had_to_wait && peer.allowance(&self.options) > 0 {
+            self.outbox.append_urgently(from, self.now);
+        }
+        if let Some(took) = took {
+            self.measure(took);
+        }
+    }
+
+    /// What this node's own log counts for.
+    fn own_match(&self) -> Index {
+        match self.options.bugs.has(Bug::EarlyAcknowledgement) {
+            true => self.log().last().index,
+            false => self.persistent.safe(),
+        }
+    }
+
+    /// Figure 2, leaders: what a majority has is committed, once it contains an entry of
+    /// the leader's own term (§5.4.2). In a cluster in which a follower and the leader are
+    /// a majority the follower sees it as soon.
+    pub(crate) fn advance_commit(&mut self) {
+        let own = self.own_match();
+        let config = self.log().config();
+        let early = self.options.bugs.has(Bug::ConfigBeforeLog);
+        let agreed =
+            match &self.role {
+                Role::Leader(leader) => {
+                    let config = leader.target.as_ref().filter(|_| early).unwrap_or(config);
+                    config.agreed(|rank| match leader.peers.get(&rank) {
+                        Some(peer) => peer.matched,
+                        None if rank == self.me => own,
+                        None => Index::ZERO,
+                    })
+                }
+                Role::Follower(Follower {
+                    leader: Some(leader), verified, leader_safe, ..
+                }) if self.is_pair_enough(self.me, *leader) => own.min(*verified).min(*leader_safe),
+                _ => return,
+            };
+        let is_own_term = self.log().term_of(agreed) == Some(self.term());
+        if is_own_term || self.options.bugs.has(Bug::CommitOldTerms) {
+            self.commit = self.commit.max(agreed);
+        }
+    }
+
+    /// Whether what this node says in its term may be known: the term and the vote in it
+    /// are safe.
+    pub(crate) fn may_speak(&self) -> bool {
+        self.persistent.is_vote_safe() || self.options.bugs.has(Bug::EarlyVote)
+    }
+
+    /// Sends what is due, with all that can go along.
+    pub(crate) fn flush(&mut self) {
+        if !self.may_speak() {
+            return;
+        }
+        while let Some((to, outgoing)) = self.outbox.take(self.now) {
+            // A log from elsewhere may name whom nobody knows.
+            if to < self.nodes {
+                self.send(to, outgoing);
+            }
+        }
+    }
+
+    fn send(&mut self, to: Rank, outgoing: Outgoing<S::Command>) {
+        let term = self.term();
+        let Outgoing { mut parts, proposals, append, urgent, acknowledge, rejected, .. } = outgoing;
+        let append = append || self.lacks(to);
+        let size = |proposal: &Proposal<_>| S::size(&proposal.command);
+        let batches = batches(proposals, self.options.batch_bytes, size);
+        let mut batches = batches.into_iter().map(Part::Propose);
+        parts.extend(batches.next());
+        if let Role::Follower(follower) = &self.role
+            && acknowledge
+        {
+            let (matched, question) = (self.own_match().min(follower.verified), follower.question);
+            parts.push(Part::Appended(Appended { matched, question, rejected }));
+        }
+        if append {
+            // In front of what the follower does when it has the entries.
+            let append = self.next_append(to, urgent, true).map(Part::Append);
+            parts.splice(0..0, append);
+        }
+        if append {
+            parts.extend(self.next_chunk(to));
+        }
+        self.out.send(to, Packet { term, parts });
+        for batch in batches {
+            self.out.send(to, Packet { term, parts: vec![batch] });
+        }
+        while append && let Some(chunk) = self.next_chunk(to) {
+            self.out.send(to, Packet { term, parts: vec![chunk] });
+        }
+        while append && let Some(more) = self.next_append(to, urgent, false) {
+            self.out.send(to, Packet { term, parts: vec![Part::Append(more)] });
+        }
+    }
+
+    /// Whether a follower lacks entries that it may be sent.
+    fn lacks(&self, follower: Rank) -> bool {
+        let Role::Leader(leader) = &self.role else { return false };
+        leader.peers.get(&follower).is_some_and(|peer| {
+            peer.next <= self.log().last().index && peer.allowance(&self.options) > 0
+        })
+    }
+
+    /// What a follower is sent next. Without entries, it is still told what is committed,
+    /// if `even_empty`.
+    fn next_append(
+        &mut self,
+        to: Rank,
+        urgent: bool,
+        even_empty: bool,
+    ) -> Option<Append<S::Command>> {
+        let (safe, told, time) = (self.own_match(), self.told_by(to), self.log_time());
+        let measured = self.round_trip.mean().map(|_| self.election.as_millis() as u32);
+        let (election_ms, half) = (measured.unwrap_or(0), self.heartbeat() / 2);
+        let Role::Leader(leader) = &mut self.role else { return None };
+        if self.options.reads == Reads::Lease
+            && leader.question_sent
+            && leader.asked.back().is_none_or(|&(_, at)| at + half <= self.now)
+        {
+            leader.next_question(self.now);
+        }
+        let (log, peer) = (self.persistent.log(), leader.peers.get_mut(&to)?);
+        let mut index = peer.next.previous();
+        let previous = match (log.term_of(index), self.persistent.snapshot()) {
+            (Some(term), _) => Position { term, index },
+            (None, None) => return None,
+            (None, Some(snapshot)) => {
+                // It gets chunks, and with each heartbeat an append that fits everywhere.
+                peer.send_snapshot(snapshot, self.now);
+                index = Index::ZERO;
+                Position::default()
+            }
+        };
+        let (entries, bytes) = batch::<S>(log.after(index), peer.allowance(&self.options));
+        if entries.is_empty() && !even_empty {
+            return None;
+        }
+        peer.send(entries.len(), bytes, urgent, self.now);
+        peer.told = peer.told.max(told.min(index + entries.len()));
+        leader.question_sent = true;
+        let (commit, question) = (self.commit, leader.question);
+        Some(Append { previous, entries, commit, safe, time, election_ms, question, urgent })
+    }
+}
+
+/// The first entries, of about so many bytes; one, if any are allowed.
+fn batch<'a, S: StateMachine>(
+    entries: impl Iterator<Item = &'a Arc<Entry<S::Command>>>,
+    allowance: usize,
+) -> (Vec<Arc<Entry<S::Command>>>, usize) {
+    let mut bytes = 0;
+    let entries = entries.take_while(|entry| {
+        let fits = bytes < allowance;
+        if fits {
+            bytes += entry.size(S::size);
+        }
+        fits
+    });
+    let entries = entries.cloned().collect();
+    (entries, bytes)
+}

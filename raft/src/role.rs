@@ -1,0 +1,114 @@
+//! What a node is, each with the state that belongs to it: a follower has no `nextIndex`.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use maelstrom::machine::{Rank, Time};
+
+use crate::config::Config;
+use crate::entry::CommandId;
+use crate::peer::Peer;
+use crate::position::Index;
+use crate::snapshot::Assembly;
+
+/// What a node is in the current term.
+#[derive(Clone, Debug)]
+pub(crate) enum Role {
+    /// Takes what the leader sends, if there is one.
+    Follower(Follower),
+    /// Asks whether it would be voted for (thesis, 9.6).
+    PreCandidate(Campaign),
+    /// Asks for votes (§5.2).
+    Candidate(Campaign),
+    /// Leads.
+    Leader(Leader),
+    /// Could not write, and takes part in nothing any more.
+    Halted,
+}
+
+/// The state of a follower.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Follower {
+    pub(crate) leader: Option<Rank>,
+    /// When it stands for election, unless the leader is heard before.
+    pub(crate) election_at: Time,
+    /// Up to where the log is known to be the leader's.
+    pub(crate) verified: Index,
+    /// Up to where the leader's log is safe.
+    pub(crate) leader_safe: Index,
+    /// The leader's latest question.
+    pub(crate) question: u64,
+    /// The last entry whose acknowledgement the leader waits for, and which waits for the
+    /// disk.
+    pub(crate) owes: Option<Index>,
+    /// What there is of a snapshot.
+    pub(crate) assembly: Assembly,
+}
+
+impl Follower {
+    pub(crate) fn of(leader: Option<Rank>, committed: Index, election_at: Time) -> Self {
+        // What is committed is in every leader's log.
+        Self { leader, election_at, verified: committed, ..Self::default() }
+    }
+}
+
+/// The state of who asks for votes.
+#[derive(Clone, Debug)]
+pub(crate) struct Campaign {
+    pub(crate) granted: BTreeSet<Rank>,
+    /// When it tries anew.
+    pub(crate) election_at: Time,
+}
+
+/// The state of a leader: figure 2's volatile state on leaders, and what its clients
+/// wait for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Leader {
+    pub(crate) peers: BTreeMap<Rank, Peer>,
+    /// The entry with which its term began.
+    pub(crate) first: Index,
+    /// Counts the questions whether it still leads.
+    pub(crate) question: u64,
+    /// Whether the latest one was asked of anybody.
+    pub(crate) question_sent: bool,
+    /// When the latest ones were asked first.
+    pub(crate) asked: VecDeque<(u64, Time)>,
+    /// Whether somebody was told to stand for election, which no lease outlives.
+    pub(crate) told_anybody: bool,
+    /// Reads that nobody has confirmed yet.
+    pub(crate) reads: Vec<Read>,
+    /// The commands that are in the log and not applied.
+    pub(crate) proposed: BTreeSet<CommandId>,
+    /// When it looks whether a majority was heard.
+    pub(crate) check_at: Time,
+    /// Who is to lead instead, and until when it waits for that.
+    pub(crate) successor: Option<(Rank, Time)>,
+    /// Whether that one was told to stand for election.
+    pub(crate) told_successor: bool,
+    /// The members that somebody wants.
+    pub(crate) target: Option<Config>,
+}
+
+impl Leader {
+    /// Whether it still leads is to be asked anew.
+    pub(crate) fn next_question(&mut self, now: Time) {
+        self.question += 1;
+        self.question_sent = false;
+        if self.asked.len() >= 64 {
+            self.asked.pop_front();
+        }
+        self.asked.push_back((self.question, now));
+    }
+}
+
+/// A read that is to be linearizable.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Read {
+    /// Where it was asked.
+    pub(crate) from: Rank,
+    /// Its number there.
+    pub(crate) number: u64,
+    /// What has to be applied before it is answered.
+    pub(crate) index: Index,
+    /// Whoever acknowledges this question has acknowledged the leader after the read came.
+    pub(crate) question: u64,
+}
