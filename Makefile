@@ -24,7 +24,8 @@ MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 BROADCAST := 3a 3b 3c 3d 3e
 KAFKA_LOG := 5a 5b 5c
 TXN_KV := 6a 6b 6c
-CHALLENGES := 1 2 $(BROADCAST) 4 $(KAFKA_LOG) $(TXN_KV)
+LIN_KV := raft-3 raft-5
+CHALLENGES := 1 2 $(BROADCAST) 4 $(KAFKA_LOG) $(TXN_KV) $(LIN_KV)
 
 WORKBENCH := target/release/workbench
 SIMULATE := target/release/simulate
@@ -57,7 +58,7 @@ build-%:
 
 ## Challenges
 
-.PHONY: echo unique-ids broadcast g-counter kafka-log txn-kv
+.PHONY: echo unique-ids broadcast g-counter kafka-log txn-kv lin-kv
 echo: build-echo build-workbench ## Challenge 1: echo
 	@$(challenge) 1
 unique-ids: build-unique-ids build-workbench ## Challenge 2: unique ids
@@ -71,6 +72,17 @@ kafka-log: build-kafka-log build-workbench ## Challenges 5a to 5c: replicated lo
 	@$(challenge) $(KAFKA_LOG)
 txn-kv: build-txn-kv build-workbench ## Challenges 6a to 6c: transactions, then a table
 	@$(challenge) $(TXN_KV)
+lin-kv: build-raft build-workbench ## Extra: a linearizable store by Raft, 3 and 5 nodes, then a table
+	@$(challenge) $(LIN_KV)
+
+.PHONY: raft
+raft: build-raft build-workbench build-simulate ## What Raft costs: in virtual time, beside others; then as processes
+	@$(SIMULATE) figures raft-cost raft-rounds
+	@for nodes in 3 5 7; do for flags in '--latency 0' '--latency 10' '--latency 10 --nemesis partition'; do \
+	    echo "lin-kv as processes, $$nodes nodes, $$flags"; \
+	    $(WORKBENCH) test -w lin-kv --bin target/release/lin-kv --node-count $$nodes --concurrency 2n \
+	        --rate 100 --time-limit 20 $$flags | grep -E 'alid|operations|read  |write  |cas  |messages|succeeded'; \
+	done; done
 
 .PHONY: challenges
 challenges: build-nodes build-workbench ## All challenges, then a table
@@ -78,7 +90,7 @@ challenges: build-nodes build-workbench ## All challenges, then a table
 
 .PHONY: challenges-short
 challenges-short: build-nodes build-workbench ## The same for 3 s each, without limits: does it all work as processes?
-	@$(challenge) --flags '--time-limit 3' 1 2 3a 3b 3c 4 $(KAFKA_LOG) $(TXN_KV)
+	@$(challenge) --flags '--time-limit 3' 1 2 3a 3b 3c 4 $(KAFKA_LOG) $(TXN_KV) $(LIN_KV)
 	@$(WORKBENCH) test -w broadcast --bin target/release/broadcast \
 	    --node-count 25 --time-limit 3 --rate 100 --latency 100
 

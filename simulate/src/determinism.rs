@@ -34,7 +34,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
         let [history, journal] = first.map(|text| text.iter().filter(|&&b| b == b'\n').count());
         let verdict = if is_same { "the same bytes twice" } else { "DIFFERS" };
         print(&format!(
-            "challenge {:<3} seed {}: {history} lines of history, {journal} of journal: {verdict}\n",
+            "challenge {:<6} seed {}: {history} lines of history, {journal} of journal: {verdict}\n",
             challenge.id, flags.seed
         ));
         all_same &= is_same;

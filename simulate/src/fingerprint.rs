@@ -27,7 +27,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
             let kind = Kind::find(challenge.node)?;
             let (settings, _) = challenges::settings(challenge, 0)?;
             let sum = checksum(kind, &Case { settings, arguments: Vec::new() })?;
-            print(&format!("challenge {:<3} {sum:08x}\n", challenge.id));
+            print(&format!("challenge {:<6} {sum:08x}\n", challenge.id));
         }
     }
     for kind in or_all(&flags.nodes, KINDS) {

@@ -9,7 +9,7 @@ use maelstrom::journal::Sync;
 use maelstrom::machine::Driver;
 use simulator::swarm::Subject;
 use simulator::swarm::oracle::answered_in_the_end;
-use simulator::{DiskFault, Finished, Program, SeqKv, Settings, Simulation, Workload};
+use simulator::{DiskFault, Fault, Finished, Program, SeqKv, Settings, Simulation, Workload};
 
 use crate::{oracle, promises};
 
@@ -18,8 +18,8 @@ use crate::{oracle, promises};
 pub(crate) struct Kind {
     /// What a swarm has to know of it.
     pub(crate) subject: Subject,
-    /// The body of a request that always succeeds.
-    pub(crate) request: &'static str,
+    /// The body of a request that always succeeds, if one node alone answers any.
+    pub(crate) request: Option<&'static str>,
     /// Bodies of messages that a short test does not show.
     pub(crate) rare: &'static [&'static str],
 }
@@ -48,7 +48,7 @@ const ALL_BUT_FLIP: &[DiskFault] = &[
     DiskFault::Locked,
 ];
 
-/// All of them. Each bears every fault, in any combination.
+/// All of them. Each bears every fault, in any combination, but where it says otherwise.
 pub(crate) const KINDS: &[Kind] = &[
     Kind {
         subject: Subject {
@@ -79,7 +79,7 @@ pub(crate) const KINDS: &[Kind] = &[
             promise: promises::broadcast,
             ..robust("broadcast", Workload::Broadcast, broadcast_experiments::program)
         },
-        request: r#"{"type":"read"}"#,
+        request: Some(r#"{"type":"read"}"#),
         rare: &[],
     },
     Kind {
@@ -93,7 +93,7 @@ pub(crate) const KINDS: &[Kind] = &[
                 without_arguments(arguments, || Program::new(echo::node))
             })
         },
-        request: r#"{"type":"echo","echo":{"a":[1,"two",null]}}"#,
+        request: Some(r#"{"type":"echo","echo":{"a":[1,"two",null]}}"#),
         rare: &[],
     },
     counter("g-counter", Workload::GCounter, |arguments| {
@@ -123,7 +123,23 @@ pub(crate) const KINDS: &[Kind] = &[
                 Ok(Program::new(move || kafka_log::node(options)))
             })
         },
-        request: r#"{"type":"list_committed_offsets","keys":["a"]}"#,
+        request: Some(r#"{"type":"list_committed_offsets","keys":["a"]}"#),
+        rare: &[],
+    },
+    Kind {
+        subject: Subject {
+            node_counts: &[1, 2, 3, 5],
+            most_nodes: 15,
+            faults: WITHOUT_KILLS,
+            arguments: &["", "", "", "--round-ms=30", "--round-ms=100"],
+            rate: 200,
+            promise: promises::lin_kv,
+            ..robust("lin-kv", Workload::LinKv, |arguments| {
+                let options = raft::lin_kv::parse(arguments.iter().cloned())?;
+                Ok(Program::new(move || raft::lin_kv::node(options.clone())))
+            })
+        },
+        request: None,
         rare: &[],
     },
     counter("pn-counter", Workload::PnCounter, |arguments| {
@@ -159,7 +175,7 @@ pub(crate) const KINDS: &[Kind] = &[
                 Ok(Program::new(move || txn_kv::node_with(options)))
             })
         },
-        request: r#"{"type":"txn","txn":[["r",1,null],["w",1,[2]]]}"#,
+        request: Some(r#"{"type":"txn","txn":[["r",1,null],["w",1,[2]]]}"#),
         // Of a node that was away for longer than others keep transactions.
         rare: &[
             r#"{"type":"fetch","snapshot":7,"have":{"n1-000000000001":3},"pages":[0,1]}"#,
@@ -176,9 +192,21 @@ pub(crate) const KINDS: &[Kind] = &[
                 without_arguments(arguments, || Program::new(unique_ids::node))
             })
         },
-        request: r#"{"type":"generate"}"#,
+        request: Some(r#"{"type":"generate"}"#),
         rare: &[],
     },
+];
+
+/// A node that keeps nothing on its disk must not forget what it said.
+const WITHOUT_KILLS: &[Fault] = &[
+    Fault::Membership,
+    Fault::Partition,
+    Fault::Pause,
+    Fault::OneWay,
+    Fault::Loss,
+    Fault::Duplicate,
+    Fault::Reorder,
+    Fault::Slow,
 ];
 
 /// A node that bears clocks of their own, intruders, and clusters of a hundred nodes.
@@ -204,7 +232,7 @@ const fn counter(
         promise: promises::counter,
         ..robust(name, workload, program)
     };
-    Kind { subject, request: r#"{"type":"read"}"#, rare: &[] }
+    Kind { subject, request: Some(r#"{"type":"read"}"#), rare: &[] }
 }
 
 /// A counter, with the bug that its argument names, if it has one.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use simulator::swarm::Case;
-use simulator::{DiskFault, Promise, Settings};
+use simulator::{DiskFault, Fault, Promise, Settings};
 
 /// What a node promises for the time after the last fault.
 #[derive(Clone, Copy)]
@@ -46,6 +46,15 @@ pub(crate) const KAFKA_LOG: Kept = Kept {
     latencies: 20,
     idle: |nodes| 4.0 * nodes,
     idle_words: "at most 4 N",
+};
+
+/// Of lin-kv: a leader's heartbeats go on, ten a second and follower, and so do their
+/// acknowledgements.
+pub(crate) const LIN_KV: Kept = Kept {
+    scope: "With the defaults, all nodes linked to each other, and at most 10 ms a hop on average",
+    idle: |nodes| 20.0 * (nodes - 1.0),
+    idle_words: "at most 20 (N − 1)",
+    ..KAFKA_LOG
 };
 
 /// Of txn-kv.
@@ -102,6 +111,7 @@ pub(crate) fn table() -> anyhow::Result<String> {
         ("broadcast", BROADCAST),
         ("g-counter, pn-counter", COUNTER),
         ("kafka-log", KAFKA_LOG),
+        ("lin-kv", LIN_KV),
         ("txn-kv", TXN_KV),
         ("echo, unique-ids", ALONE),
     ];
@@ -148,6 +158,15 @@ pub(crate) fn kafka_log(case: &Case) -> Option<Promise> {
     }
     let promise = KAFKA_LOG.usually(case)?;
     Some(Promise { shown_within: shown(400, 60), ..promise })
+}
+
+/// On longer ways an answer takes longer than a client waits now and then; and who was removed
+/// serves nobody.
+pub(crate) fn lin_kv(case: &Case) -> Option<Promise> {
+    let Settings { latency, nemesis, .. } = &case.settings;
+    let changes = nemesis.iter().any(|planned| planned.fault == Fault::Membership);
+    let is_near = latency.mean <= Duration::from_millis(10);
+    LIN_KV.usually(case).filter(|_| is_near && !changes)
 }
 
 /// A full disk ends a node's service until it is started again.

@@ -132,7 +132,11 @@ pub(crate) fn show(
 /// The command that runs a test again.
 pub(crate) fn replay(name: &str, settings: &Settings, arguments: &[String]) -> String {
     let has_bug = arguments.iter().any(|argument| argument.starts_with("--inject="));
-    let package = if name == "pn-counter" { "g-counter" } else { name };
+    let package = match name {
+        "pn-counter" => "g-counter",
+        "lin-kv" => "raft",
+        name => name,
+    };
     let features =
         if has_bug { format!(" --features {package}/injected-bugs") } else { String::new() };
     let mut words = vec![settings.flags()];

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use simulator::swarm::Subject;
-use simulator::{FaultKind, RunError, Settings, Simulation};
+use simulator::{FaultKind, RunError, Settings, Simulation, Workload};
 
 use crate::nodes::{KINDS, Kind};
 use crate::single::{parse, replay};
@@ -79,8 +79,10 @@ fn start(seed: u64, node: &Subject) -> anyhow::Result<Option<Failure>> {
 fn scenario(seed: u64, node: &Subject) -> anyhow::Result<Settings> {
     let mut rng = StdRng::seed_from_u64(seed);
     let most = if rng.random() { 10 } else { 100 };
+    // Of lin-kv each key is a group's, of two client processes a node.
+    let clients = if node.workload == Workload::LinKv { "2n" } else { "2" };
     let words = format!(
-        "--node-count {} --concurrency 2 --rate 5 --time-limit 1 --latency {}",
+        "--node-count {} --concurrency {clients} --rate 5 --time-limit 1 --latency {}",
         rng.random_range(1..=most),
         [0, 10, 100].choose(&mut rng).copied().unwrap_or_default(),
     );

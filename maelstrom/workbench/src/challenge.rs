@@ -1,6 +1,7 @@
 //! The challenges, with their flags and limits: the one place where they stand.
 //!
-//! Parameters and limits are those of [Gossip Glomers][challenges].
+//! Parameters and limits are those of [Gossip Glomers][challenges]; `raft-3` and `raft-5` are
+//! extras.
 //!
 //! [challenges]: https://fly.io/dist-sys/
 
@@ -99,6 +100,18 @@ pub const CHALLENGES: &[Challenge] = &[
         "txn-kv",
         "-w txn-rw-register --node-count 2 --concurrency 2n --time-limit 20 --rate 1000 \
          --consistency-models read-committed --availability total --nemesis partition",
+        "",
+    ),
+    challenge(
+        "raft-3",
+        "lin-kv",
+        "-w lin-kv --node-count 3 --concurrency 2n --time-limit 20 --rate 100 --nemesis partition",
+        "",
+    ),
+    challenge(
+        "raft-5",
+        "lin-kv",
+        "-w lin-kv --node-count 5 --concurrency 2n --time-limit 20 --rate 100 --nemesis partition",
         "",
     ),
 ];

@@ -2,9 +2,9 @@
 
 use broadcast_experiments::{delay, frontier, losses, scale, sparse};
 
-use super::{Figure, arithmetic, broadcast, cluster, counter, log, transactions};
+use super::{Figure, arithmetic, broadcast, cluster, counter, log, raft, transactions};
 use crate::challenges;
-use crate::promises::{self, ALONE, BROADCAST, COUNTER, KAFKA_LOG, TXN_KV};
+use crate::promises::{self, ALONE, BROADCAST, COUNTER, KAFKA_LOG, LIN_KV, TXN_KV};
 
 /// Where figures are claimed, below the workspace's root.
 pub(super) const DOCUMENTS: &[&str] = &[
@@ -13,12 +13,13 @@ pub(super) const DOCUMENTS: &[&str] = &[
     "g-counter/src/gossip.rs",
     "g-counter/src/lib.rs",
     "kafka-log/src/lib.rs",
+    "raft/README.md",
     "txn-kv/src/lib.rs",
     "unique-ids/src/lib.rs",
 ];
 
 /// All of them, in the order in which they are printed.
-pub(super) const FIGURES: [Figure; 30] = [
+pub(super) const FIGURES: [Figure; 33] = [
     Figure::quick("challenges", challenges::table),
     Figure::quick("frontier", frontier::ends),
     Figure::quick("published", frontier::published),
@@ -34,6 +35,7 @@ pub(super) const FIGURES: [Figure; 30] = [
     Figure::quick("promise-broadcast", || Ok(BROADCAST.sentence())),
     Figure::quick("promise-counter", || Ok(COUNTER.sentence())),
     Figure::quick("promise-kafka-log", || Ok(KAFKA_LOG.sentence())),
+    Figure::quick("promise-lin-kv", || Ok(LIN_KV.sentence())),
     Figure::quick("promise-txn-kv", || Ok(TXN_KV.sentence())),
     Figure::quick("promise-unique-ids", || Ok(ALONE.sentence())),
     Figure::quick("recovery", promises::table),
@@ -45,6 +47,8 @@ pub(super) const FIGURES: [Figure; 30] = [
     Figure::quick("ack-early", log::early),
     Figure::quick("log-lone", log::lone),
     Figure::quick("log-rare", log::rare),
+    Figure::quick("raft-cost", raft::cost),
+    Figure::quick("raft-rounds", raft::rounds),
     Figure::quick("txn-sparse", transactions::sparse),
     Figure::quick("txn-kills", transactions::kills),
     Figure::quick("txn-disk", transactions::disk),

@@ -12,6 +12,7 @@ mod counter;
 mod document;
 mod list;
 mod log;
+mod raft;
 mod transactions;
 
 use std::collections::BTreeMap;

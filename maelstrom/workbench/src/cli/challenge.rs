@@ -80,7 +80,7 @@ pub(super) fn challenge(flags: &ChallengeFlags) -> anyhow::Result<Exit> {
     let challenges = if flags.challenges.is_empty() { &all } else { &flags.challenges };
     if flags.list {
         for Challenge { id, node, flags, .. } in challenges {
-            print(&format!("{id:<3} {flags} --bin {node}\n"));
+            print(&format!("{id:<6} {flags} --bin {node}\n"));
         }
         return Ok(Exit::Valid);
     }
