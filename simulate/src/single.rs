@@ -57,6 +57,11 @@ pub(crate) struct Output {
     /// Write every message, as it is sent and as it is received, to this file
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     journal: Option<PathBuf>,
+
+    /// Write the trace to this file: messages, faults and what happened to nodes, as
+    /// `workbench test` keeps it in trace.jsonl
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    trace: Option<PathBuf>,
 }
 
 impl Output {
@@ -67,8 +72,13 @@ impl Output {
         }
         let is_recorded = self.history.is_some() || self.journal.is_some();
         let simulation = if is_recorded { simulation.recorded() } else { simulation };
+        let simulation = if self.trace.is_some() { simulation.traced() } else { simulation };
         let finished = simulation.run();
-        let files = [(&self.history, &finished.history), (&self.journal, &finished.journal)];
+        let files = [
+            (&self.history, &finished.history),
+            (&self.journal, &finished.journal),
+            (&self.trace, &finished.trace),
+        ];
         for (file, text) in files {
             if let Some(file) = file {
                 std::fs::write(file, text)

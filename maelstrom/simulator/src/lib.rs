@@ -6,6 +6,7 @@
 //! - [`cluster`]: the same around machines alone, for the algorithm without its node.
 //! - [`swarm`]: such tests over many seeds, each with faults of its own.
 //! - [`fuzz`]: noise that a node has to survive.
+//! - [`trace`]: what happened in a run, message by message.
 //! - [`storage`]: crashes at every operation of a disk, for what keeps records on one.
 //! - [`World`]: what is around the nodes, a pure state machine, for whoever runs nodes in
 //!   another way: clients, who do what a `workload` says, a network (`net`), services
@@ -57,6 +58,7 @@ mod settings;
 mod simulation;
 pub mod storage;
 pub mod swarm;
+pub mod trace;
 mod workload;
 mod world;
 
@@ -64,7 +66,7 @@ pub use host::twin::serves;
 pub use host::{NodeFailure, Observer, Program, RunError, RunStats};
 pub use links::{Links, LinksError};
 pub use nemesis::{Change, DiskFault, Effect, Fault, Skew};
-pub use net::{Address, Counts, Message, NetCounts, ServiceName, Traffic, TrafficEvent};
+pub use net::{Address, Cause, Counts, Message, NetCounts, ServiceName, Traffic, TrafficEvent};
 pub use scenario::Scenario;
 #[doc(no_inline)]
 pub use settings::{Availability, CheckBudget, Promise, Workload};

@@ -35,8 +35,17 @@ impl<T> Queue<T> {
         self.0.pop().map(|entry| (entry.due, entry.value))
     }
 
-    pub(crate) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
-        self.0.retain(|entry| keep(&entry.value));
+    /// Takes out those that are such, in no order.
+    pub(crate) fn extract(&mut self, is_such: impl Fn(&T) -> bool) -> Vec<T> {
+        let all = std::mem::take(&mut self.0).into_iter();
+        let (such, others) = all.partition::<Vec<_>, _>(|entry| is_such(&entry.value));
+        self.0 = others.into();
+        such.into_iter().map(|entry| entry.value).collect()
+    }
+
+    /// All of them, in no order.
+    pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
+        self.0.into_iter().map(|entry| entry.value)
     }
 }
 

@@ -89,7 +89,8 @@ impl Simulation {
     #[track_caller]
     pub fn scenario(&self) -> Scenario {
         let settings = self.settings();
-        let options = SimulationOptions { journal: true, directory: self.directories() };
+        let options =
+            SimulationOptions { journal: true, trace: false, directory: self.directories() };
         let host = World::scripted(settings)
             .map_err(RunError::from)
             .and_then(|world| Host::new(world, settings, self.program(), &options));

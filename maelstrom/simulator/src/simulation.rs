@@ -36,6 +36,7 @@ use crate::links::Links;
 use crate::nemesis::{DiskFault, Fault};
 use crate::net::Traffic;
 use crate::settings::{Availability, Latency, LatencyDist, SeqKv, Settings, Workload};
+use crate::trace::TraceLines;
 
 /// A test that can be run in virtual time.
 #[derive(Clone)]
@@ -44,6 +45,7 @@ pub struct Simulation {
     program: Program,
     directory: Option<PathBuf>,
     recorded: bool,
+    traced: bool,
 }
 
 impl Simulation {
@@ -57,7 +59,7 @@ impl Simulation {
 
     /// A test with these settings.
     pub fn with(settings: Settings, program: Program) -> Self {
-        Self { settings, program, directory: None, recorded: false }
+        Self { settings, program, directory: None, recorded: false, traced: false }
     }
 
     /// Sets the number of nodes, and one client per node.
@@ -173,6 +175,13 @@ impl Simulation {
         self
     }
 
+    /// Keeps the [trace](crate::trace), as text.
+    #[must_use]
+    pub fn traced(mut self) -> Self {
+        self.traced = true;
+        self
+    }
+
     /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -199,7 +208,8 @@ impl Simulation {
 
     fn start(&self, observer: Option<&mut dyn Observer>) -> Finished {
         let journal = self.recorded || observer.is_some();
-        let options = SimulationOptions { directory: self.directory.clone(), journal };
+        let directory = self.directory.clone();
+        let options = SimulationOptions { directory, journal, trace: self.traced };
         self.run_on(observer, |watcher| {
             simulation::run(&self.settings, &self.program, &options, watcher)
         })
@@ -219,6 +229,7 @@ impl Simulation {
             recorded: self.recorded,
             history: String::new(),
             journal: String::new(),
+            trace: Vec::new(),
         };
         let ended = host(&mut watcher);
         let mut report = watcher.analysis.finish();
@@ -232,6 +243,7 @@ impl Simulation {
             ended,
             history: watcher.history,
             journal: watcher.journal,
+            trace: String::from_utf8_lossy(&watcher.trace).into_owned(),
         }
     }
 }
@@ -242,6 +254,7 @@ struct Watcher<'a> {
     recorded: bool,
     history: String,
     journal: String,
+    trace: Vec<u8>,
 }
 
 impl Observer for Watcher<'_> {
@@ -271,6 +284,13 @@ impl Observer for Watcher<'_> {
             journal_line(&mut self.journal, traffic);
         }
     }
+
+    fn trace(&mut self, lines: &TraceLines) {
+        self.trace.extend_from_slice(&lines.text);
+        if let Some(observer) = &mut self.observer {
+            observer.trace(lines);
+        }
+    }
 }
 
 /// Appends a line to a journal: the virtual time in seconds, `Send` or `Recv`,
@@ -298,6 +318,8 @@ pub struct Finished {
     pub history: String,
     /// Every message as it was sent and received, if they were to be kept.
     pub journal: String,
+    /// The [trace](crate::trace), if it was to be kept.
+    pub trace: String,
 }
 
 impl Finished {

@@ -44,7 +44,7 @@ impl<M: Machine> Cluster<M> {
     fn kill(&mut self, rank: Rank) {
         if self.nodes[rank].machine.is_some() {
             self.nodes[rank].kill(&mut self.rng);
-            self.net.disconnect(rank);
+            self.net.disconnect(rank, self.now);
         }
     }
 

@@ -28,6 +28,7 @@ use checkers::history::Op;
 
 use crate::net::{NetCounts, Traffic};
 use crate::settings::Settings;
+use crate::trace::TraceLines;
 use crate::world::{Idle, Progress, Quirks, Tally};
 use crate::{messages, quiescence};
 
@@ -45,6 +46,11 @@ pub trait Observer {
     /// or a journal is asked for.
     fn traffic(&mut self, traffic: &Traffic) {
         let _ = traffic;
+    }
+
+    /// The next lines of the trace. Only called when a trace is asked for.
+    fn trace(&mut self, lines: &TraceLines) {
+        let _ = lines;
     }
 
     /// A node panicked, so long after the start. Told by nodes that use this

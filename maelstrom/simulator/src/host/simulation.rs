@@ -50,6 +50,8 @@ pub(crate) struct SimulationOptions {
     pub directory: Option<PathBuf>,
     /// Whether the observer wants all traffic.
     pub journal: bool,
+    /// Whether it wants a trace.
+    pub trace: bool,
 }
 
 pub(crate) fn run(
@@ -59,7 +61,14 @@ pub(crate) fn run(
     observer: &mut dyn Observer,
 ) -> Result<RunStats, RunError> {
     let mut host = Host::new(World::new(settings)?, settings, program, options)?;
-    host.run(observer, &World::is_finished, None)?;
+    let ended = host.run(observer, &World::is_finished, None);
+    let fault = match &ended {
+        Err(RunError::Node(failure)) => Some(&failure.fault),
+        _ => None,
+    };
+    let rest = host.with_world(|world, now, _| world.end_trace(fault, now));
+    rest.iter().for_each(|lines| observer.trace(lines));
+    ended?;
     observer.progress(&host.world().progress(host.now()));
     Ok(host.world().stats())
 }
@@ -84,6 +93,9 @@ impl Host {
         let clocks = clocks.map_err(RunError::io("start nodes' runtimes"))?;
         if options.journal {
             world.watch();
+        }
+        if options.trace {
+            world.trace();
         }
         let inside = runtime.enter();
         let inner = Nodes::new(world, settings, program.clone(), options.clone(), clocks);
@@ -261,6 +273,7 @@ impl Nodes {
         let ended = task.poll(&mut self.printed);
         for panic in task.panics() {
             observer.panic(node, now, &panic);
+            self.world.node_logged(node, panic.to_string().as_bytes(), now);
         }
         let mut printed = std::mem::take(&mut self.printed);
         let mut lines = printed.split(|&byte| byte == b'\n').peekable();
@@ -298,6 +311,7 @@ impl Nodes {
                 }
                 Command::Record(op) => observer.op(&op),
                 Command::Traffic(traffic) => observer.traffic(&traffic),
+                Command::Trace(lines) => observer.trace(&lines),
                 Command::Start(node) => self.start(node)?,
                 Command::Kill(node) => self.kill(node),
                 Command::Damage(node, fault) => self.disks[node].damage(fault),

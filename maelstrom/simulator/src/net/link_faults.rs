@@ -10,7 +10,7 @@ use std::time::Duration;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
-use super::{Address, Message};
+use super::{Address, Cause, Message};
 
 /// The share of messages that is lost, doubled or put out of order while the fault
 /// lasts.
@@ -35,17 +35,19 @@ pub(crate) struct LinkFaults {
 
 /// What becomes of a message: the extra delays of its copies. None means that it
 /// is lost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fate {
     pub(super) first: Option<Duration>,
     pub(super) second: Option<Duration>,
+    /// Why they are delayed, if they are.
+    pub(super) cause: Cause,
 }
 
 impl LinkFaults {
     /// Draws what becomes of a message whose latency is this.
     pub(super) fn draw<B>(self, message: &Message<B>, latency: Duration, rng: &mut StdRng) -> Fate {
         if self == Self::default() || message.involves_client() {
-            return Fate { first: Some(Duration::ZERO), second: None };
+            return Fate { first: Some(Duration::ZERO), second: None, cause: Cause::Slow };
         }
         let mut happens = |wanted: bool| wanted && rng.random_bool(SHARE);
         let [is_lost, is_doubled, is_late] =
@@ -55,13 +57,17 @@ impl LinkFaults {
         if self.slow.is_some_and(|salt| is_slow(salt, message.src, message.dest)) {
             delay += latency.max(Duration::from_millis(1)) * (FACTOR - 1);
         }
-        Fate { first: (!is_lost).then_some(delay), second: is_doubled.then(|| delay + late()) }
+        Fate {
+            first: (!is_lost).then_some(delay),
+            second: is_doubled.then(|| delay + late()),
+            cause: if is_late { Cause::Reorder } else { Cause::Slow },
+        }
     }
 }
 
 /// Whether a link is among the third that is slow: by a hash, so that nothing has
 /// to be kept for each pair of nodes.
-fn is_slow(salt: u64, src: Address, dest: Address) -> bool {
+pub(crate) fn is_slow(salt: u64, src: Address, dest: Address) -> bool {
     let number = |address: Address| match address {
         Address::Node(node) => node as u64,
         Address::Service(service) => u64::MAX - service as u64,
@@ -99,7 +105,7 @@ mod tests {
 
     #[test]
     fn without_faults_every_message_arrives_once_and_in_time() {
-        let in_time = Fate { first: Some(Duration::ZERO), second: None };
+        let in_time = Fate { first: Some(Duration::ZERO), second: None, cause: Cause::Slow };
         assert!(fates(LinkFaults::default()).iter().all(|fate| *fate == in_time));
     }
 

@@ -12,6 +12,7 @@
 
 mod address;
 mod counts;
+mod happening;
 mod latency;
 mod link_faults;
 mod message;
@@ -25,8 +26,10 @@ use serde_json::value::RawValue;
 
 pub use address::{Address, ServiceName};
 pub use counts::{Counts, NetCounts};
+pub use happening::Cause;
+pub(crate) use happening::{Happening, What};
 use link_faults::LinkFaults;
-pub(crate) use link_faults::SHARE;
+pub(crate) use link_faults::{SHARE, is_slow};
 pub use message::Message;
 
 use crate::links::Neighbours;
@@ -62,6 +65,8 @@ pub(crate) struct Network<B = Box<RawValue>> {
     counts: NetCounts,
     watch: Watch,
     traffic: Vec<Traffic<B>>,
+    /// What becomes of messages, if that is traced.
+    happenings: Option<Vec<Happening<B>>>,
 }
 
 /// Which traffic is to be told of.
@@ -126,6 +131,7 @@ impl<B: Clone> Network<B> {
             counts: NetCounts::default(),
             watch: Watch::default(),
             traffic: Vec::new(),
+            happenings: None,
         }
     }
 
@@ -137,6 +143,16 @@ impl<B: Clone> Network<B> {
 
     pub(crate) fn traffic(&mut self) -> std::vec::Drain<'_, Traffic<B>> {
         self.traffic.drain(..)
+    }
+
+    /// Has everything noted that becomes of messages, for [`happenings`](Self::happenings).
+    pub(crate) fn trace(&mut self) {
+        self.happenings.get_or_insert_default();
+    }
+
+    /// What became of messages since the last call, in order.
+    pub(crate) fn happenings(&mut self) -> impl Iterator<Item = Happening<B>> + '_ {
+        self.happenings.iter_mut().flat_map(|all| all.drain(..))
     }
 
     /// Whether a node of this number, or a service, is there to receive.
@@ -152,11 +168,26 @@ impl<B: Clone> Network<B> {
         body: B,
         now: Duration,
     ) -> Message<B> {
+        self.register_request(src, dest, body, None, now)
+    }
+
+    /// The same of a client's request, for the operation with this index.
+    pub(crate) fn register_request(
+        &mut self,
+        src: Address,
+        dest: Address,
+        body: B,
+        op: Option<u64>,
+        now: Duration,
+    ) -> Message<B> {
         let message = Message { id: self.next_id, src, dest, body };
         self.next_id += 1;
         self.counts.sent(&message);
         if self.watch.send {
             self.note(TrafficEvent::Send, &message, now);
+        }
+        if let Some(happenings) = &mut self.happenings {
+            happenings.push(Happening { time: now, what: What::Sent(message.clone(), op) });
         }
         message
     }
@@ -167,9 +198,13 @@ impl<B: Clone> Network<B> {
 
     /// A node goes down: what is under way to it is lost, and what is sent to it
     /// from now on.
-    pub(crate) fn disconnect(&mut self, node: usize) {
-        self.receivers[node] = Receiver::new(true);
-        self.late.retain(|message| message.dest != Address::Node(node));
+    pub(crate) fn disconnect(&mut self, node: usize, now: Duration) {
+        let old = std::mem::replace(&mut self.receivers[node], Receiver::new(true));
+        let late = self.late.extract(|message| message.dest == Address::Node(node));
+        let lost = old.in_hand.into_iter().chain(old.queue.into_values()).chain(late);
+        let mut lost: Vec<u64> = lost.map(|message| message.id).collect();
+        lost.sort_unstable();
+        lost.into_iter().for_each(|id| self.happened(now, What::Dropped(id, Cause::Kill)));
         self.in_hand.retain(|Reverse((.., receiver))| *receiver != node);
     }
 
@@ -182,25 +217,27 @@ impl<B: Clone> Network<B> {
         let receiver = self.receiver(message.dest).expect("a node or a service");
         let latency = if message.involves_client() { Duration::ZERO } else { self.latency.draw() };
         if self.receivers[receiver].is_down {
-            return;
+            return self.happened(now, What::Dropped(message.id, Cause::Kill));
         }
         let fate = self.faults.draw(&message, latency, &mut self.chance);
         if let Some(delay) = fate.second {
+            self.happened(now, What::Duplicated(message.id, now + latency + delay));
             self.late.push(now + latency + delay, message.id, message.clone());
         }
         match fate.first {
-            None => {}
-            Some(Duration::ZERO) => self.queue(receiver, now + latency, message),
+            None => self.happened(now, What::Dropped(message.id, Cause::Loss)),
+            Some(Duration::ZERO) => self.queue(receiver, now + latency, message, now),
             Some(delay) => {
+                self.happened(now, What::Delayed(message.id, fate.cause, now + latency + delay));
                 self.late.push(now + latency + delay, message.id, message);
             }
         }
     }
 
-    fn queue(&mut self, receiver: usize, due: Duration, message: Message<B>) {
+    fn queue(&mut self, receiver: usize, due: Duration, message: Message<B>, now: Duration) {
         if !self.receivers[receiver].is_down {
             self.receivers[receiver].queue.push(due, message.id, message);
-            self.take(receiver);
+            self.take(receiver, now);
         }
     }
 
@@ -215,7 +252,7 @@ impl<B: Clone> Network<B> {
         while self.late.next().is_some_and(|due| due <= now) {
             let (due, message) = self.late.pop()?;
             let receiver = self.receiver(message.dest)?;
-            self.queue(receiver, due, message);
+            self.queue(receiver, due, message, now);
         }
         let Reverse((due, _, receiver)) = *self.in_hand.peek()?;
         if due > now {
@@ -224,7 +261,7 @@ impl<B: Clone> Network<B> {
         self.in_hand.pop();
         let message = self.receivers[receiver].in_hand.take()?;
         self.received(&message, now);
-        self.take(receiver);
+        self.take(receiver, now);
         Some(message)
     }
 
@@ -234,6 +271,13 @@ impl<B: Clone> Network<B> {
         self.counts.received(message);
         if self.watch.recv {
             self.note(TrafficEvent::Recv, message, now);
+        }
+        self.happened(now, What::Received(message.id));
+    }
+
+    fn happened(&mut self, time: Duration, what: What<B>) {
+        if let Some(happenings) = &mut self.happenings {
+            happenings.push(Happening { time, what });
         }
     }
 
@@ -283,18 +327,27 @@ impl<B: Clone> Network<B> {
     }
 
     /// Lets a receiver that has nothing in hand take the head of its queue.
-    fn take(&mut self, receiver: usize) {
-        let Receiver { in_hand, queue, .. } = &mut self.receivers[receiver];
-        while in_hand.is_none() {
-            let Some((due, message)) = queue.pop() else { return };
-            let cut = |grudge| is_cut(grudge, receiver, message.src);
-            let linked =
-                self.links.as_ref().is_none_or(|links| is_linked(links, receiver, message.src));
-            if cut(&self.grudge) || cut(&self.one_way) || !linked {
+    fn take(&mut self, receiver: usize, now: Duration) {
+        while self.receivers[receiver].in_hand.is_none() {
+            let Some((due, message)) = self.receivers[receiver].queue.pop() else { return };
+            if let Some(cause) = self.is_kept_from(receiver, message.src) {
+                self.happened(now, What::Dropped(message.id, cause));
                 continue;
             }
             self.in_hand.push(Reverse((due, message.id, receiver)));
-            *in_hand = Some(message);
+            self.receivers[receiver].in_hand = Some(message);
+        }
+    }
+
+    /// Why a receiver does not hear a sender, if it does not.
+    fn is_kept_from(&self, receiver: usize, src: Address) -> Option<Cause> {
+        let is_unlinked = |links: &Neighbours| !is_linked(links, receiver, src);
+        if is_cut(&self.grudge, receiver, src) {
+            Some(Cause::Partition)
+        } else if is_cut(&self.one_way, receiver, src) {
+            Some(Cause::OneWay)
+        } else {
+            self.links.as_ref().is_some_and(is_unlinked).then_some(Cause::Links)
         }
     }
 }

@@ -174,7 +174,7 @@ fn what_is_under_way_to_a_node_that_goes_down_is_lost_and_what_is_sent_meanwhile
     let _in_hand = send(&mut net, N1, N0, 0);
     let _queued = send(&mut net, N1, N0, 0);
     let elsewhere = send(&mut net, N0, N1, 0);
-    net.disconnect(0);
+    net.disconnect(0, Duration::ZERO);
     send(&mut net, N1, N0, 10);
     net.connect(0);
     let after = send(&mut net, N1, N0, 20);

@@ -56,7 +56,10 @@ impl World {
         now: Duration,
         out: &mut Vec<Command>,
     ) -> Result<(), NodeFault> {
-        let Presence::Open(owner) = self.wire.presence(id) else { return Ok(()) };
+        let Presence::Open(owner) = self.wire.presence(id) else {
+            self.trace_late(src, dest, body, now);
+            return Ok(());
+        };
         let message = self.wire.net.register(src, dest, body.to_owned(), now);
         match owner {
             Owner::Node(node) => {

@@ -30,6 +30,7 @@
 //! - [`intruder`]: a client that says what only nodes have to say.
 //! - [`operator`]: a client that asks for changes of the members.
 //! - [`record`]: the history.
+//! - [`traced`]: the trace.
 //! - [`script`]: being driven from outside, step by step, instead.
 //! - [`fault`]: what a node may not do, which is quite another thing.
 //! - [`quirks`]: what it may do, but better would not.
@@ -48,6 +49,7 @@ mod record;
 mod script;
 mod starts;
 mod threads;
+mod traced;
 mod wire;
 
 use std::time::Duration;
@@ -67,6 +69,7 @@ use crate::nemesis::{DiskFault, Fault, Nemesis, Skew};
 use crate::net::{Address, Line, Message, NetCounts, Network, Traffic, Watch};
 use crate::service::Services;
 use crate::settings::Settings;
+use crate::trace::{Tape, TraceLines};
 use crate::workload::{self, Unsupported, Workload};
 use intruder::Intruder;
 use load::Load;
@@ -107,6 +110,8 @@ pub enum Command {
     Record(Op),
     /// A message that is watched was sent or received.
     Traffic(Traffic),
+    /// The next lines of the trace, if there is one.
+    Trace(TraceLines),
 }
 
 /// Where a test stands.
@@ -162,6 +167,8 @@ pub struct World {
     idle: Idle,
     /// Only of a world that is driven from outside.
     script: Option<Script>,
+    /// Only if the run is traced.
+    tape: Option<Tape>,
 }
 
 /// Kinds of event, in the order in which those of the same time happen.
@@ -209,6 +216,7 @@ impl World {
             waits_until: Duration::ZERO,
             idle: Idle::default(),
             script: None,
+            tape: None,
             settings: settings.clone(),
         })
     }
@@ -241,6 +249,7 @@ impl World {
             }
         }
         out.extend(self.wire.net.traffic().map(Command::Traffic));
+        self.tell_trace(out);
         Ok(())
     }
 

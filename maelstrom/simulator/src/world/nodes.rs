@@ -79,6 +79,7 @@ impl World {
     /// Starts a node and asks it to initialise.
     pub(super) fn start_node(&mut self, node: usize, now: Duration, out: &mut Vec<Command>) {
         out.push(Command::Start(node));
+        self.trace_node("start", node, now);
         self.wire.net.connect(node);
         self.services.begin_incarnation(Address::Node(node), self.wire.net.next_id());
         self.nodes[node] = self.nodes[node].reborn(Status::Initialising);
@@ -99,11 +100,12 @@ impl World {
     }
 
     /// Kills a node: what is under way to it is lost.
-    pub(super) fn kill_node(&mut self, node: usize, out: &mut Vec<Command>) {
+    pub(super) fn kill_node(&mut self, node: usize, now: Duration, out: &mut Vec<Command>) {
         out.push(Command::Kill(node));
+        self.trace_node("kill", node, now);
         let faults = self.settings.disk.iter().filter(|fault| fault.strikes_at_kills());
         out.extend(faults.map(|&fault| Command::Damage(node, fault)));
-        self.wire.net.disconnect(node);
+        self.wire.net.disconnect(node, now);
         let down = self.nodes[node].reborn(Status::Down);
         let killed = std::mem::replace(&mut self.nodes[node], down);
         if let Some(connection) = killed.connection {
@@ -119,8 +121,13 @@ impl World {
                 self.nodes[node].status = Status::SettingUp;
                 self.prepare(node, &request, SETUP_TIMEOUT, now);
             }
-            None => self.nodes[node].status = Status::Ready,
+            None => self.ready(node, now),
         }
+    }
+
+    fn ready(&mut self, node: usize, now: Duration) {
+        self.nodes[node].status = Status::Ready;
+        self.trace_node("ready", node, now);
     }
 
     pub(super) fn all_ready(&self) -> bool {
@@ -132,7 +139,7 @@ impl World {
             self.wire.close(old);
         }
         let connection = self.nodes[node].connection.insert(self.wire.open(Owner::Node(node)));
-        self.wire.request(connection, node, request, timeout, now);
+        self.wire.request(connection, node, request, None, timeout, now);
     }
 
     /// A node answered what it was asked before it is ready.
@@ -148,9 +155,8 @@ impl World {
             return Err(FaultKind::Unwilling { request, body, problem }.of(node));
         }
         match (self.nodes[node].status, self.phase) {
-            (Status::Initialising, Phase::Init) | (Status::SettingUp, _) => {
-                self.nodes[node].status = Status::Ready;
-            }
+            (Status::Initialising, Phase::Init) => self.nodes[node].status = Status::Ready,
+            (Status::SettingUp, _) => self.ready(node, now),
             _ => self.set_up(node, now),
         }
         self.end_preparation_if_done(now);

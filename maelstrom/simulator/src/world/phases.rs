@@ -12,6 +12,7 @@ impl World {
         if self.phase == Phase::Init && self.all_ready() {
             self.phase = Phase::Setup;
             self.recorder.origin = now;
+            self.begin_trace(now);
             (0..self.nodes.len()).for_each(|node| self.set_up(node, now));
         }
         if self.phase == Phase::Setup && self.all_ready() {

@@ -50,7 +50,7 @@ impl World {
         let number = script.next;
         script.next += 1;
         let mut connection = self.wire.open(Owner::Script(number));
-        self.wire.request(&mut connection, node, request, timeout, now);
+        self.wire.request(&mut connection, node, request, None, timeout, now);
         script.open.insert(number, connection);
         number
     }

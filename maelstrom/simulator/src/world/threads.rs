@@ -26,6 +26,8 @@ pub(super) struct Threads {
 struct Thread {
     session: Option<Session>,
     operation: Option<Operation>,
+    /// Its index, or that of the last one.
+    index: u64,
 }
 
 /// A process's connection to its node. Opened when the process performs its
@@ -82,9 +84,11 @@ impl Threads {
         out: &mut Vec<Command>,
     ) -> Option<Ended> {
         let process = self.processes[thread];
-        out.push(Command::Record(effects.recorder.invoke(process, &operation, effects.now)));
+        let op = effects.recorder.invoke(process, &operation, effects.now);
         self.free.take(thread);
         let state = &mut self.threads[thread];
+        state.index = op.index;
+        out.push(Command::Record(op));
         let session = state.session_of(thread, process, effects);
         let step = session.client.invoke(&operation);
         state.operation = Some(operation);
@@ -98,7 +102,7 @@ impl Threads {
         message: Message,
         effects: &mut Effects<'_>,
     ) -> Option<Ended> {
-        let Thread { session, operation } = &mut self.threads[thread];
+        let Thread { session, operation, .. } = &mut self.threads[thread];
         let Session { connection, client, .. } = session.as_mut()?;
         let message = effects.wire.hand_over(connection, message, effects.now)?;
         let operation = operation.as_ref()?;
@@ -122,7 +126,7 @@ impl Threads {
         thread: usize,
         effects: &mut Effects<'_>,
     ) -> Option<Ended> {
-        let Thread { session, operation } = &mut self.threads[thread];
+        let Thread { session, operation, .. } = &mut self.threads[thread];
         if !effects.wire.timed_out(&mut session.as_mut()?.connection, effects.now) {
             return None;
         }
@@ -133,9 +137,11 @@ impl Threads {
     fn go_on(&mut self, thread: usize, step: Step, effects: &mut Effects<'_>) -> Option<Ended> {
         match step {
             Step::Request(request) => {
-                let connection = &mut self.threads[thread].session.as_mut()?.connection;
+                let Thread { session, index, .. } = &mut self.threads[thread];
+                let connection = &mut session.as_mut()?.connection;
                 let (node, timeout) = (thread % self.node_count, effects.workload.timeout());
-                effects.wire.request(connection, node, &request, timeout, effects.now);
+                let op = Some(*index);
+                effects.wire.request(connection, node, &request, op, timeout, effects.now);
                 None
             }
             Step::Ok(value) => self.end(thread, Outcome::ok(value), effects),

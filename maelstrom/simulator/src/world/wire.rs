@@ -115,19 +115,21 @@ impl Wire {
         }
     }
 
-    /// Sends a request over a connection that waits for nothing.
+    /// Sends a request over a connection that waits for nothing, perhaps for the operation
+    /// with this index.
     pub(super) fn request(
         &mut self,
         connection: &mut Connection,
         node: usize,
         request: &Request,
+        op: Option<u64>,
         timeout: Duration,
         now: Duration,
     ) {
         connection.last_msg_id += 1;
         let msg_id = connection.last_msg_id;
         let (src, dest) = (Address::Client(connection.id), Address::Node(node));
-        let message = self.net.register(src, dest, request.body(msg_id), now);
+        let message = self.net.register_request(src, dest, request.body(msg_id), op, now);
         self.net.post(message, now);
         for late in connection.inbox.drain(..) {
             self.net.received(&late, now);

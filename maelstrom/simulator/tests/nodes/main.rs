@@ -9,6 +9,7 @@ mod scenario;
 mod services;
 mod simulation;
 mod starts;
+mod traces;
 mod updates;
 mod wire;
 mod workloads;

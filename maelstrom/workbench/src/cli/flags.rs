@@ -15,6 +15,9 @@ use super::values::{self, Concurrency};
 use crate::host::{find_in_path, is_bare_name, is_executable};
 use crate::report::limits::Limit;
 
+/// How many messages a trace keeps unless it is told otherwise.
+pub(super) const TRACE_LIMIT: u64 = 300_000;
+
 /// What the command line of `workbench test` says.
 #[derive(Args, Clone, Debug)]
 pub(super) struct TestFlags {
@@ -29,6 +32,12 @@ pub(super) struct TestFlags {
     /// Where results go (not in Maelstrom, which always uses ./store)
     #[arg(long, value_name = "DIR", default_value = "store", help_heading = "Output")]
     store: PathBuf,
+
+    /// How many messages the trace of the run keeps, in trace.jsonl: the newest, and those
+    /// next to what is found. 0 keeps no trace (not in Maelstrom)
+    #[arg(long, alias = "journal-limit", value_name = "NUM", default_value_t = TRACE_LIMIT,
+          help_heading = "Output")]
+    trace_limit: u64,
 
     #[command(flatten)]
     test: SettingsFlags,
@@ -284,6 +293,8 @@ pub(crate) struct Plan {
     pub store: PathBuf,
     /// Limits beyond a valid verdict.
     pub limits: Vec<Limit>,
+    /// How many messages the trace keeps; none, if there is to be none.
+    pub trace_limit: u64,
 }
 
 impl TestFlags {
@@ -291,12 +302,12 @@ impl TestFlags {
     /// Without a seed it takes this one.
     pub(super) fn plan(self, seed: u64) -> Result<Plan, String> {
         check_program(&self.bin)?;
-        let Self { bin, args, store, test } = self;
+        let Self { bin, args, store, trace_limit, test } = self;
         let (settings, limits) = test.settings(seed)?;
         if let Some(reason) = settings.needs_simulation() {
             return Err(reason);
         }
-        Ok(Plan { settings, bin, args, store, limits })
+        Ok(Plan { settings, bin, args, store, limits, trace_limit })
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::ffi::OsStr;
 
-use super::flags::Plan;
+use super::flags::{Plan, TRACE_LIMIT};
 
 impl Plan {
     /// The command that runs this test again, with the same seed. Flags that
     /// have their defaults are left out.
     pub(crate) fn command(&self) -> String {
-        let Self { settings, bin, args, store, limits } = self;
+        let Self { settings, bin, args, store, limits, trace_limit } = self;
         let mut line =
             format!("workbench test --bin {} {}", quote(bin.as_os_str()), settings.flags());
         if !limits.is_empty() {
@@ -17,6 +17,9 @@ impl Plan {
         }
         if store.as_os_str() != "store" {
             line += &format!(" --store {}", quote(store.as_os_str()));
+        }
+        if *trace_limit != TRACE_LIMIT {
+            line += &format!(" --trace-limit {trace_limit}");
         }
         if !args.is_empty() {
             line += " --";
@@ -46,6 +49,7 @@ mod tests {
             args: Vec::new(),
             store: "store".into(),
             limits: Vec::new(),
+            trace_limit: TRACE_LIMIT,
         };
         assert_eq!(plan.command(), "workbench test --bin ./node --workload echo --seed 0");
         plan.limits = vec!["msgs-per-op<30".parse().unwrap()];

@@ -1,17 +1,19 @@
 //! `workbench test`: run nodes, check what clients saw, and keep all of it.
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use checkers::history::Op;
+use checkers::history::{self, Op};
 use checkers::{Analysis, Finding, Outcome, Report, Validity};
 use maelstrom::Panic;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use serde_json::{Map, json};
+use simulator::trace::TraceLines;
 use simulator::{
     Availability, Observer, PlannedFault, Progress, RunError, RunStats, Settings, Traffic,
     TrafficEvent, Workload,
@@ -26,6 +28,7 @@ use crate::report::live::Live;
 use crate::report::store::{HistoryWriter, Store};
 use crate::report::style::Style;
 use crate::report::summary::{self, Summary};
+use crate::report::trace::TraceWriter;
 use crate::report::{html, limits, text};
 
 /// How long recovery and final operations take, at least.
@@ -47,12 +50,19 @@ pub(super) fn run_plan(plan: &Plan) -> anyhow::Result<Report> {
         history: store.history().context("cannot write the history")?,
         chart: Chart::new(expected_duration(&plan.settings)),
         live: Live::new(),
+        trace: (plan.trace_limit > 0)
+            .then(|| store.trace(plan.trace_limit))
+            .transpose()
+            .context("cannot write the trace")?,
     };
     let result = run(plan, &store, &mut watcher);
     let _while_checking = ExitOnInterrupt::new().context("cannot listen to signals")?;
     watcher.live.clear();
     watcher.history.finish().context("cannot write the history")?;
     let report = conclude(watcher.analysis, result, plan)?;
+    if let Some(trace) = watcher.trace {
+        trace.finish(|| times_of_findings(&report, &store)).context("cannot write the trace")?;
+    }
     show(plan, &report, &watcher.chart, &store)?;
     Ok(report)
 }
@@ -94,6 +104,7 @@ fn run(plan: &Plan, store: &Store, watcher: &mut Watcher) -> Result<RunStats, Ru
         node_log_dir: store.path("node-logs"),
         work_dir: store.path("node-dirs"),
         journal: false,
+        trace: plan.trace_limit > 0,
         watchdog: std::env::current_exe().ok(),
     };
     let result = process::run(&plan.settings, &options, watcher);
@@ -115,6 +126,7 @@ struct Watcher {
     history: HistoryWriter,
     chart: Chart,
     live: Live,
+    trace: Option<TraceWriter>,
 }
 
 impl Observer for Watcher {
@@ -126,6 +138,11 @@ impl Observer for Watcher {
 
     fn progress(&mut self, progress: &Progress) {
         self.live.progress(progress);
+        self.trace.iter_mut().for_each(TraceWriter::flush);
+    }
+
+    fn trace(&mut self, lines: &TraceLines) {
+        self.trace.iter_mut().for_each(|trace| trace.append(lines));
     }
 
     fn panic(&mut self, node: usize, at: Duration, panic: &Panic) {
@@ -145,6 +162,16 @@ impl Observer for Watcher {
     fn node_log(&mut self, node: usize, line: &[u8]) {
         self.live.print(&format!("n{node}: {}", String::from_utf8_lossy(line)));
     }
+}
+
+/// When the operations were that findings are about.
+fn times_of_findings(report: &Report, store: &Store) -> Vec<i64> {
+    let findings = report.parts.values().flat_map(|part| &part.findings);
+    let ops: BTreeSet<u64> = findings.flat_map(|finding| finding.ops.iter().copied()).collect();
+    let history = File::open(store.path("history.jsonl")).ok();
+    let all = history.and_then(|file| history::read(file).ok()).into_iter().flatten().flatten();
+    let found = all.filter(|op| ops.contains(&op.index));
+    found.map(|op| i64::try_from(op.time).unwrap_or(i64::MAX)).collect()
 }
 
 /// The report on a run. One that did not go through gets its verdict from that alone:

@@ -60,6 +60,8 @@ pub struct ProcessOptions {
     pub work_dir: PathBuf,
     /// Whether the observer wants all traffic.
     pub journal: bool,
+    /// Whether it wants a trace.
+    pub trace: bool,
     /// This program's executable, if its `main` knows [`watchdog::SUBCOMMAND`].
     /// Without one, nodes outlive a bench that is killed with SIGKILL, unless
     /// they end with their input.
@@ -90,6 +92,7 @@ pub fn run(
         let mut host = Host::new(settings, options, observer)?;
         let result = host.run().await;
         host.shut_down(result.is_ok()).await;
+        host.end_trace(&result);
         let result = result.map_err(|error| host.explain(error));
         host.dismiss_watchdog();
         result
@@ -137,6 +140,9 @@ impl<'a> Host<'a> {
         let mut world = World::new(settings)?;
         if options.journal {
             world.watch();
+        }
+        if options.trace {
+            world.trace();
         }
         create_dir(&options.node_log_dir)?;
         let watchdog = options.watchdog.as_deref().map(Watchdog::start).transpose();
@@ -244,13 +250,14 @@ impl<'a> Host<'a> {
     }
 
     fn read_stderr(&mut self, node: usize, cx: &mut Context<'_>) -> Result<bool, RunError> {
-        let Self { nodes, observer, log_stderr, buffer, began, .. } = self;
+        let Self { nodes, observer, world, log_stderr, buffer, began, .. } = self;
         let each = |line: &[u8]| {
             if line.starts_with(b"panic in ")
                 && let Some(panic) = str::from_utf8(line).ok().and_then(Panic::parse)
             {
                 observer.panic(node, began.elapsed(), &panic);
             }
+            world.node_logged(node, line, began.elapsed());
             if *log_stderr {
                 observer.node_log(node, line);
             }
@@ -312,6 +319,7 @@ impl<'a> Host<'a> {
                 Command::Deliver(node, message) => self.with(node, |node| node.enqueue(&message)),
                 Command::Record(op) => self.observer.op(&op),
                 Command::Traffic(traffic) => self.observer.traffic(&traffic),
+                Command::Trace(lines) => self.observer.trace(&lines),
                 Command::Start(node) => self.start(node)?,
                 Command::Kill(node) => {
                     self.twins.kill(node);

@@ -9,6 +9,7 @@
 //! - [`edn`]: reads the original's results.
 //! - [`html`]: the summary as a page, with pictures ([`chart`], [`svg`]).
 //! - [`store`]: the folder that all of this is kept in.
+//! - [`trace`]: the file of the trace in it, and its limit.
 
 pub(crate) mod chart;
 pub(crate) mod edn;
@@ -21,6 +22,7 @@ pub(crate) mod summary;
 mod svg;
 pub(crate) mod table;
 pub(crate) mod text;
+pub(crate) mod trace;
 
 pub use limits::{Comparison, Limit, LimitError, Metric};
 pub use style::Style;

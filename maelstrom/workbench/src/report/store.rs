@@ -8,6 +8,7 @@
 //!     20260131T093000.123Z/
 //!       test.json      what was run
 //!       history.jsonl  what clients did and saw
+//!       trace.jsonl    every message and fault: see `simulator::trace`
 //!       results.json   the verdict, by the names of the original's results.edn
 //!       report.html    the same for people
 //!       node-logs/     what nodes wrote to standard error
@@ -21,6 +22,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use checkers::history::Op;
 use serde::Serialize;
+
+use super::trace::TraceWriter;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
@@ -50,6 +53,11 @@ impl Store {
     pub(crate) fn history(&self) -> io::Result<HistoryWriter> {
         let file = File::create(self.path("history.jsonl"))?;
         Ok(HistoryWriter { output: BufWriter::with_capacity(1 << 16, file), error: None })
+    }
+
+    /// Opens the trace to be written, of so many messages.
+    pub(crate) fn trace(&self, limit: u64) -> io::Result<TraceWriter> {
+        TraceWriter::create(self.path("trace.jsonl"), limit)
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) -> io::Result<()> {

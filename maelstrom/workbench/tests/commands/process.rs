@@ -60,6 +60,7 @@ impl Scratch {
             node_log_dir: self.0.join("node-logs"),
             work_dir: self.0.join("work"),
             journal: false,
+            trace: true,
             watchdog: Some(PathBuf::from(env!("CARGO_BIN_EXE_workbench"))),
         }
     }

@@ -9,12 +9,14 @@
 //!
 //! Other load on the machine makes processes late, so each scenario has three attempts.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use checkers::history::{self, Op, OpType, Process};
+use serde_json::Value;
 use simulator::{Fault, Finished, Observer, Simulation, Workload};
 use workbench::{ProcessOptions, run_processes};
 
@@ -69,13 +71,14 @@ impl Comparison {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         // Nodes go on with what an earlier run has left to them.
         let _ = fs::remove_dir_all(&directory);
-        let scenario = scenario.clone().recorded();
+        let scenario = scenario.clone().recorded().traced();
         let options = ProcessOptions {
             bin: std::env::current_exe().expect("this program"),
             args: vec!["node".into(), node.into()],
             node_log_dir: directory.join("node-logs"),
             work_dir: scenario.directories().unwrap_or_else(|| directory.join("nodes")),
             journal: true,
+            trace: true,
             watchdog: None,
         };
         let run =
@@ -102,6 +105,8 @@ impl Comparison {
             let [one, other] = runs.map(|run| course(run, whose));
             assert_eq!(first_difference(&one, &other), None);
         }
+        let [one, other] = runs.map(|run| kinds(&run.trace));
+        assert_eq!(one, other, "both traces tell the same");
         self
     }
 
@@ -127,6 +132,16 @@ fn course(run: &Finished, whose: impl Fn(Process) -> bool) -> Vec<(String, Strin
     ops.filter(|op| is_action(op) && whose(op.process))
         .map(|op| (op.f.to_string(), op.value.get().to_owned()))
         .collect()
+}
+
+/// The kinds of events in a trace, and the faults in it with the links that they hit.
+fn kinds(trace: &str) -> BTreeSet<String> {
+    let kinds = trace.lines().map(|line| {
+        let event: Value = serde_json::from_str(line).expect("a line of our own");
+        format!("{} {} {}", event["event"], event["fault"], event["links"])
+    });
+    // Only processes have a standard error, and what nodes log there is their own affair.
+    kinds.filter(|kind| !kind.starts_with("\"log\"")).collect()
 }
 
 fn first_difference<T: PartialEq + Debug>(one: &[T], other: &[T]) -> Option<String> {

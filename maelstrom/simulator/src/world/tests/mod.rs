@@ -99,6 +99,7 @@ impl Harness {
                 }
                 Command::Deliver(node, message) => self.handle(node, &message),
                 Command::Record(op) => self.history.push(op),
+                Command::Trace(_) => {}
                 Command::Traffic(Traffic { time, event, message }) => {
                     self.traffic.push(format!("{time:?} {event:?} {message:?}"));
                 }

@@ -145,7 +145,7 @@ fn what_a_killed_node_left_in_its_pipe_is_ignored() {
     let mut world = World::new(&settings).unwrap();
     let mut out = Vec::new();
     world.start(Duration::ZERO, &mut out);
-    world.kill_node(1, &mut out);
+    world.kill_node(1, Duration::ZERO, &mut out);
     assert!(world.node_line(1, b"half a li", Duration::ZERO, &mut out).is_ok());
     assert!(world.node_line(0, b"half a li", Duration::ZERO, &mut out).is_err());
 }

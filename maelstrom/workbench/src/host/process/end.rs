@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use simulator::{FaultKind, NodeFailure, Printed, RunError};
+use simulator::{FaultKind, NodeFailure, Printed, RunError, RunStats};
 
 use super::Host;
 use crate::host::child::NodeProcess;
@@ -67,6 +67,16 @@ impl Host<'_> {
             Ok(false) => Poll::Pending,
             other => Poll::Ready(other),
         }
+    }
+
+    /// Passes on the rest of the trace of a run that came to this.
+    pub(super) fn end_trace(&mut self, result: &Result<RunStats, RunError>) {
+        let fault = match result {
+            Err(RunError::Node(failure)) => Some(&failure.fault),
+            _ => None,
+        };
+        let rest = self.world.end_trace(fault, self.began.elapsed());
+        rest.iter().for_each(|lines| self.observer.trace(lines));
     }
 
     /// A watchdog that is let go without a farewell looks after what would not
