@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::Finding;
+use crate::{Finding, Subject};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
@@ -17,17 +17,24 @@ pub(crate) struct Case {
     pub(crate) detail: Value,
     /// The same as an image, where that helps.
     pub(crate) picture: Option<String>,
+    /// What it is about.
+    pub(crate) subject: Subject,
 }
 
 impl Case {
     pub(crate) fn new(mut ops: Vec<u64>, text: String, detail: Value) -> Self {
         ops.sort_unstable();
         ops.dedup();
-        Self { ops, text, detail, picture: None }
+        Self { ops, text, detail, picture: None, subject: Subject::default() }
+    }
+
+    pub(crate) fn about(self, subject: Subject) -> Self {
+        Self { subject, ..self }
     }
 
     pub(crate) fn finding(&self, kind: &str, text: String) -> Finding {
-        Finding { picture: self.picture.clone(), ..Finding::new(kind, text, self.ops.clone()) }
+        let (picture, subject) = (self.picture.clone(), self.subject.clone());
+        Finding { picture, subject, ..Finding::new(kind, text, self.ops.clone()) }
     }
 }
 

@@ -39,6 +39,8 @@ pub use self::figures::{Elements, Ended, Figures, Latencies, Messages, Quantiles
 pub use self::quantiles::nearest_rank;
 pub use self::witness::Names;
 
+use std::fmt::Display;
+
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
@@ -91,6 +93,9 @@ pub struct Finding {
     /// For how many findings of its kind this one stands, which are not told.
     #[serde(skip)]
     pub omitted: Option<u64>,
+    /// What it is about, for whoever looks into the run.
+    #[serde(skip)]
+    pub subject: Subject,
     /// A self-contained SVG image of it, where one says more than words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub picture: Option<String>,
@@ -99,13 +104,40 @@ pub struct Finding {
 impl Finding {
     /// A finding without a picture.
     pub fn new(kind: impl Into<String>, text: impl Into<String>, ops: Vec<u64>) -> Self {
-        Self { kind: kind.into(), text: text.into(), ops, omitted: None, picture: None }
+        let (kind, text, subject) = (kind.into(), text.into(), Subject::default());
+        Self { kind, text, ops, omitted: None, subject, picture: None }
     }
 
     /// Stands for so many further findings of a kind, which are not told.
     pub fn omission(kind: impl Into<String>, count: u64) -> Self {
         let text = format!("… and {count} more.");
         Self { omitted: Some(count), ..Self::new(kind, text, Vec::new()) }
+    }
+}
+
+/// What a finding is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subject {
+    /// A key, where the workload has keys, as the history spells it.
+    pub key: Option<String>,
+    /// A value, as JSON.
+    pub value: Option<String>,
+}
+
+impl Subject {
+    /// A key.
+    pub(crate) fn key(key: &dyn Display) -> Self {
+        Self { key: Some(key.to_string()), value: None }
+    }
+
+    /// A value.
+    pub(crate) fn value(value: &dyn Display) -> Self {
+        Self { key: None, value: Some(value.to_string()) }
+    }
+
+    /// A value of a key.
+    pub(crate) fn both(key: &dyn Display, value: &dyn Display) -> Self {
+        Self { key: Some(key.to_string()), value: Some(value.to_string()) }
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::element::Element;
 use super::witness::{Event, Findings, Names};
-use super::{Checker, Outcome, Validity, fields};
+use super::{Checker, Outcome, Subject, Validity, fields};
 use crate::history::{Op, OpType};
 
 /// How many duplicated ids the results list.
@@ -47,7 +47,11 @@ impl UniqueIds {
                 let (id, first) = (entry.key(), *entry.get());
                 *self.duplicated.entry(id.clone()).or_insert(1) += 1;
                 let names = self.names;
-                self.findings.push(&[first.index, now.index], || describe(id, first, now, names));
+                self.findings.push_about(
+                    &[first.index, now.index],
+                    || Subject::value(id),
+                    || describe(id, first, now, names),
+                );
             }
         }
     }

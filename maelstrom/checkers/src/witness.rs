@@ -1,8 +1,8 @@
 //! Words for witnesses: who did something, and when; and a list of findings
 //! that stays short.
 
-use crate::Finding;
 use crate::history::{Op, Process};
+use crate::{Finding, Subject};
 
 /// How many findings of one kind are told in full.
 const FULL: u64 = 16;
@@ -128,9 +128,20 @@ impl Findings {
 
     /// Adds one. `text` is only asked for if it is going to be told.
     pub(crate) fn push(&mut self, ops: &[u64], text: impl FnOnce() -> String) {
+        self.push_about(ops, Subject::default, text);
+    }
+
+    /// The same of one that is about something.
+    pub(crate) fn push_about(
+        &mut self,
+        ops: &[u64],
+        subject: impl FnOnce() -> Subject,
+        text: impl FnOnce() -> String,
+    ) {
         self.count += 1;
         if self.count <= self.most.unwrap_or(FULL) {
-            self.full.push(Finding::new("", text(), ops.to_vec()));
+            let finding = Finding::new("", text(), ops.to_vec());
+            self.full.push(Finding { subject: subject(), ..finding });
         }
     }
 

@@ -151,7 +151,9 @@ fn add(evidence: &Evidence, report: &mut Report, step: Step, is_send: bool) {
     let verb = if is_send { "sent" } else { "polled" };
     report.add(anomaly, step.delta.saturating_abs(), || {
         let ops = evidence.ops([step.from.0, step.to.0]);
-        Case::new(ops, text(evidence, &step, verb), detail(evidence, &step))
+        let skipped = skipped(evidence, &step).and_then(|mut skipped| skipped.next());
+        let case = Case::new(ops, text(evidence, &step, verb), detail(evidence, &step));
+        case.about(evidence.subject(skipped.unwrap_or(step.to.1)))
     });
 }
 

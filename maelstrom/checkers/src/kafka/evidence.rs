@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::names::{KeyId, MessageId};
 use super::order::Orders;
 use super::record::{EventId, Record};
+use crate::Subject;
 use crate::witness::{Point, listed, seconds};
 
 pub(super) struct Evidence {
@@ -61,6 +62,12 @@ impl Evidence {
 
     pub(super) fn message_json(&self, message: MessageId) -> Value {
         self.record.names.value_of(message).to_json()
+    }
+
+    /// A message, as what a finding is about.
+    pub(super) fn subject(&self, message: MessageId) -> Subject {
+        let names = &self.record.names;
+        Subject::both(&self.key(names.key_of(message)), names.value_of(message))
     }
 
     /// Some messages in a sentence.

@@ -41,7 +41,7 @@ fn duplicate(evidence: &Evidence, message: MessageId, offsets: &[i64]) -> Case {
     let detail = json!({
         "key": key, "value": value.to_json(), "count": offsets.len(), "offsets": offsets,
     });
-    Case::new(evidence.ops(who), text, detail)
+    Case::new(evidence.ops(who), text, detail).about(evidence.subject(message))
 }
 
 /// Reports `inconsistent-offsets`: an offset of a key that has several messages.

@@ -89,7 +89,8 @@ fn lost_write(
         "writer": writer.map(|writer| evidence.op_json(writer)),
         "max-read": reader.map(|reader| evidence.op_json(reader)),
     });
-    Case::new(evidence.ops([writer, reader].into_iter().flatten()), text, detail)
+    let case = Case::new(evidence.ops([writer, reader].into_iter().flatten()), text, detail);
+    case.about(evidence.subject(message))
 }
 
 /// Reports `unseen`: acknowledged messages that no completed poll returned.
@@ -147,7 +148,8 @@ fn unseen_of_key(evidence: &Evidence, key: KeyId, messages: &[MessageId]) -> Cas
         first.unwrap_or_default(),
         evidence.messages(messages.iter().copied()),
     );
-    Case::new(evidence.ops(writers), text, Value::Null)
+    let case = Case::new(evidence.ops(writers), text, Value::Null);
+    messages.first().map_or(case.clone(), |message| case.about(evidence.subject(*message)))
 }
 
 /// What `last`, the last completed operation, read of a key that no completed

@@ -39,7 +39,8 @@ fn aborted_read(evidence: &Evidence, reader: EventId, message: MessageId) -> Cas
         "writer": writer.map(|writer| evidence.op_json(writer)),
         "reader": evidence.op_json(reader),
     });
-    Case::new(evidence.ops(writer.into_iter().chain([reader])), text, detail)
+    let case = Case::new(evidence.ops(writer.into_iter().chain([reader])), text, detail);
+    case.about(evidence.subject(message))
 }
 
 /// Reports `no-writer-of-value`: a message was polled that nobody ever sent.

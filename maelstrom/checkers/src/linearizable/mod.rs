@@ -28,7 +28,7 @@ use self::budget::{Budget, Exhausted};
 use self::register::{Ended, Register, decode};
 use super::element::Element;
 use super::witness::{self, Names, shorten};
-use super::{Checker, Outcome, Validity, fields};
+use super::{Checker, Outcome, Subject, Validity, fields};
 use crate::CheckBudget;
 use crate::history::{Op, OpType, Process};
 
@@ -96,7 +96,8 @@ impl Findings {
             }
             Some(Ended::Impossible(witness)) => {
                 let ops = [witness.invoked.index, witness.completed.index];
-                self.impossible.push(&ops, || witness.describe(key, names));
+                let subject = || Subject::key(key);
+                self.impossible.push_about(&ops, subject, || witness.describe(key, names));
                 return Validity::Invalid;
             }
         }

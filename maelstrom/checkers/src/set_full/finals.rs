@@ -11,9 +11,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::elements::Elements;
-use crate::Finding;
 use crate::history::{Op, OpType, Process};
 use crate::witness::{Event, Findings, Names};
+use crate::{Finding, Subject};
 
 /// How many elements a sentence names.
 const SHOWN: usize = 8;
@@ -82,8 +82,9 @@ impl FinalReads {
             ] {
                 let holder = lacking.first().and_then(|id| holders[*id as usize]);
                 if let Some(holder) = holder {
-                    findings.push(
+                    findings.push_about(
                         &[holder.index.min(read.index), holder.index.max(read.index)],
+                        || Subject::value(&elements.some(&lacking[..1], 1)),
                         || describe(*read, holder, &elements.some(&lacking, SHOWN), fate, names),
                     );
                 }

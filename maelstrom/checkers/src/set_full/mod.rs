@@ -36,7 +36,7 @@ use self::finals::FinalReads;
 use super::element::Element;
 use super::quantiles::nearest_rank;
 use super::witness::{Event, Findings, Names, finding, shorten};
-use super::{Checker, Figures, Finding, Outcome, Quantiles, Validity, fields, figures};
+use super::{Checker, Figures, Finding, Outcome, Quantiles, Subject, Validity, fields, figures};
 use crate::history::{Op, OpType, Process};
 
 /// How many of the elements that took longest to become stable are shown.
@@ -102,7 +102,8 @@ impl SetFull {
             return;
         };
         for value in oddities.phantoms {
-            self.phantoms.push(&[invoked, op.index], || {
+            let subject = || Subject::value(&value);
+            self.phantoms.push_about(&[invoked, op.index], subject, || {
                 format!("{who} read {value} ({}), which nobody had sent by then.", completion.at())
             });
         }
@@ -163,7 +164,7 @@ impl SetFull {
             let reads = [Some(lost.known), lost.present, lost.absent].into_iter().flatten();
             let mut ops: Vec<u64> = reads.map(|read| read.index).collect();
             ops.sort_unstable();
-            findings.push(&ops, || self.describe_lost(lost));
+            findings.push_about(&ops, || Subject::value(lost.value), || self.describe_lost(lost));
         }
         findings.into_vec("lost")
     }
@@ -171,7 +172,8 @@ impl SetFull {
     fn duplicate_findings(&self) -> Findings {
         let mut findings = Findings::default();
         for (value, seen) in self.elements.duplicated() {
-            findings.push(&[seen.read.index], || {
+            let subject = || Subject::value(value);
+            findings.push_about(&[seen.read.index], subject, || {
                 format!(
                     "{value} stands {} times in what {} read ({}).",
                     seen.most,

@@ -12,6 +12,7 @@ use super::anomaly::{Anomalies, Anomaly};
 use super::lists::List;
 use super::log::{Fate, Kind, Log, Mop, NULL, Name, Txn, Version};
 use super::writes::Writes;
+use crate::Subject;
 use crate::cases::Case;
 
 /// Adds the cases that transactions show by themselves or by what they read.
@@ -63,7 +64,8 @@ pub(super) fn read_case(
     let writer = more.iter().find(|(name, _)| *name == "writer").and_then(|(_, op)| op.as_u64());
     let (key, value) = (log.text(mop.key), log.read_text(mop.value));
     let text = format!("operation {op} read key {key} = {value}, which {what}");
-    Case::new(writer.into_iter().chain([op]).collect(), text, detail)
+    let case = Case::new(writer.into_iter().chain([op]).collect(), text, detail);
+    case.about(Subject::both(&key, &log.text(mop.value)))
 }
 
 /// A read that differs from the transaction's own last read or write.
