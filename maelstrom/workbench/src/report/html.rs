@@ -9,7 +9,31 @@ use super::chart::Chart;
 use super::summary::{self, Kind, Summary};
 use super::svg;
 
-const STYLE: &str = include_str!("report.css");
+const STYLE: &str = include_str!("../../page/page.css");
+
+/// The columns of the table of operations, and what they say.
+const COLUMNS: [(&str, &str); 8] = [
+    ("Operation", "What clients asked."),
+    ("ok", "Operations that succeeded."),
+    (
+        "failed",
+        "Operations that did not happen: a node refused them, or an idempotent one got no answer.",
+    ),
+    ("in doubt", "Operations of which nobody knows whether they happened: no answer came in time."),
+    (
+        "median",
+        "Half of the operations that succeeded took at most this long, from the request to the answer.",
+    ),
+    ("95 %", "Of the operations that succeeded, 95 of 100 took at most this long."),
+    ("99 %", "Of the operations that succeeded, 99 of 100 took at most this long."),
+    ("worst", "The longest that an operation took which succeeded."),
+];
+const SUCCEEDED: &str =
+    "The share of all operations that succeeded; the others failed or are in doubt.";
+const VALUES: &str = "A value is stable if every read from some time on has it, lost if it was known and then missing from the last reads, and never read if no read had it.";
+const STABLE: &str =
+    "How long after a value was known the last read began that lacked it; none lacked it later.";
+const MESSAGES: &str = "What nodes and services sent each other, also for each operation of a client. Fewer cost less network.";
 
 /// What the page says beside the summary.
 #[derive(Clone, Debug, Default)]
@@ -74,39 +98,47 @@ fn numbers(page: &mut String, summary: &Summary) {
     reasons(page, &summary.figures.reasons);
     page.push_str("<dl>");
     if let Some(fraction) = ok_fraction {
-        entry(page, "Succeeded", &format!("{fraction} of all operations"));
+        let percent = summary::percent(*fraction);
+        figure(page, "Succeeded", SUCCEEDED, &format!("{percent} of all operations"));
     }
     if let Some(elements) = elements {
-        entry(page, "Values", &summary::elements(elements));
-        entry(page, "Stable after", &summary::stable(elements));
+        figure(page, "Values", VALUES, &summary::elements(elements));
+        figure(page, "Stable after", STABLE, &summary::stable(elements));
     }
     if let Some(messages) = messages {
-        entry(page, "Messages", &summary::messages(messages));
+        figure(page, "Messages", MESSAGES, &summary::messages(messages));
     }
     for comparison in &summary.limits {
-        let mark = if comparison.is_met() { "kept" } else { "missed" };
-        entry(page, &comparison.limit.metric.to_string(), &format!("{comparison}, {mark}"));
+        let (mark, class) = if comparison.is_met() { ("kept", "good") } else { ("missed", "bad") };
+        let metric = comparison.limit.metric;
+        let text = format!("{comparison}, {mark}");
+        let _ = write!(
+            page,
+            "<dt>{}</dt><dd class=\"{class}\">{}</dd>",
+            explained(&metric.to_string(), metric.meaning()),
+            escape(&text)
+        );
     }
     page.push_str("</dl>");
 }
 
 fn operations(page: &mut String, figures: &Figures) {
-    let heads = ["Operation", "ok", "failed", "in doubt", "median", "95 %", "99 %", "worst"];
-    page.push_str("<table><tr>");
-    for head in heads {
-        let _ = write!(page, "<th>{head}</th>");
+    page.push_str("<div class=\"sideways\"><table><tr>");
+    for (head, meaning) in COLUMNS {
+        let _ = write!(page, "<th>{}</th>", explained(head, meaning));
     }
     page.push_str("</tr>");
     for (number, (f, Ended { ok, fail, info })) in figures.ended.iter().enumerate() {
         let (name, key) = (escape(f), number % 6);
         let _ = write!(page, "<tr><td><i class=\"key f{key}\"></i>{name}</td>");
-        let _ = write!(page, "<td>{ok}</td><td>{fail}</td><td>{info}</td>");
-        for latency in summary::latencies(figures.latencies.get(f).map(|of| &of.quantiles)) {
-            let _ = write!(page, "<td>{latency}</td>");
+        let counts = [ok, fail, info].map(u64::to_string);
+        let latencies = summary::latencies(figures.latencies.get(f).map(|of| &of.quantiles));
+        for (cell, (_, meaning)) in counts.iter().chain(&latencies).zip(&COLUMNS[1..]) {
+            let _ = write!(page, "<td title=\"{meaning}\">{cell}</td>");
         }
         page.push_str("</tr>");
     }
-    page.push_str("</table>");
+    page.push_str("</table></div>");
 }
 
 fn reasons(page: &mut String, reasons: &[Reason]) {
@@ -126,12 +158,22 @@ fn entry(page: &mut String, name: &str, text: &str) {
     let _ = write!(page, "<dt>{}</dt><dd>{}</dd>", escape(name), escape(text));
 }
 
+fn figure(page: &mut String, name: &str, meaning: &str, text: &str) {
+    let (name, text) = (explained(name, meaning), escape(text));
+    let _ = write!(page, "<dt>{name}</dt><dd title=\"{meaning}\">{text}</dd>");
+}
+
+/// A name that says what it means when a pointer is on it, or the keyboard.
+fn explained(name: &str, meaning: &str) -> String {
+    format!("<span class=\"says\" tabindex=\"0\" data-says=\"{meaning}\">{name}</span>")
+}
+
 fn pictures(page: &mut String, chart: &Chart) {
     let _ = write!(
         page,
         "<h2>Latency</h2>{}<p class=\"note\">A dot is an operation, at the time when it began: red if it \
-         failed, orange if it stayed in doubt, else in the colour of the table. Shaded: \
-         faults.</p><h2>Operations a second</h2>{}",
+         failed, orange if it stayed in doubt, else in the colour of the table. Faults are \
+         shaded.</p><h2>Operations a second</h2>{}",
         svg::latencies(chart),
         svg::rates(chart)
     );
@@ -153,6 +195,7 @@ mod tests {
     use checkers::{Finding, Outcome, Report};
 
     use super::*;
+    use crate::report::limits;
 
     #[test]
     fn a_cycle_is_shown_as_a_picture_beside_its_words() {
@@ -194,6 +237,21 @@ mod tests {
         reasons(&mut page, &[reason]);
         assert!(page.contains("3 read in doubt: malformed, for instance"), "{page}");
         assert!(page.contains("&lt;b&gt;"), "{page}");
+    }
+
+    #[test]
+    fn every_figure_says_what_it_means_to_pointers_and_keyboards() {
+        let mut report = Report::default();
+        report.figures.ok_fraction = Some(0.99999);
+        report.figures.ended.insert("read".to_owned(), Ended { ok: 3, fail: 0, info: 1 });
+        let limits = ["msgs-per-op<30".parse().unwrap()];
+        let mut page = String::new();
+        numbers(&mut page, &Summary::of(&report, &limits::compare(&limits, &report)));
+        let explained = page.matches("<span class=\"says\" tabindex=\"0\" data-says=\"").count();
+        assert_eq!(explained, COLUMNS.len() + page.matches("<dt>").count());
+        assert_eq!(page.matches("<td title=").count(), COLUMNS.len() - 1);
+        assert!(page.contains("99.99 % of all operations"), "{page}");
+        assert!(page.contains(">msgs-per-op</span></dt><dd class=\"bad\">not measured"), "{page}");
     }
 
     #[test]

@@ -33,6 +33,19 @@ impl Metric {
         if self == Self::MsgsPerOp { "" } else { " ms" }
     }
 
+    /// What it says, in a sentence.
+    pub(super) fn meaning(self) -> &'static str {
+        match self {
+            Self::MsgsPerOp => {
+                "Messages between nodes and services, for each operation of a client."
+            }
+            Self::StableMedian => "Half of the values were in every read after at most this long.",
+            Self::StableP95 => "95 of 100 values were in every read after at most this long.",
+            Self::StableP99 => "99 of 100 values were in every read after at most this long.",
+            Self::StableMax => "Every value was in every read after at most this long.",
+        }
+    }
+
     /// Whether tests of this workload measure it.
     pub fn applies_to(self, workload: Workload) -> bool {
         self == Self::MsgsPerOp || matches!(workload, Workload::Broadcast | Workload::GSet)

@@ -51,6 +51,13 @@ pub(super) fn ended(kind: OpType) -> &'static str {
     if kind == OpType::Fail { "failed" } else { "in doubt" }
 }
 
+/// A fraction in percent.
+pub(super) fn percent(fraction: f64) -> String {
+    // Rounding 0.9999 up to 100 % would hide that something failed.
+    let percent = (fraction * 10_000.0).floor() / 100.0;
+    format!("{percent} %")
+}
+
 /// How elements fared, in words.
 pub(super) fn elements(elements: &Elements) -> String {
     let Elements { attempts, stable, lost, never_read, .. } = elements;

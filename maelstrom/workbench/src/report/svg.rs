@@ -1,5 +1,5 @@
 //! Two pictures as SVG: how long each operation took, and how many there were a
-//! second. Faults are shaded.
+//! second. Faults are shaded and named.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -99,15 +99,24 @@ impl<'a> Picture<'a> {
         round(WIDTH * time as f64 / self.chart.end.max(1) as f64)
     }
 
+    /// Faults of one name have their names in a row of their own.
     fn faults(&mut self) {
+        let mut names: Vec<&str> = Vec::new();
         for fault in &self.chart.faults {
+            let known = names.iter().position(|name| *name == fault.name);
+            let row = known.unwrap_or_else(|| {
+                names.push(&fault.name);
+                names.len() - 1
+            });
             let (start, end) = (self.x(fault.start), self.x(fault.end.unwrap_or(self.chart.end)));
             let _ = write!(
                 self.svg,
-                "<rect class=\"fault\" x=\"{start}\" y=\"0\" width=\"{}\" height=\"{}\"><title>{}\
-                 </title></rect>",
+                "<rect class=\"fault\" x=\"{start}\" y=\"0\" width=\"{}\" height=\"{}\"/>\
+                 <text class=\"of-fault\" x=\"{}\" y=\"{}\">{}</text>",
                 round((end - start).max(1.0)),
                 self.height,
+                start + 4.0,
+                12 + 13 * row,
                 escape(&fault.name),
             );
         }
@@ -227,6 +236,10 @@ mod tests {
             "{svg}"
         );
         assert!(svg.contains("<rect class=\"fault\" x=\"160\" y=\"0\" width=\"480\""), "{svg}");
+        assert!(
+            svg.contains("<text class=\"of-fault\" x=\"164\" y=\"12\">partition</text>"),
+            "{svg}"
+        );
         assert!(
             svg.contains(">10 µs<") && svg.contains(">1 ms<") && svg.contains(">10 s<"),
             "{svg}"

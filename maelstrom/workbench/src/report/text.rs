@@ -138,7 +138,7 @@ impl Page {
             self.line("");
         }
         if let Some(fraction) = ok_fraction {
-            self.entry("succeeded", &percent(*fraction));
+            self.entry("succeeded", &summary::percent(*fraction));
         }
         if let Some(elements) = elements {
             self.entry("values", &summary::elements(elements));
@@ -173,12 +173,6 @@ impl Page {
         let name = self.style.faint(format!("{name:13}"));
         self.line(format!("  {name} {text}"));
     }
-}
-
-fn percent(fraction: f64) -> String {
-    // Rounding 0.9999 up to 100 % would hide that something failed.
-    let percent = (fraction * 10_000.0).floor() / 100.0;
-    format!("{percent} %")
 }
 
 /// Breaks a line at spaces, where it is longer than the width.
