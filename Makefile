@@ -177,6 +177,17 @@ check: ## Formatting, lints and docs; changes nothing
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
 
+# What checks the script of the report comes from npm; nothing that is built needs it.
+PAGE := maelstrom/workbench/page
+$(PAGE)/node_modules/.package-lock.json: $(PAGE)/package-lock.json
+	@npm --version >/dev/null 2>&1 || { \
+	    echo 'npm is not installed: it comes with node, or as the package npm of Debian' >&2; exit 1; }
+	cd $(PAGE) && npm ci --silent && touch node_modules/.package-lock.json
+
+.PHONY: page
+page: $(PAGE)/node_modules/.package-lock.json ## Types and lints of the script in report.html
+	cd $(PAGE) && npm run --silent check
+
 .PHONY: msrv
 msrv: ## Build with the oldest Rust that is supported
 	@rustup toolchain list 2>/dev/null | grep -q '^$(MSRV)' || { \

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, BufReader, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use maelstrom::Panic;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use serde_json::{Map, json};
-use simulator::trace::TraceLines;
+use simulator::trace::{Trace, TraceLines};
 use simulator::{
     Availability, Observer, PlannedFault, Progress, RunError, RunStats, Settings, Traffic,
     TrafficEvent, Workload,
@@ -25,6 +25,7 @@ use crate::host::process::{self, ProcessOptions};
 use crate::host::signals::ExitOnInterrupt;
 use crate::report::chart::Chart;
 use crate::report::live::Live;
+use crate::report::page::Sections;
 use crate::report::store::{HistoryWriter, Store};
 use crate::report::style::Style;
 use crate::report::summary::{self, Summary};
@@ -220,6 +221,7 @@ fn show(plan: &Plan, report: &Report, chart: &Chart, store: &Store) -> anyhow::R
         title: title.clone(),
         settings: summary::describe(&plan.settings),
         command: plan.command(),
+        run: if plan.trace_limit > 0 { Some(recorded(store, &summary)?) } else { None },
     };
     let kept = (|| {
         store.write_json("test.json", &description(plan))?;
@@ -231,6 +233,14 @@ fn show(plan: &Plan, report: &Report, chart: &Chart, store: &Store) -> anyhow::R
     let frame = text::Frame { title, footer, width: columns() };
     print(&text::render(&summary, &frame, Style::of(&io::stdout())));
     kept.with_context(|| format!("cannot write to {}", store.dir().display()))
+}
+
+/// What the store has of the run, as the report shows it.
+fn recorded(store: &Store, summary: &Summary) -> anyhow::Result<Sections> {
+    let open = |name| File::open(store.path(name)).context(name);
+    let trace = Trace::read(BufReader::new(open("trace.jsonl")?))?;
+    let history = history::read(open("history.jsonl")?)?.collect::<Result<Vec<Op>, _>>()?;
+    Ok(Sections::of(&trace, history, &summary.all_findings()))
 }
 
 fn title(settings: &Settings) -> String {

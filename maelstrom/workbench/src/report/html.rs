@@ -3,13 +3,17 @@
 use std::fmt::Write as _;
 
 use checkers::txn::escape;
-use checkers::{Ended, Figures, Reason, Validity};
+use checkers::{Ended, Figures, Finding, Reason, Validity};
 
 use super::chart::Chart;
+use super::page;
 use super::summary::{self, Kind, Summary};
 use super::svg;
 
 const STYLE: &str = include_str!("../../page/page.css");
+
+/// So many findings of a kind are in view from the beginning.
+const SHOWN: usize = 3;
 
 /// The columns of the table of operations, and what they say.
 const COLUMNS: [(&str, &str); 8] = [
@@ -35,6 +39,10 @@ const STABLE: &str =
     "How long after a value was known the last read began that lacked it; none lacked it later.";
 const MESSAGES: &str = "What nodes and services sent each other, also for each operation of a client. Fewer cost less network.";
 
+/// Where the script shows the run.
+const DIAGRAM: &str =
+    "<div id=\"messages\"><p class=\"note\">Messages are shown here by a script.</p></div>";
+
 /// What the page says beside the summary.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Frame {
@@ -44,20 +52,31 @@ pub(crate) struct Frame {
     pub settings: Vec<(&'static str, String)>,
     /// The command that runs the test again.
     pub command: String,
+    /// What there is to explore, if the run left a trace.
+    pub run: Option<page::Sections>,
 }
 
 pub(crate) fn render(summary: &Summary, frame: &Frame, chart: &Chart) -> String {
     let mut page = String::new();
     head(&mut page, summary, frame);
-    summary.findings.iter().for_each(|kind| findings(&mut page, kind, "finding"));
+    let mut number = 1;
+    for kind in &summary.findings {
+        findings(&mut page, kind, "finding", frame.run.as_ref().map(|_| number));
+        number += kind.findings.len();
+    }
     numbers(&mut page, summary);
+    if frame.run.is_some() {
+        page.push_str(DIAGRAM);
+    }
     pictures(&mut page, chart);
-    summary.warnings.iter().for_each(|kind| findings(&mut page, kind, "warning"));
+    summary.warnings.iter().for_each(|kind| findings(&mut page, kind, "warning", None));
     if let Some(text) = summary.figures.not_visible {
         let _ = write!(page, "<h2>Not visible here</h2><p>{}</p>", escape(text));
     }
     settings(&mut page, frame);
-    page.push_str("</main></body></html>\n");
+    page.push_str("</main>");
+    frame.run.iter().for_each(|run| run.append(&mut page));
+    page.push_str("</body></html>\n");
     page
 }
 
@@ -77,19 +96,39 @@ fn head(page: &mut String, summary: &Summary, frame: &Frame) {
     );
 }
 
-fn findings(page: &mut String, kind: &Kind, class: &str) {
-    let _ = write!(page, "<section class=\"{class}\"><h2>{}</h2><ul>", escape(&kind.name));
-    for finding in &kind.findings {
-        // A picture is made here, of escaped texts; it is no node's.
-        let picture = finding.picture.as_deref().unwrap_or_default();
-        let _ = write!(page, "<li>{}{picture}</li>", escape(&finding.text));
+/// Findings of a kind. Those that the page can show have numbers, from the first one's on.
+fn findings(page: &mut String, kind: &Kind, class: &str, first: Option<usize>) {
+    let _ = write!(page, "<section class=\"{class}\"><h2>{}", escape(&kind.name));
+    if kind.count > 1 {
+        let _ = write!(page, " ({})", kind.count);
+    }
+    page.push_str("</h2><ul>");
+    for (place, finding) in kind.findings.iter().enumerate() {
+        if place == SHOWN {
+            page.push_str("</ul><details><summary>More of this kind</summary><ul>");
+        }
+        page.push_str("<li>");
+        one(page, finding, first.map(|first| first + place));
+        page.push_str("</li>");
     }
     page.push_str("</ul>");
     let more = kind.count.saturating_sub(kind.findings.len() as u64);
     if more > 0 {
         let _ = write!(page, "<p>… and {more} more.</p>");
     }
+    if kind.findings.len() > SHOWN {
+        page.push_str("</details>");
+    }
     page.push_str("</section>");
+}
+
+fn one(page: &mut String, finding: &Finding, number: Option<usize>) {
+    // A picture is made here, of escaped texts; it is no node's.
+    let picture = finding.picture.as_deref().unwrap_or_default();
+    let _ = write!(page, "{}{picture}", escape(&finding.text));
+    if let Some(number) = number.filter(|_| !finding.ops.is_empty()) {
+        let _ = write!(page, " <a href=\"#finding={number}\">Show it</a>");
+    }
 }
 
 fn numbers(page: &mut String, summary: &Summary) {
@@ -192,7 +231,9 @@ mod tests {
     use std::time::Duration;
 
     use checkers::history::OpType;
-    use checkers::{Finding, Outcome, Report};
+    use checkers::{Outcome, Report};
+
+    use simulator::trace::Trace;
 
     use super::*;
     use crate::report::limits;
@@ -203,7 +244,7 @@ mod tests {
         let mut finding = Finding::new("G1c", "a cycle", vec![1, 2]);
         finding.picture = Some("<svg>two boxes</svg>".to_owned());
         let kind = Kind { name: "G1c".to_owned(), findings: vec![finding], count: 1 };
-        findings(&mut page, &kind, "finding");
+        findings(&mut page, &kind, "finding", None);
         assert!(page.contains("a cycle<svg>two boxes</svg>"), "{page}");
     }
 
@@ -257,9 +298,16 @@ mod tests {
     #[test]
     fn the_page_needs_nothing_from_elsewhere() {
         let chart = Chart::new(Duration::from_secs(1));
-        let page = render(&Summary::of(&Report::default(), &[]), &Frame::default(), &chart);
-        for outside in ["http://", "https://", "src=", "href=", "url(", "@import"] {
+        let run = Some(page::Sections::of(&Trace::default(), Vec::new(), &[]));
+        let frame = Frame { run, ..Frame::default() };
+        let mut report = Report::default();
+        let findings = vec![Finding::new("lost", "gone", vec![1]); 5];
+        report.add("workload", Outcome { findings, ..Outcome::default() });
+        let page = render(&Summary::of(&report, &[]), &frame, &chart);
+        assert!(page.contains("gone <a href=\"#finding=5\">Show it</a>"));
+        for outside in ["http://", "https://", "src=", "url(", "@import"] {
             assert!(!page.contains(outside), "{outside}");
         }
+        assert_eq!(page.matches("href=").count(), page.matches("href=\"#").count());
     }
 }

@@ -8,6 +8,7 @@
 //! - [`table`]: several tests, a line each.
 //! - [`edn`]: reads the original's results.
 //! - [`html`]: the summary as a page, with pictures ([`chart`], [`svg`]).
+//! - [`page`]: what such a page has to explore: every message and operation of the run.
 //! - [`store`]: the folder that all of this is kept in.
 //! - [`trace`]: the file of the trace in it, and its limit.
 
@@ -16,6 +17,7 @@ pub(crate) mod edn;
 pub(crate) mod html;
 pub(crate) mod limits;
 pub(crate) mod live;
+pub(crate) mod page;
 pub(crate) mod store;
 pub(crate) mod style;
 pub(crate) mod summary;

@@ -97,6 +97,11 @@ impl Summary {
             warnings: by_kind(all(report, |part| &part.warnings)),
         }
     }
+
+    /// The findings that are told, in order.
+    pub(crate) fn all_findings(&self) -> Vec<&Finding> {
+        self.findings.iter().flat_map(|kind| &kind.findings).collect()
+    }
 }
 
 /// Whether limits are all that is wrong is worth a word of its own.

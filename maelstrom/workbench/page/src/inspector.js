@@ -1,0 +1,163 @@
+/** Says all that is known of the selected message or operation. */
+
+import { button, make } from "./dom.js";
+import { describeMessage, describeOperation } from "./pick.js";
+import { moment } from "./times.js";
+
+/** @typedef {import("./run.js").Run} Run */
+/** @typedef {import("./causes.js").Cause} Cause */
+/** @typedef {import("./causes.js").Causes} Causes */
+
+/** How many values are offered to be followed. */
+const OFFERED = 24;
+/** A scalar of JSON; of a string, whether it is a key. */
+const SCALAR = /("(?:[^"\\]|\\.)*")(\s*:)?|-?\d[\d.eE+-]*/g;
+const PROTOCOL = ['"type"', '"msg_id"', '"in_reply_to"'];
+/** Longer texts are cut. */
+const LONGEST = 20_000;
+
+export class Inspector {
+  /**
+   * @param {Run} run
+   * @param {{select: (cause: Cause | null) => void, follow: (value: string) => void}} actions
+   */
+  constructor(run, actions) {
+    this.run = run;
+    this.actions = actions;
+    this.element = make("aside", { class: "inspector", "aria-live": "polite", hidden: true });
+  }
+
+  /** @param {(Node | string)[]} parts */
+  fill(...parts) {
+    this.element.hidden = parts.length === 0;
+    const close = button("Close", () => this.actions.select(null), "Select nothing (Escape)");
+    this.element.replaceChildren(...(parts.length > 0 ? [close, ...parts] : []));
+  }
+
+  /**
+   * @param {number} message
+   * @param {Causes} causes
+   */
+  message(message, causes) {
+    const { run } = this;
+    const { delay, id } = run.messages;
+    const late = delay[message] > 0 ? `, held up: ${run.causes[delay[message] - 1]}` : "";
+    const text = causes.texts.body(message);
+    const cause = causes.causeOf(message);
+    this.fill(
+      make("h3", {}, describeMessage(run, message) + late),
+      make("p", { class: "note" }, `Message ${id[message]} of the trace`),
+      json(text),
+      ...this.links("Cause", cause ? [cause] : []),
+      ...this.links("Effects", causes.effectsOf(message)),
+      ...this.values(text),
+    );
+  }
+
+  /**
+   * @param {number} operation
+   * @param {Causes} causes
+   */
+  operation(operation, causes) {
+    const { asked, got } = causes.texts.values(operation);
+    this.fill(
+      make("h3", {}, describeOperation(this.run, operation)),
+      make("p", { class: "note" }, `Line ${this.run.operations.index[operation]} of the history`),
+      make("p", {}, "Asked"),
+      json(asked),
+      make("p", {}, "Came of it"),
+      json(got || "nothing"),
+      ...this.links("Messages", causes.messagesOf(operation)),
+      ...this.values(`${asked} ${got}`),
+    );
+  }
+
+  /**
+   * @param {string} title
+   * @param {Cause[]} causes
+   */
+  links(title, causes) {
+    if (causes.length === 0) return [make("p", {}, `${title}: none known`)];
+    const items = causes.map((cause) => {
+      const text = "message" in cause ? message(this.run, cause) : operation(this.run, cause);
+      return make(
+        "li",
+        {},
+        button(text, () => this.actions.select(cause)),
+      );
+    });
+    return [make("p", {}, title), make("ul", {}, ...items)];
+  }
+
+  /** @param {string} text */
+  values(text) {
+    const values = [...new Set(scalars(text))].slice(0, OFFERED);
+    if (values.length === 0) return [];
+    const buttons = values.map((value) => button(value, () => this.actions.follow(value)));
+    return [make("p", {}, "Follow a value"), make("p", { class: "values" }, ...buttons)];
+  }
+}
+
+/**
+ * @param {Run} run
+ * @param {{message: number}} cause
+ */
+function message(run, cause) {
+  return describeMessage(run, cause.message);
+}
+
+/**
+ * @param {Run} run
+ * @param {{operation: number}} cause
+ */
+function operation(run, cause) {
+  return describeOperation(run, cause.operation);
+}
+
+/** @param {string} text */
+function json(text) {
+  return make("pre", {}, pretty(text).slice(0, LONGEST));
+}
+
+/**
+ * JSON on several lines, if it is long and no list of many small things. A text that would change
+ * otherwise, such as a number with many digits, stays as it is.
+ * @param {string} text
+ */
+function pretty(text) {
+  if (text.length < 60) return text;
+  try {
+    const value = JSON.parse(text);
+    const lines = JSON.stringify(value, null, 2);
+    return JSON.stringify(value) === text && lines.split("\n").length < 40 ? lines : text;
+  } catch {
+    return text;
+  }
+}
+
+/**
+ * Values that may be worth following: numbers and strings, but not those of the protocol.
+ * @param {string} text
+ */
+function* scalars(text) {
+  let key = "";
+  for (const [all, string, colon] of text.matchAll(SCALAR)) {
+    if (colon) key = string;
+    else if (!PROTOCOL.includes(key)) yield all;
+  }
+}
+
+/**
+ * Since when which place knows the value that is followed.
+ * @param {Run} run
+ * @param {string} value
+ * @param {Map<number, number>} known
+ */
+export function knowers(run, value, known) {
+  const nodes = run.places.flatMap((place, i) => (place.kind === "node" ? [i] : []));
+  const order = [...known].filter(([place]) => nodes.includes(place)).sort((a, b) => a[1] - b[1]);
+  const names = order.map(([place, time]) => `${run.places[place].name} ${moment(time)}`);
+  const never = nodes.filter((place) => !known.has(place)).map((place) => run.places[place].name);
+  const missing = never.length > 0 ? ` Never: ${never.join(", ")}.` : "";
+  return `Who received ${value}, and when: ${names.join(", ") || "nobody"}.${missing}`;
+}

@@ -1,0 +1,128 @@
+/** Finds what is under a pointer: an operation, a message, an event of a node, or a fault. */
+
+import { extent, STRIP } from "./draw-bands.js";
+import { describe } from "./faults.js";
+import { fate } from "./run.js";
+import { arrow, bar, isDense, xOf, yOf } from "./scene.js";
+import { duration, moment } from "./times.js";
+
+/** @typedef {import("./scene.js").Scene} Scene */
+
+/** How far off a pointer may be, in pixels. */
+const NEAR = 7;
+
+/**
+ * @param {Scene} scene
+ * @param {number} x
+ * @param {number} y
+ */
+export function pickOperation(scene, x, y) {
+  const hits = scene.operations.filter((operation) => {
+    const box = bar(scene, operation);
+    return (
+      box && x >= box.x - 2 && x <= box.x + box.width + 2 && y >= box.y && y <= box.y + box.height
+    );
+  });
+  return hits.length > 0 ? hits[hits.length - 1] : null;
+}
+
+/**
+ * The nearest arrow; where none are drawn, only those that are marked.
+ * @param {Scene} scene
+ * @param {number} x
+ * @param {number} y
+ */
+export function pickMessage(scene, x, y) {
+  let best = { message: /** @type {number | null} */ (null), distance: NEAR };
+  const drawn = isDense(scene) ? scene.marked : [...scene.messages, ...scene.marked];
+  for (const message of drawn) {
+    const line = arrow(scene, message);
+    const distance = line ? away(line, x, y) : NEAR;
+    if (distance < best.distance) best = { message, distance };
+  }
+  return best.message;
+}
+
+/**
+ * @param {{x1: number, y1: number, x2: number, y2: number}} line
+ * @param {number} x
+ * @param {number} y
+ */
+function away({ x1, y1, x2, y2 }, x, y) {
+  const [dx, dy] = [x2 - x1, y2 - y1];
+  const along = ((x - x1) * dx + (y - y1) * dy) / Math.max(dx * dx + dy * dy, 1e-9);
+  const part = Math.min(Math.max(along, 0), 1);
+  return Math.hypot(x - x1 - part * dx, y - y1 - part * dy);
+}
+
+/**
+ * What is to be said of a point.
+ * @param {Scene} scene
+ * @param {number} x
+ * @param {number} y
+ */
+export function describeAt(scene, x, y) {
+  if (y >= STRIP.top && y <= STRIP.top + STRIP.height) return describeFault(scene, x);
+  const event = describeEvent(scene, x, y);
+  if (event) return event;
+  const operation = pickOperation(scene, x, y);
+  if (operation !== null) return describeOperation(scene.run, operation);
+  const message = pickMessage(scene, x, y);
+  return message === null ? "" : describeMessage(scene.run, message);
+}
+
+/**
+ * @param {Scene} scene
+ * @param {number} x
+ */
+function describeFault(scene, x) {
+  const faults = scene.run.faults.filter((fault) => {
+    const box = extent(scene, fault);
+    return box && x >= box.x && x <= box.x + box.width;
+  });
+  const span = (/** @type {{from: number, to: number}} */ { from, to }) =>
+    `from ${moment(from)} to ${moment(to)}`;
+  return faults.map((fault) => `${describe(scene.run, fault)}, ${span(fault)}`).join("\n");
+}
+
+/**
+ * @param {Scene} scene
+ * @param {number} x
+ * @param {number} y
+ */
+function describeEvent(scene, x, y) {
+  const event = scene.run.events.find(
+    ([time, place]) =>
+      scene.lanes.rows[place] >= 0 &&
+      Math.hypot(xOf(scene, time) - x, yOf(scene, place) - y) < NEAR,
+  );
+  if (!event) return "";
+  const [time, place, what, details] = event;
+  const name = scene.run.places[place].name;
+  return `${moment(time)}: ${name} ${what}${details ? `: ${details}` : ""}`;
+}
+
+/**
+ * @param {import("./run.js").Run} run
+ * @param {number} message
+ */
+export function describeMessage(run, message) {
+  const { messages, places, types } = run;
+  const [from, to] = [places[messages.from[message]].name, places[messages.to[message]].name];
+  const took = duration(messages.ended[message] - messages.sent[message]);
+  const type = types[messages.type[message]];
+  return `${type} ${from} → ${to}, sent ${moment(messages.sent[message])}, ${fate(run, message)} after ${took}`;
+}
+
+/**
+ * @param {import("./run.js").Run} run
+ * @param {number} operation
+ */
+export function describeOperation(run, operation) {
+  const { operations, places, functions } = run;
+  const took = duration(operations.ended[operation] - operations.began[operation]);
+  const outcome = ["ok", "failed", "in doubt"][operations.outcome[operation]];
+  const client = places[operations.client[operation]].name;
+  const f = functions[operations.f[operation]];
+  return `${f} by ${client}, began ${moment(operations.began[operation])}, ${outcome} after ${took}`;
+}

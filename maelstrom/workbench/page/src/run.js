@@ -1,0 +1,225 @@
+/**
+ * A run as the page knows it: places, messages, operations, faults.
+ *
+ * Times are microseconds on the history's clock, on which the test proper begins at 0. Messages
+ * stand in the order in which they were sent, operations in the order in which they began. Both
+ * are columns: a run may have half a million of them.
+ */
+
+import { addUp, NONE, readColumns } from "./binary.js";
+
+/** @typedef {{name: string, kind: "node" | "client" | "service"}} Place */
+
+/**
+ * @typedef {object} Messages
+ * @property {number} count
+ * @property {Uint32Array | Float64Array} id as the trace counts them; copies have the same
+ * @property {Float64Array} sent
+ * @property {Float64Array} ended when it was received or dropped; if neither happened, what is usual
+ * @property {Uint32Array} from
+ * @property {Uint32Array} to
+ * @property {Uint32Array} type
+ * @property {Uint32Array} fate {@link RECEIVED}, {@link UNDER_WAY}, or {@link DROPPED} and which cause
+ * @property {Uint32Array} delay 0, or 1 more than the cause that held it up
+ * @property {Uint32Array} size of its body, in bytes of text
+ */
+
+/**
+ * @typedef {object} Operations
+ * @property {number} count
+ * @property {Float64Array} index of its invocation in the history
+ * @property {Float64Array} completion index of its completion; the same if there is none
+ * @property {Float64Array} began
+ * @property {Float64Array} ended the end of the run, if it never did
+ * @property {Uint32Array} client
+ * @property {Uint32Array} node
+ * @property {Uint32Array} f
+ * @property {Uint32Array} outcome {@link OK}, {@link FAILED} or {@link IN_DOUBT}
+ * @property {Uint32Array} asked size of what was asked, in bytes of text
+ * @property {Uint32Array} got size of what came of it
+ */
+
+/**
+ * @typedef {object} Fault
+ * @property {string} fault its name, as --nemesis has it
+ * @property {number} from
+ * @property {number} to
+ * @property {number[]} nodes
+ * @property {[number, number][]} links from whom to whom nothing arrives, or late
+ */
+
+/**
+ * @typedef {object} Finding
+ * @property {number} number as the summary counts, from 1
+ * @property {number[]} ops indices of its operations, in the history
+ * @property {string | null} value the value that it is about, in JSON
+ */
+
+/**
+ * @typedef {object} Run
+ * @property {number} begin
+ * @property {number} end
+ * @property {Place[]} places
+ * @property {string[]} types of messages
+ * @property {string[]} functions of operations
+ * @property {string[]} causes what dropped messages, and what held them up
+ * @property {Messages} messages
+ * @property {Operations} operations
+ * @property {Fault[]} faults
+ * @property {[number, number, string, string][]} events of nodes: when, where, what, details
+ * @property {[number, number][]} gaps when, and how many messages were left out
+ * @property {Finding[]} findings
+ */
+
+export const RECEIVED = 0;
+export const UNDER_WAY = 1;
+/** The fate of what the first of all causes dropped. */
+export const DROPPED = 2;
+
+export const OK = 0;
+export const FAILED = 1;
+export const IN_DOUBT = 2;
+
+/**
+ * @param {ArrayBuffer} buffer
+ * @returns {Run}
+ */
+export function readRun(buffer) {
+  const { header, columns } = readColumns(buffer);
+  const { begin, end, places, types, functions, causes } = header;
+  const { faults, events, gaps, findings } = header;
+  const messages = readMessages(columns, begin);
+  const operations = readOperations(columns, begin, end);
+  const lists = { places, types, functions, causes, faults, events, gaps, findings };
+  return { begin, end, messages, operations, ...lists };
+}
+
+/**
+ * @param {Record<string, Uint32Array>} columns
+ * @param {number} begin
+ * @returns {Messages}
+ */
+function readMessages(columns, begin) {
+  const sent = addUp(columns.sent, begin);
+  const usual = median(columns.took);
+  return {
+    count: sent.length,
+    id: addUp(columns.id, 0),
+    sent,
+    ended: sent.map((sent, i) => sent + or(columns.took[i], usual)),
+    from: columns.from,
+    to: columns.to,
+    type: columns.type,
+    fate: columns.fate,
+    delay: columns.delay,
+    size: columns.size,
+  };
+}
+
+/**
+ * @param {Record<string, Uint32Array>} columns
+ * @param {number} begin
+ * @param {number} end
+ * @returns {Operations}
+ */
+function readOperations(columns, begin, end) {
+  const began = addUp(columns.began, begin);
+  const index = addUp(columns.index, 0);
+  return {
+    count: began.length,
+    index,
+    completion: index.map((index, i) => index + or(columns.completion[i], 0)),
+    began,
+    ended: began.map((began, i) => began + or(columns.lasted[i], end - began)),
+    client: columns.client,
+    node: columns.node,
+    f: columns.f,
+    outcome: columns.outcome,
+    asked: columns.asked,
+    got: columns.got,
+  };
+}
+
+/**
+ * @param {number} number
+ * @param {number} otherwise
+ */
+function or(number, otherwise) {
+  return number === NONE ? otherwise : number;
+}
+
+/**
+ * The median of what there is, as a sample shows it.
+ * @param {Uint32Array} column
+ */
+function median(column) {
+  const step = Math.ceil(column.length / 1000);
+  const sample = column.filter((number, i) => i % step === 0 && number !== NONE).sort();
+  return sample[sample.length >> 1] ?? 0;
+}
+
+/**
+ * What became of a message, in words.
+ * @param {Run} run
+ * @param {number} message
+ */
+export function fate(run, message) {
+  const fate = run.messages.fate[message];
+  if (fate === RECEIVED) return "received";
+  if (fate === UNDER_WAY) return "never received";
+  return `dropped: ${run.causes[fate - DROPPED]}`;
+}
+
+/**
+ * The rows of messages with an id: one, and one for each copy.
+ * @param {Messages} messages
+ * @param {number} id
+ */
+export function rowsOf(messages, id) {
+  const rows = [];
+  let row = firstAtLeast(messages.id, id);
+  for (; row < messages.count && messages.id[row] === id; row++) rows.push(row);
+  return rows;
+}
+
+/**
+ * The row of the operation that begins or ends with an index in the history, if there is one.
+ * @param {Operations} operations
+ * @param {number} index
+ */
+export function rowOfOperation(operations, index) {
+  const row = firstAtLeast(operations.index, index);
+  if (operations.index[row] === index) return [row];
+  const ended = operations.completion.indexOf(index);
+  return ended < 0 ? [] : [ended];
+}
+
+/**
+ * The time in which all operations of a finding were, and somewhat more.
+ * @param {Run} run
+ * @param {Finding} finding
+ */
+export function extent(run, finding) {
+  const { operations, begin, end } = run;
+  const rows = finding.ops.flatMap((index) => rowOfOperation(operations, index));
+  if (rows.length === 0) return { from: begin, to: end };
+  const from = Math.min(...rows.map((row) => operations.began[row]));
+  const to = Math.max(...rows.map((row) => operations.ended[row]));
+  const more = (to - from) / 10 + 1000;
+  return { from: Math.max(from - more, begin), to: Math.min(to + more, end) };
+}
+
+/**
+ * Where the first number stands that is not below a bound, in an ascending column.
+ * @param {ArrayLike<number>} column
+ * @param {number} bound
+ */
+export function firstAtLeast(column, bound) {
+  let [low, high] = [0, column.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (column[middle] < bound) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

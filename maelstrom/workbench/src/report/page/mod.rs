@@ -1,0 +1,28 @@
+//! What a reader of `report.html` can explore: the run in numbers and texts, and the script
+//! that shows it.
+//!
+//! - [`run`]: the trace and the history as columns.
+//! - [`pack`]: how they stand in the page.
+//! - [`script`]: the modules of `page/src` as one script.
+
+mod pack;
+mod run;
+mod script;
+
+pub(crate) use run::Sections;
+
+use std::fmt::Write as _;
+
+impl Sections {
+    /// Appends what makes the element with the id `messages` show the run.
+    pub(super) fn append(&self, page: &mut String) {
+        let Self { run, texts } = self;
+        let _ = write!(
+            page,
+            "<script type=\"text/plain\" id=\"run\">{run}</script>\
+             <script type=\"text/plain\" id=\"texts\">{texts}</script>\
+             <script>{}</script>",
+            script::script()
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! How data stands in a page: compressed with gzip, in base64.
+//!
+//! Numbers are columns of 32 bits below a header of JSON; `page/src/binary.js` reads them.
+
+use std::io::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Map, Value};
+
+/// What stands in a column where there is no number.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Columns of numbers, in order.
+#[derive(Debug, Default)]
+pub(super) struct Columns(Vec<(&'static str, Vec<u32>)>);
+
+impl Columns {
+    pub(super) fn push(&mut self, name: &'static str, numbers: impl IntoIterator<Item = u32>) {
+        self.0.push((name, numbers.into_iter().collect()));
+    }
+
+    /// Ascending numbers as differences: these are small, and compress well.
+    pub(super) fn push_ascending(
+        &mut self,
+        name: &'static str,
+        first: i64,
+        numbers: impl IntoIterator<Item = i64>,
+    ) {
+        let mut last = first;
+        self.push(
+            name,
+            numbers.into_iter().map(|number| {
+                let difference = difference(last, number);
+                last = number;
+                difference
+            }),
+        );
+    }
+
+    /// All of it in one text. The header gets a list of the columns.
+    pub(super) fn finish(self, mut header: Map<String, Value>) -> String {
+        let lengths = self.0.iter().map(|(name, column)| (name, column.len()));
+        header.insert(
+            "columns".to_owned(),
+            lengths.map(|(name, len)| vec![Value::from(*name), len.into()]).collect(),
+        );
+        let mut header = Value::from(header).to_string().into_bytes();
+        // Numbers of 32 bits begin at multiples of four bytes.
+        header.resize(header.len().next_multiple_of(4), b' ');
+        let mut bytes = u32::try_from(header.len()).unwrap_or(NONE).to_le_bytes().to_vec();
+        bytes.append(&mut header);
+        let numbers = self.0.into_iter().flat_map(|(_, column)| column);
+        bytes.extend(numbers.flat_map(u32::to_le_bytes));
+        compress(&bytes)
+    }
+}
+
+/// What a number is more than another, as a column can have it.
+pub(super) fn difference(from: i64, to: i64) -> u32 {
+    u32::try_from((to - from).max(0)).unwrap_or(NONE - 1)
+}
+
+pub(super) fn compress(bytes: &[u8]) -> String {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    STANDARD.encode(written.expect("memory takes all that is written"))
+}
+
+/// JSON text in ASCII: a browser keeps it with a byte for each character.
+pub(super) fn push_ascii(to: &mut String, json: &str) -> u32 {
+    let before = to.len();
+    if json.is_ascii() {
+        to.push_str(json);
+    } else {
+        let mut units = [0; 2];
+        for c in json.chars() {
+            match c {
+                '\0'..='\x7f' => to.push(c),
+                c => c.encode_utf16(&mut units).iter().for_each(|u| *to += &format!("\\u{u:04x}")),
+            }
+        }
+    }
+    u32::try_from(to.len() - before).unwrap_or(NONE)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::collections::BTreeMap;
+    use std::io::Read as _;
+
+    use flate2::read::GzDecoder;
+
+    use super::*;
+
+    pub(in super::super) fn inflate(text: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        GzDecoder::new(&*STANDARD.decode(text).unwrap()).read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// The header and the columns of a section, as the page reads them.
+    pub(in super::super) fn unpack(text: &str) -> (Value, BTreeMap<String, Vec<u32>>) {
+        let bytes = inflate(text);
+        let (length, rest) = bytes.split_first_chunk().unwrap();
+        let (header, mut numbers) = rest.split_at(u32::from_le_bytes(*length) as usize);
+        assert_eq!(header.len() % 4, 0);
+        let header: Value = serde_json::from_slice(header).unwrap();
+        let mut columns = BTreeMap::new();
+        for column in header["columns"].as_array().unwrap() {
+            let (name, count) = (column[0].as_str().unwrap(), column[1].as_u64().unwrap());
+            let (of, rest) = numbers.split_at(count as usize * 4);
+            let of = of.as_chunks().0.iter().map(|chunk| u32::from_le_bytes(*chunk)).collect();
+            columns.insert(name.to_owned(), of);
+            numbers = rest;
+        }
+        assert!(numbers.is_empty());
+        (header, columns)
+    }
+
+    #[test]
+    fn columns_stand_behind_their_header() {
+        let mut columns = Columns::default();
+        columns.push("plain", [7, NONE]);
+        columns.push_ascending("times", -5, [-3, 0, 300]);
+        let text = columns.finish(Map::from_iter([("end".to_owned(), 9.into())]));
+        let (header, columns) = unpack(&text);
+        assert_eq!(header["end"], 9);
+        assert_eq!((&*columns["plain"], &*columns["times"]), (&[7, NONE][..], &[2, 3, 300][..]));
+    }
+
+    #[test]
+    fn what_is_not_ascii_is_escaped_as_json_does() {
+        let mut text = String::new();
+        assert_eq!(push_ascii(&mut text, r#""aü🙂""#), 21);
+        assert_eq!(text, r#""a\u00fc\ud83d\ude42""#);
+        assert_eq!(serde_json::from_str::<String>(&text).unwrap(), "aü🙂");
+    }
+}

@@ -1,0 +1,366 @@
+//! A run as `page/src/run.js` reads it: messages and operations as columns, all else as JSON.
+
+use std::collections::BTreeSet;
+
+use checkers::Finding;
+use checkers::history::{Op, OpType, Process};
+use rustc_hash::FxHashMap;
+use serde_json::{Map, Value, json};
+use simulator::Address;
+use simulator::trace::{Fate, Sent, Spell, Trace};
+
+use super::pack::{self, Columns, NONE};
+
+/// More text than this makes a page slow to open: what comes later stays in the store alone.
+const TEXT_LIMIT: usize = 128 << 20;
+
+/// Both sections of data of a page.
+#[derive(Clone, Debug)]
+pub(crate) struct Sections {
+    /// What the page reads at once.
+    pub run: String,
+    /// Bodies and values: what it reads when it needs them.
+    pub texts: String,
+}
+
+impl Sections {
+    /// Of a run that came to these findings, in the order of the summary.
+    pub(crate) fn of(trace: &Trace, history: Vec<Op>, findings: &[&Finding]) -> Self {
+        let operations = operations(history);
+        let mut builder = Builder::new(trace, &operations);
+        builder.messages(&trace.messages);
+        builder.operations(&operations);
+        let header = builder.header(trace, findings);
+        Self {
+            run: builder.columns.finish(header),
+            texts: pack::compress(builder.texts.as_bytes()),
+        }
+    }
+}
+
+/// An operation from its invocation to its completion.
+struct Operation {
+    began: Op,
+    ended: Option<Op>,
+}
+
+fn operations(history: Vec<Op>) -> Vec<Operation> {
+    let mut all: Vec<Operation> = Vec::new();
+    let mut open: FxHashMap<Process, usize> = FxHashMap::default();
+    for op in history.into_iter().filter(|op| op.process.is_client()) {
+        if op.is_invocation() {
+            open.insert(op.process, all.len());
+            all.push(Operation { began: op, ended: None });
+        } else if let Some(row) = open.remove(&op.process) {
+            all[row].ended = Some(op);
+        }
+    }
+    all
+}
+
+struct Builder {
+    begin: i64,
+    end: i64,
+    places: Vec<Address>,
+    rows: FxHashMap<Address, u32>,
+    /// Whose request belongs to an operation, and to whom it went.
+    clients: FxHashMap<u64, (u32, u32)>,
+    types: Names,
+    functions: Names,
+    causes: Names,
+    columns: Columns,
+    texts: String,
+}
+
+/// Names by number.
+#[derive(Default)]
+struct Names {
+    all: Vec<String>,
+    numbers: FxHashMap<String, u32>,
+}
+
+impl Names {
+    fn number(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = self.all.len() as u32;
+        self.all.push(name.to_owned());
+        self.numbers.insert(name.to_owned(), number);
+        number
+    }
+}
+
+/// A message as it was received once, or was not.
+struct Row<'a> {
+    sent: &'a Sent,
+    fate: Fate,
+}
+
+impl Builder {
+    fn new(trace: &Trace, operations: &[Operation]) -> Self {
+        let places: BTreeSet<Address> = trace
+            .messages
+            .iter()
+            .flat_map(|sent| [sent.src, sent.dest])
+            .chain(trace.nodes.iter().map(|event| Address::Node(event.node)))
+            .collect();
+        let places: Vec<Address> = places.into_iter().collect();
+        let rows: FxHashMap<Address, u32> = places.iter().copied().zip(0..).collect();
+        let requests = trace.messages.iter().filter_map(|sent| Some((sent.op?, sent)));
+        let clients =
+            requests.map(|(op, sent)| (op, (rows[&sent.src], rows[&sent.dest]))).collect();
+        let (begin, end) = extent(trace, operations);
+        Self {
+            begin,
+            end,
+            places,
+            rows,
+            clients,
+            types: Names::default(),
+            functions: Names::default(),
+            causes: Names::default(),
+            columns: Columns::default(),
+            texts: String::new(),
+        }
+    }
+
+    fn messages(&mut self, messages: &[Sent]) {
+        let rows: Vec<Row<'_>> = messages.iter().flat_map(rows).collect();
+        let numbers = rows.iter().map(|row| i64::try_from(row.sent.id).unwrap_or(i64::MAX));
+        self.columns.push_ascending("id", 0, numbers);
+        let times = rows.iter().map(|row| micros(row.sent.time));
+        self.columns.push_ascending("sent", self.begin, times);
+        self.columns.push("took", rows.iter().map(Row::took));
+        self.columns.push("from", rows.iter().map(|row| self.rows[&row.sent.src]));
+        self.columns.push("to", rows.iter().map(|row| self.rows[&row.sent.dest]));
+        self.columns.push("type", rows.iter().map(|row| self.types.number(&row.sent.kind())));
+        self.columns.push(
+            "fate",
+            rows.iter().map(|row| match row.fate {
+                Fate::Received(_) => 0,
+                Fate::Unread => 1,
+                Fate::Dropped(_, cause) => 2 + self.causes.number(cause.name()),
+            }),
+        );
+        self.columns.push(
+            "delay",
+            rows.iter().map(|row| match row.sent.delayed {
+                None => 0,
+                Some((_, cause)) => 1 + self.causes.number(cause.name()),
+            }),
+        );
+        let sizes: Vec<u32> = rows.iter().map(|row| self.text(&row.sent.body)).collect();
+        self.columns.push("size", sizes);
+    }
+
+    fn operations(&mut self, operations: &[Operation]) {
+        let numbers = operations.iter().map(|op| i64::try_from(op.began.index).unwrap_or(i64::MAX));
+        self.columns.push_ascending("index", 0, numbers);
+        let completion = |Operation { began, ended }: &Operation| match ended {
+            None => NONE,
+            Some(ended) => u32::try_from(ended.index - began.index).unwrap_or(NONE),
+        };
+        self.columns.push("completion", operations.iter().map(completion));
+        let times = operations.iter().map(|op| op_micros(&op.began));
+        self.columns.push_ascending("began", self.begin, times);
+        let lasted = |Operation { began, ended }: &Operation| match ended {
+            None => NONE,
+            Some(ended) => pack::difference(op_micros(began), op_micros(ended)),
+        };
+        self.columns.push("lasted", operations.iter().map(lasted));
+        let places = |op: &Operation| self.clients.get(&op.began.index).copied();
+        self.columns.push("client", operations.iter().map(|op| places(op).map_or(NONE, |of| of.0)));
+        self.columns.push("node", operations.iter().map(|op| places(op).map_or(NONE, |of| of.1)));
+        let functions = &mut self.functions;
+        self.columns.push("f", operations.iter().map(|op| functions.number(&op.began.f)));
+        self.columns.push("outcome", operations.iter().map(Operation::outcome));
+        let mut sizes = Vec::new();
+        for Operation { began, ended } in operations {
+            let asked = self.text(began.value.get());
+            let ended = ended.as_ref().map_or(String::new(), result);
+            sizes.push((asked, self.text(&ended)));
+        }
+        self.columns.push("asked", sizes.iter().map(|size| size.0));
+        self.columns.push("got", sizes.iter().map(|size| size.1));
+    }
+
+    /// Takes a text up; how long it is.
+    fn text(&mut self, text: &str) -> u32 {
+        match self.texts.len() < TEXT_LIMIT {
+            true => pack::push_ascii(&mut self.texts, text),
+            false => 0,
+        }
+    }
+
+    fn header(&self, trace: &Trace, findings: &[&Finding]) -> Map<String, Value> {
+        let places = self.places.iter().map(|place| {
+            let kind = match place {
+                Address::Node(_) => "node",
+                Address::Client(_) => "client",
+                Address::Service(_) => "service",
+            };
+            json!({"name": place.to_string(), "kind": kind})
+        });
+        let gaps = trace.gaps.iter().map(|(time, messages)| json!([micros(*time), messages]));
+        let header = [
+            ("begin", self.begin.into()),
+            ("end", self.end.into()),
+            ("places", places.collect()),
+            ("types", self.types.all.clone().into()),
+            ("functions", self.functions.all.clone().into()),
+            ("causes", self.causes.all.clone().into()),
+            ("faults", trace.faults.iter().map(|fault| self.fault(fault)).collect()),
+            ("events", self.events(trace)),
+            ("gaps", gaps.collect()),
+            ("findings", findings.iter().zip(1..).map(finding).collect()),
+        ];
+        header.into_iter().map(|(name, value): (&str, Value)| (name.to_owned(), value)).collect()
+    }
+
+    fn fault(&self, fault: &Spell) -> Value {
+        let row = |address: &Address| self.rows.get(address).copied();
+        let nodes = fault.nodes.iter().flatten().filter_map(|node| row(&Address::Node(*node)));
+        let links = fault.links.iter().flatten();
+        let links = links.filter_map(|(src, dest)| Some([row(src)?, row(dest)?]));
+        json!({
+            "fault": fault.fault,
+            "from": micros(fault.from),
+            "to": fault.until.map_or(self.end, micros),
+            "nodes": nodes.collect::<Vec<_>>(),
+            "links": links.collect::<Vec<_>>(),
+        })
+    }
+
+    fn events(&self, trace: &Trace) -> Value {
+        let events = trace.nodes.iter().map(|of| (of.time, of.node, of.event.as_str(), &of.text));
+        let logs = trace.logs.iter().map(|of| (of.time, of.node, "log", &of.line));
+        let mut all: Vec<_> = events.chain(logs).collect();
+        all.sort_by_key(|(time, ..)| *time);
+        let event = |(time, node, what, text): &(i64, usize, &str, &String)| {
+            let row = self.rows.get(&Address::Node(*node))?;
+            Some(json!([micros(*time), row, what, text]))
+        };
+        all.iter().filter_map(event).collect()
+    }
+}
+
+/// A row for each time that a message was received, or one.
+fn rows(sent: &Sent) -> impl Iterator<Item = Row<'_>> {
+    let copies = sent.receipts.iter().skip(1).map(|time| Fate::Received(*time));
+    std::iter::once(sent.fate()).chain(copies).map(move |fate| Row { sent, fate })
+}
+
+impl Row<'_> {
+    fn took(&self) -> u32 {
+        match self.fate {
+            Fate::Received(time) | Fate::Dropped(time, _) => {
+                pack::difference(micros(self.sent.time), micros(time))
+            }
+            Fate::Unread => NONE,
+        }
+    }
+}
+
+impl Operation {
+    fn outcome(&self) -> u32 {
+        match self.ended.as_ref().map(|op| op.kind) {
+            Some(OpType::Ok) => 0,
+            Some(OpType::Fail) => 1,
+            Some(OpType::Info | OpType::Invoke) | None => 2,
+        }
+    }
+}
+
+/// What came of an operation: its value, or why it has none.
+fn result(op: &Op) -> String {
+    match &op.error {
+        Some(error) => format!("{{\"error\":{error}}}"),
+        None => op.value.get().to_owned(),
+    }
+}
+
+/// A finding and its number.
+fn finding((finding, number): (&&Finding, usize)) -> Value {
+    json!({"number": number, "ops": finding.ops, "value": finding.subject.value})
+}
+
+/// When the first thing happened and when the last.
+fn extent(trace: &Trace, operations: &[Operation]) -> (i64, i64) {
+    let first = trace.messages.first().map(|sent| micros(sent.time));
+    let begin = first.unwrap_or(0).min(0);
+    let ends = trace.messages.iter().filter_map(|sent| match sent.fate() {
+        Fate::Received(time) | Fate::Dropped(time, _) => Some(micros(time)),
+        Fate::Unread => None,
+    });
+    let ended = operations.iter().filter_map(|op| op.ended.as_ref()).map(op_micros);
+    (begin, ends.chain(ended).max().unwrap_or(0).max(begin + 1))
+}
+
+fn micros(nanos: i64) -> i64 {
+    nanos.div_euclid(1000)
+}
+
+fn op_micros(op: &Op) -> i64 {
+    i64::try_from(op.time / 1000).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use checkers::history::null;
+
+    use super::super::pack::tests::{inflate, unpack};
+    use super::*;
+
+    const TRACE: &str = r#"{"time":-2000,"event":"start","node":"n1"}
+{"time":-1000,"event":"send","id":0,"src":"n1","dest":"n0","body":{"type":"hi"}}
+{"time":0,"event":"fault","fault":"partition","links":[["n0","n1"]]}
+{"time":1000,"event":"recv","id":0}
+{"time":1000,"event":"send","id":1,"src":"c7","dest":"n0","op":0,"body":{"type":"read","x":"ü"}}
+{"time":2000,"event":"duplicate","id":0,"until":3000}
+{"time":3000,"event":"recv","id":0}
+{"time":5000,"event":"send","id":2,"src":"n0","dest":"n1","body":{"type":"hi"}}
+{"time":9000,"event":"drop","id":2,"by":"partition"}
+"#;
+
+    fn sections(ops: Vec<Op>) -> Sections {
+        let trace = Trace::read(TRACE.as_bytes()).unwrap();
+        let finding = Finding::new("lost", "a <text>", vec![0, 1]);
+        Sections::of(&trace, ops, &[&finding])
+    }
+
+    fn op(index: u64, time: u64, kind: OpType) -> Op {
+        Op { index, time, ..Op::new(Process::Client(0), kind, "read", null()) }
+    }
+
+    #[test]
+    fn messages_and_operations_are_columns_and_all_else_is_in_the_header() {
+        let ops = vec![op(0, 1000, OpType::Invoke), op(1, 8000, OpType::Ok)];
+        let (header, columns) = unpack(&sections(ops).run);
+        // Message 0 has two rows: it came twice.
+        assert_eq!(columns["id"], [0, 0, 1, 1]);
+        assert_eq!(columns["sent"], [0, 0, 2, 4]);
+        assert_eq!(columns["took"], [2, 4, NONE, 4]);
+        assert_eq!(columns["fate"], [0, 0, 1, 2]);
+        assert_eq!((&columns["from"], &columns["to"]), (&vec![1, 1, 2, 0], &vec![0, 0, 0, 1]));
+        assert_eq!((columns["client"][0], columns["node"][0]), (2, 0));
+        assert_eq!((columns["lasted"][0], columns["completion"][0]), (7, 1));
+        assert_eq!(header["places"][2], json!({"name": "c7", "kind": "client"}));
+        let fault = &header["faults"][0];
+        assert_eq!((&fault["links"], &fault["to"]), (&json!([[0, 1]]), &json!(9)));
+        assert_eq!(header["events"], json!([[-2, 1, "start", ""]]));
+        assert_eq!(header["findings"], json!([{"number": 1, "ops": [0, 1], "value": null}]));
+    }
+
+    #[test]
+    fn texts_stand_in_the_order_of_the_rows_that_say_how_long_they_are() {
+        let ops = vec![op(0, 1000, OpType::Invoke)];
+        let Sections { run, texts } = sections(ops);
+        let (_, columns) = unpack(&run);
+        assert_eq!(columns["size"], [13, 13, 28, 13]);
+        assert_eq!((columns["asked"][0], columns["got"][0]), (4, 0));
+        let texts = String::from_utf8(inflate(&texts)).unwrap();
+        let hi = r#"{"type":"hi"}"#;
+        assert_eq!(texts, format!(r#"{hi}{hi}{{"type":"read","x":"\u00fc"}}{hi}null"#));
+    }
+}
