@@ -1,20 +1,24 @@
 //! `workbench check`: the verdict on a history that is there already.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
-use checkers::history::{self, Form};
+use checkers::history::{self, Form, Op};
 use checkers::txn::Model;
 use checkers::{Analysis, Availability, Checks, Names, Report, Workload};
 use clap::Args;
+use simulator::trace::Trace;
 
 use super::flags::BudgetFlags;
 use super::{Exit, columns, print, values};
+use crate::report::chart::Chart;
+use crate::report::page::Sections;
 use crate::report::style::Style;
 use crate::report::summary::Summary;
-use crate::report::text;
+use crate::report::{html, text};
 
 /// What the command line of `workbench check` says.
 #[derive(Args, Clone, Debug)]
@@ -51,6 +55,11 @@ pub(super) struct CheckFlags {
     #[command(flatten)]
     check_budget: BudgetFlags,
 
+    /// Write the report to this file, as a page. It shows every message of the run if a
+    /// trace.jsonl lies beside the history
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+
     /// Print the results as JSON
     #[arg(long)]
     json: bool,
@@ -70,12 +79,21 @@ pub(super) fn check(flags: &CheckFlags) -> anyhow::Result<Exit> {
         ..Checks::new(flags.workload)
     };
     let name = flags.history.display();
-    let (report, count) =
-        analyse(&checks, open(&flags.history)?).with_context(|| format!("{name}"))?;
+    let mut history = Vec::new();
+    let (report, count) = analyse(&checks, open(&flags.history)?, |op| {
+        if flags.report.is_some() {
+            history.push(op);
+        }
+    })
+    .with_context(|| format!("{name}"))?;
+    let title = format!("{}, {count} lines of history", flags.workload.name());
+    if let Some(path) = &flags.report {
+        let page = page(&flags.history, title.clone(), &report, history)?;
+        fs::write(path, page).with_context(|| format!("cannot write {}", path.display()))?;
+    }
     if flags.json {
         print(&format!("{}\n", serde_json::to_string_pretty(&report)?));
     } else {
-        let title = format!("{}, {count} lines of history", flags.workload.name());
         let frame = text::Frame { title, footer: Vec::new(), width: columns() };
         let style = Style::of(&io::stdout());
         print(&text::render(&Summary::of(&report, &[]), &frame, style));
@@ -91,8 +109,29 @@ fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
     Ok(Box::new(file))
 }
 
-/// The report on a history, and how many operations it has.
-fn analyse(checks: &Checks, input: impl Read) -> anyhow::Result<(Report, u64)> {
+/// The report as a page.
+fn page(path: &Path, title: String, report: &Report, history: Vec<Op>) -> anyhow::Result<String> {
+    let summary = Summary::of(report, &[]);
+    let mut chart = Chart::new(history.last().map_or(Duration::ZERO, Op::at));
+    history.iter().for_each(|op| chart.observe(op));
+    let trace = path.with_file_name("trace.jsonl");
+    let run = match File::open(&trace) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        file => {
+            let trace = Trace::read(BufReader::new(file?)).context("trace.jsonl")?;
+            Some(Sections::of(&trace, history, &summary.all_findings()))
+        }
+    };
+    let frame = html::Frame { title, run, ..html::Frame::default() };
+    Ok(html::render(&summary, &frame, &chart))
+}
+
+/// The report on a history, and how many operations it has. Each goes to `keep` at last.
+fn analyse(
+    checks: &Checks,
+    input: impl Read,
+    mut keep: impl FnMut(Op),
+) -> anyhow::Result<(Report, u64)> {
     let mut analysis = Analysis::new(checks, Names::unknown());
     let mut form = Form::new(checks.workload);
     let mut count = 0;
@@ -100,6 +139,7 @@ fn analyse(checks: &Checks, input: impl Read) -> anyhow::Result<(Report, u64)> {
         let op = op?;
         form.observe(&op)?;
         analysis.observe(&op);
+        keep(op);
         count += 1;
     }
     Ok((analysis.finish(), count))

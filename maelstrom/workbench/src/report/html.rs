@@ -50,7 +50,7 @@ pub(crate) struct Frame {
     pub title: String,
     /// Settings and what they are.
     pub settings: Vec<(&'static str, String)>,
-    /// The command that runs the test again.
+    /// The command that runs the test again; empty if none does.
     pub command: String,
     /// What there is to explore, if the run left a trace.
     pub run: Option<page::Sections>,
@@ -73,7 +73,9 @@ pub(crate) fn render(summary: &Summary, frame: &Frame, chart: &Chart) -> String 
     if let Some(text) = summary.figures.not_visible {
         let _ = write!(page, "<h2>Not visible here</h2><p>{}</p>", escape(text));
     }
-    settings(&mut page, frame);
+    if !frame.command.is_empty() {
+        settings(&mut page, frame);
+    }
     page.push_str("</main>");
     frame.run.iter().for_each(|run| run.append(&mut page));
     page.push_str("</body></html>\n");

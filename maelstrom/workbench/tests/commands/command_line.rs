@@ -263,8 +263,13 @@ fn a_run_leaves_everything_in_the_store() {
     assert!(!latest.join("node-dirs").exists(), "nothing was left in it");
 
     let history = latest.join("history.jsonl");
-    let again = workbench(&["check", "-w", "echo", history.to_str().unwrap()]).output().unwrap();
+    let report = scratch.0.join("again.html");
+    let [history, path] = [history.to_str().unwrap(), report.to_str().unwrap()];
+    let again = workbench(&["check", "-w", "echo", "--report", path, history]).output().unwrap();
     assert_eq!(again.status.code(), Some(0));
+    let again = fs::read_to_string(report).unwrap();
+    let run = |page: &str| page.split("id=\"run\">").nth(1).map(|rest| rest[..100].to_owned());
+    assert_eq!(run(&again).unwrap(), run(&page).unwrap(), "the trace is shown again");
 }
 
 #[test]
