@@ -188,6 +188,12 @@ $(PAGE)/node_modules/.package-lock.json: $(PAGE)/package-lock.json
 page: $(PAGE)/node_modules/.package-lock.json ## Types and lints of the script in report.html
 	cd $(PAGE) && npm run --silent check
 
+.PHONY: browser
+browser: build-workbench ## Reports in headless Chromium: filters, clicks, zoom, dark, phone, size, speed
+	@node --version >/dev/null 2>&1 || { \
+	    echo 'node is not installed: it drives the browser' >&2; exit 1; }
+	@WORKBENCH=$(CURDIR)/$(WORKBENCH) node --test $(PAGE)/tests/page.test.js
+
 .PHONY: msrv
 msrv: ## Build with the oldest Rust that is supported
 	@rustup toolchain list 2>/dev/null | grep -q '^$(MSRV)' || { \

@@ -93,7 +93,7 @@ function end(scene, message) {
   if (!line) return;
   const fate = scene.run.messages.fate[message];
   if (fate === UNDER_WAY) ring(scene.canvas, line);
-  else if (fate >= DROPPED) cross(scene.canvas, line.x2, line.y2);
+  else if (fate >= DROPPED) crosses(scene.canvas, [line]);
   else head(scene.canvas, line);
 }
 
@@ -124,33 +124,37 @@ function ring(canvas, { x2, y2 }) {
 }
 
 /**
+ * Crosses where arrows end.
  * @param {CanvasRenderingContext2D} canvas
- * @param {number} x
- * @param {number} y
+ * @param {Arrow[]} lines
  */
-function cross(canvas, x, y) {
+function crosses(canvas, lines) {
   canvas.beginPath();
-  canvas.moveTo(x - 4, y - 4);
-  canvas.lineTo(x + 4, y + 4);
-  canvas.moveTo(x - 4, y + 4);
-  canvas.lineTo(x + 4, y - 4);
+  for (const { x2, y2 } of lines) {
+    canvas.moveTo(x2 - 4, y2 - 4);
+    canvas.lineTo(x2 + 4, y2 + 4);
+    canvas.moveTo(x2 - 4, y2 + 4);
+    canvas.lineTo(x2 + 4, y2 - 4);
+  }
   canvas.stroke();
 }
 
 /**
- * Crosses alone, at most one a pixel.
+ * Crosses alone, none where another is already.
  * @param {Scene} scene
  */
 function drawDrops(scene) {
   scene.canvas.strokeStyle = scene.colors.bad;
   scene.canvas.lineWidth = 1.2;
-  const drawn = new Set();
+  /** @type {Map<number, Arrow>} */
+  const ends = new Map();
   for (const message of scene.messages) {
     const line = isDropped(scene, message) ? arrow(scene, message) : null;
-    const pixel = line ? Math.round(line.x2 / 3) * 1e5 + Math.round(line.y2) : 0;
-    if (!line || drawn.has(pixel)) continue;
-    drawn.add(pixel);
-    cross(scene.canvas, line.x2, line.y2);
+    if (line) ends.set(Math.round(line.x2 / 3) * 1e5 + Math.round(line.y2), line);
+  }
+  const lines = [...ends.values()];
+  for (let begin = 0; begin < lines.length; begin += BATCH) {
+    crosses(scene.canvas, lines.slice(begin, begin + BATCH));
   }
 }
 

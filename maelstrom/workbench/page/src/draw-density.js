@@ -3,26 +3,24 @@
  * higher the hill on its line, the more.
  */
 
-import { isDense, xOf, yOf } from "./scene.js";
+import { isDense, yOf } from "./scene.js";
 
 /** @typedef {import("./scene.js").Scene} Scene */
 
 /** How wide a step of a hill is, in pixels. */
 const STEP = 2;
+/** A pixel that gets its colour later. */
+const OPAQUE = 0xff000000;
 
 /** @param {Scene} scene */
 export function drawDensity(scene) {
   if (!isDense(scene)) return;
-  const counts = countByColumn(scene);
-  const most = counts.all.reduce((most, count) => Math.max(most, count), 1);
-  scene.canvas.fillStyle = scene.colors.series[0];
-  scene.canvas.save();
-  scene.canvas.globalAlpha *= 0.6;
-  scene.lanes.places.forEach((place, row) => {
-    const of = counts.all.subarray(row * counts.columns, (row + 1) * counts.columns);
-    hill(scene, yOf(scene, place), of, most);
-  });
-  scene.canvas.restore();
+  const { canvas, left, width, height } = scene;
+  canvas.save();
+  canvas.globalAlpha *= 0.6;
+  canvas.imageSmoothingEnabled = false;
+  canvas.drawImage(hills(scene), left, 0, width - left, height);
+  canvas.restore();
 }
 
 /** @param {Scene} scene */
@@ -45,21 +43,30 @@ function countByColumn(scene) {
 }
 
 /**
+ * All hills as a picture that is as many pixels wide as there are columns. It is made pixel by
+ * pixel: to fill as many shapes takes a browser several times as long.
  * @param {Scene} scene
- * @param {number} y
- * @param {Uint32Array} counts
- * @param {number} most
  */
-function hill(scene, y, counts, most) {
-  const { canvas, lanes, span } = scene;
-  const half = lanes.step * 0.45;
-  const heights = Array.from(counts, (count) => half * Math.sqrt(count / most));
-  const left = xOf(scene, span.from);
-  canvas.beginPath();
-  canvas.moveTo(left, y);
-  heights.forEach((height, i) => {
-    canvas.lineTo(left + i * STEP, y - height);
+function hills(scene) {
+  const { all, columns } = countByColumn(scene);
+  const most = all.reduce((most, count) => Math.max(most, count), 1);
+  const half = scene.lanes.step * 0.45;
+  const height = Math.ceil(scene.height);
+  const picture = new OffscreenCanvas(columns, height);
+  const image = new ImageData(columns, height);
+  const pixels = new Uint32Array(image.data.buffer);
+  all.forEach((count, i) => {
+    const y = yOf(scene, scene.lanes.places[Math.floor(i / columns)]);
+    const size = count === 0 ? -1 : half * Math.sqrt(count / most);
+    const end = Math.min(Math.round(y + size), height - 1);
+    for (let row = Math.max(Math.round(y - size), 0); row <= end; row++) {
+      pixels[row * columns + (i % columns)] = OPAQUE;
+    }
   });
-  for (let i = heights.length - 1; i >= 0; i--) canvas.lineTo(left + i * STEP, y + heights[i]);
-  canvas.fill();
+  const canvas = /** @type {OffscreenCanvasRenderingContext2D} */ (picture.getContext("2d"));
+  canvas.putImageData(image, 0, 0);
+  canvas.globalCompositeOperation = "source-in";
+  canvas.fillStyle = scene.colors.series[0];
+  canvas.fillRect(0, 0, columns, height);
+  return picture;
 }

@@ -223,3 +223,18 @@ export function firstAtLeast(column, bound) {
   }
   return low;
 }
+
+/**
+ * Where the first number stands that is above a bound, in an ascending column.
+ * @param {ArrayLike<number>} column
+ * @param {number} bound
+ */
+export function firstAbove(column, bound) {
+  let [low, high] = [0, column.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (column[middle] <= bound) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -7,6 +7,7 @@
  */
 
 import { inflate } from "./binary.js";
+import { firstAbove } from "./run.js";
 
 /** @typedef {import("./run.js").Run} Run */
 
@@ -113,20 +114,6 @@ function ends(sizes, first) {
     sum += size;
     return sum;
   });
-}
-
-/**
- * @param {Float64Array} ascending
- * @param {number} bound
- */
-function firstAbove(ascending, bound) {
-  let [low, high] = [0, ascending.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (ascending[middle] <= bound) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /**

@@ -5,7 +5,7 @@
  * so that blocks which were over before the span are skipped.
  */
 
-import { firstAtLeast } from "./run.js";
+import { firstAbove } from "./run.js";
 
 const BLOCK = 256;
 
@@ -31,7 +31,7 @@ export class Overlaps {
    * @param {Uint8Array} shown
    */
   within(span, shown) {
-    const end = firstAtLeast(this.begins, span.to);
+    const end = firstAbove(this.begins, span.to);
     let count = 0;
     for (let block = 0; block * BLOCK < end; block++) {
       if (this.latest[block] < span.from) continue;
