@@ -226,6 +226,7 @@ fn an_incarnation_goes_on_unless_something_reported_may_be_lost() {
         drop(journal);
         faulty.set(|faults| faults.boots += u32::from(machine_died));
         let (journal, _) = open(faulty.disk(), Options::new("n0", 2)).unwrap();
+        assert_eq!(journal.may_have_lost(), journal.incarnation() == 2);
         journal.incarnation() == 1
     };
     let interval = Sync::Interval(std::time::Duration::from_secs(1));

@@ -56,10 +56,11 @@ impl Journal {
         lock: Lock,
         discarded: Vec<String>,
     ) -> Result<Self, OpenError> {
-        let is_whole = |head: &Head| head.sync == Sync::EveryGroup && !found.may_lack;
+        let has_all = |head: &Head| is_same_boot(&disk, head) || head.sync == Sync::EveryGroup;
         let former = found.segments.last().map(|last| &last.head);
+        let may_have_lost = former.is_some_and(|head| !has_all(head));
         let kept = former
-            .filter(|head| is_same_boot(&disk, head) || is_whole(head))
+            .filter(|head| is_same_boot(&disk, head) || has_all(head) && !found.may_lack)
             .map(|head| head.incarnation);
         let mut journal = Self {
             incarnation: kept.unwrap_or(options.fresh_incarnation),
@@ -73,6 +74,7 @@ impl Journal {
             bytes: found.bytes,
             failed: None,
             torn: found.torn,
+            may_have_lost,
             discarded,
             disk,
             options,

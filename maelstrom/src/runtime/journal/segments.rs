@@ -39,6 +39,7 @@ pub struct Journal {
     /// Why nothing can be written until it is opened again.
     pub(super) failed: Option<String>,
     pub(super) torn: Option<Fault>,
+    pub(super) may_have_lost: bool,
     pub(super) discarded: Vec<String>,
     pub(super) lock: Arc<Lock>,
 }
@@ -49,6 +50,14 @@ impl Journal {
     /// one](Options::fresh_incarnation).
     pub fn incarnation(&self) -> u64 {
         self.incarnation
+    }
+
+    /// Whether records that were reported as written may be missing, on a disk that returns
+    /// what it has synced: not every group was synced, and the machine may have died since.
+    /// Of a journal that ends in what was not whole the incarnation is another one even
+    /// where this cannot be, for on other disks it can.
+    pub fn may_have_lost(&self) -> bool {
+        self.may_have_lost
     }
 
     /// What was promised.
