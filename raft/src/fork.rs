@@ -30,6 +30,7 @@ where
             queries: self.queries.clone(),
             wishes: self.wishes.clone(),
             removed: self.removed,
+            is_stalled: self.is_stalled,
             snapshot_at: self.snapshot_at,
             election: self.election,
             round_trip: self.round_trip,

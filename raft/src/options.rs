@@ -7,6 +7,10 @@ use maelstrom::journal::Sync;
 
 use crate::injected_bugs::Bugs;
 
+/// How many bytes of commands may be in a batch: each entry has some more, of which there can
+/// be as many as bytes.
+const MAX_BATCH_BYTES: usize = 128 << 10;
+
 /// How reads are made linearizable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
@@ -48,7 +52,7 @@ pub struct Options {
     pub drift: f64,
     /// How long a command or a read may be without an answer before it is sent again.
     pub retry: Duration,
-    /// About how many bytes of commands there are in a message at most.
+    /// About how many bytes of commands there are in a message at most: 128 KiB or less.
     pub batch_bytes: usize,
     /// How many messages with entries a follower may be sent before it acknowledges one.
     pub window_messages: usize,
@@ -80,6 +84,8 @@ impl Options {
         let sizes = [self.batch_bytes, self.window_messages, self.window_bytes, self.chunk_bytes];
         let complaint = if sizes.contains(&0) || self.snapshot_every == 0 {
             "batches, windows, chunks and the distance of snapshots cannot be zero"
+        } else if self.batch_bytes > MAX_BATCH_BYTES {
+            "batches of more than 128 KiB may have no place in a record"
         } else if self.heartbeat.is_zero() || self.election <= self.heartbeat {
             "heartbeats come more often than elections, and not all the time"
         } else if !(0.0..10.0).contains(&self.drift) {

@@ -10,6 +10,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::{iter, mem};
 
 use maelstrom::machine::Rank;
 use maelstrom::{Error, NodeId};
@@ -19,7 +20,7 @@ use crate::config::Config;
 use crate::entry::{Entry, LogTime};
 use crate::log::Log;
 use crate::position::{Index, Position, Term};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, end_of_part};
 
 /// A change of the persistent state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,9 +42,45 @@ pub enum Record<C> {
         /// The entries behind it.
         entries: Vec<Arc<Entry<C>>>,
     },
+    /// A part of the image of a snapshot that follows, which says nothing by itself.
+    Image {
+        /// Where it begins, in bytes.
+        offset: usize,
+        /// What it says.
+        text: String,
+    },
     /// The beginning of the log comes to this. What stands behind it in the log stays, if
-    /// the log has the snapshot's last entry, and all goes if not.
+    /// the log has the snapshot's last entry, and all goes if not. Its image is in the
+    /// records before it if it is empty here.
     Snapshot(Arc<Snapshot>),
+}
+
+/// How many bytes of an image stand in a record.
+const PART: usize = 1 << 20;
+
+impl<C> Record<C> {
+    /// The same, in records each of which has a place in a journal: an image is in parts, if
+    /// it is long.
+    pub(crate) fn split(self) -> impl Iterator<Item = Self> {
+        let image = match &self {
+            Self::Snapshot(snapshot) if snapshot.image.len() > PART => snapshot.image.clone(),
+            _ => "".into(),
+        };
+        let last = match self {
+            Self::Snapshot(snapshot) if !image.is_empty() => {
+                Self::Snapshot(Arc::new(Snapshot { image: "".into(), ..(*snapshot).clone() }))
+            }
+            record => record,
+        };
+        let mut offset = 0;
+        let parts = iter::from_fn(move || {
+            let begin = offset;
+            offset = end_of_part(&image, begin + PART);
+            (begin < offset)
+                .then(|| Self::Image { offset: begin, text: image[begin..offset].into() })
+        });
+        parts.chain([last])
+    }
 }
 
 /// A record that is not safe yet.
@@ -69,6 +106,8 @@ pub(crate) struct Persistent<C> {
     /// `log[]`.
     log: Log<C>,
     snapshot: Option<Arc<Snapshot>>,
+    /// Of the next one, while records are read.
+    image: String,
     unwritten: Vec<Record<C>>,
     /// What was written and is not safe yet.
     pending: VecDeque<Pending>,
@@ -91,11 +130,14 @@ impl<C: Clone> Persistent<C> {
         let log = Log::behind(Position::default(), LogTime::default(), config);
         let (term, vote, safe) = (Term::default(), None, Index::ZERO);
         let (snapshot, unwritten, pending) = (None, Vec::new(), VecDeque::new());
-        let mut state = Self { nodes, voters, term, vote, log, snapshot, unwritten, pending, safe };
+        let image = String::new();
+        let mut state =
+            Self { nodes, voters, term, vote, log, snapshot, image, unwritten, pending, safe };
         for record in records {
             state.check(record)?;
             state.change(record);
         }
+        state.image = String::new();
         state.safe = state.log.last().index;
         Ok(state)
     }
@@ -111,6 +153,9 @@ impl<C: Clone> Persistent<C> {
                     "the records have a gap: entries behind {after:?} for a log of {base:?} to {last:?}"
                 )))
             }
+            Record::Image { offset, .. } if ![0, self.image.len()].contains(offset) => {
+                Err(Error::crash("a part of a snapshot is missing among the records"))
+            }
             Record::Cluster { nodes, .. } if *nodes != self.nodes => {
                 Err(Error::crash(format_args!(
                     "the records are of a cluster of {nodes:?}, which is now one of {:?}",
@@ -121,7 +166,8 @@ impl<C: Clone> Persistent<C> {
         }
     }
 
-    /// Records that come to the same as all that were written. None has more than an entry.
+    /// Records that come to the same as all that were written, of which only a snapshot may
+    /// be [too long](Record::split).
     pub(crate) fn checkpoint(&self) -> Vec<Record<C>> {
         let (nodes, voters) = (self.nodes.clone(), self.voters.clone());
         let mut records =
@@ -149,11 +195,21 @@ impl<C: Clone> Persistent<C> {
                 self.log.truncate(*after);
                 entries.iter().for_each(|entry| self.log.push(entry.clone()));
             }
+            Record::Image { offset, text } => {
+                self.image.truncate(*offset);
+                self.image.push_str(text);
+            }
             Record::Snapshot(snapshot) => {
                 if !self.log.contains(snapshot.last) {
                     self.forget_log(snapshot);
                 }
-                self.snapshot = Some(snapshot.clone());
+                self.snapshot = Some(match snapshot.image.is_empty() {
+                    false => snapshot.clone(),
+                    true => {
+                        let image = mem::take(&mut self.image).into();
+                        Arc::new(Snapshot { image, ..(**snapshot).clone() })
+                    }
+                });
             }
         }
     }
@@ -238,13 +294,16 @@ impl<C: Clone> Persistent<C> {
 
     fn write(&mut self, record: Record<C>, pending: Pending) {
         self.change(&record);
+        let before = self.unwritten.len();
+        self.unwritten.extend(record.split());
+        let parts = self.unwritten.len() - before - 1;
+        self.pending.extend(iter::repeat_n(Pending::Nothing, parts));
         self.pending.push_back(pending);
-        self.unwritten.push(record);
     }
 
     /// What is to be written.
     pub(crate) fn take_unwritten(&mut self) -> Vec<Record<C>> {
-        std::mem::take(&mut self.unwritten)
+        mem::take(&mut self.unwritten)
     }
 
     /// So many more records are safe.
@@ -310,6 +369,25 @@ mod tests {
             let base = state.snapshot.as_ref().map_or(Index::ZERO, |one| one.last.index);
             assert!(again.log.after(base).eq(state.log.after(base)), "{written} records");
         }
+    }
+
+    #[test]
+    fn an_image_that_is_longer_than_a_record_comes_back_from_its_parts() {
+        let image: Arc<str> = format!("\"{}\"", "Ä".repeat(PART + 7)).into();
+        let Record::Snapshot(small) = snapshot(9) else { panic!("a snapshot") };
+        let large =
+            Record::<u64>::Snapshot(Snapshot { image: image.clone(), ..(*small).clone() }.into());
+        let records: Vec<_> = large.split().collect();
+        let length = |record: &Record<u64>| serde_json::to_string(record).unwrap().len();
+        assert!(records.len() == 4 && records.iter().all(|record| length(record) < PART + 99));
+        let replayed = |records: &[Record<u64>]| replay(records).unwrap().snapshot.unwrap();
+        assert_eq!(replayed(&records).image, image);
+        // A crash leaves the beginning of one; others come later.
+        let cut = [&records[..2], &[append(0, 3), snapshot(2)], &records[..1], &records].concat();
+        assert_eq!(replayed(&cut[..4]).image, small.image);
+        assert_eq!(replayed(&cut).image, image);
+        assert!(replay(&cut[..5]).unwrap().image.is_empty());
+        assert!(replay(&[&records[..1], &records[2..]].concat()).is_err());
     }
 
     #[test]

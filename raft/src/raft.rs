@@ -28,6 +28,7 @@ use crate::queries::Queries;
 use crate::replica::Replica;
 use crate::role::{Follower, Role};
 use crate::state_machine::StateMachine;
+use crate::storage;
 use crate::wishes::{Wish, Wishes};
 
 const CANNOT_WRITE: &str = "this node cannot write";
@@ -82,6 +83,8 @@ pub struct Raft<S: StateMachine> {
     pub(crate) wishes: Wishes,
     /// The entry by which somebody said that this node is no member; 0 if nobody did.
     pub(crate) removed: Index,
+    /// Whether what it writes is not safe before the disk has room again.
+    pub(crate) is_stalled: bool,
     /// Where the next snapshot is due.
     pub(crate) snapshot_at: Index,
     /// How long a follower waits for its leader at least: as the options say, or longer.
@@ -142,6 +145,7 @@ impl<S: StateMachine> Raft<S> {
             queries: Queries::new(first_number),
             wishes: Wishes::default(),
             removed: Index::ZERO,
+            is_stalled: false,
             snapshot_at: Index::ZERO,
             election,
             round_trip: RoundTrip::default(),
@@ -216,7 +220,10 @@ impl<S: StateMachine> Raft<S> {
     fn take(&mut self, input: Input<Self>) {
         match input {
             Input::Start => self.start(),
-            Input::Request(client, Request::Command(command)) => self.commands.add(client, command),
+            Input::Request(client, Request::Command(command)) => match storage::check(&command) {
+                Ok(()) => self.commands.add(client, command),
+                Err(error) => self.out.fail(client, error),
+            },
             Input::Request(client, Request::Query(query)) => self.queries.add(client, query),
             Input::Request(client, Request::Members(members)) => {
                 self.wish(client, Wish::Members(members));
@@ -232,8 +239,8 @@ impl<S: StateMachine> Raft<S> {
             Input::Message(from, packet) => self.receive(from, packet),
             Input::Written(records) => self.written(records),
             Input::Returned(tag, _) => match tag {},
-            // Whoever waits for a disk that is full waits for its room, or not any more.
-            Input::Stalled(_) | Input::Compact | Input::WriteFailed(_) | Input::Wake => {}
+            Input::Stalled(_) => self.is_stalled = true,
+            Input::Compact | Input::WriteFailed(_) | Input::Wake => {}
         }
     }
 
@@ -323,6 +330,7 @@ impl<S: StateMachine> Raft<S> {
     }
 
     fn written(&mut self, records: u64) {
+        self.is_stalled = false;
         let before = self.persistent.safe();
         self.persistent.written(records);
         let safe = self.persistent.safe();
@@ -415,9 +423,8 @@ impl<S: StateMachine> Machine for Raft<S> {
         std::mem::swap(&mut self.out, out);
         self.persistent.take_unwritten().into_iter().for_each(|record| out.write(record));
         if is_bloated {
-            out.snapshot(
-                self.checkpoint().into_iter().map(|record| machine::Record::encode(&record)),
-            );
+            let records = self.checkpoint().into_iter().flat_map(Record::split);
+            out.snapshot(records.map(|record| machine::Record::encode(&record)));
         }
     }
 

@@ -70,14 +70,15 @@ impl<S: StateMachine> Raft<S> {
     fn send_to_a_majority(&mut self, from: Rank) {
         // Who is a majority together with the leader waits for the leader's own log to be
         // safe in any case, so one message will do, and the leader waits for no answer.
-        if from == self.me || !self.is_pair_enough(self.me, from) {
+        if from == self.me || self.is_stalled || !self.is_pair_enough(self.me, from) {
             let others = Some(from).filter(|&from| from != self.me);
             let (needed, soon) = (self.needed(from).into_iter().chain(others), self.soon());
             needed.for_each(|rank| self.outbox.append_urgently(rank, soon));
         }
     }
 
-    /// Followers that are a majority together with the leader and with `from`: those that
+    /// Followers that are a majority together with the leader, unless its disk is full, and
+    /// with `from`: those that
     /// take entries at once, and of these those that were heard last.
     pub(crate) fn needed(&self, from: Rank) -> Vec<Rank> {
         let Role::Leader(leader) = &self.role else { return Vec::new() };
@@ -95,7 +96,8 @@ impl<S: StateMachine> Raft<S> {
         }
         let is_enough = |count: &usize| {
             let (me, chosen) = (self.me, &others[..*count]);
-            config.is_quorum(|rank| rank == me || rank == from || chosen.contains(&rank))
+            let counts = |rank| rank == me && !self.is_stalled || rank == from;
+            config.is_quorum(|rank| counts(rank) || chosen.contains(&rank))
         };
         let count = (0..others.len()).find(is_enough).unwrap_or(others.len());
         others.truncate(count);
@@ -123,7 +125,8 @@ impl<S: StateMachine> Raft<S> {
 
     /// Up to where an append tells a follower that all is committed.
     fn told_by(&self, rank: Rank) -> Index {
-        if self.is_pair_enough(self.me, rank) { self.own_match() } else { self.commit }
+        let is_pair = self.is_pair_enough(self.me, rank);
+        self.commit.max(if is_pair { self.own_match() } else { Index::ZERO })
     }
 
     /// Whether these two are a majority: each sees what is committed by itself.
@@ -134,14 +137,17 @@ impl<S: StateMachine> Raft<S> {
     /// Appends to the leader's own log; returns whether there was anything. That they are told
     /// before the leader's log is safe is right, for it counts itself later.
     pub(crate) fn append(&mut self, payloads: Vec<Payload<S::Command>>) -> bool {
-        let (term, last) = (self.term(), self.log().last().index);
+        let term = self.term();
         if payloads.is_empty() || !self.is_leader() {
             return false;
         }
         let at = self.log_time();
         let entry = |payload| Arc::new(Entry { term, at, payload });
         let entries = payloads.into_iter().map(entry).collect();
-        self.persistent.append(last, entries);
+        // A record holds no more than a message does.
+        for entries in batches(entries, self.options.batch_bytes, |entry| entry.size(S::size)) {
+            self.persistent.append(self.log().last().index, entries);
+        }
         true
     }
 

@@ -35,6 +35,11 @@ pub struct Snapshot {
     pub image: Arc<str>,
 }
 
+/// Where a part of a text ends that ends about here: not within a character.
+pub(crate) fn end_of_part(text: &str, about: usize) -> usize {
+    (about..text.len()).find(|&end| text.is_char_boundary(end)).unwrap_or(text.len())
+}
+
 /// A snapshot on its way to a follower.
 #[derive(Clone, Debug)]
 pub(crate) struct Transfer {
@@ -62,10 +67,7 @@ impl Transfer {
         if offset == image.len() || offset >= self.received + window {
             return None;
         }
-        let mut end = image.len().min(offset + bytes);
-        while !image.is_char_boundary(end) {
-            end += 1;
-        }
+        let end = end_of_part(image, offset + bytes);
         self.sent = end;
         let (data, is_last) = (image[offset..end].to_owned(), end == image.len());
         let config = config.clone();

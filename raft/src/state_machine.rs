@@ -5,6 +5,8 @@ use std::fmt::Debug;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::storage;
+
 /// A replicated state machine: every node has one, and all get the same commands in the
 /// same order, each of them once.
 ///
@@ -48,8 +50,8 @@ pub trait StateMachine: Serialize + DeserializeOwned + Send + 'static {
     /// the query came.
     fn query(&self, query: &Self::Query) -> Self::Response;
 
-    /// About how many bytes a command has, where batches and windows are bounded by it.
+    /// About how many bytes a command has as JSON. Batches and windows are bounded by it.
     fn size(command: &Self::Command) -> usize {
-        size_of_val(command)
+        storage::json_length(command).unwrap_or(usize::MAX)
     }
 }
