@@ -130,8 +130,23 @@ pub(crate) const KINDS: &[Kind] = &[
         subject: Subject {
             node_counts: &[1, 2, 3, 5],
             most_nodes: 15,
-            faults: WITHOUT_KILLS,
-            arguments: &["", "", "", "--round-ms=30", "--round-ms=100"],
+            faults: &ALL_FAULTS,
+            arguments: &[
+                "",
+                "",
+                "",
+                "--round-ms=30",
+                "--round-ms=100",
+                "--snapshot-every=30",
+                "--snapshot-every=5",
+                "--reads=log",
+                "--sync=never",
+            ],
+            // Without syncs it keeps nothing when the machine dies.
+            disk: |arguments| {
+                let is_synced = !arguments.iter().any(|argument| argument == "--sync=never");
+                if is_synced { ALL_BUT_FLIP } else { &ALL_BUT_FLIP[2..] }
+            },
             rate: 200,
             promise: promises::lin_kv,
             ..robust("lin-kv", Workload::LinKv, |arguments| {
@@ -197,17 +212,11 @@ pub(crate) const KINDS: &[Kind] = &[
     },
 ];
 
-/// A node that keeps nothing on its disk must not forget what it said.
-const WITHOUT_KILLS: &[Fault] = &[
-    Fault::Membership,
-    Fault::Partition,
-    Fault::Pause,
-    Fault::OneWay,
-    Fault::Loss,
-    Fault::Duplicate,
-    Fault::Reorder,
-    Fault::Slow,
-];
+/// Those of networks and nodes, and changes of the members.
+const ALL_FAULTS: [Fault; 9] = {
+    let [a, b, c, d, e, f, g, h] = Fault::OF_NETWORKS_AND_NODES;
+    [a, b, c, d, e, f, g, h, Fault::Membership]
+};
 
 /// A node that bears clocks of their own, intruders, and clusters of a hundred nodes.
 const fn robust(

@@ -160,13 +160,14 @@ pub(crate) fn kafka_log(case: &Case) -> Option<Promise> {
     Some(Promise { shown_within: shown(400, 60), ..promise })
 }
 
-/// On longer ways an answer takes longer than a client waits now and then; and who was removed
-/// serves nobody.
+/// On longer ways an answer takes longer than a client waits now and then; who was removed
+/// serves nobody; and nor does who could not write, until it is started again.
 pub(crate) fn lin_kv(case: &Case) -> Option<Promise> {
-    let Settings { latency, nemesis, .. } = &case.settings;
+    let Settings { latency, nemesis, disk, .. } = &case.settings;
     let changes = nemesis.iter().any(|planned| planned.fault == Fault::Membership);
+    let may_halt = disk.contains(&DiskFault::FailOnce);
     let is_near = latency.mean <= Duration::from_millis(10);
-    LIN_KV.usually(case).filter(|_| is_near && !changes)
+    LIN_KV.usually(case).filter(|_| is_near && !changes && !may_halt)
 }
 
 /// A full disk ends a node's service until it is started again.

@@ -14,6 +14,7 @@ A Maelstrom node for the workload lin-kv: a linearizable key-value store, replic
 Raft. It speaks the protocol on standard input and output.
 
 Usage: lin-kv [--sync=WHEN] [--reads=HOW] [--drift=PART] [--round-ms=N]
+              [--snapshot-every=N]
 
   --sync=WHEN
              When what is written to the node's directory is safe: `every-group` (the default),
@@ -26,11 +27,12 @@ Usage: lin-kv [--sync=WHEN] [--reads=HOW] [--drift=PART] [--round-ms=N]
   --drift=PART
              With leases: by which part of it one clock may go faster than another; 0.1
              unless given.
-
   --round-ms=N
              Send what clients wait for every N milliseconds instead of at once: the
              more load, the fewer messages an operation, and up to two rounds longer
              for each. 0 unless given. Give it to all nodes.
+  --snapshot-every=N
+             Take a snapshot after so many commands; 10000 unless given.
   --help     Print this
 
 Beside read, write and cas each node takes {\"type\":\"add_node\",\"node\":\"n3\"},
@@ -45,7 +47,7 @@ impl fmt::Display for UnknownArgument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "unknown argument `{}`: there are `--sync=WHEN`, `--reads=HOW`, `--drift=PART` and `--round-ms=N`; see `--help`",
+            "unknown argument `{}`: there are `--sync=WHEN`, `--reads=HOW`, `--drift=PART`, `--round-ms=N` and `--snapshot-every=N`; see `--help`",
             self.0
         )
     }
@@ -69,6 +71,9 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Options, Unk
             options.sync = sync;
         } else if let Some(drift) = argument.strip_prefix("--drift=").and_then(parse_drift) {
             options.drift = drift;
+        } else if let Some(every) = argument.strip_prefix("--snapshot-every=").and_then(parse_every)
+        {
+            options.snapshot_every = every;
         } else if let Some(bugs) = Bugs::parse(&argument) {
             options.bugs = bugs;
         } else {
@@ -95,6 +100,10 @@ fn parse_sync(when: &str) -> Option<Sync> {
     }
 }
 
+fn parse_every(commands: &str) -> Option<usize> {
+    commands.parse().ok().filter(|&commands| commands > 0)
+}
+
 fn parse_drift(part: &str) -> Option<f64> {
     part.parse().ok().filter(|part| (0.0..10.0).contains(part))
 }
@@ -110,9 +119,16 @@ mod tests {
         assert_eq!(parse("--reads=lease").unwrap().reads, Reads::Lease);
         assert_eq!(parse("--drift=0.01").unwrap().drift.to_string(), "0.01");
         assert_eq!(parse("--sync=never").unwrap().sync, Sync::Never);
-        for unknown in
-            ["--sync=now", "--reads=never", "--drift=-1", "--round-ms=", "--round", "--round-ms=-1"]
-        {
+        assert_eq!(parse("--snapshot-every=20").unwrap().snapshot_every, 20);
+        for unknown in [
+            "--snapshot-every=0",
+            "--sync=now",
+            "--reads=never",
+            "--drift=-1",
+            "--round-ms=",
+            "--round",
+            "--round-ms=-1",
+        ] {
             assert_eq!(parse(unknown).unwrap_err(), UnknownArgument(unknown.to_owned()));
         }
     }

@@ -1,0 +1,292 @@
+//! `lin-kv` with disks, in virtual time: whole nodes with their journals, on disks that
+//! forget what was not synced, tear, run full and fail.
+
+use std::time::Duration;
+
+use checkers::Validity;
+use maelstrom::journal::Sync;
+use maelstrom::{CallError, Definite};
+use raft::lin_kv::{self, Cas, Read, Transfer, Write};
+use raft::storage::MAX_COMMAND_BYTES;
+use raft::{Bug, Bugs, Options};
+use serde_json::value::{RawValue, to_raw_value};
+use simulator::swarm::oracle::valid;
+use simulator::{
+    DiskFault, Effect, Fault, Finished, Latency, LatencyDist, Scenario, Simulation, Workload,
+};
+
+const MIB: usize = 1 << 20;
+const SECOND: Duration = Duration::from_secs(1);
+/// What a machine's death does to a disk.
+const DEATH: &[DiskFault] = &[DiskFault::LoseUnsynced, DiskFault::Torn];
+
+fn cluster(nodes: usize, snapshot_every: usize) -> Simulation {
+    with(nodes, snapshot_every, Bugs::default())
+}
+
+fn with(nodes: usize, snapshot_every: usize, bugs: Bugs) -> Simulation {
+    let mut options = Options::default();
+    (options.snapshot_every, options.keep, options.bugs) = (snapshot_every, 5, bugs);
+    let node = move || lin_kv::node(options.clone());
+    Simulation::new(Workload::LinKv, node).nodes(nodes).clients(2 * nodes).latency(10)
+}
+
+fn text(value: impl serde::Serialize) -> Box<RawValue> {
+    to_raw_value(&value).unwrap()
+}
+
+fn write(scene: &mut Scenario, node: usize, key: u64, value: &str) -> Result<(), CallError> {
+    scene.ask(node, &Write { key: text(key), value: text(value) }).map(|_| ())
+}
+
+fn read(scene: &mut Scenario, node: usize, key: u64) -> Result<String, CallError> {
+    let read = scene.ask(node, &Read { key: text(key) })?;
+    Ok(serde_json::from_str(read.value.get()).unwrap())
+}
+
+/// Has a node answer, however long it takes.
+fn wait_until_served(scene: &mut Scenario, node: usize) -> Duration {
+    let start = scene.now();
+    let is_served = |scene: &mut Scenario| match read(scene, node, 0) {
+        Ok(_) => true,
+        Err(CallError::Remote { error, .. }) => error.code() == Definite::KeyDoesNotExist.into(),
+        Err(_) => false,
+    };
+    while !is_served(scene) {
+        assert!(scene.now() < start + 10 * SECOND, "n{node} does not serve");
+        scene.run_for(SECOND / 100);
+    }
+    scene.now() - start
+}
+
+fn lead(scene: &mut Scenario, node: usize) {
+    while scene.ask(node, &Transfer { node: format!("n{node}") }).is_err() {
+        scene.run_for(SECOND / 10);
+    }
+}
+
+/// A run in which nodes are killed, and so are machines.
+fn run(seed: u64, bugs: Bugs) -> Finished {
+    let (nodes, every) = ([1, 3, 5][seed as usize % 3], [10_000, 10, 3][seed as usize / 3 % 3]);
+    let run = with(nodes, every, bugs).rate(100.0).seconds(10).seed(seed);
+    let disk = [DEATH, &[DiskFault::Full, DiskFault::Slow], &[DiskFault::FailOnce]].concat();
+    run.disk(&disk).nemesis(&[Fault::Kill, Fault::Partition, Fault::Pause], 2.0).run()
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_whoever_is_killed() {
+    for seed in 0..60 {
+        let finished = run(seed, Bugs::default());
+        // Where all disks have failed nobody is served.
+        assert!(valid(&finished).is_empty(), "{finished}");
+    }
+}
+
+#[test]
+fn what_is_acknowledged_before_the_disk_has_it_is_seen_to_be_lost() {
+    let bugs = Bugs::only(Bug::EarlyAcknowledgement);
+    let is_wrong = |seed| run(seed, bugs).valid() == Validity::Invalid;
+    assert!((0..500).any(is_wrong), "it passes 500 seeds");
+}
+
+#[test]
+fn all_machines_die_just_after_they_acknowledged_and_have_it_all() {
+    for (nodes, every) in [(1, 10_000), (3, 10_000), (3, 2), (5, 3)] {
+        let mut scene = cluster(nodes, every).scenario();
+        wait_until_served(&mut scene, 0);
+        for round in 0..5 {
+            for key in 0..nodes as u64 {
+                let value = format!("{round}.{key}");
+                write(&mut scene, key as usize, key, &value).unwrap();
+            }
+            scene.kill_with(&(0..nodes).collect::<Vec<_>>(), DEATH);
+            scene.restart();
+            for key in 0..nodes as u64 {
+                let node = (key as usize + 1) % nodes;
+                wait_until_served(&mut scene, node);
+                assert_eq!(read(&mut scene, node, key).unwrap(), format!("{round}.{key}"));
+            }
+        }
+    }
+}
+
+/// A node that syncs nothing has acknowledged a write, and is killed.
+fn killed_unsynced(faults: &[DiskFault]) -> Scenario {
+    let mut options = Options::default();
+    options.sync = Sync::Never;
+    let node = move || lin_kv::node(options.clone());
+    let mut scene = Simulation::new(Workload::LinKv, node).nodes(1).clients(2).scenario();
+    write(&mut scene, 0, 1, "kept").unwrap();
+    scene.kill_with(&[0], faults);
+    scene.restart();
+    scene
+}
+
+#[test]
+fn a_killed_process_that_syncs_nothing_has_what_it_acknowledged() {
+    let mut scene = killed_unsynced(&[]);
+    wait_until_served(&mut scene, 0);
+    assert_eq!(read(&mut scene, 0, 1).unwrap(), "kept");
+}
+
+#[test]
+#[should_panic(expected = "the journal has lost records, perhaps a vote")]
+fn after_the_death_of_its_machine_it_is_no_voter_again() {
+    killed_unsynced(&[DiskFault::LoseUnsynced]);
+}
+
+#[test]
+fn whenever_nodes_die_while_their_journals_are_compacted_all_is_there() {
+    for millis in [1, 3, 10, 20, 50, 100, 200, 400] {
+        let mut scene = cluster(3, 10_000).scenario();
+        wait_until_served(&mut scene, 0);
+        let value = "x".repeat(MIB / 2);
+        for key in 0..34 {
+            write(&mut scene, key as usize % 3, key, &value).unwrap();
+        }
+        scene.run_for(Duration::from_millis(millis));
+        scene.kill_with(&[0, 1, 2], DEATH);
+        scene.restart();
+        wait_until_served(&mut scene, 1);
+        assert!((0..34).all(|key| read(&mut scene, 1, key).unwrap() == value));
+    }
+    let mut scene = cluster(1, 10_000).scenario();
+    wait_until_served(&mut scene, 0);
+    (0..40).for_each(|key| write(&mut scene, 0, key, &"x".repeat(MIB / 2)).unwrap());
+    scene.run_for(5 * SECOND);
+    let files = scene.files(0);
+    assert!(files.keys().any(|file| file.starts_with("snapshot")), "{:?}", files.keys());
+}
+
+#[test]
+fn a_snapshot_that_is_longer_than_a_record_is_in_several_and_comes_back() {
+    let mut scene = cluster(3, 4).scenario();
+    wait_until_served(&mut scene, 0);
+    let value = |key: u64| format!("{key}").repeat(2 * MIB);
+    (0..8).for_each(|key| write(&mut scene, 0, key, &value(key)).unwrap());
+    scene.kill(&[2]);
+    (0..8).for_each(|key| write(&mut scene, 1, key, &value(key + 1)).unwrap());
+    scene.restart();
+    wait_until_served(&mut scene, 2);
+    assert!((0..8).all(|key| read(&mut scene, 2, key).unwrap() == value(key + 1)));
+    scene.kill_with(&[0, 1, 2], DEATH);
+    scene.restart();
+    wait_until_served(&mut scene, 2);
+    assert!((0..8).all(|key| read(&mut scene, 2, key).unwrap() == value(key + 1)));
+}
+
+#[test]
+fn a_leader_that_cannot_write_leads_no_more_and_says_so() {
+    let mut halted = 0;
+    for seed in 0..20 {
+        let mut scene = cluster(3, 10_000).seed(seed).scenario();
+        lead(&mut scene, 1);
+        scene.inflict(Effect::Upset(DiskFault::FailOnce, vec![1]));
+        (0..3).for_each(|_| drop(write(&mut scene, 1, 1, "perhaps")));
+        scene.run_for(SECOND);
+        let begun = scene.now();
+        write(&mut scene, 0, 2, "others").unwrap();
+        write(&mut scene, 2, 2, "go on").unwrap();
+        assert!(scene.now() < begun + SECOND / 2);
+        match write(&mut scene, 1, 3, "here") {
+            Ok(()) => {}
+            Err(CallError::Remote { error, .. }) => {
+                assert!(
+                    error.code().is_definite() && error.text().contains("cannot write"),
+                    "{error}"
+                );
+                halted += 1;
+            }
+            Err(error) => panic!("{error}"),
+        }
+        scene.kill(&[1]);
+        scene.restart();
+        wait_until_served(&mut scene, 1);
+        assert_eq!(read(&mut scene, 1, 2).unwrap(), "go on");
+    }
+    assert!(halted > 3, "{halted} of 20 had a sync that failed");
+}
+
+#[test]
+fn a_leader_whose_disk_is_full_serves_with_the_disks_of_others() {
+    for nodes in [3, 5] {
+        let mut scene = cluster(nodes, 10_000).scenario();
+        lead(&mut scene, 1);
+        scene.fill_disks(&[1]);
+        for node in (0..nodes).chain(0..nodes) {
+            write(&mut scene, node, 1, "there").unwrap();
+            let begun = scene.now();
+            write(&mut scene, node, 2, "soon").unwrap();
+            assert_eq!(read(&mut scene, node, 2).unwrap(), "soon");
+            let took = scene.now() - begun;
+            assert!(took < Duration::from_millis(150), "n{node} of {nodes} takes {took:?}");
+        }
+        // What stands in its log and not on its disk is there all the same.
+        scene.kill_with(&(0..nodes).collect::<Vec<_>>(), DEATH);
+        scene.restart();
+        wait_until_served(&mut scene, 0);
+        assert_eq!(read(&mut scene, 0, 2).unwrap(), "soon");
+    }
+}
+
+#[test]
+fn a_command_that_has_no_place_in_a_record_is_refused_and_others_have_theirs_together() {
+    let mut scene = cluster(3, 10_000).scenario();
+    wait_until_served(&mut scene, 0);
+    let longest = "x".repeat(MAX_COMMAND_BYTES - 100);
+    for node in 0..3 {
+        for request in ["write", "cas"] {
+            let value = text("x".repeat(MAX_COMMAND_BYTES));
+            let (key, create_if_not_exists) = (text(1), true);
+            let refusal = match request {
+                "write" => scene.ask(node, &Write { key, value }).map(|_| ()),
+                _ => {
+                    let (from, to) = (text(1), value);
+                    scene.ask(node, &Cas { key, from, to, create_if_not_exists }).map(|_| ())
+                }
+            };
+            let Err(CallError::Remote { error, .. }) = refusal else { panic!("{refusal:?}") };
+            assert_eq!(error.code(), Definite::MalformedRequest.into(), "{error}");
+        }
+        write(&mut scene, node, 2, &longest).unwrap();
+    }
+    scene.kill_with(&[0, 1, 2], DEATH);
+    scene.restart();
+    wait_until_served(&mut scene, 1);
+    assert!(read(&mut scene, 1, 2).unwrap() == longest);
+    assert!(read(&mut scene, 1, 1).is_err());
+}
+
+/// How long it takes until clients of all nodes are served that are left, when the leader is
+/// killed or cut off. A fourth of them have records to read again: they were killed, too.
+fn fail_over(seed: u64) -> Duration {
+    let nodes = [3, 5][seed as usize % 2];
+    let run = cluster(nodes, 50).set(|settings| {
+        settings.latency = Latency { mean: SECOND / 100, dist: LatencyDist::Exponential };
+        settings.seed = seed;
+    });
+    let mut scene = run.scenario();
+    let leader = seed as usize / 2 % nodes;
+    lead(&mut scene, leader);
+    (0..60).for_each(|key| write(&mut scene, key as usize % nodes, key, "value").unwrap());
+    let others: Vec<usize> = (0..nodes).filter(|&node| node != leader).collect();
+    match seed / 2 % 4 {
+        0 => scene.kill_with(&[leader], DEATH),
+        1 => scene.cut(&[leader], &others),
+        2 => scene.pause(&[leader]),
+        _ => {
+            scene.kill_with(&(0..nodes).collect::<Vec<_>>(), DEATH);
+            scene.restart();
+        }
+    }
+    others.into_iter().map(|node| wait_until_served(&mut scene, node)).sum()
+}
+
+#[test]
+fn whether_the_leader_dies_or_is_cut_off_clients_are_served_again_within_a_second_mostly() {
+    let mut times: Vec<Duration> = (0..200).map(fail_over).collect();
+    times.sort();
+    let (median, worst) = (times[100], times[199]);
+    println!("median {median:?}, worst {worst:?}");
+    assert!(median <= SECOND && worst <= 3 * SECOND, "median {median:?}, worst {worst:?}");
+}
