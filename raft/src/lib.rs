@@ -27,6 +27,8 @@
 //!   killed. The tests look at them after every step.
 //! - Nothing is said in a term before the term and the vote in it are safe, and entries
 //!   are acknowledged when they are safe; `persistent.rs` is the one place that knows.
+//! - No record is longer than a journal takes: a longer command is refused
+//!   ([`storage::MAX_COMMAND_BYTES`]), and snapshots are in parts.
 //! - A command takes effect once, however often it is sent.
 //! - An error is definite only where the command was sent to nobody. A node that cannot write
 //!   answers all who wait, and takes part in nothing any more.
@@ -122,8 +124,7 @@
 //!
 //! # Not yet
 //!
-//! A node keeps nothing on its disk, so that one that is killed comes back with amnesia; the
-//! records are there to be written ([`Record`]).
+//! A node without a disk that is killed comes back with amnesia.
 //!
 //! [paper]: https://raft.github.io/raft.pdf
 //! [thesis]: https://github.com/ongardie/dissertation

@@ -52,6 +52,7 @@ pub(crate) const KAFKA_LOG: Kept = Kept {
 /// acknowledgements.
 pub(crate) const LIN_KV: Kept = Kept {
     scope: "With the defaults, all nodes linked to each other, and at most 10 ms a hop on average",
+    what: "every node serves its clients again that has not failed to write",
     idle: |nodes| 20.0 * (nodes - 1.0),
     idle_words: "at most 20 (N − 1)",
     ..KAFKA_LOG
