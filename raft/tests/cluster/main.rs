@@ -9,6 +9,7 @@ mod laggards;
 mod measures;
 mod members;
 mod oracles;
+mod votes;
 mod world;
 
 use std::collections::BTreeSet;
@@ -407,11 +408,6 @@ fn votes_that_are_told_before_they_are_safe_are_caught() {
 #[test]
 fn acknowledgements_before_entries_are_safe_are_caught() {
     assert_caught(Bug::EarlyAcknowledgement, run, "leader completeness");
-}
-
-#[test]
-fn a_candidate_that_forgets_its_own_vote_is_caught() {
-    assert_caught(Bug::ForgetOwnVote, hunt, "election safety");
 }
 
 #[test]
