@@ -8,7 +8,7 @@
 import { colors, colorsOfTypes } from "./colors.js";
 import { make } from "./dom.js";
 import { draw } from "./draw.js";
-import { lanes, TOP } from "./lanes.js";
+import { lanes } from "./lanes.js";
 import { Overlaps } from "./visible.js";
 
 /** @typedef {import("./run.js").Run} Run */
@@ -128,8 +128,8 @@ export class Diagram {
       .map((place) => this.scene?.lanes.rows[place] ?? -1)
       .filter((row) => row >= 0);
     if (!this.scene || rows.length === 0) return;
-    const { step } = this.scene.lanes;
-    const [top, bottom] = [Math.min(...rows) * step, (Math.max(...rows) + 1) * step + TOP];
+    const { step, top: above } = this.scene.lanes;
+    const [top, bottom] = [Math.min(...rows) * step, (Math.max(...rows) + 1) * step + above];
     const { scrollTop, clientHeight } = this.box;
     if (top < scrollTop || bottom > scrollTop + clientHeight) this.box.scrollTop = top - step;
   }

@@ -1,16 +1,14 @@
 /**
- * Draws faults: a named strip above all lines, and a band over the lines of those that it hits.
+ * Draws faults: a strip with a name above all lines, and a band over the lines of those that it hits.
  * Those who can still hear each other have bands of one colour.
  */
 
 import { describe, hit } from "./faults.js";
+import { AXIS, STRIP } from "./lanes.js";
 import { xOf, yOf } from "./scene.js";
 
 /** @typedef {import("./scene.js").Scene} Scene */
 /** @typedef {import("./run.js").Fault} Fault */
-
-/** Where the strip is, and how high. */
-export const STRIP = { top: 22, height: 18 };
 
 /** @param {Scene} scene */
 export function drawBands(scene) {
@@ -35,16 +33,17 @@ export function drawStrips(scene) {
   for (const fault of run.faults) {
     const box = extent(scene, fault);
     if (!box) continue;
+    const y = AXIS + STRIP * scene.lanes.faults.indexOf(fault.fault);
     canvas.save();
     canvas.beginPath();
-    canvas.rect(box.x, STRIP.top, box.width, STRIP.height);
+    canvas.rect(box.x, y, box.width, STRIP - 1);
     canvas.clip();
     canvas.globalAlpha = 0.45;
     canvas.fillStyle = colors.fault;
-    canvas.fillRect(box.x, STRIP.top, box.width, STRIP.height);
+    canvas.fillRect(box.x, y, box.width, STRIP - 1);
     canvas.globalAlpha = 1;
     canvas.fillStyle = colors.text;
-    canvas.fillText(describe(run, fault), box.x + 4, STRIP.top + STRIP.height / 2);
+    canvas.fillText(describe(run, fault), box.x + 4, y + STRIP / 2);
     canvas.restore();
   }
 }

@@ -1,6 +1,5 @@
 /** Draws the lines of places: since when they know a value, and what happens to nodes. */
 
-import { TOP } from "./lanes.js";
 import { xOf, yOf } from "./scene.js";
 import { ticks } from "./times.js";
 
@@ -64,9 +63,9 @@ export function drawEvents(scene) {
  * @param {Scene} scene
  */
 export function drawFrame(scene) {
-  const { canvas, colors, width, height, left } = scene;
+  const { canvas, colors, lanes, width, height, left } = scene;
   canvas.fillStyle = colors.page;
-  canvas.fillRect(0, 0, width, TOP);
+  canvas.fillRect(0, 0, width, lanes.top);
   canvas.fillStyle = colors.faint;
   for (const { at, label } of ticks(scene.span, width - left)) {
     const x = xOf(scene, at);
@@ -90,12 +89,12 @@ export function drawNames(scene) {
 
 /** @param {Scene} scene */
 export function drawGaps(scene) {
-  const { canvas, run, colors, height } = scene;
+  const { canvas, run, colors, lanes, height } = scene;
   canvas.fillStyle = colors.doubt;
   for (const [time, messages] of run.gaps) {
     const x = xOf(scene, time);
     if (x < scene.left) continue;
-    canvas.fillRect(x, TOP, 2, height);
-    canvas.fillText(`${messages} messages left out`, x + 5, TOP + 8);
+    canvas.fillRect(x, lanes.top, 2, height);
+    canvas.fillText(`${messages} messages left out`, x + 5, lanes.top + 8);
   }
 }

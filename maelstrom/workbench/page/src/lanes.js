@@ -9,14 +9,17 @@
 /** How high a line is, in pixels, at least and at most. */
 const LEAST = 16;
 const MOST = 44;
-/** Above the first line: the axis, and the names of faults. */
-export const TOP = 44;
+/** Above the first line: the axis, and a strip for each kind of fault. */
+export const AXIS = 20;
+export const STRIP = 18;
 
 /**
  * @typedef {object} Lanes
  * @property {number[]} places from top to bottom
  * @property {Int32Array} rows which line a place has; -1 if it is not shown
  * @property {number} step how far lines are apart
+ * @property {string[]} faults kinds of faults, each of which has a strip
+ * @property {number} top how much is above the lines
  * @property {number} height of all lines with what is above them
  */
 
@@ -42,8 +45,10 @@ export function lanes(run, state, room) {
   places.forEach((place, row) => {
     rows[place] = row;
   });
-  const step = Math.min(Math.max((room - TOP) / Math.max(places.length, 1), LEAST), MOST);
-  return { places, rows, step, height: TOP + step * places.length };
+  const faults = [...new Set(run.faults.map(({ fault }) => fault))];
+  const top = AXIS + STRIP * faults.length + 4;
+  const step = Math.min(Math.max((room - top) / Math.max(places.length, 1), LEAST), MOST);
+  return { places, rows, step, faults, top, height: top + step * places.length };
 }
 
 /**
@@ -52,5 +57,5 @@ export function lanes(run, state, room) {
  * @param {number} row
  */
 export function middle(lanes, row) {
-  return TOP + lanes.step * (row + 0.5);
+  return lanes.top + lanes.step * (row + 0.5);
 }

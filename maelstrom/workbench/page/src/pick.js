@@ -1,7 +1,8 @@
 /** Finds what is under a pointer: an operation, a message, an event of a node, or a fault. */
 
-import { extent, STRIP } from "./draw-bands.js";
+import { extent } from "./draw-bands.js";
 import { describe } from "./faults.js";
+import { AXIS, STRIP } from "./lanes.js";
 import { fate } from "./run.js";
 import { arrow, bar, isDense, xOf, yOf } from "./scene.js";
 import { duration, moment } from "./times.js";
@@ -62,7 +63,7 @@ function away({ x1, y1, x2, y2 }, x, y) {
  * @param {number} y
  */
 export function describeAt(scene, x, y) {
-  if (y >= STRIP.top && y <= STRIP.top + STRIP.height) return describeFault(scene, x);
+  if (y >= AXIS && y < scene.lanes.top) return describeFault(scene, x, y);
   const event = describeEvent(scene, x, y);
   if (event) return event;
   const operation = pickOperation(scene, x, y);
@@ -74,10 +75,12 @@ export function describeAt(scene, x, y) {
 /**
  * @param {Scene} scene
  * @param {number} x
+ * @param {number} y
  */
-function describeFault(scene, x) {
+function describeFault(scene, x, y) {
+  const kind = scene.lanes.faults[Math.floor((y - AXIS) / STRIP)];
   const faults = scene.run.faults.filter((fault) => {
-    const box = extent(scene, fault);
+    const box = fault.fault === kind ? extent(scene, fault) : null;
     return box && x >= box.x && x <= box.x + box.width;
   });
   const span = (/** @type {{from: number, to: number}} */ { from, to }) =>

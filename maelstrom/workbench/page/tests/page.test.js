@@ -204,6 +204,19 @@ test("a click on a message tells its body, its cause and its effects", async () 
   );
 });
 
+test("a click on an operation tells what it asked and got, and its messages", async () => {
+  const isLate = (/** @type {any} */ { time, line }) => time > 1e9 && line.f === "read";
+  const begin = (sample("lost").history.find(isLate)?.time ?? 0) / 1e9;
+  await open("lost", `#op=read&from=${begin - 3e-4}&to=${begin + 5e-4}`);
+  const { x, y, width, height } = await canvas();
+  const point = await find(x, y, width, height, /^read by c/);
+  await page.click(point.x, point.y);
+  await page.until(`!document.querySelector(".inspector").hidden`);
+  const text = await page.evaluate(`document.querySelector(".inspector").textContent`);
+  assert.match(text, /^Closeread by c\d, began 1\.\d+ s, ok after 200 µs/);
+  assert.match(text, /Askednull *Came of it\[[\d,]+\]Messagesread c\d → n\d.*read_ok n\d → c\d/);
+});
+
 /**
  * Moves the pointer until the page says something of what is under it.
  * @param {number} x
