@@ -2,6 +2,7 @@
 
 import { App } from "./app.js";
 import { inflate } from "./binary.js";
+import { isLog, offsets } from "./offsets.js";
 import { readRun } from "./run.js";
 import { Texts } from "./texts.js";
 import { traffic } from "./traffic.js";
@@ -27,6 +28,7 @@ async function begin() {
   );
   await app.reopen();
   requestAnimationFrame(() => performance.mark("drawn"));
+  if (isLog(run)) place.append(offsets(run, (await app.readTexts()).texts));
 }
 
 begin();

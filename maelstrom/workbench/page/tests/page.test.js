@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -235,6 +235,43 @@ async function find(x, y, width, height, wanted) {
   }
   throw new Error(`Nothing in the diagram is ${wanted}`);
 }
+
+test("of a log, the page shows the offsets of a key", async () => {
+  const values = [
+    ["send", null, [["send", "k", [3, "a"]]]],
+    ["send", null, [["send", "k", [7, "b"]]]],
+    [
+      "poll",
+      null,
+      [
+        [
+          "poll",
+          {
+            k: [
+              [3, "a"],
+              [7, "b"],
+            ],
+          },
+        ],
+      ],
+    ],
+  ];
+  const lines = values.flatMap(([f, asked, got], i) => [
+    { index: 2 * i, time: i * 1e6, type: "invoke", process: 0, f, value: asked ?? got },
+    { index: 2 * i + 1, time: i * 1e6 + 1000, type: "ok", process: 0, f, value: got },
+  ]);
+  mkdirSync(join(folder, "log"));
+  const history = join(folder, "log", "history.jsonl");
+  writeFileSync(history, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  writeFileSync(join(folder, "log", "trace.jsonl"), "");
+  spawnSync(workbench, ["check", "-w", "kafka", "--report", path("log"), history]);
+  await page.go(pathToFileURL(path("log")).href);
+  await page.until(`document.querySelector(".offsets select")?.value === "k"`);
+  const shape = (/** @type {string} */ of) =>
+    page.evaluate(`document.querySelector(".offsets path.${of}").getAttribute("d")`);
+  assert.match(await shape("dots"), /^M0\.3 114\.3h0M320\.\d 0\.0h0$/);
+  assert.match(await shape("rate"), /^M640\.0 114\.3V0\.0h0\.1$/);
+});
 
 test("what a fault hit is named where it is drawn", async () => {
   await open("lost", "#from=2&to=3");
