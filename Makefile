@@ -185,7 +185,7 @@ $(PAGE)/node_modules/.package-lock.json: $(PAGE)/package-lock.json
 	cd $(PAGE) && npm ci --silent && touch node_modules/.package-lock.json
 
 .PHONY: page
-page: $(PAGE)/node_modules/.package-lock.json ## Types and lints of the script in report.html
+page: $(PAGE)/node_modules/.package-lock.json ## Types, lints and modules of the script in report.html
 	cd $(PAGE) && npm run --silent check
 
 .PHONY: browser

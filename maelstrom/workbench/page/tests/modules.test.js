@@ -1,0 +1,137 @@
+/** What modules work out without a browser. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { addUp, readColumns } from "../src/binary.js";
+import { describe, groups, hit } from "../src/faults.js";
+import { firstAbove, firstAtLeast } from "../src/run.js";
+import { spread } from "../src/spread.js";
+import { fromHash, toHash } from "../src/state.js";
+import { isWhole, Texts } from "../src/texts.js";
+import { duration, moment, move, ticks, zoom } from "../src/times.js";
+import { Overlaps } from "../src/visible.js";
+
+/**
+ * A run of three nodes and a client with these messages: from, to, sent, ended, fate.
+ * @param {[number, number, number, number, number][]} rows
+ * @returns {any}
+ */
+function run(rows = []) {
+  const names = ["n0", "n1", "n2", "c3"];
+  const places = names.map((name) => ({ name, kind: name.startsWith("n") ? "node" : "client" }));
+  const column = (/** @type {number} */ i) => rows.map((row) => row[i]);
+  const [from, to, sent, ended, fate] = [0, 1, 2, 3, 4].map(column);
+  const messages = { count: rows.length, from, to, sent, ended, fate };
+  return { begin: 0, end: 10e6, places, messages, findings: [] };
+}
+
+test("a section is a header and columns, whose differences are added up", () => {
+  const header = new TextEncoder().encode('{"columns":[["a",2],["b",1]]} ');
+  const bytes = new Uint8Array(4 + 32 + 12);
+  bytes.set([header.length, 0, 0, 0]);
+  bytes.set(header, 4);
+  bytes.set([7, 0, 0, 0, 1, 1, 0, 0, 9], 36);
+  const { columns } = readColumns(bytes.buffer);
+  assert.deepEqual([...columns.a, ...columns.b], [7, 257, 9]);
+  assert.deepEqual([...addUp(columns.a, -10)], [-3, 254]);
+});
+
+test("what is under the pointer stays there when it zooms", () => {
+  const all = { from: 0, to: 1000 };
+  assert.deepEqual(zoom({ from: 100, to: 300 }, 0.5, 150, all), { from: 125, to: 225 });
+  assert.deepEqual(zoom({ from: 100, to: 300 }, 100, 150, all), all);
+  assert.deepEqual(move({ from: 100, to: 300 }, 5000, all), { from: 800, to: 1000 });
+});
+
+test("an axis has round times with as many decimals as they need", () => {
+  const labels = ticks({ from: 1_000_000, to: 1_004_000 }, 450).map(({ label }) => label);
+  assert.deepEqual(labels, ["1.000 s", "1.001 s", "1.002 s", "1.003 s", "1.004 s"]);
+  assert.equal(moment(-1_500_000), "-1.500 s");
+  assert.deepEqual([7, 2500, 61_000_000].map(duration), ["7 µs", "2.50 ms", "61.0 s"]);
+});
+
+test("an address says what is shown, and a whole run needs none", () => {
+  const empty = fromHash("", run());
+  assert.equal(toHash(empty, run()), "");
+  const state = {
+    ...empty,
+    from: 1_500_000,
+    to: 2e6,
+    node: "n1",
+    value: '"ü"',
+    message: 7,
+    clients: false,
+  };
+  assert.deepEqual(fromHash(toHash(state, run()), run()), state);
+  assert.deepEqual(fromHash("#from=9&to=2&message=x", run()), empty);
+});
+
+test("only messages whose sender knew the value carry it", () => {
+  const of = run([
+    [1, 2, 0, 1, 0], // has it by accident: n1 does not know the value yet
+    [3, 0, 2, 3, 0], // the client asks n0 to keep it
+    [0, 1, 4, 9, 0],
+    [0, 2, 4, 6, 2], // dropped
+    [1, 2, 8, 9, 0], // sent before n1 had it
+  ]);
+  const found = new Uint8Array(5).fill(1);
+  assert.deepEqual(
+    [...spread(of, found)],
+    [
+      [3, 2],
+      [0, 3],
+      [1, 9],
+    ],
+  );
+  assert.deepEqual([...found], [0, 1, 1, 1, 0]);
+});
+
+test("a partition is told by who can still hear each other", () => {
+  const both = (/** @type {number} */ a, /** @type {number} */ b) => [
+    [a, b],
+    [b, a],
+  ];
+  /** @type {any} */
+  const fault = { fault: "partition", nodes: [], links: [...both(0, 1), ...both(0, 2)] };
+  assert.deepEqual(groups(run(), fault), [[0], [1, 2]]);
+  assert.equal(describe(run(), fault), "partition: n0 | n1 n2");
+  const sides = hit(run(), fault, -1).map(({ place, side }) => [place, side]);
+  assert.deepEqual(sides.sort(), [
+    [0, 0],
+    [1, 1],
+    [2, 1],
+  ]);
+  assert.deepEqual(
+    hit(run(), fault, 2)
+      .map(({ place }) => place)
+      .sort(),
+    [0, 2],
+  );
+  const oneWay = { ...fault, fault: "one-way", links: [[0, 1]] };
+  assert.equal(describe(run(), oneWay), "one-way: n0→n1");
+  assert.equal(describe(run(), { ...fault, fault: "loss", links: [] }), "loss: every link");
+});
+
+test("a value is found where it stands for itself", () => {
+  const bodies = [
+    '{"msg_id":26,"message":26}',
+    '{"in_reply_to": 26}',
+    '{"x":[126,26.5,-26]}',
+    '{"26":1}',
+  ];
+  const sizes = { size: Uint32Array.from(bodies, (body) => body.length), count: bodies.length };
+  const operations = { asked: new Uint32Array(), got: new Uint32Array(), count: 0 };
+  const texts = new Texts(bodies.join(""), /** @type {any} */ ({ messages: sizes, operations }));
+  assert.deepEqual([...texts.find("26", isWhole).messages], [1, 0, 0, 1]);
+  assert.equal(texts.body(1), bodies[1]);
+});
+
+test("what overlaps a span is found, however long ago it began", () => {
+  const begins = Float64Array.from({ length: 1000 }, (_, i) => i);
+  const ends = begins.map((begin) => (begin === 3 ? 900 : begin + 0.5));
+  const shown = new Uint8Array(1000).fill(1);
+  shown[801] = 0;
+  const found = new Overlaps(begins, ends).within({ from: 800.2, to: 803 }, shown);
+  assert.deepEqual([...found], [3, 800, 802, 803]);
+  assert.deepEqual([firstAtLeast(begins, 5), firstAbove(begins, 5)], [5, 6]);
+});
