@@ -13,13 +13,13 @@
 //!   the second node, which may stand without one when it is started again;
 //! - between two nodes, in each direction, only what was said last may arrive, any number of times.
 //!   Whatever was said before is lost, which it may be at any time, and so is what comes from
-//!   a former term;
+//!   a former term. A second exploration has one command less, and has the message before the
+//!   last arrive as well, in any order;
 //! - what a node writes is safe before it takes another input, unless it is killed just then;
 //! - timeouts are drawn once, and are the same in all states.
 //!
 //! So reads, changes of members and snapshots do not occur here; nor do bugs that take more
-//! than two terms, or an old message behind a newer one. Those that it covers are put in below,
-//! and each is found.
+//! than two terms. Those that it covers are put in below, and each is found.
 
 mod nodes;
 mod past;
@@ -32,13 +32,23 @@ use self::nodes::{Event, Nodes};
 use self::world::World;
 
 const TERMS: u64 = 2;
-const COMMANDS: usize = 2;
 const CRASHES: usize = 1;
 const WAKES: usize = 1;
 const BOTH: &str = "a second leader commits both commands";
 
+#[derive(Clone, Copy)]
+struct Bounds {
+    commands: usize,
+    /// How many messages may arrive of those that a node has said to another one.
+    kept: usize,
+}
+
+const LATEST: Bounds = Bounds { commands: 2, kept: 1 };
+const OLDER: Bounds = Bounds { commands: 1, kept: 2 };
+
 struct Exploration {
     nodes: Nodes,
+    bounds: Bounds,
 }
 
 /// What can happen next.
@@ -55,7 +65,7 @@ impl Model for Exploration {
     type Action = Action;
 
     fn init_states(&self) -> Vec<World> {
-        vec![self.nodes.started()]
+        vec![self.nodes.started(self.bounds.kept)]
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
@@ -64,9 +74,9 @@ impl Model for Exploration {
         }
         let may_crash = world.crashes < CRASHES;
         for (rank, node) in world.nodes().enumerate() {
-            let arrive = world.messages_to(rank).map(Event::Arrive);
+            let arrive = world.messages_to(rank).map(|(from, age)| Event::Arrive(from, age));
             let may = [
-                (Event::Ask, node.is_leader() && world.asked < COMMANDS),
+                (Event::Ask, node.is_leader() && world.asked < self.bounds.commands),
                 (Event::Wake, node.is_leader() && world.wakes < WAKES),
                 (Event::WakeLate, rank == 1 && world.wakes < WAKES),
                 (Event::Restart, may_crash),
@@ -100,17 +110,30 @@ impl Model for Exploration {
 }
 
 /// Explores such nodes, until a property is broken.
-fn explore(bugs: Bugs) -> impl Checker<Exploration> {
-    let exploration = Exploration { nodes: Nodes::new(3, bugs) };
+fn explore(bugs: Bugs, bounds: Bounds) -> impl Checker<Exploration> {
+    let exploration = Exploration { nodes: Nodes::new(3, bugs), bounds };
     exploration.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join()
 }
 
 #[test]
 fn the_five_properties_hold_in_every_state() {
-    let checker = explore(Bugs::default());
+    let checker = explore(Bugs::default(), LATEST);
     assert_eq!(found(&checker), [BOTH]);
     let states = checker.unique_state_count();
     assert!((500_000..2_000_000).contains(&states), "{states} states");
+}
+
+#[test]
+fn they_hold_where_an_old_message_arrives_behind_a_newer_one() {
+    let checker = explore(Bugs::default(), OLDER);
+    assert!(found(&checker).is_empty());
+    let states = checker.unique_state_count();
+    assert!((500_000..2_000_000).contains(&states), "{states} states");
+}
+
+#[test]
+fn a_log_that_every_append_cuts_off_breaks_leader_completeness() {
+    assert_breaks(Bug::TruncateAlways, "leader completeness", OLDER);
 }
 
 /// The properties that such nodes break, or show.
@@ -121,28 +144,28 @@ fn found(checker: &impl Checker<Exploration>) -> Vec<&'static str> {
 }
 
 /// Asserts that such nodes are seen to break a property.
-fn assert_breaks(bug: Bug, property: &'static str) {
-    let checker = explore(Bugs::only(bug));
+fn assert_breaks(bug: Bug, property: &'static str, bounds: Bounds) {
+    let checker = explore(Bugs::only(bug), bounds);
     let found = found(&checker);
     assert!(found.contains(&property), "{bug:?} breaks {found:?}");
 }
 
 #[test]
 fn a_candidate_that_forgets_its_own_vote_breaks_election_safety() {
-    assert_breaks(Bug::ForgetOwnVote, "election safety");
+    assert_breaks(Bug::ForgetOwnVote, "election safety", LATEST);
 }
 
 #[test]
 fn votes_that_are_told_before_they_are_safe_break_election_safety() {
-    assert_breaks(Bug::EarlyVote, "election safety");
+    assert_breaks(Bug::EarlyVote, "election safety", LATEST);
 }
 
 #[test]
 fn acknowledgements_before_entries_are_safe_break_leader_completeness() {
-    assert_breaks(Bug::EarlyAcknowledgement, "leader completeness");
+    assert_breaks(Bug::EarlyAcknowledgement, "leader completeness", LATEST);
 }
 
 #[test]
 fn votes_for_whoever_asks_break_leader_completeness() {
-    assert_breaks(Bug::VoteForAnyLog, "leader completeness");
+    assert_breaks(Bug::VoteForAnyLog, "leader completeness", LATEST);
 }

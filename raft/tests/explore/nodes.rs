@@ -17,8 +17,8 @@ use crate::world::{Counter, Node, Place, Sent, World};
 /// What can happen to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Event {
-    /// What this node has said last arrives.
-    Arrive(Rank),
+    /// What this node has said arrives, the last message or one that is so many older.
+    Arrive(Rank, usize),
     /// A client asks it to count.
     Ask,
     /// It wakes when it wanted to.
@@ -63,9 +63,9 @@ impl Nodes {
     }
 
     /// A cluster that has just started.
-    pub(crate) fn started(&self) -> World {
+    pub(crate) fn started(&self, kept: usize) -> World {
         let start = |rank| self.start(rank, 0, Vec::new());
-        World::new(&(0..self.ids.len()).map(start).collect::<Vec<_>>())
+        World::new(&(0..self.ids.len()).map(start).collect::<Vec<_>>(), kept)
     }
 
     /// Whether a node says something in a step before it is safe what it writes then.
@@ -85,12 +85,12 @@ impl Nodes {
     ) -> Option<World> {
         let step = self.step(world, rank, event, is_last);
         let is_same = step.place.digest == world.places[rank].digest && world.has(&step.says);
-        if is_same && matches!(event, Event::Arrive(_)) {
+        if is_same && matches!(event, Event::Arrive(..)) {
             return None;
         }
         let mut next = world.clone();
         match event {
-            Event::Arrive(_) => {}
+            Event::Arrive(..) => {}
             Event::Ask => next.asked += 1,
             Event::Wake | Event::WakeLate => next.wakes += 1,
             Event::Restart => next.crashes += 1,
@@ -103,7 +103,7 @@ impl Nodes {
     fn step(&self, world: &World, rank: Rank, event: Event, is_last: bool) -> Step {
         let place = &world.places[rank];
         let sent = match event {
-            Event::Arrive(from) => world.message(from, rank),
+            Event::Arrive(from, age) => world.message(from, rank, age),
             _ => None,
         };
         let key = (place.digest, event, sent.map_or(0, |sent| sent.digest), is_last);
@@ -112,7 +112,7 @@ impl Nodes {
         }
         let clock = place.clock;
         let (now, input) = match event {
-            Event::Arrive(from) => (clock, Input::Message(from, sent.unwrap().packet.clone())),
+            Event::Arrive(from, _) => (clock, Input::Message(from, sent.unwrap().packet.clone())),
             Event::Ask => (clock, Input::Request(Client(1), Request::Command(1))),
             Event::Wake => (place.node.deadline().map_or(clock, |at| at.max(clock)), Input::Wake),
             Event::WakeLate => (clock + 4 * self.options.election, Input::Wake),

@@ -62,8 +62,11 @@ pub(crate) struct Sent {
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) places: Vec<Arc<Place>>,
-    /// What each node has said last to each other one, in the order of who said it.
-    network: Vec<Option<Arc<Sent>>>,
+    /// What each node has said last to each other one, in the order of who said it, the
+    /// latest message first.
+    network: Vec<Vec<Arc<Sent>>>,
+    /// How many of them may arrive.
+    kept: usize,
     pub(crate) asked: usize,
     pub(crate) wakes: usize,
     pub(crate) crashes: usize,
@@ -71,12 +74,12 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A cluster of nodes that have just started.
-    pub(crate) fn new(starts: &[Step]) -> Self {
+    /// A cluster of nodes that have just started, with a network that keeps so many messages.
+    pub(crate) fn new(starts: &[Step], kept: usize) -> Self {
         let places = starts.iter().map(|step| step.place.clone()).collect();
-        let network = vec![None; starts.len() * starts.len()];
+        let network = vec![Vec::new(); starts.len() * starts.len()];
         let past = Past::default();
-        let mut world = Self { places, network, asked: 0, wakes: 0, crashes: 0, past };
+        let mut world = Self { places, network, kept, asked: 0, wakes: 0, crashes: 0, past };
         starts.iter().enumerate().for_each(|(rank, step)| world.take(rank, step));
         world
     }
@@ -89,19 +92,25 @@ impl World {
         &self.past
     }
 
-    /// From whom there is something under way to this node.
-    pub(crate) fn messages_to(&self, rank: Rank) -> impl Iterator<Item = Rank> {
-        (0..self.places.len()).filter(move |&from| self.message(from, rank).is_some())
+    /// What is under way to this node: from whom, and how many messages that one has sent
+    /// since.
+    pub(crate) fn messages_to(&self, rank: Rank) -> impl Iterator<Item = (Rank, usize)> {
+        let ages = move |from| 0..self.messages(from, rank).len();
+        (0..self.places.len()).flat_map(move |from| ages(from).map(move |age| (from, age)))
     }
 
-    pub(crate) fn message(&self, from: Rank, to: Rank) -> Option<&Arc<Sent>> {
-        self.network[from * self.places.len() + to].as_ref()
+    fn messages(&self, from: Rank, to: Rank) -> &[Arc<Sent>] {
+        &self.network[from * self.places.len() + to]
+    }
+
+    pub(crate) fn message(&self, from: Rank, to: Rank, age: usize) -> Option<&Arc<Sent>> {
+        self.messages(from, to).get(age)
     }
 
     /// Whether all of this is under way.
     pub(crate) fn has(&self, messages: &[Arc<Sent>]) -> bool {
         messages.iter().all(|sent| {
-            self.message(sent.from, sent.to).is_some_and(|last| last.digest == sent.digest)
+            self.messages(sent.from, sent.to).iter().any(|known| known.digest == sent.digest)
         })
     }
 
@@ -111,20 +120,26 @@ impl World {
         self.places[rank] = step.place.clone();
         self.past.step(rank, step, &step.place.node);
         for sent in &*step.says {
-            self.network[sent.from * nodes + sent.to] = Some(sent.clone());
+            let messages = &mut self.network[sent.from * nodes + sent.to];
+            // What is said again is no other message.
+            messages.retain(|known| known.digest != sent.digest);
+            messages.insert(0, sent.clone());
+            messages.truncate(self.kept);
         }
         let places = &self.places;
-        let is_late = |sent: &mut Arc<Sent>| sent.packet.term < places[sent.to].node.term();
-        self.network.iter_mut().for_each(|last| _ = last.take_if(is_late));
+        let is_timely = |sent: &Arc<Sent>| sent.packet.term >= places[sent.to].node.term();
+        self.network.iter_mut().for_each(|messages| messages.retain(is_timely));
     }
 }
 
 impl Hash for World {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        let Self { places, network, asked, wakes, crashes, past } = self;
+        let Self { places, network, kept: _, asked, wakes, crashes, past } = self;
         places.iter().for_each(|place| place.digest.hash(hasher));
-        let network = network.iter().map(|last| last.as_ref().map_or(0, |sent| sent.digest));
-        network.for_each(|digest| digest.hash(hasher));
+        for messages in network {
+            messages.len().hash(hasher);
+            messages.iter().for_each(|sent| sent.digest.hash(hasher));
+        }
         (asked, wakes, crashes, past).hash(hasher);
     }
 }
