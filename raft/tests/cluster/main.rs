@@ -401,11 +401,6 @@ fn commits_of_old_terms_by_counting_are_caught() {
 }
 
 #[test]
-fn votes_that_are_told_before_they_are_safe_are_caught() {
-    assert_caught(Bug::EarlyVote, hunt, "election safety");
-}
-
-#[test]
 fn acknowledgements_before_entries_are_safe_are_caught() {
     assert_caught(Bug::EarlyAcknowledgement, run, "leader completeness");
 }
