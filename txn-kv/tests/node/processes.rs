@@ -7,8 +7,10 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::ops::Range;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
@@ -34,6 +36,12 @@ impl Directory {
         files.sort();
         files
     }
+
+    /// What its files have.
+    fn contents(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let files = self.files("").into_iter();
+        files.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    }
 }
 
 impl Drop for Directory {
@@ -47,6 +55,8 @@ struct Process {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
+    /// Where standard error is not the tests' own.
+    log: Option<BufReader<ChildStderr>>,
 }
 
 impl Process {
@@ -70,20 +80,37 @@ impl Process {
             .unwrap();
         let input = child.stdin.take().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
-        Self { child, input, output }
+        let log = child.stderr.take().map(BufReader::new);
+        Self { child, input, output, log }
     }
 
     fn ask(&mut self, line: &str) -> String {
         writeln!(self.input, "{line}").unwrap();
+        self.line()
+    }
+
+    /// What it says next.
+    fn line(&mut self) -> String {
         let mut answer = String::new();
         self.output.read_line(&mut answer).unwrap();
         answer.trim_end().to_owned()
     }
 
     fn txn(&mut self, txn: &str) -> String {
-        self.ask(&format!(
-            r#"{{"src":"c1","dest":"n0","body":{{"type":"txn","msg_id":2,"txn":{txn}}}}}"#
-        ))
+        self.send(txn);
+        self.line()
+    }
+
+    /// Asks for a transaction.
+    fn send(&mut self, txn: &str) {
+        let body = format!(r#"{{"type":"txn","msg_id":2,"txn":{txn}}}"#);
+        writeln!(self.input, r#"{{"src":"c1","dest":"n0","body":{body}}}"#).unwrap();
+    }
+
+    /// The next line that it logs with these words.
+    fn logs(&mut self, words: &str) -> String {
+        let log = self.log.as_mut().expect("standard error is a pipe");
+        log.lines().map(Result::unwrap).find(|line| line.contains(words)).unwrap_or_default()
     }
 
     fn kill(mut self) {
@@ -93,7 +120,7 @@ impl Process {
 
     /// Ends its input, and waits until it has ended.
     fn end(self) {
-        let Self { mut child, input, output: _output } = self;
+        let Self { mut child, input, output: _output, log: _ } = self;
         drop(input);
         assert!(child.wait().unwrap().success());
     }
@@ -170,14 +197,30 @@ fn a_process_whose_input_has_ended_left_what_it_answered() {
 }
 
 #[test]
-fn a_second_process_in_the_same_directory_fails_init_and_says_why() {
-    let directory = Directory::new("twice");
-    let first = Process::start(&directory, &[]);
-    let refusal = init(&directory, &[]);
-    assert!(refusal.contains(r#""type":"error","in_reply_to":1,"code":13"#), "{refusal}");
-    assert!(refusal.contains("another process uses the directory "), "{refusal}");
-    first.kill();
-    assert_eq!(init(&directory, &[]), INIT_OK);
+fn a_second_process_in_the_same_directory_fails_init_and_the_first_loses_nothing() {
+    for args in [&[][..], &["--fsync"]] {
+        let directory = Directory::new("twice");
+        let mut first = Process::start(&directory, args);
+        for value in 0..100 {
+            if value % 10 == 5 {
+                let before = directory.contents();
+                let refusal = init(&directory, args);
+                let error = r#""type":"error","in_reply_to":1,"code":13"#;
+                assert!(refusal.contains(error), "{refusal}");
+                assert!(refusal.contains("another process uses the directory "), "{refusal}");
+                assert_eq!(directory.contents(), before, "the second one touches nothing");
+            }
+            let write = format!(r#"[["w",{value},{value}]]"#);
+            assert_eq!(first.txn(&write), ok(&write));
+        }
+        first.kill();
+        let mut next = Process::start(&directory, args);
+        for value in 0..100 {
+            let read = format!(r#"[["r",{value},{value}]]"#);
+            assert_eq!(next.txn(&format!(r#"[["r",{value},null]]"#)), ok(&read));
+        }
+        next.kill();
+    }
 }
 
 #[test]
@@ -223,32 +266,81 @@ fn a_flipped_bit_in_a_compacted_part_is_refused() {
     assert!(refusal.contains("is corrupt") && refusal.contains("snapshot"), "{refusal}");
 }
 
+/// A disk that is full for the files of these numbers whose names begin so: what is written
+/// there goes to a device that has no space, without anybody's privileges. Each link goes away
+/// when its file is given up.
+fn fill_up(directory: &Directory, kind: &str, numbers: Range<u64>) {
+    fs::create_dir_all(&directory.0).unwrap();
+    for number in numbers {
+        let name = format!("{kind}-{number:010}.new");
+        symlink("/dev/full", directory.0.join(name)).unwrap();
+    }
+}
+
+/// A process commits 20 MiB, which is worth a snapshot, until it logs that this has failed,
+/// and is killed.
+fn fail_to_snapshot(mut process: Process, round: u64, value: &str, why: &str) {
+    assert_eq!(process.ask(INIT), INIT_OK);
+    for key in 0..40 {
+        let write = format!(r#"[["w",{key},"{value}"],["w","round",{round}]]"#);
+        assert_eq!(process.txn(&write), ok(&write));
+    }
+    let logged = process.logs("a snapshot failed; the journal goes on without it");
+    assert!(logged.contains(why), "{logged}");
+    assert_eq!(process.txn(r#"[["w","after",1]]"#), ok(r#"[["w","after",1]]"#));
+    process.kill();
+}
+
 #[test]
 fn a_snapshot_that_the_disk_does_not_take_costs_nothing_but_room() {
-    let directory = Directory::new("full");
     // Segments are shorter than this. A snapshot is not: it has values and transactions, which
     // are not forgotten before the first tick.
     let limit = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", (18 << 20) / 512);
-    let arguments = ["-c", &limit, BINARY, "--interval=60000"];
-    let limited = || Process::of(Command::new("sh").args(arguments), &directory);
+    let limited = ["sh", "-c", &limit, BINARY, "--interval=60000"];
     let value = "x".repeat(1 << 19);
-    for round in 0..3 {
-        let mut process = limited();
-        assert_eq!(process.ask(INIT), INIT_OK);
-        for key in 0..40 {
-            let write = format!(r#"[["w",{key},"{value}"],["w","round",{round}]]"#);
-            assert_eq!(process.txn(&write), ok(&write));
+    // The first snapshots fail at the end, the others at the beginning.
+    for (command, why) in [(&limited[..], "os error 27"), (&[BINARY], "os error 28")] {
+        let directory = Directory::new("full");
+        for round in 0..3 {
+            if why == "os error 28" {
+                fill_up(&directory, "snapshot", round * 100..(round + 1) * 100);
+            }
+            let mut process = Command::new(command[0]);
+            process.args(&command[1..]).stderr(Stdio::piped());
+            let process = Process::of(&mut process, &directory);
+            fail_to_snapshot(process, round, &value, why);
+            let files = directory.files("snapshot");
+            assert!(files.iter().all(|file| file.is_symlink()), "{files:?}");
         }
-        // Whatever is done about it has been tried, and was given up.
-        thread::sleep(Duration::from_millis(500));
-        assert!(directory.files("snapshot").is_empty(), "{:?}", directory.files(""));
+        directory.files(".new").iter().for_each(|link| fs::remove_file(link).unwrap());
+        let mut process = Process::start(&directory, &[]);
+        assert_eq!(process.txn(r#"[["r","round",null]]"#), ok(r#"[["r","round",2]]"#));
+        assert!(process.txn(r#"[["r",39,null]]"#).contains(&value));
+        // There is room now.
+        write_until_snapshot(&mut process, &directory);
         process.kill();
     }
+}
+
+#[test]
+fn a_full_disk_refuses_transactions_and_answers_those_before_when_there_is_room() {
+    let directory = Directory::new("no-room");
+    fill_up(&directory, "segment", 0..4);
+    let mut command = Command::new(BINARY);
+    let mut process = Process::of(command.stderr(Stdio::piped()), &directory);
+    assert_eq!(process.ask(INIT), INIT_OK);
+    process.send(r#"[["w",1,1]]"#);
+    let logged = process.logs("the journal cannot be written now, and is tried again");
+    assert!(logged.contains("No space left on device (os error 28)"), "{logged}");
+    let refusal = process.txn(r#"[["w",1,2]]"#);
+    assert!(refusal.contains(r#""code":11"#) && refusal.contains("No space left"), "{refusal}");
+    // It is tried again and again, and the fourth time there is room.
+    assert_eq!(process.line(), ok(r#"[["w",1,1]]"#));
+    assert_eq!(process.txn(r#"[["w",2,2]]"#), ok(r#"[["w",2,2]]"#));
+    process.kill();
     let mut process = Process::start(&directory, &[]);
-    assert_eq!(process.txn(r#"[["r","round",null]]"#), ok(r#"[["r","round",2]]"#));
-    assert!(process.txn(r#"[["r",39,null]]"#).contains(&value));
-    // There is room now.
-    write_until_snapshot(&mut process, &directory);
+    let read = r#"[["r",1,1],["r",2,2]]"#;
+    assert_eq!(process.txn(r#"[["r",1,null],["r",2,null]]"#), ok(read));
     process.kill();
 }
 
