@@ -108,17 +108,28 @@ fn wasteful(finished: &Finished) -> Option<Finding> {
 /// How much longer than [`WINDOW`] the node's documentation gives it after any fault.
 const LONGER: Duration = Duration::from_secs(3);
 
+/// How much longer it takes where a node that is dead may have children: one that has nothing
+/// to say learns of that when its lease ends, by the node's documentation.
+const LONGEST_LEASE: Duration = Duration::from_secs(8);
+
 /// How long after a live node got a value it is on all that it can reach, if no fault begins
-/// or ends but kills and restarts: [`window`] where there are none but those, and in a tree
-/// in which all are children of one partitions, and otherwise twelve latencies and [`LONGER`]
-/// more.
+/// or ends but kills and restarts: [`window`] where there are none but those and partitions,
+/// in a tree in which all are children of one, and otherwise twelve latencies and [`LONGER`]
+/// more, and [`LONGEST_LEASE`] where nodes in the middle of a tree are killed.
 fn spread_time(finished: &Finished) -> Duration {
     let Settings { nemesis, latency, .. } = &finished.settings;
-    let is_flat = flat_period(finished).is_some();
-    let is_mild = |fault| fault == Fault::Kill || is_flat && fault == Fault::Partition;
+    let has = |fault| nemesis.iter().any(|planned| planned.fault == fault);
+    let is_mild = |fault| matches!(fault, Fault::Kill | Fault::Partition);
     let are_mild = nemesis.iter().all(|planned| is_mild(planned.fault));
-    let longer = if are_mild { Duration::ZERO } else { LONGER + 12 * latency.mean };
-    window(finished) + longer
+    let mut spread_time = window(finished);
+    let is_flat = flat_period(finished).is_some();
+    if !is_flat || !are_mild {
+        spread_time += LONGER + 12 * latency.mean;
+    }
+    if !is_flat && has(Fault::Kill) {
+        spread_time += LONGEST_LEASE;
+    }
+    spread_time
 }
 
 /// The values that a live node held for long enough and that were not on all that it could

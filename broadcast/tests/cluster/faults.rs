@@ -285,3 +285,42 @@ fn when_the_network_is_steady_again_so_is_the_cost() {
     let longest = quantile(&world.latencies(), 1.0);
     assert!(longest < 30 * S, "{longest:?}");
 }
+
+/// How long it takes until a value of rank 2 is at all of so many nodes but one, which dies
+/// after so much silence, and starts again a moment later or not.
+fn after_silence(nodes: usize, (dead, comes_back): (Rank, bool), silence: Duration) -> Duration {
+    let mut world = World::new(nodes, 1, &config(380), steady(100 * MS));
+    world.run_until(S);
+    world.load(4 * S, 50.0);
+    world.run_for(silence);
+    world.cluster.apply(Effect::Kill(vec![dead]));
+    if comes_back {
+        world.run_for(MS);
+        world.cluster.apply(Effect::Start);
+    }
+    world.run_for(300 * MS);
+    let value = 1_000_000;
+    world.broadcast(2, value);
+    world.run_for(20 * S);
+    let fates = world.fates();
+    let others = fates[&value].reached.iter().filter(|(node, _)| **node != dead);
+    assert_eq!(others.clone().count(), nodes - 1, "after {silence:?}");
+    others.map(|(_, at)| *at - fates[&value].sent).max().unwrap()
+}
+
+/// A child that has nothing to say learns of its parent's death when its lease ends, which is
+/// 8 s after a long silence. As soon as the parent is back it has all of its children again.
+#[test]
+fn quiet_children_of_a_dead_node_have_everything_once_their_leases_have_ended() {
+    let worst = |nodes, death| {
+        let silences = (0..30).map(|step| step * 700 * MS);
+        silences.map(|silence| after_silence(nodes, death, silence)).max().unwrap()
+    };
+    // Of 35 nodes rank 3 stands between the root and six others.
+    let dead = worst(35, (3, false));
+    assert!(dead > 7 * S && dead < 9 * S, "{dead:?}");
+    assert!(worst(35, (3, true)) < S);
+    // Where all are children of the root, one that has something to say tells the others.
+    let flat = [true, false].map(|comes_back| worst(25, (0, comes_back)));
+    assert!(flat.iter().all(|took| *took < 2 * S), "{flat:?}");
+}
