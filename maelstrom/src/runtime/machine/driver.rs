@@ -337,7 +337,11 @@ async fn begin<M: Machine>(context: Context<Driver<M>>) -> Result<(), Error> {
     if driver.with(|_| ()).is_some() {
         return Ok(());
     }
-    let (machine, journal) = (driver.make)(context.setup(), driver.members.clone())?;
+    let opened = (driver.make)(context.setup(), driver.members.clone());
+    if let Some(disk) = context.disk() {
+        disk.catch_up().await;
+    }
+    let (machine, journal) = opened?;
     if let Some(journal) = journal {
         context.keep(journal);
     }
