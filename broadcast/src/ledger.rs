@@ -69,7 +69,7 @@ impl Ledger {
 
     /// The records that are not safe may be there or not, and no others can be written.
     pub(crate) fn fail(&mut self, error: &io::Error, out: &mut Outputs<Broadcaster>) {
-        let why = format!("the journal cannot be written: {error}");
+        let why = format!("the journal cannot be written until this node is restarted: {error}");
         let text = format!("{why}; the value may be broadcast after a restart");
         self.held.fail(&Error::crash(text), out);
         self.records.clear();

@@ -15,7 +15,7 @@ use maelstrom::machine::Driver;
 use maelstrom::{CallError, Node};
 use serde_json::Value;
 use serde_json::value::to_raw_value;
-use simulator::{DiskFault, Fault, Scenario, Simulation, Workload};
+use simulator::{DiskFault, Effect, Fault, Scenario, Simulation, Workload};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -106,6 +106,37 @@ fn a_full_disk_refuses_broadcasts_and_nothing_else() {
     scene.restart();
     scene.run_for(4 * SECOND);
     assert_eq!(read(&mut scene, 0), BTreeSet::from([1, 3]));
+}
+
+/// Syncs fail now and then. The node that saw one refuses broadcasts until it is restarted,
+/// goes on with all the rest, and has all that it acknowledged then.
+#[test]
+fn a_node_whose_journal_is_dead_says_so_and_acknowledges_nothing() {
+    let mut scene = cluster(2, Sync::EveryGroup);
+    let (mut acknowledged, mut deaths) = (BTreeSet::new(), 0);
+    for value in 1..100 {
+        scene.inflict(Effect::Upset(DiskFault::FailOnce, vec![1]));
+        match broadcast(&mut scene, 1, value) {
+            Ok(()) => drop(acknowledged.insert(value)),
+            Err(error) if error.to_string().contains("until this node is restarted") => {
+                deaths += 1;
+                scene.inflict(Effect::Mend(DiskFault::FailOnce));
+                let refusal = broadcast(&mut scene, 1, value).unwrap_err();
+                assert!(refusal.to_string().contains("until this node is restarted"), "{refusal}");
+                assert!(refusal.is_definite(), "{refusal}");
+                broadcast(&mut scene, 0, 1000 + value).unwrap();
+                acknowledged.insert(1000 + value);
+                scene.run_for(2 * SECOND);
+                assert!(acknowledged.is_subset(&read(&mut scene, 1)));
+                scene.kill_with(&[0, 1], &[DiskFault::LoseUnsynced]);
+                scene.restart();
+                scene.run_for(4 * SECOND);
+                assert!((0..2).all(|node| acknowledged.is_subset(&read(&mut scene, node))));
+            }
+            Err(error) => assert!(!error.is_definite(), "{error}"),
+        }
+    }
+    assert!(deaths > 5, "{deaths}");
 }
 
 /// A directory that goes away with the test.

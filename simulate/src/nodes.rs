@@ -168,11 +168,10 @@ pub(crate) const KINDS: &[Kind] = &[
             // Without fsync it does not promise to keep what it answered when the
             // machine dies, and in no case when the disk returns other bytes.
             disk: |arguments| {
-                const FULL: &[DiskFault] = &[DiskFault::Full, DiskFault::Locked];
-                const ALL: &[DiskFault] =
-                    &[DiskFault::LoseUnsynced, DiskFault::Torn, DiskFault::Full, DiskFault::Locked];
+                const KEPT: &[DiskFault] =
+                    &[DiskFault::Full, DiskFault::Slow, DiskFault::FailOnce, DiskFault::Locked];
                 let is_synced = arguments.iter().any(|argument| argument == "--fsync");
-                if is_synced { ALL } else { FULL }
+                if is_synced { ALL_BUT_FLIP } else { KEPT }
             },
             links: |_| true,
             values: true,

@@ -171,10 +171,10 @@ pub(crate) fn lin_kv(case: &Case) -> Option<Promise> {
     LIN_KV.usually(case).filter(|_| is_near && !changes && !may_halt)
 }
 
-/// A full disk ends a node's service until it is started again.
+/// A full disk, and one that has failed, end a node's service until it is started again.
 pub(crate) fn txn_kv(case: &Case) -> Option<Promise> {
-    let is_full = case.settings.disk.contains(&DiskFault::Full);
-    TXN_KV.usually(case).filter(|_| !is_full)
+    let ends = |fault: &DiskFault| matches!(fault, DiskFault::Full | DiskFault::FailOnce);
+    TXN_KV.usually(case).filter(|_| !case.settings.disk.iter().any(ends))
 }
 
 pub(crate) fn alone(case: &Case) -> Option<Promise> {

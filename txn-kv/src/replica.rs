@@ -308,14 +308,6 @@ impl Replica {
             self.held.write(record, out);
         }
     }
-
-    /// Ends this node's service until what it wrote is safe, or for good.
-    fn stop(&mut self, error: &std::io::Error) -> Error {
-        let problem = format!("the journal cannot be written: {error}");
-        let error = Error::crash(&problem);
-        self.unwritten = Some(problem);
-        error
-    }
 }
 
 impl Machine for Replica {
@@ -335,11 +327,13 @@ impl Machine for Replica {
                 self.unwritten.take_if(|_| !self.is_over);
                 self.held.written(records, out);
             }
-            Input::Stalled(error) => drop(self.stop(&error)),
+            Input::Stalled(error) => {
+                self.unwritten = Some(format!("the journal cannot be written now: {error}"));
+            }
             Input::WriteFailed(error) => {
                 self.is_over = true;
-                let error = self.stop(&error);
-                self.held.fail(&error, out);
+                self.held.fail(&Error::crash(unwritable(&error)), out);
+                self.unwritten = Some(unwritable(&error));
             }
             Input::Compact => out.snapshot(pieces(&self.database)),
             Input::GiveUp(client) => self.held.give_up(client, out),
@@ -355,6 +349,10 @@ impl Machine for Replica {
     fn deadline(&self) -> Option<Time> {
         self.unwritten.is_none().then_some(self.next_tick)
     }
+}
+
+fn unwritable(error: &std::io::Error) -> String {
+    format!("the journal cannot be written until this node is restarted: {error}")
 }
 
 fn next(number: &mut u64) -> u64 {

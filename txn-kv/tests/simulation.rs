@@ -4,11 +4,18 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use maelstrom::CallError;
-use simulator::{DiskFault, Scenario, Simulation, Workload};
-use txn_kv::Txn;
+use maelstrom::journal::Sync;
+use simulator::{DiskFault, Effect, Scenario, Simulation, Workload};
+use txn_kv::{Options, Txn};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
+
+/// Nodes that sync every transaction.
+fn synced(nodes: usize) -> Scenario {
+    let node = || txn_kv::node_with(Options { sync: Sync::EveryGroup, ..Options::default() });
+    Simulation::new(Workload::TxnRwRegister, node).nodes(nodes).scenario()
+}
 
 fn scenario(nodes: usize) -> Scenario {
     let mut scene = Simulation::new(Workload::TxnRwRegister, txn_kv::node).nodes(nodes).scenario();
@@ -83,7 +90,7 @@ fn a_node_whose_disk_is_full_tells_nobody_what_is_not_safe_and_answers_when_ther
     let open = ask(&mut scene, 0, r#"[["w",1,2]]"#).unwrap_err();
     assert!(matches!(open, CallError::Timeout { .. }), "{open}");
     let refused = ask(&mut scene, 0, r#"[["r",1,null]]"#).unwrap_err();
-    assert!(refused.to_string().contains("the journal cannot be written: "), "{refused}");
+    assert!(refused.to_string().contains("the journal cannot be written now: "), "{refused}");
     assert!(refused.is_definite(), "{refused}");
 
     answer(&mut scene, 1, r#"[["w",2,2]]"#);
@@ -103,4 +110,56 @@ fn a_node_whose_disk_is_full_tells_nobody_what_is_not_safe_and_answers_when_ther
     scene.kill(&[0]);
     scene.restart();
     assert_eq!(answer(&mut scene, 0, r#"[["r",1,null]]"#), r#"[["r",1,2]]"#);
+}
+
+/// Syncs fail now and then. The node that saw one refuses everything until it is restarted,
+/// and has all that it answered then.
+#[test]
+fn a_node_whose_journal_is_dead_says_so_and_acknowledges_nothing() {
+    let mut scene = synced(1);
+    let (mut answered, mut deaths) = (0, 0);
+    for value in 1..200 {
+        scene.inflict(Effect::Upset(DiskFault::FailOnce, vec![0]));
+        let write = format!(r#"[["w",1,{value}]]"#);
+        match ask(&mut scene, 0, &write) {
+            Ok(_) => answered = value,
+            Err(error) if error.to_string().contains("until this node is restarted") => {
+                deaths += 1;
+                scene.inflict(Effect::Mend(DiskFault::FailOnce));
+                for txn in [r#"[["r",1,null]]"#, &*write, "[]"] {
+                    let refusal = ask(&mut scene, 0, txn).unwrap_err();
+                    let text = refusal.to_string();
+                    assert!(text.contains("until this node is restarted"), "{text}");
+                    assert!(refusal.is_definite(), "{text}");
+                    scene.run_for(SECOND);
+                }
+                scene.kill_with(&[0], &[DiskFault::LoseUnsynced]);
+                scene.restart();
+                let read = answer(&mut scene, 0, r#"[["r",1,null]]"#);
+                let found = [answered, value].map(|value| format!(r#"[["r",1,{value}]]"#));
+                assert!(found.contains(&read), "{read}, not one of {found:?}");
+            }
+            Err(error) => assert!(!error.is_definite(), "{error}"),
+        }
+    }
+    assert!(deaths > 5, "{deaths}");
+}
+
+/// Reading the journal, and securing what may not be safe, is done before `init_ok`, and takes
+/// the time of the disk.
+#[test]
+fn opening_a_journal_takes_time() {
+    let restarted_in = |values: usize| {
+        let mut scene = synced(1);
+        for value in 0..values {
+            answer(&mut scene, 0, &format!(r#"[["w",{value},"{}"]]"#, "x".repeat(100_000)));
+        }
+        scene.kill(&[0]);
+        let began = scene.now();
+        scene.restart();
+        scene.now() - began
+    };
+    let (few, many) = (restarted_in(1), restarted_in(100));
+    // Ten megabytes more, a nanosecond a byte; timers have milliseconds.
+    assert!(many >= few + 9 * MS && many < few + 20 * MS, "{few:?} {many:?}");
 }

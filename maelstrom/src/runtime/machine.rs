@@ -267,7 +267,9 @@ pub enum Input<M: Machine> {
     Stalled(io::Error),
     /// Nothing more becomes safe: the node has to be restarted. Records that were not
     /// reported as safe may be lost, or be found, then; so nobody may hear of them. It comes
-    /// once, and the driver logs it, as an error that says so.
+    /// once, and the driver logs it, as an error that says so. It does not end the node: what
+    /// needs no disk can go on, and whoever asks for something that does is to be
+    /// [refused](Outputs::fail), with a definite error and the reason.
     WriteFailed(io::Error),
     /// The records take so much more than the last snapshot that another one is
     /// worthwhile: see [`Outputs::snapshot`]. It comes again if it is not heeded.

@@ -355,11 +355,15 @@ impl World {
 
     /// What remains of a run that went through.
     pub fn stats(&self) -> RunStats {
+        // Whoever cannot write what it has may have to keep it to itself.
+        let mutes = |fault: &DiskFault| matches!(fault, DiskFault::Full | DiskFault::FailOnce);
+        let is_mute = self.settings.disk.iter().any(mutes);
         let nodes = self.nodes.iter().enumerate();
+        let silent = nodes.filter(|(_, node)| !node.is_heard && !is_mute);
         RunStats {
             net: self.net_counts(),
             tally: self.recorder.tally,
-            silent: nodes.filter(|(_, node)| !node.is_heard).map(|(number, _)| number).collect(),
+            silent: silent.map(|(number, _)| number).collect(),
             quirks: self.wire.quirks.clone(),
             idle: self.settings.promise.map(|_| self.idle.clone()),
         }
