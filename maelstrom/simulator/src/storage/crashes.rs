@@ -1,6 +1,6 @@
 //! Scripts that run on a disk which stops everywhere, which fails, or which is damaged.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use maelstrom::disk::Disk;
@@ -71,7 +71,7 @@ pub fn survives_failures(script: &Script, open: Open) -> Result<Tried, Failure> 
         let run = Run::new(&Medium::Memory(next.clone()), subject, model.clone(), Plan::Nothing);
         run.perform(window)?;
         let operations = lock(&run.examiner).tried.disk_operations;
-        let mut seen = BTreeSet::new();
+        let mut seen = BTreeMap::new();
         for at in 0..operations {
             let full = if at.is_multiple_of(2) { Kind::Full } else { Kind::StaysFull };
             for kind in [Kind::Io, full] {

@@ -1,6 +1,6 @@
 //! Looks, after each operation of a disk, at what a crash there would leave behind.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::hash::{Hash as _, Hasher as _};
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -81,7 +81,7 @@ pub(super) enum Kind {
 }
 
 /// How closely a state is looked at.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Depth {
     Opened,
     /// What is found has to stay if the machine dies then.
@@ -97,8 +97,8 @@ pub(super) struct Examiner {
     plan: Plan,
     /// What has happened at least.
     fate: Fate,
-    /// States that need not be looked at again.
-    pub(super) seen: BTreeSet<u64>,
+    /// States, and how closely they were looked at.
+    pub(super) seen: BTreeMap<u64, Option<Depth>>,
     /// The operation that failed.
     pub(super) struck: Option<Operation>,
     pub(super) tried: Tried,
@@ -118,7 +118,7 @@ impl Examiner {
             model,
             plan,
             fate: Fate::Killed,
-            seen: BTreeSet::new(),
+            seen: BTreeMap::new(),
             struck: None,
             tried: Tried::default(),
             failure: None,
@@ -202,10 +202,12 @@ impl Examiner {
     ) -> io::Result<()> {
         let fate = fate.max(self.fate);
         let mut hasher = FxHasher::default();
-        (disk.fingerprint(), fate, depth, lock(&self.model).version).hash(&mut hasher);
-        if !self.seen.insert(hasher.finish()) {
+        (disk.fingerprint(), fate, lock(&self.model).version).hash(&mut hasher);
+        let looked_at = self.seen.entry(hasher.finish()).or_insert(None);
+        if *looked_at >= Some(depth) {
             return Ok(());
         }
+        *looked_at = Some(depth);
         self.tried.states += 1;
         self.recovers(disk, fate, depth).map_err(|error| self.fail(how, &error))
     }
@@ -217,10 +219,10 @@ impl Examiner {
     }
 
     fn recovers(&mut self, disk: &SimulatedDisk, fate: Fate, depth: Depth) -> Result<(), Failure> {
-        if depth == Depth::Interrupted {
-            self.is_interrupted(&disk.fork(0), fate)?;
-        }
-        let opened = self.opened(&disk.disk(), fate);
+        let opened = match depth {
+            Depth::Interrupted => self.interrupted(disk, fate)?,
+            _ => self.opened(&disk.disk(), fate),
+        };
         let found = match opened {
             Err(_) if disk.is_full() => {
                 disk.upset(DiskFault::Full, false);
@@ -262,8 +264,13 @@ impl Examiner {
         Ok(found)
     }
 
-    /// Crashes while it is opened.
-    fn is_interrupted(&mut self, disk: &SimulatedDisk, fate: Fate) -> Result<(), Failure> {
+    /// The same with crashes while it is opened, at each operation. What those leave behind is
+    /// wrong if this fails.
+    fn interrupted(
+        &mut self,
+        disk: &SimulatedDisk,
+        fate: Fate,
+    ) -> Result<Result<Contents, Failure>, Failure> {
         let medium = Medium::Memory(disk.clone());
         let model = Arc::clone(&self.model);
         let mut inner = Self::new(medium, self.subject, model, Plan::Ends);
@@ -276,9 +283,7 @@ impl Examiner {
         self.tried.in_recovery += inner.tried.disk_operations;
         match inner.failure.take() {
             Some(failure) => Err(format!("while it was opened, {failure}").into()),
-            // No crash, so this is what `recovers` sees, too.
-            None if disk.is_full() => Ok(()),
-            None => opened.map(drop),
+            None => Ok(opened),
         }
     }
 
@@ -292,7 +297,7 @@ impl Examiner {
 
     /// Has a damaged log discarded, on a disk that stops after each operation.
     pub(super) fn is_discarded(&mut self, disk: &SimulatedDisk) -> Result<(), Failure> {
-        self.is_interrupted(&disk.fork(0), Fate::Damaged)
+        self.interrupted(&disk.fork(0), Fate::Damaged)?.map(drop)
     }
 
     /// Writes to it as if nothing had been.

@@ -84,10 +84,19 @@ impl Recoverable for InMemory {
 /// How a test of the suite is called, for a script and a log.
 type Test = fn(&Script, Open) -> Result<Tried, Failure>;
 
+/// Does so, and prints how many states that were, and the processor time that they took.
 fn pass(test: Test, script: &Script, open: Open) -> Tried {
+    let before = processor_time();
     let tried = test(script, open).unwrap_or_else(|error| panic!("{error}"));
-    eprintln!("{} calls, {:?}: {tried:?}", script.calls, script.sync);
+    let took = processor_time().zip(before).map(|(after, before)| after - before);
+    eprintln!("{} calls, {:?}: {tried:?} in {took:?}", script.calls, script.sync);
     tried
+}
+
+/// Of this thread, where the system says so.
+fn processor_time() -> Option<Duration> {
+    let statistics = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(Duration::from_nanos(statistics.split(' ').next()?.parse().ok()?))
 }
 
 #[test]
