@@ -238,7 +238,7 @@ bench-cluster: ## Steps a second of clusters of machines in virtual time
 .PHONY: bench-journal bench-compaction
 bench-journal: ## Appending to a journal with a sync of every group, and opening 250 MiB
 	cargo bench --quiet --package maelstrom --bench journal -- append open
-bench-compaction: ## How long a snapshot of 250 MiB holds up the records of a journal
+bench-compaction: ## How long records wait for a snapshot of 250 MiB, and for other files
 	cargo bench --quiet --package maelstrom --bench journal -- compaction
 
 .PHONY: bench-log
