@@ -65,7 +65,10 @@ pub(super) fn read_case(
     let (key, value) = (log.text(mop.key), log.read_text(mop.value));
     let text = format!("operation {op} read key {key} = {value}, which {what}");
     let case = Case::new(writer.into_iter().chain([op]).collect(), text, detail);
-    case.about(Subject::both(&key, &log.text(mop.value)))
+    match version_read(log, mop) {
+        Some(version) => case.about(Subject::both(&key, &log.text(version))),
+        None => case.about(Subject::key(&key)),
+    }
 }
 
 /// A read that differs from the transaction's own last read or write.
