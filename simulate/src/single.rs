@@ -120,6 +120,9 @@ pub(crate) fn show(
     arguments: &[String],
 ) -> bool {
     let mut report = finished.report.clone();
+    for (finding, (_, why)) in report.findings_mut().zip(finished.explain()) {
+        finding.why = why.map(|why| why.text);
+    }
     if let Err(error) = &finished.ended {
         print(&format!("{error}\n"));
     }

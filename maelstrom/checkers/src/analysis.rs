@@ -137,6 +137,14 @@ impl Asked {
     }
 }
 
+/// The parts of a report in the order in which they matter.
+const ORDER: [&str; 7] = ["run", "nodes", "workload", "availability", "stats", "limits", "net"];
+
+/// Where a part stands in that order; others come last.
+fn rank(name: &str) -> usize {
+    ORDER.iter().position(|known| *known == name).unwrap_or(ORDER.len())
+}
+
 /// How many nodes a sentence names.
 const NAMED: usize = 8;
 
@@ -162,6 +170,26 @@ impl Report {
     /// The worst of the parts' verdicts.
     pub fn valid(&self) -> Validity {
         self.parts.values().map(|part| part.valid).max().unwrap_or(Validity::Valid)
+    }
+
+    /// All findings, in the order in which they matter: those of the workload first, after
+    /// what kept the run from going through.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.in_order().flat_map(|part| &part.findings)
+    }
+
+    /// The outcomes of the checks, in the order in which they matter.
+    pub fn in_order(&self) -> impl Iterator<Item = &Outcome> {
+        let mut parts: Vec<_> = self.parts.iter().collect();
+        parts.sort_by_key(|(name, _)| rank(name));
+        parts.into_iter().map(|(_, part)| part)
+    }
+
+    /// All findings, to say more of them, in the same order.
+    pub fn findings_mut(&mut self) -> impl Iterator<Item = &mut Finding> {
+        let mut parts: Vec<_> = self.parts.iter_mut().collect();
+        parts.sort_by_key(|(name, _)| rank(name));
+        parts.into_iter().flat_map(|(_, part)| &mut part.findings)
     }
 
     /// Of the nodes that never sent anything to another node or to a service, those that

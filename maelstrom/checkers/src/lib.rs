@@ -96,6 +96,9 @@ pub struct Finding {
     /// What it is about, for whoever looks into the run.
     #[serde(skip)]
     pub subject: Subject,
+    /// What is behind it, in a sentence or two, where somebody looked into the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// A self-contained SVG image of it, where one says more than words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub picture: Option<String>,
@@ -105,7 +108,7 @@ impl Finding {
     /// A finding without a picture.
     pub fn new(kind: impl Into<String>, text: impl Into<String>, ops: Vec<u64>) -> Self {
         let (kind, text, subject) = (kind.into(), text.into(), Subject::default());
-        Self { kind, text, ops, omitted: None, subject, picture: None }
+        Self { kind, text, ops, omitted: None, subject, why: None, picture: None }
     }
 
     /// Stands for so many further findings of a kind, which are not told.

@@ -6,6 +6,7 @@
 //! - [`cluster`]: the same around machines alone, for the algorithm without its node.
 //! - [`swarm`]: such tests over many seeds, each with faults of its own.
 //! - [`fuzz`]: noise that a node has to survive.
+//! - [`explain`]: why a run failed, in a sentence or two.
 //! - [`trace`]: what happened in a run, message by message.
 //! - [`storage`]: crashes at every operation of a disk, for what keeps records on one.
 //! - [`World`]: what is around the nodes, a pure state machine, for whoever runs nodes in
@@ -43,6 +44,7 @@ macro_rules! named {
 
 mod alter;
 pub mod cluster;
+pub mod explain;
 mod flags;
 pub mod fuzz;
 mod host;

@@ -27,19 +27,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use checkers::history::Op;
-use checkers::{Analysis, Figures, Latencies, Quantiles, Report, Validity};
+use checkers::{Analysis, Figures, Finding, Latencies, Quantiles, Report, Validity};
 use maelstrom::Panic;
 
+use crate::explain::{self, Why};
 use crate::host::simulation::{self, SimulationOptions};
 use crate::host::{Observer, Program, RunError, RunStats};
 use crate::links::Links;
 use crate::nemesis::{DiskFault, Fault};
 use crate::net::Traffic;
 use crate::settings::{Availability, Latency, LatencyDist, SeqKv, Settings, Workload};
-use crate::trace::TraceLines;
+use crate::trace::{Trace, TraceLines};
 
 /// A test that can be run in virtual time.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Simulation {
     settings: Settings,
     program: Program,
@@ -207,6 +208,12 @@ impl Simulation {
     }
 
     fn start(&self, observer: Option<&mut dyn Observer>) -> Finished {
+        // A directory is not again as it was.
+        let again = self.directory.is_none().then(|| self.clone());
+        Finished { again, ..self.start_once(observer) }
+    }
+
+    fn start_once(&self, observer: Option<&mut dyn Observer>) -> Finished {
         let journal = self.recorded || observer.is_some();
         let directory = self.directory.clone();
         let options = SimulationOptions { directory, journal, trace: self.traced };
@@ -244,6 +251,7 @@ impl Simulation {
             history: watcher.history,
             journal: watcher.journal,
             trace: String::from_utf8_lossy(&watcher.trace).into_owned(),
+            again: None,
         }
     }
 }
@@ -320,6 +328,8 @@ pub struct Finished {
     pub journal: String,
     /// The [trace](crate::trace), if it was to be kept.
     pub trace: String,
+    /// What was run, if it can be run again.
+    again: Option<Simulation>,
 }
 
 impl Finished {
@@ -366,6 +376,36 @@ impl Finished {
         latencies.unwrap_or_else(|| panic!("no {f} succeeded: {self}"))
     }
 
+    /// Why it is as it is: what is behind each finding of the report, as far as that can be
+    /// told. Unless history and trace were kept, the run is repeated for them, which only
+    /// one without real directories can be.
+    pub fn explain(&self) -> Vec<(&Finding, Option<Why>)> {
+        let findings: Vec<&Finding> = self.report.findings().collect();
+        if findings.is_empty() || !self.history.is_empty() && !self.trace.is_empty() {
+            return self.explain_from(findings, self);
+        }
+        match &self.again {
+            Some(again) => {
+                let repeated = again.clone().recorded().traced().start_once(None);
+                self.explain_from(findings, &repeated)
+            }
+            None => findings.into_iter().map(|finding| (finding, None)).collect(),
+        }
+    }
+
+    fn explain_from<'a>(
+        &self,
+        findings: Vec<&'a Finding>,
+        run: &Self,
+    ) -> Vec<(&'a Finding, Option<Why>)> {
+        let ops = checkers::history::read(run.history.as_bytes()).ok();
+        let ops: Vec<Op> = ops.into_iter().flatten().flatten().collect();
+        let trace = Trace::read(run.trace.as_bytes()).unwrap_or_default();
+        let run = explain::Run::new(&ops, &trace, self.settings.names());
+        let why = |finding: &'a Finding| (finding, explain::explain(&run, finding));
+        findings.into_iter().map(why).collect()
+    }
+
     /// Fails unless the verdict is `valid`.
     ///
     /// # Panics
@@ -398,6 +438,10 @@ impl std::fmt::Display for Finished {
             for finding in part.findings.iter().take(5) {
                 writeln!(f, "{name}: {}: {}", finding.kind, finding.text)?;
             }
+        }
+        let explained = self.explain().into_iter().find_map(|(finding, why)| Some((finding, why?)));
+        if let Some((finding, why)) = explained {
+            writeln!(f, "why {}: {}", finding.kind, why.text)?;
         }
         write!(f, "flags that repeat it: {}", self.settings.flags())
     }

@@ -28,7 +28,7 @@ use self::budget::{Budget, Exhausted};
 use self::register::{Ended, Register, decode};
 use super::element::Element;
 use super::witness::{self, Names, shorten};
-use super::{Checker, Outcome, Subject, Validity, fields};
+use super::{Checker, Outcome, Validity, fields};
 use crate::CheckBudget;
 use crate::history::{Op, OpType, Process};
 
@@ -96,7 +96,7 @@ impl Findings {
             }
             Some(Ended::Impossible(witness)) => {
                 let ops = [witness.invoked.index, witness.completed.index];
-                let subject = || Subject::key(key);
+                let subject = || witness.subject(key);
                 self.impossible.push_about(&ops, subject, || witness.describe(key, names));
                 return Validity::Invalid;
             }

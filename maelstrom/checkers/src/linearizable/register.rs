@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::budget::{Budget, Exhausted};
 use super::search::{Action, Search, Slot, Stop, ValueId};
-use crate::Validity;
 use crate::element::Element;
 use crate::history::{Op, OpType, Process};
 use crate::witness::{Event, Names};
+use crate::{Subject, Validity};
 
 #[derive(Debug)]
 pub(super) enum Request {
@@ -275,6 +275,14 @@ impl Call {
 }
 
 impl Witness {
+    /// The key, and what it had to be if there is no choice.
+    pub(super) fn subject(&self, key: &Element) -> Subject {
+        match &self.possible[..] {
+            [value] => Subject::both(key, value),
+            _ => Subject::key(key),
+        }
+    }
+
     pub(super) fn describe(&self, key: &Element, names: Names) -> String {
         let before = match self.previous_ok {
             Some(index) => format!("Up to op {index} all can be explained"),

@@ -2,6 +2,7 @@
 //! those that are broken on purpose are found.
 
 mod broken;
+mod causes;
 mod cluster;
 mod injected_bugs;
 mod local_faults;

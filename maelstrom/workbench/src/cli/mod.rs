@@ -7,12 +7,15 @@
 //! - [`values`]: what a flag's value may be.
 //! - [`original`]: the original's command, and whether it left results.
 //! - [`replay`]: the command that runs a plan again.
-//! - [`test`], [`check`], [`challenge`], [`inspect`]: the subcommands.
+//! - [`test`], [`check`], [`challenge`], [`inspect`], [`explain`], [`messages`]: the
+//!   subcommands.
 
 mod challenge;
 mod check;
+mod explain;
 mod flags;
 mod inspect;
+mod messages;
 mod original;
 mod replay;
 mod test;
@@ -103,6 +106,16 @@ enum Command {
     #[command(after_help = "Exit codes: 0 sound, 1 corrupt, 255 it cannot be read")]
     Inspect(inspect::InspectFlags),
 
+    /// Say why a run failed
+    #[command(
+        after_help = "Exit codes: 0 something is told, 1 nothing was found, 255 it cannot be read"
+    )]
+    Explain(explain::ExplainFlags),
+
+    /// Print the messages of a run, with what became of them
+    #[command(after_help = "Exit codes: 0 printed, 255 it cannot be read")]
+    Messages(messages::MessagesFlags),
+
     /// Kills what a bench leaves behind that was killed itself
     #[command(name = watchdog::SUBCOMMAND, hide = true)]
     Reap,
@@ -128,6 +141,8 @@ fn run(command: Command) -> Exit {
         Command::Check(flags) => check::check(&flags),
         Command::Challenge(flags) => challenge::challenge(&flags),
         Command::Inspect(flags) => inspect::inspect(&flags),
+        Command::Explain(flags) => explain::run(&flags),
+        Command::Messages(flags) => messages::run(&flags),
         Command::Reap => {
             watchdog::reap(io::stdin().lock());
             return Exit::Valid;

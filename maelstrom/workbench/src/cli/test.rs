@@ -20,7 +20,7 @@ use simulator::{
 };
 
 use super::flags::{Plan, TestFlags};
-use super::{Exit, columns, print};
+use super::{Exit, columns, explain, print};
 use crate::host::process::{self, ProcessOptions};
 use crate::host::signals::ExitOnInterrupt;
 use crate::report::chart::Chart;
@@ -60,9 +60,10 @@ pub(super) fn run_plan(plan: &Plan) -> anyhow::Result<Report> {
     let _while_checking = ExitOnInterrupt::new().context("cannot listen to signals")?;
     watcher.live.clear();
     watcher.history.finish().context("cannot write the history")?;
-    let report = conclude(watcher.analysis, result, plan)?;
+    let mut report = conclude(watcher.analysis, result, plan)?;
     if let Some(trace) = watcher.trace {
         trace.finish(|| times_of_findings(&report, &store)).context("cannot write the trace")?;
+        explain::explain(&mut report, &plan.settings, &store).context("cannot tell why")?;
     }
     show(plan, &report, &watcher.chart, &store)?;
     Ok(report)

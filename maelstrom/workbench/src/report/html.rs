@@ -128,6 +128,9 @@ fn one(page: &mut String, finding: &Finding, number: Option<usize>) {
     // A picture is made here, of escaped texts; it is no node's.
     let picture = finding.picture.as_deref().unwrap_or_default();
     let _ = write!(page, "{}{picture}", escape(&finding.text));
+    if let Some(why) = &finding.why {
+        let _ = write!(page, "<p class=\"why\">Why: {}</p>", escape(why));
+    }
     if let Some(number) = number.filter(|_| !finding.ops.is_empty()) {
         let _ = write!(page, " <a href=\"#finding={number}\">Show it</a>");
     }

@@ -9,6 +9,7 @@
 //!       test.json      what was run
 //!       history.jsonl  what clients did and saw
 //!       trace.jsonl    every message and fault: see `simulator::trace`
+//!       why.json       of an invalid run, what is behind each finding
 //!       results.json   the verdict, by the names of the original's results.edn
 //!       report.html    the same for people
 //!       node-logs/     what nodes wrote to standard error

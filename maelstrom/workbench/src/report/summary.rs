@@ -9,9 +9,6 @@ use simulator::{Availability, SeqKv, Settings, Values};
 
 use super::limits::Comparison;
 
-/// The parts of a report in the order in which their findings matter.
-const PARTS: [&str; 7] = ["run", "nodes", "workload", "availability", "stats", "limits", "net"];
-
 /// A report made ready to be shown.
 #[derive(Clone, Debug)]
 pub struct Summary {
@@ -117,9 +114,7 @@ fn verdict(report: &Report) -> &'static str {
 }
 
 fn all(report: &Report, list: impl Fn(&checkers::Outcome) -> &Vec<Finding>) -> Vec<Finding> {
-    let known = PARTS.iter().filter_map(|name| report.parts.get(name));
-    let others = report.parts.iter().filter(|(name, _)| !PARTS.contains(name));
-    known.chain(others.map(|(_, part)| part)).flat_map(|part| list(part).clone()).collect()
+    report.in_order().flat_map(|part| list(part).clone()).collect()
 }
 
 fn by_kind(findings: Vec<Finding>) -> Vec<Kind> {

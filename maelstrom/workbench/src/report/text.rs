@@ -72,7 +72,12 @@ impl Page {
         let count = if kind.count > 1 { format!(" ({})", kind.count) } else { String::new() };
         self.line(format!("  {name}{count}"));
         let shown = kind.findings.iter().take(SHOWN);
-        shown.for_each(|finding| self.paragraph(&finding.text));
+        for finding in shown {
+            self.paragraph(&finding.text);
+            if let Some(why) = &finding.why {
+                self.paragraph(&format!("why: {why}"));
+            }
+        }
         let more = kind.count.saturating_sub(SHOWN as u64);
         if more > 0 {
             self.paragraph(&format!("… and {more} more."));

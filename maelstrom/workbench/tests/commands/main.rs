@@ -2,6 +2,7 @@
 //! `python3` and Node.js.
 #![cfg(unix)]
 
+mod causes;
 mod command_line;
 mod process;
 mod quirks;

@@ -1,0 +1,150 @@
+//! A read of a register that contradicts what came before it.
+
+use checkers::Finding;
+use checkers::history::{Op, OpType};
+use serde_json::Value;
+
+use super::Draft;
+use super::lost::Missing;
+use super::run::{Operation, Run, Wanted, at, time};
+use crate::net::Address;
+
+pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
+    let key: Value = serde_json::from_str(finding.subject.key.as_deref()?).ok()?;
+    let expected =
+        finding.subject.value.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let odd = run.operation(*finding.ops.first()?)?;
+    let before = newest_before(run, &key, expected.as_ref(), &odd)?;
+    let source = source(run, &key, &before).unwrap_or(before);
+    let (writer, reader) = (run.node(before.invoked.process)?, run.node(odd.invoked.process)?);
+    let draft = apart(run, &key, &before, [writer, reader]);
+    let draft = draft.or_else(|| stale(run, &key, &before, &source, &odd))?;
+    let ops = [before, source].into_iter().flat_map(|op| [op.invoked.index, op.end().index]);
+    Some(draft.ops(ops))
+}
+
+/// The last operation that had put the value there which it should have been, or shown it,
+/// when this one began; if it is not known which one, any other value.
+fn newest_before<'a>(
+    run: &Run<'a>,
+    key: &Value,
+    expected: Option<&Value>,
+    odd: &Operation<'_>,
+) -> Option<Operation<'a>> {
+    let seen = seen(odd);
+    let before = || {
+        run.completed(OpType::Ok)
+            .filter(|op| op.end().index < odd.invoked.index && of_key(op.invoked, key))
+    };
+    let right = before().filter(|op| expected.is_some() && left(op).as_ref() == expected).last();
+    right.or_else(|| before().filter(|op| left(op) != seen).last())
+}
+
+/// The last write of the value that an operation left there or showed.
+fn source<'a>(run: &Run<'a>, key: &Value, shown: &Operation<'_>) -> Option<Operation<'a>> {
+    let value = left(shown)?;
+    let kinds = [OpType::Ok, OpType::Info].into_iter();
+    let writes = kinds.flat_map(|kind| run.completed(kind)).filter(|op| {
+        op.invoked.f != "read" && op.invoked.index < shown.end().index && of_key(op.invoked, key)
+    });
+    writes.filter(|op| left(op).as_ref() == Some(&value)).max_by_key(|op| op.invoked.index)
+}
+
+/// Both nodes took writes while a partition kept them apart.
+fn apart(run: &Run<'_>, key: &Value, before: &Operation<'_>, nodes: [usize; 2]) -> Option<Draft> {
+    let [writer, reader] = nodes;
+    let spell = run.cut(writer, reader, time(before.end()))?;
+    let until = spell.until.unwrap_or(i64::MAX);
+    let is_other = |op: &Operation<'_>| {
+        let ended = time(op.end());
+        op.invoked.f != "read" && of_key(op.invoked, key) && (spell.from..until).contains(&ended)
+    };
+    let mut writes = run.completed(OpType::Ok).filter(is_other);
+    let other = writes.find(|op| run.node(op.invoked.process) == Some(reader))?;
+    let end = spell.until.map_or("the end".to_owned(), at);
+    let told = |node: usize, op: &Operation<'_>| {
+        format!("n{node} {} at {} (op {})", left_text(op), at(time(op.end())), op.end().index)
+    };
+    let text = format!(
+        "Both n{writer} and n{reader} took writes to key {key} while the {} from {} to {end} kept them \
+         apart: {}, {}.",
+        spell.fault,
+        at(spell.from),
+        told(writer, before),
+        told(reader, &other),
+    );
+    Some(Draft::new(text).ops([other.invoked.index, other.end().index]))
+}
+
+/// The reader did not know of it, or did not heed it.
+fn stale(
+    run: &Run<'_>,
+    key: &Value,
+    before: &Operation<'_>,
+    source: &Operation<'_>,
+    odd: &Operation<'_>,
+) -> Option<Draft> {
+    let (writer, reader) = (run.node(before.invoked.process)?, run.node(odd.invoked.process)?);
+    let (value, read) = (left(before)?, seen(odd).unwrap_or(Value::Null));
+    let (answered, acknowledged) = (time(odd.end()), time(before.end()));
+    let verb = if before.invoked.f == "read" { "showed" } else { "acknowledged" };
+    let first = format!(
+        "n{writer} {verb} {value} for key {key} at {}, and yet n{reader} answered {read} at {}",
+        at(acknowledged),
+        at(answered)
+    );
+    let wanted = Wanted::new(&value.to_string(), Some(&key.to_string()))?;
+    let request = run.requests(source.invoked.index).next()?;
+    let origin = (request.dest, *request.receipts.first()?, source.invoked.index);
+    let missing = Missing::from(run, &wanted, value.to_string(), &[origin], answered)?;
+    // Whoever asks a service answers with what that has.
+    let stored = missing.carriers().find(|sent| matches!(sent.dest, Address::Service(_)));
+    if let Some(stored) = stored.filter(|stored| stored.time > acknowledged) {
+        let text = format!(
+            "{first}: it acknowledged before it had stored, its message to {} left at {} only.",
+            stored.dest,
+            at(stored.time)
+        );
+        return Some(Draft::new(text).messages([stored, request]));
+    }
+    let draft = missing.at(reader)?.messages([request]);
+    if let Some(knew) = missing.knew(reader).filter(|knew| *knew < answered) {
+        let since = knew.max(acknowledged.min(answered));
+        let what = match run.killed(reader, since, answered) {
+            Some(killed) => format!("was killed at {} and had forgotten it", at(killed)),
+            None => format!("had got it at {}, and answered with something older", at(knew)),
+        };
+        return Some(Draft { text: format!("{first}. n{reader} {what}."), ..draft });
+    }
+    Some(Draft { text: format!("{first}. {}", draft.text), ..draft })
+}
+
+fn parts(op: &Op) -> Option<(Value, Value)> {
+    op.decode().ok()
+}
+
+fn of_key(op: &Op, key: &Value) -> bool {
+    op.process.is_client() && parts(op).is_some_and(|(of, _)| of == *key)
+}
+
+/// The value that an operation left in the key, or found there.
+fn left(op: &Operation<'_>) -> Option<Value> {
+    match (&*op.invoked.f, parts(op.invoked)?.1) {
+        ("cas", Value::Array(mut both)) => both.pop(),
+        ("read", _) => seen(op),
+        (_, value) => Some(value),
+    }
+}
+
+/// The value that an operation found in the key.
+fn seen(op: &Operation<'_>) -> Option<Value> {
+    match (&*op.invoked.f, parts(op.invoked)?.1) {
+        ("cas", Value::Array(both)) => both.first().cloned(),
+        ("read", _) => parts(op.end()).map(|(_, value)| value),
+        _ => None,
+    }
+}
+
+fn left_text(op: &Operation<'_>) -> String {
+    left(op).map_or("took a write".to_owned(), |value| format!("acknowledged {value}"))
+}
