@@ -98,7 +98,7 @@ const G_COUNTER: &[Injected] = &[
 
 const TXN_KV: &[Injected] = &[
     injected("two-steps", 200, ANOMALIES),
-    injected("out-of-order", 500, ANOMALIES),
+    Injected { fixed: LOSSY, ..injected("out-of-order", 500, ANOMALIES) },
     injected("deaf-clock", 200, ANOMALIES),
     injected("forget-unacknowledged", 200, &["divergent-final-read"]),
     Injected { fixed: CUTS, ..injected("partial-answer", 500, &["chatters", "never-settles"]) },
@@ -108,6 +108,10 @@ const TXN_KV: &[Injected] = &[
 /// Nodes come back after a restart in a partition, among messages that are lost.
 const CUTS: &str = "--node-count 5 --concurrency 5 --rate 50 --time-limit 10 \
                     --nemesis loss,kill,partition --links complete --intruder none";
+
+/// Messages are lost, and no node starts again: where there are many incarnations, a run that
+/// this bug disturbs takes a minute of the processor's time.
+const LOSSY: &str = "--node-count 5 --concurrency 5 --nemesis partition,loss --intruder none";
 
 /// Nodes are killed now and then, while they write to slow disks.
 const SLOW_DISKS: &str = "--node-count 2 --concurrency 4 --rate 100 --time-limit 10 \
