@@ -143,7 +143,7 @@ export class App {
   mark() {
     const { run, state, causes } = this;
     const finding = run.findings.find(({ number }) => number === state.finding);
-    const messages = /** @type {number[]} */ ([]);
+    const messages = (finding?.messages ?? []).flatMap((id) => rowsOf(run.messages, id));
     const ops = finding?.ops ?? [];
     const operations = ops.flatMap((index) => rowOfOperation(run.operations, index));
     this.inspector.fill();

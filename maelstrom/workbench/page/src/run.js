@@ -7,6 +7,7 @@
  */
 
 import { addUp, NONE, readColumns } from "./binary.js";
+import { within } from "./times.js";
 
 /** @typedef {{name: string, kind: "node" | "client" | "service"}} Place */
 
@@ -52,7 +53,9 @@ import { addUp, NONE, readColumns } from "./binary.js";
  * @typedef {object} Finding
  * @property {number} number as the summary counts, from 1
  * @property {number[]} ops indices of its operations, in the history
+ * @property {number[]} messages ids of those that led to it
  * @property {string | null} value the value that it is about, in JSON
+ * @property {{from: number, to: number} | null} span the time in which it came about, if it is known
  */
 
 /**
@@ -195,12 +198,13 @@ export function rowOfOperation(operations, index) {
 }
 
 /**
- * The time in which all operations of a finding were, and somewhat more.
+ * The time in which a finding came about, or else all of its operations were, and somewhat more.
  * @param {Run} run
  * @param {Finding} finding
  */
 export function extent(run, finding) {
   const { operations, begin, end } = run;
+  if (finding.span) return within(finding.span, { from: begin, to: end });
   const rows = finding.ops.flatMap((index) => rowOfOperation(operations, index));
   if (rows.length === 0) return { from: begin, to: end };
   const from = Math.min(...rows.map((row) => operations.began[row]));

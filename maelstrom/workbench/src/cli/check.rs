@@ -12,6 +12,7 @@ use checkers::{Analysis, Availability, Checks, Names, Report, Workload};
 use clap::Args;
 use simulator::trace::Trace;
 
+use super::explain::Kept;
 use super::flags::BudgetFlags;
 use super::{Exit, columns, print, values};
 use crate::report::chart::Chart;
@@ -56,7 +57,7 @@ pub(super) struct CheckFlags {
     check_budget: BudgetFlags,
 
     /// Write the report to this file, as a page. It shows every message of the run if a
-    /// trace.jsonl lies beside the history
+    /// trace.jsonl lies beside the history, and why it failed if a why.json does
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 
@@ -88,7 +89,7 @@ pub(super) fn check(flags: &CheckFlags) -> anyhow::Result<Exit> {
     .with_context(|| format!("{name}"))?;
     let title = format!("{}, {count} lines of history", flags.workload.name());
     if let Some(path) = &flags.report {
-        let page = page(&flags.history, title.clone(), &report, history)?;
+        let page = page(&flags.history, title.clone(), report.clone(), history)?;
         fs::write(path, page).with_context(|| format!("cannot write {}", path.display()))?;
     }
     if flags.json {
@@ -110,8 +111,17 @@ fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
 }
 
 /// The report as a page.
-fn page(path: &Path, title: String, report: &Report, history: Vec<Op>) -> anyhow::Result<String> {
-    let summary = Summary::of(report, &[]);
+fn page(
+    path: &Path,
+    title: String,
+    mut report: Report,
+    history: Vec<Op>,
+) -> anyhow::Result<String> {
+    let kept = Kept::read(path.parent().unwrap_or(Path::new("")))?;
+    report.findings_mut().for_each(|finding| {
+        finding.why = kept.why(finding).map(|why| why.text.clone());
+    });
+    let summary = Summary::of(&report, &[]);
     let mut chart = Chart::new(history.last().map_or(Duration::ZERO, Op::at));
     history.iter().for_each(|op| chart.observe(op));
     let trace = path.with_file_name("trace.jsonl");
@@ -119,7 +129,7 @@ fn page(path: &Path, title: String, report: &Report, history: Vec<Op>) -> anyhow
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         file => {
             let trace = Trace::read(BufReader::new(file?)).context("trace.jsonl")?;
-            Some(Sections::of(&trace, history, &summary.all_findings()))
+            Some(Sections::of(&trace, history, &summary.all_findings(|finding| kept.why(finding))))
         }
     };
     let frame = html::Frame { title, run, ..html::Frame::default() };

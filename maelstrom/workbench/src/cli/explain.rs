@@ -3,7 +3,7 @@
 //! It is found out when the run is over, and kept in `why.json`.
 
 use std::fs::{self, File};
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
@@ -97,6 +97,24 @@ pub(super) fn explain(
 fn read_trace(path: &Path) -> anyhow::Result<Trace> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     Trace::read(BufReader::new(file)).with_context(|| format!("{}", path.display()))
+}
+
+/// What a run's folder has of why it failed, if anything.
+pub(super) struct Kept(Vec<Explained>);
+
+impl Kept {
+    pub(super) fn read(run: &Path) -> anyhow::Result<Self> {
+        match fs::read(run.join("why.json")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self(Vec::new())),
+            text => Ok(Self(serde_json::from_slice(&text?).context("why.json")?)),
+        }
+    }
+
+    /// Why this was found.
+    pub(super) fn why(&self, finding: &Finding) -> Option<&Why> {
+        let is_it = |of: &&Explained| (&of.kind, &of.text) == (&finding.kind, &finding.text);
+        self.0.iter().find(is_it)?.why.as_ref()
+    }
 }
 
 pub(super) fn run(flags: &ExplainFlags) -> anyhow::Result<Exit> {

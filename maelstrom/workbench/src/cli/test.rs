@@ -241,7 +241,8 @@ fn recorded(store: &Store, summary: &Summary) -> anyhow::Result<Sections> {
     let open = |name| File::open(store.path(name)).context(name);
     let trace = Trace::read(BufReader::new(open("trace.jsonl")?))?;
     let history = history::read(open("history.jsonl")?)?.collect::<Result<Vec<Op>, _>>()?;
-    Ok(Sections::of(&trace, history, &summary.all_findings()))
+    let kept = explain::Kept::read(store.dir())?;
+    Ok(Sections::of(&trace, history, &summary.all_findings(|finding| kept.why(finding))))
 }
 
 fn title(settings: &Settings) -> String {

@@ -125,15 +125,18 @@ fn findings(page: &mut String, kind: &Kind, class: &str, first: Option<usize>) {
 }
 
 fn one(page: &mut String, finding: &Finding, number: Option<usize>) {
+    let show = number.filter(|_| !finding.ops.is_empty() || finding.why.is_some());
+    let show = show.map(|number| format!(" <a href=\"#finding={number}\">Show it</a>"));
+    let show = show.unwrap_or_default();
+    let _ = match &finding.why {
+        None => write!(page, "{}{show}", escape(&finding.text)),
+        Some(why) => {
+            let (text, why) = (escape(&finding.text), escape(why));
+            write!(page, "{text}<p class=\"why\"><b>Why:</b> {why}{show}</p>")
+        }
+    };
     // A picture is made here, of escaped texts; it is no node's.
-    let picture = finding.picture.as_deref().unwrap_or_default();
-    let _ = write!(page, "{}{picture}", escape(&finding.text));
-    if let Some(why) = &finding.why {
-        let _ = write!(page, "<p class=\"why\">Why: {}</p>", escape(why));
-    }
-    if let Some(number) = number.filter(|_| !finding.ops.is_empty()) {
-        let _ = write!(page, " <a href=\"#finding={number}\">Show it</a>");
-    }
+    page.push_str(finding.picture.as_deref().unwrap_or_default());
 }
 
 fn numbers(page: &mut String, summary: &Summary) {

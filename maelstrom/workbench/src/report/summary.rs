@@ -95,9 +95,10 @@ impl Summary {
         }
     }
 
-    /// The findings that are told, in order.
-    pub(crate) fn all_findings(&self) -> Vec<&Finding> {
-        self.findings.iter().flat_map(|kind| &kind.findings).collect()
+    /// The findings that are told, in order, with what belongs to each.
+    pub(crate) fn all_findings<T>(&self, of: impl Fn(&Finding) -> T) -> Vec<(&Finding, T)> {
+        let all = self.findings.iter().flat_map(|kind| &kind.findings);
+        all.map(|finding| (finding, of(finding))).collect()
     }
 }
 

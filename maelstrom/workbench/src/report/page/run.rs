@@ -7,6 +7,7 @@ use checkers::history::{Op, OpType, Process};
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 use simulator::Address;
+use simulator::explain::Why;
 use simulator::trace::{Fate, Sent, Spell, Trace};
 
 use super::pack::{self, Columns, NONE};
@@ -24,8 +25,12 @@ pub(crate) struct Sections {
 }
 
 impl Sections {
-    /// Of a run that came to these findings, in the order of the summary.
-    pub(crate) fn of(trace: &Trace, history: Vec<Op>, findings: &[&Finding]) -> Self {
+    /// Of a run that came to these findings, in the order of the summary, and why.
+    pub(crate) fn of(
+        trace: &Trace,
+        history: Vec<Op>,
+        findings: &[(&Finding, Option<&Why>)],
+    ) -> Self {
         let operations = operations(history);
         let mut builder = Builder::new(trace, &operations);
         builder.messages(&trace.messages);
@@ -193,7 +198,7 @@ impl Builder {
         }
     }
 
-    fn header(&self, trace: &Trace, findings: &[&Finding]) -> Map<String, Value> {
+    fn header(&self, trace: &Trace, findings: &[(&Finding, Option<&Why>)]) -> Map<String, Value> {
         let places = self.places.iter().map(|place| {
             let kind = match place {
                 Address::Node(_) => "node",
@@ -280,9 +285,16 @@ fn result(op: &Op) -> String {
     }
 }
 
-/// A finding and its number.
-fn finding((finding, number): (&&Finding, usize)) -> Value {
-    json!({"number": number, "ops": finding.ops, "value": finding.subject.value})
+/// A finding and its number. Without the trace's word it is its operations alone.
+fn finding(((finding, why), number): (&(&Finding, Option<&Why>), usize)) -> Value {
+    let value = why.and_then(|why| why.value.as_ref()).or(finding.subject.value.as_ref());
+    json!({
+        "number": number,
+        "ops": why.map_or(&finding.ops, |why| &why.ops),
+        "messages": why.map_or(&[][..], |why| &why.messages),
+        "value": value,
+        "span": why.map(|why| json!({"from": micros(why.from), "to": micros(why.to)})),
+    })
 }
 
 /// When the first thing happened and when the last.
@@ -326,7 +338,15 @@ mod tests {
     fn sections(ops: Vec<Op>) -> Sections {
         let trace = Trace::read(TRACE.as_bytes()).unwrap();
         let finding = Finding::new("lost", "a <text>", vec![0, 1]);
-        Sections::of(&trace, ops, &[&finding])
+        let why = Why {
+            text: "because".to_owned(),
+            messages: vec![2],
+            ops: vec![0],
+            value: Some("26".to_owned()),
+            from: 1000,
+            to: 9000,
+        };
+        Sections::of(&trace, ops, &[(&finding, None), (&finding, Some(&why))])
     }
 
     fn op(index: u64, time: u64, kind: OpType) -> Op {
@@ -349,7 +369,10 @@ mod tests {
         let fault = &header["faults"][0];
         assert_eq!((&fault["links"], &fault["to"]), (&json!([[0, 1]]), &json!(9)));
         assert_eq!(header["events"], json!([[-2, 1, "start", ""]]));
-        assert_eq!(header["findings"], json!([{"number": 1, "ops": [0, 1], "value": null}]));
+        let bare = json!({"number": 1, "ops": [0, 1], "messages": [], "value": null, "span": null});
+        let span = json!({"from": 1, "to": 9});
+        let told = json!({"number": 2, "ops": [0], "messages": [2], "value": "26", "span": span});
+        assert_eq!(header["findings"], json!([bare, told]));
     }
 
     #[test]
