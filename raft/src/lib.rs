@@ -88,8 +88,8 @@
 //! *Two of three are a majority.* A follower that gets an entry from a leader whose own log
 //! is safe knows, in a cluster of up to three voters, that it is committed: the two of them
 //! have it. It may answer before the leader knows (`advance_commit`). So there reads wait
-//! for the last entry of the leader's log, and not for the last that it knows to be committed
-//! (`read_index`).
+//! for the last entry that is safe at the leader, and not for the last that it knows to be
+//! committed (`read_index`).
 //!
 //! *Asking acknowledges.* A follower that asks the leader for a read in the leader's term has
 //! acknowledged the leader after the read came. In a cluster of three that is a majority, so

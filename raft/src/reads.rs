@@ -68,13 +68,15 @@ impl<S: StateMachine> Raft<S> {
     /// terms the leader knows with the first entry of its own.
     fn read_index(&self) -> Index {
         let bugs = self.options.bugs;
-        let is_last = self.may_be_overtaken() && !bugs.has(Bug::ReadKnownCommits);
-        if is_last || self.options.reads == Reads::Log {
+        if self.options.reads == Reads::Log {
             return self.log().last().index;
         }
+        // Nobody has been told that more of the leader's own log is safe.
+        let is_overtaken = self.may_be_overtaken() && !bugs.has(Bug::ReadKnownCommits);
+        let known = self.commit.max(if is_overtaken { self.own_match() } else { Index::ZERO });
         match &self.role {
-            Role::Leader(leader) if !bugs.has(Bug::ReadBeforeNoop) => self.commit.max(leader.first),
-            _ => self.commit,
+            Role::Leader(leader) if !bugs.has(Bug::ReadBeforeNoop) => known.max(leader.first),
+            _ => known,
         }
     }
 

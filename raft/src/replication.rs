@@ -255,7 +255,7 @@ impl<S: StateMachine> Raft<S> {
     }
 
     /// What this node's own log counts for.
-    fn own_match(&self) -> Index {
+    pub(crate) fn own_match(&self) -> Index {
         match self.options.bugs.has(Bug::EarlyAcknowledgement) {
             true => self.log().last().index,
             false => self.persistent.safe(),
