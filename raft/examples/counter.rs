@@ -53,8 +53,8 @@ async fn read(context: Context<State>, _: Read) -> Result<ReadOk, Error> {
 fn node() -> Node<State> {
     Driver::node_with_journal(|setup, members| {
         let (rng, options) = (setup.new_rng(), Options::default());
-        let (journal, records) = storage::open(setup, options.sync)?;
-        Ok((Raft::new(&members, rng, Counter::default(), &records, options)?, journal))
+        let (journal, kept) = storage::open(setup, &options)?;
+        Ok((Raft::new(&members, rng, Counter::default(), &kept, options)?, journal))
     })
     .handle(add)
     .handle(read)

@@ -1,9 +1,27 @@
 //! Who belongs to the cluster, and what a majority of it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use maelstrom::machine::Rank;
 use serde::{Deserialize, Serialize};
+
+/// A node from a start on at which it remembered nothing, for as long as it remembers.
+///
+/// A node that has lost its memory is another server, which is no member yet: what the
+/// former one has voted and acknowledged it knows nothing of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Server {
+    /// Which node.
+    pub rank: Rank,
+    /// A random number; 0 where it is not known yet.
+    pub incarnation: u64,
+}
+
+impl From<Rank> for Server {
+    fn from(rank: Rank) -> Self {
+        Self { rank, incarnation: 0 }
+    }
+}
 
 /// The members of a cluster.
 ///
@@ -12,42 +30,65 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     /// Who votes and is counted.
-    voters: BTreeSet<Rank>,
+    voters: BTreeSet<Server>,
     /// Who did before the change under way; nobody when there is none.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    outgoing: BTreeSet<Rank>,
+    outgoing: BTreeSet<Server>,
     /// Who gets the log, and is not counted.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    learners: BTreeSet<Rank>,
+    learners: BTreeSet<Server>,
 }
 
 impl Config {
-    /// A cluster of these voters.
+    /// What a client may want: these nodes as voters.
     ///
     /// ```
     /// let config = raft::Config::new(0..5);
-    /// assert!(config.is_quorum(|rank| rank < 3));
-    /// assert!(!config.is_quorum(|rank| rank < 2));
+    /// assert!(config.is_quorum(|server| server.rank < 3));
+    /// assert!(!config.is_quorum(|server| server.rank < 2));
     /// ```
     pub fn new(voters: impl IntoIterator<Item = Rank>) -> Self {
+        Self::of(voters.into_iter().map(Server::from))
+    }
+
+    /// A cluster of these voters.
+    pub fn of(voters: impl IntoIterator<Item = Server>) -> Self {
         Self { voters: voters.into_iter().collect(), ..Self::default() }
     }
 
     /// The same with these learners.
     #[must_use]
     pub fn with_learners(self, learners: impl IntoIterator<Item = Rank>) -> Self {
-        Self { learners: learners.into_iter().collect(), ..self }
+        Self { learners: learners.into_iter().map(Server::from).collect(), ..self }
     }
 
     /// What a change ends with, with this node as a voter, or not as a member.
     pub(crate) fn with_voter(&self, rank: Rank, is_voter: bool) -> Self {
         let mut config = self.without_outgoing();
-        config.learners.remove(&rank);
-        match is_voter {
-            true => config.voters.insert(rank),
-            false => config.voters.remove(&rank),
-        };
+        config.learners.retain(|server| server.rank != rank);
+        config.voters.retain(|server| server.rank != rank);
+        config.voters.extend(is_voter.then_some(Server::from(rank)));
         config
+    }
+
+    /// The same nodes, each of the incarnation that `of` says. One that was replaced is no
+    /// learner beside itself as a voter.
+    pub(crate) fn resolved(&self, of: impl Fn(Server) -> u64) -> Self {
+        let resolve = |server: &Server| Server { incarnation: of(*server), ..*server };
+        let voters = self.voters.iter().map(resolve).collect();
+        let learners = self.learners.iter().filter(|learner| !self.is_voter(learner.rank));
+        Self { voters, learners: learners.map(resolve).collect(), ..self.clone() }
+    }
+
+    /// Whether these are the same nodes, whatever their incarnations.
+    pub fn has_nodes_of(&self, other: &Self) -> bool {
+        self.resolved(|_| 0) == other.resolved(|_| 0)
+    }
+
+    /// Whether a change ends with this server, and with no other one of its node.
+    pub(crate) fn keeps(&self, server: Server) -> bool {
+        let is_learner = self.learners.contains(&server);
+        self.voters.contains(&server) || is_learner && !self.is_voter(server.rank)
     }
 
     /// Whether a change is under way.
@@ -57,9 +98,9 @@ impl Config {
 
     /// Whether this is what a cluster of so many nodes can be left at.
     pub(crate) fn is_final_among(&self, nodes: usize) -> bool {
-        let is_final =
-            !self.is_joint() && !self.voters.is_empty() && self.voters.is_disjoint(&self.learners);
-        is_final && self.members().into_iter().all(|rank| rank < nodes)
+        let count = self.voters.len() + self.learners.len();
+        let (is_final, members) = (!self.is_joint() && !self.voters.is_empty(), self.members());
+        is_final && members.len() == count && members.into_keys().all(|rank| rank < nodes)
     }
 
     /// What a change ends with.
@@ -73,12 +114,14 @@ impl Config {
     pub(crate) fn towards(
         &self,
         target: &Self,
-        lacks: impl Fn(&Rank) -> bool,
+        lacks: impl Fn(&Server) -> bool,
         skip_joint: bool,
     ) -> Option<Self> {
         let mut joining = target.voters.difference(&self.voters);
-        if joining.clone().any(|rank| !self.learners.contains(rank)) {
-            let learners = self.learners.iter().chain(joining).copied().collect();
+        if joining.clone().any(|server| !self.learners.contains(server)) {
+            let is_joining = |other: &Server| joining.clone().any(|one| one.rank == other.rank);
+            let stay = self.learners.iter().filter(|learner| !is_joining(learner));
+            let learners = stay.chain(joining.clone()).copied().collect();
             return Some(Self { learners, ..self.clone() });
         }
         if joining.any(lacks) {
@@ -93,36 +136,43 @@ impl Config {
 
     /// One voter more or less: the majorities before and after have a node in common.
     pub(crate) fn one_voter_towards(&self, target: &Self) -> Option<Self> {
-        let rank = *self.voters.symmetric_difference(&target.voters).next()?;
-        let voters = &self.voters ^ &BTreeSet::from([rank]);
+        let server = *self.voters.symmetric_difference(&target.voters).next()?;
+        let voters = &self.voters ^ &BTreeSet::from([server]);
         Some(Self { voters, ..self.clone() })
     }
 
-    /// Everybody who gets the log.
-    pub fn members(&self) -> BTreeSet<Rank> {
-        [&self.voters, &self.outgoing, &self.learners].into_iter().flatten().copied().collect()
+    /// Everybody who gets the log: the incarnation of each node, the latest one where there
+    /// are several.
+    pub fn members(&self) -> BTreeMap<Rank, u64> {
+        let servers = [&self.outgoing, &self.voters, &self.learners].into_iter().flatten();
+        servers.map(|server| (server.rank, server.incarnation)).collect()
     }
 
     /// Whether this node votes.
     pub fn is_voter(&self, rank: Rank) -> bool {
-        self.voters.contains(&rank) || self.outgoing.contains(&rank)
+        self.voters.iter().chain(&self.outgoing).any(|server| server.rank == rank)
     }
 
-    /// Whether those nodes for which `agrees` holds are a majority: of the voters, and
-    /// during a change of those before as well.
-    pub fn is_quorum(&self, agrees: impl Fn(Rank) -> bool) -> bool {
-        self.agreed(|rank| u8::from(agrees(rank))) == 1
+    /// Whether this server votes.
+    pub(crate) fn has_voter(&self, server: Server) -> bool {
+        self.voters.contains(&server) || self.outgoing.contains(&server)
+    }
+
+    /// Whether those for which `agrees` holds are a majority: of the voters, and during a
+    /// change of those before as well.
+    pub fn is_quorum(&self, agrees: impl Fn(Server) -> bool) -> bool {
+        self.agreed(|server| u8::from(agrees(server))) == 1
     }
 
     /// The highest value that a majority has reached.
     ///
     /// ```
     /// let reached = [7, 3, 5];
-    /// assert_eq!(raft::Config::new(0..3).agreed(|rank| reached[rank]), 5);
+    /// assert_eq!(raft::Config::new(0..3).agreed(|server| reached[server.rank]), 5);
     /// ```
-    pub fn agreed<T: Ord + Default>(&self, reached: impl Fn(Rank) -> T) -> T {
-        let of = |voters: &BTreeSet<Rank>| {
-            let mut values: Vec<T> = voters.iter().map(|&rank| reached(rank)).collect();
+    pub fn agreed<T: Ord + Default>(&self, reached: impl Fn(Server) -> T) -> T {
+        let of = |voters: &BTreeSet<Server>| {
+            let mut values: Vec<T> = voters.iter().map(|&server| reached(server)).collect();
             values.sort_unstable_by(|one, other| other.cmp(one));
             values.into_iter().nth(voters.len() / 2).unwrap_or_default()
         };

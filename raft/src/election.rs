@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use maelstrom::machine::{Rank, RoundTrip};
 
+use crate::config::Server;
 use crate::entry::Payload;
 use crate::injected_bugs::Bug;
 use crate::message::{Ballot, Packet, Part, VoteRequest};
@@ -24,7 +25,7 @@ impl<S: StateMachine> Raft<S> {
         if !matches!(self.role, Role::Follower(_)) {
             self.wait_longer();
         }
-        let campaign = self.campaign(BTreeSet::from([self.me]));
+        let campaign = self.campaign(BTreeSet::from([self.server()]));
         self.set_role(Role::PreCandidate(campaign));
         self.ask_for_votes(Ballot::PreVote, false);
     }
@@ -32,17 +33,18 @@ impl<S: StateMachine> Raft<S> {
     /// Whether it is a voter, or was one until a change that may not be committed: then it
     /// may be the only one with the entry that removes it (thesis, 4.2.2).
     pub(crate) fn may_stand(&self) -> bool {
-        let (log, me) = (self.log(), self.me);
+        let (log, me) = (self.log(), self.server());
         let is_removed = self.removed > Index::ZERO && log.config_index() <= self.removed;
         let (_, committed) = log.config_at(self.commit);
-        !is_removed && (log.config().is_voter(me) || committed.is_voter(me))
+        !is_removed && (log.config().has_voter(me) || committed.has_voter(me))
     }
 
     /// The entry by which a node is no member, if there is such an entry, it is committed, and
     /// none comes behind it: who is told so does not need to know more.
     fn removal_of(&self, rank: Rank) -> Option<Index> {
         let (index, config) = (self.log().config_index(), self.log().config());
-        (index <= self.commit && !config.members().contains(&rank)).then_some(index)
+        (Index::ZERO < index && index <= self.commit && !config.members().contains_key(&rank))
+            .then_some(index)
     }
 
     /// Somebody knows that this node is no member any more. It asks for votes again when it
@@ -57,7 +59,7 @@ impl<S: StateMachine> Raft<S> {
     /// Figure 2, candidates: goes over to the next term, votes for itself, and asks all
     /// others.
     pub(crate) fn become_candidate(&mut self, handed_over: bool) {
-        let vote = Some(self.me).filter(|_| !self.options.bugs.has(Bug::ForgetOwnVote));
+        let vote = Some(self.server()).filter(|_| !self.options.bugs.has(Bug::ForgetOwnVote));
         self.persistent.set_vote(self.term().next(), vote);
         // Its own vote counts when it is safe.
         let campaign = self.campaign(BTreeSet::new());
@@ -65,29 +67,33 @@ impl<S: StateMachine> Raft<S> {
         self.ask_for_votes(Ballot::Vote, handed_over);
     }
 
-    fn campaign(&mut self, granted: BTreeSet<Rank>) -> Campaign {
+    fn campaign(&mut self, granted: BTreeSet<Server>) -> Campaign {
         Campaign { granted, election_at: self.now + self.election_timeout() }
     }
 
     fn ask_for_votes(&mut self, ballot: Ballot, handed_over: bool) {
-        let last = self.log().last();
+        let (log, request) =
+            (self.persistent.log(), VoteRequest { ballot, handed_over, last: self.log().last() });
         for rank in self.voters_but_me() {
-            let request = VoteRequest { ballot, handed_over, last };
+            if log.config_index() == Index::ZERO {
+                // Whoever knows of the election can go on with it.
+                self.outbox.say(rank, self.now, Part::Found(log.config().clone()));
+            }
             self.outbox.say(rank, self.now, Part::RequestVote(request));
         }
     }
 
     fn voters_but_me(&self) -> Vec<Rank> {
         let (config, me) = (self.log().config(), self.me);
-        config.members().into_iter().filter(|&rank| rank != me && config.is_voter(rank)).collect()
+        config.members().into_keys().filter(|&rank| rank != me && config.is_voter(rank)).collect()
     }
 
     /// Figure 2, *RequestVote*, receiver: votes once a term, and for nobody whose log is
     /// less up to date. A pre-vote binds nobody, and is refused while there is a leader.
-    pub(crate) fn consider_vote(&mut self, from: Rank, request: VoteRequest) {
+    pub(crate) fn consider_vote(&mut self, from: Server, request: VoteRequest) {
         let VoteRequest { ballot, last, handed_over } = request;
-        if let (Ballot::PreVote, Some(removal)) = (ballot, self.removal_of(from)) {
-            return self.outbox.say(from, self.now, Part::Removed(removal));
+        if let (Ballot::PreVote, Some(removal)) = (ballot, self.removal_of(from.rank)) {
+            return self.outbox.say(from.rank, self.now, Part::Removed(removal));
         }
         let bugs = self.options.bugs;
         let is_up_to_date = last >= self.log().last() || bugs.has(Bug::VoteForAnyLog);
@@ -108,7 +114,7 @@ impl<S: StateMachine> Raft<S> {
         if ballot == Ballot::Vote && self.persistent.vote().is_none() {
             self.persistent.set_vote(self.term(), Some(from));
         }
-        self.outbox.say(from, self.now, Part::Vote(ballot));
+        self.outbox.say(from.rank, self.now, Part::Vote(ballot, from.incarnation));
     }
 
     fn put_off_election(&mut self) {
@@ -143,8 +149,10 @@ impl<S: StateMachine> Raft<S> {
         packet.parts.iter().any(asks) && self.has_leader()
     }
 
-    pub(crate) fn take_vote(&mut self, from: Rank, ballot: Ballot) {
+    /// A vote for a former incarnation of this node is none for this one.
+    pub(crate) fn take_vote(&mut self, from: Server, ballot: Ballot, candidate: u64) {
         match (&mut self.role, ballot) {
+            _ if candidate != self.incarnation => {}
             (Role::PreCandidate(campaign), Ballot::PreVote)
             | (Role::Candidate(campaign), Ballot::Vote) => {
                 campaign.granted.insert(from);
@@ -156,17 +164,17 @@ impl<S: StateMachine> Raft<S> {
     /// Figure 2, candidates: with the votes of a majority it goes on.
     pub(crate) fn count_votes(&mut self) {
         let is_won = |campaign: &Campaign, config: &crate::config::Config| {
-            config.is_quorum(|rank| campaign.granted.contains(&rank))
+            config.is_quorum(|server| campaign.granted.contains(&server))
         };
         if let Role::PreCandidate(campaign) = &self.role
             && is_won(campaign, self.persistent.log().config())
         {
             self.become_candidate(false);
         }
-        let is_safe = self.may_speak();
+        let (is_safe, me) = (self.may_speak(), self.server());
         if let Role::Candidate(campaign) = &mut self.role {
             if is_safe {
-                campaign.granted.insert(self.me);
+                campaign.granted.insert(me);
             }
             if is_won(campaign, self.persistent.log().config()) {
                 self.become_leader();
@@ -174,13 +182,15 @@ impl<S: StateMachine> Raft<S> {
         }
     }
 
-    /// Figure 2, leaders: lets all know at once, with an entry that says nothing.
+    /// Figure 2, leaders: lets all know at once, with an entry that says nothing, or, as the
+    /// log's first one, who has founded the cluster.
     fn become_leader(&mut self) {
         let last = self.log().last().index;
         let mut peers = BTreeMap::new();
-        for rank in self.log().config().members().into_iter().filter(|&rank| rank != self.me) {
-            peers.insert(rank, Peer::unknown(last, self.now));
+        for (rank, incarnation) in self.log().config().members() {
+            peers.insert(rank, Peer::unknown(incarnation, last, self.now));
         }
+        peers.remove(&self.me);
         let mut leader = Leader {
             peers,
             first: last.next(),
@@ -196,7 +206,9 @@ impl<S: StateMachine> Raft<S> {
         self.log_time = (self.now, self.log().last_time().max(self.log_time()));
         self.round_trip = RoundTrip::default();
         self.set_role(Role::Leader(leader));
-        self.append(vec![Payload::Noop]);
+        let founders =
+            Some(self.log().config()).filter(|_| self.log().config_index() == Index::ZERO);
+        self.append(vec![founders.cloned().map_or(Payload::Noop, Payload::Config)]);
         let Role::Leader(leader) = &self.role else { return };
         leader.peers.keys().for_each(|&rank| self.outbox.append_urgently(rank, self.now));
     }

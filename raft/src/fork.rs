@@ -17,8 +17,9 @@ where
     pub fn fork(&self, rng: StdRng) -> Self {
         Self {
             me: self.me,
+            incarnation: self.incarnation,
             nodes: self.nodes,
-            is_new: self.is_new,
+            founding: self.founding.clone(),
             options: self.options.clone(),
             rng,
             now: self.now,
@@ -48,6 +49,6 @@ where
         let own = (&self.persistent, self.commit, &self.replica, &self.role, &self.outbox);
         let told = (self.removed, self.heard, self.log_time);
         let measured = (self.election, &self.round_trip);
-        (own, clients, told, measured, self.is_new, self.snapshot_at)
+        (own, clients, told, measured, &self.founding, self.snapshot_at)
     }
 }

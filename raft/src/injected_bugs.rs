@@ -1,6 +1,8 @@
 //! Bugs that can be put into a node on purpose, to see whether tests find them.
 
 maelstrom::injected_bugs! {
+    /// A node that has lost its memory goes on as the voter that it was.
+    VoteWithAmnesia = "vote-with-amnesia",
     /// A leader commits entries of former terms by counting who has them.
     CommitOldTerms = "commit-old-terms",
     /// A vote is told before it is safe.

@@ -29,6 +29,8 @@
 //!   are acknowledged when they are safe; `persistent.rs` is the one place that knows.
 //! - No record is longer than a journal takes: a longer command is refused
 //!   ([`storage::MAX_COMMAND_BYTES`]), and snapshots are in parts.
+//! - A node that has lost its memory is another server, and a learner until it has all that
+//!   was committed: no vote, and no acknowledgement, of the former one is taken for its own.
 //! - A command takes effect once, however often it is sent.
 //! - An error is definite only where the command was sent to nobody. A node that cannot write
 //!   answers all who wait, and takes part in nothing any more.
@@ -61,7 +63,9 @@
 //! | | `nextIndex`, `matchIndex` by the answers | `take_acknowledgement`, `acknowledge`, `reject` | `replication.rs`, `peer.rs` |
 //! | | answers when the entry is applied | `answer` | `replica.rs` |
 //! | | commits what a majority has, of its own term (§5.4.2) | `advance_commit` | `replication.rs` |
+//! | §5.1, a cluster begins | who founds it, and that nobody remembers another one | `advance_founding` | `founding.rs` |
 //! | §6 | joint consensus, new voters as learners first | `advance_change`, `towards` | `membership.rs`, `config.rs` |
+//! | | a server without memory takes the place of the former one | `take_in` | `membership.rs` |
 //! | | a configuration counts from when it is in the log | `config` | `log.rs` |
 //! | §7, figure 13 | snapshots, in chunks | `compact`, `take_chunk`, `install` | `snapshot.rs` |
 //! | §8, thesis 6.3 | commands take effect once | `apply` | `sessions.rs` |
@@ -84,6 +88,12 @@
 //! <!-- /map -->
 //!
 //! # Beyond the paper
+//!
+//! *No voters with amnesia.* A member is a [`Server`]: a node from a start at which it
+//! remembered nothing. Votes and acknowledgements count for the server that gave them. A node
+//! that is started without its memory answers the leader as another server, and the leader
+//! replaces the former one by it, as any voter by any other one: so nodes need no disk as long
+//! as a majority remembers. Where all have forgotten everything, everything is lost.
 //!
 //! *Two of three are a majority.* A follower that gets an entry from a leader whose own log
 //! is safe knows, in a cluster of up to three voters, that it is committed: the two of them
@@ -114,17 +124,13 @@
 //! - `raft.rs`: the machine; `role.rs`, `peer.rs`: what only a follower, a candidate or a leader
 //!   has, and a leader's view of a follower.
 //! - `persistent.rs`, `log.rs`, `entry.rs`, `config.rs`, `position.rs`: what is not forgotten.
-//! - `election.rs`, `replication.rs`, `reads.rs`, `snapshot.rs`, `membership.rs`, `handover.rs`: the
+//! - `founding.rs`, `election.rs`, `replication.rs`, `reads.rs`, `snapshot.rs`, `membership.rs`, `handover.rs`: the
 //!   protocol.
 //! - `replica.rs`, `sessions.rs`: the state machine, once.
 //! - `commands.rs`, `queries.rs`, `wishes.rs`: what this node's clients wait for.
 //! - `message.rs`, `outbox.rs`, `timing.rs`: what is said, and when.
 //! - `fork.rs`: nodes that are copied, for tests that try everything.
 //! - [`lin_kv`]: a key-value store on it, and Maelstrom's node.
-//!
-//! # Not yet
-//!
-//! A node without a disk that is killed comes back with amnesia.
 //!
 //! [paper]: https://raft.github.io/raft.pdf
 //! [thesis]: https://github.com/ongardie/dissertation
@@ -134,6 +140,7 @@ mod config;
 mod election;
 mod entry;
 mod fork;
+mod founding;
 mod handover;
 mod injected_bugs;
 pub mod lin_kv;
@@ -158,13 +165,13 @@ pub mod storage;
 mod timing;
 mod wishes;
 
-pub use config::Config;
+pub use config::{Config, Server};
 pub use entry::{CommandId, Entry, LogTime, Payload, Proposal, SessionId};
 pub use injected_bugs::{Bug, Bugs};
 pub use log::Log;
 pub use message::{Append, Appended, Ballot, Chunk, Packet, Part, Received, Rejected, VoteRequest};
 pub use options::{Options, Reads};
-pub use persistent::Record;
+pub use persistent::{Kept, Record};
 pub use position::{Index, Position, Term};
 pub use raft::{Raft, Reply, Request};
 pub use snapshot::Snapshot;

@@ -21,6 +21,12 @@ pub struct Log<C> {
 }
 
 impl<C> Log<C> {
+    /// An empty log of a cluster with these members.
+    pub(crate) fn new(config: &Config) -> Self {
+        let config = (Index::ZERO, config.clone());
+        Self::behind(Position::default(), LogTime::default(), config)
+    }
+
     /// An empty log behind a base, at which there are these members, which that entry names.
     pub(crate) fn behind(base: Position, base_time: LogTime, config: (Index, Config)) -> Self {
         Self { base, base_time, entries: VecDeque::new(), configs: vec![config] }
@@ -126,8 +132,7 @@ mod tests {
     use super::*;
 
     fn log(terms: &[u64]) -> Log<()> {
-        let mut log =
-            Log::behind(Position::default(), LogTime::default(), (Index::ZERO, Config::new(0..3)));
+        let mut log = Log::new(&Config::new(0..3));
         for &term in terms {
             let (term, at) = (Term::from(term), LogTime::default());
             log.push(Arc::new(Entry { term, at, payload: Payload::Noop }));

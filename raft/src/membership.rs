@@ -9,9 +9,7 @@
 //! followed by another before it is committed. The first one waits for an entry of the
 //! leader's own term to be committed, so that a leader knows of what former ones began.
 
-use maelstrom::machine::Rank;
-
-use crate::config::Config;
+use crate::config::{Config, Server};
 use crate::entry::Payload;
 use crate::injected_bugs::Bug;
 use crate::message::Part;
@@ -27,9 +25,16 @@ pub(crate) const CAUGHT_UP: usize = 64;
 impl<S: StateMachine> Raft<S> {
     /// A leader goes about the latest change that somebody wants who knows the members as
     /// they are: a message that comes late changes nothing.
-    pub(crate) fn begin_change(&mut self, before: Index, members: Config) {
+    pub(crate) fn begin_change(&mut self, before: Index, members: &Config) {
         let is_current = before == self.log().config_index();
         let is_possible = members.is_final_among(self.nodes);
+        let (now, me) = (self.log().config().members(), self.server());
+        let met = self.founding.before.as_ref();
+        let members = members.resolved(|Server { rank, .. }| match rank == me.rank {
+            true => me.incarnation,
+            // One that was never heard is replaced by whoever answers.
+            false => now.get(&rank).or(met.and_then(|met| met.get(&rank))).map_or(0, |one| *one),
+        });
         if let Role::Leader(leader) = &mut self.role
             && is_current
             && is_possible
@@ -38,9 +43,30 @@ impl<S: StateMachine> Raft<S> {
         }
     }
 
+    /// A member has lost its memory, and is another server now: that one takes its place, as
+    /// any other would. What is late of a former one changes nothing while the latter is there.
+    pub(crate) fn take_in(&mut self, server: Server) {
+        let config = self.persistent.log().config();
+        let Role::Leader(leader) = &mut self.role else { return };
+        let Some(peer) = leader.peers.get(&server.rank) else { return };
+        let is_other = peer.incarnation != server.incarnation;
+        let is_there = peer.matched > Index::ZERO && self.now < peer.heard + self.election;
+        if config.keeps(server) || is_other && is_there {
+            return;
+        }
+        let target = leader.target.clone().unwrap_or_else(|| config.without_outgoing());
+        let replaced = target.resolved(|member| match member.rank == server.rank {
+            true => server.incarnation,
+            false => member.incarnation,
+        });
+        if replaced != target {
+            leader.target = Some(replaced);
+        }
+    }
+
     /// Takes the next step of a change, when the last one is committed.
     pub(crate) fn advance_change(&mut self) {
-        let bugs = self.options.bugs;
+        let (bugs, me) = (self.options.bugs, self.server());
         let Role::Leader(leader) = &mut self.role else { return };
         let log = self.persistent.log();
         let (config, is_committed) = (log.config(), log.config_index() <= self.commit);
@@ -52,14 +78,14 @@ impl<S: StateMachine> Raft<S> {
             leader.target.as_ref().and_then(|target| config.one_voter_towards(target))
         } else if config.is_joint() {
             Some(config.without_outgoing())
-        } else if !config.is_voter(self.me) && !bugs.has(Bug::RemovedLeaderGoesOn) {
+        } else if !config.has_voter(me) && !bugs.has(Bug::RemovedLeaderGoesOn) {
             return self.leave();
         } else {
-            let lacks = |rank: &Rank| match leader.peers.get(rank) {
+            let lacks = |server: &Server| match leader.peer(*server) {
                 Some(peer) => {
                     peer.matched == Index::ZERO || self.commit.since(peer.matched) > CAUGHT_UP
                 }
-                None => *rank != self.me,
+                None => *server != me,
             };
             let target = leader.target.as_ref();
             target.and_then(|target| config.towards(target, lacks, bugs.has(Bug::SkipJoint)))
@@ -92,9 +118,9 @@ impl<S: StateMachine> Raft<S> {
         let (members, now) = (config.members(), self.now);
         let last = self.log().last().index;
         let Role::Leader(leader) = &mut self.role else { return };
-        leader.peers.retain(|rank, _| members.contains(rank));
-        for rank in members.into_iter().filter(|&rank| rank != self.me) {
-            leader.peers.entry(rank).or_insert_with(|| Peer::unknown(last, now));
+        leader.peers.retain(|rank, peer| members.get(rank) == Some(&peer.incarnation));
+        for (rank, incarnation) in members.into_iter().filter(|&(rank, _)| rank != self.me) {
+            leader.peers.entry(rank).or_insert_with(|| Peer::unknown(incarnation, last, now));
             self.outbox.append_urgently(rank, now);
         }
     }

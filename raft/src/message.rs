@@ -3,6 +3,7 @@
 //! All that one node has to say to another at a moment goes in one message, a [`Packet`],
 //! so acknowledgements, forwarded commands and reads ride on each other.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use maelstrom::Message;
@@ -19,6 +20,8 @@ use crate::position::{Index, Position, Term};
 pub struct Packet<C> {
     /// The sender's current term. Who is behind takes it over (§5.1).
     pub term: Term,
+    /// Which incarnation of it.
+    pub incarnation: u64,
     /// What it says. With nothing, it lets know its term.
     #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part<C>>,
@@ -32,10 +35,15 @@ impl<C> Message for Packet<C> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part<C> {
+    /// Who has heard of no cluster, in this round, which the founder began.
+    Hello((u64, u64), BTreeMap<Rank, u64>),
+    /// To voters: these servers found the cluster. It says nothing to who knows of members.
+    Found(Config),
     /// *RequestVote* of figure 2: may I lead in this term?
     RequestVote(VoteRequest),
-    /// *RequestVote*'s results, where it is a yes. (A no is not told.)
-    Vote(Ballot),
+    /// *RequestVote*'s results, where it is a yes, to this incarnation of the candidate. (A no
+    /// is not told.)
+    Vote(Ballot, u64),
     /// *AppendEntries* of figure 2.
     Append(Append<C>),
     /// *AppendEntries*' results.

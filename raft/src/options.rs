@@ -74,6 +74,8 @@ pub struct Options {
     /// When records are safe, for a node that has a disk. Raft's promises hold for what can
     /// happen to those that are.
     pub sync: Sync,
+    /// Whether nothing is written to a disk, whether there is one or not.
+    pub in_memory: bool,
     /// What was put in on purpose.
     pub bugs: Bugs,
 }
@@ -121,6 +123,7 @@ impl Default for Options {
             keep_at_most: 100_000,
             session_expiry: Duration::from_secs(3600),
             sync: Sync::EveryGroup,
+            in_memory: false,
             bugs: Bugs::default(),
         }
     }

@@ -25,6 +25,8 @@ use crate::snapshot::{Snapshot, Transfer};
 /// What a leader knows of a follower.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
+    /// Which one of its node's incarnations is meant.
+    pub(crate) incarnation: u64,
     /// `nextIndex`: the next entry to send.
     pub(crate) next: Index,
     /// `matchIndex`: up to where its log is the leader's, and safe.
@@ -60,10 +62,11 @@ struct Flight {
 
 impl Peer {
     /// Of a follower of which nothing is known, by a leader whose last entry is this one.
-    pub(crate) fn unknown(last: Index, now: Time) -> Self {
-        let mode = Mode::Probe { under_way: None };
+    pub(crate) fn unknown(incarnation: u64, last: Index, now: Time) -> Self {
+        let (next, mode) = (last.next(), Mode::Probe { under_way: None });
+        let (heard, sent, question) = (now, now, 0);
         let (matched, awaits, told) = (Index::ZERO, Index::ZERO, Index::ZERO);
-        Self { next: last.next(), matched, mode, heard: now, sent: now, question: 0, awaits, told }
+        Self { incarnation, next, matched, mode, heard, sent, question, awaits, told }
     }
 
     /// How many bytes of entries it may be sent in a message.
@@ -200,7 +203,7 @@ mod tests {
     #[test]
     fn a_probe_waits_for_its_answer_and_a_stream_for_its_window() {
         let options = Options { window_messages: 2, ..Options::default() };
-        let mut peer = Peer::unknown(Index::from(9), Time::ZERO);
+        let mut peer = Peer::unknown(7, Index::from(9), Time::ZERO);
         peer.send(0, 0, true, Time::ZERO);
         assert_eq!(peer.allowance(&options), 0);
         let took = peer.acknowledge(&ack(9), Time::from_millis(30));
@@ -216,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_rejection_that_comes_late_changes_nothing() {
-        let mut peer = Peer::unknown(Index::from(9), Time::ZERO);
+        let mut peer = Peer::unknown(7, Index::from(9), Time::ZERO);
         assert!(peer.reject(Index::from(9), Index::from(4)));
         assert_eq!(peer.next, Index::from(5));
         assert!(!peer.reject(Index::from(9), Index::from(2)));

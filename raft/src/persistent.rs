@@ -12,29 +12,30 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::{iter, mem};
 
-use maelstrom::machine::Rank;
 use maelstrom::{Error, NodeId};
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
-use crate::entry::{Entry, LogTime};
+use crate::config::{Config, Server};
+use crate::entry::Entry;
 use crate::log::Log;
-use crate::position::{Index, Position, Term};
+use crate::position::{Index, Term};
 use crate::snapshot::{Snapshot, end_of_part};
 
 /// A change of the persistent state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Record<C> {
-    /// The first record: the cluster's nodes, by which they are counted, and its voters when
-    /// it began.
-    Cluster {
-        /// In the order of their ranks.
+    /// The first record, of a server that remembers nothing yet: what was written before says
+    /// nothing any more.
+    Start {
+        /// The cluster's nodes, in the order of their ranks.
         nodes: Vec<NodeId>,
-        /// The log's first configuration, which is not in it.
-        voters: Config,
+        /// Which incarnation of its node it is.
+        incarnation: u64,
     },
+    /// The log's first configuration, which is not in it: who founded the cluster.
+    Found(Config),
     /// The current term, and for whom this node voted in it.
-    Vote(Term, Option<Rank>),
+    Vote(Term, Option<Server>),
     /// The log has these entries behind `after`, and no others.
     Append {
         /// The last entry that stays.
@@ -93,16 +94,38 @@ enum Pending {
     Nothing,
 }
 
+/// What a node finds when it starts.
+#[derive(Clone, Debug)]
+pub struct Kept<C> {
+    /// The incarnation of whoever wrote that, and otherwise a new one.
+    pub incarnation: u64,
+    /// All that it wrote.
+    pub records: Vec<Record<C>>,
+}
+
+impl<C> Kept<C> {
+    /// These records. Where there are none, the node is a new server, of this incarnation.
+    pub fn of(records: Vec<Record<C>>, new: u64) -> Self {
+        let incarnation = |record: &_| match record {
+            Record::Start { incarnation, .. } => Some(*incarnation),
+            _ => None,
+        };
+        let incarnation = records.iter().rev().find_map(incarnation).unwrap_or(new);
+        Self { incarnation, records }
+    }
+}
+
 /// Figure 2's persistent state on all servers.
 #[derive(Clone, Debug)]
 pub(crate) struct Persistent<C> {
     nodes: Vec<NodeId>,
-    /// Who voted when the cluster began.
-    voters: Config,
+    incarnation: u64,
+    /// Who founded the cluster.
+    founders: Config,
     /// `currentTerm`.
     term: Term,
     /// `votedFor`.
-    vote: Option<Rank>,
+    vote: Option<Server>,
     /// `log[]`.
     log: Log<C>,
     snapshot: Option<Arc<Snapshot>>,
@@ -115,25 +138,30 @@ pub(crate) struct Persistent<C> {
 }
 
 impl<C: Clone> Persistent<C> {
-    /// The state that these records describe, which are safe; of a cluster of these nodes,
-    /// which began with these voters, unless the records say who they were.
-    pub(crate) fn replay(
-        nodes: Vec<NodeId>,
-        voters: Config,
-        records: &[Record<C>],
-    ) -> Result<Self, Error> {
-        let voters = match records.first() {
-            Some(Record::Cluster { voters, .. }) => voters.clone(),
-            _ => voters,
-        };
-        let config = (Index::ZERO, voters.clone());
-        let log = Log::behind(Position::default(), LogTime::default(), config);
-        let (term, vote, safe) = (Term::default(), None, Index::ZERO);
+    fn new(nodes: Vec<NodeId>, incarnation: u64) -> Self {
+        let founders = Config::default();
+        let (term, vote, safe, log) = (Term::default(), None, Index::ZERO, Log::new(&founders));
         let (snapshot, unwritten, pending) = (None, Vec::new(), VecDeque::new());
         let image = String::new();
-        let mut state =
-            Self { nodes, voters, term, vote, log, snapshot, image, unwritten, pending, safe };
-        for record in records {
+        Self {
+            nodes,
+            incarnation,
+            founders,
+            term,
+            vote,
+            log,
+            snapshot,
+            image,
+            unwritten,
+            pending,
+            safe,
+        }
+    }
+
+    /// The state that these records describe, which are safe; of a cluster of these nodes.
+    pub(crate) fn replay(nodes: Vec<NodeId>, kept: &Kept<C>) -> Result<Self, Error> {
+        let mut state = Self::new(nodes, kept.incarnation);
+        for record in &kept.records {
             state.check(record)?;
             state.change(record);
         }
@@ -156,12 +184,10 @@ impl<C: Clone> Persistent<C> {
             Record::Image { offset, .. } if ![0, self.image.len()].contains(offset) => {
                 Err(Error::crash("a part of a snapshot is missing among the records"))
             }
-            Record::Cluster { nodes, .. } if *nodes != self.nodes => {
-                Err(Error::crash(format_args!(
-                    "the records are of a cluster of {nodes:?}, which is now one of {:?}",
-                    self.nodes
-                )))
-            }
+            Record::Start { nodes, .. } if *nodes != self.nodes => Err(Error::crash(format_args!(
+                "the records are of a cluster of {nodes:?}, which is now one of {:?}",
+                self.nodes
+            ))),
             _ => Ok(()),
         }
     }
@@ -169,9 +195,8 @@ impl<C: Clone> Persistent<C> {
     /// Records that come to the same as all that were written, of which only a snapshot may
     /// be [too long](Record::split).
     pub(crate) fn checkpoint(&self) -> Vec<Record<C>> {
-        let (nodes, voters) = (self.nodes.clone(), self.voters.clone());
-        let mut records =
-            vec![Record::Cluster { nodes, voters }, Record::Vote(self.term, self.vote)];
+        let founders = Record::Found(self.founders.clone());
+        let mut records = vec![self.start(), founders, Record::Vote(self.term, self.vote)];
         records.extend(self.snapshot.clone().map(Record::Snapshot));
         let mut after = self.snapshot.as_ref().map_or(Index::ZERO, |snapshot| snapshot.last.index);
         for entry in self.log.after(after) {
@@ -181,15 +206,26 @@ impl<C: Clone> Persistent<C> {
         records
     }
 
-    /// Writes down which cluster it is, before anything else.
-    pub(crate) fn found(&mut self) {
-        let (nodes, voters) = (self.nodes.clone(), self.voters.clone());
-        self.write(Record::Cluster { nodes, voters }, Pending::Nothing);
+    /// Writes down who it is, before anything else.
+    pub(crate) fn begin(&mut self) {
+        self.write(self.start(), Pending::Vote);
+    }
+
+    fn start(&self) -> Record<C> {
+        Record::Start { nodes: self.nodes.clone(), incarnation: self.incarnation }
+    }
+
+    /// These servers have founded the cluster.
+    pub(crate) fn found(&mut self, founders: Config) {
+        self.write(Record::Found(founders), Pending::Vote);
     }
 
     fn change(&mut self, record: &Record<C>) {
         match record {
-            Record::Cluster { .. } => {}
+            Record::Start { nodes, incarnation } => *self = Self::new(nodes.clone(), *incarnation),
+            Record::Found(founders) => {
+                (self.founders, self.log) = (founders.clone(), Log::new(founders));
+            }
             Record::Vote(term, vote) => (self.term, self.vote) = (*term, *vote),
             Record::Append { after, entries } => {
                 self.log.truncate(*after);
@@ -220,7 +256,7 @@ impl<C: Clone> Persistent<C> {
     }
 
     /// For whom this node voted in the current term.
-    pub(crate) fn vote(&self) -> Option<Rank> {
+    pub(crate) fn vote(&self) -> Option<Server> {
         self.vote
     }
 
@@ -233,7 +269,7 @@ impl<C: Clone> Persistent<C> {
         self.snapshot.as_ref()
     }
 
-    /// Whether term and vote would survive a crash.
+    /// Whether term and vote would survive a crash, and who this is.
     pub(crate) fn is_vote_safe(&self) -> bool {
         !self.pending.iter().any(|pending| matches!(pending, Pending::Vote))
     }
@@ -244,7 +280,7 @@ impl<C: Clone> Persistent<C> {
     }
 
     /// Begins a term, or votes in it.
-    pub(crate) fn set_vote(&mut self, term: Term, vote: Option<Rank>) {
+    pub(crate) fn set_vote(&mut self, term: Term, vote: Option<Server>) {
         self.write(Record::Vote(term, vote), Pending::Vote);
     }
 
@@ -319,11 +355,12 @@ impl<C: Clone> Persistent<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::Payload;
+    use crate::entry::{LogTime, Payload};
+    use crate::position::Position;
 
     fn replay(records: &[Record<u64>]) -> Result<Persistent<u64>, Error> {
         let nodes = ["n0", "n1", "n2"].map(NodeId::from).to_vec();
-        Persistent::replay(nodes, Config::new(0..3), records)
+        Persistent::replay(nodes, &Kept::of(records.to_vec(), 7))
     }
 
     fn append(after: u64, entries: usize) -> Record<u64> {
@@ -346,7 +383,7 @@ mod tests {
     #[test]
     fn a_checkpoint_comes_to_the_same_as_what_was_written() {
         let records = [
-            Record::Vote(Term::from(1), Some(2)),
+            Record::Vote(Term::from(1), Some(2.into())),
             append(0, 2),
             append_all(2, vec![Payload::Config(Config::new(0..2)), Payload::Noop]),
             append(4, 5),
@@ -395,12 +432,29 @@ mod tests {
         assert!(replay(&[append(0, 2), append(2, 1)]).is_ok());
         assert!(replay(&[append(0, 2), append(3, 1)]).is_err());
         assert!(replay(&[snapshot(4), append(3, 1)]).is_err());
-        let cluster = |nodes: &[&str], voters| {
+        let start = |nodes: &[&str], incarnation| {
             let nodes = nodes.iter().map(|&node| node.into()).collect();
-            Record::Cluster { nodes, voters }
+            Record::Start { nodes, incarnation }
         };
-        let state = replay(&[cluster(&["n0", "n1", "n2"], Config::new(1..3))]).unwrap();
-        assert_eq!(state.log.config(), &Config::new(1..3));
-        assert!(replay(&[cluster(&["n0", "n1"], Config::new(0..2))]).is_err());
+        assert!(replay(&[start(&["n0", "n1"], 7)]).is_err());
+    }
+
+    #[test]
+    fn a_server_that_starts_anew_remembers_nothing_of_the_former_one() {
+        let start = |incarnation| {
+            let nodes = ["n0", "n1", "n2"].map(NodeId::from).to_vec();
+            Record::Start { nodes, incarnation }
+        };
+        let found = Record::Found(Config::new(1..3));
+        let vote = Record::Vote(Term::from(2), Some(1.into()));
+        let old = [start(7), found, vote, append(0, 2), snapshot(1)];
+        let state = replay(&old).unwrap();
+        assert_eq!((state.incarnation, state.log.config()), (7, &Config::new(1..3)));
+        let state = replay(&[&old[..], &[start(8)]].concat()).unwrap();
+        assert_eq!((state.incarnation, state.term, state.vote), (8, Term::default(), None));
+        assert_eq!(
+            (state.log.config(), state.log.last()),
+            (&Config::default(), Position::default())
+        );
     }
 }

@@ -15,14 +15,15 @@ use maelstrom::machine::{
 use rand::rngs::StdRng;
 
 use crate::commands::Commands;
-use crate::config::Config;
+use crate::config::{Config, Server};
 use crate::entry::LogTime;
+use crate::founding::Founding;
 use crate::injected_bugs::Bug;
 use crate::log::Log;
 use crate::message::{Packet, Part};
 use crate::options::{Options, Reads};
 use crate::outbox::Outbox;
-use crate::persistent::{Persistent, Record};
+use crate::persistent::{Kept, Persistent, Record};
 use crate::position::{Index, Term};
 use crate::queries::Queries;
 use crate::replica::Replica;
@@ -64,10 +65,10 @@ pub enum Reply<R> {
 /// Any node takes any request. See the [crate's documentation](crate).
 pub struct Raft<S: StateMachine> {
     pub(crate) me: Rank,
+    pub(crate) incarnation: u64,
     /// How many nodes there are, members or not.
     pub(crate) nodes: usize,
-    /// Whether nothing was ever written down.
-    pub(crate) is_new: bool,
+    pub(crate) founding: Founding,
     pub(crate) options: Options,
     pub(crate) rng: StdRng,
     pub(crate) now: Time,
@@ -100,8 +101,8 @@ pub struct Raft<S: StateMachine> {
 }
 
 impl<S: StateMachine> Raft<S> {
-    /// A node of a cluster that began with `members` as its voters and with `machine`.
-    /// What the node wrote before is in `records`.
+    /// A node of a cluster that begins with `members` as its voters and with `machine`, and
+    /// what it has kept since then.
     ///
     /// # Errors
     ///
@@ -111,29 +112,30 @@ impl<S: StateMachine> Raft<S> {
         members: &Members,
         mut rng: StdRng,
         machine: S,
-        records: &[Record<S::Command>],
+        kept: &Kept<S::Command>,
         options: Options,
     ) -> Result<Self, Error> {
         let nodes = members.count();
         options.check(nodes)?;
-        let voters = options.voters.unwrap_or(nodes);
         let (pace, election) = (options.pace, options.election);
         let ids = (0..nodes).map(|rank| members.id(rank).clone()).collect();
-        let persistent = Persistent::replay(ids, Config::new(0..voters), records)?;
+        let persistent = Persistent::replay(ids, kept)?;
         let mut replica = Replica::new(machine);
         if let Some(snapshot) = persistent.snapshot() {
             let unreadable = |error| Error::crash(format_args!("unreadable snapshot: {error}"));
             replica.restore(snapshot).map_err(unreadable)?;
         }
-        let may_have_heard = options.reads == Reads::Lease && !records.is_empty();
+        let may_have_heard = options.reads == Reads::Lease && !kept.records.is_empty();
+        let has_amnesia = options.bugs.has(Bug::VoteWithAmnesia);
         let first_number = match options.bugs.has(Bug::ReuseReadNumbers) {
             true => 0,
             false => draw_incarnation(&mut rng),
         };
         let mut raft = Self {
             me: members.me(),
+            incarnation: if has_amnesia { 1 } else { kept.incarnation },
             nodes,
-            is_new: records.is_empty(),
+            founding: Founding::default(),
             options,
             rng,
             now: Time::ZERO,
@@ -155,12 +157,20 @@ impl<S: StateMachine> Raft<S> {
             out: Outputs::default(),
         };
         raft.snapshot_at = raft.first_snapshot();
+        if kept.records.is_empty() {
+            raft.persistent.begin();
+        }
         Ok(raft)
     }
 
     /// The current term.
     pub fn term(&self) -> Term {
         self.persistent.term()
+    }
+
+    /// As which server it votes, and is counted where it is a voter.
+    pub fn server(&self) -> Server {
+        Server { rank: self.me, incarnation: self.incarnation }
     }
 
     /// Whether this node leads.
@@ -172,7 +182,7 @@ impl<S: StateMachine> Raft<S> {
     pub fn leader(&self) -> Option<Rank> {
         match &self.role {
             Role::Leader(_) => Some(self.me),
-            Role::Follower(follower) => follower.leader,
+            Role::Follower(follower) => follower.leader.map(|leader| leader.rank),
             Role::PreCandidate(_) | Role::Candidate(_) | Role::Halted => None,
         }
     }
@@ -245,12 +255,9 @@ impl<S: StateMachine> Raft<S> {
     }
 
     /// The first leader of a cluster is its first node that is there: nobody has voted for
-    /// another one, as long as none has lost its memory.
+    /// another one.
     fn start(&mut self) {
         self.become_follower(None);
-        if self.is_new {
-            self.persistent.found();
-        }
         if let Role::Follower(follower) = &mut self.role
             && self.persistent.term() == Term::default()
         {
@@ -261,6 +268,7 @@ impl<S: StateMachine> Raft<S> {
 
     fn proceed(&mut self) {
         self.run_timers();
+        self.advance_founding();
         self.count_votes();
         self.send_requests();
         self.send_wishes();
@@ -278,6 +286,7 @@ impl<S: StateMachine> Raft<S> {
     /// Figure 2, all servers: who hears of a later term goes over to it as a follower; what
     /// comes from a former term is refused.
     fn receive(&mut self, from: Rank, packet: Packet<S::Command>) {
+        let server = Server { rank: from, incarnation: packet.incarnation };
         if packet.term > self.term() {
             if self.is_disruptive(&packet) {
                 return;
@@ -287,36 +296,39 @@ impl<S: StateMachine> Raft<S> {
         }
         if packet.term < self.term() {
             let wants_answer = |part: &Part<_>| {
-                !matches!(part, Part::Vote(_) | Part::Appended(_) | Part::Received(_))
+                !matches!(part, Part::Vote(..) | Part::Appended(_) | Part::Received(_))
             };
             if packet.parts.iter().any(wants_answer) {
                 self.outbox.greet(from, self.now);
             }
             return;
         }
+        self.take_in(server);
         for part in packet.parts {
             // One of them may have begun another term, in which the rest says nothing.
             if packet.term == self.term() {
-                self.hear(from, part);
+                self.hear(server, part);
             }
         }
     }
 
-    fn hear(&mut self, from: Rank, part: Part<S::Command>) {
+    fn hear(&mut self, from: Server, part: Part<S::Command>) {
         match part {
+            Part::Hello(round, new) => self.take_hello(from.rank, round, new),
+            Part::Found(founders) => self.take_founders(founders),
             Part::RequestVote(request) => self.consider_vote(from, request),
-            Part::Vote(ballot) => self.take_vote(from, ballot),
+            Part::Vote(ballot, candidate) => self.take_vote(from, ballot, candidate),
             Part::Append(append) => self.take_append(from, append),
             Part::Appended(appended) => self.take_acknowledgement(from, &appended),
-            Part::Chunk(chunk) => self.take_chunk(from, chunk),
+            Part::Chunk(chunk) => self.take_chunk(from.rank, chunk),
             Part::Received(received) => self.take_received(from, &received),
             Part::Propose(proposals) => {
                 self.hear_of(from);
-                self.propose(from, proposals);
+                self.propose(from.rank, proposals);
             }
             Part::Members(before, members) => {
                 self.hear_of(from);
-                self.begin_change(before, members);
+                self.begin_change(before, &members);
             }
             Part::Lead(rank) => self.hand_over(rank),
             Part::LeadNow => self.lead_now(),
@@ -337,14 +349,14 @@ impl<S: StateMachine> Raft<S> {
         if let Role::Follower(Follower { leader: Some(leader), owes: Some(owed), .. }) = self.role
             && before < safe
         {
-            self.outbox.acknowledge(leader, self.now);
+            self.outbox.acknowledge(leader.rank, self.now);
             if let Role::Follower(follower) = &mut self.role {
                 follower.owes = Some(owed).filter(|&owed| safe < owed);
             }
         }
     }
 
-    pub(crate) fn become_follower(&mut self, leader: Option<Rank>) {
+    pub(crate) fn become_follower(&mut self, leader: Option<Server>) {
         let election_at = self.now + self.election_timeout();
         self.set_role(Role::Follower(Follower::of(leader, self.commit, election_at)));
     }

@@ -7,8 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use maelstrom::machine::{Rank, draw_incarnation};
+use maelstrom::machine::draw_incarnation;
 
+use crate::config::Server;
 use crate::entry::{Payload, Proposal, SessionId};
 use crate::injected_bugs::Bug;
 use crate::message::Part;
@@ -36,7 +37,7 @@ impl<S: StateMachine> Raft<S> {
         }
         let reuse = self.options.bugs.has(Bug::ReuseReadContext);
         match self.queries.ask(self.now, reuse) {
-            Some(number) if leader == self.me => self.begin_read(leader, number),
+            Some(number) if leader == self.me => self.begin_read(self.server(), number),
             Some(number) => self.outbox.say(leader, soon, Part::Read(number)),
             None => {}
         }
@@ -50,7 +51,7 @@ impl<S: StateMachine> Raft<S> {
     }
 
     /// Thesis, 6.4, steps 1 and 2: what a read has to wait for.
-    pub(crate) fn begin_read(&mut self, from: Rank, number: u64) {
+    pub(crate) fn begin_read(&mut self, from: Server, number: u64) {
         if self.options.reads == Reads::Log {
             self.append(vec![Payload::Noop]);
         }
@@ -86,7 +87,7 @@ impl<S: StateMachine> Raft<S> {
     fn may_be_overtaken(&self) -> bool {
         let (members, me) = (self.log().config().members(), self.me);
         self.commit < self.log().config_index()
-            || members.into_iter().any(|rank| rank != me && self.is_pair_enough(me, rank))
+            || members.into_keys().any(|rank| rank != me && self.is_follower_enough(rank))
     }
 
     /// Thesis, 6.4, step 3: lets go on the reads that a majority has confirmed, and asks
@@ -107,23 +108,24 @@ impl<S: StateMachine> Raft<S> {
         }
         self.ask_whether_it_leads();
         for Read { from, number, index, .. } in confirmed {
-            match from == self.me {
+            match from.rank == self.me {
                 true => self.queries.may_read_at(number, index),
                 false => {
-                    self.outbox.say(from, soon, Part::ReadAt(number, index));
-                    self.tell_when_committed(from, index);
+                    self.outbox.say(from.rank, soon, Part::ReadAt(number, index));
+                    self.tell_when_committed(from.rank, index);
                 }
             }
         }
     }
 
     /// The latest question that a majority has acknowledged, together with the one who asks.
-    fn acknowledged_with(&self, asks: Rank) -> u64 {
+    fn acknowledged_with(&self, asks: Server) -> u64 {
         let Role::Leader(leader) = &self.role else { return 0 };
         let careless = self.options.bugs.has(Bug::CountOldAcknowledgements);
-        self.log().config().agreed(|rank| {
-            match leader.peers.get(&rank).map_or(0, |peer| peer.question) {
-                _ if rank == self.me || rank == asks => u64::MAX,
+        let me = self.server();
+        self.log().config().agreed(|server| {
+            match leader.peer(server).map_or(0, |peer| peer.question) {
+                _ if server == me || server == asks => u64::MAX,
                 question if careless && question > 0 => u64::MAX,
                 question => question,
             }
@@ -138,7 +140,7 @@ impl<S: StateMachine> Raft<S> {
         if self.options.reads != Reads::Lease || leader.told_anybody {
             return false;
         }
-        let acknowledged = self.acknowledged_with(self.me);
+        let acknowledged = self.acknowledged_with(self.server());
         let careless = self.options.bugs.has(Bug::LeaseIgnoresDrift);
         let drift = if careless { 0.0 } else { self.options.drift };
         let lasts = self.options.election.div_f64(1.0 + drift);
@@ -151,8 +153,8 @@ impl<S: StateMachine> Raft<S> {
         let Role::Leader(Leader { reads, question_sent: false, .. }) = &self.role else { return };
         if let Some(read) = reads.last() {
             // Where those that were heard last do not answer, the next heartbeat asks all.
-            let (needed, soon) = (self.needed(read.from), self.soon());
-            needed.into_iter().for_each(|rank| self.outbox.append_urgently(rank, soon));
+            let (needed, soon) = (self.needed(read.from.rank), self.soon());
+            needed.into_iter().for_each(|one| self.outbox.append_urgently(one.rank, soon));
         }
     }
 

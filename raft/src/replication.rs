@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use maelstrom::machine::Rank;
 
+use crate::config::Server;
 use crate::entry::{Entry, Payload, Proposal};
 use crate::injected_bugs::Bug;
 use crate::message::{Append, Appended, Packet, Part, Rejected};
@@ -22,6 +23,7 @@ impl<S: StateMachine> Raft<S> {
     /// election timeout steps down (thesis, 6.2).
     pub(crate) fn lead(&mut self) {
         let (last, heartbeat) = (self.persistent.log().last().index, self.heartbeat());
+        let me = self.server();
         let Role::Leader(leader) = &mut self.role else { return };
         let is_asked = !leader.reads.is_empty();
         for (&rank, peer) in &mut leader.peers {
@@ -35,9 +37,9 @@ impl<S: StateMachine> Raft<S> {
         }
         if leader.check_at <= self.now {
             leader.check_at = self.now + self.election / 2;
-            let heard = |rank: Rank| match leader.peers.get(&rank) {
+            let heard = |server: Server| match leader.peer(server) {
                 Some(peer) => self.now < peer.heard + self.election,
-                None => rank == self.me,
+                None => server == me,
             };
             if !self.persistent.log().config().is_quorum(heard) {
                 self.wait_longer();
@@ -70,34 +72,40 @@ impl<S: StateMachine> Raft<S> {
     fn send_to_a_majority(&mut self, from: Rank) {
         // Who is a majority together with the leader waits for the leader's own log to be
         // safe in any case, so one message will do, and the leader waits for no answer.
-        if from == self.me || self.is_stalled || !self.is_pair_enough(self.me, from) {
+        if from == self.me || self.is_stalled || !self.is_follower_enough(from) {
             let others = Some(from).filter(|&from| from != self.me);
-            let (needed, soon) = (self.needed(from).into_iter().chain(others), self.soon());
-            needed.for_each(|rank| self.outbox.append_urgently(rank, soon));
+            let (needed, soon) = (self.needed(from).into_iter(), self.soon());
+            needed
+                .map(|one| one.rank)
+                .chain(others)
+                .for_each(|rank| self.outbox.append_urgently(rank, soon));
         }
     }
 
     /// Followers that are a majority together with the leader, unless its disk is full, and
     /// with `from`: those that
     /// take entries at once, and of these those that were heard last.
-    pub(crate) fn needed(&self, from: Rank) -> Vec<Rank> {
+    pub(crate) fn needed(&self, from: Rank) -> Vec<Server> {
         let Role::Leader(leader) = &self.role else { return Vec::new() };
         let config = self.log().config();
-        let others =
-            leader.peers.iter().filter(|&(&rank, _)| rank != from && config.is_voter(rank));
+        let servers = leader.peers.iter().map(|(&rank, peer)| {
+            let incarnation = peer.incarnation;
+            (Server { rank, incarnation }, peer)
+        });
+        let others = servers.filter(|&(one, _)| one.rank != from && config.has_voter(one));
         let lately = self.now.saturating_sub(self.election / 2);
         let key = |peer: &Peer| (peer.is_ready(lately, &self.options), peer.heard);
-        let mut others: Vec<_> = others.map(|(&rank, peer)| (key(peer), rank)).collect();
+        let mut others: Vec<_> = others.map(|(one, peer)| (key(peer), one)).collect();
         others.sort_by(|one, other| other.cmp(one));
-        let mut others: Vec<Rank> = others.into_iter().map(|(_, rank)| rank).collect();
+        let mut others: Vec<Server> = others.into_iter().map(|(_, one)| one).collect();
         if !self.options.round.is_zero() {
             // What each of them has to say waits for an append that it answers.
             return others;
         }
         let is_enough = |count: &usize| {
-            let (me, chosen) = (self.me, &others[..*count]);
-            let counts = |rank| rank == me && !self.is_stalled || rank == from;
-            config.is_quorum(|rank| counts(rank) || chosen.contains(&rank))
+            let (me, chosen) = (self.server(), &others[..*count]);
+            let counts = |one: Server| one == me && !self.is_stalled || one.rank == from;
+            config.is_quorum(|one| counts(one) || chosen.contains(&one))
         };
         let count = (0..others.len()).find(is_enough).unwrap_or(others.len());
         others.truncate(count);
@@ -125,13 +133,21 @@ impl<S: StateMachine> Raft<S> {
 
     /// Up to where an append tells a follower that all is committed.
     fn told_by(&self, rank: Rank) -> Index {
-        let is_pair = self.is_pair_enough(self.me, rank);
+        let is_pair = self.is_follower_enough(rank);
         self.commit.max(if is_pair { self.own_match() } else { Index::ZERO })
     }
 
     /// Whether these two are a majority: each sees what is committed by itself.
-    pub(crate) fn is_pair_enough(&self, one: Rank, other: Rank) -> bool {
-        self.log().config().is_quorum(|rank| rank == one || rank == other)
+    pub(crate) fn is_pair_enough(&self, other: Server) -> bool {
+        let me = self.server();
+        self.log().config().is_quorum(|server| server == me || server == other)
+    }
+
+    /// The same of the leader and a follower.
+    pub(crate) fn is_follower_enough(&self, rank: Rank) -> bool {
+        let Role::Leader(leader) = &self.role else { return false };
+        let Some(&Peer { incarnation, .. }) = leader.peers.get(&rank) else { return false };
+        self.is_pair_enough(Server { rank, incarnation })
     }
 
     /// Appends to the leader's own log; returns whether there was anything. That they are told
@@ -152,8 +168,8 @@ impl<S: StateMachine> Raft<S> {
     }
 
     /// Figure 2, *AppendEntries*, receiver.
-    pub(crate) fn take_append(&mut self, from: Rank, append: Append<S::Command>) {
-        if self.leader() != Some(from) {
+    pub(crate) fn take_append(&mut self, from: Server, append: Append<S::Command>) {
+        if self.leader() != Some(from.rank) {
             self.become_follower(Some(from));
         }
         if append.election_ms > 0 {
@@ -168,7 +184,7 @@ impl<S: StateMachine> Raft<S> {
         follower.question = follower.question.max(append.question);
         let Append { previous, entries, commit, urgent, .. } = append;
         if let Some(rejected) = self.conflict(previous) {
-            return self.outbox.reject(from, now, rejected);
+            return self.outbox.reject(from.rank, now, rejected);
         }
         let (verified, is_empty) = (previous.index + entries.len(), entries.is_empty());
         self.store(previous.index, entries);
@@ -182,7 +198,7 @@ impl<S: StateMachine> Raft<S> {
         }
         let is_due = (urgent || !self.options.round.is_zero()) && !has_to_wait;
         let due = if is_due { now } else { now + self.heartbeat() / 2 };
-        self.outbox.acknowledge(from, due);
+        self.outbox.acknowledge(from.rank, due);
     }
 
     /// Whether the entry before a leader's is not in the log, and which one may be common
@@ -222,20 +238,20 @@ impl<S: StateMachine> Raft<S> {
     }
 
     /// Another node of this term was heard by the leader.
-    pub(crate) fn hear_of(&mut self, from: Rank) {
+    pub(crate) fn hear_of(&mut self, from: Server) {
         if let Role::Leader(leader) = &mut self.role
-            && let Some(peer) = leader.peers.get_mut(&from)
+            && let Some(peer) = leader.peer_mut(from)
         {
             peer.heard = self.now;
         }
     }
 
     /// Figure 2, leaders: `nextIndex` and `matchIndex` by what a follower says.
-    pub(crate) fn take_acknowledgement(&mut self, from: Rank, appended: &Appended) {
+    pub(crate) fn take_acknowledgement(&mut self, from: Server, appended: &Appended) {
         self.hear_of(from);
         let log = self.persistent.log();
         let Role::Leader(leader) = &mut self.role else { return };
-        let Some(peer) = leader.peers.get_mut(&from) else { return };
+        let Some(peer) = leader.peer_mut(from) else { return };
         if appended.matched > log.last().index {
             return;
         }
@@ -247,7 +263,7 @@ impl<S: StateMachine> Raft<S> {
         // What it lacks it gets at once when it was found where the logs part, or when the
         // window is open again.
         if had_to_wait && peer.allowance(&self.options) > 0 {
-            self.outbox.append_urgently(from, self.now);
+            self.outbox.append_urgently(from.rank, self.now);
         }
         if let Some(took) = took {
             self.measure(took);
@@ -266,22 +282,22 @@ impl<S: StateMachine> Raft<S> {
     /// the leader's own term (§5.4.2). In a cluster in which a follower and the leader are
     /// a majority the follower sees it as soon.
     pub(crate) fn advance_commit(&mut self) {
-        let own = self.own_match();
+        let (own, me) = (self.own_match(), self.server());
         let config = self.log().config();
         let early = self.options.bugs.has(Bug::ConfigBeforeLog);
         let agreed =
             match &self.role {
                 Role::Leader(leader) => {
                     let config = leader.target.as_ref().filter(|_| early).unwrap_or(config);
-                    config.agreed(|rank| match leader.peers.get(&rank) {
+                    config.agreed(|server| match leader.peer(server) {
                         Some(peer) => peer.matched,
-                        None if rank == self.me => own,
+                        None if server == me => own,
                         None => Index::ZERO,
                     })
                 }
                 Role::Follower(Follower {
                     leader: Some(leader), verified, leader_safe, ..
-                }) if self.is_pair_enough(self.me, *leader) => own.min(*verified).min(*leader_safe),
+                }) if self.is_pair_enough(*leader) => own.min(*verified).min(*leader_safe),
                 _ => return,
             };
         let is_own_term = self.log().term_of(agreed) == Some(self.term());
@@ -310,7 +326,7 @@ impl<S: StateMachine> Raft<S> {
     }
 
     fn send(&mut self, to: Rank, outgoing: Outgoing<S::Command>) {
-        let term = self.term();
+        let (term, incarnation) = (self.term(), self.incarnation);
         let Outgoing { mut parts, proposals, append, urgent, acknowledge, rejected, .. } = outgoing;
         let append = append || self.lacks(to);
         let size = |proposal: &Proposal<_>| S::size(&proposal.command);
@@ -331,15 +347,15 @@ impl<S: StateMachine> Raft<S> {
         if append {
             parts.extend(self.next_chunk(to));
         }
-        self.out.send(to, Packet { term, parts });
+        self.out.send(to, Packet { term, incarnation, parts });
         for batch in batches {
-            self.out.send(to, Packet { term, parts: vec![batch] });
+            self.out.send(to, Packet { term, incarnation, parts: vec![batch] });
         }
         while append && let Some(chunk) = self.next_chunk(to) {
-            self.out.send(to, Packet { term, parts: vec![chunk] });
+            self.out.send(to, Packet { term, incarnation, parts: vec![chunk] });
         }
         while append && let Some(more) = self.next_append(to, urgent, false) {
-            self.out.send(to, Packet { term, parts: vec![Part::Append(more)] });
+            self.out.send(to, Packet { term, incarnation, parts: vec![Part::Append(more)] });
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use maelstrom::machine::{Rank, Time};
 
-use crate::config::Config;
+use crate::config::{Config, Server};
 use crate::entry::CommandId;
 use crate::peer::Peer;
 use crate::position::Index;
@@ -28,7 +28,7 @@ pub(crate) enum Role {
 /// The state of a follower.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Follower {
-    pub(crate) leader: Option<Rank>,
+    pub(crate) leader: Option<Server>,
     /// When it stands for election, unless the leader is heard before.
     pub(crate) election_at: Time,
     /// Up to where the log is known to be the leader's.
@@ -45,7 +45,7 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    pub(crate) fn of(leader: Option<Rank>, committed: Index, election_at: Time) -> Self {
+    pub(crate) fn of(leader: Option<Server>, committed: Index, election_at: Time) -> Self {
         // What is committed is in every leader's log.
         Self { leader, election_at, verified: committed, ..Self::default() }
     }
@@ -54,7 +54,7 @@ impl Follower {
 /// The state of who asks for votes.
 #[derive(Clone, Debug)]
 pub(crate) struct Campaign {
-    pub(crate) granted: BTreeSet<Rank>,
+    pub(crate) granted: BTreeSet<Server>,
     /// When it tries anew.
     pub(crate) election_at: Time,
 }
@@ -89,6 +89,18 @@ pub(crate) struct Leader {
 }
 
 impl Leader {
+    /// What it knows of a server, of which the leader has heard nothing if it is another
+    /// incarnation of that node.
+    pub(crate) fn peer(&self, server: Server) -> Option<&Peer> {
+        let is_known = |peer: &&Peer| peer.incarnation == server.incarnation;
+        self.peers.get(&server.rank).filter(is_known)
+    }
+
+    pub(crate) fn peer_mut(&mut self, server: Server) -> Option<&mut Peer> {
+        let is_known = |peer: &&mut Peer| peer.incarnation == server.incarnation;
+        self.peers.get_mut(&server.rank).filter(is_known)
+    }
+
     /// Whether it still leads is to be asked anew.
     pub(crate) fn next_question(&mut self, now: Time) {
         self.question += 1;
@@ -104,7 +116,7 @@ impl Leader {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Read {
     /// Where it was asked.
-    pub(crate) from: Rank,
+    pub(crate) from: Server,
     /// Its number there.
     pub(crate) number: u64,
     /// What has to be applied before it is answered.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use maelstrom::machine::{Rank, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
+use crate::config::{Config, Server};
 use crate::entry::LogTime;
 use crate::injected_bugs::Bug;
 use crate::message::{Chunk, Part, Received};
@@ -184,21 +184,22 @@ impl<S: StateMachine> Raft<S> {
     }
 
     /// *InstallSnapshot* of figure 13, sender: how far a follower has got.
-    pub(crate) fn take_received(&mut self, from: Rank, received: &Received) {
+    pub(crate) fn take_received(&mut self, from: Server, received: &Received) {
         self.hear_of(from);
         let Role::Leader(leader) = &mut self.role else { return };
-        let transfer = leader.peers.get_mut(&from).and_then(|peer| peer.transfer());
+        let transfer = leader.peer_mut(from).and_then(Peer::transfer);
         if let Some(transfer) = transfer.filter(|transfer| transfer.last() == received.last) {
             transfer.received(received.bytes, self.now);
-            self.outbox.append(from, self.now);
+            self.outbox.append(from.rank, self.now);
         }
     }
 
     /// *InstallSnapshot* of figure 13, receiver.
     pub(crate) fn take_chunk(&mut self, from: Rank, chunk: Chunk) {
         let is_old = chunk.last.index <= self.commit && !self.options.bugs.has(Bug::OldSnapshot);
+        let is_from_leader = self.leader() == Some(from);
         let Role::Follower(follower) = &mut self.role else { return };
-        if follower.leader != Some(from) {
+        if !is_from_leader {
             return;
         }
         if is_old {

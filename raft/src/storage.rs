@@ -9,7 +9,8 @@ use maelstrom::{Error, Setup};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::persistent::Record;
+use crate::options::Options;
+use crate::persistent::{Kept, Record};
 
 /// As JSON.
 impl<C: Debug + Serialize + Send + std::marker::Sync> machine::Record for Record<C> {
@@ -19,18 +20,20 @@ impl<C: Debug + Serialize + Send + std::marker::Sync> machine::Record for Record
 }
 
 /// Opens the journal of a node that has a disk, and reads what it wrote before. What is in a
-/// snapshot of the journal are records, too.
+/// snapshot of the journal are records, too. Where some may be lost, a vote perhaps, nothing
+/// counts any more: the node is a new server, which the others take in as a learner.
 ///
 /// # Errors
 ///
-/// When the journal cannot be opened, and when it may have lost records: others may count on
-/// them, or on a vote, so this node must not go on as the one that it was.
+/// When the journal cannot be opened.
 pub fn open<C: DeserializeOwned>(
     setup: &Setup,
-    sync: Sync,
-) -> Result<(Option<Journal>, Vec<Record<C>>), Error> {
-    let Some(disk) = setup.disk() else { return Ok((None, Vec::new())) };
+    &Options { in_memory, sync, .. }: &Options,
+) -> Result<(Option<Journal>, Kept<C>), Error> {
     let fresh = draw_incarnation(&mut setup.new_rng());
+    let Some(disk) = setup.disk().filter(|_| !in_memory) else {
+        return Ok((None, Kept::of(Vec::new(), fresh)));
+    };
     let options = journal::Options { sync, ..journal::Options::new(setup.id().as_str(), fresh) };
     let (journal, records) = Journal::open(disk, options, Vec::new, |records, entry| {
         let (Entry::Piece(bytes) | Entry::Record(_, bytes)) = entry;
@@ -38,13 +41,15 @@ pub fn open<C: DeserializeOwned>(
         Ok(())
     })
     .map_err(Error::crash)?;
-    if journal.may_have_lost() {
-        return Err(Error::crash(
-            "the journal has lost records, perhaps a vote: this node cannot be a voter again. \
-             Have the others remove it (`remove_node`)",
-        ));
+    let mut kept = Kept::of(records, journal.incarnation());
+    // Without a sync for each group, whoever found out that records are lost may have been
+    // killed before it has begun anew.
+    let is_another = sync != Sync::EveryGroup && kept.incarnation != journal.incarnation();
+    if journal.may_have_lost() || is_another {
+        tracing::warn!("the journal may have lost records: this node begins anew, as a learner");
+        kept = Kept::of(Vec::new(), journal.incarnation());
     }
-    Ok((Some(journal), records))
+    Ok((Some(journal), kept))
 }
 
 /// How long a command may be, as JSON. With what goes along in a batch it makes half a

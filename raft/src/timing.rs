@@ -90,6 +90,6 @@ impl<S: StateMachine> Raft<S> {
             Role::Leader(leader) => Some(leader.next_timer(self.heartbeat())),
             Role::Halted => None,
         };
-        [due, retry, timer].into_iter().flatten().min()
+        [due, retry, timer, self.founding_at()].into_iter().flatten().min()
     }
 }

@@ -36,7 +36,7 @@ impl Wish {
 
     /// Whether it is so when these are the members.
     pub(crate) fn is_met_by(&self, members: &Config) -> bool {
-        self.members(members).is_some_and(|wanted| wanted == *members)
+        self.members(members).is_some_and(|wanted| wanted.has_nodes_of(members))
     }
 }
 
@@ -79,7 +79,8 @@ impl<S: StateMachine> Raft<S> {
                 (self.log().config().is_voter(*rank), "this node is no voter, so it cannot lead")
             }
         };
-        if !is_possible {
+        // A node that knows no members yet waits until it does.
+        if !is_possible && !self.knows_nobody() {
             return self.out.fail(client, Error::malformed(why));
         }
         let is_older = |other: &Wish| {
@@ -113,7 +114,7 @@ impl<S: StateMachine> Raft<S> {
         for wish in wishes {
             match (wish.members(&now), wish) {
                 (Some(members), _) if !members.is_final_among(self.nodes) => {}
-                (Some(members), _) if leader == self.me => self.begin_change(before, members),
+                (Some(members), _) if leader == self.me => self.begin_change(before, &members),
                 (Some(members), _) => {
                     self.outbox.say(leader, self.now, Part::Members(before, members));
                 }

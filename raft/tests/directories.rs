@@ -110,29 +110,40 @@ fn all_machines_die_just_after_they_acknowledged_and_have_it_all() {
     }
 }
 
-/// A node that syncs nothing has acknowledged a write, and is killed.
-fn killed_unsynced(faults: &[DiskFault]) -> Scenario {
+/// Nodes that sync nothing.
+fn unsynced(nodes: usize) -> Scenario {
     let mut options = Options::default();
     options.sync = Sync::Never;
     let node = move || lin_kv::node(options.clone());
-    let mut scene = Simulation::new(Workload::LinKv, node).nodes(1).clients(2).scenario();
-    write(&mut scene, 0, 1, "kept").unwrap();
-    scene.kill_with(&[0], faults);
-    scene.restart();
-    scene
+    Simulation::new(Workload::LinKv, node).nodes(nodes).clients(2 * nodes).scenario()
 }
 
 #[test]
 fn a_killed_process_that_syncs_nothing_has_what_it_acknowledged() {
-    let mut scene = killed_unsynced(&[]);
+    let mut scene = unsynced(1);
+    write(&mut scene, 0, 1, "kept").unwrap();
+    scene.kill(&[0]);
+    scene.restart();
     wait_until_served(&mut scene, 0);
     assert_eq!(read(&mut scene, 0, 1).unwrap(), "kept");
 }
 
 #[test]
-#[should_panic(expected = "the journal has lost records, perhaps a vote")]
-fn after_the_death_of_its_machine_it_is_no_voter_again() {
-    killed_unsynced(&[DiskFault::LoseUnsynced]);
+fn after_the_death_of_its_machine_it_is_a_learner_first() {
+    let mut scene = unsynced(3);
+    for round in 0..6 {
+        let value = format!("{round}");
+        write(&mut scene, (round + 1) % 3, 1, &value).unwrap();
+        scene.kill_with(&[round % 3], &[DiskFault::LoseUnsynced]);
+        scene.restart();
+        scene.run_for(3 * SECOND);
+        assert_eq!(read(&mut scene, round % 3, 1).unwrap(), value);
+    }
+    // Most have forgotten who they were.
+    scene.kill_with(&[0, 1], &[DiskFault::LoseUnsynced]);
+    scene.restart();
+    scene.run_for(10 * SECOND);
+    assert!((0..3).all(|node| read(&mut scene, node, 1).is_err()));
 }
 
 #[test]

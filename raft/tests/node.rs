@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use raft::lin_kv::{AddNode, RemoveNode, Transfer};
+use raft::lin_kv::{AddNode, Read, ReadOk, RemoveNode, Transfer, Write};
 use raft::{Options, lin_kv};
+use serde_json::value::RawValue;
 use simulator::{Fault, Finished, Simulation, Workload};
 
 /// `-w lin-kv --concurrency 2n --rate 100`
@@ -68,4 +69,43 @@ fn who_is_removed_is_no_member_and_who_is_named_leads() {
     scene.ask(2, &AddNode { node: named("n0") }).unwrap();
     scene.ask(1, &Transfer { node: named("n0") }).unwrap();
     scene.ask(1, &AddNode { node: named("n7") }).unwrap_err();
+}
+
+fn in_memory() -> Simulation {
+    let mut options = Options::default();
+    options.in_memory = true;
+    Simulation::new(Workload::LinKv, move || lin_kv::node(options.clone()))
+        .nodes(3)
+        .clients(6)
+        .latency(10)
+}
+
+#[test]
+fn nodes_without_directories_are_killed_one_after_the_other_and_nothing_is_lost() {
+    let raw = |text: String| RawValue::from_string(text).unwrap();
+    let mut scene = in_memory().scenario();
+    let key = || raw("1".to_owned());
+    for round in 0..9 {
+        scene.ask((round + 1) % 3, &Write { key: key(), value: raw(round.to_string()) }).unwrap();
+        scene.kill(&[round % 3]);
+        scene.run_for(Duration::from_secs(2));
+        scene.restart();
+        scene.run_for(Duration::from_secs(2));
+        let ReadOk { value } = scene.ask(round % 3, &Read { key: key() }).unwrap();
+        assert_eq!(value.get(), round.to_string());
+    }
+}
+
+#[test]
+fn where_a_majority_without_directories_is_killed_nothing_is_served() {
+    let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+    let mut scene = in_memory().scenario();
+    scene.ask(1, &Write { key: raw("1"), value: raw("7") }).unwrap();
+    scene.kill(&[0, 1]);
+    scene.run_for(Duration::from_secs(1));
+    scene.restart();
+    scene.run_for(Duration::from_secs(10));
+    for node in 0..3 {
+        scene.ask(node, &Read { key: raw("1") }).unwrap_err();
+    }
 }

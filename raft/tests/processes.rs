@@ -49,7 +49,7 @@ fn all_processes_are_killed_at_once_and_what_they_acknowledged_is_there() {
     run.assert_valid();
     assert!(deaths_of_all(&run) >= 2, "{}", run.history);
     let kinds = kinds(&options.work_dir.join("n1"));
-    assert!(["Cluster", "Vote", "Append", "Snapshot"].iter().all(|&kind| kinds[kind] > 0));
+    assert!(["Start", "Found", "Vote", "Append", "Snapshot"].iter().all(|&kind| kinds[kind] > 0));
 }
 
 /// How many records of each kind the journal in a directory has, which is sound.
@@ -59,7 +59,8 @@ fn kinds(directory: &Path) -> BTreeMap<&'static str, usize> {
         match finding {
             Finding::Record { content, .. } | Finding::Piece { content, .. } => {
                 let kind = match serde_json::from_str::<Record<Command>>(content)? {
-                    Record::Cluster { .. } => "Cluster",
+                    Record::Start { .. } => "Start",
+                    Record::Found(_) => "Found",
                     Record::Vote(..) => "Vote",
                     Record::Append { .. } => "Append",
                     Record::Image { .. } => "Image",

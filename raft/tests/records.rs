@@ -5,7 +5,7 @@ use std::time::Duration;
 use maelstrom::journal::check_length;
 use maelstrom::machine::{Client, Input, Machine as _, Members, Output, Outputs, Record as _};
 use raft::storage::MAX_COMMAND_BYTES;
-use raft::{Options, Raft, Reply, Request, StateMachine};
+use raft::{Kept, Options, Raft, Reply, Request, StateMachine};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,9 @@ impl StateMachine for Bytes {
 fn take(commands: impl Iterator<Item = String>) -> (Vec<Reply<usize>>, usize) {
     let members = Members::new(&"n0".into(), &["n0".into()]);
     let rng = StdRng::seed_from_u64(1);
-    let mut node = Raft::new(&members, rng, Bytes::default(), &[], Options::default()).unwrap();
+    let mut node =
+        Raft::new(&members, rng, Bytes::default(), &Kept::of(Vec::new(), 1), Options::default())
+            .unwrap();
     let requests = commands
         .enumerate()
         .map(|(client, command)| Input::Request(Client(client as u64), Request::Command(command)));

@@ -13,13 +13,16 @@ pub const HELP: &str = "\
 A Maelstrom node for the workload lin-kv: a linearizable key-value store, replicated by
 Raft. It speaks the protocol on standard input and output.
 
-Usage: lin-kv [--sync=WHEN] [--reads=HOW] [--drift=PART] [--round-ms=N]
+Usage: lin-kv [--sync=WHEN] [--in-memory] [--reads=HOW] [--drift=PART] [--round-ms=N]
               [--snapshot-every=N]
 
   --sync=WHEN
              When what is written to the node's directory is safe: `every-group` (the default),
              once the disk has it, or `never`: it survives the death of all processes, and
-             not of the machine. Without a directory, a node must not be started again.
+             not of the machine. A node that is started without what it knew is a learner
+             first; where a majority has forgotten, nothing is served any more.
+  --in-memory
+             Write nothing, as without a directory.
   --reads=HOW
              How reads are made linearizable: `index` (the default) asks a majority whether
              the leader leads, `lease` asks nobody while clocks go as they should, `log`
@@ -47,7 +50,7 @@ impl fmt::Display for UnknownArgument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "unknown argument `{}`: there are `--sync=WHEN`, `--reads=HOW`, `--drift=PART`, `--round-ms=N` and `--snapshot-every=N`; see `--help`",
+            "unknown argument `{}`: there are `--sync=WHEN`, `--in-memory`, `--reads=HOW`, `--drift=PART`, `--round-ms=N` and `--snapshot-every=N`; see `--help`",
             self.0
         )
     }
@@ -74,6 +77,8 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Options, Unk
         } else if let Some(every) = argument.strip_prefix("--snapshot-every=").and_then(parse_every)
         {
             options.snapshot_every = every;
+        } else if argument == "--in-memory" {
+            options.in_memory = true;
         } else if let Some(bugs) = Bugs::parse(&argument) {
             options.bugs = bugs;
         } else {
@@ -118,6 +123,7 @@ mod tests {
         assert_eq!(parse("--round-ms=100").unwrap().round, Duration::from_millis(100));
         assert_eq!(parse("--reads=lease").unwrap().reads, Reads::Lease);
         assert_eq!(parse("--drift=0.01").unwrap().drift.to_string(), "0.01");
+        assert!(parse("--in-memory").unwrap().in_memory);
         assert_eq!(parse("--sync=never").unwrap().sync, Sync::Never);
         assert_eq!(parse("--snapshot-every=20").unwrap().snapshot_every, 20);
         for unknown in [

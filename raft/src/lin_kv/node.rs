@@ -74,9 +74,9 @@ type State = Driver<Raft<Store>>;
 /// The node. It has a journal where there is a disk, and keeps everything in memory if not.
 pub fn node(options: Options) -> Node<State> {
     Driver::node_with_journal(move |setup, members| {
-        let (journal, records) = storage::open(setup, options.sync)?;
+        let (journal, kept) = storage::open(setup, &options)?;
         let (rng, options) = (setup.new_rng(), options.clone());
-        Ok((Raft::new(&members, rng, Store::default(), &records, options)?, journal))
+        Ok((Raft::new(&members, rng, Store::default(), &kept, options)?, journal))
     })
     .handle(read)
     .handle(write)

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use maelstrom::machine::{Client, Rank};
-use raft::lin_kv::{Command, Key};
+use raft::lin_kv::{Command, Key, Store};
 use raft::{
-    Append, Appended, Bugs, Config, Entry, Index, LogTime, Options, Packet, Part, Payload,
+    Append, Appended, Bugs, Config, Entry, Index, Kept, LogTime, Options, Packet, Part, Payload,
     Position, Raft, Received, Record, Request,
 };
 use serde_json::value::RawValue;
@@ -98,8 +98,7 @@ fn members_that_do_not_exist_are_refused_by_whoever_is_asked() {
         assert!(error.code().is_definite(), "{error}");
         // Nor does a leader take it from another node.
         let (lead, part) = (leader(&world), Part::Members(Index::ZERO, members));
-        let term = world.cluster.machine(lead).unwrap().term();
-        world.cluster.tell((lead + 1) % 3, lead, Packet { term, parts: vec![part] });
+        say(&mut world, (lead + 1) % 3, lead, part);
         world.cluster.run_for(SECOND).unwrap();
         let client = write(&mut world, 1);
         world.cluster.run_for(SECOND).unwrap();
@@ -114,7 +113,7 @@ fn options_that_cannot_work_are_refused() {
         change(&mut options);
         let members = maelstrom::machine::Members::new(&"n0".into(), &["n0".into(), "n1".into()]);
         let rng = rand::SeedableRng::seed_from_u64(1);
-        Raft::new(&members, rng, raft::lin_kv::Store::default(), &[], options)
+        Raft::new(&members, rng, Store::default(), &Kept::of(Vec::new(), 7), options)
     };
     assert!(raft(|_| ()).is_ok());
     assert!(raft(|options| options.chunk_bytes = 0).is_err());
@@ -138,13 +137,18 @@ fn a_change_of_members_is_known_wherever_it_is_asked_for_after_a_restart_with_sn
     world.change(lead, Config::new(0..2));
     world.load(2 * SECOND, 100.0).unwrap();
     let machine = world.cluster.machine(leader(&world)).unwrap();
-    assert_eq!(machine.log().config(), &Config::new(0..2));
+    assert!(machine.log().config().has_nodes_of(&Config::new(0..2)));
+}
+
+fn say(world: &mut World, from: Rank, to: Rank, part: Part<Command>) {
+    let machine = world.cluster.machine(to).unwrap();
+    let (term, incarnation) = (machine.term(), machine.log().config().members()[&from]);
+    world.cluster.tell(from, to, Packet { term, incarnation, parts: vec![part] });
 }
 
 /// Says something to a node as its leader, or to its leader, would.
 fn tell(world: &mut World, from: Rank, to: Rank, part: Part<Command>) {
-    let term = world.cluster.machine(to).unwrap().term();
-    world.cluster.tell(from, to, Packet { term, parts: vec![part] });
+    say(world, from, to, part);
     world.cluster.run_for(SECOND).unwrap();
     let client = write(world, leader(world));
     world.cluster.run_for(SECOND).unwrap();
@@ -199,7 +203,7 @@ fn where_answers_take_long_timeouts_are_longer_and_the_leader_stays() {
     for latency in [SECOND / 5, SECOND * 2 / 5] {
         let latency = Latency { mean: latency, dist: LatencyDist::Uniform };
         let conditions = Conditions { latency, ..Conditions::default() };
-        let mut world = World::new(5, 1, conditions, &Options::default());
+        let mut world = World::new(5, 2, conditions, &Options::default());
         world.cluster.run_for(15 * SECOND).unwrap();
         let (lead, term) = (leader(&world), world.cluster.machine(0).unwrap().term());
         let clients: Vec<Client> = (0..5).map(|node| write(&mut world, node)).collect();

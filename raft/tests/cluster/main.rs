@@ -4,6 +4,7 @@
 //! What a schedule contains is drawn from its seed. That these checks can fail is shown by
 //! nodes with a classic mistake each.
 
+mod amnesia;
 mod clients;
 mod laggards;
 mod measures;
@@ -144,6 +145,8 @@ fn hunt(seed: u64, bugs: Bugs) -> Result<(), String> {
     options.bugs = bugs;
     let conditions = Conditions { latency, write_time, ..Conditions::default() };
     let mut world = World::new(nodes, seed, conditions, &options);
+    // The cluster is there.
+    world.cluster.run_for(SECOND)?;
     world.cluster.apply(Effect::Loss(restarts));
     let mut known = (Term::default(), false);
     let mut cut_off_at = None;

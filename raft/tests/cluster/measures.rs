@@ -55,7 +55,8 @@ fn measure(nodes: usize, latency: Duration, rate: f64, options: &Options) -> Mea
 
 fn name<C>(part: &Part<C>) -> &'static str {
     match part {
-        Part::RequestVote(_) | Part::Vote(_) => "vote",
+        Part::Hello(..) | Part::Found(_) => "founding",
+        Part::RequestVote(_) | Part::Vote(..) => "vote",
         Part::Append(append) if append.entries.is_empty() => "heartbeat",
         Part::Append(_) => "append",
         Part::Appended(_) => "acknowledgement",

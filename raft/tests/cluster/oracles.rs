@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use maelstrom::machine::{Output, Rank};
 use raft::lin_kv::{Command, Store};
-use raft::{Ballot, Entry as LogEntry, Index, Part, Position, Raft, Record, Term};
+use raft::{Ballot, Entry as LogEntry, Index, Part, Position, Raft, Record, Server, Term};
 use simulator::cluster::{Cluster, Step};
 
 type Node = Raft<Store>;
@@ -45,15 +45,17 @@ impl SafeBeforeSaid {
     fn look(&mut self, step: &Step<'_, Node>) -> Result<(), String> {
         let (looked, term, vote) = self.safe.entry(step.node).or_default();
         for record in &step.safe[*looked..] {
-            if let Record::Vote(new, voted) = record {
-                (*term, *vote) = (*new, *voted);
+            match record {
+                Record::Start { .. } => (*term, *vote) = (Term::default(), None),
+                Record::Vote(new, voted) => (*term, *vote) = (*new, voted.map(|voted| voted.rank)),
+                _ => {}
             }
         }
         *looked = step.safe.len();
         for output in step.outputs {
             let Output::Send(to, packet) = output else { continue };
             let votes = packet.parts.iter().filter_map(|part| match part {
-                Part::Vote(Ballot::Vote) => Some(*to),
+                Part::Vote(Ballot::Vote, _) => Some(*to),
                 Part::RequestVote(request) if request.ballot == Ballot::Vote => Some(step.node),
                 _ => None,
             });
@@ -93,7 +95,7 @@ impl SameStates {
 /// *At most one leader can be elected in a given term.*
 #[derive(Default)]
 struct ElectionSafety {
-    leaders: BTreeMap<Term, Rank>,
+    leaders: BTreeMap<Term, Server>,
 }
 
 impl ElectionSafety {
@@ -102,11 +104,10 @@ impl ElectionSafety {
             return Ok(());
         }
         let term = step.machine.term();
-        match *self.leaders.entry(term).or_insert(step.node) {
-            leader if leader == step.node => Ok(()),
-            leader => {
-                Err(format!("election safety: n{leader} and n{} lead in {term:?}", step.node))
-            }
+        let server = step.machine.server();
+        match *self.leaders.entry(term).or_insert(server) {
+            leader if leader == server => Ok(()),
+            leader => Err(format!("election safety: {leader:?} and {server:?} lead in {term:?}")),
         }
     }
 }

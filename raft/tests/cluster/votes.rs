@@ -23,7 +23,7 @@ fn stand_twice(seed: u64, bugs: Bugs) -> Result<(), String> {
     let leader = (0..3).find(|&node| leads(&world, node)).ok_or("nobody leads")?;
     let [first, second] = [1, 2].map(|offset| (leader + offset) % 3);
     let term = world.cluster.machine(leader).unwrap().term();
-    let lead_now = || Packet { term, parts: vec![Part::LeadNow] };
+    let lead_now = || Packet { term, incarnation: 0, parts: vec![Part::LeadNow] };
     world.cluster.apply(cut_off(second, 3));
     world.cluster.tell(leader, first, lead_now());
     while !leads(&world, first) {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use checkers::history::{Op, OpType, Process, raw};
 use checkers::{Checks, Names, Validity, Workload, workload_checker};
 use maelstrom::Error;
-use maelstrom::machine::{Client, Rank};
+use maelstrom::machine::{Client, Rank, draw_incarnation};
 use raft::lin_kv::{Command, Key, Response, Store};
-use raft::{Bugs, Config, Options, Raft, Reply, Request};
+use raft::{Bugs, Config, Kept, Options, Raft, Reply, Request};
 use rand::RngExt as _;
 use serde_json::value::RawValue;
 use simulator::cluster::{Asked, Cluster, Conditions};
@@ -38,12 +38,25 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(nodes: usize, seed: u64, conditions: Conditions, options: &Options) -> Self {
+        Self::with_disks(true, nodes, seed, conditions, options)
+    }
+
+    /// A cluster of nodes that have disks, or forget everything when they are killed.
+    pub(crate) fn with_disks(
+        have_disks: bool,
+        nodes: usize,
+        seed: u64,
+        conditions: Conditions,
+        options: &Options,
+    ) -> Self {
         let (options, bugs) = (options.clone(), options.bugs);
-        let mut cluster = Cluster::new(nodes, seed, conditions, move |members, rng, kept| {
+        let mut cluster = Cluster::new(nodes, seed, conditions, move |members, mut rng, kept| {
             let piece = |piece: &Vec<u8>| serde_json::from_slice(piece).unwrap();
             let mut records: Vec<_> = kept.pieces.iter().map(piece).collect();
             records.extend_from_slice(&kept.records);
-            Raft::new(&members, rng, Store::default(), &records, options.clone()).unwrap()
+            records.truncate(if have_disks { records.len() } else { 0 });
+            let kept = Kept::of(records, draw_incarnation(&mut rng));
+            Raft::new(&members, rng, Store::default(), &kept, options.clone()).unwrap()
         });
         oracles::watch(&mut cluster);
         if bugs == Bugs::default() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use maelstrom::NodeId;
 use maelstrom::machine::{Client, Input, Machine as _, Members, Output, Outputs, Rank, Time};
-use raft::{Bugs, Index, Options, Packet, Raft, Record, Request, Term};
+use raft::{Bugs, Config, Index, Kept, Options, Packet, Raft, Record, Request, Server, Term};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -62,9 +62,12 @@ impl Nodes {
         Self { options, ids, steps: Mutex::default() }
     }
 
-    /// A cluster that has just started.
+    /// A cluster that was founded just now.
     pub(crate) fn started(&self, kept: usize) -> World {
-        let start = |rank| self.start(rank, 0, Vec::new());
+        let servers = (0..self.ids.len()).map(|rank| Server { rank, incarnation: 1 });
+        let founders = Record::Found(Config::of(servers));
+        let begin = Record::Start { nodes: self.ids.clone(), incarnation: 1 };
+        let start = |rank| self.start(rank, 0, vec![begin.clone(), founders.clone()]);
         World::new(&(0..self.ids.len()).map(start).collect::<Vec<_>>(), kept)
     }
 
@@ -145,7 +148,9 @@ impl Nodes {
     fn start(&self, rank: Rank, starts: u64, records: Vec<Record<i64>>) -> Step {
         let members = Members::new(&self.ids[rank], &self.ids);
         let (rng, options) = (chance(rank, starts), self.options.clone());
-        let node = Raft::new(&members, rng, Counter::default(), &records, options).unwrap();
+        let kept = Kept::of(records, 1);
+        let node = Raft::new(&members, rng, Counter::default(), &kept, options).unwrap();
+        let Kept { records, .. } = kept;
         let place = Place { node, clock: Time::ZERO, starts, records, digest: 0 };
         handle(rank, place, Input::Start, false)
     }
