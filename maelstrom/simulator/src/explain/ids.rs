@@ -1,64 +1,71 @@
-//! Ids that were given out twice; values that a read has twice.
+//! Ids that were given out twice.
 
 use checkers::Finding;
 
 use super::Draft;
 use super::run::{Run, Wanted, at, time};
 use crate::net::Address;
+use crate::trace::Sent;
 
 pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let value = finding.subject.value.as_deref()?;
     let [first, again] = finding.ops[..] else { return None };
     let (first, again) = (run.operation(first)?, run.operation(again)?);
-    let (one, other) = (run.node(first.invoked.process)?, run.node(again.invoked.process)?);
+    let nodes = [run.node(first.invoked.process)?, run.node(again.invoked.process)?];
     let times = [time(first.end()), time(again.end())];
-    let [before, after] = times.map(at);
+    let draft = match nodes {
+        [node, other] if node == other => by_one(run, value, node, times),
+        _ => by_two(run, value, nodes, times)?,
+    };
     let requests = run.requests(first.invoked.index).chain(run.requests(again.invoked.index));
-    let draft = Draft::new("").messages(requests).ops([first.invoked.index, again.invoked.index]);
-    if one == other {
-        let text = match run.killed(one, times[0], times[1]) {
-            Some(killed) => format!(
-                "n{one} gave out {value} at {before}, was killed at {}, and gave it out again at {after}: it \
-                 had forgotten what it had given out.",
-                at(killed)
-            ),
-            None => {
-                format!("n{one} gave out {value} at {before} and again at {after}, all by itself.")
-            }
-        };
-        return Some(Draft { text, ..draft });
-    }
+    Some(draft.messages(requests).ops([first.invoked.index, again.invoked.index]))
+}
+
+/// A node gave it out twice.
+fn by_one(run: &Run<'_>, value: &str, node: usize, times: [i64; 2]) -> Draft {
+    let [before, after] = times.map(at);
+    Draft::new(match run.killed(node, times[0], times[1]) {
+        Some(killed) => format!(
+            "n{node} gave out {value} at {before}, was killed at {}, and gave it out again at {after}: it \
+             had forgotten what it had given out.",
+            at(killed)
+        ),
+        None => {
+            format!("n{node} gave out {value} at {before} and again at {after}, all by itself.")
+        }
+    })
+}
+
+/// Two nodes gave it out: one was told it as the other was, or could not know, or did not ask.
+fn by_two(run: &Run<'_>, value: &str, nodes: [usize; 2], times: [i64; 2]) -> Option<Draft> {
+    let [one, other] = nodes;
+    let [before, after] = times.map(at);
     let both =
         format!("n{one} gave out {value} at {before}, and n{other} gave it out again at {after}");
     if let Some(spell) = run.cut(one, other, times[1]).or_else(|| run.cut(other, one, times[1])) {
-        let from = at(spell.from);
-        let text = format!(
-            "{both}, while the {} from {from} kept them from hearing each other.",
-            spell.fault
-        );
-        return Some(Draft { text, ..draft });
+        let (fault, from) = (&spell.fault, at(spell.from));
+        let text =
+            format!("{both}, while the {fault} from {from} kept them from hearing each other.");
+        return Some(Draft::new(text));
     }
-    // Somebody told them, or each made it up.
     let wanted = Wanted::new(value, None)?;
-    let sources = |node: usize, by: i64| {
-        run.inner().filter(|sent| sent.dest == Address::Node(node)).find(|sent| {
-            sent.receipts.first().is_some_and(|time| *time <= by) && wanted.is_in(&sent.body)
-        })
+    let [first, second] = [0, 1].map(|which| told(run, &wanted, nodes[which], times[which]));
+    let how = match (first, second) {
+        (Some(a), Some(b)) if a.src == b.src => {
+            format!("{} had told it to both, at {} and at {}", a.src, at(a.time), at(b.time))
+        }
+        (_, Some(b)) => {
+            format!("n{other} had it from {}, which had sent it at {}", b.src, at(b.time))
+        }
+        _ => format!("n{other} made it up by itself, and no message had told it of n{one}'s"),
     };
-    let (text, told) = match (sources(one, times[0]), sources(other, times[1])) {
-        (Some(a), Some(b)) if a.src == b.src => (
-            format!(
-                "{both}: {} had told it to both, at {} and at {}.",
-                a.src,
-                at(a.time),
-                at(b.time)
-            ),
-            vec![a, b],
-        ),
-        _ => (
-            format!("{both}: each made it up by itself, and no message had told n{other} of it."),
-            vec![],
-        ),
-    };
-    Some(Draft { text, ..draft }.messages(told))
+    Some(Draft::new(format!("{both}: {how}.")).messages(first.into_iter().chain(second)))
+}
+
+/// The first message that told a node a value by this time.
+fn told<'a>(run: &Run<'a>, wanted: &Wanted, node: usize, by: i64) -> Option<&'a Sent> {
+    let mut told = run.inner().filter(|sent| sent.dest == Address::Node(node));
+    told.find(|sent| {
+        sent.receipts.first().is_some_and(|time| *time <= by) && wanted.is_in(&sent.body)
+    })
 }
