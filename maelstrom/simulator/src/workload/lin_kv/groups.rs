@@ -76,12 +76,9 @@ impl Group {
 impl Generator for Groups {
     fn next(&mut self, context: &Context<'_>, rng: &mut StdRng) -> Next {
         let Context { free, processes, .. } = *context;
-        let candidates: Vec<usize> = (0..self.groups.len())
-            .filter(|&group| {
-                let (reading, writing) = self.threads(group);
-                free.any_in(reading.start..writing.end).is_some()
-            })
-            .collect();
+        let group_of = |thread| thread / (2 * self.readers);
+        let mut candidates: Vec<usize> = free.iter().map(group_of).collect();
+        candidates.dedup();
         let Some(&group) = candidates.choose(rng) else { return Next::Pending(None) };
         let key = self.key_of(group, processes);
         let (reading, writing) = self.threads(group);
