@@ -161,7 +161,10 @@ impl Config {
     /// Whether those for which `agrees` holds are a majority: of the voters, and during a
     /// change of those before as well.
     pub fn is_quorum(&self, agrees: impl Fn(Server) -> bool) -> bool {
-        self.agreed(|server| u8::from(agrees(server))) == 1
+        let of = |voters: &BTreeSet<Server>| {
+            2 * voters.iter().filter(|&&server| agrees(server)).count() > voters.len()
+        };
+        of(&self.voters) && (self.outgoing.is_empty() || of(&self.outgoing))
     }
 
     /// The highest value that a majority has reached.

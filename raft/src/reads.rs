@@ -95,16 +95,17 @@ impl<S: StateMachine> Raft<S> {
     pub(crate) fn confirm_reads(&mut self) {
         let (soon, has_lease) = (self.soon(), self.has_lease());
         let Role::Leader(leader) = &mut self.role else { return };
-        let reads = std::mem::take(&mut leader.reads);
+        let mut reads = std::mem::take(&mut leader.reads);
         let is_logged = |index| self.options.reads == Reads::Log && index <= self.commit;
         let mut acknowledged = BTreeMap::new();
-        let (confirmed, open): (Vec<Read>, _) = reads.into_iter().partition(|read| {
+        let confirmed = reads.extract_if(.., |read| {
             let with = || self.acknowledged_with(read.from);
             let is_confirmed = has_lease || is_logged(read.index);
             is_confirmed || read.question <= *acknowledged.entry(read.from).or_insert_with(with)
         });
+        let confirmed: Vec<Read> = confirmed.collect();
         if let Role::Leader(leader) = &mut self.role {
-            leader.reads = open;
+            leader.reads = reads;
         }
         self.ask_whether_it_leads();
         for Read { from, number, index, .. } in confirmed {
