@@ -60,7 +60,8 @@ pub struct Options {
     pub window_bytes: usize,
     /// About how many bytes of a snapshot there are in a message.
     pub chunk_bytes: usize,
-    /// How many entries are applied until the next snapshot.
+    /// How many entries are applied until the next snapshot; as many again for each 2 MiB that
+    /// the last one has, and no more than `keep_at_most`.
     pub snapshot_every: usize,
     /// After about how many bytes of commands there is one in any case. No more bytes
     /// are kept before it.

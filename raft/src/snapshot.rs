@@ -20,6 +20,10 @@ use crate::raft::Raft;
 use crate::role::Role;
 use crate::state_machine::StateMachine;
 
+/// About how many bytes the records have of as many entries as are usually applied between two
+/// snapshots.
+const LARGE: usize = 2 << 20;
+
 /// What the log's beginning comes to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -138,10 +142,18 @@ impl<S: StateMachine> Raft<S> {
         let Ok(image) = self.replica.image() else {
             return tracing::error!("the state machine has no JSON form; the log grows");
         };
+        self.snapshot_at = applied + self.distance_behind(image.len());
         let image = image.into();
         let snapshot = Snapshot { last, time, config, config_index, image };
         let base = self.first_kept(applied);
         self.persistent.compact(snapshot, base);
+    }
+
+    /// After how many entries the next snapshot is due when one has so many bytes. Where it is
+    /// large there are more, so that snapshots cost no more than the entries between them.
+    fn distance_behind(&self, bytes: usize) -> usize {
+        let Options { snapshot_every: every, keep_at_most, .. } = self.options;
+        every.saturating_mul(1 + bytes / LARGE).min(keep_at_most.max(every))
     }
 
     /// When the next snapshot is due after one that came from elsewhere. Nodes take theirs
