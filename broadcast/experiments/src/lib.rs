@@ -5,6 +5,7 @@
 //! - [`scale`]: clusters of growing size.
 //! - [`sparse`]: few nodes have a link to each other.
 //! - [`losses`]: what kills cost a node that keeps values in memory.
+//! - [`plot`]: messages against latency as a picture.
 //! - [`oracle`]: what a run under faults has to show.
 //! - [`thresholds`]: what was measured beside its bound, which [`broadcast::thresholds`] has.
 
@@ -12,6 +13,7 @@ pub mod delay;
 pub mod frontier;
 pub mod losses;
 pub mod oracle;
+pub mod plot;
 pub mod scale;
 pub mod sparse;
 pub mod thresholds;

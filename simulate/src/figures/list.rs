@@ -14,12 +14,13 @@ pub(super) const DOCUMENTS: &[&str] = &[
     "g-counter/src/lib.rs",
     "kafka-log/src/lib.rs",
     "raft/README.md",
+    "raft/rounds.svg",
     "txn-kv/src/lib.rs",
     "unique-ids/src/lib.rs",
 ];
 
 /// All of them, in the order in which they are printed.
-pub(super) const FIGURES: [Figure; 33] = [
+pub(super) const FIGURES: [Figure; 34] = [
     Figure::quick("challenges", challenges::table),
     Figure::quick("frontier", frontier::ends),
     Figure::quick("published", frontier::published),
@@ -48,7 +49,8 @@ pub(super) const FIGURES: [Figure; 33] = [
     Figure::quick("log-lone", log::lone),
     Figure::quick("log-rare", log::rare),
     Figure::quick("raft-cost", raft::cost),
-    Figure::quick("raft-rounds", raft::rounds),
+    Figure::slow("raft-rounds", raft::rounds),
+    Figure::slow("raft-picture", raft::picture),
     Figure::quick("txn-sparse", transactions::sparse),
     Figure::quick("txn-kills", transactions::kills),
     Figure::quick("txn-disk", transactions::disk),

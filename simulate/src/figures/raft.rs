@@ -1,8 +1,10 @@
 //! What lin-kv's operations cost, beside what other implementations' cost.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use broadcast_experiments::plot::{Axis, Mark, Picture};
 use broadcast_experiments::thresholds::worst;
 use broadcast_experiments::{each, over, table};
 use checkers::{Quantiles, Validity};
@@ -18,6 +20,10 @@ const RATE: f64 = 100.0;
 const SECONDS: u64 = 20;
 /// How often partitions begin and end, on average, in seconds.
 const PARTITIONS: f64 = 5.0;
+/// How many nodes there are.
+const SIZES: [usize; 3] = [3, 5, 7];
+/// The periods of rounds, in milliseconds.
+const ROUNDS: [u64; 5] = [0, 10, 30, 60, 100];
 
 /// A public implementation's node for Maelstrom, as it was measured with this workbench: 3
 /// nodes, 6 clients, 100 operations a second. With the share of operations that succeeded
@@ -55,6 +61,8 @@ struct Setup {
     /// One way, in milliseconds.
     latency: u64,
     round_ms: u64,
+    /// Whether nodes have a disk, and wait for it. Those of others have none.
+    has_disk: bool,
     faults: &'static [Fault],
 }
 
@@ -71,7 +79,7 @@ struct Cost {
 impl Setup {
     /// `2n` clients, and nothing out of the ordinary.
     fn new(nodes: usize, latency: u64) -> Self {
-        Self { nodes, clients: 2 * nodes, latency, round_ms: 0, faults: &[] }
+        Self { nodes, clients: 2 * nodes, latency, round_ms: 0, has_disk: false, faults: &[] }
     }
 
     fn cost(&self) -> anyhow::Result<Cost> {
@@ -86,7 +94,9 @@ impl Setup {
     }
 
     fn cost_with(&self, seed: u64) -> anyhow::Result<Cost> {
-        let program = Kind::find("lin-kv")?.program(&[format!("--round-ms={}", self.round_ms)])?;
+        let mut arguments = vec![format!("--round-ms={}", self.round_ms)];
+        arguments.extend((!self.has_disk).then(|| "--in-memory".to_owned()));
+        let program = Kind::find("lin-kv")?.program(&arguments)?;
         let finished = Simulation::with(Settings::new(Workload::LinKv), program)
             .nodes(self.nodes)
             .clients(self.clients)
@@ -110,14 +120,17 @@ impl Setup {
 
 /// What operations cost in clusters of several sizes, beside what they cost elsewhere.
 pub(super) fn cost() -> anyhow::Result<String> {
-    let own = each(&[3, 5, 7], |&nodes| {
+    let own = over(0..2 * SIZES.len() as u64, |row| {
+        let (has_disk, at) = (row / SIZES.len() as u64 > 0, row as usize % SIZES.len());
+        let setup = |latency| Setup { has_disk, ..Setup::new(SIZES[at], latency) };
         let cell = |latency| {
-            let Cost { messages, median, p99, .. } = Setup::new(nodes, latency).cost()?;
+            let Cost { messages, median, p99, .. } = setup(latency).cost()?;
             anyhow::Ok(format!("{messages:.2}, {median:.0} / {p99:.0}"))
         };
-        let cut = Setup { faults: &[Fault::Partition], ..Setup::new(nodes, 10) }.cost()?;
-        let (near, far) = (cell(0)?, cell(10)?);
-        Ok(format!("lin-kv, {nodes} nodes | {near} | {far} | {:.0} %", 100.0 * cut.ok))
+        let cut = Setup { faults: &[Fault::Partition], ..setup(10) }.cost()?;
+        let (near, far, ok) = (cell(0)?, cell(10)?, 100.0 * cut.ok);
+        let disk = if has_disk { ", disks" } else { "" };
+        Ok(format!("lin-kv, {} nodes{disk} | {near} | {far} | {ok:.0} %", SIZES[at]))
     })?;
     let others = PUBLIC.iter().map(|Public { name, near, far, partitioned }| {
         let cell = |[messages, median, p99]: &[f64; 3]| format!("{messages}, {median} / {p99}");
@@ -129,12 +142,73 @@ pub(super) fn cost() -> anyhow::Result<String> {
     Ok(table(head, own.into_iter().chain(others)))
 }
 
+/// A cluster's size, and what operations cost with each period of the rounds.
+type Rounds = (usize, Vec<(u64, Cost)>);
+
+/// What operations cost in rounds, in clusters of several sizes.
+fn measure_rounds() -> anyhow::Result<Vec<Rounds>> {
+    each(&SIZES, |&nodes| {
+        let costs = each(&ROUNDS, |&round_ms| {
+            let setup = Setup { clients: 20 * nodes, round_ms, ..Setup::new(nodes, 10) };
+            anyhow::Ok((round_ms, setup.cost()?))
+        })?;
+        Ok((nodes, costs))
+    })
+}
+
+/// The same, once for all figures that show it.
+fn measured_rounds() -> anyhow::Result<&'static [Rounds]> {
+    static MEASURED: OnceLock<Result<Vec<Rounds>, String>> = OnceLock::new();
+    let measured = MEASURED.get_or_init(|| measure_rounds().map_err(|error| format!("{error:#}")));
+    measured.as_deref().map_err(anyhow::Error::msg)
+}
+
 /// What rounds save, and how long operations take then.
 pub(super) fn rounds() -> anyhow::Result<String> {
-    let rows = each(&[0, 10, 30, 60, 100], |&round_ms| {
-        let setup = Setup { clients: 60, round_ms, ..Setup::new(3, 10) };
-        let Cost { messages, median, p99, .. } = setup.cost()?;
-        Ok(format!("{round_ms} | {messages:.2} | {median:.0} / {p99:.0}"))
-    })?;
-    Ok(table("`--round-ms` | messages an operation | ms: median / 99 %", rows))
+    let measured = measured_rounds()?;
+    let rows = ROUNDS.iter().enumerate().map(|(row, round_ms)| {
+        let cells = measured.iter().map(|(_, costs)| {
+            let (_, Cost { messages, median, p99, .. }) = costs[row];
+            format!(" | {messages:.2}, {median:.0} / {p99:.0}")
+        });
+        format!("{round_ms}{}", cells.collect::<String>())
+    });
+    let head = SIZES.map(|nodes| format!(" | {nodes} nodes"));
+    Ok(table(&format!("`--round-ms`{}", head.concat()), rows))
+}
+
+/// The same as a picture, beside what others take.
+pub(super) fn picture() -> anyhow::Result<String> {
+    let (measured, title) =
+        (measured_rounds()?, "messages an operation: 10 ms a hop, 100 operations a second");
+    let latency = Axis { least: 15.0, most: 400.0, marks: &[20.0, 50.0, 100.0, 200.0, 400.0] };
+    let messages = Axis { least: 0.3, most: 10.0, marks: &[0.5, 1.0, 2.0, 5.0, 10.0] };
+    let mut picture = Picture::new(title, latency, messages);
+    let medians = "median of the slowest kind of operation, ms";
+    picture.panel(0, medians, |picture| draw(picture, measured, |[median, _]| median));
+    picture.panel(1, "99 % of it, ms", |picture| draw(picture, measured, |[_, p99]| p99));
+    picture.legend(&[
+        (0.0, Mark::Own, "lin-kv, --round-ms from 0 to 100"),
+        (230.0, Mark::Default, "its default"),
+        (330.0, Mark::Other, "public nodes, 3 of them"),
+    ]);
+    Ok(picture.content())
+}
+
+/// One panel; `of` chooses between the median and 99 %.
+fn draw(picture: &mut Picture, measured: &[Rounds], of: fn([f64; 2]) -> f64) {
+    for Public { name, far: [messages, median, p99], .. } in PUBLIC {
+        picture.point(Mark::Other, (of([median, p99]), messages), name);
+    }
+    for (nodes, costs) in measured {
+        let place = |cost: &Cost| (of([cost.median, cost.p99]), cost.messages);
+        picture.line(costs.iter().map(|(_, cost)| place(cost)));
+        for (round_ms, cost) in costs {
+            let mark = if *round_ms == 0 { Mark::Default } else { Mark::Own };
+            picture.point(mark, place(cost), &format!("{nodes} nodes, --round-ms={round_ms}"));
+        }
+        if let Some((_, cost)) = costs.last() {
+            picture.word(place(cost), &format!("{nodes} nodes"));
+        }
+    }
 }
