@@ -192,11 +192,12 @@ impl<S: StateMachine> Raft<S> {
         self.commit = self.commit.max(commit.min(verified));
         let Role::Follower(follower) = &mut self.role else { return };
         follower.verified = follower.verified.max(verified);
-        let has_to_wait = urgent && !is_empty && safe < verified;
-        if has_to_wait {
+        let is_lacking = urgent && safe < verified;
+        if is_lacking {
             follower.owes = follower.owes.max(Some(verified));
         }
-        let is_due = (urgent || !self.options.round.is_zero()) && !has_to_wait;
+        // Who leads is told at once, what is safe when it is.
+        let is_due = (urgent || !self.options.round.is_zero()) && (is_empty || !is_lacking);
         let due = if is_due { now } else { now + self.heartbeat() / 2 };
         self.outbox.acknowledge(from.rank, due);
     }

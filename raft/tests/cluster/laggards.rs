@@ -75,3 +75,16 @@ fn an_acknowledgement_waits_for_its_own_entries_and_not_for_later_ones() {
     let p99 = times[times.len() * 99 / 100];
     assert!(p99 <= 4 * latency + 2 * write_time, "{p99:?}");
 }
+
+/// The leader asks for the read whether it leads, and the follower has the last entry, but not
+/// safe yet.
+#[test]
+fn who_answers_a_question_before_its_entries_are_safe_says_so_when_they_are() {
+    let (latency, write_time) = (SECOND / 500, SECOND / 200);
+    let mut world = world(3, latency, write_time, &Options::default());
+    world.load(20 * SECOND, 30.0).unwrap();
+    world.cluster.run_for(SECOND).unwrap();
+    let times = times(&world, 0, None);
+    let worst = times[times.len() - 1];
+    assert!(worst <= 4 * latency + 4 * write_time, "{worst:?}");
+}
