@@ -77,11 +77,16 @@ lin-kv: build-raft build-workbench ## Extra: a linearizable store by Raft, 3 and
 
 .PHONY: raft
 raft: build-raft build-workbench build-simulate ## What Raft costs: in virtual time, beside others; then as processes
-	@$(SIMULATE) figures raft-cost raft-rounds
+	@$(SIMULATE) figures raft-cost raft-rounds raft-picture --write
 	@for nodes in 3 5 7; do for flags in '--latency 0' '--latency 10' '--latency 10 --nemesis partition'; do \
 	    echo "lin-kv as processes, $$nodes nodes, $$flags"; \
 	    $(WORKBENCH) test -w lin-kv --bin target/release/lin-kv --node-count $$nodes --concurrency 2n \
 	        --rate 100 --time-limit 20 $$flags | grep -E 'alid|operations|read  |write  |cas  |messages|succeeded'; \
+	done; done
+	@for sync in --in-memory --sync=never --sync=every-group; do for setup in '3 100n' '5 60n' '7 42n'; do \
+	    set -- $$setup; echo "lin-kv as processes, $$1 nodes, as fast as it goes, $$2 clients, $$sync"; \
+	    $(WORKBENCH) test -w lin-kv --bin target/release/lin-kv --node-count $$1 --concurrency $$2 \
+	        --rate 1000000 --time-limit 10 -- $$sync | grep -E 'alid|done|read  |write  |cas  |messages'; \
 	done; done
 
 .PHONY: challenges
@@ -240,6 +245,10 @@ bench-journal: ## Appending to a journal with a sync of every group, and opening
 	cargo bench --quiet --package maelstrom --bench journal -- append open
 bench-compaction: ## How long records wait for a snapshot of 250 MiB, and for other files
 	cargo bench --quiet --package maelstrom --bench journal -- compaction
+
+.PHONY: bench-raft
+bench-raft: ## A million commands to three processes, and a fresh node: memory, and who waits
+	cargo bench --quiet --package raft --bench million
 
 .PHONY: bench-log
 bench-log: ## Ten million messages on one key: time and memory for each
