@@ -114,7 +114,7 @@ fn measure() -> Result<bool> {
 }
 
 impl World {
-    /// Three nodes that know of a fourth, which is no member.
+    /// Three nodes. A fourth, without which they do not begin, is no member any more.
     fn new(keys: u64, bytes: u64) -> Result<Self> {
         let folder = env::temp_dir().join(format!("raft-million-{}", std::process::id()));
         let (says, said) = mpsc::channel();
@@ -122,13 +122,29 @@ impl World {
         let (waiting, value) = (BTreeMap::new(), "v".repeat(usize::try_from(bytes)?));
         let mut world =
             Self { folder, nodes, said, says, waiting, failed: 0, last: 0, keys, value };
-        for node in 0..VOTERS {
+        for node in 0..=FRESH {
             world.start(node)?;
         }
         world.wait_for_all()?;
-        world.ask(0, &format!(r#""type":"remove_node","node":"n{FRESH}""#))?;
-        world.wait_for_all()?;
+        loop {
+            world.ask(0, &format!(r#""type":"remove_node","node":"n{FRESH}""#))?;
+            world.wait_for_all()?;
+            if std::mem::take(&mut world.failed) == 0 {
+                break;
+            }
+        }
+        world.kill(FRESH)?;
+        fs::remove_dir_all(world.folder.join(FRESH.to_string()))?;
         Ok(world)
+    }
+
+    fn kill(&mut self, node: usize) -> Result<()> {
+        if let Some(Node { mut process, input }) = self.nodes[node].take() {
+            drop(input);
+            process.kill()?;
+            process.wait()?;
+        }
+        Ok(())
     }
 
     fn start(&mut self, node: usize) -> Result<()> {
@@ -250,12 +266,8 @@ impl World {
         self.nodes.iter().flatten().map(most).collect()
     }
 
-    fn end(self) -> Result<()> {
-        for Node { mut process, input } in self.nodes.into_iter().flatten() {
-            drop(input);
-            process.kill()?;
-            process.wait()?;
-        }
+    fn end(mut self) -> Result<()> {
+        (0..self.nodes.len()).try_for_each(|node| self.kill(node))?;
         Ok(fs::remove_dir_all(self.folder)?)
     }
 }
