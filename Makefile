@@ -199,6 +199,12 @@ browser: build-workbench ## Reports in headless Chromium: filters, clicks, zoom,
 	    echo 'node is not installed: it drives the browser' >&2; exit 1; }
 	@WORKBENCH=$(CURDIR)/$(WORKBENCH) node --test $(PAGE)/tests/page.test.js
 
+.PHONY: pictures
+pictures: ## The README's pictures of a report, by the same browser
+	@mkdir -p target/pictures
+	@SCREENSHOTS=$(CURDIR)/target/pictures $(MAKE) --no-print-directory browser
+	@cp $(addprefix target/pictures/,dark.png finding.png message.png) $(PAGE)/pictures/
+
 .PHONY: msrv
 msrv: ## Build with the oldest Rust that is supported
 	@rustup toolchain list 2>/dev/null | grep -q '^$(MSRV)' || { \
