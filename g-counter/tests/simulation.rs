@@ -99,7 +99,7 @@ fn all_faults_together_and_a_service_that_shows_the_past_change_no_sum() {
             .rate(50.0)
             .seconds(10)
             .latency([0, 10, 50][seed as usize % 3])
-            .nemesis(&Fault::ALL, 1.5)
+            .nemesis(&Fault::OF_ANY_NODE, 1.5)
             .adversarial_seq_kv()
             .seed(seed);
         let finished = all.set(|settings| settings.strict = true).run();

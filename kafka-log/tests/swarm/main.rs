@@ -83,7 +83,8 @@ fn nothing_goes_wrong_whatever_goes_wrong() {
 
 #[test]
 fn acknowledging_early_loses_nothing_while_no_node_is_killed() {
-    let faults: Vec<Fault> = Fault::ALL.into_iter().filter(|&fault| fault != Fault::Kill).collect();
+    let faults: Vec<Fault> =
+        Fault::OF_ANY_NODE.into_iter().filter(|&fault| fault != Fault::Kill).collect();
     for seed in seeds(12) {
         check(&under(seed, early(), &faults));
     }
@@ -123,7 +124,7 @@ fn broken(bug: Bug) -> Options {
 }
 
 fn all_faults(seed: u64, options: Options) -> Simulation {
-    under(seed, options, &Fault::ALL)
+    under(seed, options, &Fault::OF_ANY_NODE)
 }
 
 /// Messages get lost for so long that a segment takes longer than clients wait.

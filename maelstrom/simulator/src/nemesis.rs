@@ -75,10 +75,17 @@ impl Fault {
         Self::Slow,
     ];
 
+    /// These, and clocks that differ: every kind that a node of any workload can be under,
+    /// without a disk.
+    pub const OF_ANY_NODE: [Self; 9] = {
+        let [a, b, c, d, e, f, g, h] = Self::OF_NETWORKS_AND_NODES;
+        [a, b, c, d, e, f, g, h, Self::Clock]
+    };
+
     /// Every kind that `--nemesis` knows: all but those of disks.
     pub const ALL: [Self; 10] = {
-        let [a, b, c, d, e, f, g, h] = Self::OF_NETWORKS_AND_NODES;
-        [a, b, c, d, e, f, g, h, Self::Clock, Self::Membership]
+        let [a, b, c, d, e, f, g, h, i] = Self::OF_ANY_NODE;
+        [a, b, c, d, e, f, g, h, i, Self::Membership]
     };
 
     /// The name on the command line.
