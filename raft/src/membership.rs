@@ -44,14 +44,16 @@ impl<S: StateMachine> Raft<S> {
     }
 
     /// A member has lost its memory, and is another server now: that one takes its place, as
-    /// any other would. What is late of a former one changes nothing while the latter is there.
+    /// any other would. What is late of a former one changes nothing while the latter is there,
+    /// and if it has changed something the latter takes its place again when it speaks.
     pub(crate) fn take_in(&mut self, server: Server) {
         let config = self.persistent.log().config();
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(peer) = leader.peers.get(&server.rank) else { return };
         let is_other = peer.incarnation != server.incarnation;
         let is_there = peer.matched > Index::ZERO && self.now < peer.heard + self.election;
-        if config.keeps(server) || is_other && is_there {
+        let is_settled = !is_other && leader.target.is_none() && config.keeps(server);
+        if is_settled || is_other && is_there {
             return;
         }
         let target = leader.target.clone().unwrap_or_else(|| config.without_outgoing());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use maelstrom::machine::Rank;
-use raft::{Bug, Bugs, Options, Raft, Server, Term};
+use raft::{Bug, Bugs, Options, Packet, Raft, Server, Term};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -194,4 +194,34 @@ fn a_cluster_does_not_begin_again_while_one_node_remembers_it() {
     world.cluster.apply(Effect::Start);
     world.cluster.run_for(30 * SECOND).unwrap();
     assert!((0..3).all(|node| !world.cluster.machine(node).is_some_and(Raft::is_leader)));
+}
+
+/// Three nodes without disks, of which the first one leads, and the second one was replaced: it
+/// votes, as another server than at first.
+fn replaced() -> (World, Server) {
+    let mut world = World::with_disks(false, 3, 1, Conditions::default(), &Options::default());
+    world.load(3 * SECOND, 50.0).unwrap();
+    let former = world.cluster.machine(1).unwrap().server();
+    world.cluster.apply(Effect::Kill(vec![1]));
+    world.cluster.apply(Effect::Start);
+    world.load(3 * SECOND, 50.0).unwrap();
+    assert!(has_taken_in_all(&world) && world.cluster.machine(0).unwrap().is_leader());
+    (world, former)
+}
+
+#[test]
+fn what_comes_late_of_a_former_voter_does_not_put_out_the_latter() {
+    let (mut world, former) = replaced();
+    world.cluster.apply(cut_off(1, 3));
+    world.cluster.run_for(SECOND / 2).unwrap();
+    world.cluster.apply(Effect::Heal);
+    let (term, incarnation) = (world.cluster.machine(0).unwrap().term(), former.incarnation);
+    world.cluster.tell(1, 0, Packet { term, incarnation, parts: Vec::new() });
+    world.load(3 * SECOND, 50.0).unwrap();
+    assert!(has_taken_in_all(&world), "{:?}", world.cluster.machine(0).unwrap().log().config());
+    world.cluster.apply(Effect::Kill(vec![2]));
+    world.cluster.run_for(3 * SECOND).unwrap();
+    world.ask(0);
+    world.cluster.run_for(SECOND).unwrap();
+    assert!(matches!(world.cluster.asked().last().unwrap().reply, Some((_, Ok(_)))));
 }
