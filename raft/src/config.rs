@@ -109,29 +109,40 @@ impl Config {
     }
 
     /// The next step of a change to `target`: new voters are learners first, until nobody of
-    /// them `lacks` much; then both the old and the new ones decide. `None` while there is
-    /// something to wait for.
+    /// them `lacks` much; then both the old and the new ones decide. Whoever replaces a former
+    /// incarnation waits for nobody else: the same nodes vote. `None` while there is something
+    /// to wait for.
     pub(crate) fn towards(
         &self,
         target: &Self,
         lacks: impl Fn(&Server) -> bool,
         skip_joint: bool,
     ) -> Option<Self> {
-        let mut joining = target.voters.difference(&self.voters);
+        let joining = target.voters.difference(&self.voters);
         if joining.clone().any(|server| !self.learners.contains(server)) {
             let is_joining = |other: &Server| joining.clone().any(|one| one.rank == other.rank);
             let stay = self.learners.iter().filter(|learner| !is_joining(learner));
             let learners = stay.chain(joining.clone()).copied().collect();
             return Some(Self { learners, ..self.clone() });
         }
-        if joining.any(lacks) {
-            return None;
-        }
-        let outgoing = match self.voters == target.voters || skip_joint {
+        let is_ready = !joining.clone().any(&lacks);
+        let (voters, learners) = match is_ready {
+            true => (target.voters.clone(), target.learners.clone()),
+            false => {
+                let replaces =
+                    |one: &&Server, voter: &Server| one.rank == voter.rank && !lacks(one);
+                let of = |voter| joining.clone().find(|one| replaces(one, voter)).unwrap_or(voter);
+                let voters: BTreeSet<Server> = self.voters.iter().map(of).copied().collect();
+                let learners = self.learners.difference(&voters).copied().collect();
+                (voters, learners)
+            }
+        };
+        let is_same = self.voters == voters;
+        let outgoing = match is_same || skip_joint {
             true => BTreeSet::new(),
             false => self.voters.clone(),
         };
-        Some(Self { outgoing, ..target.clone() })
+        (is_ready || !is_same).then_some(Self { voters, outgoing, learners })
     }
 
     /// One voter more or less: the majorities before and after have a node in common.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use maelstrom::machine::Rank;
-use raft::{Bug, Bugs, Options, Packet, Raft, Server, Term};
+use raft::{Bug, Bugs, Options, Packet, Raft, Request, Server, Term};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -224,4 +224,29 @@ fn what_comes_late_of_a_former_voter_does_not_put_out_the_latter() {
     world.ask(0);
     world.cluster.run_for(SECOND).unwrap();
     assert!(matches!(world.cluster.asked().last().unwrap().reply, Some((_, Ok(_)))));
+}
+
+#[test]
+fn whoever_has_caught_up_votes_again_while_somebody_else_is_awaited() {
+    let mut world = World::with_disks(false, 5, 1, Conditions::default(), &Options::default());
+    world.load(3 * SECOND, 50.0).unwrap();
+    world.change(0, raft::Config::new(0..4));
+    world.load(2 * SECOND, 50.0).unwrap();
+    // It is wanted again, and is not there.
+    world.cluster.apply(cut_off(4, 5));
+    world.wish(0, 100 * SECOND, Request::Add(4));
+    for forgetful in [1, 2] {
+        world.load(SECOND, 50.0).unwrap();
+        world.cluster.apply(Effect::Kill(vec![forgetful]));
+        world.cluster.apply(Effect::Start);
+        world.load(2 * SECOND, 50.0).unwrap();
+    }
+    assert!(world.cluster.machine(0).unwrap().is_leader());
+    world.ask(0);
+    world.cluster.run_for(SECOND).unwrap();
+    assert!(matches!(world.cluster.asked().last().unwrap().reply, Some((_, Ok(_)))));
+    world.cluster.apply(Effect::Heal);
+    world.load(3 * SECOND, 50.0).unwrap();
+    assert!(has_taken_in_all(&world));
+    assert_eq!(world.is_linearizable(), Ok(()));
 }

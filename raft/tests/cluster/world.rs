@@ -107,20 +107,28 @@ impl World {
     /// Has the cluster have some members, as a node is asked.
     pub(crate) fn change_somehow(&mut self, node: Rank) {
         let members = draw_members(&mut self.cluster);
-        self.operations.push(Operation { function: "members", key: 0, argument: raw(&()) });
-        self.cluster.ask_within(PATIENCE, node, Request::Members(members));
+        self.wish(node, PATIENCE, Request::Members(members));
     }
 
     /// Has the cluster have these members; the client asks for long.
     pub(crate) fn change(&mut self, node: Rank, members: Config) {
-        self.operations.push(Operation { function: "members", key: 0, argument: raw(&()) });
-        self.cluster.ask_within(100 * PATIENCE, node, Request::Members(members));
+        self.wish(node, 100 * PATIENCE, Request::Members(members));
     }
 
     /// Has a node lead.
     pub(crate) fn lead(&mut self, node: Rank, leader: Rank) -> Client {
+        self.wish(node, PATIENCE, Request::Lead(leader))
+    }
+
+    /// A client wants something of the cluster itself, for so long.
+    pub(crate) fn wish(
+        &mut self,
+        node: Rank,
+        patience: Duration,
+        request: Request<Command, Key>,
+    ) -> Client {
         self.operations.push(Operation { function: "members", key: 0, argument: raw(&()) });
-        self.cluster.ask_within(PATIENCE, node, Request::Lead(leader))
+        self.cluster.ask_within(patience, node, request)
     }
 
     /// A client asks this node.
