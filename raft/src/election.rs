@@ -72,13 +72,9 @@ impl<S: StateMachine> Raft<S> {
     }
 
     fn ask_for_votes(&mut self, ballot: Ballot, handed_over: bool) {
-        let (log, request) =
-            (self.persistent.log(), VoteRequest { ballot, handed_over, last: self.log().last() });
+        let request = VoteRequest { ballot, handed_over, last: self.log().last() };
         for rank in self.voters_but_me() {
-            if log.config_index() == Index::ZERO {
-                // Whoever knows of the election can go on with it.
-                self.outbox.say(rank, self.now, Part::Found(log.config().clone()));
-            }
+            self.tell_founders(rank);
             self.outbox.say(rank, self.now, Part::RequestVote(request));
         }
     }

@@ -29,7 +29,7 @@ use maelstrom::machine::{Rank, Time, draw_incarnation};
 
 use crate::config::{Config, Server};
 use crate::message::Part;
-use crate::position::Term;
+use crate::position::{Index, Term};
 use crate::raft::Raft;
 use crate::role::Role;
 use crate::state_machine::StateMachine;
@@ -138,9 +138,19 @@ impl<S: StateMachine> Raft<S> {
         self.become_candidate(false);
     }
 
-    /// A cluster was founded.
+    /// Whoever hears of a term before there is an entry hears who can go on with it: nobody is
+    /// new any more who knows a term.
+    pub(crate) fn tell_founders(&mut self, to: Rank) {
+        let log = self.persistent.log();
+        if log.config_index() == Index::ZERO && !self.knows_nobody() {
+            self.outbox.say(to, self.now, Part::Found(log.config().clone()));
+        }
+    }
+
+    /// A cluster was founded, and not with a former incarnation of this node.
     pub(crate) fn take_founders(&mut self, founders: Config) {
-        if self.knows_nobody() && founders.is_final_among(self.nodes) {
+        let is_one = founders.has_voter(self.server()) || !founders.is_voter(self.me);
+        if self.knows_nobody() && founders.is_final_among(self.nodes) && is_one {
             self.persistent.found(founders);
         }
     }

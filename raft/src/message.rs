@@ -37,7 +37,7 @@ impl<C> Message for Packet<C> {
 pub enum Part<C> {
     /// Who has heard of no cluster, in this round, which the founder began.
     Hello((u64, u64), BTreeMap<Rank, u64>),
-    /// To voters: these servers found the cluster. It says nothing to who knows of members.
+    /// These servers found the cluster. It says nothing to who knows of members.
     Found(Config),
     /// *RequestVote* of figure 2: may I lead in this term?
     RequestVote(VoteRequest),

@@ -300,6 +300,7 @@ impl<S: StateMachine> Raft<S> {
             };
             if packet.parts.iter().any(wants_answer) {
                 self.outbox.greet(from, self.now);
+                self.tell_founders(from);
             }
             return;
         }

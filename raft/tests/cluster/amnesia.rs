@@ -250,3 +250,30 @@ fn whoever_has_caught_up_votes_again_while_somebody_else_is_awaited() {
     assert!(has_taken_in_all(&world));
     assert_eq!(world.is_linearizable(), Ok(()));
 }
+
+/// The founder is killed when it has begun the first term, and told nobody that it founds the
+/// cluster. Those who greet it meanwhile have heard that term.
+#[test]
+fn whoever_hears_the_first_term_hears_who_founded_the_cluster() {
+    let latency = Latency { mean: SECOND / 200, dist: LatencyDist::Constant };
+    let conditions = Conditions { latency, ..Conditions::default() };
+    let world = || World::with_disks(false, 3, 1, conditions.clone(), &Options::default());
+    let begins = |world: &World| world.cluster.machine(0).unwrap().term() > Term::default();
+    let mut other = world();
+    while !begins(&other) {
+        other.cluster.run_for(SECOND / 1000).unwrap();
+    }
+    let mut world = world();
+    // The answers that it waits for are on their way.
+    world.cluster.run_for(other.cluster.now() - SECOND / 500).unwrap();
+    world.cluster.apply(Effect::Partition(vec![[].into(), [0].into(), [0].into()]));
+    world.cluster.run_for(SECOND / 20).unwrap();
+    assert!(begins(&world));
+    world.cluster.apply(Effect::Heal);
+    world.cluster.run_for(SECOND / 5).unwrap();
+    world.cluster.apply(Effect::Kill(vec![0]));
+    world.cluster.apply(Effect::Start);
+    world.cluster.run_for(5 * SECOND).unwrap();
+    assert!(has_taken_in_all(&world));
+    serves(&mut world).unwrap();
+}
