@@ -62,13 +62,14 @@ impl Config {
         Self { learners: learners.into_iter().map(Server::from).collect(), ..self }
     }
 
-    /// What a change ends with, with this node as a voter, or not as a member.
+    /// What a change ends with, with this node as a voter, or not as a member. Nobody is a
+    /// learner beside a former incarnation there: the leader names the latest ones.
     pub(crate) fn with_voter(&self, rank: Rank, is_voter: bool) -> Self {
         let mut config = self.without_outgoing();
         config.learners.retain(|server| server.rank != rank);
         config.voters.retain(|server| server.rank != rank);
         config.voters.extend(is_voter.then_some(Server::from(rank)));
-        config
+        config.resolved(|server| server.incarnation)
     }
 
     /// The same nodes, each of the incarnation that `of` says. One that was replaced is no
@@ -162,6 +163,11 @@ impl Config {
     /// Whether this node votes.
     pub fn is_voter(&self, rank: Rank) -> bool {
         self.voters.iter().chain(&self.outgoing).any(|server| server.rank == rank)
+    }
+
+    /// Whether this node gets the log and is not counted, or not as the server that it is now.
+    pub(crate) fn is_learner(&self, rank: Rank) -> bool {
+        self.learners.iter().any(|server| server.rank == rank)
     }
 
     /// Whether this server votes.

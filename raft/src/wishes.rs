@@ -36,7 +36,8 @@ impl Wish {
 
     /// Whether it is so when these are the members.
     pub(crate) fn is_met_by(&self, members: &Config) -> bool {
-        self.members(members).is_some_and(|wanted| wanted.has_nodes_of(members))
+        let is_awaited = matches!(*self, Self::Voter(rank, true) if members.is_learner(rank));
+        !is_awaited && self.members(members).is_some_and(|wanted| wanted.has_nodes_of(members))
     }
 }
 
@@ -130,5 +131,22 @@ impl<S: StateMachine> Raft<S> {
         for (client, _) in self.wishes.open.extract_if(.., |(_, wish)| is_so(wish)) {
             self.out.reply(client, Reply::Changed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Server;
+
+    #[test]
+    fn a_node_is_added_when_the_server_votes_that_it_is_now() {
+        let server = |incarnation| Server { rank: 1, incarnation };
+        let voters = |one: Server| Config::of([0.into(), one, 2.into()]);
+        let replacing = voters(server(7)).towards(&voters(server(8)), |_| true, false).unwrap();
+        assert!(replacing.members()[&1] == 8 && replacing.has_voter(server(7)));
+        let (wish, other) = (Wish::Voter(1, true), Wish::Voter(2, true));
+        assert!(!wish.is_met_by(&replacing) && other.is_met_by(&replacing));
+        assert!(wish.is_met_by(&voters(server(8))));
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use maelstrom::machine::Rank;
-use raft::{Bug, Bugs, Options, Packet, Raft, Request, Server, Term};
+use raft::{Bug, Bugs, Options, Packet, Raft, Reply, Request, Server, Term};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -276,4 +276,35 @@ fn whoever_hears_the_first_term_hears_who_founded_the_cluster() {
     world.cluster.run_for(5 * SECOND).unwrap();
     assert!(has_taken_in_all(&world));
     serves(&mut world).unwrap();
+}
+
+#[test]
+fn members_change_while_somebody_is_taken_in_who_votes_when_a_client_is_told_so() {
+    let mut world = World::with_disks(false, 5, 1, Conditions::default(), &Options::default());
+    world.load(3 * SECOND, 50.0).unwrap();
+    world.cluster.apply(Effect::Kill(vec![1]));
+    world.cluster.apply(Effect::Start);
+    let is_member = |world: &World| {
+        let [leader, one] = [0, 1].map(|node| world.cluster.machine(node).unwrap());
+        leader.log().config().members().get(&1) == Some(&one.server().incarnation)
+    };
+    while !is_member(&world) {
+        world.cluster.run_for(SECOND / 1000).unwrap();
+    }
+    world.cluster.apply(cut_off(1, 5));
+    world.cluster.run_for(SECOND / 2).unwrap();
+    assert!(!has_taken_in_all(&world));
+    let added = world.wish(0, 100 * SECOND, Request::Add(1));
+    world.cluster.run_for(SECOND).unwrap();
+    assert_eq!(world.cluster.reply(added), None);
+    let removed = world.wish(0, 100 * SECOND, Request::Remove(4));
+    world.cluster.run_for(SECOND).unwrap();
+    assert_eq!(world.cluster.reply(removed), None);
+    world.cluster.apply(Effect::Heal);
+    world.cluster.run_for(2 * SECOND).unwrap();
+    for client in [added, removed] {
+        assert!(matches!(world.cluster.reply(client), Some(Ok(Reply::Changed))));
+    }
+    let config = world.cluster.machine(0).unwrap().log().config();
+    assert!(config.has_nodes_of(&raft::Config::new(0..4)), "{config:?}");
 }
