@@ -1,6 +1,7 @@
 //! `workbench challenge`: run challenges with their flags, here or on the
 //! original, and show them in a table.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, ValueEnum};
 
-use super::flags::{Plan, TestFlags};
+use super::flags::{Plan, TestFlags, check_program};
 use super::{Exit, original, print, test};
 use crate::challenge::{CHALLENGES, Challenge};
 use crate::report::style::Style;
@@ -17,13 +18,22 @@ use crate::report::table;
 /// What the command line of `workbench challenge` says.
 #[derive(Args, Clone, Debug)]
 pub(super) struct ChallengeFlags {
-    /// Which challenges: 3a, 3b, …; all when none is named
-    #[arg(value_name = "CHALLENGE", value_parser = find)]
-    challenges: Vec<&'static Challenge>,
+    /// Which challenges: 3d, or 3 for all from 3a to 3e; all of Gossip Glomers when none is
+    /// named, or for the word all
+    #[arg(value_name = "CHALLENGE", value_parser = Selection::of)]
+    challenges: Vec<Selection>,
 
-    /// Show the challenges and their flags instead of running them
+    /// Show what challenges ask for, with their limits and flags, instead of running them
     #[arg(long)]
     list: bool,
+
+    /// The program that solves them: a path, or a name to be found in PATH
+    #[arg(long, value_name = "FILE", conflicts_with = "nodes")]
+    bin: Option<PathBuf>,
+
+    /// Arguments for the program, after `--`
+    #[arg(last = true, value_name = "NODE ARGS")]
+    args: Vec<OsString>,
 
     /// What runs them
     #[arg(long, value_enum, default_value = "workbench")]
@@ -33,7 +43,8 @@ pub(super) struct ChallengeFlags {
     #[arg(long, value_name = "FILE", default_value = "maelstrom")]
     maelstrom: PathBuf,
 
-    /// The folder of the programs that solve them
+    /// The folder of the programs that solve them, without --bin: echo, unique-ids, broadcast,
+    /// g-counter, kafka-log, txn-kv and lin-kv
     #[arg(long, value_name = "DIR", default_value = "target/release")]
     nodes: PathBuf,
 
@@ -46,19 +57,28 @@ pub(super) struct ChallengeFlags {
     seed: Option<u64>,
 }
 
+/// The challenges that one word stands for.
+#[derive(Clone, Debug)]
+struct Selection(Vec<&'static Challenge>);
+
+impl Selection {
+    fn of(name: &str) -> Result<Self, String> {
+        let challenges = Challenge::select(name);
+        if challenges.is_empty() {
+            let ids: Vec<&str> = CHALLENGES.iter().map(|challenge| challenge.id).collect();
+            let ids = ids.join(", ");
+            return Err(format!("there are {ids}; the groups 3, 5, 6 and raft; and all"));
+        }
+        Ok(Self(challenges))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Runner {
     /// This program
     Workbench,
     /// The JVM original
     Maelstrom,
-}
-
-fn find(id: &str) -> Result<&'static Challenge, String> {
-    Challenge::find(id).ok_or_else(|| {
-        let ids: Vec<&str> = CHALLENGES.iter().map(|challenge| challenge.id).collect();
-        format!("there are {}", ids.join(", "))
-    })
 }
 
 /// The flags of a challenge, parsed as those of a test are.
@@ -69,27 +89,32 @@ struct TestCommand {
     flags: TestFlags,
 }
 
-fn parse(words: Vec<String>, seed: u64) -> anyhow::Result<Plan> {
-    let words = ["workbench test".to_owned()].into_iter().chain(words);
+fn parse(words: Vec<OsString>, seed: u64) -> anyhow::Result<Plan> {
+    let words = ["workbench test".into()].into_iter().chain(words);
     let command = TestCommand::try_parse_from(words)?;
     command.flags.plan(seed).map_err(anyhow::Error::msg)
 }
 
 pub(super) fn challenge(flags: &ChallengeFlags) -> anyhow::Result<Exit> {
-    let all: Vec<&'static Challenge> = CHALLENGES.iter().collect();
-    let challenges = if flags.challenges.is_empty() { &all } else { &flags.challenges };
+    let named: Vec<_> = flags.challenges.iter().flat_map(|selection| &selection.0).collect();
+    let is_default = |challenge: &&Challenge| flags.list || challenge.is_of_gossip_glomers();
+    let challenges: Vec<&'static Challenge> = match named.is_empty() {
+        true => CHALLENGES.iter().filter(is_default).collect(),
+        false => named.into_iter().copied().collect(),
+    };
     if flags.list {
-        for Challenge { id, node, flags, .. } in challenges {
-            print(&format!("{id:<6} {flags} --bin {node}\n"));
-        }
+        challenges.iter().for_each(|challenge| print(&described(challenge)));
         return Ok(Exit::Valid);
     }
+    // All programs are looked for before any is run, which takes long.
+    let programs = challenges.iter().map(|challenge| program(flags, challenge));
+    let programs: Vec<PathBuf> = programs.collect::<anyhow::Result<_>>()?;
     let mut rows = Vec::new();
-    for &challenge in challenges {
+    for (&challenge, program) in challenges.iter().zip(&programs) {
         print(&format!("\nchallenge {}: {}\n", challenge.id, challenge.flags));
         let row = match flags.runner {
-            Runner::Workbench => here(flags, challenge)?,
-            Runner::Maelstrom => on_the_original(flags, challenge)?,
+            Runner::Workbench => here(flags, challenge, program)?,
+            Runner::Maelstrom => on_the_original(flags, challenge, program)?,
         };
         rows.push(row);
     }
@@ -105,24 +130,64 @@ pub(super) fn challenge(flags: &ChallengeFlags) -> anyhow::Result<Exit> {
     })
 }
 
-fn words(flags: &ChallengeFlags, challenge: &Challenge) -> anyhow::Result<Vec<String>> {
-    let bin = flags.nodes.join(challenge.node);
-    let bin = fs::canonicalize(&bin)
-        .with_context(|| format!("there is no {}: has it been built?", bin.display()))?;
-    let mut words: Vec<String> = challenge.flags.split_whitespace().map(str::to_owned).collect();
-    words.extend(["--bin".to_owned(), bin.to_string_lossy().into_owned()]);
-    Ok(words)
+/// What `--list` says of a challenge.
+fn described(challenge: &Challenge) -> String {
+    let Challenge { id, node, title, task, flags, .. } = challenge;
+    let limits: Vec<String> = challenge.limits().map(|limit| limit.in_words()).collect();
+    let solved = match limits.is_empty() {
+        true => "valid".to_owned(),
+        false => format!("valid, and {}", limits.join(", ")),
+    };
+    format!(
+        "{id:<8}{title}\n        {task}\n        solved if: {solved}\n        flags: {flags}\n        \
+         here: {node}\n"
+    )
 }
 
-fn here(flags: &ChallengeFlags, challenge: &'static Challenge) -> anyhow::Result<table::Row> {
-    let mut words = words(flags, challenge)?;
+/// The program for a challenge, if it is there.
+fn program(flags: &ChallengeFlags, challenge: &Challenge) -> anyhow::Result<PathBuf> {
+    let Some(bin) = &flags.bin else {
+        let bin = flags.nodes.join(challenge.node);
+        return fs::canonicalize(&bin).with_context(|| {
+            format!(
+                "there is no {} for challenge {}: has it been built? Name your own program with \
+                 --bin, or the folder of programs with --nodes",
+                bin.display(),
+                challenge.id
+            )
+        });
+    };
+    check_program(bin).map_err(anyhow::Error::msg)?;
+    // The original starts nodes in a folder of its own.
+    let is_relative = flags.runner == Runner::Maelstrom && bin.exists();
+    Ok(if is_relative { std::path::absolute(bin)? } else { bin.clone() })
+}
+
+fn words(challenge: &Challenge, program: &Path) -> Vec<OsString> {
+    let words = challenge.flags.split_whitespace().map(OsString::from);
+    words.chain(["--bin".into(), program.into()]).collect()
+}
+
+/// What comes last, in this order.
+fn last_words(flags: &ChallengeFlags) -> impl Iterator<Item = OsString> {
+    let separator = (!flags.args.is_empty()).then(|| "--".into());
+    let extra = flags.flags.split_whitespace().map(OsString::from);
+    extra.chain(separator).chain(flags.args.iter().cloned())
+}
+
+fn here(
+    flags: &ChallengeFlags,
+    challenge: &'static Challenge,
+    program: &Path,
+) -> anyhow::Result<table::Row> {
+    let mut words = words(challenge, program);
     if !challenge.limits.is_empty() {
-        words.extend(["--limits".to_owned(), challenge.limits.to_owned()]);
+        words.extend(["--limits".into(), challenge.limits.into()]);
     }
     if let Some(seed) = flags.seed {
-        words.extend(["--seed".to_owned(), seed.to_string()]);
+        words.extend(["--seed".into(), seed.to_string().into()]);
     }
-    words.extend(flags.flags.split_whitespace().map(str::to_owned));
+    words.extend(last_words(flags));
     let report = test::run_plan(&parse(words, test::fresh_seed()?)?)?;
     Ok(table::Row::of(challenge, &report))
 }
@@ -131,12 +196,13 @@ fn here(flags: &ChallengeFlags, challenge: &'static Challenge) -> anyhow::Result
 fn on_the_original(
     flags: &ChallengeFlags,
     challenge: &'static Challenge,
+    program: &Path,
 ) -> anyhow::Result<table::Row> {
     if flags.seed.is_some() {
         bail!("--seed does not go with --runner maelstrom: the original draws anew each time");
     }
     let mut command = Command::new(&flags.maelstrom);
-    command.arg("test").args(words(flags, challenge)?).args(flags.flags.split_whitespace());
+    command.arg("test").args(words(challenge, program)).args(last_words(flags));
     let run = original::run(&mut command, Path::new("store"));
     let results = run.with_context(|| {
         format!(

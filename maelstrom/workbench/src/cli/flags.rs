@@ -396,7 +396,7 @@ fn check_limits(limits: &[Limit], workload: Workload) -> Result<(), String> {
 }
 
 /// Whether there is a program that can be started.
-fn check_program(bin: &Path) -> Result<(), String> {
+pub(super) fn check_program(bin: &Path) -> Result<(), String> {
     let shown = bin.display();
     if is_bare_name(bin) && !bin.exists() {
         return match find_in_path(bin) {

@@ -135,6 +135,19 @@ impl Limit {
         measured.is_some_and(|measured| self.admits(measured))
     }
 
+    /// Which is how people say it.
+    pub(crate) fn in_words(&self) -> String {
+        let Self { metric, or_equal, bound } = self;
+        let than = if *or_equal { "at most" } else { "below" };
+        match metric {
+            Metric::MsgsPerOp => format!("{than} {bound} messages per operation"),
+            Metric::StableMedian => format!("median {than} {bound} ms"),
+            Metric::StableP95 => format!("95th percentile {than} {bound} ms"),
+            Metric::StableP99 => format!("99th percentile {than} {bound} ms"),
+            Metric::StableMax => format!("maximum {than} {bound} ms"),
+        }
+    }
+
     fn admits(&self, measured: f64) -> bool {
         measured < self.bound || (self.or_equal && measured == self.bound)
     }

@@ -59,7 +59,7 @@ impl Row {
         let is_missed = |limit: &Limit| {
             !limit.is_met(limit.metric.of(self.msgs_per_op, self.latencies.as_ref()))
         };
-        limits(self.challenge).filter(is_missed).collect()
+        self.challenge.limits().filter(is_missed).collect()
     }
 
     /// Whether the challenge is solved: valid, and no limit missed.
@@ -89,7 +89,7 @@ impl Row {
             millis(|of| of.median),
             millis(|of| of.p99),
             millis(|of| of.max),
-            limits(self.challenge).map(|limit| limit.to_string()).collect::<Vec<_>>().join("  "),
+            self.challenge.limits().map(|limit| limit.to_string()).collect::<Vec<_>>().join("  "),
         ]
     }
 }
@@ -102,10 +102,6 @@ pub(crate) fn validity(results: &Value) -> Option<Validity> {
         Value::String(unknown) if unknown == "unknown" => Some(Validity::Unknown),
         _ => None,
     }
-}
-
-fn limits(challenge: &Challenge) -> impl Iterator<Item = Limit> {
-    challenge.limits.split(',').filter_map(|limit| limit.parse().ok())
 }
 
 /// Quantiles as the original writes them, in ms.

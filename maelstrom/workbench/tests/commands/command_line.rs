@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{Scratch, one_line};
 
-fn workbench(args: &[&str]) -> Command {
+pub(crate) fn workbench(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_workbench"));
     command.args(args).env_remove("COLUMNS");
     command
@@ -18,7 +18,7 @@ fn workbench(args: &[&str]) -> Command {
 
 /// What the command says about wrong usage.
 #[track_caller]
-fn refusal(args: &[&str]) -> String {
+pub(crate) fn refusal(args: &[&str]) -> String {
     let Output { status, stdout, stderr } = workbench(args).output().unwrap();
     assert_eq!(status.code(), Some(255), "{args:?}");
     assert!(stdout.is_empty(), "{args:?}");
@@ -34,7 +34,7 @@ fn refused_flags(flags: &[&str]) -> String {
 }
 
 #[track_caller]
-fn assert_says(text: &str, expected: &str) {
+pub(crate) fn assert_says(text: &str, expected: &str) {
     assert!(text.contains(expected), "{text}");
 }
 

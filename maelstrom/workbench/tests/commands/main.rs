@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod causes;
+mod challenge;
 mod command_line;
 mod process;
 mod quirks;
