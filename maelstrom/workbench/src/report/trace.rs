@@ -11,6 +11,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, BufWriter, Write};
 use std::path::PathBuf;
 
+use rustc_hash::FxHashSet;
 use simulator::trace::{TraceLines, time_of};
 
 /// How many full files are kept beside the newest.
@@ -133,11 +134,20 @@ impl TraceWriter {
         let mut output = create(&self.path)?;
         output.write_all(&self.skeleton)?;
         let (mut gap, mut began) = (self.lost, None);
+        // What became of a message is kept if its sending is, whenever that was.
+        let mut sent: FxHashSet<u64> = FxHashSet::default();
         self.each_line(|line, slice| {
-            if is_of_a_message(line) && !kept.contains(&slice) {
-                began = began.or_else(|| time_of(line));
-                gap += u64::from(counts(line));
+            let id = id_of(line).unwrap_or(u64::MAX);
+            if is_a_fate(line) && !sent.contains(&id) {
                 return Ok(());
+            }
+            if counts(line) && !kept.contains(&slice) {
+                began = began.or_else(|| time_of(line));
+                gap += 1;
+                return Ok(());
+            }
+            if event(line) == b"send" {
+                sent.insert(id);
             }
             let time = began.take().or_else(|| time_of(line));
             if let Some(time) = time.filter(|_| gap > 0) {
@@ -198,8 +208,16 @@ fn event(line: &[u8]) -> &[u8] {
     &rest[..rest.iter().position(|byte| *byte == b'"').unwrap_or(0)]
 }
 
-fn is_of_a_message(line: &[u8]) -> bool {
-    matches!(event(line), b"send" | b"recv" | b"drop" | b"delay" | b"duplicate" | b"late" | b"log")
+/// The message that a line is about.
+fn id_of(line: &[u8]) -> Option<u64> {
+    let place = line.windows(5).position(|bytes| bytes == br#""id":"#)? + 5;
+    let digits = line[place..].split(|byte| !byte.is_ascii_digit()).next()?;
+    str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Whether a line says what became of a message.
+fn is_a_fate(line: &[u8]) -> bool {
+    matches!(event(line), b"recv" | b"drop" | b"delay" | b"duplicate")
 }
 
 /// Whether a line counts against the limit.
@@ -209,9 +227,11 @@ fn counts(line: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use simulator::trace::Sent;
+
     use super::*;
 
-    /// A tenth of a second with so many messages, from this id on.
+    /// A tenth of a second with so many messages; those of the tenth before it arrive.
     fn lines(slice: i64, messages: u64) -> TraceLines {
         let time = slice * SLICE + 7;
         let mut text = String::new();
@@ -220,7 +240,9 @@ mod tests {
             text += &format!(
                 "{{\"time\":{time},\"event\":\"send\",\"id\":{id},\"src\":\"n0\",\"dest\":\"n1\",\"body\":{{}}}}\n"
             );
-            text += &format!("{{\"time\":{time},\"event\":\"recv\",\"id\":{id}}}\n");
+            if let Some(before) = id.checked_sub(1000) {
+                text += &format!("{{\"time\":{time},\"event\":\"recv\",\"id\":{before}}}\n");
+            }
         }
         let skeleton = format!("{{\"time\":{time},\"event\":\"kill\",\"node\":\"n{slice}\"}}\n");
         text += &skeleton;
@@ -256,7 +278,9 @@ mod tests {
         let has = |slice: i64| trace.messages.iter().any(|sent| sent.time == slice * SLICE + 7);
         assert!((35..40).chain(10..=14).all(has));
         assert!(!has(9) && !has(15) && !has(34));
-        assert!(trace.messages.iter().all(|sent| sent.receipts.len() == 1));
+        let last = 39 * SLICE + 7;
+        let is_whole = |sent: &Sent| sent.time == last || sent.receipts == [sent.time + SLICE];
+        assert!(trace.messages.iter().all(is_whole), "a gap is no fate");
         assert_eq!(trace.gaps.iter().map(|(_, messages)| messages).sum::<u64>(), 300);
     }
 
