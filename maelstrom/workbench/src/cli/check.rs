@@ -14,7 +14,7 @@ use simulator::trace::Trace;
 
 use super::explain::Kept;
 use super::flags::BudgetFlags;
-use super::{Exit, columns, print, values};
+use super::{Exit, columns, or_warn, print, values};
 use crate::report::chart::Chart;
 use crate::report::page::Sections;
 use crate::report::style::Style;
@@ -89,7 +89,7 @@ pub(super) fn check(flags: &CheckFlags) -> anyhow::Result<Exit> {
     .with_context(|| format!("{name}"))?;
     let title = format!("{}, {count} lines of history", flags.workload.name());
     if let Some(path) = &flags.report {
-        let page = page(&flags.history, title.clone(), report.clone(), history)?;
+        let page = page(&flags.history, title.clone(), report.clone(), history);
         fs::write(path, page).with_context(|| format!("cannot write {}", path.display()))?;
     }
     if flags.json {
@@ -111,29 +111,26 @@ fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
 }
 
 /// The report as a page.
-fn page(
-    path: &Path,
-    title: String,
-    mut report: Report,
-    history: Vec<Op>,
-) -> anyhow::Result<String> {
-    let kept = Kept::read(path.parent().unwrap_or(Path::new("")))?;
+fn page(path: &Path, title: String, mut report: Report, history: Vec<Op>) -> String {
+    let kept = or_warn(Kept::read(path.parent().unwrap_or(Path::new("")))).unwrap_or_default();
     report.findings_mut().for_each(|finding| {
         finding.why = kept.why(finding).map(|why| why.text.clone());
     });
     let summary = Summary::of(&report, &[]);
     let mut chart = Chart::new(history.last().map_or(Duration::ZERO, Op::at));
     history.iter().for_each(|op| chart.observe(op));
-    let trace = path.with_file_name("trace.jsonl");
-    let run = match File::open(&trace) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        file => {
-            let trace = Trace::read(BufReader::new(file?)).context("trace.jsonl")?;
-            Some(Sections::of(&trace, history, &summary.all_findings(|finding| kept.why(finding))))
-        }
-    };
+    let run = or_warn(trace_beside(path)).flatten().map(|trace| {
+        Sections::of(&trace, history, &summary.all_findings(|finding| kept.why(finding)))
+    });
     let frame = html::Frame { title, run, ..html::Frame::default() };
-    Ok(html::render(&summary, &frame, &chart))
+    html::render(&summary, &frame, &chart)
+}
+
+fn trace_beside(history: &Path) -> anyhow::Result<Option<Trace>> {
+    match File::open(history.with_file_name("trace.jsonl")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        file => Ok(Some(Trace::read(BufReader::new(file?)).context("trace.jsonl")?)),
+    }
 }
 
 /// The report on a history, and how many operations it has. Each goes to `keep` at last.

@@ -10,13 +10,15 @@ use anyhow::{Context as _, bail, ensure};
 use checkers::history::{self, Op};
 use checkers::{Finding, Report};
 use clap::Args;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use simulator::Settings;
 use simulator::explain::{self, Why};
 use simulator::trace::Trace;
 
 use super::messages::Line;
-use super::{Exit, print};
+use super::{Exit, print, printable};
 use crate::report::store::Store;
 
 /// What the command line of `workbench explain` says.
@@ -100,6 +102,7 @@ fn read_trace(path: &Path) -> anyhow::Result<Trace> {
 }
 
 /// What a run's folder has of why it failed, if anything.
+#[derive(Default)]
 pub(super) struct Kept(Vec<Explained>);
 
 impl Kept {
@@ -118,13 +121,24 @@ impl Kept {
 }
 
 pub(super) fn run(flags: &ExplainFlags) -> anyhow::Result<Exit> {
-    if flags.run.path("results.json").is_ok() && flags.run.path("why.json").is_err() {
+    let all = match (flags.run.path("why.json"), flags.run.path("results.json")) {
+        (Err(_), Ok(results)) => findings(&read_json(&results)?),
+        (path, _) => read_json(&path?)?,
+    };
+    if all.is_empty() {
         print("Nothing was found in this run.\n");
         return Ok(Exit::Invalid);
     }
-    let path = flags.run.path("why.json")?;
-    let all: Vec<Explained> =
-        serde_json::from_slice(&fs::read(&path)?).with_context(|| format!("{}", path.display()))?;
+    let unknown = match flags.run.path("trace.jsonl") {
+        Ok(_) => "the trace does not show it",
+        Err(_) => "this run has no trace",
+    };
+    let tell = |explained: &Explained, number| {
+        let Explained { kind, text, why, .. } = explained;
+        let why = why.as_ref().map_or(unknown, |why| &why.text);
+        let [kind, text, why] = [kind, text, why].map(printable);
+        print(&format!("{number}. {kind}: {text}\n   why: {why}\n"));
+    };
     let Some(number) = flags.finding else {
         all.iter().zip(1..).for_each(|(explained, number)| tell(explained, number));
         return Ok(Exit::Valid);
@@ -141,8 +155,13 @@ pub(super) fn run(flags: &ExplainFlags) -> anyhow::Result<Exit> {
     Ok(Exit::Valid)
 }
 
-fn tell(explained: &Explained, number: usize) {
-    let Explained { kind, text, why, .. } = explained;
-    let why = why.as_ref().map_or("the trace does not show it", |why| &why.text);
-    print(&format!("{number}. {kind}: {text}\n   why: {why}\n"));
+fn read_json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+    serde_json::from_slice(&fs::read(path)?).with_context(|| format!("{}", path.display()))
+}
+
+/// The findings of `results.json`, of a run that was not explained.
+fn findings(results: &Value) -> Vec<Explained> {
+    let parts = results.as_object().into_iter().flat_map(|parts| parts.values());
+    let all = parts.filter_map(|part| part.get("findings")?.as_array()).flatten();
+    all.filter_map(|finding| Explained::deserialize(finding).ok()).collect()
 }

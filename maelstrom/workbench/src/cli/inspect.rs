@@ -8,7 +8,7 @@ use clap::Args;
 use maelstrom::disk::Disk;
 use maelstrom::journal::{Finding, Sync, inspect as read};
 
-use super::Exit;
+use super::{Exit, printable};
 
 /// How much of a record's text is printed.
 const SHOWN: usize = 60;
@@ -90,13 +90,9 @@ fn print(output: &mut impl Write, finding: &Finding<'_>) -> io::Result<()> {
 }
 
 fn shorten(content: &str) -> String {
-    let mut shown: String = content.chars().take(SHOWN).map(printable).collect();
+    let mut shown: String = content.chars().take(SHOWN).collect();
     if shown.len() < content.len() {
         shown.push('…');
     }
-    shown
-}
-
-fn printable(char: char) -> char {
-    if char.is_control() { '·' } else { char }
+    printable(&shown)
 }

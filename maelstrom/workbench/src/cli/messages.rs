@@ -8,8 +8,8 @@ use clap::Args;
 use simulator::Address;
 use simulator::trace::{Fate, Sent};
 
-use super::Exit;
 use super::explain::RunFlags;
+use super::{Exit, printable};
 
 /// How much of a body is printed.
 const SHOWN: usize = 100;
@@ -118,7 +118,7 @@ impl fmt::Display for Line<'_> {
             }
             Fate::Unread => "never received".to_owned(),
         };
-        writeln!(f, "{:>11}  {way:<12}  {body}  {fate}", seconds(sent.time))
+        writeln!(f, "{:>11}  {way:<12}  {}  {fate}", seconds(sent.time), printable(&body))
     }
 }
 

@@ -168,6 +168,19 @@ fn causes(error: &anyhow::Error) -> String {
     text
 }
 
+/// What came of something that a verdict does not depend on: what went wrong with it is a
+/// warning.
+fn or_warn<T>(result: anyhow::Result<T>) -> Option<T> {
+    let warn = |error: &_| drop(writeln!(io::stderr(), "warning: {}", causes(error)));
+    result.inspect_err(warn).ok()
+}
+
+/// A text that nodes may have written, without what would steer a terminal.
+fn printable(text: &str) -> String {
+    let shown = |char: char| if char.is_control() { '·' } else { char };
+    text.chars().map(shown).collect()
+}
+
 /// Writes to standard output. That nobody reads it is no failure.
 fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());

@@ -20,7 +20,7 @@ use simulator::{
 };
 
 use super::flags::{Plan, TestFlags};
-use super::{Exit, columns, explain, print};
+use super::{Exit, columns, explain, or_warn, print};
 use crate::host::process::{self, ProcessOptions};
 use crate::host::signals::ExitOnInterrupt;
 use crate::report::chart::Chart;
@@ -52,20 +52,23 @@ pub(super) fn run_plan(plan: &Plan) -> anyhow::Result<Report> {
         chart: Chart::new(expected_duration(&plan.settings)),
         live: Live::new(),
         trace: (plan.trace_limit > 0)
-            .then(|| store.trace(plan.trace_limit))
-            .transpose()
-            .context("cannot write the trace")?,
+            .then(|| store.trace(plan.trace_limit).context("cannot write the trace"))
+            .and_then(or_warn),
     };
     let result = run(plan, &store, &mut watcher);
     let _while_checking = ExitOnInterrupt::new().context("cannot listen to signals")?;
     watcher.live.clear();
     watcher.history.finish().context("cannot write the history")?;
     let mut report = conclude(watcher.analysis, result, plan)?;
-    if let Some(trace) = watcher.trace {
-        trace.finish(|| times_of_findings(&report, &store)).context("cannot write the trace")?;
-        explain::explain(&mut report, &plan.settings, &store).context("cannot tell why")?;
+    let trace = watcher.trace.and_then(|trace| {
+        let finished = trace.finish(|| times_of_findings(&report, &store));
+        or_warn(finished.context("cannot write the trace"))
+    });
+    if trace.is_some() {
+        let told = explain::explain(&mut report, &plan.settings, &store);
+        or_warn(told.context("cannot tell why"));
     }
-    show(plan, &report, &watcher.chart, &store)?;
+    show(plan, &report, &watcher.chart, &store, trace.is_some())?;
     Ok(report)
 }
 
@@ -213,7 +216,13 @@ fn only_run(mut report: Report, valid: Validity, kind: &str, text: String) -> Re
 }
 
 /// Writes the report to the store and the summary to standard output.
-fn show(plan: &Plan, report: &Report, chart: &Chart, store: &Store) -> anyhow::Result<()> {
+fn show(
+    plan: &Plan,
+    report: &Report,
+    chart: &Chart,
+    store: &Store,
+    has_trace: bool,
+) -> anyhow::Result<()> {
     let comparisons = limits::compare(&plan.limits, report);
     let is_complete = !report.parts.contains_key("run");
     let summary = Summary::of(report, if is_complete { &comparisons } else { &[] });
@@ -222,7 +231,7 @@ fn show(plan: &Plan, report: &Report, chart: &Chart, store: &Store) -> anyhow::R
         title: title.clone(),
         settings: summary::describe(&plan.settings),
         command: plan.command(),
-        run: if plan.trace_limit > 0 { Some(recorded(store, &summary)?) } else { None },
+        run: has_trace.then(|| recorded(store, &summary)).and_then(or_warn),
     };
     let kept = (|| {
         store.write_json("test.json", &description(plan))?;

@@ -73,3 +73,66 @@ fn a_run_without_findings_has_nothing_to_explain() {
     );
     assert_eq!(workbench(&scratch, &["explain", "elsewhere"]).0, Some(255));
 }
+
+#[test]
+fn a_trace_that_cannot_be_written_does_not_cost_the_verdict() {
+    let scratch = Scratch::new("no-trace");
+    let script = format!("rm ../../trace.jsonl; exec python3 {}", node("echo.py").display());
+    let output = Command::new(env!("CARGO_BIN_EXE_workbench"))
+        .args(["test", "-w", "echo", "--bin", "sh", "--node-count", "1", "--time-limit", "1"])
+        .args(["--rate", "50", "--trace-limit", "5", "--", "-c", &script])
+        .current_dir(&scratch.0)
+        .output()
+        .unwrap();
+    let warnings = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{warnings}");
+    assert!(warnings.contains("warning: cannot write the trace: "), "{warnings}");
+    let run = scratch.0.join("store/latest");
+    assert!(run.join("results.json").is_file() && run.join("report.html").is_file());
+}
+
+#[test]
+fn a_history_beside_a_damaged_trace_has_its_report() {
+    let scratch = Scratch::new("damaged");
+    fs::write(scratch.0.join("history.jsonl"), "").unwrap();
+    let check = ["check", "-w", "echo", "history.jsonl", "--report", "report.html"];
+    let expected = workbench(&scratch, &check);
+    for damaged in ["trace.jsonl", "why.json"] {
+        fs::remove_file(scratch.0.join("report.html")).unwrap();
+        fs::write(scratch.0.join(damaged), "{\n").unwrap();
+        assert_eq!(workbench(&scratch, &check), expected, "{damaged}");
+        assert!(scratch.0.join("report.html").is_file(), "{damaged}");
+    }
+}
+
+#[test]
+fn findings_of_a_run_without_a_trace_are_told_all_the_same() {
+    let scratch = Scratch::new("not-traced");
+    let bin = node("once.py").display().to_string();
+    let test = ["test", "-w", "echo", "--bin", &bin, "--node-count", "1", "--time-limit", "1"];
+    let (code, text) = workbench(&scratch, &[&test[..], &["--trace-limit", "0"]].concat());
+    assert_eq!(code, Some(1), "{text}");
+    let (code, told) = workbench(&scratch, &["explain"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.starts_with("1. never-ok: "), "{told}");
+    assert!(told.contains("why: this run has no trace"), "{told}");
+}
+
+#[test]
+fn what_a_node_made_up_is_printed_without_control_characters() {
+    let scratch = Scratch::new("escapes");
+    let run = scratch.0.join("run");
+    fs::create_dir(&run).unwrap();
+    let why = r#"[{"kind":"lost","text":"\u001b[2J is lost","ops":[],"why":"\u001b]0;owned\u0007","messages":[0],"relevant_ops":[],"from":0,"to":0}]"#;
+    fs::write(run.join("why.json"), why).unwrap();
+    let body = "{\"type\":\"gossip\",\"\u{9b}\":\"\u{7f}\"}";
+    let line = format!(
+        "{{\"time\":1,\"event\":\"send\",\"id\":0,\"src\":\"n0\",\"dest\":\"n1\",\"body\":{body}}}\n"
+    );
+    fs::write(run.join("trace.jsonl"), line).unwrap();
+    for words in [&["explain", "run", "--finding", "1"][..], &["messages", "run"]] {
+        let (code, told) = workbench(&scratch, words);
+        assert_eq!(code, Some(0));
+        assert!(!told.chars().any(|char| char.is_control() && char != '\n'), "{told:?}");
+    }
+}
