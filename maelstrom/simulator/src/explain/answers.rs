@@ -7,7 +7,7 @@ use checkers::history::OpType;
 use serde_json::Value;
 
 use super::Draft;
-use super::run::{Operation, Run, Wanted, at, msg_id, time};
+use super::run::{Operation, Run, Wanted, at, dropped, msg_id, time, times};
 use crate::net::{Address, Cause};
 use crate::trace::{Fate, Sent};
 
@@ -74,13 +74,15 @@ fn stuck(run: &Run<'_>, op: &Operation<'_>, request: &Sent) -> Draft {
         return Draft::new(format!("{begin} and was killed at {} before it answered.", at(killed)));
     }
     let is_near = |time: i64| (got..gave_up).contains(&time);
-    let panics = run
-        .trace
-        .logs
-        .iter()
-        .find(|log| log.node == number && is_near(log.time) && log.line.contains("panic"));
-    if let Some(log) = panics {
-        return Draft::new(format!("{begin} and panicked at {}: {}.", at(log.time), log.line));
+    let mut logs = run.trace.logs.iter();
+    let panic = logs.find(|log| log.node == number && is_near(log.time) && is_panic(&log.line));
+    if let Some(log) = panic {
+        let line: String = log.line.chars().take(LONGEST_LINE).collect();
+        return Draft::new(format!(
+            "{begin} and panicked at {}: {}.",
+            at(log.time),
+            Value::from(line)
+        ));
     }
     let paused = |fault: &&crate::trace::Spell| {
         fault.fault == "pause"
@@ -90,27 +92,45 @@ fn stuck(run: &Run<'_>, op: &Operation<'_>, request: &Sent) -> Draft {
     if let Some(pause) = run.trace.faults.iter().find(paused) {
         return Draft::new(format!("{begin}, but stood still from {} on.", at(pause.from)));
     }
-    waits(run, &begin, number, got, gave_up)
+    waits(run, &begin, number, request, gave_up)
+}
+
+/// So much of a line of a log is told.
+const LONGEST_LINE: usize = 120;
+
+/// What nodes log when they panic: the library's line, or the standard library's.
+fn is_panic(line: &str) -> bool {
+    line.starts_with("panic in ") || line.starts_with("thread '") && line.contains(" panicked at ")
 }
 
 /// What it waits for: a request of its own that is not answered.
-fn waits(run: &Run<'_>, begin: &str, node: usize, got: i64, gave_up: i64) -> Draft {
-    let own = run.inner().filter(|sent| sent.src == Address::Node(node) && msg_id(sent).is_some());
-    let open = own.filter(|sent| (got..gave_up).contains(&sent.time) && !run.is_answered(sent));
-    let Some(asked) = open.into_iter().next() else {
-        let before =
-            run.inner().filter(|sent| sent.src == Address::Node(node) && sent.time < gave_up);
-        let waiting = before.filter(|sent| msg_id(sent).is_some() && !run.is_answered(sent)).last();
+fn waits(run: &Run<'_>, begin: &str, node: usize, request: &Sent, gave_up: i64) -> Draft {
+    let me = Address::Node(node);
+    let since = request.arrived.unwrap_or_default();
+    let own: Vec<&Sent> = run
+        .inner()
+        .filter(|sent| sent.src == me && sent.time < gave_up && msg_id(sent).is_some())
+        .collect();
+    let first = own.partition_point(|sent| sent.line < since);
+    let (before, own) = own.split_at(first);
+    let is_open = |sent: &&&Sent| run.answered(sent).is_none_or(|answer| answer.time >= gave_up);
+    let Some(last) = own.last() else {
+        let waiting = before.iter().rfind(is_open).copied();
         let stuck = waiting.map_or_else(String::new, |sent| {
-            format!(
-                ": it still waits for {} to answer its {} of {}",
-                sent.dest,
-                sent.kind(),
-                at(sent.time)
-            )
+            let (dest, kind, time) = (sent.dest, sent.kind(), at(sent.time));
+            format!("; {dest} had not answered its {kind} of {time}")
         });
         let text = format!("{begin} and neither answered nor asked anybody{stuck}.");
         return Draft::new(text).messages(waiting);
+    };
+    let Some(asked) = step(run, me, own, since).filter(|asked| is_open(&asked)) else {
+        let kind = last.kind();
+        let same = own.iter().filter(|sent| (sent.dest, sent.kind()) == (last.dest, kind.clone()));
+        let (dest, count, time) = (last.dest, times(same.count()), at(last.time));
+        let text = format!(
+            "{begin} and did not answer it; meanwhile it asked {dest} for `{kind}` {count}, last at {time}."
+        );
+        return Draft::new(text).messages([*last]);
     };
     let kind = asked.kind();
     let text = match asked.fate() {
@@ -121,20 +141,42 @@ fn waits(run: &Run<'_>, begin: &str, node: usize, got: i64, gave_up: i64) -> Dra
             )
         }
         Fate::Dropped(_, cause) => format!(
-            "{begin} and asked {} for `{kind}` at {}; {} dropped that, and n{node} waits for the answer.",
+            "{begin} and asked {} for `{kind}` at {}; {}, and n{node} waits for the answer.",
             asked.dest,
             at(asked.time),
-            super::run::culprit(cause)
+            dropped(cause, asked.dest, "that")
         ),
         _ => {
-            let dropped = dropped_answer(run, asked);
-            let what = dropped.map_or("which never answered".to_owned(), |cause| {
-                format!("whose answer {} dropped", super::run::culprit(cause))
-            });
-            format!("{begin} and asked {} for `{kind}` at {}, {what}.", asked.dest, at(asked.time))
+            let what = match (dropped_answer(run, asked), run.answered(asked)) {
+                (Some(cause), _) => dropped(cause, me, "the answer"),
+                (None, Some(answer)) => format!("that answered at {} only", at(answer.time)),
+                (None, None) => "that never answered".to_owned(),
+            };
+            format!("{begin} and asked {} for `{kind}` at {}; {what}.", asked.dest, at(asked.time))
         }
     };
     Draft::new(text).messages(ring(run, asked, gave_up))
+}
+
+/// The last request of a chain that begins after this line: each was sent before the node
+/// had received anything else, and the next one after the answer. So they belong together.
+fn step<'a>(run: &Run<'a>, node: Address, own: &[&'a Sent], since: u64) -> Option<&'a Sent> {
+    let arrivals = run.trace.messages.iter().filter(|sent| sent.dest == node);
+    let mut arrivals: Vec<u64> = arrivals.filter_map(|sent| sent.arrived).collect();
+    arrivals.sort_unstable();
+    let (mut since, mut last) = (since, None);
+    loop {
+        let next = arrivals.get(arrivals.partition_point(|line| *line <= since));
+        let asked = own.get(own.partition_point(|sent| sent.line <= since));
+        let Some(asked) = asked.filter(|asked| next.is_none_or(|next| asked.line < *next)) else {
+            return last;
+        };
+        last = Some(*asked);
+        match run.answered(asked) {
+            Some(answer) => since = answer.line,
+            None => return last,
+        }
+    }
 }
 
 fn dropped_answer(run: &Run<'_>, asked: &Sent) -> Option<Cause> {
@@ -158,7 +200,7 @@ fn ring<'a>(run: &Run<'a>, asked: &'a Sent, until: i64) -> Vec<&'a Sent> {
             sent.src == last.dest
                 && (last.time..until).contains(&sent.time)
                 && msg_id(sent).is_some()
-                && !run.is_answered(sent)
+                && run.answered(sent).is_none()
         })
     {
         ring.push(next);

@@ -5,7 +5,7 @@ use checkers::history::OpType;
 use serde_json::Value;
 
 use super::Draft;
-use super::run::{Operation, Run, at, in_reply_to, time};
+use super::run::{Moment, Operation, Run, at, in_reply_to, time};
 use crate::net::Address;
 use crate::trace::{Fate, Sent};
 
@@ -21,9 +21,18 @@ fn delta(op: &Operation<'_>) -> Option<i64> {
 }
 
 fn too_high(run: &Run<'_>, excess: i64, by: i64) -> Option<Draft> {
+    // Only what accounts for the whole of it is told: one message, or all that reached one node.
     let repeats = repeats(run, by);
-    let has_it = |repeat: &&Repeat<'_>| numbers(&repeat.last.body).contains(&excess);
-    let repeat = repeats.iter().find(has_it).or(repeats.first())?;
+    let numbers = |repeat: &Repeat<'_>| numbers(&repeat.last.body);
+    let sum = |dest: Address| -> i64 {
+        let same = repeats.iter().filter(|repeat| repeat.last.dest == dest);
+        same.filter_map(|repeat| numbers(repeat).first().copied()).sum()
+    };
+    let accounts = |repeat: &&Repeat<'_>| {
+        numbers(repeat).contains(&excess)
+            || numbers(repeat).len() == 1 && sum(repeat.last.dest) == excess
+    };
+    let repeat = repeats.iter().find(accounts)?;
     let text = format!("{}; {} counted it each time.", repeat.text(), repeat.last.dest);
     Some(Draft::new(text).messages([repeat.first, repeat.last]))
 }
@@ -77,11 +86,13 @@ fn overwritten(run: &Run<'_>, by: i64) -> Option<Draft> {
     let clash = writes.windows(2).find_map(|pair| {
         let [(first, arrived), (second, _)] = pair else { return None };
         let is_same = first.dest == second.dest && key(first) == key(second);
+        if !is_same || first.src == second.src {
+            return None;
+        }
         let mut read =
             run.inner().filter(|sent| (sent.src, sent.dest) == (second.dest, second.src));
         let read = read.rfind(|sent| sent.time <= second.time && sent.kind() == "read_ok")?;
-        (is_same && first.src != second.src && read.time < *arrived)
-            .then_some((*first, *second, read))
+        (read.time < *arrived).then_some((*first, *second, read))
     });
     let (first, second, read) = clash?;
     let text = format!(
@@ -103,12 +114,20 @@ fn undelivered(run: &Run<'_>, lacking: i64, by: i64) -> Option<Draft> {
     let mut dropped = dropped.filter(|sent| matches!(sent.fate(), Fate::Dropped(..)));
     let sent = dropped.rfind(|sent| numbers(&sent.body).contains(&lacking))?;
     let Fate::Dropped(_, cause) = sent.fate() else { return None };
+    // A later message may have told it in another form.
+    let mut later =
+        run.inner().filter(|other| other.line > sent.line && other.kind() == sent.kind());
+    let is_told = later
+        .any(|other| (other.src, other.dest) == (sent.src, sent.dest) && other.arrived.is_some());
+    if is_told || run.unknown(Moment::sending(sent), Moment::END).is_some() {
+        return None;
+    }
     let text = format!(
-        "{} sent {lacking} to {} at {}; {} dropped that; nobody sent it again.",
+        "{} sent {lacking} to {} at {}; {}; nobody sent it again.",
         sent.src,
         sent.dest,
         at(sent.time),
-        super::run::culprit(cause)
+        super::run::dropped(cause, sent.dest, "that")
     );
     Some(Draft::new(text).messages([sent]))
 }
@@ -156,7 +175,7 @@ pub(super) fn repeats<'a>(run: &Run<'a>, by: i64) -> Vec<Repeat<'a>> {
         if sent.receipts.len() > 1 {
             repeats.push(Repeat { first: sent, last: sent });
         } else if let Some(first) = seen.insert((sent.src, sent.dest, content(sent)), sent)
-            && !run.is_answered(first)
+            && run.answered(first).is_none()
         {
             repeats.push(Repeat { first, last: sent });
         }

@@ -44,11 +44,7 @@ pub(super) fn missing(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
         });
         return Some(Draft::new(format!("{text}: n{keeper} {how}.")).messages(requests).ops(ops));
     }
-    let wanted = Wanted::new(value, Some(key))?;
-    let request = run.requests(send.invoked.index).next()?;
-    let origin = (request.dest, *request.receipts.first()?, send.invoked.index);
-    let missing = Missing::from(run, &wanted, value.to_owned(), &[origin], time(poll.end()))?;
-    let draft = missing.at(shower)?;
+    let draft = Missing::of(run, &send, (key, value), &poll)?.at(shower)?;
     Some(Draft { text: format!("{text}. {}", draft.text), ..draft }.messages(requests).ops(ops))
 }
 

@@ -3,55 +3,64 @@
 use checkers::Finding;
 
 use super::Draft;
-use super::run::{Run, Wanted, at, culprit, time, times};
-use super::spread::{Spread, origins};
+use super::run::{Moment, Operation, Run, Wanted, at, dropped, times};
+use super::spread::{Origin, Spread, origins};
 use crate::net::{Address, Cause};
-use crate::trace::{Fate, Sent};
+use crate::trace::Sent;
 
 pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let value = finding.subject.value.as_deref()?;
     let wanted = Wanted::new(value, None)?;
     let read = run.operation(*finding.ops.last()?)?;
     let node = run.node(read.invoked.process)?;
-    Missing::new(run, &wanted, value.to_owned(), time(read.end()))?.at(node)
+    Missing::from(run, &wanted, value.to_owned(), &origins(run, &wanted), &read)?.at(node)
 }
 
 /// A value, and how far it came until somebody looked.
 pub(super) struct Missing<'r, 'a> {
     run: &'r Run<'a>,
     name: String,
-    /// Who was told first, when, and by which operation.
-    origin: (Address, i64, u64),
+    /// The clients' tellings.
+    origins: Vec<Origin>,
     spread: Spread<'a>,
-    /// When somebody looked.
-    by: i64,
+    /// When the question of who looked arrived.
+    pub(super) by: Moment,
+    /// When it was answered.
+    answered: Moment,
 }
 
 impl<'r, 'a> Missing<'r, 'a> {
-    /// None if no client told it anybody.
-    pub(super) fn new(run: &'r Run<'a>, wanted: &Wanted, name: String, by: i64) -> Option<Self> {
-        let origins = origins(run, wanted);
-        Self::from(run, wanted, name, &origins, by)
+    /// What an operation wrote, when another asked for it.
+    pub(super) fn of(
+        run: &'r Run<'a>,
+        writer: &Operation<'a>,
+        (key, value): (&str, &str),
+        reader: &Operation<'a>,
+    ) -> Option<Self> {
+        let wanted = Wanted::new(value, Some(key))?;
+        let origin = Origin::of(run.requests(writer.invoked.index).next()?)?;
+        Self::from(run, &wanted, value.to_owned(), &[origin], reader)
     }
 
-    /// Of a value that clients told these.
-    pub(super) fn from(
+    /// Of a value that clients told these. None if none did.
+    fn from(
         run: &'r Run<'a>,
         wanted: &Wanted,
         name: String,
-        origins: &[(Address, i64, u64)],
-        by: i64,
+        origins: &[Origin],
+        reader: &Operation<'a>,
     ) -> Option<Self> {
-        let told: Vec<(Address, i64)> =
-            origins.iter().map(|(node, time, _)| (*node, *time)).collect();
-        let spread = Spread::of(run, wanted, &told);
-        Some(Self { run, name, origin: *origins.first()?, spread, by })
+        let (by, answered) = run.asked(reader)?;
+        let origins = origins.to_vec();
+        origins.first()?;
+        let spread = Spread::of(run, wanted, &origins);
+        Some(Self { run, name, origins, spread, by, answered })
     }
 
     /// Why this node does not have it.
     pub(super) fn at(&self, node: usize) -> Option<Draft> {
         let draft = self.why(Address::Node(node), &mut Vec::new());
-        Some(draft?.ops([self.origin.2]))
+        Some(draft?.ops([self.origins[0].op]))
     }
 
     /// The messages that carried it.
@@ -66,40 +75,70 @@ impl<'r, 'a> Missing<'r, 'a> {
 
     /// When this node first knew it.
     pub(super) fn knew(&self, node: usize) -> Option<i64> {
-        self.spread.knew.get(&Address::Node(node)).copied()
+        self.spread.knew.get(&Address::Node(node)).map(|knew| knew.time)
+    }
+
+    /// When this node last got it before somebody looked, from whom unless from a client, and
+    /// when it was killed after that. While it lives on, it is the first time that counts.
+    pub(super) fn held(&self, node: usize) -> Option<(Moment, Option<&'a Sent>, Option<i64>)> {
+        let address = Address::Node(node);
+        let told = self.origins.iter().filter(|origin| origin.node == address);
+        let told = told.map(|origin| (origin.told, None));
+        let heard =
+            self.spread.to(address).filter_map(|sent| Some((Moment::arrival(sent)?, Some(sent))));
+        let mut all: Vec<(Moment, Option<&Sent>)> =
+            told.chain(heard).filter(|(got, _)| *got < self.by).collect();
+        all.sort_unstable_by_key(|(got, _)| *got);
+        let killed = |got: &Moment| self.run.killed(node, got.time, self.by.time);
+        let alive = all.iter().find(|(got, _)| killed(got).is_none());
+        let (got, from) = *alive.or(all.last())?;
+        Some((got, from, killed(&got)))
     }
 
     fn why(&self, node: Address, visited: &mut Vec<Address>) -> Option<Draft> {
         visited.push(node);
         let carriers: Vec<&Sent> =
-            self.spread.to(node).filter(|sent| sent.time < self.by).collect();
+            self.spread.to(node).filter(|sent| sent.line < self.by.line).collect();
         match self.spread.knew.get(&node) {
-            Some(knew) if *knew < self.by => Some(self.forgotten(node, *knew)),
+            Some(knew) if *knew < self.by => self.forgotten(node),
             _ if carriers.is_empty() => Some(self.never_told(node, visited)),
             _ => Some(self.told_in_vain(node, &carriers)),
         }
     }
 
     /// It had it.
-    fn forgotten(&self, node: Address, knew: i64) -> Draft {
-        let (name, path) = (&self.name, self.spread.path(node));
-        let since = match path.first() {
-            Some(sent) => format!("{node} got {name} from {} at {}", sent.src, at(knew)),
-            None => format!("{node} was told {name} at {}", at(knew)),
+    fn forgotten(&self, node: Address) -> Option<Draft> {
+        let name = &self.name;
+        let Address::Node(number) = node else { return None };
+        let (got, from, killed) = self.held(number)?;
+        let since = match from {
+            Some(sent) => format!("{node} got {name} from {} at {}", sent.src, at(got.time)),
+            None => format!("{node} was told {name} at {}", at(got.time)),
         };
-        let text = match self.killed(node, knew) {
-            Some(killed) => format!(
-                "{since}, was killed at {} and had forgotten it when it started again; nobody told it \
-                 again.",
-                at(killed)
-            ),
+        let text = match killed {
+            Some(killed) => {
+                let (killed, again) = (at(killed), self.again(node, "told it", got));
+                format!(
+                    "{since}, was killed at {killed} and had forgotten it when it started again{again}."
+                )
+            }
             None => format!("{since}, and yet has not got it later: {node} itself leaves it out."),
         };
-        Draft::new(text).messages(path)
+        Some(Draft::new(text).messages(self.spread.path(node)).messages(from))
     }
 
-    /// All that was sent to it was lost.
-    fn told_in_vain(&self, node: Address, carriers: &[&Sent]) -> Draft {
+    /// Whether somebody did it again after all, as far as the trace tells.
+    fn again(&self, node: Address, did: &str, since: Moment) -> String {
+        let later = self.spread.to(node).find(|sent| sent.line >= self.by.line);
+        match (later, self.run.unknown(since, Moment::END)) {
+            (Some(sent), _) => format!("; {} {did} again at {} only", sent.src, at(sent.time)),
+            (None, Some(unknown)) => format!("; {unknown}"),
+            (None, None) => format!("; nobody {did} again"),
+        }
+    }
+
+    /// All that was sent to it was lost, or came too late.
+    fn told_in_vain(&self, node: Address, carriers: &[&'a Sent]) -> Draft {
         let name = &self.name;
         let mut senders: Vec<Address> = carriers.iter().map(|sent| sent.src).collect();
         senders.sort_unstable();
@@ -112,39 +151,60 @@ impl<'r, 'a> Missing<'r, 'a> {
         let sent = format!("sent it to {node} {}{when}", times(carriers.len()));
         let begin = match senders[..] {
             [sender] => {
-                let knew = self.spread.knew.get(&sender).copied().unwrap_or_default();
+                let knew = self.spread.knew.get(&sender).map_or(0, |knew| knew.time);
                 format!("{sender} knew {name} from {}, and {sent}", at(knew))
             }
             _ => format!("{} nodes knew {name}, and {sent}", senders.len()),
         };
-        let text = format!("{begin}; {}.", lost(node, carriers));
+        let again = || {
+            let first = carriers.first().map_or(self.by, |sent| Moment::sending(sent));
+            self.again(node, "sent it", first)
+        };
+        let (lost, is_late) = lost(node, carriers);
+        let again = if is_late { String::new() } else { again() };
+        let text = format!("{begin}; {lost}{again}.");
         let path = senders.iter().flat_map(|sender| self.spread.path(*sender));
         Draft::new(text).messages(carriers.iter().copied()).messages(path)
     }
-
     /// Nobody sent it there.
     fn never_told(&self, node: Address, visited: &mut Vec<Address>) -> Draft {
-        let (name, (origin, told, _)) = (&self.name, self.origin);
+        let (name, Origin { node: origin, told, .. }) = (&self.name, self.origins[0]);
+        let is_known =
+            |who: &Address| self.spread.knew.get(who).is_some_and(|knew| *knew < self.by);
+        if let Some(sent) = self.spread.to(node).next() {
+            let (src, time) = (sent.src, at(sent.time));
+            let knew = self.spread.knew.get(&src).map_or(told.time, |knew| knew.time);
+            let busy =
+                if sent.line < self.answered.line { ", as that answered already" } else { "" };
+            let text = format!(
+                "{src} knew {name} from {}, and sent it to {node} at {time} only{busy}.",
+                at(knew)
+            );
+            return Draft::new(text).messages(self.spread.path(src)).messages([sent]);
+        }
+        if let Some(unknown) = self.run.unknown(told, Moment::END) {
+            let told = at(told.time);
+            let known = format!("{origin} knew {name} from {told}");
+            return Draft::new(format!("{known}; who sent it to {node} is not known: {unknown}."));
+        }
         let sources = self.sources(node);
-        let knowing: Vec<Address> =
-            sources.iter().copied().filter(|of| self.spread.knew.contains_key(of)).collect();
-        if self.spread.carriers.is_empty()
-            && let Some(killed) = self.killed(origin, told)
-        {
-            return Draft::new(format!(
-                "{origin} was told {name} at {} and killed at {}, before it had sent it to anybody; \
-                 nobody else knew it.",
-                at(told),
-                at(killed)
-            ));
-        }
         if self.spread.carriers.is_empty() {
-            let text =
-                format!("{origin} knew {name} from {}, and never sent it to anybody.", at(told));
-            return Draft::new(text);
+            let killed = match origin {
+                Address::Node(number) => self.run.killed(number, told.time, self.by.time),
+                _ => None,
+            };
+            let told = at(told.time);
+            return Draft::new(match killed {
+                Some(killed) => format!(
+                    "{origin} was told {name} at {told} and killed at {}, before it had sent it to \
+                     anybody; nobody else knew it.",
+                    at(killed)
+                ),
+                None => format!("{origin} knew {name} from {told}, and never sent it to anybody."),
+            });
         }
-        if let Some(source) = knowing.first() {
-            let knew = self.spread.knew[source];
+        if let Some(source) = sources.iter().find(|source| is_known(source)) {
+            let knew = self.spread.knew[source].time;
             let text =
                 format!("{source} knew {name} from {}, and never sent it to {node}.", at(knew));
             return Draft::new(text).messages(self.spread.path(*source));
@@ -162,7 +222,7 @@ impl<'r, 'a> Missing<'r, 'a> {
             None => {
                 let text = format!(
                     "{origin} knew {name} from {}; nobody ever sent it to {node}.",
-                    at(told)
+                    at(told.time)
                 );
                 Draft::new(text).messages(self.spread.carriers.iter().copied())
             }
@@ -175,42 +235,29 @@ impl<'r, 'a> Missing<'r, 'a> {
         kinds.sort_unstable();
         kinds.dedup();
         let mut sources: Vec<Address> = Vec::new();
-        for sent in self.run.inner().filter(|sent| sent.dest == node && sent.time < self.by) {
+        for sent in self.run.inner().filter(|sent| sent.dest == node && sent.line < self.by.line) {
             if !sources.contains(&sent.src) && kinds.contains(&sent.kind()) {
                 sources.push(sent.src);
             }
         }
         sources
     }
-
-    fn killed(&self, node: Address, since: i64) -> Option<i64> {
-        match node {
-            Address::Node(node) => self.run.killed(node, since, self.by),
-            _ => None,
-        }
-    }
 }
 
-/// What became of messages none of which arrived in time.
-fn lost(node: Address, carriers: &[&Sent]) -> String {
+/// What became of messages none of which arrived in time, and whether one arrived at all.
+fn lost(node: Address, carriers: &[&Sent]) -> (String, bool) {
     let that = if carriers.len() == 1 { "that" } else { "all of them" };
-    if let Some(Fate::Received(time)) = carriers.last().map(|sent| sent.fate()) {
-        return format!("{that} arrived at {} only", at(time));
+    if let Some(first) = carriers.iter().filter_map(|sent| Moment::arrival(sent)).min() {
+        let what = if carriers.len() == 1 { "that" } else { "the first to arrive" };
+        return (format!("{what} arrived at {} only", at(first.time)), true);
     }
-    let mut causes: Vec<Option<Cause>> = carriers.iter().map(|sent| cause(sent)).collect();
+    let mut causes: Vec<Option<Cause>> =
+        carriers.iter().map(|sent| sent.dropped.map(|(_, cause)| cause)).collect();
     causes.sort_unstable();
     causes.dedup();
     match causes[..] {
-        [Some(Cause::Kill)] => format!("{node} was down; nobody sent it again"),
-        [Some(cause)] => format!("{} dropped {that}; nobody sent it again", culprit(cause)),
-        [None] => format!("{that} had not arrived at the end"),
-        _ => "all of them were lost; nobody sent it again".to_owned(),
-    }
-}
-
-fn cause(sent: &Sent) -> Option<Cause> {
-    match sent.fate() {
-        Fate::Dropped(_, cause) => Some(cause),
-        Fate::Received(_) | Fate::Unread => None,
+        [Some(cause)] => (dropped(cause, node, that), false),
+        [None] => (format!("{that} had not arrived at the end"), true),
+        _ => ("all of them were lost".to_owned(), false),
     }
 }

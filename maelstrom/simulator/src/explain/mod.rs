@@ -7,10 +7,13 @@
 //!
 //! Nothing here knows a node's protocol. A message *carries* a value if the value stands
 //! anywhere in its body and its sender knew it: because a client had told it, or because a
-//! message that carries it had reached it ([`spread`]). So the text is as true as that is: a
-//! node that sends values in another form is said to have never sent them.
+//! message that carries it had reached it ([`spread`]). A place where something stands that
+//! its sender could not know, such as a count, carries none ([`places`]). So the text is as
+//! true as that is: a node that sends values in another form is said to have never sent them.
+//! Where the trace leaves messages or long bodies out, nothing is said to be missing.
 //!
 //! - [`run`]: history and trace, side by side.
+//! - [`places`]: where in messages values stand.
 //! - [`spread`]: how a value went from node to node.
 //! - [`lost`]: a value that is missing where it should be.
 //! - [`register`]: a read that contradicts what came before it.
@@ -25,6 +28,7 @@ mod counter;
 mod ids;
 mod logs;
 mod lost;
+mod places;
 mod register;
 mod run;
 mod spread;

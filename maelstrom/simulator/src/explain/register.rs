@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Draft;
 use super::lost::Missing;
-use super::run::{Operation, Run, Wanted, at, time};
+use super::run::{Operation, Run, at, time};
 use crate::net::Address;
 
 pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
@@ -17,7 +17,7 @@ pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let before = newest_before(run, &key, expected.as_ref(), &odd)?;
     let source = source(run, &key, &before).unwrap_or(before);
     let (writer, reader) = (run.node(before.invoked.process)?, run.node(odd.invoked.process)?);
-    let draft = apart(run, &key, &before, [writer, reader]);
+    let draft = apart(run, &key, &before, &odd, [writer, reader]);
     let draft = draft.or_else(|| stale(run, &key, &before, &source, &odd))?;
     let ops = [before, source].into_iter().flat_map(|op| [op.invoked.index, op.end().index]);
     Some(draft.ops(ops))
@@ -51,7 +51,13 @@ fn source<'a>(run: &Run<'a>, key: &Value, shown: &Operation<'_>) -> Option<Opera
 }
 
 /// Both nodes took writes while a partition kept them apart.
-fn apart(run: &Run<'_>, key: &Value, before: &Operation<'_>, nodes: [usize; 2]) -> Option<Draft> {
+fn apart(
+    run: &Run<'_>,
+    key: &Value,
+    before: &Operation<'_>,
+    odd: &Operation<'_>,
+    nodes: [usize; 2],
+) -> Option<Draft> {
     let [writer, reader] = nodes;
     let spell = run.cut(writer, reader, time(before.end()))?;
     let until = spell.until.unwrap_or(i64::MAX);
@@ -60,7 +66,11 @@ fn apart(run: &Run<'_>, key: &Value, before: &Operation<'_>, nodes: [usize; 2]) 
         op.invoked.f != "read" && of_key(op.invoked, key) && (spell.from..until).contains(&ended)
     };
     let mut writes = run.completed(OpType::Ok).filter(is_other);
-    let other = writes.find(|op| run.node(op.invoked.process) == Some(reader))?;
+    let found = seen(odd);
+    let is_it = |op: &Operation<'_>| {
+        run.node(op.invoked.process) == Some(reader) && (found.is_none() || left(op) == found)
+    };
+    let other = writes.find(is_it)?;
     let end = spell.until.map_or("the end".to_owned(), at);
     let told = |node: usize, op: &Operation<'_>| {
         format!("n{node} {} at {} (op {})", left_text(op), at(time(op.end())), op.end().index)
@@ -93,10 +103,8 @@ fn stale(
         at(acknowledged),
         at(answered)
     );
-    let wanted = Wanted::new(&value.to_string(), Some(&key.to_string()))?;
     let request = run.requests(source.invoked.index).next()?;
-    let origin = (request.dest, *request.receipts.first()?, source.invoked.index);
-    let missing = Missing::from(run, &wanted, value.to_string(), &[origin], answered)?;
+    let missing = Missing::of(run, source, (&key.to_string(), &value.to_string()), odd)?;
     // Whoever asks a service answers with what that has.
     let stored = missing.carriers().find(|sent| matches!(sent.dest, Address::Service(_)));
     if let Some(stored) = stored.filter(|stored| stored.time > acknowledged) {
@@ -108,11 +116,10 @@ fn stale(
         return Some(Draft::new(text).messages([stored, request]));
     }
     let draft = missing.at(reader)?.messages([request]);
-    if let Some(knew) = missing.knew(reader).filter(|knew| *knew < answered) {
-        let since = knew.max(acknowledged.min(answered));
-        let what = match run.killed(reader, since, answered) {
+    if let Some((got, _, killed)) = missing.held(reader) {
+        let what = match killed {
             Some(killed) => format!("was killed at {} and had forgotten it", at(killed)),
-            None => format!("had got it at {}, and answered with something older", at(knew)),
+            None => format!("had got it at {}, and answered with something older", at(got.time)),
         };
         return Some(Draft { text: format!("{first}. n{reader} {what}."), ..draft });
     }

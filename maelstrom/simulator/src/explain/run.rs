@@ -5,25 +5,28 @@ use std::cell::OnceCell;
 use checkers::Names;
 use checkers::history::{Op, OpType, Process};
 use maelstrom::protocol::LooseHeader;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::places::{self, OF_THE_PROTOCOL, Places};
 use crate::net::{Address, Cause};
-use crate::trace::{Fate, Sent, Spell, Trace};
+use crate::trace::{Sent, Spell, Trace};
 
 /// What is known of a run that is over.
 pub struct Run<'a> {
     /// What happened.
     pub(super) trace: &'a Trace,
-    ops: &'a [Op],
+    pub(super) ops: &'a [Op],
     names: Names,
     /// By operation, the places of its requests.
     requests: FxHashMap<u64, Vec<usize>>,
     /// By client, the places of what it was told.
     told: FxHashMap<Address, Vec<usize>>,
-    /// Who asked whom, and under which number, among nodes and services, and got an answer.
-    answered: OnceCell<FxHashSet<(Address, Address, String)>>,
+    /// Who asked whom, and under which number, among nodes and services, and when the answer
+    /// arrived.
+    answered: OnceCell<FxHashMap<(Address, Address, String), Moment>>,
+    places: OnceCell<Places>,
 }
 
 impl<'a> Run<'a> {
@@ -38,7 +41,15 @@ impl<'a> Run<'a> {
                 told.entry(sent.dest).or_default().push(place);
             }
         }
-        Self { trace, ops, names, requests, told, answered: OnceCell::new() }
+        Self {
+            trace,
+            ops,
+            names,
+            requests,
+            told,
+            answered: OnceCell::new(),
+            places: OnceCell::new(),
+        }
     }
 
     pub(super) fn op(&self, index: u64) -> Option<&'a Op> {
@@ -85,6 +96,30 @@ impl<'a> Run<'a> {
         in_time.or_else(|| late().find(is_answer))
     }
 
+    /// When an operation's last request that arrived did so, and when it was answered.
+    pub(super) fn asked(&self, op: &Operation<'_>) -> Option<(Moment, Moment)> {
+        let request =
+            self.requests(op.invoked.index).filter(|sent| sent.arrived.is_some()).last()?;
+        let never = Moment { line: u64::MAX, time: time(op.end()) };
+        let answered = self.answer(request).map_or(never, Moment::sending);
+        Some((Moment::arrival(request)?, answered))
+    }
+
+    /// Where in messages values stand.
+    pub(super) fn places(&self) -> &Places {
+        self.places.get_or_init(|| Places::of(self))
+    }
+
+    /// Why it is not known what nodes said in this time, if it is not.
+    pub(super) fn unknown(&self, from: Moment, to: Moment) -> Option<String> {
+        let gap = self.trace.gaps.iter().find(|gap| (from.time..=to.time).contains(&gap.0));
+        let is_long =
+            |sent: &&Sent| sent.left_out.is_some() && (from.line..to.line).contains(&sent.line);
+        let long = || Some(("long bodies", self.inner().find(is_long)?.time));
+        let (what, time) = gap.map(|gap| ("messages", gap.0)).or_else(long)?;
+        Some(format!("from {} on, {what} are left out of the trace", at(time)))
+    }
+
     /// When a node was killed, in this time.
     pub(super) fn killed(&self, node: usize, from: i64, to: i64) -> Option<i64> {
         let is_such = |event: &&crate::trace::NodeEvent| {
@@ -93,13 +128,21 @@ impl<'a> Run<'a> {
         self.trace.nodes.iter().find(is_such).map(|event| event.time)
     }
 
-    /// The partition that kept a node from hearing another at this time.
+    /// The partition that kept a node from hearing another at this time: it dropped something.
     pub(super) fn cut(&self, src: usize, dest: usize, time: i64) -> Option<&'a Spell> {
         let link = (Address::Node(src), Address::Node(dest));
+        let is_used = |fault: &Spell| {
+            let mut lost = self.inner().filter_map(|sent| Some((sent, sent.dropped?)));
+            lost.any(|(sent, (at, cause))| {
+                (sent.src, sent.dest) == link
+                    && matches!(cause, Cause::Partition | Cause::OneWay)
+                    && (fault.from..=time).contains(&at)
+            })
+        };
         let is_cut = |fault: &&Spell| {
             let is_partition = matches!(fault.fault.as_str(), "partition" | "one-way");
             let links = fault.links.as_deref().unwrap_or_default();
-            is_partition && fault.covers(time) && links.contains(&link)
+            is_partition && fault.covers(time) && links.contains(&link) && is_used(fault)
         };
         self.trace.faults.iter().find(is_cut)
     }
@@ -109,14 +152,39 @@ impl<'a> Run<'a> {
         self.trace.messages.iter().filter(|sent| !sent.src.is_client() && !sent.dest.is_client())
     }
 
-    /// Whether a node got an answer to what it asked another or a service.
-    pub(super) fn is_answered(&self, request: &Sent) -> bool {
+    /// When a node got an answer to what it asked another or a service.
+    pub(super) fn answered(&self, request: &Sent) -> Option<Moment> {
         let answered = self.answered.get_or_init(|| {
-            let arrived = self.inner().filter(|sent| matches!(sent.fate(), Fate::Received(_)));
-            arrived.filter_map(|sent| Some((sent.dest, sent.src, in_reply_to(sent)?))).collect()
+            let arrived = self.inner().filter_map(|sent| Some((sent, Moment::arrival(sent)?)));
+            let mut first = FxHashMap::default();
+            for (sent, moment) in arrived {
+                let Some(id) = in_reply_to(sent) else { continue };
+                first.entry((sent.dest, sent.src, id)).or_insert(moment);
+            }
+            first
         });
-        let Some(msg_id) = msg_id(request) else { return true };
-        answered.contains(&(request.src, request.dest, msg_id))
+        answered.get(&(request.src, request.dest, msg_id(request)?)).copied()
+    }
+}
+
+/// A point in a run. At equal times the order of the trace decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moment {
+    /// The line of the trace.
+    pub(super) line: u64,
+    pub(super) time: i64,
+}
+
+impl Moment {
+    /// After all.
+    pub(super) const END: Self = Self { line: u64::MAX, time: i64::MAX };
+
+    pub(super) fn sending(sent: &Sent) -> Self {
+        Self { line: sent.line, time: sent.time }
+    }
+
+    pub(super) fn arrival(sent: &Sent) -> Option<Self> {
+        Some(Self { line: sent.arrived?, time: *sent.receipts.first()? })
     }
 }
 
@@ -160,45 +228,49 @@ pub(super) fn in_reply_to(sent: &Sent) -> Option<String> {
     id(|header| header.in_reply_to, sent)
 }
 
-/// Members of a body that are the protocol's, not the node's.
-const OF_THE_PROTOCOL: [&str; 3] = ["type", "msg_id", "in_reply_to"];
-
 /// A value that is looked for in messages, perhaps together with a key.
 pub(super) struct Wanted {
     text: String,
-    value: Value,
+    scalar: u64,
     key: Option<String>,
 }
 
 impl Wanted {
-    /// A value as JSON.
+    /// A number or a text, as JSON.
     pub(super) fn new(value: &str, key: Option<&str>) -> Option<Self> {
         let key = key.map(|key| key.trim_matches('"').to_owned());
-        Some(Self { text: value.to_owned(), value: serde_json::from_str(value).ok()?, key })
+        let scalar = places::scalar(&serde_json::from_str(value).ok()?)?;
+        Some(Self { text: value.to_owned(), scalar, key })
     }
 
     /// Whether it stands in a body.
     pub(super) fn is_in(&self, body: &str) -> bool {
-        // Most bodies do not even have its text.
-        if !body.contains(&self.text) {
-            return false;
-        }
-        let Ok(Value::Object(members)) = serde_json::from_str(body) else { return false };
-        let own = || members.iter().filter(|(name, _)| !OF_THE_PROTOCOL.contains(&name.as_str()));
-        own().any(|(_, value)| self.is_within(value))
-            && self.key.as_ref().is_none_or(|key| own().any(|(_, value)| has_key(value, key)))
+        self.is_at(body, |_| true)
     }
 
-    fn is_within(&self, value: &Value) -> bool {
-        *value == self.value
-            || match value {
-                Value::Array(items) => items.iter().any(|item| self.is_within(item)),
-                Value::Object(members) => {
-                    members.iter().any(|(name, value)| self.is_within(value) || *name == self.text)
-                }
-                _ => false,
-            }
+    /// Whether it stands in a message where values stand.
+    pub(super) fn is_carried(&self, run: &Run<'_>, sent: &Sent) -> bool {
+        self.is_at(&sent.body, |place| run.places().holds_values(place))
     }
+
+    fn is_at(&self, body: &str, is_place: impl Fn(u64) -> bool) -> bool {
+        // Most bodies do not even have its text, which has but one spelling mostly.
+        let is_plain = self.text.is_ascii() && !self.text.contains('\\');
+        if is_plain && !body.contains(&self.text) {
+            return false;
+        }
+        let mut is_there = false;
+        places::of_body(body, &mut |place, scalar| {
+            is_there |= scalar == self.scalar && is_place(place);
+        });
+        is_there && self.key.as_ref().is_none_or(|key| body_has_key(body, key))
+    }
+}
+
+fn body_has_key(body: &str, key: &str) -> bool {
+    let Ok(Value::Object(members)) = serde_json::from_str(body) else { return false };
+    let own = members.iter().filter(|(name, _)| !OF_THE_PROTOCOL.contains(&name.as_str()));
+    own.into_iter().any(|(_, value)| has_key(value, key))
 }
 
 fn has_key(value: &Value, key: &str) -> bool {
@@ -213,14 +285,16 @@ fn has_key(value: &Value, key: &str) -> bool {
     }
 }
 
-/// What a cause did, before "dropped".
-pub(super) fn culprit(cause: Cause) -> &'static str {
-    match cause {
+/// How messages to this receiver were lost.
+pub(super) fn dropped(cause: Cause, dest: Address, that: &str) -> String {
+    let culprit = match cause {
+        Cause::Kill => return format!("{dest} was down and lost {that}"),
         Cause::Partition => "the partition",
         Cause::OneWay => "the one-way partition",
         Cause::Links => "the network, which has no such link,",
-        _ => "the lossy network",
-    }
+        Cause::Loss | Cause::Slow | Cause::Reorder => "the lossy network",
+    };
+    format!("{culprit} dropped {that}")
 }
 
 /// How often, in words.

@@ -3,41 +3,41 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use super::run::{Run, Wanted};
+use super::run::{Moment, Run, Wanted};
 use crate::net::Address;
-use crate::trace::{Fate, Sent};
+use crate::trace::Sent;
 
 /// Who knew a value, and which messages carried it.
 pub(super) struct Spread<'a> {
     /// When each node or service first knew it.
-    pub(super) knew: BTreeMap<Address, i64>,
+    pub(super) knew: BTreeMap<Address, Moment>,
     /// The messages among nodes and services that carried it, by when they were sent.
     pub(super) carriers: Vec<&'a Sent>,
 }
 
 impl<'a> Spread<'a> {
     /// Of a value that clients told these nodes at these times.
-    pub(super) fn of(run: &Run<'a>, wanted: &Wanted, origins: &[(Address, i64)]) -> Self {
+    pub(super) fn of(run: &Run<'a>, wanted: &Wanted, origins: &[Origin]) -> Self {
         let mut spread = Self { knew: BTreeMap::new(), carriers: Vec::new() };
         // Who will know it when: origins, and those whom a carrier is going to reach.
-        let mut learns: BinaryHeap<Reverse<(i64, Address)>> =
-            origins.iter().map(|&(address, time)| Reverse((time, address))).collect();
-        let begin = origins.iter().map(|origin| origin.1).min().unwrap_or(i64::MAX);
-        for sent in run.inner().filter(|sent| sent.time >= begin) {
-            while let Some(&Reverse((time, address))) = learns.peek()
-                && time <= sent.time
+        let mut learns: BinaryHeap<Reverse<(Moment, Address)>> =
+            origins.iter().map(|origin| Reverse((origin.told, origin.node))).collect();
+        let begin = origins.iter().map(|origin| origin.told.line).min().unwrap_or(u64::MAX);
+        for sent in run.inner().filter(|sent| sent.line >= begin) {
+            while let Some(&Reverse((moment, address))) = learns.peek()
+                && moment.line < sent.line
             {
                 learns.pop();
-                spread.knew.entry(address).or_insert(time);
+                spread.knew.entry(address).or_insert(moment);
             }
-            if spread.knew.contains_key(&sent.src) && wanted.is_in(&sent.body) {
+            if spread.knew.contains_key(&sent.src) && wanted.is_carried(run, sent) {
                 spread.carriers.push(sent);
-                learns.extend(sent.receipts.first().map(|time| Reverse((*time, sent.dest))));
+                learns.extend(Moment::arrival(sent).map(|moment| Reverse((moment, sent.dest))));
             }
         }
-        for Reverse((time, address)) in learns {
-            let knew = spread.knew.entry(address).or_insert(time);
-            *knew = time.min(*knew);
+        for Reverse((moment, address)) in learns {
+            let knew = spread.knew.entry(address).or_insert(moment);
+            *knew = moment.min(*knew);
         }
         spread
     }
@@ -51,8 +51,8 @@ impl<'a> Spread<'a> {
     pub(super) fn path(&self, dest: Address) -> Vec<&'a Sent> {
         let mut path: Vec<&Sent> = Vec::new();
         let mut dest = dest;
-        while let Some(time) = self.knew.get(&dest)
-            && let Some(sent) = self.to(dest).find(|sent| sent.fate() == Fate::Received(*time))
+        while let Some(moment) = self.knew.get(&dest)
+            && let Some(sent) = self.to(dest).find(|sent| sent.arrived == Some(moment.line))
             && !path.iter().any(|other| other.id == sent.id)
         {
             path.push(sent);
@@ -62,13 +62,28 @@ impl<'a> Spread<'a> {
     }
 }
 
-/// The nodes that clients told a value, and when the request reached them.
-pub(super) fn origins(run: &Run<'_>, wanted: &Wanted) -> Vec<(Address, i64, u64)> {
+/// A node that a client told a value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    pub(super) node: Address,
+    /// When the request reached it.
+    pub(super) told: Moment,
+    /// The index of the invocation.
+    pub(super) op: u64,
+}
+
+impl Origin {
+    pub(super) fn of(request: &Sent) -> Option<Self> {
+        Some(Self { node: request.dest, told: Moment::arrival(request)?, op: request.op? })
+    }
+}
+
+/// The nodes that clients told a value.
+pub(super) fn origins(run: &Run<'_>, wanted: &Wanted) -> Vec<Origin> {
     const QUESTIONS: [&str; 4] = ["read", "poll", "assign", "generate"];
-    let requests = run.trace.messages.iter().filter_map(|sent| Some((sent.op?, sent)));
-    let told = requests.filter(|(op, sent)| {
-        let is_told = |f: &str| !QUESTIONS.contains(&f);
-        run.op(*op).is_some_and(|op| is_told(&op.f)) && wanted.is_in(&sent.body)
+    let told = run.trace.messages.iter().filter(|sent| {
+        let op = sent.op.and_then(|op| run.op(op));
+        op.is_some_and(|op| !QUESTIONS.contains(&&*op.f)) && wanted.is_in(&sent.body)
     });
-    told.filter_map(|(op, sent)| Some((sent.dest, *sent.receipts.first()?, op))).collect()
+    told.filter_map(Origin::of).collect()
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Draft;
 use super::lost::Missing;
-use super::run::{Operation, Run, Wanted, at, time};
+use super::run::{Operation, Run, at, time};
 
 /// A transaction that was refused and seen all the same.
 pub(super) fn refused(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
@@ -29,9 +29,7 @@ pub(super) fn refused(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
         let text = format!("{first}: it answered op {op} with it at {shown}.");
         return Some(Draft::new(text).messages(answers));
     }
-    let wanted = Wanted::new(value, Some(key))?;
-    let origin = (request.dest, *request.receipts.first()?, writer.invoked.index);
-    let missing = Missing::from(run, &wanted, value.to_owned(), &[origin], shown)?;
+    let missing = Missing::of(run, writer, (key, value), reader)?;
     let path = missing.path(shower);
     let how = match path.first() {
         Some(sent) => {
@@ -51,9 +49,8 @@ pub(super) fn contradiction(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let is_later = |(reader, writer): &(&Operation<'_>, &Operation<'_>)| {
         writer.end().index < reader.invoked.index
     };
-    let with_key = |pair: (_, _)| Some((pair, overlooked(pair.0, pair.1)?));
-    let found = pairs().filter(is_later).find_map(with_key);
-    let ((reader, writer), (key, value, read)) = found.or_else(|| pairs().find_map(with_key))?;
+    let with_key = |pair: (_, _)| Some((pair, overlooked(run, pair.0, pair.1)?));
+    let ((reader, writer), (key, value, read)) = pairs().filter(is_later).find_map(with_key)?;
     let [shower, keeper] = [reader, writer].map(|op| run.node(op.invoked.process));
     let (shower, keeper) = (shower?, keeper?);
     let by = time(reader.end());
@@ -69,25 +66,40 @@ pub(super) fn contradiction(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     if shower == keeper {
         return Some(Draft::new(format!("{first}.")).messages(requests));
     }
-    let wanted = Wanted::new(&value.to_string(), Some(&key.to_string()))?;
-    let request = run.requests(writer.invoked.index).next()?;
-    let origin = (request.dest, *request.receipts.first()?, writer.invoked.index);
-    let draft = Missing::from(run, &wanted, value.to_string(), &[origin], by)?.at(shower)?;
+    let (key, value) = (key.to_string(), value.to_string());
+    let draft = Missing::of(run, writer, (&key, &value), reader)?.at(shower)?;
     Some(Draft { text: format!("{first}. {}", draft.text), ..draft }.messages(requests))
 }
 
-/// A key that one wrote and the other read without that: what was written, and what read.
-fn overlooked(reader: &Operation<'_>, writer: &Operation<'_>) -> Option<(Value, Value, Value)> {
-    if reader.invoked.index == writer.invoked.index {
-        return None;
-    }
+/// A key that one wrote and the other, which began later, read as it had been before: what
+/// was written, and what read. A transaction's read of its own write says nothing.
+fn overlooked(
+    run: &Run<'_>,
+    reader: &Operation<'_>,
+    writer: &Operation<'_>,
+) -> Option<(Value, Value, Value)> {
     let reads = steps(reader.end());
     let written = steps(writer.end()).into_iter().filter(|step| step.0 != "r");
+    let mut seen: Vec<Value> = Vec::new();
     written.rev().find_map(|(_, key, value)| {
-        let read = reads.iter().find(|step| step.0 == "r" && step.1 == key)?;
-        let has_it = read.2 == value || read.2.as_array().is_some_and(|list| list.contains(&value));
-        (!has_it).then(|| (key, value, read.2.clone()))
+        let is_last = !seen.contains(&key);
+        seen.push(key.clone());
+        let read = reads.iter().find(|step| step.1 == key).filter(|step| step.0 == "r")?;
+        let is_old = match &read.2 {
+            Value::Null => true,
+            Value::Array(list) => !list.contains(&value),
+            _ => is_last && read.2 != value && was_before(run, &key, &read.2, writer),
+        };
+        is_old.then(|| (key, value, read.2.clone()))
     })
+}
+
+/// Whether a value had been written before this transaction began.
+fn was_before(run: &Run<'_>, key: &Value, value: &Value, writer: &Operation<'_>) -> bool {
+    let before = run.ops.iter().take_while(|op| op.index < writer.invoked.index);
+    before
+        .filter(|op| op.kind == OpType::Ok && op.process.is_client())
+        .any(|op| steps(op).iter().any(|step| step.0 != "r" && step.1 == *key && step.2 == *value))
 }
 
 fn steps(op: &Op) -> Vec<(String, Value, Value)> {

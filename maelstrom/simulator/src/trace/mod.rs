@@ -10,7 +10,7 @@
 //!
 //! | `event` | what else |
 //! | --- | --- |
-//! | `send` | `id`, `src`, `dest`, `body`; of a client's request `op`, the index of its invocation. In place of a long body, its `type` and how many `bytes` it has |
+//! | `send` | `id`, `src`, `dest`, `body`; of a client's request `op`, the index of its invocation. In place of a long body, its `type`, `msg_id` and `in_reply_to`, and how many `bytes` it has |
 //! | `recv` | `id` |
 //! | `drop` | `id`, and `by` which [`Cause`](crate::Cause) |
 //! | `delay` | `id`, `by`, and `until` when |

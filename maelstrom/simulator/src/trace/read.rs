@@ -57,10 +57,16 @@ pub struct Sent {
     pub dest: Address,
     /// Of a client's request, the index of the operation that it is for.
     pub op: Option<u64>,
-    /// What it says, as it was written; a body that was left out has only its type.
+    /// What it says, as it was written; one that was left out has only its type and numbers.
     pub body: Box<str>,
+    /// Of a body that was left out, because it is long, how many bytes it had.
+    pub left_out: Option<u64>,
+    /// Its place in the trace: at equal times, what happened first comes first.
+    pub line: u64,
     /// When it was received, perhaps more than once.
     pub receipts: Vec<i64>,
+    /// When it was first received, by place in the trace.
+    pub arrived: Option<u64>,
     /// When it was lost, and why.
     pub dropped: Option<(i64, Cause)>,
     /// Until when it was held back, and why.
@@ -153,6 +159,11 @@ struct Line<'a> {
     body: Option<&'a RawValue>,
     #[serde(borrow, rename = "type")]
     kind: Option<&'a RawValue>,
+    #[serde(borrow)]
+    msg_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    in_reply_to: Option<&'a RawValue>,
+    bytes: Option<u64>,
     by: Option<&'a str>,
     #[serde(default)]
     until: i64,
@@ -183,6 +194,7 @@ impl Trace {
             number += 1;
             let line = serde_json::from_slice(&text)
                 .map_err(|source| ReadTraceError::Line { line: number, source })?;
+            reader.number = number;
             reader.take(&line);
             text.clear();
         }
@@ -198,6 +210,8 @@ impl Trace {
 #[derive(Default)]
 struct Reader {
     trace: Trace,
+    /// The line's number.
+    number: u64,
     /// The places of the faults in force.
     faults: BTreeMap<String, usize>,
 }
@@ -225,15 +239,17 @@ impl Reader {
     fn sent(&mut self, line: &Line<'_>) {
         let address = |name: Option<&str>| name.and_then(Address::parse);
         let (Some(src), Some(dest)) = (address(line.src), address(line.dest)) else { return };
-        let kind = || format!(r#"{{"type":{}}}"#, line.kind.map_or("null", RawValue::get));
         let sent = Sent {
             id: line.id,
             time: line.time,
             src,
             dest,
             op: line.op,
-            body: line.body.map_or_else(kind, |body| body.get().to_owned()).into(),
+            body: line.body.map_or_else(|| header(line), |body| body.get().to_owned()).into(),
+            left_out: line.bytes.filter(|_| line.body.is_none()),
+            line: self.number,
             receipts: Vec::new(),
+            arrived: None,
             dropped: None,
             delayed: None,
         };
@@ -250,7 +266,10 @@ impl Reader {
         let message = &mut self.trace.messages[place];
         let cause = Cause::ALL.into_iter().find(|cause| Some(cause.name()) == line.by);
         match (line.event, cause) {
-            ("recv", _) => message.receipts.push(line.time),
+            ("recv", _) => {
+                message.receipts.push(line.time);
+                message.arrived.get_or_insert(self.number);
+            }
             ("drop", Some(cause)) => message.dropped = Some((line.time, cause)),
             ("delay", Some(cause)) => message.delayed = Some((line.until, cause)),
             _ => {}
@@ -276,6 +295,13 @@ impl Reader {
             });
         }
     }
+}
+
+/// What there is of a body that was left out.
+fn header(line: &Line<'_>) -> String {
+    let members = [("type", line.kind), ("msg_id", line.msg_id), ("in_reply_to", line.in_reply_to)];
+    let members = members.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    serde_json::to_string(&members.collect::<BTreeMap<_, _>>()).unwrap_or_default()
 }
 
 fn number(name: &str) -> Option<usize> {

@@ -185,8 +185,13 @@ fn write_message(text: &mut Vec<u8>, message: &Message, op: Option<u64>) {
     let body = body.get();
     if body.len() > LONGEST_BODY {
         let header = LooseHeader::read(body).unwrap_or_default();
-        let (kind, bytes) = (json(&header.kind()), body.len());
-        let _ = writeln!(text, r#""type":{kind},"bytes":{bytes}}}"#);
+        let _ = write!(text, r#""type":{}"#, json(&header.kind()));
+        for (name, id) in [("msg_id", header.msg_id), ("in_reply_to", header.in_reply_to)] {
+            if let Some(id) = id {
+                let _ = write!(text, r#","{name}":{id}"#);
+            }
+        }
+        let _ = writeln!(text, r#","bytes":{}}}"#, body.len());
     } else {
         text.extend_from_slice(br#""body":"#);
         text.extend_from_slice(body.as_bytes());
