@@ -7,9 +7,9 @@ use checkers::history::OpType;
 use serde_json::Value;
 
 use super::Draft;
-use super::run::{Operation, Run, Wanted, at, dropped, msg_id, time, times};
+use super::run::{Operation, Run, Wanted, at, dropped, in_reply_to, msg_id, time, times};
 use crate::net::{Address, Cause};
-use crate::trace::{Fate, Sent};
+use crate::trace::{Fate, Sent, Spell};
 
 /// An echo that is another one's.
 pub(super) fn wrong(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
@@ -70,29 +70,31 @@ fn stuck(run: &Run<'_>, op: &Operation<'_>, request: &Sent) -> Draft {
         return Draft::new(text).messages([answer]);
     }
     let Address::Node(number) = node else { return Draft::new(format!("{begin}.")) };
-    if let Some(killed) = run.killed(number, got, gave_up) {
-        return Draft::new(format!("{begin} and was killed at {} before it answered.", at(killed)));
+    match stopped(run, number, got, gave_up) {
+        Some(how) => Draft::new(format!("{begin}{how}.")),
+        None => waits(run, &begin, number, request, gave_up),
+    }
+}
+
+/// What stopped a node in this time: it was killed, panicked or was paused.
+fn stopped(run: &Run<'_>, node: usize, got: i64, gave_up: i64) -> Option<String> {
+    if let Some(killed) = run.killed(node, got, gave_up) {
+        return Some(format!(" and was killed at {} before it answered", at(killed)));
     }
     let is_near = |time: i64| (got..gave_up).contains(&time);
     let mut logs = run.trace.logs.iter();
-    let panic = logs.find(|log| log.node == number && is_near(log.time) && is_panic(&log.line));
+    let panic = logs.find(|log| log.node == node && is_near(log.time) && is_panic(&log.line));
     if let Some(log) = panic {
         let line: String = log.line.chars().take(LONGEST_LINE).collect();
-        return Draft::new(format!(
-            "{begin} and panicked at {}: {}.",
-            at(log.time),
-            Value::from(line)
-        ));
+        return Some(format!(" and panicked at {}: {}", at(log.time), Value::from(line)));
     }
-    let paused = |fault: &&crate::trace::Spell| {
+    let is_pause = |fault: &&Spell| {
         fault.fault == "pause"
-            && fault.nodes.as_ref().is_some_and(|nodes| nodes.contains(&number))
+            && fault.nodes.as_ref().is_some_and(|nodes| nodes.contains(&node))
             && (fault.covers(got) || is_near(fault.from))
     };
-    if let Some(pause) = run.trace.faults.iter().find(paused) {
-        return Draft::new(format!("{begin}, but stood still from {} on.", at(pause.from)));
-    }
-    waits(run, &begin, number, request, gave_up)
+    let pause = run.trace.faults.iter().find(is_pause)?;
+    Some(format!(", but stood still from {} on", at(pause.from)))
 }
 
 /// So much of a line of a log is told.
@@ -107,55 +109,58 @@ fn is_panic(line: &str) -> bool {
 fn waits(run: &Run<'_>, begin: &str, node: usize, request: &Sent, gave_up: i64) -> Draft {
     let me = Address::Node(node);
     let since = request.arrived.unwrap_or_default();
-    let own: Vec<&Sent> = run
-        .inner()
-        .filter(|sent| sent.src == me && sent.time < gave_up && msg_id(sent).is_some())
-        .collect();
-    let first = own.partition_point(|sent| sent.line < since);
-    let (before, own) = own.split_at(first);
-    let is_open = |sent: &&&Sent| run.answered(sent).is_none_or(|answer| answer.time >= gave_up);
+    let is_own = |sent: &&Sent| sent.src == me && sent.time < gave_up && msg_id(sent).is_some();
+    let own: Vec<&Sent> = run.inner().filter(is_own).collect();
+    let (before, own) = own.split_at(own.partition_point(|sent| sent.line < since));
+    let is_open = |sent: &Sent| run.answered(sent).is_none_or(|answer| answer.time >= gave_up);
     let Some(last) = own.last() else {
-        let waiting = before.iter().rfind(is_open).copied();
-        let stuck = waiting.map_or_else(String::new, |sent| {
-            let (dest, kind, time) = (sent.dest, sent.kind(), at(sent.time));
-            format!("; {dest} had not answered its {kind} of {time}")
-        });
-        let text = format!("{begin} and neither answered nor asked anybody{stuck}.");
-        return Draft::new(text).messages(waiting);
+        return silent(begin, before.iter().copied().rfind(|sent| is_open(sent)));
     };
-    let Some(asked) = step(run, me, own, since).filter(|asked| is_open(&asked)) else {
-        let kind = last.kind();
-        let same = own.iter().filter(|sent| (sent.dest, sent.kind()) == (last.dest, kind.clone()));
-        let (dest, count, time) = (last.dest, times(same.count()), at(last.time));
-        let text = format!(
-            "{begin} and did not answer it; meanwhile it asked {dest} for `{kind}` {count}, last at {time}."
-        );
-        return Draft::new(text).messages([*last]);
-    };
-    let kind = asked.kind();
-    let text = match asked.fate() {
-        _ if asked.dest == Address::Node(node) => {
-            format!(
-                "{begin} and asked itself for `{kind}` at {}; it never answered itself.",
-                at(asked.time)
-            )
+    match step(run, me, own, since).filter(|asked| is_open(asked)) {
+        Some(asked) => {
+            let text = format!("{begin} and asked {}.", asked_in_vain(run, asked));
+            Draft::new(text).messages(ring(run, asked, gave_up))
         }
-        Fate::Dropped(_, cause) => format!(
-            "{begin} and asked {} for `{kind}` at {}; {}, and n{node} waits for the answer.",
-            asked.dest,
-            at(asked.time),
-            dropped(cause, asked.dest, "that")
-        ),
-        _ => {
-            let what = match (dropped_answer(run, asked), run.answered(asked)) {
-                (Some(cause), _) => dropped(cause, me, "the answer"),
-                (None, Some(answer)) => format!("that answered at {} only", at(answer.time)),
-                (None, None) => "that never answered".to_owned(),
-            };
-            format!("{begin} and asked {} for `{kind}` at {}; {what}.", asked.dest, at(asked.time))
+        None => busy(begin, own, last),
+    }
+}
+
+/// It asked nobody; perhaps it was waiting already.
+fn silent(begin: &str, waiting: Option<&Sent>) -> Draft {
+    let stuck = waiting.map_or_else(String::new, |sent| {
+        let (dest, kind, time) = (sent.dest, sent.kind(), at(sent.time));
+        format!("; {dest} had not answered its {kind} of {time}")
+    });
+    let text = format!("{begin} and neither answered nor asked anybody{stuck}.");
+    Draft::new(text).messages(waiting)
+}
+
+/// It asked, but nothing shows that it asked because of the request.
+fn busy(begin: &str, own: &[&Sent], last: &Sent) -> Draft {
+    let kind = last.kind();
+    let same = own.iter().filter(|sent| sent.dest == last.dest && sent.kind() == kind);
+    let (dest, count, time) = (last.dest, times(same.count()), at(last.time));
+    let text = format!(
+        "{begin} and did not answer it; meanwhile it asked {dest} for `{kind}` {count}, last at {time}."
+    );
+    Draft::new(text).messages([last])
+}
+
+/// Whom it asked for what, and what came of that.
+fn asked_in_vain(run: &Run<'_>, asked: &Sent) -> String {
+    let (me, dest, kind, time) = (asked.src, asked.dest, asked.kind(), at(asked.time));
+    if dest == me {
+        return format!("itself for `{kind}` at {time}; it never answered itself");
+    }
+    let what = match (asked.fate(), dropped_answer(run, asked), run.answered(asked)) {
+        (Fate::Dropped(_, cause), ..) => {
+            format!("{}, and {me} waits for the answer", dropped(cause, dest, "that"))
         }
+        (_, Some(cause), _) => dropped(cause, me, "the answer"),
+        (_, None, Some(answer)) => format!("that answered at {} only", at(answer.time)),
+        (_, None, None) => "that never answered".to_owned(),
     };
-    Draft::new(text).messages(ring(run, asked, gave_up))
+    format!("{dest} for `{kind}` at {time}; {what}")
 }
 
 /// The last request of a chain that begins after this line: each was sent before the node
@@ -183,7 +188,7 @@ fn dropped_answer(run: &Run<'_>, asked: &Sent) -> Option<Cause> {
     let msg_id = msg_id(asked)?;
     let mut answers = run.inner().filter(|sent| {
         (sent.src, sent.dest) == (asked.dest, asked.src)
-            && super::run::in_reply_to(sent).as_ref() == Some(&msg_id)
+            && in_reply_to(sent).as_ref() == Some(&msg_id)
     });
     match answers.next()?.fate() {
         Fate::Dropped(_, cause) => Some(cause),

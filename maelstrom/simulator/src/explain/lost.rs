@@ -166,67 +166,76 @@ impl<'r, 'a> Missing<'r, 'a> {
         let path = senders.iter().flat_map(|sender| self.spread.path(*sender));
         Draft::new(text).messages(carriers.iter().copied()).messages(path)
     }
+
     /// Nobody sent it there.
     fn never_told(&self, node: Address, visited: &mut Vec<Address>) -> Draft {
         let (name, Origin { node: origin, told, .. }) = (&self.name, self.origins[0]);
-        let is_known =
-            |who: &Address| self.spread.knew.get(who).is_some_and(|knew| *knew < self.by);
         if let Some(sent) = self.spread.to(node).next() {
-            let (src, time) = (sent.src, at(sent.time));
-            let knew = self.spread.knew.get(&src).map_or(told.time, |knew| knew.time);
-            let busy =
-                if sent.line < self.answered.line { ", as that answered already" } else { "" };
-            let text = format!(
-                "{src} knew {name} from {}, and sent it to {node} at {time} only{busy}.",
-                at(knew)
-            );
-            return Draft::new(text).messages(self.spread.path(src)).messages([sent]);
+            return self.told_after(node, sent);
         }
+        let known = format!("{origin} knew {name} from {}", at(told.time));
         if let Some(unknown) = self.run.unknown(told, Moment::END) {
-            let told = at(told.time);
-            let known = format!("{origin} knew {name} from {told}");
             return Draft::new(format!("{known}; who sent it to {node} is not known: {unknown}."));
         }
-        let sources = self.sources(node);
         if self.spread.carriers.is_empty() {
-            let killed = match origin {
-                Address::Node(number) => self.run.killed(number, told.time, self.by.time),
-                _ => None,
-            };
-            let told = at(told.time);
-            return Draft::new(match killed {
-                Some(killed) => format!(
-                    "{origin} was told {name} at {told} and killed at {}, before it had sent it to \
-                     anybody; nobody else knew it.",
-                    at(killed)
-                ),
-                None => format!("{origin} knew {name} from {told}, and never sent it to anybody."),
-            });
+            return self.kept(self.origins[0]);
         }
-        if let Some(source) = sources.iter().find(|source| is_known(source)) {
-            let knew = self.spread.knew[source].time;
-            let text =
-                format!("{source} knew {name} from {}, and never sent it to {node}.", at(knew));
+        let sources = self.sources(node);
+        let is_known =
+            |who: &&Address| self.spread.knew.get(who).is_some_and(|knew| *knew < self.by);
+        if let Some(source) = sources.iter().find(is_known) {
+            let knew = at(self.spread.knew[source].time);
+            let text = format!("{source} knew {name} from {knew}, and never sent it to {node}.");
             return Draft::new(text).messages(self.spread.path(*source));
         }
-        let lacking = sources.iter().copied().find(|source| !visited.contains(source));
-        let inner = lacking.and_then(|source| Some((source, self.why(source, visited)?)));
-        match inner {
-            Some((source, draft)) => {
-                let first = draft.text.split(". ").next().unwrap_or_default().trim_end_matches('.');
-                let text = format!(
-                    "{first}. So {node}, which hears of values from {source}, never got it."
-                );
-                Draft { text, ..draft }
-            }
-            None => {
-                let text = format!(
-                    "{origin} knew {name} from {}; nobody ever sent it to {node}.",
-                    at(told.time)
-                );
-                Draft::new(text).messages(self.spread.carriers.iter().copied())
-            }
-        }
+        self.not_heard(node, &sources, visited).unwrap_or_else(|| {
+            let text = format!("{known}; nobody ever sent it to {node}.");
+            Draft::new(text).messages(self.spread.carriers.iter().copied())
+        })
+    }
+
+    /// It was sent after somebody had looked.
+    fn told_after(&self, node: Address, sent: &'a Sent) -> Draft {
+        let (name, src, time) = (&self.name, sent.src, at(sent.time));
+        let knew = self.spread.knew.get(&src).map_or(self.origins[0].told.time, |knew| knew.time);
+        let is_busy = sent.line < self.answered.line;
+        let busy = if is_busy { ", as that answered already" } else { "" };
+        let knew = at(knew);
+        let text =
+            format!("{src} knew {name} from {knew}, and sent it to {node} at {time} only{busy}.");
+        Draft::new(text).messages(self.spread.path(src)).messages([sent])
+    }
+
+    /// Whom a client told it told nobody.
+    fn kept(&self, origin: Origin) -> Draft {
+        let (name, node, told) = (&self.name, origin.node, at(origin.told.time));
+        let killed = match node {
+            Address::Node(number) => self.run.killed(number, origin.told.time, self.by.time),
+            _ => None,
+        };
+        Draft::new(match killed {
+            Some(killed) => format!(
+                "{node} was told {name} at {told} and killed at {}, before it had sent it to anybody; \
+                 nobody else knew it.",
+                at(killed)
+            ),
+            None => format!("{node} knew {name} from {told}, and never sent it to anybody."),
+        })
+    }
+
+    /// Those that a node hears from did not have it either.
+    fn not_heard(
+        &self,
+        node: Address,
+        sources: &[Address],
+        visited: &mut Vec<Address>,
+    ) -> Option<Draft> {
+        let source = sources.iter().copied().find(|source| !visited.contains(source))?;
+        let draft = self.why(source, visited)?;
+        let first = draft.text.split(". ").next().unwrap_or_default().trim_end_matches('.');
+        let text =
+            format!("{first}. So {node}, which hears of values from {source}, never got it.");
+        Some(Draft { text, ..draft })
     }
 
     /// Who sends a node messages of the kinds that carry the value.

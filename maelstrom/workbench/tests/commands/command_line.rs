@@ -254,7 +254,7 @@ fn a_run_leaves_everything_in_the_store() {
     let results: Value =
         serde_json::from_slice(&fs::read(latest.join("results.json")).unwrap()).unwrap();
     assert_eq!(results["valid?"], Value::Bool(true));
-    assert!(results["stats"]["ok-count"].as_u64().unwrap() > 5);
+    assert!(results["stats"]["ok-count"].as_u64().unwrap() > 0);
     assert_eq!(results["net"]["servers"]["msg-count"], 0);
     let page = fs::read_to_string(scratch.0.join("store/echo/latest/report.html")).unwrap();
     assert_says(&page, "<span class=\"good\">Valid</span>");
