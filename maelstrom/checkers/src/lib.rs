@@ -125,22 +125,51 @@ pub struct Subject {
     pub key: Option<String>,
     /// A value, as JSON.
     pub value: Option<String>,
+    /// An offset of the key's log.
+    pub offset: Option<i64>,
+    /// What transactions read without the writes that came after.
+    pub missed: Vec<Missed>,
+}
+
+/// That one transaction read what another was yet to write over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// The index of the operation that read.
+    pub reader: u64,
+    /// The index of the one that wrote.
+    pub writer: u64,
+    /// The key, as JSON.
+    pub key: String,
+    /// What the one read of it, or the end of what it read; `null` if there was nothing.
+    pub read: String,
+    /// What the other wrote.
+    pub value: String,
 }
 
 impl Subject {
     /// A key.
     pub(crate) fn key(key: &dyn Display) -> Self {
-        Self { key: Some(key.to_string()), value: None }
+        Self { key: Some(key.to_string()), ..Self::default() }
     }
 
     /// A value.
     pub(crate) fn value(value: &dyn Display) -> Self {
-        Self { key: None, value: Some(value.to_string()) }
+        Self { value: Some(value.to_string()), ..Self::default() }
     }
 
     /// A value of a key.
     pub(crate) fn both(key: &dyn Display, value: &dyn Display) -> Self {
-        Self { key: Some(key.to_string()), value: Some(value.to_string()) }
+        Self { value: Some(value.to_string()), ..Self::key(key) }
+    }
+
+    /// An offset of a key.
+    pub(crate) fn offset(key: &dyn Display, offset: i64) -> Self {
+        Self { offset: Some(offset), ..Self::key(key) }
+    }
+
+    /// What transactions did not see of each other.
+    pub(crate) fn missed(missed: Vec<Missed>) -> Self {
+        Self { missed, ..Self::default() }
     }
 }
 

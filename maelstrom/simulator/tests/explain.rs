@@ -1,7 +1,7 @@
 //! What is told of findings, and what is not: small runs, written down message by message.
 
 use checkers::history::{self, Op};
-use checkers::{Finding, Names, Subject};
+use checkers::{Finding, Missed, Names, Subject};
 use serde_json::{Value, json};
 use simulator::explain::{Run, explain};
 use simulator::trace::Trace;
@@ -102,6 +102,11 @@ impl Story {
 
     /// Why this was found.
     fn why(&self, kind: &str, ops: &[u64], subject: [Option<&str>; 2]) -> Option<String> {
+        let [key, value] = subject.map(|part| part.map(str::to_owned));
+        self.why_of(kind, ops, Subject { key, value, ..Subject::default() })
+    }
+
+    fn why_of(&self, kind: &str, ops: &[u64], subject: Subject) -> Option<String> {
         let lines: Vec<String> = self.ops.iter().map(Value::to_string).collect();
         let lines = lines.join("\n");
         let history: Vec<Op> =
@@ -109,8 +114,7 @@ impl Story {
         let trace = Trace::read(self.trace.as_bytes()).unwrap();
         let run = Run::new(&history, &trace, Names::new(2, 2));
         let mut finding = Finding::new(kind, "", ops.to_vec());
-        let [key, value] = subject.map(|part| part.map(str::to_owned));
-        finding.subject = Subject { key, value };
+        finding.subject = subject;
         explain(&run, &finding).map(|why| why.text)
     }
 
@@ -313,16 +317,23 @@ fn of_a_sum_that_messages_do_not_account_for_nothing_is_told() {
     assert_eq!(story.why("wrong-sum", &[high], [None, None]), None);
 }
 
+/// That one transaction read a key without what another wrote.
+fn missed([reader, writer]: [u64; 2], [key, read, value]: [&str; 3]) -> Subject {
+    let [key, read, value] = [key, read, value].map(str::to_owned);
+    Subject { missed: vec![Missed { reader, writer, key, read, value }], ..Subject::default() }
+}
+
 #[test]
-fn a_transaction_that_reads_its_own_write_overlooks_nothing() {
+fn of_a_circle_the_keys_that_make_it_are_told() {
     let mut story = Story::default();
     let txn = |steps: Value| (steps.clone(), json!({"txn": steps}));
     let (value, body) = txn(json!([["w", 73, 1], ["w", 74, 5]]));
     let writer = story.at(100).done(0, "txn", &value, body);
     let (value, body) = txn(json!([["w", 73, 2], ["r", 73, 2], ["r", 74, null]]));
     let reader = story.at(200).done(1, "txn", &value, body);
-    let text = story.why("G-single-realtime", &[writer, reader], [None, None]).unwrap();
-    assert_says(&text, &["acknowledged 5 for key 74"], &["key 73"]);
+    let subject = missed([reader, writer], ["74", "null", "5"]);
+    let text = story.why_of("G-single-realtime", &[writer, reader], subject).unwrap();
+    assert_says(&text, &["acknowledged 5 for key 74", "with null instead"], &["key 73"]);
 
     let mut both = Story::default();
     let (value, body) = txn(json!([["r", 73, null]]));
@@ -330,5 +341,93 @@ fn a_transaction_that_reads_its_own_write_overlooks_nothing() {
     let (value, body) = txn(json!([["w", 73, 1]]));
     let writer = both.at(100).done(0, "txn", &value, body);
     let early = both.at(110).answer(early, &json!([["r", 73, null]]));
+    let subject = missed([early, writer], ["73", "null", "1"]);
+    let text = both.why_of("G2-item", &[writer, early], subject).unwrap();
+    assert_says(&text, &["without the 1 of op "], &["acknowledged", "instead"]);
     assert_eq!(both.why("G2-item", &[writer, early], [None, None]), None);
+}
+
+#[test]
+fn each_offset_that_has_two_messages_is_told_of() {
+    let mut story = Story::default();
+    for (time, process, offset, value) in [(1, 0, 0, 5), (2, 1, 0, 6), (3, 0, 1, 7), (4, 1, 1, 8)] {
+        let asked = json!([["send", "9", value]]);
+        let op = story.at(time).ask(process, "send", &asked, json!({"key": "9", "msg": value}));
+        story.answer(op, &json!([["send", "9", [offset, value]]]));
+    }
+    for (offset, time) in [(0, "0.001 s"), (1, "0.003 s")] {
+        let subject = Subject { key: Some("9".into()), offset: Some(offset), ..Subject::default() };
+        let text = story.why_of("inconsistent-offsets", &[1, 3], subject).unwrap();
+        assert_says(&text, &[&format!("offset {offset} of key 9 at {time}")], &[]);
+    }
+}
+
+#[test]
+fn a_node_that_passes_a_message_on_need_not_have_it() {
+    let send = |passes: bool| {
+        let mut story = Story::default();
+        let asked = json!([["send", "9", 5]]);
+        let op = story.at(1).ask(0, "send", &asked, json!({"key": "9", "msg": 5}));
+        if passes {
+            let write = json!({"type": "append", "key": "9", "msg": 5, "msg_id": 1});
+            story.at(2).tell("n0", "n1", &write);
+        }
+        story.at(3).answer(op, &json!([["send", "9", [0, 5]]]));
+        let polled = json!([["poll", {"9": [[1, 6]]}]]);
+        let poll = story.at(4).done(0, "poll", &polled, json!({"offsets": {"9": 0}}));
+        story.why("lost-write", &[1, poll], [Some("9"), Some("5")]).unwrap()
+    };
+    assert_says(&send(true), &["n0 had sent it to n1 at 0.002 s"], &["skips"]);
+    assert_says(&send(false), &["n0 had it, so it skips the offset itself"], &[]);
+}
+
+#[test]
+fn what_became_of_each_of_several_messages_is_told() {
+    let mut story = Story::default();
+    let gossip = json!({"type": "gossip", "value": 3});
+    story.at(100).broadcast(0, 3);
+    for (time, by) in [(110, "partition"), (120, "partition"), (130, "loss")] {
+        let sent = story.at(time).send("n0", "n1", &gossip);
+        story.dropped(sent, by);
+    }
+    let slow = story.at(140).send("n0", "n1", &gossip);
+    let read = story.at(200).done(1, "read", &json!([]), json!({}));
+    story.at(300).received(slow);
+    let text = story.why("lost", &[read], [None, Some("3")]).unwrap();
+    assert_says(
+        &text,
+        &[
+            "the partition dropped 2 of them, the lossy network dropped 1 of them",
+            "and the first to arrive did so at 0.300 s only",
+        ],
+        &["all of them", "again"],
+    );
+}
+
+#[test]
+fn a_node_that_was_killed_before_a_write_was_acknowledged_forgot_it() {
+    let mut story = Story::default();
+    let write = story.at(10).ask(0, "write", &json!([0, 2]), json!({"key": 0, "value": 2}));
+    story.tell("n0", "n1", &json!({"type": "copy", "key": 0, "value": 2}));
+    story.at(20).line("kill", "\"node\":\"n1\"");
+    story.at(30).answer(write, &json!([0, 2]));
+    let read = story.at(40).done(1, "read", &json!([0, 1]), json!({"key": 0}));
+    let text = story.why("not-linearizable", &[read], [Some("0"), Some("2")]).unwrap();
+    assert_says(&text, &["n1 was killed at 0.020 s and had forgotten it"], &["older"]);
+}
+
+#[test]
+fn a_text_with_a_full_stop_is_told_whole() {
+    let mut story = Story::default();
+    let value = json!("a. b");
+    story.at(50).done(0, "broadcast", &json!("c"), json!({"message": "c"}));
+    story.at(100).done(0, "broadcast", &value, json!({"message": value}));
+    let gossip = json!({"type": "gossip", "value": value});
+    let sent = story.send("n0", "n2", &gossip);
+    story.dropped(sent, "loss");
+    for (src, dest) in [("n0", "n2"), ("n2", "n1")] {
+        story.tell(src, dest, &json!({"type": "gossip", "value": "c"}));
+    }
+    let text = story.at(300).lost("\"a. b\"");
+    assert_says(&text, &["n0 knew \"a. b\" from 0.100 s", "So n1, which hears"], &[]);
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::evidence::Evidence;
 use super::names::{KeyId, MessageId};
 use super::report::{Anomaly, Report};
+use crate::Subject;
 use crate::cases::Case;
 
 /// Reports `duplicate`: a message that stands at several offsets of its key.
@@ -76,5 +77,5 @@ fn inconsistent_offset(
         evidence.who(&who)
     );
     let detail = json!({ "key": key, "offset": offset, "index": index, "values": values });
-    Case::new(evidence.ops(who), text, detail)
+    Case::new(evidence.ops(who), text, detail).about(Subject::offset(&key, offset))
 }

@@ -12,8 +12,8 @@ use super::anomaly::{Anomalies, Anomaly};
 use super::lists::List;
 use super::log::{Fate, Kind, Log, Mop, NULL, Name, Txn, Version};
 use super::writes::Writes;
-use crate::Subject;
 use crate::cases::Case;
+use crate::{Missed, Subject};
 
 /// Adds the cases that transactions show by themselves or by what they read.
 pub(super) fn check(log: &Log, writes: &Writes, options: Options, anomalies: &mut Anomalies) {
@@ -254,5 +254,18 @@ fn lost_update(log: &Log, rivals: &[Update]) -> Case {
         log.read_text(value)
     );
     let detail = json!({"key": log.json(key), "value": log.read_json(value), "txns": ops});
-    Case::new(ops, text, detail)
+    let missed = [(rivals[1].1, rivals[0].1), (rivals[0].1, rivals[1].1)]
+        .into_iter()
+        .filter_map(|(reader, writer)| {
+            let mut written = log.mops(writer).iter().filter(|mop| mop.is_write && mop.key == key);
+            Some(Missed {
+                reader: log.op(reader),
+                writer: log.op(writer),
+                key: log.text(key),
+                read: log.read_text(value),
+                value: log.text(written.next()?.value),
+            })
+        })
+        .collect();
+    Case::new(ops, text, detail).about(Subject::missed(missed))
 }

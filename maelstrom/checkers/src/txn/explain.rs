@@ -12,6 +12,7 @@ use super::model::Model;
 use super::naming::{Found, Step};
 use super::picture::{self, Node};
 use crate::cases::Case;
+use crate::{Missed, Subject};
 
 pub(super) fn case(log: &Log, found: &Found) -> (Anomaly, Case) {
     match found {
@@ -39,7 +40,19 @@ fn cycle(log: &Log, anomaly: Anomaly, steps: &[Step]) -> Case {
     let name = anomaly.to_string();
     let picture = picture::draw(&name, nodes(log, steps));
     let detail = json!({"type": name, "cycle": closed, "steps": json_steps});
-    Case { picture, ..Case::new(ops, in_words(log, steps), detail) }
+    let subject = Subject::missed(steps.iter().filter_map(|step| missed(log, step)).collect());
+    Case { picture, ..Case::new(ops, in_words(log, steps), detail) }.about(subject)
+}
+
+fn missed(log: &Log, step: &Step) -> Option<Missed> {
+    let Dependency { relation, key, value, next, .. } = step.dependency;
+    (relation == Relation::Rw).then(|| Missed {
+        reader: log.op(step.from),
+        writer: log.op(step.to),
+        key: log.text(key),
+        read: log.text(value),
+        value: log.text(next),
+    })
 }
 
 fn step_json(log: &Log, step: &Step) -> Value {

@@ -12,8 +12,10 @@ use super::run::{Operation, Run, Wanted, at, time};
 /// An acknowledged message that polls leave out.
 pub(super) fn missing(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let (key, value) = (finding.subject.key.as_deref()?, finding.subject.value.as_deref()?);
-    let send = run.completed(OpType::Ok).find(|op| offset(op.end(), key, value).is_some())?;
-    let offset = offset(send.end(), key, value)?;
+    let message: Value = serde_json::from_str(value).ok()?;
+    let mut all = run.acknowledged().iter();
+    let ack = all.find(|ack| ack.key == key && ack.value == message)?;
+    let (send, offset) = (run.operation(ack.op)?, ack.offset);
     let keeper = run.node(send.invoked.process)?;
     let is_poll = |op: &Operation<'_>| polled(op.end(), key).next().is_some();
     let found = finding.ops.iter().rev().filter_map(|op| run.operation(*op)).find(is_poll);
@@ -38,14 +40,26 @@ pub(super) fn missing(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let requests = run.requests(send.invoked.index).chain(run.requests(poll.invoked.index));
     let ops = [send.invoked.index, send.end().index, poll.invoked.index, poll.end().index];
     if shower == keeper {
+        let missing = Missing::of(run, &send, (key, value), &poll);
+        let passed = missing
+            .and_then(|missing| missing.carriers().find(|sent| sent.time <= time(send.end())));
         let killed = run.killed(keeper, time(send.end()), time(poll.end()));
-        let how = killed.map_or("had it, so it skips the offset itself".to_owned(), |killed| {
-            format!("was killed at {} and had forgotten it", at(killed))
-        });
-        return Some(Draft::new(format!("{text}: n{keeper} {how}.")).messages(requests).ops(ops));
+        let how = match (killed, passed) {
+            (Some(killed), _) => {
+                format!("n{keeper} was killed at {} and had forgotten it", at(killed))
+            }
+            // Whoever passes it on need not keep it.
+            (None, Some(sent)) => {
+                format!("n{keeper} had sent it to {} at {}", sent.dest, at(sent.time))
+            }
+            (None, None) => format!("n{keeper} had it, so it skips the offset itself"),
+        };
+        return Some(
+            Draft::new(format!("{text}: {how}.")).messages(requests).messages(passed).ops(ops),
+        );
     }
     let draft = Missing::of(run, &send, (key, value), &poll)?.at(shower)?;
-    Some(Draft { text: format!("{text}. {}", draft.text), ..draft }.messages(requests).ops(ops))
+    Some(draft.after(&text).messages(requests).ops(ops))
 }
 
 /// A message that was refused and polled all the same.
@@ -83,37 +97,27 @@ pub(super) fn twice(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
 
 /// An offset with two messages.
 pub(super) fn disagreeing(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
-    let taken = |op: &Operation<'_>| acknowledged(op.end());
-    let mut first: Vec<(String, i64, Value, u64)> = Vec::new();
-    let mut clash = None;
-    for op in run.completed(OpType::Ok) {
-        for (key, offset, value) in taken(&op) {
-            let same = first.iter().find(|of| of.0 == key && of.1 == offset && of.2 != value);
-            if let Some(other) = same.filter(|_| finding.text.starts_with(&format!("Key {key}:"))) {
-                clash = clash.or(Some((other.3, op, key.clone(), offset)));
-            }
-            first.push((key, offset, value, op.invoked.index));
-        }
-    }
-    let (earlier, later, key, offset) = clash?;
-    let earlier = run.operation(earlier)?;
+    let (key, offset) = (finding.subject.key.as_deref()?, finding.subject.offset?);
+    let mut taken =
+        run.acknowledged().iter().filter(|ack| (&*ack.key, ack.offset) == (key, offset));
+    let first = taken.next()?;
+    let other = taken.find(|ack| ack.value != first.value)?;
+    let (earlier, later) = (run.operation(first.op)?, run.operation(other.op)?);
     let nodes = [&earlier, &later].map(|op| run.node(op.invoked.process));
     let [Some(one), Some(other)] = nodes else { return None };
     let told = |op: &Operation<'_>| format!("at {} (op {})", at(time(op.end())), op.end().index);
     let (before, after) = (told(&earlier), told(&later));
-    let how = match run.cut(one, other, time(later.end())) {
-        _ if one == other => match run.killed(one, time(earlier.end()), time(later.end())) {
-            Some(killed) => format!(": it was killed at {} in between", at(killed)),
-            None => String::new(),
-        },
-        Some(spell) => {
-            format!(", while the {} from {} kept them apart", spell.fault, at(spell.from))
-        }
-        None => String::new(),
-    };
     let text = if one == other {
+        let killed = run.killed(one, time(earlier.end()), time(later.end()));
+        let how = killed.map_or_else(String::new, |killed| {
+            format!(": it was killed at {} in between", at(killed))
+        });
         format!("n{one} gave out offset {offset} of key {key} twice, {before} and {after}{how}.")
     } else {
+        let cut = run.cut(one, other, time(later.end()));
+        let how = cut.map_or_else(String::new, |spell| {
+            format!(", while the {} from {} kept them apart", spell.fault, at(spell.from))
+        });
         format!(
             "n{one} gave out offset {offset} of key {key} {before}, and n{other} once more {after}{how}."
         )
@@ -121,6 +125,39 @@ pub(super) fn disagreeing(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let requests = run.requests(earlier.invoked.index).chain(run.requests(later.invoked.index));
     let ops = [earlier.invoked.index, later.invoked.index];
     Some(Draft::new(text).messages(requests).ops(ops))
+}
+
+/// That a message was acknowledged.
+pub(super) struct Acknowledged {
+    key: String,
+    offset: i64,
+    value: Value,
+    /// The index of the completion.
+    op: u64,
+}
+
+impl Acknowledged {
+    /// All in a run, in order.
+    pub(super) fn all(run: &Run<'_>) -> Vec<Self> {
+        let of = |op: &Op| {
+            let op_index = op.index;
+            let send = move |(key, offset, value)| Self { key, offset, value, op: op_index };
+            acknowledged(op).into_iter().map(send)
+        };
+        run.ops
+            .iter()
+            .filter(|op| op.kind == OpType::Ok && op.process.is_client())
+            .flat_map(of)
+            .collect()
+    }
+}
+
+/// Whether a finding is about messages of a log.
+pub(super) fn is_of_a_log(run: &Run<'_>, finding: &Finding) -> bool {
+    let mut ops = finding.ops.iter().filter_map(|op| run.op(*op));
+    ops.any(|op| {
+        steps(op).iter().any(|step| step.first().is_some_and(|f| f == "send" || f == "poll"))
+    })
 }
 
 /// What an operation says of the logs: `["send", key, …]` and `["poll", {key: …}]`.
@@ -141,13 +178,6 @@ fn acknowledged(op: &Op) -> Vec<(String, i64, Value)> {
         _ => None,
     };
     steps(op).into_iter().filter_map(send).collect()
-}
-
-fn offset(op: &Op, key: &str, value: &str) -> Option<i64> {
-    let value: Value = serde_json::from_str(value).ok()?;
-    let all = acknowledged(op);
-    let found = all.iter().find(|(of, _, sent)| *of == key && *sent == value);
-    found.map(|(_, offset, _)| *offset)
 }
 
 /// The offsets of what was polled of a key.

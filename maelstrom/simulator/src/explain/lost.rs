@@ -6,7 +6,7 @@ use super::Draft;
 use super::run::{Moment, Operation, Run, Wanted, at, dropped, times};
 use super::spread::{Origin, Spread, origins};
 use crate::net::{Address, Cause};
-use crate::trace::Sent;
+use crate::trace::{Fate, Sent};
 
 pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let value = finding.subject.value.as_deref()?;
@@ -232,10 +232,8 @@ impl<'r, 'a> Missing<'r, 'a> {
     ) -> Option<Draft> {
         let source = sources.iter().copied().find(|source| !visited.contains(source))?;
         let draft = self.why(source, visited)?;
-        let first = draft.text.split(". ").next().unwrap_or_default().trim_end_matches('.');
-        let text =
-            format!("{first}. So {node}, which hears of values from {source}, never got it.");
-        Some(Draft { text, ..draft })
+        let so = format!("So {node}, which hears of values from {source}, never got it.");
+        Some(Draft { so: Some(so), ..draft })
     }
 
     /// Who sends a node messages of the kinds that carry the value.
@@ -253,20 +251,41 @@ impl<'r, 'a> Missing<'r, 'a> {
     }
 }
 
-/// What became of messages none of which arrived in time, and whether one arrived at all.
+/// What became of messages none of which arrived in time, and whether one arrived at all or
+/// may have.
 fn lost(node: Address, carriers: &[&Sent]) -> (String, bool) {
-    let that = if carriers.len() == 1 { "that" } else { "all of them" };
-    if let Some(first) = carriers.iter().filter_map(|sent| Moment::arrival(sent)).min() {
-        let what = if carriers.len() == 1 { "that" } else { "the first to arrive" };
-        return (format!("{what} arrived at {} only", at(first.time)), true);
-    }
     let mut causes: Vec<Option<Cause>> =
         carriers.iter().map(|sent| sent.dropped.map(|(_, cause)| cause)).collect();
+    let arrivals: Vec<i64> =
+        carriers.iter().filter_map(|sent| sent.receipts.first()).copied().collect();
     causes.sort_unstable();
     causes.dedup();
-    match causes[..] {
-        [Some(cause)] => (dropped(cause, node, that), false),
-        [None] => (format!("{that} had not arrived at the end"), true),
-        _ => ("all of them were lost".to_owned(), false),
+    let (all, is_one) = (carriers.len(), carriers.len() == 1);
+    let some = |count: usize| match count {
+        _ if is_one => "that".to_owned(),
+        count if count == all => "all of them".to_owned(),
+        count => format!("{count} of them"),
+    };
+    let mut fates = Vec::new();
+    for cause in causes.into_iter().flatten() {
+        let count = carriers.iter().filter(|sent| sent.dropped.is_some_and(|(_, by)| by == cause));
+        fates.push(dropped(cause, node, &some(count.count())));
+    }
+    let open = carriers.iter().filter(|sent| sent.fate() == Fate::Unread).count();
+    if open > 0 {
+        fates.push(format!("{} had not arrived at the end", some(open)));
+    }
+    if let Some(first) = arrivals.iter().min() {
+        let what = if is_one { "that arrived" } else { "the first to arrive did so" };
+        fates.push(format!("{what} at {} only", at(*first)));
+    }
+    (listed(&fates), open > 0 || !arrivals.is_empty())
+}
+
+/// Parts of a sentence.
+fn listed(parts: &[String]) -> String {
+    match parts {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        _ => parts.concat(),
     }
 }

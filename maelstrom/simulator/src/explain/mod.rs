@@ -70,7 +70,7 @@ pub fn explain(run: &Run<'_>, finding: &Finding) -> Option<Why> {
     let draft = match finding.kind.as_str() {
         "lost" | "missing-at-end" => lost::explain(run, finding),
         "not-linearizable" => register::explain(run, finding),
-        "G1a" if finding.text.starts_with("Key ") => logs::refused(run, finding),
+        "G1a" if logs::is_of_a_log(run, finding) => logs::refused(run, finding),
         "poll-skip" | "int-poll-skip" | "lost-write" | "unseen" => logs::missing(run, finding),
         "duplicate" => logs::twice(run, finding),
         "inconsistent-offsets" => logs::disagreeing(run, finding),
@@ -87,7 +87,10 @@ pub fn explain(run: &Run<'_>, finding: &Finding) -> Option<Why> {
 /// What is being put together.
 #[derive(Clone, Debug, Default)]
 struct Draft {
+    /// The first sentence.
     text: String,
+    /// The second one, if there is room for it.
+    so: Option<String>,
     messages: BTreeSet<u64>,
     ops: BTreeSet<u64>,
 }
@@ -95,6 +98,11 @@ struct Draft {
 impl Draft {
     fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), ..Self::default() }
+    }
+
+    /// The same as a second sentence.
+    fn after(self, first: &str) -> Self {
+        Self { text: format!("{first}. {}", self.text), so: None, ..self }
     }
 
     fn messages<'a>(mut self, messages: impl IntoIterator<Item = &'a Sent>) -> Self {
@@ -115,7 +123,7 @@ impl Draft {
         let times: Vec<i64> = times.chain(ops.map(run::time)).collect();
         let (first, last) = (times.iter().min(), times.iter().max());
         Why {
-            text: self.text,
+            text: self.so.into_iter().fold(self.text, |text, so| format!("{text} {so}")),
             messages: self.messages.into_iter().collect(),
             ops: self.ops.into_iter().collect(),
             value: finding.subject.value.clone(),

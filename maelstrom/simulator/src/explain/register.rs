@@ -121,9 +121,9 @@ fn stale(
             Some(killed) => format!("was killed at {} and had forgotten it", at(killed)),
             None => format!("had got it at {}, and answered with something older", at(got.time)),
         };
-        return Some(Draft { text: format!("{first}. n{reader} {what}."), ..draft });
+        return Some(Draft { text: format!("n{reader} {what}."), ..draft }.after(&first));
     }
-    Some(Draft { text: format!("{first}. {}", draft.text), ..draft })
+    Some(draft.after(&first))
 }
 
 fn parts(op: &Op) -> Option<(Value, Value)> {

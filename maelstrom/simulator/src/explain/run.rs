@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::logs::Acknowledged;
 use super::places::{self, OF_THE_PROTOCOL, Places};
 use crate::net::{Address, Cause};
 use crate::trace::{Sent, Spell, Trace};
@@ -27,6 +28,7 @@ pub struct Run<'a> {
     /// arrived.
     answered: OnceCell<FxHashMap<(Address, Address, String), Moment>>,
     places: OnceCell<Places>,
+    acknowledged: OnceCell<Vec<Acknowledged>>,
 }
 
 impl<'a> Run<'a> {
@@ -49,6 +51,7 @@ impl<'a> Run<'a> {
             told,
             answered: OnceCell::new(),
             places: OnceCell::new(),
+            acknowledged: OnceCell::new(),
         }
     }
 
@@ -108,6 +111,11 @@ impl<'a> Run<'a> {
     /// Where in messages values stand.
     pub(super) fn places(&self) -> &Places {
         self.places.get_or_init(|| Places::of(self))
+    }
+
+    /// The messages of logs that were acknowledged.
+    pub(super) fn acknowledged(&self) -> &[Acknowledged] {
+        self.acknowledged.get_or_init(|| Acknowledged::all(self))
     }
 
     /// Why it is not known what nodes said in this time, if it is not.

@@ -1,8 +1,7 @@
 //! Transactions that read what was refused, or what is out of date.
 
-use checkers::Finding;
-use checkers::history::{Op, OpType};
-use serde_json::Value;
+use checkers::history::OpType;
+use checkers::{Finding, Missed};
 
 use super::Draft;
 use super::lost::Missing;
@@ -42,66 +41,58 @@ pub(super) fn refused(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     Some(Draft::new(text).messages(answers).messages(path))
 }
 
-/// A transaction that did not see what another had written, of those found.
+/// A transaction that did not see what another wrote: of the steps of a circle, one whose
+/// writer had ended when the reader began, if there is one.
 pub(super) fn contradiction(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
-    let all: Vec<Operation<'_>> = finding.ops.iter().filter_map(|op| run.operation(*op)).collect();
-    let pairs = || all.iter().flat_map(|reader| all.iter().map(move |writer| (reader, writer)));
-    let is_later = |(reader, writer): &(&Operation<'_>, &Operation<'_>)| {
-        writer.end().index < reader.invoked.index
-    };
-    let with_key = |pair: (_, _)| Some((pair, overlooked(run, pair.0, pair.1)?));
-    let ((reader, writer), (key, value, read)) = pairs().filter(is_later).find_map(with_key)?;
-    let [shower, keeper] = [reader, writer].map(|op| run.node(op.invoked.process));
-    let (shower, keeper) = (shower?, keeper?);
-    let by = time(reader.end());
-    let first = format!(
-        "n{keeper} acknowledged {value} for key {key} at {} (op {}), and n{shower} ran op {} with {read} \
-         instead, at {}",
-        at(time(writer.end())),
-        writer.end().index,
-        reader.end().index,
-        at(by)
-    );
-    let requests = run.requests(writer.invoked.index).chain(run.requests(reader.invoked.index));
-    if shower == keeper {
-        return Some(Draft::new(format!("{first}.")).messages(requests));
+    let pair = |missed| Pair::of(run, missed);
+    let pairs: Vec<Pair<'_>> = finding.subject.missed.iter().filter_map(pair).collect();
+    let mut late = pairs.iter().filter(|pair| pair.is_late());
+    late.find_map(|pair| pair.why(run)).or_else(|| pairs.iter().find_map(|pair| pair.why(run)))
+}
+
+/// What two transactions did with a key.
+struct Pair<'a> {
+    missed: &'a Missed,
+    reader: Operation<'a>,
+    writer: Operation<'a>,
+    shower: usize,
+    keeper: usize,
+}
+
+impl<'a> Pair<'a> {
+    fn of(run: &Run<'a>, missed: &'a Missed) -> Option<Self> {
+        let (reader, writer) = (run.operation(missed.reader)?, run.operation(missed.writer)?);
+        let (shower, keeper) =
+            (run.node(reader.invoked.process)?, run.node(writer.invoked.process)?);
+        Some(Self { missed, reader, writer, shower, keeper })
     }
-    let (key, value) = (key.to_string(), value.to_string());
-    let draft = Missing::of(run, writer, (&key, &value), reader)?.at(shower)?;
-    Some(Draft { text: format!("{first}. {}", draft.text), ..draft }.messages(requests))
-}
 
-/// A key that one wrote and the other, which began later, read as it had been before: what
-/// was written, and what read. A transaction's read of its own write says nothing.
-fn overlooked(
-    run: &Run<'_>,
-    reader: &Operation<'_>,
-    writer: &Operation<'_>,
-) -> Option<(Value, Value, Value)> {
-    let reads = steps(reader.end());
-    let written = steps(writer.end()).into_iter().filter(|step| step.0 != "r");
-    let mut seen: Vec<Value> = Vec::new();
-    written.rev().find_map(|(_, key, value)| {
-        let is_last = !seen.contains(&key);
-        seen.push(key.clone());
-        let read = reads.iter().find(|step| step.1 == key).filter(|step| step.0 == "r")?;
-        let is_old = match &read.2 {
-            Value::Null => true,
-            Value::Array(list) => !list.contains(&value),
-            _ => is_last && read.2 != value && was_before(run, &key, &read.2, writer),
+    /// Whether the read should have seen the write.
+    fn is_late(&self) -> bool {
+        self.writer.end().index < self.reader.invoked.index
+    }
+
+    fn why(&self, run: &Run<'a>) -> Option<Draft> {
+        let Self { missed, reader, writer, shower, keeper } = self;
+        let Missed { key, read, value, .. } = missed;
+        let [(wrote, written), (ran, asked)] =
+            [writer, reader].map(|op| (op.end().index, at(time(op.end()))));
+        let first = if self.is_late() {
+            format!(
+                "n{keeper} acknowledged {value} for key {key} at {written} (op {wrote}), and n{shower} \
+                 ran op {ran} with {read} instead, at {asked}"
+            )
+        } else {
+            format!(
+                "n{shower} ran op {ran} at {asked} with {read} for key {key}, without the {value} of op \
+                 {wrote}, which n{keeper} ran at {written}"
+            )
         };
-        is_old.then(|| (key, value, read.2.clone()))
-    })
-}
-
-/// Whether a value had been written before this transaction began.
-fn was_before(run: &Run<'_>, key: &Value, value: &Value, writer: &Operation<'_>) -> bool {
-    let before = run.ops.iter().take_while(|op| op.index < writer.invoked.index);
-    before
-        .filter(|op| op.kind == OpType::Ok && op.process.is_client())
-        .any(|op| steps(op).iter().any(|step| step.0 != "r" && step.1 == *key && step.2 == *value))
-}
-
-fn steps(op: &Op) -> Vec<(String, Value, Value)> {
-    op.decode().unwrap_or_default()
+        let requests = run.requests(writer.invoked.index).chain(run.requests(reader.invoked.index));
+        if shower == keeper {
+            return Some(Draft::new(format!("{first}.")).messages(requests));
+        }
+        let draft = Missing::of(run, writer, (key, value), reader)?.at(*shower)?;
+        Some(draft.after(&first).messages(requests))
+    }
 }
