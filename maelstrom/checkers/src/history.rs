@@ -10,8 +10,10 @@
 //! of Jepsen's operations without their colons: `index`, `time` (nanoseconds
 //! since the start), `type`, `process`, `f`, `value`, and where they apply
 //! `error`, `final?`, and what only kafka's operations say of themselves:
-//! `seek-to-beginning?`, `unseen` and `poll-ms`.
+//! `seek-to-beginning?`, `unseen` and `poll-ms`. [`read`] reads what Jepsen writes as
+//! well: `history.edn`.
 
+mod edn;
 mod form;
 
 use std::borrow::Cow;
@@ -23,6 +25,8 @@ use maelstrom::protocol::{Definite, ErrorCode};
 use serde::de::Deserializer;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
+
+use crate::edn::{EdnError, to_json};
 
 pub use self::form::{Form, FormError};
 
@@ -227,10 +231,18 @@ pub enum ReadError {
         /// What the decoder says of it.
         source: serde_json::Error,
     },
+    /// A line is neither JSON nor EDN.
+    #[error("line {line} of the history is no EDN, at column {}: {}", .source.column, .source.what)]
+    Edn {
+        /// Counting from 1.
+        line: u64,
+        /// Where in the line, and why.
+        source: EdnError,
+    },
 }
 
-/// Reads a history, one operation per line; blank lines are skipped. Input that
-/// begins with the gzip magic number is decompressed.
+/// Reads a history, one operation per line, in JSON or as Jepsen's `history.edn` has
+/// it; blank lines are skipped. Input that begins with the gzip magic number is decompressed.
 ///
 /// # Errors
 ///
@@ -265,12 +277,29 @@ impl Iterator for Operations<'_> {
                 Ok(_) => self.number += 1,
                 Err(error) => return Some(Err(error.into())),
             }
-            if !self.line.trim().is_empty() {
-                let op = serde_json::from_str(&self.line);
-                return Some(op.map_err(|source| ReadError::Line { line: self.number, source }));
+            let line = self.line.trim();
+            if !line.is_empty() {
+                return Some(parse(line, self.number));
             }
         }
     }
+}
+
+/// The operation on a line.
+fn parse(line: &str, number: u64) -> Result<Op, ReadError> {
+    let json = if is_edn(line) {
+        let json = to_json(line).map_err(|source| ReadError::Edn { line: number, source });
+        Cow::Owned(json?)
+    } else {
+        Cow::Borrowed(line)
+    };
+    serde_json::from_str(&json).map_err(|source| ReadError::Line { line: number, source })
+}
+
+/// A map of keywords, perhaps with a record's name before it.
+fn is_edn(line: &str) -> bool {
+    line.starts_with('#')
+        || line.strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with(':'))
 }
 
 #[cfg(test)]
@@ -306,6 +335,19 @@ mod tests {
         assert_eq!(ops[0].process, Process::Nemesis);
         assert_eq!(ops[1].error.as_ref().unwrap().get(), "\"net-timeout\"");
         assert_eq!(ops[1].value.get(), "null");
+    }
+
+    #[test]
+    fn what_jepsen_writes_is_read() {
+        let text = "#jepsen.history.Op{:index 0, :time 5, :type :invoke, :process 0, :f :read, :value nil}\n\
+                    {:type :info, :process 0, :f :read, :value nil, :time 6, :index 1, :exception \
+                    {:via [{:type clojure.lang.ExceptionInfo, :at [a.b$c \"d.clj\" 3]}]}, :error [:crash \"x\"]}\n";
+        let ops: Vec<Op> = read(text.as_bytes()).unwrap().map(Result::unwrap).collect();
+        assert_eq!((ops[0].kind, ops[0].time, &*ops[0].f), (OpType::Invoke, 5, "read"));
+        assert_eq!(ops[1].error.as_ref().unwrap().get(), r#"["crash","x"]"#);
+        let cut = read(&text.as_bytes()[..200]).unwrap().last().unwrap().unwrap_err();
+        let said = "line 2 of the history is no EDN, at column 107: it ends before }";
+        assert_eq!(cut.to_string(), said);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod checks;
 mod clojure;
 mod counter;
 mod echo;
+pub mod edn;
 mod element;
 mod figures;
 mod graph;

@@ -6,8 +6,10 @@
 //! this repository: in the folder that `WORKBENCH_GOLDEN` names, if it is set.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use checkers::edn;
 use checkers::history::{self, Form};
 use checkers::{Analysis, Availability, Checks, Names, Report, Validity, Workload};
 use serde_json::{Map, Value, json};
@@ -66,12 +68,19 @@ impl Case {
         checks
     }
 
-    fn check(&self, checks: &Checks) -> Report {
-        let mut analysis = Analysis::new(checks, Names::unknown());
+    fn open(&self) -> File {
         let files = ["history.jsonl", "history.jsonl.gz"].map(|name| self.folder.join(name));
-        let file = files.iter().find_map(|path| File::open(path).ok()).expect("a history");
+        files.iter().find_map(|path| File::open(path).ok()).expect("a history")
+    }
+
+    fn check(&self, checks: &Checks) -> Report {
+        self.check_history(checks, self.open())
+    }
+
+    fn check_history(&self, checks: &Checks, input: impl Read) -> Report {
+        let mut analysis = Analysis::new(checks, Names::unknown());
         let mut form = Form::new(self.workload);
-        for op in history::read(file).expect("a readable history") {
+        for op in history::read(input).expect("a readable history") {
             let op = op.expect("an operation");
             form.observe(&op).expect("an operation that fits");
             analysis.observe(&op);
@@ -188,6 +197,20 @@ fn agree(expected: &Value, found: &Value) -> bool {
 fn with_compatible_verdicts_are_the_originals_under_every_model() {
     let differences: Vec<String> = all_cases().iter().flat_map(Case::differences).collect();
     assert!(differences.is_empty(), "{}:\n{}", differences.len(), differences.join("\n"));
+}
+
+#[test]
+fn results_are_the_same_for_the_same_history_in_edn() {
+    for case in all_cases() {
+        let checks = case.checks(&case.verdict["options"]["consistency-models"], false);
+        let ops = history::read(case.open()).expect("a readable history");
+        let in_edn: String = ops.map(|op| op.expect("an operation").to_edn() + "\n").collect();
+        let found = serde_json::to_value(case.check_history(&checks, in_edn.as_bytes())).unwrap();
+        assert_eq!(found, serde_json::to_value(case.check(&checks)).unwrap(), "{}", case.name);
+        let back = edn::to_json(&edn::results(&found)).expect("results in EDN");
+        let back: Value = serde_json::from_str(&back).unwrap();
+        assert_eq!(back, found, "{}", case.name);
+    }
 }
 
 /// What is found without `compatible`, where it is not what the original finds, or where

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use checkers::history::{self, Form};
@@ -42,15 +43,25 @@ impl Case {
     }
 
     fn check(&self, strict: bool, compatible: bool) -> Report {
+        self.check_history(File::open(&self.path).unwrap(), strict, compatible)
+    }
+
+    fn check_history(&self, input: impl Read, strict: bool, compatible: bool) -> Report {
         let checks = Checks { strict, compatible, ..Checks::new(self.workload) };
         let mut analysis = Analysis::new(&checks, Names::unknown());
         let mut form = Form::new(self.workload);
-        for op in history::read(File::open(&self.path).unwrap()).unwrap() {
+        for op in history::read(input).unwrap() {
             let op = op.unwrap();
             form.observe(&op).unwrap();
             analysis.observe(&op);
         }
         analysis.finish()
+    }
+
+    /// The same history as the original would have written it.
+    fn in_edn(&self) -> String {
+        let ops = history::read(File::open(&self.path).unwrap()).unwrap();
+        ops.map(|op| op.unwrap().to_edn() + "\n").collect()
     }
 
     fn says(&self, findings: &[Finding]) -> bool {
@@ -106,6 +117,14 @@ fn findings(report: &Report) -> Vec<Finding> {
 
 fn warnings(report: &Report) -> Vec<Finding> {
     report.parts.values().flat_map(|part| part.warnings.clone()).collect()
+}
+
+#[test]
+fn the_same_is_said_of_a_history_in_edn() {
+    for case in cases() {
+        let report = case.check_history(case.in_edn().as_bytes(), true, false);
+        assert_eq!(told(&report), told(&case.check(true, false)), "{}", case.name);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use checkers::history::{self, Form, Op};
 use checkers::txn::Model;
 use checkers::{Analysis, Availability, Checks, Names, Report, Workload};
@@ -19,7 +19,7 @@ use crate::report::chart::Chart;
 use crate::report::page::Sections;
 use crate::report::style::Style;
 use crate::report::summary::Summary;
-use crate::report::{html, text};
+use crate::report::{edn, html, text};
 
 /// What the command line of `workbench check` says.
 #[derive(Args, Clone, Debug)]
@@ -61,11 +61,17 @@ pub(super) struct CheckFlags {
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 
+    /// Write the history and the results to this folder as Maelstrom does: history.edn
+    /// and results.edn
+    #[arg(long, value_name = "DIR")]
+    edn: Option<PathBuf>,
+
     /// Print the results as JSON
     #[arg(long)]
     json: bool,
 
-    /// A history in JSON Lines, perhaps compressed with gzip; - is standard input
+    /// A history: history.jsonl, or Maelstrom's history.edn; perhaps compressed with
+    /// gzip. - is standard input
     #[arg(value_name = "HISTORY")]
     history: PathBuf,
 }
@@ -82,12 +88,16 @@ pub(super) fn check(flags: &CheckFlags) -> anyhow::Result<Exit> {
     let name = flags.history.display();
     let mut history = Vec::new();
     let (report, count) = analyse(&checks, open(&flags.history)?, |op| {
-        if flags.report.is_some() {
+        if flags.report.is_some() || flags.edn.is_some() {
             history.push(op);
         }
     })
     .with_context(|| format!("{name}"))?;
     let title = format!("{}, {count} lines of history", flags.workload.name());
+    if let Some(folder) = &flags.edn {
+        keep_edn(folder, &flags.history, &report, &history)
+            .with_context(|| format!("cannot write to {}", folder.display()))?;
+    }
     if let Some(path) = &flags.report {
         let page = page(&flags.history, title.clone(), report.clone(), history);
         fs::write(path, page).with_context(|| format!("cannot write {}", path.display()))?;
@@ -108,6 +118,15 @@ fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
     }
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     Ok(Box::new(file))
+}
+
+/// Writes what the original would, unless that is what was read.
+fn keep_edn(folder: &Path, read: &Path, report: &Report, history: &[Op]) -> anyhow::Result<()> {
+    fs::create_dir_all(folder)?;
+    let same = fs::canonicalize(folder.join(edn::HISTORY)).ok();
+    let is_read = same.is_some_and(|file| fs::canonicalize(read).is_ok_and(|read| read == file));
+    ensure!(!is_read, "its {} is the history that was checked", edn::HISTORY);
+    Ok(edn::write(folder, report, history.iter())?)
 }
 
 /// The report as a page.

@@ -39,6 +39,11 @@ pub(super) struct TestFlags {
           help_heading = "Output")]
     trace_limit: u64,
 
+    /// Keep the history and the results as Maelstrom does, too: history.edn and
+    /// results.edn
+    #[arg(long, help_heading = "Output")]
+    edn: bool,
+
     #[command(flatten)]
     test: SettingsFlags,
 }
@@ -295,6 +300,8 @@ pub(crate) struct Plan {
     pub limits: Vec<Limit>,
     /// How many messages the trace keeps; none, if there is to be none.
     pub trace_limit: u64,
+    /// Whether the history and the results are kept as the original does, too.
+    pub edn: bool,
 }
 
 impl TestFlags {
@@ -302,12 +309,12 @@ impl TestFlags {
     /// Without a seed it takes this one.
     pub(super) fn plan(self, seed: u64) -> Result<Plan, String> {
         check_program(&self.bin)?;
-        let Self { bin, args, store, trace_limit, test } = self;
+        let Self { bin, args, store, trace_limit, edn, test } = self;
         let (settings, limits) = test.settings(seed)?;
         if let Some(reason) = settings.needs_simulation() {
             return Err(reason);
         }
-        Ok(Plan { settings, bin, args, store, limits, trace_limit })
+        Ok(Plan { settings, bin, args, store, limits, trace_limit, edn })
     }
 }
 

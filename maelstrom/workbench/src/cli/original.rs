@@ -5,6 +5,7 @@
 //! its exit code says the same. Every other ending is a failure.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::os::unix::fs::MetadataExt as _;
@@ -15,11 +16,11 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use checkers::Validity;
+use checkers::{Validity, edn};
 use serde_json::Value;
 
 use super::Exit;
-use crate::report::{edn, table};
+use crate::report::table;
 
 /// How many lines of the command's output a failure shows.
 const TAIL: usize = 20;
@@ -125,7 +126,9 @@ impl Store {
         }
         let text = fs::read_to_string(&self.results)
             .map_err(|error| format!("its results, {shown}, cannot be read: {error}"))?;
-        edn::read(&text).map_err(|error| format!("its results, {shown}, cannot be read: {error}"))
+        let unreadable = |why: &dyn Display| format!("its results, {shown}, cannot be read: {why}");
+        let json = edn::to_json(&text).map_err(|error| unreadable(&error))?;
+        serde_json::from_str(&json).map_err(|error| unreadable(&error))
     }
 }
 

@@ -8,7 +8,7 @@ impl Plan {
     /// The command that runs this test again, with the same seed. Flags that
     /// have their defaults are left out.
     pub(crate) fn command(&self) -> String {
-        let Self { settings, bin, args, store, limits, trace_limit } = self;
+        let Self { settings, bin, args, store, limits, trace_limit, edn } = self;
         let mut line =
             format!("workbench test --bin {} {}", quote(bin.as_os_str()), settings.flags());
         if !limits.is_empty() {
@@ -20,6 +20,9 @@ impl Plan {
         }
         if *trace_limit != TRACE_LIMIT {
             line += &format!(" --trace-limit {trace_limit}");
+        }
+        if *edn {
+            line += " --edn";
         }
         if !args.is_empty() {
             line += " --";
@@ -50,14 +53,16 @@ mod tests {
             store: "store".into(),
             limits: Vec::new(),
             trace_limit: TRACE_LIMIT,
+            edn: false,
         };
         assert_eq!(plan.command(), "workbench test --bin ./node --workload echo --seed 0");
         plan.limits = vec!["msgs-per-op<30".parse().unwrap()];
+        plan.edn = true;
         plan.args = vec!["--name".into(), "it's".into()];
         assert_eq!(
             plan.command(),
             "workbench test --bin ./node --workload echo --seed 0 --limits 'msgs-per-op<30' \
-             -- --name \"it's\""
+             --edn -- --name \"it's\""
         );
     }
 }

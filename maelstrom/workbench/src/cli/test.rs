@@ -30,7 +30,7 @@ use crate::report::store::{HistoryWriter, Store};
 use crate::report::style::Style;
 use crate::report::summary::{self, Summary};
 use crate::report::trace::TraceWriter;
-use crate::report::{html, limits, text};
+use crate::report::{edn, html, limits, text};
 
 /// How long recovery and final operations take, at least.
 const EPILOGUE: Duration = Duration::from_secs(11);
@@ -236,7 +236,11 @@ fn show(
     let kept = (|| {
         store.write_json("test.json", &description(plan))?;
         store.write_json("results.json", report)?;
-        store.write("report.html", &html::render(&summary, &page, chart))
+        if plan.edn {
+            edn::write(store.dir(), report, history(store)?.iter())?;
+        }
+        store.write("report.html", &html::render(&summary, &page, chart))?;
+        anyhow::Ok(())
     })();
     let footer =
         vec![("results", store.dir().display().to_string()), ("to run again", plan.command())];
@@ -247,11 +251,16 @@ fn show(
 
 /// What the store has of the run, as the report shows it.
 fn recorded(store: &Store, summary: &Summary) -> anyhow::Result<Sections> {
-    let open = |name| File::open(store.path(name)).context(name);
-    let trace = Trace::read(BufReader::new(open("trace.jsonl")?))?;
-    let history = history::read(open("history.jsonl")?)?.collect::<Result<Vec<Op>, _>>()?;
+    let trace = File::open(store.path("trace.jsonl")).context("trace.jsonl")?;
+    let trace = Trace::read(BufReader::new(trace))?;
     let kept = explain::Kept::read(store.dir())?;
-    Ok(Sections::of(&trace, history, &summary.all_findings(|finding| kept.why(finding))))
+    let findings = summary.all_findings(|finding| kept.why(finding));
+    Ok(Sections::of(&trace, history(store)?, &findings))
+}
+
+fn history(store: &Store) -> anyhow::Result<Vec<Op>> {
+    let file = File::open(store.path("history.jsonl")).context("history.jsonl")?;
+    Ok(history::read(file)?.collect::<Result<_, _>>()?)
 }
 
 fn title(settings: &Settings) -> String {

@@ -6,7 +6,7 @@
 //! - [`summary`]: what a report comes to, in rows and sentences.
 //! - [`text`]: the summary on a terminal.
 //! - [`table`]: several tests, a line each.
-//! - [`edn`]: reads the original's results.
+//! - [`edn`]: the files that the original leaves.
 //! - [`html`]: the summary as a page, with pictures ([`chart`], [`svg`]).
 //! - [`page`]: what such a page has to explore: every message and operation of the run.
 //! - [`store`]: the folder that all of this is kept in.

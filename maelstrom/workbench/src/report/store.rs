@@ -12,6 +12,7 @@
 //!       why.json       of an invalid run, what is behind each finding
 //!       results.json   the verdict, by the names of the original's results.edn
 //!       report.html    the same for people
+//!       history.edn, results.edn   as the original writes them, if asked for
 //!       node-logs/     what nodes wrote to standard error
 //!       node-dirs/     where nodes ran, if they left anything there
 //! ```

@@ -356,7 +356,7 @@ fn a_run_of_the_original_without_results_of_its_own_is_a_failure_that_says_why()
         (leaves(VALID, 1), "its exit code says Invalid, but its results say Valid"),
         (leaves("{:valid? false}", 0), "they cannot be of one run"),
         (leaves("{:workload {}}", 0), "its results have no verdict"),
-        (leaves("{:valid? ", 0), "cannot be read: no EDN at byte"),
+        (leaves("{:valid? ", 0), "cannot be read: no EDN at line 1, column 10: a key has no value"),
         (leaves(VALID, 255), "exit code 255"),
     ];
     for (number, (script, why)) in cases.iter().enumerate() {

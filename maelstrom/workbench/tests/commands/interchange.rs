@@ -1,0 +1,79 @@
+//! What a run can be handed to: the original's files, and other programs' formats.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::{Scratch, node};
+
+fn workbench(scratch: &Scratch, words: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_workbench"));
+    command.args(words.split_whitespace()).current_dir(&scratch.0).env_remove("COLUMNS");
+    command.output().unwrap()
+}
+
+#[track_caller]
+fn assert_exit(output: &Output, expected: i32) {
+    let text = [&output.stdout[..], &output.stderr].concat();
+    assert_eq!(output.status.code(), Some(expected), "{}", String::from_utf8_lossy(&text));
+}
+
+#[test]
+fn a_run_is_kept_as_the_original_keeps_it_and_checked_from_there() {
+    let scratch = Scratch::new("edn");
+    let bin = node("once.py");
+    let test = format!(
+        "test -w broadcast --bin {} --node-count 3 --rate 50 --time-limit 2 --nemesis loss \
+         --nemesis-interval 1 --edn",
+        bin.display()
+    );
+    let run = workbench(&scratch, &test);
+    let history = fs::read_to_string(scratch.0.join("store/latest/history.edn")).unwrap();
+    let json = fs::read_to_string(scratch.0.join("store/latest/history.jsonl")).unwrap();
+    assert_eq!(history.lines().count(), json.lines().count());
+    assert!(history.starts_with("{:index 0, :time "), "{history}");
+    assert!(history.contains(":process :nemesis, :f :start-loss"), "{history}");
+    let results = fs::read_to_string(scratch.0.join("store/latest/results.edn")).unwrap();
+    for part in [":workload {", ":net {", ":stats {", ":availability {", ":stable-latencies {0 "] {
+        assert!(results.contains(part), "{part} {results}");
+    }
+
+    let checked = |file: &str| {
+        let output = workbench(&scratch, &format!("check -w broadcast {file}"));
+        assert_exit(&output, run.status.code().unwrap());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(checked("store/latest/history.edn"), checked("store/latest/history.jsonl"));
+}
+
+#[test]
+fn check_writes_the_originals_files_and_leaves_what_it_read() {
+    let scratch = Scratch::new("check-edn");
+    let histories = Path::new(env!("CARGO_MANIFEST_DIR")).join("../checkers/tests/histories");
+    let history = histories.join("echo/reject-wrong-echo--another-text.jsonl");
+    let from_json = format!("check -w echo --edn kept {}", history.display());
+    assert_exit(&workbench(&scratch, &from_json), 1);
+    let kept = fs::read_to_string(scratch.0.join("kept/history.edn")).unwrap();
+    assert!(kept.contains(":f :echo, :value {:"), "{kept}");
+    let results = fs::read_to_string(scratch.0.join("kept/results.edn")).unwrap();
+    assert!(results.contains(":valid? false"), "{results}");
+
+    assert_exit(&workbench(&scratch, "check -w echo --edn again kept/history.edn"), 1);
+    assert_eq!(fs::read_to_string(scratch.0.join("again/history.edn")).unwrap(), kept);
+    let refused = workbench(&scratch, "check -w echo --edn kept kept/history.edn");
+    assert_exit(&refused, 255);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("its history.edn is the history that was checked"), "{said}");
+    assert_eq!(fs::read_to_string(scratch.0.join("kept/history.edn")).unwrap(), kept);
+}
+
+#[test]
+fn damaged_edn_is_refused_where_it_breaks() {
+    let scratch = Scratch::new("damaged-edn");
+    let whole = "{:index 0, :time 0, :type :invoke, :process 0, :f :echo, :value \"a\"}\n";
+    fs::write(scratch.0.join("history.edn"), format!("{whole}{}", &whole[..40])).unwrap();
+    let output = workbench(&scratch, "check -w echo history.edn");
+    assert_exit(&output, 255);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("line 2 of the history is no EDN, at column 41"), "{said}");
+}
