@@ -7,7 +7,8 @@ import { grouped, make } from "./dom.js";
 import { filter, needsTexts } from "./filter.js";
 import { listen } from "./gestures.js";
 import { Inspector, knowers } from "./inspector.js";
-import { describeAt, pickMessage, pickOperation } from "./pick.js";
+import { missing } from "./missing.js";
+import { describeAt, pickEvent, pickMessage, pickOperation } from "./pick.js";
 import { firstAtLeast, rowOfOperation, rowsOf } from "./run.js";
 import { isDense, timeAt } from "./scene.js";
 import { fromHash, toHash } from "./state.js";
@@ -46,6 +47,7 @@ export class App {
     this.status = make("p", { class: "note", role: "status" });
     this.knowers = make("p", { class: "knowers" });
     this.tip = make("div", { class: "tip", hidden: true });
+    this.pointer = { x: 0, y: 0 };
     this.element = this.layout();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.writing = undefined;
@@ -75,6 +77,7 @@ export class App {
       "section",
       { class: "diagram" },
       make("h2", {}, "Messages in time"),
+      ...missing(this.run).map((text) => make("p", { class: "warning" }, text)),
       this.controls.element,
       legend(this.run, this.diagram.typeColors, (change) => this.change(change)),
       stage,
@@ -239,13 +242,21 @@ export class App {
    */
   hover(x, y) {
     const { scene } = this.diagram;
-    const text = scene ? describeAt(scene, x, y) : "";
+    const text = scene ? describeAt(scene, x, y, this.texts) : "";
+    this.pointer = { x, y };
     this.tip.hidden = text === "";
     this.tip.textContent = text;
     const right = Math.max(0, this.diagram.box.clientWidth - 320);
     this.tip.style.left = `${Math.min(x + 12, right)}px`;
     this.tip.style.top = `${y + 14}px`;
     this.diagram.canvas.style.cursor = text ? "pointer" : "grab";
+    if (!this.texts && scene && pickEvent(scene, x, y) !== null) this.hoverWithTexts();
+  }
+
+  /** Says again what is under the pointer, when it is known what events say. */
+  async hoverWithTexts() {
+    await this.readTexts();
+    this.hover(this.pointer.x, this.pointer.y);
   }
 
   /**

@@ -93,6 +93,7 @@ export class Diagram {
       marked: marked.messages,
       markedOperations: marked.operations,
       known: shown.known,
+      events: shown.events,
       isFaded: state.finding !== null && marked.messages.length > 0,
       node: this.run.places.findIndex((place) => place.name === state.node),
     };
@@ -115,8 +116,8 @@ export class Diagram {
 
   /** @param {import("./lanes.js").Lanes} rows */
   gutter(rows) {
-    const longest = rows.places.map((place) => this.run.places[place].name.length);
-    return 14 + 6.5 * Math.max(2, ...longest);
+    const lengths = rows.places.map((place) => this.run.places[place].name.length);
+    return 14 + 6.5 * lengths.reduce((most, length) => Math.max(most, length), 2);
   }
 
   /**

@@ -1,18 +1,22 @@
 /** Draws the lines of places: since when they know a value, and what happens to nodes. */
 
+import { firstAbove, firstAtLeast } from "./run.js";
 import { xOf, yOf } from "./scene.js";
 import { ticks } from "./times.js";
 
 /** @typedef {import("./scene.js").Scene} Scene */
 
+/** How wide a sign is, and a dot, in pixels. */
+const SIGN = 5;
+const DOT = 3;
+const DEAD = "✖";
 /** What is drawn where something happens to a node. */
 const SIGNS = /** @type {Record<string, string>} */ ({
   start: "▲",
-  kill: "✖",
-  exit: "✖",
+  kill: DEAD,
+  exit: DEAD,
   pause: "‖",
   resume: "▸",
-  log: "•",
 });
 
 /** @param {Scene} scene */
@@ -46,16 +50,62 @@ function line({ canvas, width: right }, y, x, color, width) {
   canvas.stroke();
 }
 
-/** @param {Scene} scene */
+/**
+ * What happens to nodes, none where the same sign is already.
+ * @param {Scene} scene
+ */
 export function drawEvents(scene) {
-  const { canvas, run, span, lanes, colors } = scene;
+  const { canvas, run, lanes, colors } = scene;
+  const ends = run.eventKinds.map(() => new Float64Array(lanes.places.length).fill(-SIGN));
   canvas.textAlign = "center";
-  for (const [time, place, what] of run.events) {
-    if (!(what in SIGNS) || lanes.rows[place] < 0 || time < span.from || time > span.to) continue;
-    canvas.fillStyle = what === "kill" || what === "exit" ? colors.bad : colors.text;
-    canvas.fillText(SIGNS[what], xOf(scene, time), yOf(scene, place));
-  }
+  visit(scene, (kind, row, x, y) => {
+    const sign = SIGNS[run.eventKinds[kind]];
+    if (!sign || x < ends[kind][row] + SIGN) return;
+    ends[kind][row] = x;
+    canvas.fillStyle = sign === DEAD ? colors.bad : colors.text;
+    canvas.fillText(sign, x, y);
+  });
   canvas.textAlign = "left";
+}
+
+/**
+ * A dot for each line of a log, or a bar for those that follow close: a node may log a line a
+ * message.
+ * @param {Scene} scene
+ */
+export function drawLogs(scene) {
+  const { canvas, run, lanes, colors } = scene;
+  const log = run.eventKinds.indexOf("log");
+  const bars = lanes.places.map(() => ({ begin: Number.NaN, end: Number.NaN }));
+  const drawBar = (/** @type {number} */ row, /** @type {number} */ y) => {
+    const { begin, end } = bars[row];
+    canvas.fillRect(begin - DOT / 2, y - DOT / 2, end - begin + DOT, DOT);
+  };
+  canvas.fillStyle = colors.text;
+  visit(scene, (kind, row, x, y) => {
+    if (kind !== log) return;
+    if (x - bars[row].end > SIGN) drawBar(row, y);
+    if (!(x - bars[row].end <= SIGN)) bars[row].begin = x;
+    bars[row].end = x;
+  });
+  lanes.places.forEach((place, row) => {
+    drawBar(row, yOf(scene, place));
+  });
+}
+
+/**
+ * The events in view.
+ * @param {Scene} scene
+ * @param {(kind: number, row: number, x: number, y: number) => void} draw
+ */
+function visit(scene, draw) {
+  const { time, place, kind } = scene.run.events;
+  const end = firstAbove(time, scene.span.to);
+  for (let event = firstAtLeast(time, scene.span.from); event < end; event++) {
+    const row = scene.lanes.rows[place[event]];
+    if (row < 0 || !scene.events[event]) continue;
+    draw(kind[event], row, xOf(scene, time[event]), yOf(scene, place[event]));
+  }
 }
 
 /**

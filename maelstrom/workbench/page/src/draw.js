@@ -4,7 +4,7 @@ import { drawArrows, drawMarkedArrows } from "./draw-arrows.js";
 import { drawBands, drawStrips } from "./draw-bands.js";
 import { drawBars, drawMarkedBars } from "./draw-bars.js";
 import { drawDensity } from "./draw-density.js";
-import { drawEvents, drawFrame, drawGaps, drawLines, drawNames } from "./draw-lines.js";
+import { drawEvents, drawFrame, drawGaps, drawLines, drawLogs, drawNames } from "./draw-lines.js";
 
 /** How much is left of what stays in the background. */
 const FADED = 0.25;
@@ -25,6 +25,7 @@ export function draw(scene) {
   canvas.globalAlpha = 1;
   drawMarkedBars(scene);
   drawMarkedArrows(scene);
+  drawLogs(scene);
   drawEvents(scene);
   drawGaps(scene);
   drawNames(scene);

@@ -9,8 +9,12 @@ import { isWhole } from "./texts.js";
 /** @typedef {import("./texts.js").Texts} Texts */
 
 /**
- * One number a row, 1 if it is shown; and since when places know the value that is followed.
- * @typedef {{messages: Uint8Array, operations: Uint8Array, known: Map<number, number>}} Shown
+ * One number a row, 1 if it is shown.
+ * @typedef {{messages: Uint8Array, operations: Uint8Array, events: Uint8Array}} Rows
+ */
+/**
+ * What is shown; and since when places know the value that is followed.
+ * @typedef {Rows & {known: Map<number, number>}} Shown
  */
 
 /** @param {State} state */
@@ -28,15 +32,16 @@ export function filter(run, state, texts) {
   const shown = {
     messages: new Uint8Array(run.messages.count).fill(1),
     operations: new Uint8Array(run.operations.count).fill(1),
+    events: new Uint8Array(run.events.count).fill(1),
     known: new Map(),
   };
   keepMessages(run, state, shown.messages);
   keepOperations(run, state, shown.operations);
-  if (texts && state.text !== "") keep(shown, texts.find(state.text));
+  if (texts && state.text !== "") keep(shown, withEvents(run, texts.find(state.text)));
   if (texts && state.value !== "") {
     const found = texts.find(state.value, isWhole);
     shown.known = spread(run, found.messages);
-    keep(shown, found);
+    keep(shown, withEvents(run, found));
   }
   return shown;
 }
@@ -96,10 +101,22 @@ function indexOf(places, name) {
 }
 
 /**
+ * What happens to nodes is shown whatever is looked for: only lines of logs are left out.
+ * @param {Run} run
+ * @param {Rows} found
+ */
+function withEvents(run, found) {
+  const log = run.eventKinds.indexOf("log");
+  const events = found.events.map((is, i) => (run.events.kind[i] === log ? is : 1));
+  return { ...found, events };
+}
+
+/**
  * @param {Shown} shown
- * @param {{messages: Uint8Array, operations: Uint8Array}} others
+ * @param {Rows} others
  */
 function keep(shown, others) {
-  for (let i = 0; i < shown.messages.length; i++) shown.messages[i] &= others.messages[i];
-  for (let i = 0; i < shown.operations.length; i++) shown.operations[i] &= others.operations[i];
+  for (const rows of /** @type {const} */ (["messages", "operations", "events"])) {
+    for (let i = 0; i < shown[rows].length; i++) shown[rows][i] &= others[rows][i];
+  }
 }

@@ -1,7 +1,8 @@
 /** Says all that is known of the selected message or operation. */
 
+import { NONE } from "./binary.js";
 import { button, make } from "./dom.js";
-import { describeMessage, describeOperation } from "./pick.js";
+import { describeMessage, describeOperation, LEFT_OUT } from "./pick.js";
 import { moment } from "./times.js";
 
 /** @typedef {import("./run.js").Run} Run */
@@ -40,9 +41,9 @@ export class Inspector {
    */
   message(message, causes) {
     const { run } = this;
-    const { delay, id } = run.messages;
+    const { delay, id, size } = run.messages;
     const late = delay[message] > 0 ? `, held up: ${run.causes[delay[message] - 1]}` : "";
-    const text = causes.texts.body(message);
+    const text = size[message] === NONE ? LEFT_OUT : causes.texts.body(message);
     const cause = causes.causeOf(message);
     this.fill(
       make("h3", {}, describeMessage(run, message) + late),
@@ -59,14 +60,15 @@ export class Inspector {
    * @param {Causes} causes
    */
   operation(operation, causes) {
-    const { asked, got } = causes.texts.values(operation);
+    const { operations } = this.run;
+    const { asked, got } = causes.texts.valuesOf(operation);
     this.fill(
       make("h3", {}, describeOperation(this.run, operation)),
-      make("p", { class: "note" }, `Line ${this.run.operations.index[operation]} of the history`),
+      make("p", { class: "note" }, `Line ${operations.index[operation]} of the history`),
       make("p", {}, "Asked"),
-      json(asked),
+      json(operations.asked[operation] === NONE ? LEFT_OUT : asked),
       make("p", {}, "Came of it"),
-      json(got || "nothing"),
+      json(operations.got[operation] === NONE ? LEFT_OUT : got || "nothing"),
       ...this.links("Messages", causes.messagesOf(operation)),
       ...this.values(`${asked} ${got}`),
     );

@@ -2,6 +2,7 @@
 
 import { App } from "./app.js";
 import { inflate } from "./binary.js";
+import { make } from "./dom.js";
 import { isLog, offsets } from "./offsets.js";
 import { readRun } from "./run.js";
 import { Texts } from "./texts.js";
@@ -17,9 +18,8 @@ function take(id) {
   return element?.textContent ?? "";
 }
 
-async function begin() {
-  const place = document.getElementById("messages");
-  if (!place) return;
+/** @param {HTMLElement} place where all of it goes */
+async function show(place) {
   const run = readRun(await inflate(take("run")));
   const app = new App(run, () => Texts.read(take("texts"), run));
   place.replaceChildren(
@@ -31,4 +31,11 @@ async function begin() {
   if (isLog(run)) place.append(offsets(run, (await app.readTexts()).texts));
 }
 
-begin();
+const place = document.getElementById("messages");
+if (place) {
+  show(place).catch((error) => {
+    const text = `The messages cannot be shown here: ${error}. The trace beside this page has them.`;
+    place.prepend(make("p", { class: "warning", role: "alert" }, text));
+    throw error;
+  });
+}

@@ -35,7 +35,7 @@ export function readOffsets(run, texts) {
     const f = functions[operations.f[row]];
     if (operations.outcome[row] !== OK || (f !== "send" && f !== "poll")) continue;
     const time = operations.ended[row];
-    for (const [kind, what, sent] of parse(texts.values(row).got)) {
+    for (const [kind, what, sent] of parse(texts.valuesOf(row).got)) {
       if (kind === "send") of(what).sends.push({ time, first: sent[0], last: sent[0] });
       else for (const [key, messages] of Object.entries(what)) range(of(key), time, messages);
     }

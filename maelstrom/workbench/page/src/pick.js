@@ -1,14 +1,19 @@
 /** Finds what is under a pointer: an operation, a message, an event of a node, or a fault. */
 
+import { NONE } from "./binary.js";
 import { extent } from "./draw-bands.js";
 import { describe } from "./faults.js";
 import { AXIS, STRIP } from "./lanes.js";
-import { fate } from "./run.js";
-import { arrow, bar, isDense, xOf, yOf } from "./scene.js";
+import { fate, firstAbove, firstAtLeast } from "./run.js";
+import { arrow, bar, isDense, timeAt, xOf, yOf } from "./scene.js";
 import { duration, moment } from "./times.js";
 
+/** @typedef {import("./run.js").Run} Run */
 /** @typedef {import("./scene.js").Scene} Scene */
+/** @typedef {import("./texts.js").Texts} Texts */
 
+/** What stands for a text that the page lacks. */
+export const LEFT_OUT = "left out of this page";
 /** How far off a pointer may be, in pixels. */
 const NEAR = 7;
 
@@ -61,11 +66,12 @@ function away({ x1, y1, x2, y2 }, x, y) {
  * @param {Scene} scene
  * @param {number} x
  * @param {number} y
+ * @param {Texts | null} texts
  */
-export function describeAt(scene, x, y) {
+export function describeAt(scene, x, y, texts) {
   if (y >= AXIS && y < scene.lanes.top) return describeFault(scene, x, y);
-  const event = describeEvent(scene, x, y);
-  if (event) return event;
+  const event = pickEvent(scene, x, y);
+  if (event !== null) return describeEvent(scene.run, event, texts);
   const operation = pickOperation(scene, x, y);
   if (operation !== null) return describeOperation(scene.run, operation);
   const message = pickMessage(scene, x, y);
@@ -89,24 +95,38 @@ function describeFault(scene, x, y) {
 }
 
 /**
+ * The nearest event of a node.
  * @param {Scene} scene
  * @param {number} x
  * @param {number} y
  */
-function describeEvent(scene, x, y) {
-  const event = scene.run.events.find(
-    ([time, place]) =>
-      scene.lanes.rows[place] >= 0 &&
-      Math.hypot(xOf(scene, time) - x, yOf(scene, place) - y) < NEAR,
-  );
-  if (!event) return "";
-  const [time, place, what, details] = event;
-  const name = scene.run.places[place].name;
-  return `${moment(time)}: ${name} ${what}${details ? `: ${details}` : ""}`;
+export function pickEvent(scene, x, y) {
+  const { time, place } = scene.run.events;
+  const end = firstAbove(time, timeAt(scene, x + NEAR));
+  let best = { event: /** @type {number | null} */ (null), distance: NEAR };
+  for (let event = firstAtLeast(time, timeAt(scene, x - NEAR)); event < end; event++) {
+    if (scene.lanes.rows[place[event]] < 0 || !scene.events[event]) continue;
+    const at = { x: xOf(scene, time[event]), y: yOf(scene, place[event]) };
+    const distance = Math.hypot(at.x - x, at.y - y);
+    if (distance < best.distance) best = { event, distance };
+  }
+  return best.event;
 }
 
 /**
- * @param {import("./run.js").Run} run
+ * @param {Run} run
+ * @param {number} event
+ * @param {Texts | null} texts
+ */
+function describeEvent(run, event, texts) {
+  const { time, place, kind, size } = run.events;
+  const what = `${moment(time[event])}: ${run.places[place[event]].name} ${run.eventKinds[kind[event]]}`;
+  if (size[event] === 0) return what;
+  return `${what}: ${size[event] === NONE ? LEFT_OUT : (texts?.words(event) ?? "…")}`;
+}
+
+/**
+ * @param {Run} run
  * @param {number} message
  */
 export function describeMessage(run, message) {
@@ -118,7 +138,7 @@ export function describeMessage(run, message) {
 }
 
 /**
- * @param {import("./run.js").Run} run
+ * @param {Run} run
  * @param {number} operation
  */
 export function describeOperation(run, operation) {

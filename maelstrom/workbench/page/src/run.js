@@ -22,7 +22,7 @@ import { within } from "./times.js";
  * @property {Uint32Array} type
  * @property {Uint32Array} fate {@link RECEIVED}, {@link UNDER_WAY}, or {@link DROPPED} and which cause
  * @property {Uint32Array} delay 0, or 1 more than the cause that held it up
- * @property {Uint32Array} size of its body, in bytes of text
+ * @property {Uint32Array} size of its body, in bytes of text; {@link NONE} if the page lacks it
  */
 
 /**
@@ -38,6 +38,15 @@ import { within } from "./times.js";
  * @property {Uint32Array} outcome {@link OK}, {@link FAILED} or {@link IN_DOUBT}
  * @property {Uint32Array} asked size of what was asked, in bytes of text
  * @property {Uint32Array} got size of what came of it
+ */
+
+/**
+ * @typedef {object} Events
+ * @property {number} count
+ * @property {Float64Array} time
+ * @property {Uint32Array} place
+ * @property {Uint32Array} kind
+ * @property {Uint32Array} size of what there is to say of it, in JSON
  */
 
 /**
@@ -69,7 +78,8 @@ import { within } from "./times.js";
  * @property {Messages} messages
  * @property {Operations} operations
  * @property {Fault[]} faults
- * @property {[number, number, string, string][]} events of nodes: when, where, what, details
+ * @property {Events} events what happened to nodes, and what they logged
+ * @property {string[]} eventKinds
  * @property {[number, number][]} gaps when, and how many messages were left out
  * @property {Finding[]} findings
  */
@@ -90,11 +100,12 @@ export const IN_DOUBT = 2;
 export function readRun(buffer) {
   const { header, columns } = readColumns(buffer);
   const { begin, end, places, types, functions, causes } = header;
-  const { faults, events, gaps, findings } = header;
+  const { faults, gaps, findings, event_kinds: eventKinds } = header;
   const messages = readMessages(columns, begin);
   const operations = readOperations(columns, begin, end);
-  const lists = { places, types, functions, causes, faults, events, gaps, findings };
-  return { begin, end, messages, operations, ...lists };
+  const events = readEvents(columns, begin);
+  const lists = { places, types, functions, causes, faults, eventKinds, gaps, findings };
+  return { begin, end, messages, operations, events, ...lists };
 }
 
 /**
@@ -141,6 +152,16 @@ function readOperations(columns, begin, end) {
     asked: columns.asked,
     got: columns.got,
   };
+}
+
+/**
+ * @param {Record<string, Uint32Array>} columns
+ * @param {number} begin
+ * @returns {Events}
+ */
+function readEvents(columns, begin) {
+  const { event_time, event_place: place, event_kind: kind, event_size: size } = columns;
+  return { count: size.length, time: addUp(event_time, begin), place, kind, size };
 }
 
 /**
@@ -207,8 +228,8 @@ export function extent(run, finding) {
   if (finding.span) return within(finding.span, { from: begin, to: end });
   const rows = finding.ops.flatMap((index) => rowOfOperation(operations, index));
   if (rows.length === 0) return { from: begin, to: end };
-  const from = Math.min(...rows.map((row) => operations.began[row]));
-  const to = Math.max(...rows.map((row) => operations.ended[row]));
+  const from = rows.reduce((least, row) => Math.min(least, operations.began[row]), end);
+  const to = rows.reduce((most, row) => Math.max(most, operations.ended[row]), begin);
   const more = (to - from) / 10 + 1000;
   return { from: Math.max(from - more, begin), to: Math.min(to + more, end) };
 }

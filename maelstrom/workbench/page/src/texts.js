@@ -1,12 +1,12 @@
 /**
- * The bodies of messages and the values of operations, as text.
+ * The bodies of messages, the values of operations and the words of events, as text.
  *
  * They are the bulk of a report. All of them are one string of JSON in ASCII, which a browser
  * keeps with one byte each and searches quickly: other characters are escaped. It is inflated
  * when somebody first asks for it.
  */
 
-import { inflate } from "./binary.js";
+import { inflate, NONE } from "./binary.js";
 import { firstAbove } from "./run.js";
 
 /** @typedef {import("./run.js").Run} Run */
@@ -18,13 +18,12 @@ export class Texts {
    */
   constructor(all, run) {
     this.all = all;
-    const { messages, operations } = run;
-    this.messageEnds = ends(messages.size, 0);
-    const bodies = this.messageEnds[messages.count - 1] ?? 0;
-    const sizes = operations.asked.map((asked, i) => asked + operations.got[i]);
-    this.operationEnds = ends(sizes, bodies);
+    const { messages, operations, events } = run;
     this.operations = operations;
-    this.bodies = bodies;
+    const both = operations.asked.map((asked, i) => known(asked) + known(operations.got[i]));
+    this.messages = bounds(messages.size, 0);
+    this.values = bounds(both, this.messages[messages.count]);
+    this.events = bounds(events.size, this.values[operations.count]);
   }
 
   /**
@@ -40,39 +39,48 @@ export class Texts {
    * @param {number} message
    */
   body(message) {
-    const begin = message === 0 ? 0 : this.messageEnds[message - 1];
-    return this.all.slice(begin, this.messageEnds[message]);
+    return this.all.slice(this.messages[message], this.messages[message + 1]);
   }
 
   /**
    * What an operation asked, and what came of it; empty if nothing did.
    * @param {number} operation
    */
-  values(operation) {
-    const begin = operation === 0 ? this.bodies : this.operationEnds[operation - 1];
-    const middle = begin + this.operations.asked[operation];
+  valuesOf(operation) {
+    const begin = this.values[operation];
+    const middle = begin + known(this.operations.asked[operation]);
     return {
       asked: this.all.slice(begin, middle),
-      got: this.all.slice(middle, this.operationEnds[operation]),
+      got: this.all.slice(middle, this.values[operation + 1]),
     };
   }
 
   /**
-   * Which messages and operations contain a text.
+   * What there is to say of an event: of a log, its line.
+   * @param {number} event
+   * @returns {string}
+   */
+  words(event) {
+    const json = this.all.slice(this.events[event], this.events[event + 1]);
+    return json === "" ? "" : JSON.parse(json);
+  }
+
+  /**
+   * Which messages, operations and events contain a text.
    * @param {string} text
    * @param {(all: string, begin: number, end: number) => boolean} [accept] judges a place
    */
   find(text, accept = () => true) {
-    const messages = new Uint8Array(this.messageEnds.length);
-    const operations = new Uint8Array(this.operationEnds.length);
+    const parts = [this.messages, this.values, this.events];
+    const [messages, operations, events] = parts.map((all) => new Uint8Array(all.length - 1));
+    const found = [messages, operations, events];
     this.visit(inAscii(text), accept, (at) => {
-      const [found, ends] =
-        at < this.bodies ? [messages, this.messageEnds] : [operations, this.operationEnds];
-      const row = firstAbove(ends, at);
-      found[row] = 1;
-      return ends[row];
+      const part = parts.findIndex((all) => at < all[all.length - 1]);
+      const row = firstAbove(parts[part], at) - 1;
+      found[part][row] = 1;
+      return parts[part][row + 1];
     });
-    return { messages, operations };
+    return { messages, operations, events };
   }
 
   /**
@@ -105,15 +113,22 @@ export function isWhole(all, begin, end) {
 }
 
 /**
+ * Where each text begins, and behind them where the last one ends.
  * @param {Uint32Array} sizes
  * @param {number} first
  */
-function ends(sizes, first) {
-  let sum = first;
-  return Float64Array.from(sizes, (size) => {
-    sum += size;
-    return sum;
-  });
+function bounds(sizes, first) {
+  const all = new Float64Array(sizes.length + 1).fill(first);
+  for (let i = 0; i < sizes.length; i++) all[i + 1] = all[i] + known(sizes[i]);
+  return all;
+}
+
+/**
+ * The size of a text, which is nothing if it was left out.
+ * @param {number} size
+ */
+export function known(size) {
+  return size === NONE ? 0 : size;
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { button, grouped, make } from "./dom.js";
 import { DROPPED } from "./run.js";
+import { known } from "./texts.js";
 
 /** @typedef {import("./run.js").Run} Run */
 /** @typedef {{count: number, dropped: number, bytes: number}} Sum */
@@ -39,7 +40,7 @@ function sums(run) {
     byLink.set(link, sum);
     for (const each of [byType[type[i]], sum]) {
       each.count++;
-      each.bytes += size[i];
+      each.bytes += known(size[i]);
       if (fate[i] >= DROPPED) each.dropped++;
     }
   }
@@ -52,7 +53,7 @@ function sums(run) {
  * @param {(change: {type: string}) => void} change
  */
 function types(run, byType, change) {
-  const most = Math.max(1, ...byType.map(({ count }) => count));
+  const most = byType.reduce((most, { count }) => Math.max(most, count), 1);
   const order = run.types.map((_, type) => type).sort((a, b) => byType[b].count - byType[a].count);
   const rows = order.map((type) => {
     const { count, dropped, bytes } = byType[type];
@@ -101,7 +102,7 @@ function links(run, byLink, change) {
  * @param {(change: {node: string}) => void} change
  */
 function matrix(run, places, cells, change) {
-  const most = Math.max(1, ...[...cells.values()].map(({ count }) => count));
+  const most = [...cells.values()].reduce((most, { count }) => Math.max(most, count), 1);
   const name = (/** @type {number} */ place) => run.places[place]?.name ?? "clients";
   const head = (/** @type {number} */ place) =>
     place < run.places.length

@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addUp, readColumns } from "../src/binary.js";
+import { addUp, NONE, readColumns } from "../src/binary.js";
 import { describe, groups, hit } from "../src/faults.js";
+import { missing } from "../src/missing.js";
 import { firstAbove, firstAtLeast } from "../src/run.js";
 import { spread } from "../src/spread.js";
 import { fromHash, toHash } from "../src/state.js";
@@ -120,10 +121,28 @@ test("a value is found where it stands for itself", () => {
     '{"26":1}',
   ];
   const sizes = { size: Uint32Array.from(bodies, (body) => body.length), count: bodies.length };
-  const operations = { asked: new Uint32Array(), got: new Uint32Array(), count: 0 };
-  const texts = new Texts(bodies.join(""), /** @type {any} */ ({ messages: sizes, operations }));
-  assert.deepEqual([...texts.find("26", isWhole).messages], [1, 0, 0, 1]);
+  const operations = { asked: Uint32Array.of(4), got: Uint32Array.of(NONE), count: 1 };
+  const line = '"took 26 \\u00fc"';
+  const events = { size: Uint32Array.of(line.length, 0), count: 2 };
+  const all = [...bodies, "null", line].join("");
+  const texts = new Texts(all, /** @type {any} */ ({ messages: sizes, operations, events }));
+  const found = texts.find("26", isWhole);
+  assert.deepEqual([...found.messages], [1, 0, 0, 1]);
+  assert.deepEqual([[...found.operations], [...found.events]], [[0], [1, 0]]);
   assert.equal(texts.body(1), bodies[1]);
+  assert.deepEqual(texts.valuesOf(0), { asked: "null", got: "" });
+  assert.deepEqual([texts.words(0), texts.words(1)], ["took 26 ü", ""]);
+});
+
+test("what the page lacks is told, and from when on", () => {
+  const messages = { count: 3, size: Uint32Array.of(5, NONE, NONE), sent: [0, 2e6, 3e6] };
+  const operations = { count: 1, asked: Uint32Array.of(1), got: Uint32Array.of(0), began: [0] };
+  const events = { count: 1, size: Uint32Array.of(NONE), time: [1e6] };
+  const [sentence] = missing(/** @type {any} */ ({ messages, operations, events }));
+  assert.match(
+    sentence,
+    /: 2 bodies of messages from 2.000 s on, 1 lines of logs from 1.000 s on /,
+  );
 });
 
 test("what overlaps a span is found, however long ago it began", () => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -24,6 +24,7 @@ const SHAPES = {
   lost: { nodes: 5, operations: 200, readEvery: 2, retries: false },
   valid: { nodes: 5, operations: 200, readEvery: 2, retries: true },
   large: { nodes: 25, operations: 2100, readEvery: 20, retries: true },
+  chatty: { nodes: 25, operations: 2100, readEvery: 20, retries: true, logs: true },
   huge: { nodes: 25, operations: 20_000, readEvery: 100, retries: true },
 };
 /** @type {Map<string, Sample>} */
@@ -273,6 +274,19 @@ test("of a log, the page shows the offsets of a key", async () => {
   assert.match(await shape("rate"), /^M640\.0 114\.3V0\.0h0\.1$/);
 });
 
+test("what cannot be shown is said on the page", async () => {
+  sample("valid");
+  const text = readFileSync(path("valid"), "utf8");
+  const damaged = text.replace(/(id="run">).*?</, "$1H4sI<");
+  assert.notEqual(damaged, text);
+  writeFileSync(join(folder, "damaged.html"), damaged);
+  await page.send("Page.navigate", { url: pathToFileURL(join(folder, "damaged.html")).href });
+  await page.until(`document.querySelector("[role=alert]") !== null`);
+  const alert = await page.evaluate(`document.querySelector("[role=alert]").textContent`);
+  assert.match(alert, /^The messages cannot be shown here: \w*Error/);
+  page.errors.length = 0;
+});
+
 test("what a fault hit is named where it is drawn", async () => {
   await open("lost", "#from=2&to=3");
   const { x, y } = await canvas();
@@ -338,6 +352,17 @@ test("50,000 messages are less than 5 MB, open in a second, and move at 30 frame
     assert.ok(millis < 1000 / 30, `${millis} ms a frame at ${hash}`);
   }
   await picture("large");
+});
+
+test("nodes that log a line a message do not slow the page down, and each line can be read", async () => {
+  await open("chatty");
+  const millis = await best(() => page.evaluate(FRAMES));
+  assert.ok(millis < 1000 / 30, `${millis} ms a frame`);
+  await open("chatty", "#from=4&to=4.1&clients=no&type=none");
+  const { x, y, width, height } = await canvas();
+  await find(x, y, width, height, /^4\.\d+ s: n\d+ log: got \d+$/);
+  await page.evaluate(`document.querySelector("canvas").scrollIntoView()`);
+  await picture("logs");
 });
 
 test("500,000 messages open in three seconds", async () => {

@@ -20,6 +20,7 @@ const LATENCY = 50e6;
  * @property {number} operations
  * @property {number} readEvery every so many operations one is a read
  * @property {boolean} retries whether what was dropped is sent again
+ * @property {boolean} [logs] whether nodes log each message that they receive
  */
 
 export class Sample {
@@ -127,6 +128,9 @@ export class Sample {
     const isCut = arrives >= CUT.from && arrives < CUT.to && (from === 0) !== (to === 0);
     if (!isCut) {
       this.happen(arrives, { event: "recv", of: sent });
+      if (this.shape.logs) {
+        this.happen(arrives, { event: "log", node: `n${to}`, line: `got ${value}` });
+      }
       this.known[to].set(value, arrives);
       return;
     }

@@ -2,12 +2,15 @@
 //!
 //! Numbers are columns of 32 bits below a header of JSON; `page/src/binary.js` reads them.
 
+use std::cmp::Reverse;
 use std::io::Write as _;
+use std::mem;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
 /// What stands in a column where there is no number.
@@ -34,7 +37,8 @@ impl Columns {
             name,
             numbers.into_iter().map(|number| {
                 let difference = difference(last, number);
-                last = number;
+                // What a difference could not say is made up for by the next ones.
+                last += i64::from(difference);
                 difference
             }),
         );
@@ -55,6 +59,61 @@ impl Columns {
         let numbers = self.0.into_iter().flat_map(|(_, column)| column);
         bytes.extend(numbers.flat_map(u32::to_le_bytes));
         compress(&bytes)
+    }
+}
+
+/// Texts one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    pub(super) all: String,
+    /// Texts that would begin behind so many bytes are left out.
+    pub(super) limit: usize,
+}
+
+impl Texts {
+    /// Takes a text up; how long it is, or [`NONE`] if it is left out.
+    pub(super) fn push(&mut self, text: &str) -> u32 {
+        if self.all.len() < self.limit {
+            return push_ascii(&mut self.all, text);
+        }
+        NONE
+    }
+}
+
+/// Names by number.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    pub(super) all: Vec<String>,
+    numbers: FxHashMap<String, u32>,
+}
+
+impl Names {
+    pub(super) fn number(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = self.all.len() as u32;
+        self.all.push(name.to_owned());
+        self.numbers.insert(name.to_owned(), number);
+        number
+    }
+
+    /// Keeps so many of the commonest names alone, and one for all others; which one each has now.
+    pub(super) fn commonest(&mut self, numbers: Vec<u32>, most: usize) -> Vec<u32> {
+        if self.all.len() <= most {
+            return numbers;
+        }
+        let mut counts = vec![0; self.all.len()];
+        numbers.iter().for_each(|number| counts[*number as usize] += 1);
+        let mut order: Vec<usize> = (0..counts.len()).collect();
+        order.sort_by_key(|&number| Reverse(counts[number]));
+        let mut now = vec![most as u32; counts.len()];
+        order.truncate(most);
+        order.iter().zip(0..).for_each(|(&number, rank)| now[number] = rank);
+        let others = format!("{} other types", counts.len() - most);
+        let names = order.iter().map(|&number| mem::take(&mut self.all[number]));
+        self.all = names.chain([others]).collect();
+        numbers.iter().map(|number| now[*number as usize]).collect()
     }
 }
 
@@ -129,6 +188,21 @@ pub(super) mod tests {
         let (header, columns) = unpack(&text);
         assert_eq!(header["end"], 9);
         assert_eq!((&*columns["plain"], &*columns["times"]), (&[7, NONE][..], &[2, 3, 300][..]));
+    }
+
+    #[test]
+    fn of_very_many_names_the_commonest_are_kept() {
+        let mut names = Names::default();
+        let numbers = ["a", "b", "c", "b", "d", "c", "b"].map(|name| names.number(name));
+        assert_eq!(names.commonest(numbers.to_vec(), 2), [2, 0, 1, 0, 2, 1, 0]);
+        assert_eq!(names.all, ["b", "c", "2 other types"]);
+    }
+
+    #[test]
+    fn texts_beyond_the_limit_are_left_out() {
+        let mut texts = Texts { limit: 3, ..Texts::default() };
+        assert_eq!(["ab", "cd", "e"].map(|text| texts.push(text)), [2, 2, NONE]);
+        assert_eq!(texts.all, "abcd");
     }
 
     #[test]

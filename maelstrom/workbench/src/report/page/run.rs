@@ -10,10 +10,15 @@ use simulator::Address;
 use simulator::explain::Why;
 use simulator::trace::{Fate, Sent, Spell, Trace};
 
-use super::pack::{self, Columns, NONE};
+use super::pack::{self, Columns, NONE, Names, Texts};
 
-/// More text than this makes a page slow to open: what comes later stays in the store alone.
-const TEXT_LIMIT: usize = 128 << 20;
+/// Up to how many bytes of text there are behind messages, operations and events. More makes a
+/// page slow to open; the rest stays in the store alone.
+const TEXT_LIMITS: [usize; 3] = [96 << 20, 120 << 20, 128 << 20];
+/// How many types of messages have names. A node may make up any number of them.
+const MOST_TYPES: usize = 100;
+/// Longer names are cut.
+const LONGEST_NAME: usize = 60;
 
 /// Both sections of data of a page.
 #[derive(Clone, Debug)]
@@ -31,14 +36,28 @@ impl Sections {
         history: Vec<Op>,
         findings: &[(&Finding, Option<&Why>)],
     ) -> Self {
+        Self::within(TEXT_LIMITS, trace, history, findings)
+    }
+
+    fn within(
+        [of_messages, of_operations, of_events]: [usize; 3],
+        trace: &Trace,
+        history: Vec<Op>,
+        findings: &[(&Finding, Option<&Why>)],
+    ) -> Self {
         let operations = operations(history);
         let mut builder = Builder::new(trace, &operations);
+        builder.texts.limit = of_messages;
         builder.messages(&trace.messages);
+        builder.texts.limit = of_operations;
         builder.operations(&operations);
-        let header = builder.header(trace, findings);
+        builder.texts.limit = of_events;
+        let kinds = builder.events(trace);
+        let mut header = builder.header(trace, findings);
+        header.insert("event_kinds".to_owned(), kinds.into());
         Self {
             run: builder.columns.finish(header),
-            texts: pack::compress(builder.texts.as_bytes()),
+            texts: pack::compress(builder.texts.all.as_bytes()),
         }
     }
 }
@@ -74,26 +93,7 @@ struct Builder {
     functions: Names,
     causes: Names,
     columns: Columns,
-    texts: String,
-}
-
-/// Names by number.
-#[derive(Default)]
-struct Names {
-    all: Vec<String>,
-    numbers: FxHashMap<String, u32>,
-}
-
-impl Names {
-    fn number(&mut self, name: &str) -> u32 {
-        if let Some(number) = self.numbers.get(name) {
-            return *number;
-        }
-        let number = self.all.len() as u32;
-        self.all.push(name.to_owned());
-        self.numbers.insert(name.to_owned(), number);
-        number
-    }
+    texts: Texts,
 }
 
 /// A message as it was received once, or was not.
@@ -126,7 +126,7 @@ impl Builder {
             functions: Names::default(),
             causes: Names::default(),
             columns: Columns::default(),
-            texts: String::new(),
+            texts: Texts::default(),
         }
     }
 
@@ -139,7 +139,9 @@ impl Builder {
         self.columns.push("took", rows.iter().map(Row::took));
         self.columns.push("from", rows.iter().map(|row| self.rows[&row.sent.src]));
         self.columns.push("to", rows.iter().map(|row| self.rows[&row.sent.dest]));
-        self.columns.push("type", rows.iter().map(|row| self.types.number(&row.sent.kind())));
+        let types = rows.iter().map(|row| self.types.number(&brief(&row.sent.kind()))).collect();
+        let types = self.types.commonest(types, MOST_TYPES);
+        self.columns.push("type", types);
         self.columns.push(
             "fate",
             rows.iter().map(|row| match row.fate {
@@ -155,7 +157,7 @@ impl Builder {
                 Some((_, cause)) => 1 + self.causes.number(cause.name()),
             }),
         );
-        let sizes: Vec<u32> = rows.iter().map(|row| self.text(&row.sent.body)).collect();
+        let sizes: Vec<u32> = rows.iter().map(|row| self.texts.push(&row.sent.body)).collect();
         self.columns.push("size", sizes);
     }
 
@@ -182,20 +184,35 @@ impl Builder {
         self.columns.push("outcome", operations.iter().map(Operation::outcome));
         let mut sizes = Vec::new();
         for Operation { began, ended } in operations {
-            let asked = self.text(began.value.get());
+            let asked = self.texts.push(began.value.get());
             let ended = ended.as_ref().map_or(String::new(), result);
-            sizes.push((asked, self.text(&ended)));
+            sizes.push((asked, self.texts.push(&ended)));
         }
         self.columns.push("asked", sizes.iter().map(|size| size.0));
         self.columns.push("got", sizes.iter().map(|size| size.1));
     }
 
-    /// Takes a text up; how long it is.
-    fn text(&mut self, text: &str) -> u32 {
-        match self.texts.len() < TEXT_LIMIT {
-            true => pack::push_ascii(&mut self.texts, text),
-            false => 0,
-        }
+    /// What happened to nodes and what they logged: a node may log a line a message. Which kinds
+    /// of events there are.
+    fn events(&mut self, trace: &Trace) -> Vec<String> {
+        let events = trace.nodes.iter().map(|of| (of.time, of.node, &*of.event, &*of.text));
+        let logs = trace.logs.iter().map(|of| (of.time, of.node, "log", &*of.line));
+        let row = |node| self.rows.get(&Address::Node(node)).copied();
+        let events = events
+            .chain(logs)
+            .filter_map(|(time, node, kind, text)| Some((micros(time), row(node)?, kind, text)));
+        let mut events: Vec<_> = events.collect();
+        events.sort_by_key(|(time, ..)| *time);
+        let mut kinds = Names::default();
+        self.columns.push_ascending("event_time", self.begin, events.iter().map(|event| event.0));
+        self.columns.push("event_place", events.iter().map(|event| event.1));
+        self.columns.push("event_kind", events.iter().map(|event| kinds.number(event.2)));
+        let texts = events.iter().map(|event| match event.3 {
+            "" => 0,
+            text => self.texts.push(&Value::from(text).to_string()),
+        });
+        self.columns.push("event_size", texts);
+        kinds.all
     }
 
     fn header(&self, trace: &Trace, findings: &[(&Finding, Option<&Why>)]) -> Map<String, Value> {
@@ -216,7 +233,6 @@ impl Builder {
             ("functions", self.functions.all.clone().into()),
             ("causes", self.causes.all.clone().into()),
             ("faults", trace.faults.iter().map(|fault| self.fault(fault)).collect()),
-            ("events", self.events(trace)),
             ("gaps", gaps.collect()),
             ("findings", findings.iter().zip(1..).map(finding).collect()),
         ];
@@ -235,18 +251,6 @@ impl Builder {
             "nodes": nodes.collect::<Vec<_>>(),
             "links": links.collect::<Vec<_>>(),
         })
-    }
-
-    fn events(&self, trace: &Trace) -> Value {
-        let events = trace.nodes.iter().map(|of| (of.time, of.node, of.event.as_str(), &of.text));
-        let logs = trace.logs.iter().map(|of| (of.time, of.node, "log", &of.line));
-        let mut all: Vec<_> = events.chain(logs).collect();
-        all.sort_by_key(|(time, ..)| *time);
-        let event = |(time, node, what, text): &(i64, usize, &str, &String)| {
-            let row = self.rows.get(&Address::Node(*node))?;
-            Some(json!([micros(*time), row, what, text]))
-        };
-        all.iter().filter_map(event).collect()
     }
 }
 
@@ -277,6 +281,10 @@ impl Operation {
     }
 }
 
+fn brief(name: &str) -> String {
+    name.chars().take(LONGEST_NAME).collect()
+}
+
 /// What came of an operation: its value, or why it has none.
 fn result(op: &Op) -> String {
     match &op.error {
@@ -299,17 +307,21 @@ fn finding(((finding, why), number): (&(&Finding, Option<&Why>), usize)) -> Valu
 
 /// When the first thing happened and when the last.
 fn extent(trace: &Trace, operations: &[Operation]) -> (i64, i64) {
+    let event = trace.nodes.first().map(|event| micros(event.time));
     let first = trace.messages.first().map(|sent| micros(sent.time));
-    let begin = first.unwrap_or(0).min(0);
+    let begin = first.into_iter().chain(event).min().unwrap_or(0).min(0);
     let ends = trace.messages.iter().filter_map(|sent| match sent.fate() {
         Fate::Received(time) | Fate::Dropped(time, _) => Some(micros(time)),
         Fate::Unread => None,
     });
     let ended = operations.iter().filter_map(|op| op.ended.as_ref()).map(op_micros);
-    (begin, ends.chain(ended).max().unwrap_or(0).max(begin + 1))
+    let event = trace.nodes.last().map(|event| micros(event.time));
+    let log = trace.logs.last().map(|log| micros(log.time));
+    let last = ends.chain(ended).chain(event).chain(log).max();
+    (begin, last.unwrap_or(0).max(begin + 1))
 }
 
-fn micros(nanos: i64) -> i64 {
+pub(super) fn micros(nanos: i64) -> i64 {
     nanos.div_euclid(1000)
 }
 
@@ -359,7 +371,7 @@ mod tests {
         let (header, columns) = unpack(&sections(ops).run);
         // Message 0 has two rows: it came twice.
         assert_eq!(columns["id"], [0, 0, 1, 1]);
-        assert_eq!(columns["sent"], [0, 0, 2, 4]);
+        assert_eq!(columns["sent"], [1, 0, 2, 4]);
         assert_eq!(columns["took"], [2, 4, NONE, 4]);
         assert_eq!(columns["fate"], [0, 0, 1, 2]);
         assert_eq!((&columns["from"], &columns["to"]), (&vec![1, 1, 2, 0], &vec![0, 0, 0, 1]));
@@ -368,11 +380,37 @@ mod tests {
         assert_eq!(header["places"][2], json!({"name": "c7", "kind": "client"}));
         let fault = &header["faults"][0];
         assert_eq!((&fault["links"], &fault["to"]), (&json!([[0, 1]]), &json!(9)));
-        assert_eq!(header["events"], json!([[-2, 1, "start", ""]]));
         let bare = json!({"number": 1, "ops": [0, 1], "messages": [], "value": null, "span": null});
         let span = json!({"from": 1, "to": 9});
         let told = json!({"number": 2, "ops": [0], "messages": [2], "value": "26", "span": span});
         assert_eq!(header["findings"], json!([bare, told]));
+    }
+
+    #[test]
+    fn a_node_that_makes_up_types_does_not_make_the_page_long() {
+        let send = |n: u64| {
+            format!(
+                "{{\"time\":{n},\"event\":\"send\",\"id\":{n},\"src\":\"n0\",\"dest\":\"n1\",\"body\":{{\"type\":\"{}\"}}}}\n",
+                if n.is_multiple_of(2) { "usual".to_owned() } else { format!("{n:070}") }
+            )
+        };
+        let trace = Trace::read((0..3000).map(send).collect::<String>().as_bytes()).unwrap();
+        let (header, columns) = unpack(&Sections::of(&trace, Vec::new(), &[]).run);
+        let types = header["types"].as_array().unwrap();
+        assert_eq!((types.len(), &types[0]), (2, &json!("usual")), "long names are cut");
+        assert_eq!(columns["type"].len(), 3000);
+    }
+
+    #[test]
+    fn what_happens_to_nodes_and_what_they_log_are_columns() {
+        let log = r#"{"time":4000,"event":"log","node":"n0","line":"a\"ü"}"#;
+        let trace = Trace::read(format!("{TRACE}{log}\n").as_bytes()).unwrap();
+        let Sections { run, texts } = Sections::of(&trace, Vec::new(), &[]);
+        let (header, columns) = unpack(&run);
+        assert_eq!(header["event_kinds"], json!(["start", "log"]));
+        assert_eq!((&columns["event_time"], &columns["event_place"]), (&vec![0, 6], &vec![1, 0]));
+        assert_eq!(columns["event_size"], [0, 11]);
+        assert!(inflate(&texts).ends_with(br#""a\"\u00fc""#));
     }
 
     #[test]

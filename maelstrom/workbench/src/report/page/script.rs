@@ -16,7 +16,7 @@ macro_rules! modules {
 const MODULES: &[(&str, &str)] = &modules![
     "binary" "dom" "times" "run" "texts" "spread" "filter" "state" "visible" "lanes" "colors"
     "faults" "scene" "draw-arrows" "draw-density" "draw-bars" "draw-bands" "draw-lines" "draw"
-    "pick" "causes" "gestures" "diagram" "controls" "inspector" "offsets" "traffic" "app" "main"
+    "missing" "pick" "causes" "gestures" "diagram" "controls" "inspector" "offsets" "traffic" "app" "main"
 ];
 
 /// All modules in one script.

@@ -1,0 +1,46 @@
+/** Says what of a run the page does not have, and what therefore does not count in it. */
+
+import { NONE } from "./binary.js";
+import { grouped } from "./dom.js";
+import { moment } from "./times.js";
+
+/** @typedef {import("./run.js").Run} Run */
+
+/**
+ * Sentences; none if the page has everything.
+ * @param {Run} run
+ */
+export function missing(run) {
+  const { messages, operations, events } = run;
+  const bodies = first(messages.size);
+  const values = Math.min(first(operations.asked), first(operations.got));
+  const lines = first(events.size);
+  const parts = [
+    part(messages.count - bodies, "bodies of messages", messages.sent[bodies]),
+    part(operations.count - values, "values of operations", operations.began[values]),
+    part(events.count - lines, "lines of logs", events.time[lines]),
+  ].filter((part) => part !== "");
+  if (parts.length === 0) return [];
+  const text = `The run has more text than a page can hold: ${parts.join(", ")} are left out here. `;
+  return [
+    `${text}Filters by text and by value do not see them; the trace beside the page has them.`,
+  ];
+}
+
+/**
+ * Where texts end that the page has.
+ * @param {Uint32Array} sizes
+ */
+function first(sizes) {
+  const at = sizes.indexOf(NONE);
+  return at < 0 ? sizes.length : at;
+}
+
+/**
+ * @param {number} count
+ * @param {string} what
+ * @param {number} from
+ */
+function part(count, what, from) {
+  return count === 0 ? "" : `${grouped(count)} ${what} from ${moment(from)} on`;
+}
