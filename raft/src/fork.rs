@@ -27,6 +27,7 @@ where
             commit: self.commit,
             replica: self.replica.clone(),
             role: self.role.clone(),
+            logged: self.logged,
             commands: self.commands.clone(),
             queries: self.queries.clone(),
             wishes: self.wishes.clone(),

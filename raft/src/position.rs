@@ -53,6 +53,10 @@ pub struct Position {
 }
 
 impl Term {
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+
     /// The term after this one.
     #[must_use]
     pub fn next(self) -> Self {

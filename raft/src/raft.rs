@@ -79,6 +79,8 @@ pub struct Raft<S: StateMachine> {
     /// `lastApplied`, and what was applied.
     pub(crate) replica: Replica<S>,
     pub(crate) role: Role,
+    /// The last that was logged of it.
+    pub(crate) logged: Option<(Term, &'static str)>,
     pub(crate) commands: Commands<S::Command>,
     pub(crate) queries: Queries<S::Query>,
     pub(crate) wishes: Wishes,
@@ -143,6 +145,7 @@ impl<S: StateMachine> Raft<S> {
             commit: replica.applied(),
             replica,
             role: Role::Follower(Follower::of(None, Index::ZERO, Time::MAX)),
+            logged: None,
             commands: Commands::new(),
             queries: Queries::new(first_number),
             wishes: Wishes::default(),
@@ -360,15 +363,6 @@ impl<S: StateMachine> Raft<S> {
     pub(crate) fn become_follower(&mut self, leader: Option<Server>) {
         let election_at = self.now + self.election_timeout();
         self.set_role(Role::Follower(Follower::of(leader, self.commit, election_at)));
-    }
-
-    /// Becomes something else: what was to be said is of another role, and what clients
-    /// wait for is asked of another leader.
-    pub(crate) fn set_role(&mut self, role: Role) {
-        self.role = role;
-        self.outbox.clear();
-        self.commands.resend();
-        self.queries.ask_all_again();
     }
 
     /// What could not be written may be lost, and was perhaps promised: this node says

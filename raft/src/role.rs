@@ -8,7 +8,9 @@ use crate::config::{Config, Server};
 use crate::entry::CommandId;
 use crate::peer::Peer;
 use crate::position::Index;
+use crate::raft::Raft;
 use crate::snapshot::Assembly;
+use crate::state_machine::StateMachine;
 
 /// What a node is in the current term.
 #[derive(Clone, Debug)]
@@ -109,6 +111,38 @@ impl Leader {
             self.asked.pop_front();
         }
         self.asked.push_back((self.question, now));
+    }
+}
+
+impl Role {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Follower(_) => "follower",
+            Self::PreCandidate(_) => "pre-candidate",
+            Self::Candidate(_) => "candidate",
+            Self::Leader(_) => "leader",
+            Self::Halted => "halted",
+        }
+    }
+}
+
+impl<S: StateMachine> Raft<S> {
+    /// Becomes something else: what was to be said is of another role, and what clients
+    /// wait for is asked of another leader.
+    pub(crate) fn set_role(&mut self, role: Role) {
+        self.role = role;
+        self.log_role();
+        self.outbox.clear();
+        self.commands.resend();
+        self.queries.ask_all_again();
+    }
+
+    /// Logs what this node is, if it has changed, in the form that the bench's reports draw.
+    fn log_role(&mut self) {
+        let (term, name) = (self.term(), self.role.name());
+        if self.logged.replace((term, name)) != Some((term, name)) {
+            tracing::info!(role = %name, term = term.number());
+        }
     }
 }
 

@@ -48,6 +48,11 @@ fn all_processes_are_killed_at_once_and_what_they_acknowledged_is_there() {
         scenario.run_on(None, |watcher| run_processes(scenario.settings(), &options, watcher));
     run.assert_valid();
     assert!(deaths_of_all(&run) >= 2, "{}", run.history);
+    let logs = ["n0.log", "n1.log", "n2.log"].map(|name| options.node_log_dir.join(name));
+    let logs = logs.map(|path| fs::read_to_string(path).unwrap()).concat();
+    for role in ["follower", "candidate", "leader"] {
+        assert!(logs.contains(&format!(" role={role} term=1\n")), "{logs}");
+    }
     let kinds = kinds(&options.work_dir.join("n1"));
     assert!(["Start", "Found", "Vote", "Append", "Snapshot"].iter().all(|&kind| kinds[kind] > 0));
 }

@@ -97,6 +97,9 @@ export class App {
       all: () => this.change(this.all),
       click: (x, y) => this.click(x, y),
       hover: (x, y) => this.hover(x, y),
+      leave: () => {
+        this.tip.hidden = true;
+      },
       step: (by) => this.step(by),
       clear: () => this.select(null),
     };
@@ -233,6 +236,8 @@ export class App {
     if (!scene) return;
     const operation = pickOperation(scene, x, y);
     const message = operation === null ? pickMessage(scene, x, y) : null;
+    // A finger does not hover: it is told the rest when it taps.
+    this.hover(x, y);
     this.select(operation !== null ? { operation } : message !== null ? { message } : null);
   }
 

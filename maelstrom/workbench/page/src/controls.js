@@ -126,6 +126,7 @@ export function legend(run, typeColors, change) {
     ...functions,
     make("span", {}, make("i", { class: "key", style: "background: var(--bad)" }), "failed"),
     make("span", {}, make("i", { class: "key", style: "background: var(--doubt)" }), "in doubt"),
+    run.roles.count > 0 ? " Bands below nodes: thick leads, thin follows; a colour is a term." : "",
   );
 }
 

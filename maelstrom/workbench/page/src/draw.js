@@ -6,6 +6,8 @@ import { drawBars, drawMarkedBars } from "./draw-bars.js";
 import { drawDensity } from "./draw-density.js";
 import { drawEvents, drawFrame, drawGaps, drawLines, drawLogs, drawNames } from "./draw-lines.js";
 
+import { drawRoles } from "./roles.js";
+
 /** How much is left of what stays in the background. */
 const FADED = 0.25;
 
@@ -23,6 +25,7 @@ export function draw(scene) {
   drawBars(scene);
   drawArrows(scene);
   canvas.globalAlpha = 1;
+  drawRoles(scene);
   drawMarkedBars(scene);
   drawMarkedArrows(scene);
   drawLogs(scene);

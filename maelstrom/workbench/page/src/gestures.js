@@ -13,6 +13,7 @@
  * @property {() => void} all shows everything
  * @property {(x: number, y: number) => void} click
  * @property {(x: number, y: number) => void} hover
+ * @property {() => void} leave says nothing of what was under the pointer
  * @property {(by: number) => void} step selects the next or last message
  * @property {() => void} clear selects nothing
  */
@@ -96,6 +97,9 @@ function listenToPointers(canvas, moves) {
     const isClick = event.type === "pointerup" && travelled <= STILL && event.button === 0;
     if (was && isClick) moves.click(was.x, was.y);
   };
+  canvas.addEventListener("pointerleave", (event) => {
+    if (event.pointerType === "mouse") moves.leave();
+  });
   canvas.addEventListener("pointerup", up);
   canvas.addEventListener("pointercancel", up);
 }

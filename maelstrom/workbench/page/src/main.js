@@ -4,6 +4,7 @@ import { App } from "./app.js";
 import { inflate } from "./binary.js";
 import { make } from "./dom.js";
 import { isLog, offsets } from "./offsets.js";
+import { termsTable } from "./roles.js";
 import { readRun } from "./run.js";
 import { Texts } from "./texts.js";
 import { traffic } from "./traffic.js";
@@ -24,6 +25,7 @@ async function show(place) {
   const app = new App(run, () => Texts.read(take("texts"), run));
   place.replaceChildren(
     app.element,
+    ...(run.roles.count > 0 ? [termsTable(run, (change) => app.change(change))] : []),
     traffic(run, (change) => app.change(change)),
   );
   await app.reopen();

@@ -4,6 +4,7 @@ import { NONE } from "./binary.js";
 import { extent } from "./draw-bands.js";
 import { describe } from "./faults.js";
 import { AXIS, STRIP } from "./lanes.js";
+import { describeRole } from "./roles.js";
 import { fate, firstAbove, firstAtLeast } from "./run.js";
 import { arrow, bar, isDense, timeAt, xOf, yOf } from "./scene.js";
 import { duration, moment } from "./times.js";
@@ -75,7 +76,7 @@ export function describeAt(scene, x, y, texts) {
   const operation = pickOperation(scene, x, y);
   if (operation !== null) return describeOperation(scene.run, operation);
   const message = pickMessage(scene, x, y);
-  return message === null ? "" : describeMessage(scene.run, message);
+  return message === null ? describeRole(scene, x, y) : describeMessage(scene.run, message);
 }
 
 /**

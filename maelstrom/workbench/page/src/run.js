@@ -50,6 +50,16 @@ import { within } from "./times.js";
  */
 
 /**
+ * @typedef {object} Roles
+ * @property {number} count
+ * @property {Float64Array} from when a node began to be this
+ * @property {Float64Array} to
+ * @property {Uint32Array} place
+ * @property {Uint32Array} term
+ * @property {Uint32Array} role
+ */
+
+/**
  * @typedef {object} Fault
  * @property {string} fault its name, as --nemesis has it
  * @property {number} from
@@ -80,6 +90,8 @@ import { within } from "./times.js";
  * @property {Fault[]} faults
  * @property {Events} events what happened to nodes, and what they logged
  * @property {string[]} eventKinds
+ * @property {Roles} roles which node was leader or follower when, as it logged
+ * @property {string[]} roleNames
  * @property {[number, number][]} gaps when, and how many messages were left out
  * @property {Finding[]} findings
  */
@@ -100,12 +112,13 @@ export const IN_DOUBT = 2;
 export function readRun(buffer) {
   const { header, columns } = readColumns(buffer);
   const { begin, end, places, types, functions, causes } = header;
-  const { faults, gaps, findings, event_kinds: eventKinds } = header;
+  const { faults, gaps, findings, event_kinds: eventKinds, roles: roleNames } = header;
   const messages = readMessages(columns, begin);
   const operations = readOperations(columns, begin, end);
   const events = readEvents(columns, begin);
-  const lists = { places, types, functions, causes, faults, eventKinds, gaps, findings };
-  return { begin, end, messages, operations, events, ...lists };
+  const roles = readRoles(columns, begin);
+  const names = { places, types, functions, causes, eventKinds, roleNames };
+  return { begin, end, messages, operations, events, roles, faults, gaps, findings, ...names };
 }
 
 /**
@@ -162,6 +175,24 @@ function readOperations(columns, begin, end) {
 function readEvents(columns, begin) {
   const { event_time, event_place: place, event_kind: kind, event_size: size } = columns;
   return { count: size.length, time: addUp(event_time, begin), place, kind, size };
+}
+
+/**
+ * @param {Record<string, Uint32Array>} columns
+ * @param {number} begin
+ * @returns {Roles}
+ */
+function readRoles(columns, begin) {
+  const { role_lasted: lasted, role_place: place, role_term: term, role } = columns;
+  const from = addUp(columns.role_from, begin);
+  return {
+    count: from.length,
+    from,
+    to: from.map((from, i) => from + lasted[i]),
+    place,
+    term,
+    role,
+  };
 }
 
 /**

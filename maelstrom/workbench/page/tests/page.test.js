@@ -186,8 +186,8 @@ test("wheel and keys zoom and move, and the address reopens the view", async () 
 
 test("a click on a message tells its body, its cause and its effects", async () => {
   await open("lost", "#type=gossip&from=1&to=1.2");
-  const { x, y, width, height } = await canvas();
-  const point = await find(x, y, width, height, /^gossip/);
+  await canvas();
+  const point = await find(/^gossip/);
   await page.click(point.x, point.y);
   await page.until(`!document.querySelector(".inspector").hidden`);
   const text = await page.evaluate(`document.querySelector(".inspector").textContent`);
@@ -209,8 +209,8 @@ test("a click on an operation tells what it asked and got, and its messages", as
   const isLate = (/** @type {any} */ { time, line }) => time > 1e9 && line.f === "read";
   const begin = (sample("lost").history.find(isLate)?.time ?? 0) / 1e9;
   await open("lost", `#op=read&from=${begin - 3e-4}&to=${begin + 5e-4}`);
-  const { x, y, width, height } = await canvas();
-  const point = await find(x, y, width, height, /^read by c/);
+  await canvas();
+  const point = await find(/^read by c/);
   await page.click(point.x, point.y);
   await page.until(`!document.querySelector(".inspector").hidden`);
   const text = await page.evaluate(`document.querySelector(".inspector").textContent`);
@@ -219,22 +219,24 @@ test("a click on an operation tells what it asked and got, and its messages", as
 });
 
 /**
- * Moves the pointer until the page says something of what is under it.
- * @param {number} x
- * @param {number} y
- * @param {number} width
- * @param {number} height
+ * A point over the diagram where the page says something of what is under the pointer.
  * @param {RegExp} wanted
+ * @returns {Promise<{x: number, y: number}>}
  */
-async function find(x, y, width, height, wanted) {
-  for (let dy = 60; dy < height; dy += 17) {
-    for (let dx = 60; dx < width; dx += 23) {
-      await page.mouse("mouseMoved", x + dx, y + dy);
-      const tip = await page.evaluate(`document.querySelector(".tip").textContent`);
-      if (wanted.test(tip)) return { x: x + dx, y: y + dy };
+async function find(wanted) {
+  const point = await page.evaluate(`(async () => {
+    const canvas = document.querySelector("canvas");
+    const { left, top, width, height } = canvas.getBoundingClientRect();
+    for (let y = top + 20; y < top + height; y += 5) {
+      for (let x = left + 60; x < left + width; x += 7) {
+        canvas.dispatchEvent(new PointerEvent("pointermove", { clientX: x, clientY: y }));
+        await undefined;
+        if (${wanted}.test(document.querySelector(".tip").textContent)) return { x, y };
+      }
     }
-  }
-  throw new Error(`Nothing in the diagram is ${wanted}`);
+  })()`);
+  assert.ok(point, `Nothing in the diagram is ${wanted}`);
+  return point;
 }
 
 test("of a log, the page shows the offsets of a key", async () => {
@@ -272,6 +274,24 @@ test("of a log, the page shows the offsets of a key", async () => {
     page.evaluate(`document.querySelector(".offsets path.${of}").getAttribute("d")`);
   assert.match(await shape("dots"), /^M0\.3 114\.3h0M320\.\d 0\.0h0$/);
   assert.match(await shape("rate"), /^M640\.0 114\.3V0\.0h0\.1$/);
+});
+
+test("who led in which term is a band below each node and a table", async () => {
+  const store = join(folder, "split");
+  const bin = join(import.meta.dirname, "../../tests/nodes/split.py");
+  const flags = ["--node-count", "3", "--time-limit", "1", "--rate", "10", "--store", store];
+  const { status, stderr } = spawnSync(workbench, ["test", "-w", "echo", "--bin", bin, ...flags]);
+  assert.equal(status, 0, `${stderr}`);
+  await page.go(pathToFileURL(join(store, "latest", "report.html")).href);
+  const text = await page.evaluate(`document.querySelector(".terms").textContent`);
+  assert.match(text, /Term 2 has 2 leaders: n0, n1\./);
+  assert.match(text, /2n0-?\d+\.\d+ s.*n0 n1 n2/);
+  await canvas();
+  await find(/^n1 is leader in term 2, from -?\d\.\d+ s to \d\.\d+ s$/);
+  await find(/^n2 is follower in term 2, /);
+  await page.evaluate(`document.querySelector(".terms button").click()`);
+  await page.until(`location.hash.includes("from=")`);
+  await picture("terms");
 });
 
 test("what cannot be shown is said on the page", async () => {
@@ -359,8 +379,11 @@ test("nodes that log a line a message do not slow the page down, and each line c
   const millis = await best(() => page.evaluate(FRAMES));
   assert.ok(millis < 1000 / 30, `${millis} ms a frame`);
   await open("chatty", "#from=4&to=4.1&clients=no&type=none");
-  const { x, y, width, height } = await canvas();
-  await find(x, y, width, height, /^4\.\d+ s: n\d+ log: got \d+$/);
+  await canvas();
+  const point = await find(/log: /);
+  await page.mouse("mouseMoved", point.x, point.y);
+  const said = /^4\.\d+ s: n\d+ log: got \d+$/;
+  await page.until(`${said}.test(document.querySelector(".tip").textContent)`);
   await page.evaluate(`document.querySelector("canvas").scrollIntoView()`);
   await picture("logs");
 });

@@ -2,10 +2,14 @@
 //! that shows it.
 //!
 //! - [`run`]: the trace and the history as columns.
+//! - [`operations`]: requests with what came of them.
 //! - [`pack`]: how they stand in the page.
+//! - [`roles`]: who led when, from what nodes log.
 //! - [`script`]: the modules of `page/src` as one script.
 
+mod operations;
 mod pack;
+mod roles;
 mod run;
 mod script;
 

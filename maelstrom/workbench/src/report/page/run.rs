@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use checkers::Finding;
-use checkers::history::{Op, OpType, Process};
+use checkers::history::Op;
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 use simulator::Address;
 use simulator::explain::Why;
 use simulator::trace::{Fate, Sent, Spell, Trace};
 
+use super::operations::{self, Operation};
 use super::pack::{self, Columns, NONE, Names, Texts};
+use super::roles::{self, Held};
 
 /// Up to how many bytes of text there are behind messages, operations and events. More makes a
 /// page slow to open; the rest stays in the store alone.
@@ -45,7 +47,7 @@ impl Sections {
         history: Vec<Op>,
         findings: &[(&Finding, Option<&Why>)],
     ) -> Self {
-        let operations = operations(history);
+        let operations = operations::of(history);
         let mut builder = Builder::new(trace, &operations);
         builder.texts.limit = of_messages;
         builder.messages(&trace.messages);
@@ -53,33 +55,15 @@ impl Sections {
         builder.operations(&operations);
         builder.texts.limit = of_events;
         let kinds = builder.events(trace);
+        let roles = builder.roles(trace);
         let mut header = builder.header(trace, findings);
         header.insert("event_kinds".to_owned(), kinds.into());
+        header.insert("roles".to_owned(), roles.into());
         Self {
             run: builder.columns.finish(header),
             texts: pack::compress(builder.texts.all.as_bytes()),
         }
     }
-}
-
-/// An operation from its invocation to its completion.
-struct Operation {
-    began: Op,
-    ended: Option<Op>,
-}
-
-fn operations(history: Vec<Op>) -> Vec<Operation> {
-    let mut all: Vec<Operation> = Vec::new();
-    let mut open: FxHashMap<Process, usize> = FxHashMap::default();
-    for op in history.into_iter().filter(|op| op.process.is_client()) {
-        if op.is_invocation() {
-            open.insert(op.process, all.len());
-            all.push(Operation { began: op, ended: None });
-        } else if let Some(row) = open.remove(&op.process) {
-            all[row].ended = Some(op);
-        }
-    }
-    all
 }
 
 struct Builder {
@@ -185,7 +169,7 @@ impl Builder {
         let mut sizes = Vec::new();
         for Operation { began, ended } in operations {
             let asked = self.texts.push(began.value.get());
-            let ended = ended.as_ref().map_or(String::new(), result);
+            let ended = ended.as_ref().map_or(String::new(), operations::result);
             sizes.push((asked, self.texts.push(&ended)));
         }
         self.columns.push("asked", sizes.iter().map(|size| size.0));
@@ -213,6 +197,27 @@ impl Builder {
         });
         self.columns.push("event_size", texts);
         kinds.all
+    }
+
+    /// Who had which role in which term. The names of the roles.
+    fn roles(&mut self, trace: &Trace) -> Vec<String> {
+        let row = |spell: &Held<'_>| self.rows.get(&Address::Node(spell.node)).copied();
+        let spells: Vec<_> = roles::spells(trace)
+            .into_iter()
+            .filter_map(|spell| Some((row(&spell)?, spell)))
+            .collect();
+        let mut names = Names::default();
+        let from = spells.iter().map(|(_, spell)| micros(spell.from));
+        self.columns.push_ascending("role_from", self.begin, from);
+        let lasted = |spell: &Held<'_>| {
+            pack::difference(micros(spell.from), spell.until.map_or(self.end, micros))
+        };
+        self.columns.push("role_lasted", spells.iter().map(|(_, spell)| lasted(spell)));
+        self.columns.push("role_place", spells.iter().map(|(row, _)| *row));
+        self.columns.push("role_term", spells.iter().map(|(_, spell)| spell.term));
+        let numbers = spells.iter().map(|(_, spell)| names.number(&brief(spell.role))).collect();
+        self.columns.push("role", names.commonest(numbers, MOST_TYPES));
+        names.all
     }
 
     fn header(&self, trace: &Trace, findings: &[(&Finding, Option<&Why>)]) -> Map<String, Value> {
@@ -271,26 +276,8 @@ impl Row<'_> {
     }
 }
 
-impl Operation {
-    fn outcome(&self) -> u32 {
-        match self.ended.as_ref().map(|op| op.kind) {
-            Some(OpType::Ok) => 0,
-            Some(OpType::Fail) => 1,
-            Some(OpType::Info | OpType::Invoke) | None => 2,
-        }
-    }
-}
-
 fn brief(name: &str) -> String {
     name.chars().take(LONGEST_NAME).collect()
-}
-
-/// What came of an operation: its value, or why it has none.
-fn result(op: &Op) -> String {
-    match &op.error {
-        Some(error) => format!("{{\"error\":{error}}}"),
-        None => op.value.get().to_owned(),
-    }
 }
 
 /// A finding and its number. Without the trace's word it is its operations alone.
@@ -331,7 +318,7 @@ fn op_micros(op: &Op) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use checkers::history::null;
+    use checkers::history::{OpType, Process, null};
 
     use super::super::pack::tests::{inflate, unpack};
     use super::*;

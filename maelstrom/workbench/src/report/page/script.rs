@@ -15,7 +15,7 @@ macro_rules! modules {
 /// Each stands after those that it imports.
 const MODULES: &[(&str, &str)] = &modules![
     "binary" "dom" "times" "run" "texts" "spread" "filter" "state" "visible" "lanes" "colors"
-    "faults" "scene" "draw-arrows" "draw-density" "draw-bars" "draw-bands" "draw-lines" "draw"
+    "faults" "scene" "draw-arrows" "draw-density" "draw-bars" "draw-bands" "draw-lines" "roles" "draw"
     "missing" "pick" "causes" "gestures" "diagram" "controls" "inspector" "offsets" "traffic" "app" "main"
 ];
 
