@@ -1,11 +1,14 @@
 //! Sums that are too low or too high.
 
+use std::collections::BTreeMap;
+
 use checkers::Finding;
 use checkers::history::OpType;
+use rustc_hash::FxHashMap;
 use serde_json::Value;
 
-use super::Draft;
-use super::run::{Moment, Operation, Run, at, in_reply_to, time};
+use super::run::{Moment, Operation, Run, Wanted, at, in_reply_to, member, msg_id, time};
+use super::{Draft, lacking};
 use crate::net::Address;
 use crate::trace::{Fate, Sent};
 
@@ -13,99 +16,104 @@ pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let read = run.operation(*finding.ops.first()?)?;
     let (value, by): (i64, i64) = (read.end().decode().ok()?, time(read.end()));
     let sum: i64 = run.completed(OpType::Ok).filter_map(|op| delta(&op)).sum();
-    if value > sum { too_high(run, value - sum, by) } else { too_low(run, sum - value, by) }
+    let high = (value > sum).then(|| too_high(run, value - sum, by)).flatten();
+    let beyond = || lacking::explain(run, &read, sum - value);
+    let low = || (value < sum).then(|| too_low(run, sum - value, by)).flatten();
+    high.or_else(beyond).or_else(low)
 }
 
-fn delta(op: &Operation<'_>) -> Option<i64> {
+pub(super) fn delta(op: &Operation<'_>) -> Option<i64> {
     (op.invoked.f == "add").then(|| op.invoked.decode().ok())?
 }
 
 fn too_high(run: &Run<'_>, excess: i64, by: i64) -> Option<Draft> {
-    // Only what accounts for the whole of it is told: one message, or all that reached one node.
-    let repeats = repeats(run, by);
-    let numbers = |repeat: &Repeat<'_>| numbers(&repeat.last.body);
+    // Only what accounts for the whole of it is told: one message, or all that reached one
+    // node. A message that has sums in it does no harm when it comes twice.
+    let is_told = |repeat: &Repeat<'_>, number: i64| {
+        let wanted = Wanted::new(&number.to_string(), None);
+        wanted.is_some_and(|wanted| wanted.is_carried(run, repeat.last))
+    };
+    let repeats: Vec<(Repeat<'_>, Vec<i64>)> = repeats(run, by)
+        .into_iter()
+        .map(|repeat| {
+            let mut numbers = numbers(&repeat.last.body);
+            numbers.retain(|number| is_told(&repeat, *number));
+            (repeat, numbers)
+        })
+        .collect();
     let sum = |dest: Address| -> i64 {
-        let same = repeats.iter().filter(|repeat| repeat.last.dest == dest);
-        same.filter_map(|repeat| numbers(repeat).first().copied()).sum()
+        let same = repeats.iter().filter(|(repeat, _)| repeat.last.dest == dest);
+        same.filter_map(|(_, numbers)| numbers.first()).sum()
     };
-    let accounts = |repeat: &&Repeat<'_>| {
-        numbers(repeat).contains(&excess)
-            || numbers(repeat).len() == 1 && sum(repeat.last.dest) == excess
+    let accounts = |(repeat, numbers): &&(Repeat<'_>, Vec<i64>)| {
+        numbers.contains(&excess) || numbers.len() == 1 && sum(repeat.last.dest) == excess
     };
-    let repeat = repeats.iter().find(accounts)?;
+    let (repeat, _) = repeats.iter().find(accounts)?;
     let text = format!("{}; {} counted it each time.", repeat.text(), repeat.last.dest);
     Some(Draft::new(text).messages([repeat.first, repeat.last]))
 }
 
 fn too_low(run: &Run<'_>, lacking: i64, by: i64) -> Option<Draft> {
-    forgotten(run, lacking, by)
-        .or_else(|| overwritten(run, by))
-        .or_else(|| undelivered(run, lacking, by))
+    overwritten(run, by).or_else(|| undelivered(run, lacking, by))
 }
 
-/// Adds that a node acknowledged and told nobody before it was killed.
-fn forgotten(run: &Run<'_>, lacking: i64, by: i64) -> Option<Draft> {
-    let mut lost: Vec<(Operation<'_>, usize, i64)> = Vec::new();
-    for op in run.completed(OpType::Ok).filter(|op| delta(op).is_some_and(|delta| delta != 0)) {
-        let (Some(node), ended) = (run.node(op.invoked.process), time(op.end())) else { continue };
-        let Some(killed) = run.killed(node, ended, by) else { continue };
-        let begun = time(op.invoked);
-        let mut sent =
-            run.inner().filter(|sent| sent.src == Address::Node(node) && sent.kind() != "read");
-        if !sent.any(|sent| (begun..killed).contains(&sent.time)) {
-            lost.push((op, node, killed));
-        }
-    }
-    let (first, node, killed) = *lost.first()?;
-    let sum: i64 = lost.iter().filter_map(|(op, ..)| delta(op)).sum();
-    let more = match lost.len() {
-        1 => String::new(),
-        count => format!(" {count} adds were lost like that, {sum} of the {lacking} that lack."),
-    };
-    let text = format!(
-        "n{node} acknowledged the add of {} at {} (op {}) before it had told anybody, and was killed at \
-         {} with it.{more}",
-        delta(&first)?,
-        at(time(first.end())),
-        first.end().index,
-        at(killed)
-    );
-    let requests = lost.iter().flat_map(|(op, ..)| run.requests(op.invoked.index));
-    let ops = lost.iter().flat_map(|(op, ..)| [op.invoked.index, op.end().index]);
-    Some(Draft::new(text).messages(requests).ops(ops))
+/// What a node wrote to a key of a service, and what it had read there before.
+struct Write<'a> {
+    sent: &'a Sent,
+    arrived: Moment,
+    read: Option<&'a Sent>,
 }
 
 /// A write to a service that was based on what it had before another's write.
 fn overwritten(run: &Run<'_>, by: i64) -> Option<Draft> {
-    let writes: Vec<(&Sent, i64)> = run
-        .inner()
-        .filter(|sent| matches!(sent.dest, Address::Service(_)) && sent.kind() == "write")
-        .filter_map(|sent| Some((sent, *sent.receipts.first()?)))
-        .filter(|(_, time)| *time < by)
-        .collect();
-    let clash = writes.windows(2).find_map(|pair| {
-        let [(first, arrived), (second, _)] = pair else { return None };
-        let is_same = first.dest == second.dest && key(first) == key(second);
-        if !is_same || first.src == second.src {
-            return None;
-        }
-        let mut read =
-            run.inner().filter(|sent| (sent.src, sent.dest) == (second.dest, second.src));
-        let read = read.rfind(|sent| sent.time <= second.time && sent.kind() == "read_ok")?;
-        (read.time < *arrived).then_some((*first, *second, read))
-    });
-    let (first, second, read) = clash?;
+    let is_clash = |first: &Write<'_>, second: &Write<'_>| {
+        let is_old = second.read.is_some_and(|read| read.line < first.arrived.line);
+        first.sent.src != second.sent.src && is_old
+    };
+    let writes = writes(run, by);
+    let mut pairs = writes.values().flat_map(|of_key| of_key.windows(2));
+    let [first, second] = pairs.find(|pair| is_clash(&pair[0], &pair[1]))? else { return None };
+    let read = second.read?;
     let text = format!(
         "{} wrote to {} at {} on the basis of what it had read at {}, and so overwrote what {} had \
          written in between, at {}.",
-        second.src,
-        second.dest,
-        at(second.time),
+        second.sent.src,
+        second.sent.dest,
+        at(second.sent.time),
         at(read.time),
-        first.src,
-        at(first.time)
+        first.sent.src,
+        at(first.sent.time)
     );
-    Some(Draft::new(text).messages([read, first, second]))
+    Some(Draft::new(text).messages([read, first.sent, second.sent]))
+}
+
+/// The writes to each key of a service that arrived by then, in that order.
+fn writes<'a>(run: &Run<'a>, by: i64) -> BTreeMap<(Address, String), Vec<Write<'a>>> {
+    let mut keys: FxHashMap<(Address, Address, String), String> = FxHashMap::default();
+    let mut reads: FxHashMap<(Address, Address, String), &Sent> = FxHashMap::default();
+    let mut writes: BTreeMap<(Address, String), Vec<Write<'_>>> = BTreeMap::new();
+    for sent in run.inner() {
+        match (sent.src, sent.dest, sent.kind().as_str()) {
+            (src, dest @ Address::Service(_), "read") => {
+                keys.extend(msg_id(sent).map(|id| ((src, dest, id), member(sent, "key"))));
+            }
+            (src @ Address::Service(_), dest, "read_ok") => {
+                let key = in_reply_to(sent).and_then(|id| keys.remove(&(dest, src, id)));
+                reads.extend(key.map(|key| ((dest, src, key), sent)));
+            }
+            (src, dest @ Address::Service(_), "write") => {
+                let key = member(sent, "key");
+                let read = reads.get(&(src, dest, key.clone())).copied();
+                let Some(arrived) = Moment::arrival(sent).filter(|got| got.time < by) else {
+                    continue;
+                };
+                writes.entry((dest, key)).or_default().push(Write { sent, arrived, read });
+            }
+            _ => {}
+        }
+    }
+    writes.values_mut().for_each(|of_key| of_key.sort_by_key(|write| write.arrived));
+    writes
 }
 
 /// Messages that carry what lacks and did not arrive.
@@ -164,7 +172,7 @@ impl Repeat<'_> {
 
 /// What arrived again among nodes until this time.
 pub(super) fn repeats<'a>(run: &Run<'a>, by: i64) -> Vec<Repeat<'a>> {
-    let mut seen: rustc_hash::FxHashMap<(Address, Address, String), &Sent> = Default::default();
+    let mut seen: FxHashMap<(Address, Address, String), &Sent> = FxHashMap::default();
     let mut repeats = Vec::new();
     let is_node = |address: Address| matches!(address, Address::Node(_));
     for sent in run.inner().filter(|sent| is_node(sent.src) && is_node(sent.dest)) {
@@ -192,10 +200,6 @@ fn content(sent: &Sent) -> String {
         }
         _ => sent.body.to_string(),
     }
-}
-
-fn key(sent: &Sent) -> Option<Value> {
-    serde_json::from_str::<Value>(&sent.body).ok()?.get("key").cloned()
 }
 
 /// The integers in a body, but for those that number messages.

@@ -8,6 +8,7 @@ use super::Draft;
 use super::counter::repeats;
 use super::lost::Missing;
 use super::run::{Operation, Run, Wanted, at, time};
+use crate::trace::Sent;
 
 /// An acknowledged message that polls leave out.
 pub(super) fn missing(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
@@ -39,27 +40,29 @@ pub(super) fn missing(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     );
     let requests = run.requests(send.invoked.index).chain(run.requests(poll.invoked.index));
     let ops = [send.invoked.index, send.end().index, poll.invoked.index, poll.end().index];
+    let missing = Missing::of(run, &send, (key, value), &poll);
     if shower == keeper {
-        let missing = Missing::of(run, &send, (key, value), &poll);
-        let passed = missing
-            .and_then(|missing| missing.carriers().find(|sent| sent.time <= time(send.end())));
+        let passed = missing.as_ref().and_then(|missing| passed_on(missing, &send));
         let killed = run.killed(keeper, time(send.end()), time(poll.end()));
-        let how = match (killed, passed) {
-            (Some(killed), _) => {
-                format!("n{keeper} was killed at {} and had forgotten it", at(killed))
-            }
-            // Whoever passes it on need not keep it.
-            (None, Some(sent)) => {
-                format!("n{keeper} had sent it to {} at {}", sent.dest, at(sent.time))
-            }
-            (None, None) => format!("n{keeper} had it, so it skips the offset itself"),
-        };
-        return Some(
-            Draft::new(format!("{text}: {how}.")).messages(requests).messages(passed).ops(ops),
-        );
+        let text = format!("{text}: {}.", kept(keeper, killed, passed));
+        return Some(Draft::new(text).messages(requests).messages(passed).ops(ops));
     }
-    let draft = Missing::of(run, &send, (key, value), &poll)?.at(shower)?;
+    let draft = missing?.at(shower)?;
     Some(draft.after(&text).messages(requests).ops(ops))
+}
+
+/// The message that sent it on before it was acknowledged: who passes it on need not keep it.
+fn passed_on<'a>(missing: &Missing<'_, 'a>, send: &Operation<'_>) -> Option<&'a Sent> {
+    missing.carriers().find(|sent| sent.time <= time(send.end()))
+}
+
+/// Why a node does not have what it acknowledged itself.
+fn kept(node: usize, killed: Option<i64>, passed: Option<&Sent>) -> String {
+    match (killed, passed) {
+        (Some(killed), _) => format!("n{node} was killed at {} and had forgotten it", at(killed)),
+        (None, Some(sent)) => format!("n{node} had sent it to {} at {}", sent.dest, at(sent.time)),
+        (None, None) => format!("n{node} had it, so it skips the offset itself"),
+    }
 }
 
 /// A message that was refused and polled all the same.

@@ -33,9 +33,9 @@ impl<'r, 'a> Missing<'r, 'a> {
     /// What an operation wrote, when another asked for it.
     pub(super) fn of(
         run: &'r Run<'a>,
-        writer: &Operation<'a>,
+        writer: &Operation<'_>,
         (key, value): (&str, &str),
-        reader: &Operation<'a>,
+        reader: &Operation<'_>,
     ) -> Option<Self> {
         let wanted = Wanted::new(value, Some(key))?;
         let origin = Origin::of(run.requests(writer.invoked.index).next()?)?;
@@ -48,7 +48,7 @@ impl<'r, 'a> Missing<'r, 'a> {
         wanted: &Wanted,
         name: String,
         origins: &[Origin],
-        reader: &Operation<'a>,
+        reader: &Operation<'_>,
     ) -> Option<Self> {
         let (by, answered) = run.asked(reader)?;
         let origins = origins.to_vec();
@@ -253,7 +253,7 @@ impl<'r, 'a> Missing<'r, 'a> {
 
 /// What became of messages none of which arrived in time, and whether one arrived at all or
 /// may have.
-fn lost(node: Address, carriers: &[&Sent]) -> (String, bool) {
+pub(super) fn lost(node: Address, carriers: &[&Sent]) -> (String, bool) {
     let mut causes: Vec<Option<Cause>> =
         carriers.iter().map(|sent| sent.dropped.map(|(_, cause)| cause)).collect();
     let arrivals: Vec<i64> =
@@ -283,7 +283,7 @@ fn lost(node: Address, carriers: &[&Sent]) -> (String, bool) {
 }
 
 /// Parts of a sentence.
-fn listed(parts: &[String]) -> String {
+pub(super) fn listed(parts: &[String]) -> String {
     match parts {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
         _ => parts.concat(),

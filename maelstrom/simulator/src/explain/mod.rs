@@ -20,15 +20,19 @@
 //! - [`transactions`]: reads of what was refused, or is out of date.
 //! - [`logs`]: messages of a log that were skipped, or stand in it twice.
 //! - [`counter`]: sums that are too low or too high.
+//! - [`reach`]: how far what clients added can have got.
+//! - [`lacking`]: adds that a sum lacks, and how far each got.
 //! - [`ids`]: ids that were given out twice.
 //! - [`answers`]: answers that are wrong, or did not come.
 
 mod answers;
 mod counter;
 mod ids;
+mod lacking;
 mod logs;
 mod lost;
 mod places;
+mod reach;
 mod register;
 mod run;
 mod spread;

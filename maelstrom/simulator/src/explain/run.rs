@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::logs::Acknowledged;
 use super::places::{self, OF_THE_PROTOCOL, Places};
+use super::reach::Reach;
 use crate::net::{Address, Cause};
 use crate::trace::{Sent, Spell, Trace};
 
@@ -29,6 +30,7 @@ pub struct Run<'a> {
     answered: OnceCell<FxHashMap<(Address, Address, String), Moment>>,
     places: OnceCell<Places>,
     acknowledged: OnceCell<Vec<Acknowledged>>,
+    reach: OnceCell<Reach<'a>>,
 }
 
 impl<'a> Run<'a> {
@@ -52,6 +54,7 @@ impl<'a> Run<'a> {
             answered: OnceCell::new(),
             places: OnceCell::new(),
             acknowledged: OnceCell::new(),
+            reach: OnceCell::new(),
         }
     }
 
@@ -116,6 +119,11 @@ impl<'a> Run<'a> {
     /// The messages of logs that were acknowledged.
     pub(super) fn acknowledged(&self) -> &[Acknowledged] {
         self.acknowledged.get_or_init(|| Acknowledged::all(self))
+    }
+
+    /// How far adds can have got.
+    pub(super) fn reach(&self) -> &Reach<'a> {
+        self.reach.get_or_init(|| Reach::of(self))
     }
 
     /// Why it is not known what nodes said in this time, if it is not.
@@ -234,6 +242,12 @@ pub(super) fn msg_id(sent: &Sent) -> Option<String> {
 
 pub(super) fn in_reply_to(sent: &Sent) -> Option<String> {
     id(|header| header.in_reply_to, sent)
+}
+
+/// A member of a body, as JSON.
+pub(super) fn member(sent: &Sent, name: &str) -> String {
+    let body: Value = serde_json::from_str(&sent.body).unwrap_or_default();
+    body.get(name).map(Value::to_string).unwrap_or_default()
 }
 
 /// A value that is looked for in messages, perhaps together with a key.

@@ -45,22 +45,22 @@ pub(super) fn refused(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
 /// writer had ended when the reader began, if there is one.
 pub(super) fn contradiction(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let pair = |missed| Pair::of(run, missed);
-    let pairs: Vec<Pair<'_>> = finding.subject.missed.iter().filter_map(pair).collect();
+    let pairs: Vec<Pair<'_, '_>> = finding.subject.missed.iter().filter_map(pair).collect();
     let mut late = pairs.iter().filter(|pair| pair.is_late());
     late.find_map(|pair| pair.why(run)).or_else(|| pairs.iter().find_map(|pair| pair.why(run)))
 }
 
 /// What two transactions did with a key.
-struct Pair<'a> {
-    missed: &'a Missed,
+struct Pair<'m, 'a> {
+    missed: &'m Missed,
     reader: Operation<'a>,
     writer: Operation<'a>,
     shower: usize,
     keeper: usize,
 }
 
-impl<'a> Pair<'a> {
-    fn of(run: &Run<'a>, missed: &'a Missed) -> Option<Self> {
+impl<'m, 'a> Pair<'m, 'a> {
+    fn of(run: &Run<'a>, missed: &'m Missed) -> Option<Self> {
         let (reader, writer) = (run.operation(missed.reader)?, run.operation(missed.writer)?);
         let (shower, keeper) =
             (run.node(reader.invoked.process)?, run.node(writer.invoked.process)?);

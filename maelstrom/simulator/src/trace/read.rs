@@ -111,6 +111,8 @@ pub struct NodeEvent {
     pub event: String,
     /// Of an `exit`, what it did.
     pub text: String,
+    /// Its place in the trace.
+    pub line: u64,
 }
 
 /// A line that a node logged.
@@ -231,7 +233,8 @@ impl Reader {
             event => {
                 let Some(node) = line.node.and_then(number) else { return };
                 let (event, text) = (event.to_owned(), line.text.clone());
-                self.trace.nodes.push(NodeEvent { time: line.time, node, event, text });
+                let (time, line) = (line.time, self.number);
+                self.trace.nodes.push(NodeEvent { time, node, event, text, line });
             }
         }
     }
