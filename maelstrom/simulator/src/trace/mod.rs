@@ -29,6 +29,6 @@
 mod read;
 mod tape;
 
-pub use read::{Fate, LogLine, NodeEvent, ReadTraceError, Sent, Spell, Trace, time_of};
+pub use read::{Fate, LogLine, Moment, NodeEvent, ReadTraceError, Sent, Spell, Trace, time_of};
 pub(crate) use tape::Tape;
 pub use tape::TraceLines;

@@ -41,7 +41,30 @@ pub struct Trace {
     pub faults: Vec<Spell>,
     /// When something was left out, and how many messages.
     pub gaps: Vec<(i64, u64)>,
+    /// When what happened, in order. What happened at one time has an order, too.
+    pub order: Vec<(i64, Moment)>,
     places: FxHashMap<u64, usize>,
+}
+
+/// Something that happened; each has its place in one of a trace's lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// One of the messages was sent.
+    Sent(usize),
+    /// It was received.
+    Received(usize),
+    /// It was lost.
+    Dropped(usize),
+    /// One of the late answers was given.
+    Late(usize),
+    /// Something happened to a node.
+    Node(usize),
+    /// A node logged a line.
+    Log(usize),
+    /// A fault began.
+    Fault(usize),
+    /// A fault ended.
+    FaultEnd(usize),
 }
 
 /// A message, and what became of it.
@@ -226,6 +249,7 @@ impl Reader {
             "log" => {
                 let Some(node) = line.node.and_then(number) else { return };
                 let (time, line) = (line.time, line.line.clone());
+                self.happens(time, Moment::Log(self.trace.logs.len()));
                 self.trace.logs.push(LogLine { time, node, line });
             }
             "fault" | "fault-end" => self.fault(line),
@@ -234,9 +258,14 @@ impl Reader {
                 let Some(node) = line.node.and_then(number) else { return };
                 let (event, text) = (event.to_owned(), line.text.clone());
                 let (time, line) = (line.time, self.number);
+                self.happens(time, Moment::Node(self.trace.nodes.len()));
                 self.trace.nodes.push(NodeEvent { time, node, event, text, line });
             }
         }
+    }
+
+    fn happens(&mut self, time: i64, moment: Moment) {
+        self.trace.order.push((time, moment));
     }
 
     fn sent(&mut self, line: &Line<'_>) {
@@ -257,8 +286,10 @@ impl Reader {
             delayed: None,
         };
         if line.event == "late" {
+            self.happens(line.time, Moment::Late(self.trace.late.len()));
             return self.trace.late.push(sent);
         }
+        self.happens(line.time, Moment::Sent(self.trace.messages.len()));
         self.trace.places.insert(line.id, self.trace.messages.len());
         self.trace.messages.push(sent);
     }
@@ -272,8 +303,12 @@ impl Reader {
             ("recv", _) => {
                 message.receipts.push(line.time);
                 message.arrived.get_or_insert(self.number);
+                self.happens(line.time, Moment::Received(place));
             }
-            ("drop", Some(cause)) => message.dropped = Some((line.time, cause)),
+            ("drop", Some(cause)) => {
+                message.dropped = Some((line.time, cause));
+                self.happens(line.time, Moment::Dropped(place));
+            }
             ("delay", Some(cause)) => message.delayed = Some((line.until, cause)),
             _ => {}
         }
@@ -283,8 +318,10 @@ impl Reader {
         let Some(fault) = line.fault.map(str::to_owned) else { return };
         if let Some(place) = self.faults.remove(&fault) {
             self.trace.faults[place].until = Some(line.time);
+            self.happens(line.time, Moment::FaultEnd(place));
         }
         if line.event == "fault" {
+            self.happens(line.time, Moment::Fault(self.trace.faults.len()));
             self.faults.insert(fault.clone(), self.trace.faults.len());
             let nodes = line.nodes.as_ref().map(|all| all.iter().filter_map(|n| number(n)));
             let pair =

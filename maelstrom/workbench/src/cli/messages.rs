@@ -45,12 +45,12 @@ pub(super) struct MessagesFlags {
     within: Duration,
 }
 
-fn address(name: &str) -> Result<Address, String> {
+pub(super) fn address(name: &str) -> Result<Address, String> {
     Address::parse(name).ok_or_else(|| "a name such as n1, c3 or lin-kv".to_owned())
 }
 
 /// `5.3s`, `5.3`, `200ms`.
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let (digits, unit) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
         (Some(digits), _) => (digits, 1e-3),
         (_, Some(digits)) => (digits, 1.0),

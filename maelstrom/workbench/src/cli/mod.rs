@@ -7,12 +7,13 @@
 //! - [`values`]: what a flag's value may be.
 //! - [`original`]: the original's command, and whether it left results.
 //! - [`replay`]: the command that runs a plan again.
-//! - [`test`], [`check`], [`challenge`], [`inspect`], [`explain`], [`messages`]: the
+//! - [`test`], [`check`], [`challenge`], [`inspect`], [`explain`], [`messages`], [`export`]: the
 //!   subcommands.
 
 mod challenge;
 mod check;
 mod explain;
+mod export;
 mod flags;
 mod inspect;
 mod messages;
@@ -116,6 +117,12 @@ enum Command {
     #[command(after_help = "Exit codes: 0 printed, 255 it cannot be read")]
     Messages(messages::MessagesFlags),
 
+    /// Write a run in a form that other programs show
+    ///
+    /// Says on standard error what is left out.
+    #[command(after_help = "Exit codes: 0 written, 255 it cannot be read or written")]
+    Export(export::ExportFlags),
+
     /// Kills what a bench leaves behind that was killed itself
     #[command(name = watchdog::SUBCOMMAND, hide = true)]
     Reap,
@@ -143,6 +150,7 @@ fn run(command: Command) -> Exit {
         Command::Inspect(flags) => inspect::inspect(&flags),
         Command::Explain(flags) => explain::run(&flags),
         Command::Messages(flags) => messages::run(&flags),
+        Command::Export(flags) => export::run(&flags),
         Command::Reap => {
             watchdog::reap(io::stdin().lock());
             return Exit::Valid;

@@ -6,6 +6,7 @@
 //! - [`summary`]: what a report comes to, in rows and sentences.
 //! - [`text`]: the summary on a terminal.
 //! - [`table`]: several tests, a line each.
+//! - [`export`]: a run in other programs' forms.
 //! - [`edn`]: the files that the original leaves.
 //! - [`html`]: the summary as a page, with pictures ([`chart`], [`svg`]).
 //! - [`page`]: what such a page has to explore: every message and operation of the run.
@@ -14,6 +15,7 @@
 
 pub(crate) mod chart;
 pub(crate) mod edn;
+pub(crate) mod export;
 pub(crate) mod html;
 pub(crate) mod limits;
 pub(crate) mod live;

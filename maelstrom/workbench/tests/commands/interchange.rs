@@ -77,3 +77,61 @@ fn damaged_edn_is_refused_where_it_breaks() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("line 2 of the history is no EDN, at column 41"), "{said}");
 }
+
+#[test]
+fn a_run_is_exported_in_every_form() {
+    let scratch = Scratch::new("export");
+    let bin = node("echo.py").display().to_string();
+    let test = format!("test -w echo --bin {bin} --node-count 2 --rate 20 --time-limit 1");
+    assert_exit(&workbench(&scratch, &test), 0);
+    let export = |flags: &str| {
+        let output = workbench(&scratch, &format!("export {flags}"));
+        assert_exit(&output, 0);
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let trace = fs::read_to_string(scratch.0.join("store/latest/trace.jsonl")).unwrap();
+    assert_eq!(export("--format jsonl"), (trace, String::new()));
+
+    let (log, _) = export("store/latest --format shiviz");
+    assert!(log.starts_with("(?<host>"), "{log}");
+    assert!(log.contains("\nn1 {\"n1\":1}\n"), "{log}");
+
+    let (events, said) = export("--format chrome --node n1 --from 0s");
+    let events: serde_json::Value = serde_json::from_str(&events).unwrap();
+    let all = events["traceEvents"].as_array().unwrap();
+    assert!(all.iter().any(|event| event["cat"] == "operation" && event["name"] == "echo"));
+    assert!(said.contains("messages are left out, as the flags ask"), "{said}");
+
+    export("--format lamport-svg -o messages.svg");
+    let parse = "import xml.dom.minidom, sys; xml.dom.minidom.parse(sys.argv[1])";
+    let mut python = Command::new("python3");
+    let parsed = python.args(["-c", parse, "messages.svg"]).current_dir(&scratch.0).output();
+    assert_exit(&parsed.unwrap(), 0);
+
+    assert_exit(&workbench(&scratch, "export --format chrome elsewhere"), 255);
+    assert_exit(&workbench(&scratch, "export --format chrome -o no/such/folder"), 255);
+    assert_exit(&workbench(&scratch, "export --format gif"), 255);
+}
+
+#[test]
+fn whoever_has_seen_enough_of_an_export_may_go() {
+    let scratch = Scratch::new("broken-pipe");
+    let mut trace = String::new();
+    for id in 0..5_000 {
+        trace += &format!(
+            "{{\"time\":{id},\"event\":\"send\",\"id\":{id},\"src\":\"n0\",\"dest\":\"n1\",\
+             \"body\":{{\"type\":\"gossip\"}}}}\n"
+        );
+    }
+    fs::write(scratch.0.join("trace.jsonl"), trace).unwrap();
+    fs::write(scratch.0.join("history.jsonl"), "").unwrap();
+    for format in ["lamport-svg", "shiviz", "jsonl", "chrome"] {
+        let script = format!(
+            "{{ {} export . --format {format}; echo $? >&2; }} | head -c 10",
+            env!("CARGO_BIN_EXE_workbench")
+        );
+        let mut shell = Command::new("sh");
+        let output = shell.args(["-c", &script]).current_dir(&scratch.0).output().unwrap();
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "0\n", "{format}");
+    }
+}
