@@ -12,6 +12,7 @@ mod challenge;
 mod cli;
 mod host;
 pub mod report;
+mod serve;
 
 pub use challenge::{CHALLENGES, Challenge};
 pub use cli::{SettingsFlags, main};

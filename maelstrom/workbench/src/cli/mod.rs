@@ -7,8 +7,8 @@
 //! - [`values`]: what a flag's value may be.
 //! - [`original`]: the original's command, and whether it left results.
 //! - [`replay`]: the command that runs a plan again.
-//! - [`test`], [`check`], [`challenge`], [`inspect`], [`explain`], [`messages`], [`export`]: the
-//!   subcommands.
+//! - [`test`], [`check`], [`challenge`], [`inspect`], [`explain`], [`messages`], [`export`],
+//!   [`serve`]: the subcommands.
 
 mod challenge;
 mod check;
@@ -19,6 +19,7 @@ mod inspect;
 mod messages;
 mod original;
 mod replay;
+mod serve;
 mod test;
 mod values;
 
@@ -123,6 +124,13 @@ enum Command {
     #[command(after_help = "Exit codes: 0 written, 255 it cannot be read or written")]
     Export(export::ExportFlags),
 
+    /// Show the store in a browser: runs, reports, histories, logs; two beside each other;
+    /// and a run that is under way
+    #[command(
+        after_help = "Only this machine can see it. Exit codes: 0 ended by Ctrl-C, 255 it cannot listen"
+    )]
+    Serve(serve::ServeFlags),
+
     /// Kills what a bench leaves behind that was killed itself
     #[command(name = watchdog::SUBCOMMAND, hide = true)]
     Reap,
@@ -151,6 +159,7 @@ fn run(command: Command) -> Exit {
         Command::Explain(flags) => explain::run(&flags),
         Command::Messages(flags) => messages::run(&flags),
         Command::Export(flags) => export::run(&flags),
+        Command::Serve(flags) => serve::serve(&flags),
         Command::Reap => {
             watchdog::reap(io::stdin().lock());
             return Exit::Valid;

@@ -26,6 +26,7 @@ use crate::host::signals::ExitOnInterrupt;
 use crate::report::chart::Chart;
 use crate::report::live::Live;
 use crate::report::page::Sections;
+use crate::report::status::StatusWriter;
 use crate::report::store::{HistoryWriter, Store};
 use crate::report::style::Style;
 use crate::report::summary::{self, Summary};
@@ -46,11 +47,14 @@ pub(super) fn run_plan(plan: &Plan) -> anyhow::Result<Report> {
     let analysis = Analysis::new(&plan.settings.checks(), plan.settings.names());
     let store = Store::create(&plan.store, plan.settings.workload.name())
         .with_context(|| format!("cannot make a folder in {}", plan.store.display()))?;
+    store.write_json("test.json", &description(plan)).context("cannot write test.json")?;
+    let expected = expected_duration(&plan.settings);
     let mut watcher = Watcher {
         analysis,
         history: store.history().context("cannot write the history")?,
-        chart: Chart::new(expected_duration(&plan.settings)),
+        chart: Chart::new(expected),
         live: Live::new(),
+        status: StatusWriter::begin(store.dir(), expected),
         trace: (plan.trace_limit > 0)
             .then(|| store.trace(plan.trace_limit).context("cannot write the trace"))
             .and_then(or_warn),
@@ -58,6 +62,7 @@ pub(super) fn run_plan(plan: &Plan) -> anyhow::Result<Report> {
     let result = run(plan, &store, &mut watcher);
     let _while_checking = ExitOnInterrupt::new().context("cannot listen to signals")?;
     watcher.live.clear();
+    watcher.status.phase("checking");
     watcher.history.finish().context("cannot write the history")?;
     let mut report = conclude(watcher.analysis, result, plan)?;
     let trace = watcher.trace.and_then(|trace| {
@@ -69,6 +74,7 @@ pub(super) fn run_plan(plan: &Plan) -> anyhow::Result<Report> {
         or_warn(told.context("cannot tell why"));
     }
     show(plan, &report, &watcher.chart, &store, trace.is_some())?;
+    watcher.status.end();
     Ok(report)
 }
 
@@ -131,6 +137,7 @@ struct Watcher {
     history: HistoryWriter,
     chart: Chart,
     live: Live,
+    status: StatusWriter,
     trace: Option<TraceWriter>,
 }
 
@@ -143,7 +150,10 @@ impl Observer for Watcher {
 
     fn progress(&mut self, progress: &Progress) {
         self.live.progress(progress);
+        self.history.flush();
         self.trace.iter_mut().for_each(TraceWriter::flush);
+        // Whoever reads it finds in the files what it tells of.
+        self.status.progress(progress);
     }
 
     fn trace(&mut self, lines: &TraceLines) {
@@ -234,7 +244,6 @@ fn show(
         run: has_trace.then(|| recorded(store, &summary)).and_then(or_warn),
     };
     let kept = (|| {
-        store.write_json("test.json", &description(plan))?;
         store.write_json("results.json", report)?;
         if plan.edn {
             edn::write(store.dir(), report, history(store)?.iter())?;
@@ -275,11 +284,16 @@ fn title(settings: &Settings) -> String {
 
 fn description(plan: &Plan) -> serde_json::Value {
     let args: Vec<_> = plan.args.iter().map(|arg| arg.to_string_lossy()).collect();
+    let settings: Map<_, _> = summary::describe(&plan.settings)
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .collect();
     json!({
         "name": plan.settings.workload.name(),
         "bin": plan.bin.to_string_lossy(),
         "args": args,
         "seed": plan.settings.seed,
+        "settings": settings,
         "command": plan.command(),
     })
 }

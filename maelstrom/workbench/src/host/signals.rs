@@ -7,12 +7,12 @@ use std::task::{Context, Poll};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-pub(super) struct Interrupts {
+pub(crate) struct Interrupts {
     signals: [(&'static str, i32, Signal); 3],
 }
 
 impl Interrupts {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let listen = |name, kind: SignalKind| -> io::Result<_> {
             Ok((name, kind.as_raw_value(), signal(kind)?))
         };
@@ -26,7 +26,7 @@ impl Interrupts {
     }
 
     /// Ready with the name and number of a signal that came.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(&'static str, i32)> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(&'static str, i32)> {
         for (name, number, signal) in &mut self.signals {
             if let Poll::Ready(Some(())) = signal.poll_recv(cx) {
                 return Poll::Ready((name, *number));

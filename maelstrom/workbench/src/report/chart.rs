@@ -86,6 +86,14 @@ impl Chart {
         }
     }
 
+    /// By function: how many operations succeeded, failed, stayed in doubt.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (&str, [u32; 3])> {
+        self.series.iter().map(|(f, series)| {
+            let count = |outcome: &Outcomes| outcome.counts.values().sum();
+            (f.as_str(), series.outcomes.each_ref().map(count))
+        })
+    }
+
     fn observe_completion(&mut self, op: &Op) {
         let Some(start) = self.open.remove(&op.process) else { return };
         let outcome = match op.kind {

@@ -95,17 +95,25 @@ impl Pace {
     }
 }
 
-fn line(progress: &Progress, rate: f64) -> String {
-    let phase = match progress.phase {
-        Phase::Init => return "  starting nodes".to_owned(),
-        Phase::Setup => return "  preparing nodes".to_owned(),
+/// What a test does, in a word or two.
+pub(super) fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Init => "starting nodes",
+        Phase::Setup => "preparing nodes",
         Phase::Main => "running",
         Phase::Settling => "waiting for nodes to settle",
         Phase::Probing => "probing",
         Phase::Recovery => "waiting for recovery",
         Phase::Final => "final operations",
         Phase::Finished => "done",
-    };
+    }
+}
+
+fn line(progress: &Progress, rate: f64) -> String {
+    let phase = phase(progress.phase);
+    if matches!(progress.phase, Phase::Init | Phase::Setup) {
+        return format!("  {phase}");
+    }
     let tally = &progress.tally;
     let mut line = format!(
         "  {:>5.1} s  {phase}  {} operations  {rate:.0}/s",

@@ -11,6 +11,7 @@
 //! - [`html`]: the summary as a page, with pictures ([`chart`], [`svg`]).
 //! - [`page`]: what such a page has to explore: every message and operation of the run.
 //! - [`store`]: the folder that all of this is kept in.
+//! - [`status`]: where a run stands, in that folder.
 //! - [`trace`]: the file of the trace in it, and its limit.
 
 pub(crate) mod chart;
@@ -20,10 +21,11 @@ pub(crate) mod html;
 pub(crate) mod limits;
 pub(crate) mod live;
 pub(crate) mod page;
+pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod style;
 pub(crate) mod summary;
-mod svg;
+pub(crate) mod svg;
 pub(crate) mod table;
 pub(crate) mod text;
 pub(crate) mod trace;

@@ -6,7 +6,8 @@
 //!   broadcast/
 //!     latest -> 20260131T093000.123Z
 //!     20260131T093000.123Z/
-//!       test.json      what was run
+//!       test.json      what is run
+//!       status.json    where the run stands, while it is under way
 //!       history.jsonl  what clients did and saw
 //!       trace.jsonl    every message and fault: see `simulator::trace`
 //!       why.json       of an invalid run, what is behind each finding
@@ -95,6 +96,13 @@ impl HistoryWriter {
     fn try_append(&mut self, op: &Op) -> io::Result<()> {
         serde_json::to_writer(&mut self.output, op)?;
         self.output.write_all(b"\n")
+    }
+
+    /// Brings what there is to the file, for whoever looks while the run is under way.
+    pub(crate) fn flush(&mut self) {
+        if self.error.is_none() {
+            self.error = self.output.flush().err();
+        }
     }
 
     /// Brings everything to the file.

@@ -23,7 +23,7 @@ struct Picture<'a> {
 }
 
 /// Each operation at the time of its invocation, as high as it took long.
-pub(super) fn latencies(chart: &Chart) -> String {
+pub(crate) fn latencies(chart: &Chart) -> String {
     let mut picture = Picture::new(chart, f64::from(ROWS), "latency of each operation");
     let decades = (LONGEST / SHORTEST).log10().round() as i32;
     for decade in 0..=decades {
@@ -40,7 +40,7 @@ pub(super) fn latencies(chart: &Chart) -> String {
 
 /// How many operations of each function succeeded a second, and of all how many
 /// did not.
-pub(super) fn rates(chart: &Chart) -> String {
+pub(crate) fn rates(chart: &Chart) -> String {
     let lines = rate_lines(chart);
     let most = lines.iter().flat_map(|(_, _, rates)| rates).copied().fold(1.0, f64::max);
     let mut picture = Picture::new(chart, RATE_HEIGHT, "operations a second");

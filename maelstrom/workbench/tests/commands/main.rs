@@ -8,6 +8,7 @@ mod command_line;
 mod interchange;
 mod process;
 mod quirks;
+mod serve;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -95,7 +95,7 @@ fn is_gone(pid: Pid) -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "these tests are about real processes in real time")]
-fn wait_for(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn wait_for(what: &str, condition: impl Fn() -> bool) {
     let until = std::time::Instant::now() + PATIENCE;
     while !condition() {
         assert!(std::time::Instant::now() < until, "waited too long for {what}");
