@@ -193,14 +193,15 @@ $(PAGE)/node_modules/.package-lock.json: $(PAGE)/package-lock.json
 	cd $(PAGE) && npm ci --silent && touch node_modules/.package-lock.json
 
 .PHONY: page
-page: $(PAGE)/node_modules/.package-lock.json ## Types, lints and modules of the script in report.html
+page: $(PAGE)/node_modules/.package-lock.json ## Types, lints and modules of the scripts in report.html and serve
 	cd $(PAGE) && npm run --silent check
 
 .PHONY: browser
-browser: build-workbench ## Reports in headless Chromium: filters, clicks, zoom, dark, phone, size, speed
+browser: build-workbench ## Reports and the store in headless Chromium: filters, clicks, zoom, dark, phone, speed
 	@node --version >/dev/null 2>&1 || { \
 	    echo 'node is not installed: it drives the browser' >&2; exit 1; }
 	@WORKBENCH=$(CURDIR)/$(WORKBENCH) node --test $(PAGE)/tests/page.test.js
+	@WORKBENCH=$(CURDIR)/$(WORKBENCH) node --test $(PAGE)/tests/store.test.js
 
 .PHONY: pictures
 pictures: ## The README's pictures of a report, by the same browser

@@ -6,6 +6,7 @@ import { addUp, NONE, readColumns } from "../src/binary.js";
 import { describe, groups, hit } from "../src/faults.js";
 import { missing } from "../src/missing.js";
 import { firstAbove, firstAtLeast } from "../src/run.js";
+import { latency, matches, order, succeeded } from "../src/runs.js";
 import { spread } from "../src/spread.js";
 import { fromHash, toHash } from "../src/state.js";
 import { isWhole, Texts } from "../src/texts.js";
@@ -153,4 +154,45 @@ test("what overlaps a span is found, however long ago it began", () => {
   const found = new Overlaps(begins, ends).within({ from: 800.2, to: 803 }, shown);
   assert.deepEqual([...found], [3, 800, 802, 803]);
   assert.deepEqual([firstAtLeast(begins, 5), firstAbove(begins, 5)], [5, 6]);
+});
+
+/**
+ * A run in the list with these figures.
+ * @param {string} id
+ * @param {[string, number][]} figures
+ * @returns {any}
+ */
+function listed(id, figures = [], more = {}) {
+  const all = figures.map(([name, value]) => ({ name, value, unit: "" }));
+  return { id, state: "ended", verdict: "valid", test: null, figures: all, findings: [], ...more };
+}
+
+test("runs are in the order of their times, and what is none comes last", () => {
+  const ids = ["b/1", "a/2", "c/3", "a/1"];
+  const runs = ids.map((id) => listed(id, [], { state: id === "c/3" ? "foreign" : "ended" }));
+  assert.deepEqual(
+    runs.sort(order).map(({ id }) => id),
+    ["a/2", "a/1", "b/1", "c/3"],
+  );
+});
+
+test("every word of a filter has to be somewhere", () => {
+  const run = listed("echo/1", [], { test: { settings: { Faults: "kill; every 10 s or so" } } });
+  const filter = { text: "", workload: "", verdict: "" };
+  assert.ok(matches(run, filter) && matches(run, { ...filter, text: "KILL echo" }));
+  assert.ok(!matches(run, { ...filter, text: "kill partition" }));
+  assert.ok(!matches(run, { ...filter, verdict: "invalid" }));
+});
+
+test("a share of operations is not rounded up, and the main operation's latency is told", () => {
+  const run = listed("echo/1", [
+    ["operations", 100_000],
+    ["ok", 99_999],
+    ["read median", 1],
+    ["write median", 2],
+    ["read ok", 3],
+    ["write ok", 4],
+  ]);
+  assert.equal(succeeded(run), "99.99 %");
+  assert.equal(latency(run, "median"), "2");
 });
