@@ -13,6 +13,7 @@ mod cli;
 mod host;
 pub mod report;
 mod serve;
+mod templates;
 
 pub use challenge::{CHALLENGES, Challenge};
 pub use cli::{SettingsFlags, main};

@@ -7,8 +7,8 @@
 //! - [`values`]: what a flag's value may be.
 //! - [`original`]: the original's command, and whether it left results.
 //! - [`replay`]: the command that runs a plan again.
-//! - [`test`], [`check`], [`challenge`], [`inspect`], [`explain`], [`messages`], [`export`],
-//!   [`serve`]: the subcommands.
+//! - [`test`], [`check`], [`challenge`], [`new`], [`inspect`], [`explain`], [`messages`],
+//!   [`export`], [`serve`]: the subcommands.
 
 mod challenge;
 mod check;
@@ -17,6 +17,7 @@ mod export;
 mod flags;
 mod inspect;
 mod messages;
+mod new;
 mod original;
 mod replay;
 mod serve;
@@ -77,6 +78,16 @@ Examples:
   workbench test -w g-counter --bin ./counter --seed 42 -- --log debug
   workbench check -w broadcast store/latest/history.jsonl";
 
+const NEW_EXAMPLES: &str = "\
+Examples:
+  workbench new my-node --lang python
+  workbench new my-node --lang go --workload broadcast";
+
+/// What `demo` says.
+const NO_DEMOS: &str = "the original's demos come with the original. Here are examples of nodes: \
+     `workbench new my-node --lang python --workload broadcast` writes one, and \
+     `workbench test -w broadcast --bin FILE` runs any of the original's";
+
 /// Tests distributed systems that speak the Maelstrom protocol.
 #[derive(Debug, Parser)]
 #[command(name = "workbench", version, max_term_width = 100,
@@ -103,6 +114,23 @@ enum Command {
     /// Run challenges of Gossip Glomers, with their flags and limits
     #[command(after_help = EXIT_CODES)]
     Challenge(challenge::ChallengeFlags),
+
+    /// Write a node to begin with, in one of several languages
+    ///
+    /// It answers echo, and what other workloads ask is there to be written. It needs
+    /// nothing but its language.
+    #[command(after_help = NEW_EXAMPLES)]
+    New(new::NewFlags),
+
+    /// Print what workloads ask of a node, and what to answer
+    Doc(new::DocFlags),
+
+    /// The original's own demos, which are not here
+    #[command(hide = true, disable_help_flag = true)]
+    Demo {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        rest: Vec<OsString>,
+    },
 
     /// Print what the journal of a node's directory has, and whether it is sound
     #[command(after_help = "Exit codes: 0 sound, 1 corrupt, 255 it cannot be read")]
@@ -155,6 +183,9 @@ fn run(command: Command) -> Exit {
         Command::Test(flags) => test::test(*flags),
         Command::Check(flags) => check::check(&flags),
         Command::Challenge(flags) => challenge::challenge(&flags),
+        Command::New(flags) => new::new(&flags),
+        Command::Doc(flags) => Ok(new::doc(&flags)),
+        Command::Demo { .. } => Err(anyhow::anyhow!(NO_DEMOS)),
         Command::Inspect(flags) => inspect::inspect(&flags),
         Command::Explain(flags) => explain::run(&flags),
         Command::Messages(flags) => messages::run(&flags),

@@ -32,7 +32,7 @@ impl Plan {
     }
 }
 
-fn quote(word: &OsStr) -> String {
+pub(super) fn quote(word: &OsStr) -> String {
     let text = word.to_string_lossy();
     // What no shell can be told is shown as it is.
     shlex::try_quote(&text).map_or_else(|_| text.to_string(), Into::into)

@@ -6,6 +6,7 @@ mod causes;
 mod challenge;
 mod command_line;
 mod interchange;
+mod new;
 mod process;
 mod quirks;
 mod serve;
