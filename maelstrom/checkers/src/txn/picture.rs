@@ -1,7 +1,8 @@
 //! A cycle as an image: transactions on an ellipse, an arrow for every step.
 //!
 //! The image is one SVG element without references to anything outside it, so
-//! that a page can hold it as it is. Text that came from a node is escaped.
+//! that a page can hold it as it is, and give it other colours by its classes. Text that came
+//! from a node is escaped.
 
 use std::f64::consts::TAU;
 use std::fmt::Write;
@@ -69,11 +70,12 @@ macro_rules! put {
 
 fn open(svg: &mut String, title: &str, size: Point) {
     let Point { x, y } = size;
-    put!(svg, r#"<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {x:.0} {y:.0}" "#);
-    put!(svg, r#"width="{x:.0}" height="{y:.0}" font-family="monospace" font-size="11">"#);
+    put!(svg, r#"<svg xmlns="http://www.w3.org/2000/svg" class="cycle" role="img" "#);
+    put!(svg, r#"viewBox="0 0 {x:.0} {y:.0}" width="{x:.0}" height="{y:.0}" "#);
+    put!(svg, r#"font-family="monospace" font-size="11">"#);
     put!(
         svg,
-        r##"<rect width="100%" height="100%" fill="#fff"/><title>{}</title>"##,
+        r##"<rect class="ground" width="100%" height="100%" fill="#fff"/><title>{}</title>"##,
         escape(title)
     );
     put!(svg, r##"<text x="10" y="18" font-size="13" fill="#222">{}</text>"##, escape(title));
@@ -92,7 +94,7 @@ fn draw_node(svg: &mut String, Node { title, text, .. }: &Node, center: Point, w
     let (left, top) = (x - width / 2.0, y - BOX_HEIGHT / 2.0);
     put!(
         svg,
-        r#"<rect x="{left:.1}" y="{top:.1}" width="{width:.1}" height="{BOX_HEIGHT}" rx="5" "#
+        r#"<rect class="box" x="{left:.1}" y="{top:.1}" width="{width:.1}" height="{BOX_HEIGHT}" rx="5" "#
     );
     put!(svg, r##"fill="#f4f6fa" stroke="#456"/>"##);
     put!(svg, r##"<text x="{x:.1}" y="{:.1}" text-anchor="middle" fill="#222">"##, y - 5.0);
@@ -103,7 +105,7 @@ fn draw_node(svg: &mut String, Node { title, text, .. }: &Node, center: Point, w
 
 /// A curve that bends to its right, so that two opposite arrows stay apart.
 fn draw_arrow(svg: &mut String, from: Point, to: Point, box_width: f64, arrow: &Node) {
-    let color = color(arrow.relation);
+    let (class, color) = style(arrow.relation);
     let (dx, dy) = (to.x - from.x, to.y - from.y);
     let length = dx.hypot(dy).max(1.0);
     let bend = 0.16 * length;
@@ -112,17 +114,23 @@ fn draw_arrow(svg: &mut String, from: Point, to: Point, box_width: f64, arrow: &
         y: (from.y + to.y) / 2.0 + dx / length * bend,
     };
     let (start, end) = (edge(from, middle, box_width), edge(to, middle, box_width));
+    put!(svg, r#"<g class="{class}">"#);
     put!(svg, r#"<path d="M{:.1} {:.1} Q{:.1} {:.1} "#, start.x, start.y, middle.x, middle.y);
     put!(svg, r#"{:.1} {:.1}" fill="none" stroke="{color}" stroke-width="1.6"/>"#, end.x, end.y);
     draw_head(svg, middle, end, color);
-    // The curve passes half-way to its control point.
-    let label = Point {
-        x: (start.x + end.x) / 4.0 + middle.x / 2.0,
-        y: (start.y + end.y) / 4.0 + middle.y / 2.0,
+    // The label is on the side to which the curve bends, so that those of two opposite arrows
+    // stay apart, too. The curve passes half-way to its control point.
+    let side = Point { x: -dy / length, y: dx / length };
+    let anchor = match side.x {
+        ..-0.3 => "end",
+        0.3.. => "start",
+        _ => "middle",
     };
-    put!(svg, r#"<text x="{:.1}" y="{:.1}" text-anchor="middle" "#, label.x, label.y + 4.0);
-    put!(svg, r##"fill="{color}" stroke="#fff" stroke-width="4" paint-order="stroke">"##);
-    put!(svg, "{}</text>", escape(&shortened(&arrow.label)));
+    let x = (start.x + end.x) / 4.0 + middle.x / 2.0 + 7.0 * side.x;
+    let y = (start.y + end.y) / 4.0 + middle.y / 2.0 + 15.0 * side.y + 4.0;
+    put!(svg, r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}" fill="{color}" "#);
+    put!(svg, r##"stroke="#fff" stroke-width="4" paint-order="stroke">"##);
+    put!(svg, "{}</text></g>", escape(&shortened(&arrow.label)));
 }
 
 fn draw_head(svg: &mut String, from: Point, tip: Point, color: &str) {
@@ -145,13 +153,14 @@ fn edge(center: Point, towards: Point, box_width: f64) -> Point {
     Point { x: center.x + dx * part, y: center.y + dy * part }
 }
 
-/// Anti-dependencies stand out: how many there are is the cycle's name.
-fn color(relation: Relation) -> &'static str {
+/// An arrow's class and its color. Anti-dependencies stand out: how many there are is the
+/// cycle's name.
+fn style(relation: Relation) -> (&'static str, &'static str) {
     match relation {
-        Relation::Ww => "#7a3db8",
-        Relation::Wr => "#1f6fb2",
-        Relation::Rw => "#c0392b",
-        Relation::Process | Relation::Realtime => "#5d6d7e",
+        Relation::Ww => ("ww", "#7a3db8"),
+        Relation::Wr => ("wr", "#1f6fb2"),
+        Relation::Rw => ("rw", "#c0392b"),
+        Relation::Process | Relation::Realtime => ("order", "#5d6d7e"),
     }
 }
 
@@ -189,6 +198,14 @@ mod tests {
         assert!(["T0", "T1", "T2"].iter().all(|name| svg.contains(name)));
         assert_eq!(svg.matches("rw 1: 2 → 3").count(), 3);
         assert!(!svg.contains("NaN"));
+        assert_eq!(svg.matches(r#"<g class="rw">"#).count(), 3);
+    }
+
+    #[test]
+    fn labels_of_two_opposite_arrows_do_not_cover_each_other() {
+        let svg = picture(2, "[]").unwrap();
+        assert!(svg.contains(r#"text-anchor="start" fill"#), "{svg}");
+        assert!(svg.contains(r#"text-anchor="end" fill"#), "{svg}");
     }
 
     #[test]

@@ -136,7 +136,9 @@ fn one(page: &mut String, finding: &Finding, number: Option<usize>) {
         }
     };
     // A picture is made here, of escaped texts; it is no node's.
-    page.push_str(finding.picture.as_deref().unwrap_or_default());
+    if let Some(picture) = &finding.picture {
+        let _ = write!(page, "<div class=\"sideways\">{picture}</div>");
+    }
 }
 
 fn numbers(page: &mut String, summary: &Summary) {
@@ -253,7 +255,10 @@ mod tests {
         finding.picture = Some("<svg>two boxes</svg>".to_owned());
         let kind = Kind { name: "G1c".to_owned(), findings: vec![finding], count: 1 };
         findings(&mut page, &kind, "finding", None);
-        assert!(page.contains("a cycle<svg>two boxes</svg>"), "{page}");
+        assert!(
+            page.contains("a cycle<div class=\"sideways\"><svg>two boxes</svg></div>"),
+            "{page}"
+        );
     }
 
     #[test]
