@@ -28,6 +28,17 @@ export function button(label, action, title = "") {
 }
 
 /**
+ * Heads of columns, which say what they mean to a pointer and to the keyboard.
+ * @param {readonly (readonly [string, string])[]} columns
+ */
+export function heads(columns) {
+  return columns.map(([head, meaning]) => {
+    const says = { class: "says", tabindex: "0", "data-says": meaning };
+    return make("th", {}, make("span", says, head));
+  });
+}
+
+/**
  * A number with its thousands apart.
  * @param {number} number
  */

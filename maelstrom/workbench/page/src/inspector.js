@@ -1,7 +1,7 @@
 /** Says all that is known of the selected message or operation. */
 
 import { NONE } from "./binary.js";
-import { button, make } from "./dom.js";
+import { button, grouped, make } from "./dom.js";
 import { describeMessage, describeOperation, LEFT_OUT } from "./pick.js";
 import { moment } from "./times.js";
 
@@ -48,6 +48,7 @@ export class Inspector {
     this.fill(
       make("h3", {}, describeMessage(run, message) + late),
       make("p", { class: "note" }, `Message ${id[message]} of the trace`),
+      ...cut(run, message),
       json(text),
       ...this.links("Cause", cause ? [cause] : []),
       ...this.links("Effects", causes.effectsOf(message)),
@@ -98,6 +99,18 @@ export class Inspector {
     const buttons = values.map((value) => button(value, () => this.actions.follow(value)));
     return [make("p", {}, "Follow a value"), make("p", { class: "values" }, ...buttons)];
   }
+}
+
+/**
+ * Says so if the trace has only the header of a message.
+ * @param {Run} run
+ * @param {number} message
+ */
+function cut(run, message) {
+  const bytes = run.messages.long.get(message);
+  if (bytes === undefined) return [];
+  const text = `Its body has ${grouped(bytes)} bytes, too many for the trace, which kept its header:`;
+  return [make("p", { class: "warning" }, text)];
 }
 
 /**
@@ -161,5 +174,7 @@ export function knowers(run, value, known) {
   const names = order.map(([place, time]) => `${run.places[place].name} ${moment(time)}`);
   const never = nodes.filter((place) => !known.has(place)).map((place) => run.places[place].name);
   const missing = never.length > 0 ? ` Never: ${never.join(", ")}.` : "";
-  return `Who received ${value}, and when: ${names.join(", ") || "nobody"}.${missing}`;
+  const { long } = run.messages;
+  const but = long.size > 0 ? ` (The bodies of ${grouped(long.size)} messages are not known.)` : "";
+  return `Who received ${value}, and when: ${names.join(", ") || "nobody"}.${missing}${but}`;
 }

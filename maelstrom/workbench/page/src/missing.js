@@ -6,6 +6,8 @@ import { moment } from "./times.js";
 
 /** @typedef {import("./run.js").Run} Run */
 
+const UNSEEN = "Filters by text and by value do not see them";
+
 /**
  * Sentences; none if the page has everything.
  * @param {Run} run
@@ -20,11 +22,15 @@ export function missing(run) {
     part(operations.count - values, "values of operations", operations.began[values]),
     part(events.count - lines, "lines of logs", events.time[lines]),
   ].filter((part) => part !== "");
-  if (parts.length === 0) return [];
-  const text = `The run has more text than a page can hold: ${parts.join(", ")} are left out here. `;
+  const text = `The run has more text than a page can hold: ${parts.join(", ")} are left out here.`;
+  const long = grouped(messages.long.size);
+  const gaps = run.gaps.reduce((sum, [, count]) => sum + count, 0);
   return [
-    `${text}Filters by text and by value do not see them; the trace beside the page has them.`,
-  ];
+    parts.length > 0 && `${text} ${UNSEEN}; the trace beside the page has them.`,
+    long !== "0" &&
+      `The trace has no bodies of ${long} messages, because they are long. ${UNSEEN}.`,
+    gaps > 0 && `In gaps of the trace ${grouped(gaps)} messages and lines of logs are missing.`,
+  ].filter((sentence) => sentence !== false);
 }
 
 /**

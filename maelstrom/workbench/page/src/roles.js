@@ -5,7 +5,7 @@
  * their term. Leaders have a thick band, followers a thin one.
  */
 
-import { button, grouped, make } from "./dom.js";
+import { button, grouped, heads, make } from "./dom.js";
 import { xOf, yOf } from "./scene.js";
 import { duration, moment } from "./times.js";
 
@@ -18,6 +18,14 @@ const BELOW = 4;
 const HIGH = { leader: 13, follower: 3, other: 6 };
 /** From which width on a band says what it is. */
 const LABELLED = 60;
+const COLUMNS = /** @type {const} */ ([
+  ["Term", "Terms count elections: each begins a new one, which has one leader at most."],
+  ["Leader", "Who logged that it leads. Press it to see the time above."],
+  ["From", "When it logged that it leads."],
+  ["Until", "When it logged that it does not, was killed, or the run ended."],
+  ["For", "How long it led."],
+  ["Stood for election", "Who logged that it is a candidate in this term."],
+]);
 /** So many terms are listed. */
 const LISTED = 200;
 
@@ -132,8 +140,7 @@ export function terms(run) {
  */
 export function termsTable(run, change) {
   const all = terms(run);
-  const titles = ["Term", "Leader", "From", "Until", "For", "Stood for election"];
-  const head = make("tr", {}, ...titles.map((title) => make("th", {}, title)));
+  const head = make("tr", {}, ...heads(COLUMNS));
   const rows = all.slice(0, LISTED).flatMap((term) => rowsOf(run, term, change));
   const more = all.length - LISTED;
   return make(

@@ -23,6 +23,8 @@ import { within } from "./times.js";
  * @property {Uint32Array} fate {@link RECEIVED}, {@link UNDER_WAY}, or {@link DROPPED} and which cause
  * @property {Uint32Array} delay 0, or 1 more than the cause that held it up
  * @property {Uint32Array} size of its body, in bytes of text; {@link NONE} if the page lacks it
+ * @property {Map<number, number>} long rows whose bodies the trace lacks, and how many bytes these
+ *     had: their text is a header alone
  */
 
 /**
@@ -140,6 +142,7 @@ function readMessages(columns, begin) {
     fate: columns.fate,
     delay: columns.delay,
     size: columns.size,
+    long: new Map([...columns.long].map((row, i) => [row, columns.long_bytes[i]])),
   };
 }
 

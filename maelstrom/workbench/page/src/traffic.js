@@ -1,12 +1,18 @@
 /** Messages by type and by link, as tables. */
 
-import { button, grouped, make } from "./dom.js";
+import { button, grouped, heads, make } from "./dom.js";
 import { DROPPED } from "./run.js";
 import { known } from "./texts.js";
 
 /** @typedef {import("./run.js").Run} Run */
 /** @typedef {{count: number, dropped: number, bytes: number}} Sum */
 
+const COLUMNS = /** @type {const} */ ([
+  ["Type", "The type that the body of the message names. Press one to see only its messages."],
+  ["Messages", "How many were sent; one that was received twice counts twice."],
+  ["Dropped", "How many of them did not arrive because a fault dropped them."],
+  ["Bytes each", "How long their bodies are on average."],
+]);
 /** Up to how many places there is a table of links. */
 const MOST_PLACES = 40;
 
@@ -28,7 +34,7 @@ export function traffic(run, change) {
 
 /** @param {Run} run */
 function sums(run) {
-  const { type, from, to, fate, size, count } = run.messages;
+  const { type, from, to, fate, size, long, count } = run.messages;
   const zero = () => ({ count: 0, dropped: 0, bytes: 0 });
   /** @type {Sum[]} */
   const byType = run.types.map(zero);
@@ -40,7 +46,7 @@ function sums(run) {
     byLink.set(link, sum);
     for (const each of [byType[type[i]], sum]) {
       each.count++;
-      each.bytes += known(size[i]);
+      each.bytes += long.get(i) ?? known(size[i]);
       if (fate[i] >= DROPPED) each.dropped++;
     }
   }
@@ -63,8 +69,7 @@ function types(run, byType, change) {
     const numbers = cells.map((cell) => make("td", {}, cell));
     return make("tr", {}, make("td", {}, name), ...numbers, make("td", { class: "wide" }, bar));
   });
-  const titles = ["Type", "Messages", "Dropped", "Bytes each", ""];
-  const head = make("tr", {}, ...titles.map((title) => make("th", {}, title)));
+  const head = make("tr", {}, ...heads(COLUMNS), make("th"));
   return make("div", { class: "sideways" }, make("table", {}, head, ...rows));
 }
 

@@ -136,10 +136,26 @@ test("a value is found where it stands for itself", () => {
 });
 
 test("what the page lacks is told, and from when on", () => {
-  const messages = { count: 3, size: Uint32Array.of(5, NONE, NONE), sent: [0, 2e6, 3e6] };
+  const messages = {
+    count: 3,
+    size: Uint32Array.of(5, NONE, NONE),
+    sent: [0, 2e6, 3e6],
+    long: new Map([[0, 9e4]]),
+  };
   const operations = { count: 1, asked: Uint32Array.of(1), got: Uint32Array.of(0), began: [0] };
   const events = { count: 1, size: Uint32Array.of(NONE), time: [1e6] };
-  const [sentence] = missing(/** @type {any} */ ({ messages, operations, events }));
+  const run = /** @type {any} */ ({
+    messages,
+    operations,
+    events,
+    gaps: [
+      [5, 1200],
+      [9, 34],
+    ],
+  });
+  const [sentence, long, gaps] = missing(run);
+  assert.match(long, /no bodies of 1 messages/);
+  assert.match(gaps, /In gaps of the trace 1,234 messages/);
   assert.match(
     sentence,
     /: 2 bodies of messages from 2.000 s on, 1 lines of logs from 1.000 s on /,

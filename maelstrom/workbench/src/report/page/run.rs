@@ -143,6 +143,12 @@ impl Builder {
         );
         let sizes: Vec<u32> = rows.iter().map(|row| self.texts.push(&row.sent.body)).collect();
         self.columns.push("size", sizes);
+        let long =
+            rows.iter().zip(0..).filter_map(|(row, place)| Some((place, row.sent.left_out?)));
+        let (places, bytes): (Vec<u32>, Vec<u64>) = long.unzip();
+        self.columns.push("long", places);
+        self.columns
+            .push("long_bytes", bytes.into_iter().map(|n| u32::try_from(n).unwrap_or(NONE)));
     }
 
     fn operations(&mut self, operations: &[Operation]) {
@@ -163,7 +169,12 @@ impl Builder {
         let places = |op: &Operation| self.clients.get(&op.began.index).copied();
         self.columns.push("client", operations.iter().map(|op| places(op).map_or(NONE, |of| of.0)));
         self.columns.push("node", operations.iter().map(|op| places(op).map_or(NONE, |of| of.1)));
+        // In the order of the summary's table, and so in its colours.
+        let names: BTreeSet<&str> = operations.iter().map(|op| &*op.began.f).collect();
         let functions = &mut self.functions;
+        for name in names {
+            functions.number(name);
+        }
         self.columns.push("f", operations.iter().map(|op| functions.number(&op.began.f)));
         self.columns.push("outcome", operations.iter().map(Operation::outcome));
         let mut sizes = Vec::new();
@@ -371,6 +382,14 @@ mod tests {
         let span = json!({"from": 1, "to": 9});
         let told = json!({"number": 2, "ops": [0], "messages": [2], "value": "26", "span": span});
         assert_eq!(header["findings"], json!([bare, told]));
+    }
+
+    #[test]
+    fn a_body_that_the_trace_left_out_has_its_length() {
+        let long = r#"{"time":6000,"event":"send","id":3,"src":"n0","dest":"n1","type":"all","bytes":99999}"#;
+        let trace = Trace::read(format!("{TRACE}{long}\n").as_bytes()).unwrap();
+        let (_, columns) = unpack(&Sections::of(&trace, Vec::new(), &[]).run);
+        assert_eq!((&columns["long"], &columns["long_bytes"]), (&vec![4], &vec![99_999]));
     }
 
     #[test]
