@@ -140,7 +140,7 @@ test("two runs are marked with keys and stand beside each other", async () => {
 });
 
 test("a run that is under way moves by itself, and is replaced by what came of it", async () => {
-  const flags = ["--node-count", "1", "--time-limit", "4", "--rate", "50"];
+  const flags = ["--node-count", "1", "--time-limit", "600", "--rate", "50"];
   const words = ["test", "-w", "echo", "--bin", echo, "--store", store, ...flags];
   const bench = spawn(workbench, words, { stdio: "ignore" });
   await page.until(`document.querySelector("tbody progress")`, 20_000);
@@ -150,9 +150,10 @@ test("a run that is under way moves by itself, and is replaced by what came of i
   assert.match(await text(".phase"), /^\d\.\d s {2}running {2}\d+ operations/);
   assert.match(await text(".last"), /^{"index":\d+,.*"f":"echo"/);
   const first = await page.evaluate(count);
-  await page.until(`${count} > ${first}`);
+  await page.until(`${count} > ${first}`, 20_000);
   await picture("live");
-  await page.until(`/^valid echo/.test(document.querySelector("h1").textContent)`, 20_000);
+  bench.kill("SIGINT");
+  await page.until(`/^unknown echo/.test(document.querySelector("h1").textContent)`, 20_000);
   if (bench.exitCode === null) await once(bench, "exit");
   assert.deepEqual(page.errors, []);
 });

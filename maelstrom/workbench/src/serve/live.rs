@@ -22,8 +22,8 @@ const CHUNK: usize = 8 << 20;
 const SHOWN: usize = 12;
 /// How much of a line is shown.
 const LONGEST: usize = 200;
-/// Pictures are drawn every so many times.
-const PICTURES: u32 = 4;
+/// Between two drawings of the pictures so many looks are taken.
+const PICTURES: u32 = 2;
 
 /// Follows a run.
 pub(super) struct Live {
@@ -32,7 +32,8 @@ pub(super) struct Live {
     folder: PathBuf,
     /// What was read of the history so far, once there is one.
     history: Option<Tail>,
-    round: u32,
+    /// How many looks were taken since the pictures were drawn.
+    looks: u32,
     said: String,
 }
 
@@ -55,7 +56,7 @@ struct Seen {
 
 impl Live {
     pub(super) fn new(runs: Arc<Runs>, id: String, folder: PathBuf) -> Self {
-        Self { runs, id, folder, history: None, round: 0, said: String::new() }
+        Self { runs, id, folder, history: None, looks: PICTURES, said: String::new() }
     }
 
     /// What is new. The last of it is that the run is over.
@@ -68,9 +69,12 @@ impl Live {
                 place::open(&self.folder, "history.jsonl").map(|file| Tail::new(file, expected));
         }
         let is_over = run.state != State::UnderWay;
-        let is_due = self.round.is_multiple_of(PICTURES);
+        self.looks += 1;
+        let is_due = self.looks > PICTURES;
         let seen = self.history.as_mut().and_then(|history| history.seen(is_due || is_over));
-        self.round += 1;
+        if seen.is_some() {
+            self.looks = 0;
+        }
         self.push(&run, seen, is_over)
     }
 
