@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 use std::io::{self, Write};
 
-use maelstrom::journal::{self, Entry, Journal, MAX_RECORD_BYTES, Sync};
-use maelstrom::machine::{self, draw_incarnation};
+use maelstrom::journal::{self, Entry, Journal, Log as _, MAX_RECORD_BYTES};
+use maelstrom::machine::{self, Members, draw_incarnation};
 use maelstrom::{Error, Setup};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,7 +21,8 @@ impl<C: Debug + Serialize + Send + std::marker::Sync> machine::Record for Record
 
 /// Opens the journal of a node that has a disk, and reads what it wrote before. What is in a
 /// snapshot of the journal are records, too. Where some may be lost, a vote perhaps, nothing
-/// counts any more: the node is a new server, which the others take in as a learner.
+/// counts any more: the node is a new server, which the others take in as a learner. The
+/// journal says so until the first record of that server is safe, however it is opened.
 ///
 /// # Errors
 ///
@@ -34,22 +35,36 @@ pub fn open<C: DeserializeOwned>(
     let Some(disk) = setup.disk().filter(|_| !in_memory) else {
         return Ok((None, Kept::of(Vec::new(), fresh)));
     };
-    let options = journal::Options { sync, ..journal::Options::new(setup.id().as_str(), fresh) };
-    let (journal, records) = Journal::open(disk, options, Vec::new, |records, entry| {
+    let options = journal::Options {
+        sync,
+        remembers_loss: true,
+        ..journal::Options::new(setup.id().as_str(), fresh)
+    };
+    let (mut journal, records) = Journal::open(disk, options, Vec::new, |records, entry| {
         let (Entry::Piece(bytes) | Entry::Record(_, bytes)) = entry;
         records.push(serde_json::from_slice(bytes)?);
         Ok(())
     })
     .map_err(Error::crash)?;
     let mut kept = Kept::of(records, journal.incarnation());
-    // Without a sync for each group, whoever found out that records are lost may have been
-    // killed before it has begun anew.
-    let is_another = sync != Sync::EveryGroup && kept.incarnation != journal.incarnation();
-    if journal.may_have_lost() || is_another {
+    if journal.may_have_lost() {
         tracing::warn!("the journal may have lost records: this node begins anew, as a learner");
         kept = Kept::of(Vec::new(), journal.incarnation());
+        let members = Members::new(setup.id(), setup.node_ids());
+        if let Err(error) = begin_anew(&mut journal, &members) {
+            tracing::warn!(%error, "it may begin anew once more when it is started again");
+        }
     }
     Ok((Some(journal), kept))
+}
+
+/// Has nothing count that was written before, and the loss be known when that is safe.
+fn begin_anew(journal: &mut Journal, members: &Members) -> io::Result<()> {
+    let nodes = (0..members.count()).map(|rank| members.id(rank).clone()).collect();
+    let start = Record::<()>::Start { nodes, incarnation: journal.incarnation() };
+    journal.append(&[&machine::Record::encode(&start)?])?;
+    journal.sync()?;
+    journal.accept_loss()
 }
 
 /// How long a command may be, as JSON. With what goes along in a batch it makes half a

@@ -1,6 +1,8 @@
 //! `lin-kv` with disks, in virtual time: whole nodes with their journals, on disks that
 //! forget what was not synced, tear, run full and fail.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use checkers::Validity;
@@ -144,6 +146,78 @@ fn after_the_death_of_its_machine_it_is_a_learner_first() {
     scene.restart();
     scene.run_for(10 * SECOND);
     assert!((0..3).all(|node| read(&mut scene, node, 1).is_err()));
+}
+
+/// Nodes that sync every group or nothing, as it is said when they are started.
+fn synced_as_said(nodes: usize, seed: u64) -> (Scenario, Arc<AtomicBool>) {
+    let syncs = Arc::new(AtomicBool::new(true));
+    let said = Arc::clone(&syncs);
+    let node = move || {
+        let mut options = Options::default();
+        options.sync = if said.load(Ordering::Relaxed) { Sync::EveryGroup } else { Sync::Never };
+        lin_kv::node(options)
+    };
+    let cluster = Simulation::new(Workload::LinKv, node).nodes(nodes).clients(2 * nodes);
+    (cluster.seed(seed).scenario(), syncs)
+}
+
+#[test]
+fn who_may_have_lost_records_begins_anew_however_often_and_with_whatever_it_is_started() {
+    (0..20).for_each(forget_and_restart);
+}
+
+fn forget_and_restart(seed: u64) {
+    let (mut scene, syncs) = synced_as_said(3, seed);
+    wait_until_served(&mut scene, 0);
+    scene.kill(&[0, 1, 2]);
+    syncs.store(false, Ordering::Relaxed);
+    scene.restart();
+    lead(&mut scene, 0);
+    // Two of three have it, and one of them loses it.
+    scene.cut(&[0, 1], &[2]);
+    (0..5).for_each(|round| write(&mut scene, 0, 1, &format!("{round}")).unwrap());
+    write(&mut scene, 0, 1, "acknowledged").unwrap();
+    scene.kill_with(&[1], DEATH);
+    scene.heal();
+    scene.cut(&[0], &[1, 2]);
+    syncs.store(true, Ordering::Relaxed);
+    for _ in 0..2 {
+        // It is killed before it does anything.
+        scene.restart();
+        scene.kill(&[1]);
+    }
+    scene.restart();
+    scene.run_for(5 * SECOND);
+    // Who remembers it is away, so nobody can say what the key has, or that there is none.
+    match read(&mut scene, 1, 1) {
+        Err(CallError::Remote { error, .. }) => {
+            assert_ne!(error.code(), Definite::KeyDoesNotExist.into(), "seed {seed}");
+        }
+        answer => panic!("seed {seed}: {answer:?}"),
+    }
+    scene.heal();
+    scene.run_for(3 * SECOND);
+    assert_eq!(read(&mut scene, 1, 1).unwrap(), "acknowledged");
+}
+
+#[test]
+fn what_was_synced_is_there_however_it_is_started_later_though_last_writes_were_torn() {
+    for seed in 0..30 {
+        let (mut scene, syncs) = synced_as_said(1, seed);
+        wait_until_served(&mut scene, 0);
+        write(&mut scene, 0, 1, "synced").unwrap();
+        // Some of what is written when a sync fails is on the disk, and what is before it is not.
+        scene.inflict(Effect::Upset(DiskFault::FailOnce, vec![0]));
+        (0..3).for_each(|_| drop(write(&mut scene, 0, 2, "perhaps")));
+        scene.kill_with(&[0], &[DiskFault::LoseUnsynced]);
+        scene.restart();
+        wait_until_served(&mut scene, 0);
+        scene.kill(&[0]);
+        syncs.store(false, Ordering::Relaxed);
+        scene.restart();
+        wait_until_served(&mut scene, 0);
+        assert_eq!(read(&mut scene, 0, 1).unwrap(), "synced", "seed {seed}");
+    }
 }
 
 #[test]

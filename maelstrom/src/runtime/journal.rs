@@ -152,6 +152,10 @@ pub struct Options {
     /// an empty one begun in its place, with the fresh incarnation. Otherwise it is
     /// refused. What is left when that is interrupted is still corrupt.
     pub discard_corrupt: bool,
+    /// Whether a loss is told each time that the journal is opened, with the fresh incarnation,
+    /// until it is [accepted](Journal::accept_loss); for whoever has to write down first that
+    /// it was told.
+    pub remembers_loss: bool,
     /// When a segment has so many bytes, another one is begun.
     pub segment_bytes: u64,
     /// Files of something else that a journal does not stand beside, and for each a sentence
@@ -167,6 +171,7 @@ impl Options {
             fresh_incarnation,
             sync: Sync::EveryGroup,
             discard_corrupt: false,
+            remembers_loss: false,
             segment_bytes: 16 << 20,
             refuse: &[],
         }

@@ -235,3 +235,25 @@ fn an_incarnation_goes_on_unless_something_reported_may_be_lost() {
         assert_eq!(continues(sync, true), sync == Sync::EveryGroup, "{sync:?}");
     }
 }
+
+#[test]
+fn a_loss_is_told_again_until_it_is_accepted_whatever_the_policy_is_then() {
+    let scratch = Scratch::new("loss");
+    let faulty = Faulty::new(scratch.disk());
+    let reopen = |fresh, sync| {
+        let options = Options { sync, remembers_loss: true, ..Options::new("n0", fresh) };
+        open(faulty.disk(), options).unwrap().0
+    };
+    append(&mut reopen(1, Sync::Never), &["a"]);
+    faulty.set(|faults| faults.boots += 1);
+    // Nothing is written, and then something that does not say so.
+    assert!(reopen(2, Sync::EveryGroup).may_have_lost());
+    append(&mut reopen(3, Sync::EveryGroup), &["b"]);
+    for sync in [Sync::Never, Sync::EveryGroup] {
+        let journal = reopen(4, sync);
+        assert_eq!((journal.may_have_lost(), journal.incarnation()), (true, 4));
+    }
+    reopen(5, Sync::EveryGroup).accept_loss().unwrap();
+    let journal = reopen(6, Sync::EveryGroup);
+    assert_eq!((journal.may_have_lost(), journal.incarnation()), (false, 5));
+}

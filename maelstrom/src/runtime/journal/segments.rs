@@ -60,6 +60,20 @@ impl Journal {
         self.may_have_lost
     }
 
+    /// Whoever was told that records [may be lost](Self::may_have_lost) has written down what
+    /// follows from that. A journal that [remembers](Options::remembers_loss) it does so no
+    /// more.
+    ///
+    /// # Errors
+    ///
+    /// When the disk fails. The loss may be told again then.
+    pub fn accept_loss(&mut self) -> io::Result<()> {
+        self.may_have_lost = false;
+        let begun = self.begin_segment();
+        self.may_have_lost = begun.is_err();
+        begun
+    }
+
     /// What was promised.
     pub fn sync_policy(&self) -> Sync {
         self.options.sync
@@ -184,7 +198,13 @@ impl Journal {
     pub(super) fn head(&mut self, kind: Kind, first: Index, safe: Index) -> Head {
         let number = self.next;
         self.next += 1;
-        let Options { owner, sync, .. } = &self.options;
+        let Options { owner, sync, remembers_loss, .. } = &self.options;
+        // What promises nothing, and is of no known start of the machine, may have lost
+        // something whenever it is opened.
+        let (sync, boot) = match self.may_have_lost && *remembers_loss {
+            true => (Sync::Never, None),
+            false => (*sync, self.disk.boot()),
+        };
         Head {
             kind,
             number,
@@ -192,8 +212,8 @@ impl Journal {
             incarnation: self.incarnation,
             first,
             safe,
-            sync: *sync,
-            boot: self.disk.boot(),
+            sync,
+            boot,
         }
     }
 
