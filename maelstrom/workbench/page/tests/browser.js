@@ -84,6 +84,7 @@ export class Browser {
     const page = new Page(this, sessionId);
     await page.send("Page.enable");
     await page.send("Runtime.enable");
+    await page.send("Performance.enable", { timeDomain: "threadTicks" });
     await page.resize(width, height);
     return page;
   }
@@ -172,6 +173,13 @@ export class Page {
       if (Date.now() > end) throw new Error(`It never came true: ${expression}`);
       await this.frame();
     }
+  }
+
+  /** For how long the page's main thread has worked, in milliseconds of a processor. */
+  async worked() {
+    const { metrics } = await this.send("Performance.getMetrics");
+    const task = metrics.find((/** @type {any} */ metric) => metric.name === "TaskDuration");
+    return task.value * 1000;
   }
 
   /** Waits for two frames: whatever was asked for is drawn then. */
