@@ -239,7 +239,7 @@ function focusable(row) {
  */
 function state(run) {
   const text = make("span", { class: verdictClass(run) }, verdict(run));
-  if (run.problem) text.append(make("small", { class: "note" }, ` ${run.problem}`));
+  if (run.problem) text.append(make("small", { class: "note" }, `: ${run.problem}`));
   if (run.state !== "under-way" || !run.status) return text;
   const { phase, elapsed, expected } = run.status;
   const part = expected > 0 ? Math.min(elapsed / expected, 1) : 0;

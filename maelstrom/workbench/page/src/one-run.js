@@ -22,10 +22,17 @@ const FILES = [
   ["test.json", "what was run"],
 ];
 
+/** So many findings of a kind are in view from the beginning. */
+const SHOWN = 3;
+
 /** @param {Details} details */
 export function oneRun({ run, files, findings, warnings }) {
   return [
     title(run),
+    links(
+      run,
+      FILES.map(([name]) => name).filter((name) => files.some(({ path }) => path === name)),
+    ),
     ...(run.problem ? [make("p", { class: "doubtful" }, run.problem)] : []),
     ...(run.state === "unfinished" ? [make("p", {}, unfinished(run))] : []),
     ...told(findings, "finding"),
@@ -57,7 +64,13 @@ function told(findings, of) {
   const kinds = [...new Set(findings.map(({ kind }) => kind))];
   return kinds.map((kind) => {
     const items = findings.filter((finding) => finding.kind === kind).map(item);
-    return make("section", { class: of }, make("h2", {}, kind), make("ul", {}, ...items));
+    const [first, more] = [items.slice(0, SHOWN), items.slice(SHOWN)];
+    const section = make("section", { class: of }, make("h2", {}, kind), make("ul", {}, ...first));
+    if (more.length > 0) {
+      const summary = make("summary", {}, `${more.length} more of this kind`);
+      section.append(make("details", {}, summary, make("ul", {}, ...more)));
+    }
+    return section;
   });
 }
 
@@ -116,13 +129,15 @@ function settings({ test }) {
 }
 
 /**
- * What a run has from its beginning.
+ * What people look at first.
  * @param {Run} run
+ * @param {string[]} names
  */
-function links(run) {
-  const link = (/** @type {string} */ name) =>
-    make("a", { href: `${address("/files", run.id)}/${name}` }, name);
-  return make("p", {}, "So far: ", link("history.jsonl"), " ", link("trace.jsonl"));
+function links(run, names) {
+  const all = names.map((name) =>
+    make("a", { href: `${address("/files", run.id)}/${name}` }, name),
+  );
+  return make("p", { class: "controls" }, ...all);
 }
 
 /** A run that is under way. */
@@ -152,7 +167,9 @@ export class Live {
 
   /** @param {Update} update */
   update({ run, latencies, rates, counts, last }) {
-    if (!this.heading.hasChildNodes()) this.heading.append(title(run), links(run));
+    if (!this.heading.hasChildNodes()) {
+      this.heading.append(title(run), links(run, ["history.jsonl", "trace.jsonl"]));
+    }
     if (run.status) this.stand(run.status);
     if (latencies === undefined || rates === undefined) return;
     // Pictures of the bench's own, of escaped texts; the page's policy runs no script of theirs.

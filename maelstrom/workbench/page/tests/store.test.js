@@ -98,7 +98,7 @@ async function picture(name) {
 
 test("the list has the newest first, is filtered, and leads to a run and its report", async () => {
   assert.deepEqual((await cells(4)).slice(1), ["invalid", "valid"]);
-  assert.match((await cells(4))[0], /^damaged results\.json: EOF/);
+  assert.match((await cells(4))[0], /^damaged: results\.json: EOF/);
   assert.deepEqual(await cells(5), ["", "partition", "none"]);
   assert.deepEqual(await cells(7), ["–", "99.5 %", "100 %"]);
   await page.press("/");

@@ -86,7 +86,11 @@ impl Run {
                     Self::new(id, State::Unfinished, None)
                 }
                 Ok(None) => {
-                    return Self::new(id, State::Foreign, Some("no run left this".to_owned()));
+                    return Self::new(
+                        id,
+                        State::Foreign,
+                        Some("no file of a run is in it".to_owned()),
+                    );
                 }
             }
         };
