@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Parser, ValueEnum};
 
 use super::flags::{Plan, TestFlags, check_program};
+use super::tell::{Case, TellFlags};
 use super::{Exit, original, print, test};
 use crate::challenge::{CHALLENGES, Challenge};
 use crate::report::style::Style;
@@ -55,6 +56,9 @@ pub(super) struct ChallengeFlags {
     /// Decides everything that the workbench draws at random
     #[arg(long, value_name = "NUM")]
     seed: Option<u64>,
+
+    #[command(flatten)]
+    tell: TellFlags,
 }
 
 /// The challenges that one word stands for.
@@ -84,14 +88,14 @@ enum Runner {
 /// The flags of a challenge, parsed as those of a test are.
 #[derive(Debug, Parser)]
 #[command(args_override_self = true)]
-struct TestCommand {
+struct TestWords {
     #[command(flatten)]
     flags: TestFlags,
 }
 
 fn parse(words: Vec<OsString>, seed: u64) -> anyhow::Result<Plan> {
     let words = ["workbench test".into()].into_iter().chain(words);
-    let command = TestCommand::try_parse_from(words)?;
+    let command = TestWords::try_parse_from(words)?;
     command.flags.plan(seed).map_err(anyhow::Error::msg)
 }
 
@@ -109,16 +113,19 @@ pub(super) fn challenge(flags: &ChallengeFlags) -> anyhow::Result<Exit> {
     // All programs are looked for before any is run, which takes long.
     let programs = challenges.iter().map(|challenge| program(flags, challenge));
     let programs: Vec<PathBuf> = programs.collect::<anyhow::Result<_>>()?;
-    let mut rows = Vec::new();
+    let (mut rows, mut cases) = (Vec::new(), Vec::new());
     for (&challenge, program) in challenges.iter().zip(&programs) {
-        print(&format!("\nchallenge {}: {}\n", challenge.id, challenge.flags));
+        if flags.tell.is_for_people() {
+            print(&format!("\nchallenge {}: {}\n", challenge.id, challenge.flags));
+        }
         let row = match flags.runner {
-            Runner::Workbench => here(flags, challenge, program)?,
+            Runner::Workbench => here(flags, challenge, program, &mut cases)?,
             Runner::Maelstrom => on_the_original(flags, challenge, program)?,
         };
         rows.push(row);
     }
-    if rows.len() > 1 {
+    flags.tell.keep(&cases, None)?;
+    if rows.len() > 1 && flags.tell.is_for_people() {
         print(&format!("\n{}", table::render(&rows, Style::of(&std::io::stdout()))));
     }
     Ok(if rows.iter().all(table::Row::is_solved) {
@@ -179,6 +186,7 @@ fn here(
     flags: &ChallengeFlags,
     challenge: &'static Challenge,
     program: &Path,
+    cases: &mut Vec<Case>,
 ) -> anyhow::Result<table::Row> {
     let mut words = words(challenge, program);
     if !challenge.limits.is_empty() {
@@ -188,8 +196,9 @@ fn here(
         words.extend(["--seed".into(), seed.to_string().into()]);
     }
     words.extend(last_words(flags));
-    let report = test::run_plan(&parse(words, test::fresh_seed()?)?)?;
-    Ok(table::Row::of(challenge, &report))
+    let ran = test::run_plan(&parse(words, test::fresh_seed()?)?, &flags.tell)?;
+    cases.push(Case { title: format!("challenge {}", challenge.id), ..Case::of(&ran) });
+    Ok(table::Row::of(challenge, &ran.report))
 }
 
 /// The original knows no limits and no seeds.
@@ -200,6 +209,9 @@ fn on_the_original(
 ) -> anyhow::Result<table::Row> {
     if flags.seed.is_some() {
         bail!("--seed does not go with --runner maelstrom: the original draws anew each time");
+    }
+    if !flags.tell.is_plain() {
+        bail!("--format and --junit do not go with --runner maelstrom: it tells its own results");
     }
     let mut command = Command::new(&flags.maelstrom);
     command.arg("test").args(words(challenge, program)).args(last_words(flags));

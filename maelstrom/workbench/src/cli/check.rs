@@ -14,6 +14,7 @@ use simulator::trace::Trace;
 
 use super::explain::Kept;
 use super::flags::BudgetFlags;
+use super::tell::{Case, TellFlags};
 use super::{Exit, columns, or_warn, print, values};
 use crate::report::chart::Chart;
 use crate::report::page::Sections;
@@ -70,6 +71,9 @@ pub(super) struct CheckFlags {
     #[arg(long)]
     json: bool,
 
+    #[command(flatten)]
+    tell: TellFlags,
+
     /// A history: history.jsonl, or Maelstrom's history.edn; perhaps compressed with
     /// gzip. - is standard input
     #[arg(value_name = "HISTORY")]
@@ -102,14 +106,17 @@ pub(super) fn check(flags: &CheckFlags) -> anyhow::Result<Exit> {
         let page = page(&flags.history, title.clone(), report.clone(), history);
         fs::write(path, page).with_context(|| format!("cannot write {}", path.display()))?;
     }
+    let case = Case { title: title.clone(), report, command: None, folder: None };
     if flags.json {
-        print(&format!("{}\n", serde_json::to_string_pretty(&report)?));
+        print(&format!("{}\n", serde_json::to_string_pretty(&case.report)?));
     } else {
         let frame = text::Frame { title, footer: Vec::new(), width: columns() };
         let style = Style::of(&io::stdout());
-        print(&text::render(&Summary::of(&report, &[]), &frame, style));
+        let text = text::render(&Summary::of(&case.report, &[]), &frame, style);
+        flags.tell.print(&case, &text);
     }
-    Ok(report.valid().into())
+    flags.tell.keep(std::slice::from_ref(&case), None)?;
+    Ok(case.valid().into())
 }
 
 fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {

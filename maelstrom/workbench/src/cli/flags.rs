@@ -44,6 +44,10 @@ pub(super) struct TestFlags {
     #[arg(long, help_heading = "Output")]
     edn: bool,
 
+    /// Maelstrom's, and of no use there either: nodes end with their network
+    #[arg(long, hide = true)]
+    leave_db_running: bool,
+
     #[command(flatten)]
     test: SettingsFlags,
 }
@@ -61,6 +65,12 @@ pub struct SettingsFlags {
     #[arg(long, value_name = "NUM", default_value = "5", value_parser = values::count,
           help_heading = "What is tested")]
     node_count: usize,
+
+    /// The names of the nodes, separated by commas: n0, n1 and so on, in order. The same as
+    /// --node-count with their number
+    #[arg(long, value_name = "NAMES", value_parser = values::node_names,
+          conflicts_with = "node_count", help_heading = "What is tested")]
+    nodes: Option<usize>,
 
     /// How long after the first node the last one is started, at most, in milliseconds.
     /// Maelstrom starts nodes in no certain order, and ends the output of one that sends
@@ -305,11 +315,22 @@ pub(crate) struct Plan {
 }
 
 impl TestFlags {
+    /// Whether the seed is given.
+    pub(super) fn has_seed(&self) -> bool {
+        self.test.seed.is_some()
+    }
+
     /// A plan, if the flags agree with each other and the program is there.
     /// Without a seed it takes this one.
     pub(super) fn plan(self, seed: u64) -> Result<Plan, String> {
         check_program(&self.bin)?;
-        let Self { bin, args, store, trace_limit, edn, test } = self;
+        let Self { bin, args, store, trace_limit, edn, leave_db_running, test } = self;
+        if leave_db_running {
+            return Err("--leave-db-running: nodes are reached through the network of this \
+                        command alone, which ends with it, so none can go on without it. What \
+                        they wrote stays in the results: node-logs and node-dirs."
+                .to_owned());
+        }
         let (settings, limits) = test.settings(seed)?;
         if let Some(reason) = settings.needs_simulation() {
             return Err(reason);
@@ -332,11 +353,12 @@ impl SettingsFlags {
     ///
     /// A sentence that says what does not go together, and what does.
     pub fn settings(self, seed: u64) -> Result<(Settings, Vec<Limit>), String> {
+        let node_count = self.nodes.unwrap_or(self.node_count);
         let settings = Settings {
             workload: self.workload.unwrap_or(Workload::LinKv),
-            node_count: self.node_count,
+            node_count,
             start_spread: self.start_spread,
-            concurrency: self.concurrency.resolve(self.node_count),
+            concurrency: self.concurrency.resolve(node_count),
             rate: self.rate,
             time_limit: self.time_limit,
             latency: Latency { mean: self.latency, dist: self.latency_dist },

@@ -7,8 +7,9 @@
 //! - [`values`]: what a flag's value may be.
 //! - [`original`]: the original's command, and whether it left results.
 //! - [`replay`]: the command that runs a plan again.
-//! - [`test`], [`check`], [`challenge`], [`new`], [`inspect`], [`explain`], [`messages`],
-//!   [`export`], [`serve`]: the subcommands.
+//! - [`tell`]: what programs are told of a test.
+//! - [`runs`], which runs a [`test`] once or many times, [`check`], [`challenge`], [`new`],
+//!   [`inspect`], [`explain`], [`messages`], [`export`], [`serve`]: the subcommands.
 
 mod challenge;
 mod check;
@@ -20,7 +21,9 @@ mod messages;
 mod new;
 mod original;
 mod replay;
+mod runs;
 mod serve;
+mod tell;
 mod test;
 mod values;
 
@@ -105,7 +108,7 @@ enum Command {
     /// clients perform a workload, injects faults, and checks the history.
     /// Results go to the store: see store/latest.
     #[command(args_override_self = true, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
-    Test(Box<flags::TestFlags>),
+    Test(Box<runs::TestCommand>),
 
     /// Check a history that was recorded before
     #[command(after_help = EXIT_CODES)]
@@ -180,7 +183,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(command: Command) -> Exit {
     let outcome = match command {
-        Command::Test(flags) => test::test(*flags),
+        Command::Test(command) => runs::test(&command),
         Command::Check(flags) => check::check(&flags),
         Command::Challenge(flags) => challenge::challenge(&flags),
         Command::New(flags) => new::new(&flags),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -19,8 +19,9 @@ use simulator::{
     TrafficEvent, Workload,
 };
 
-use super::flags::{Plan, TestFlags};
-use super::{Exit, columns, explain, or_warn, print};
+use super::flags::Plan;
+use super::tell::{Case, TellFlags};
+use super::{columns, explain, or_warn};
 use crate::host::process::{self, ProcessOptions};
 use crate::host::signals::ExitOnInterrupt;
 use crate::report::chart::Chart;
@@ -33,16 +34,36 @@ use crate::report::summary::{self, Summary};
 use crate::report::trace::TraceWriter;
 use crate::report::{edn, html, limits, text};
 
+/// The kind of finding of a run that somebody ended.
+const INTERRUPTED: &str = "interrupted";
+
 /// How long recovery and final operations take, at least.
 const EPILOGUE: Duration = Duration::from_secs(11);
 
-pub(super) fn test(flags: TestFlags) -> anyhow::Result<Exit> {
-    let plan = flags.plan(fresh_seed()?).map_err(anyhow::Error::msg)?;
-    Ok(run_plan(&plan)?.valid().into())
+/// A run, and what came of it.
+#[derive(Clone, Debug)]
+pub(super) struct Ran {
+    /// What was run.
+    pub title: String,
+    /// What came of it.
+    pub report: Report,
+    /// What decided all that was drawn.
+    pub seed: u64,
+    /// The command that runs it again.
+    pub command: String,
+    /// Where all of it is kept.
+    pub folder: PathBuf,
 }
 
-/// Runs a test, shows what came of it and keeps it in the store.
-pub(super) fn run_plan(plan: &Plan) -> anyhow::Result<Report> {
+impl Ran {
+    /// Whether somebody ended it.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.report.findings().any(|finding| finding.kind == INTERRUPTED)
+    }
+}
+
+/// Runs a test, tells what came of it and keeps it in the store.
+pub(super) fn run_plan(plan: &Plan, tell: &TellFlags) -> anyhow::Result<Ran> {
     warn(&plan.settings);
     let analysis = Analysis::new(&plan.settings.checks(), plan.settings.names());
     let store = Store::create(&plan.store, plan.settings.workload.name())
@@ -73,9 +94,16 @@ pub(super) fn run_plan(plan: &Plan) -> anyhow::Result<Report> {
         let told = explain::explain(&mut report, &plan.settings, &store);
         or_warn(told.context("cannot tell why"));
     }
-    show(plan, &report, &watcher.chart, &store, trace.is_some())?;
+    let ran = Ran {
+        title: title(&plan.settings),
+        report,
+        seed: plan.settings.seed,
+        command: plan.command(),
+        folder: store.dir().to_owned(),
+    };
+    show(plan, &ran, &watcher.chart, &store, trace.is_some(), tell)?;
     watcher.status.end();
-    Ok(report)
+    Ok(ran)
 }
 
 /// A seed that is short enough to be typed.
@@ -212,7 +240,7 @@ fn conclude(
         }
         Err(RunError::Interrupted { signal }) => {
             let text = format!("The test was interrupted by {signal}, so there is no verdict.");
-            Ok(only_run(report, Validity::Unknown, "interrupted", text))
+            Ok(only_run(report, Validity::Unknown, INTERRUPTED, text))
         }
         Err(error) => Err(error.into()),
     }
@@ -225,22 +253,23 @@ fn only_run(mut report: Report, valid: Validity, kind: &str, text: String) -> Re
     report
 }
 
-/// Writes the report to the store and the summary to standard output.
+/// Writes the report to the store and tells it.
 fn show(
     plan: &Plan,
-    report: &Report,
+    ran: &Ran,
     chart: &Chart,
     store: &Store,
     has_trace: bool,
+    tell: &TellFlags,
 ) -> anyhow::Result<()> {
+    let Ran { title, report, command, .. } = ran;
     let comparisons = limits::compare(&plan.limits, report);
     let is_complete = !report.parts.contains_key("run");
     let summary = Summary::of(report, if is_complete { &comparisons } else { &[] });
-    let title = title(&plan.settings);
     let page = html::Frame {
         title: title.clone(),
         settings: summary::describe(&plan.settings),
-        command: plan.command(),
+        command: command.clone(),
         run: has_trace.then(|| recorded(store, &summary)).and_then(or_warn),
     };
     let kept = (|| {
@@ -252,9 +281,9 @@ fn show(
         anyhow::Ok(())
     })();
     let footer =
-        vec![("results", store.dir().display().to_string()), ("to run again", plan.command())];
-    let frame = text::Frame { title, footer, width: columns() };
-    print(&text::render(&summary, &frame, Style::of(&io::stdout())));
+        vec![("results", store.dir().display().to_string()), ("to run again", command.clone())];
+    let frame = text::Frame { title: title.clone(), footer, width: columns() };
+    tell.print(&Case::of(ran), &text::render(&summary, &frame, Style::of(&io::stdout())));
     kept.with_context(|| format!("cannot write to {}", store.dir().display()))
 }
 

@@ -139,6 +139,18 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
     at_least_one(text).ok_or_else(|| "it is a whole number, at least 1".to_owned())
 }
 
+/// The names of all nodes: how many there are.
+pub(super) fn node_names(text: &str) -> Result<usize, String> {
+    let names: Vec<&str> = text.split(',').map(str::trim).collect();
+    let is_called = |(number, name): (usize, &&str)| **name == format!("n{number}");
+    if names.iter().enumerate().all(is_called) {
+        return Ok(names.len());
+    }
+    let expected: Vec<String> = (0..names.len()).map(|number| format!("n{number}")).collect();
+    let (expected, count) = (expected.join(","), names.len());
+    Err(format!("nodes are called {expected} here, in this order: --node-count {count} does"))
+}
+
 fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }

@@ -5,7 +5,8 @@
 //! - [`limits`]: limits of a challenge, next to what was measured.
 //! - [`summary`]: what a report comes to, in rows and sentences.
 //! - [`text`]: the summary on a terminal.
-//! - [`table`]: several tests, a line each.
+//! - [`table`]: several challenges, a line each.
+//! - [`runs`]: several runs of one test likewise.
 //! - [`export`]: a run in other programs' forms.
 //! - [`edn`]: the files that the original leaves.
 //! - [`html`]: the summary as a page, with pictures ([`chart`], [`svg`]).
@@ -21,6 +22,7 @@ pub(crate) mod html;
 pub(crate) mod limits;
 pub(crate) mod live;
 pub(crate) mod page;
+pub(crate) mod runs;
 pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod style;

@@ -22,8 +22,8 @@ pub struct Row {
     pub latencies: Option<Quantiles>,
 }
 
-const TITLES: [&str; 7] =
-    ["challenge", "verdict", "msgs-per-op", "median ms", "p99 ms", "max ms", "limits"];
+/// Titles of what is measured.
+pub(super) const FIGURES: [&str; 4] = ["msgs-per-op", "median ms", "p99 ms", "max ms"];
 
 impl Row {
     /// A challenge whose test ended without a verdict.
@@ -33,15 +33,8 @@ impl Row {
 
     /// A challenge with this report.
     pub fn of(challenge: &'static Challenge, report: &Report) -> Self {
-        let Figures { messages, elements, latencies, .. } = &report.figures;
-        let stable = elements.as_ref().and_then(|elements| elements.latencies);
-        let main = latencies.values().max_by_key(|latencies| latencies.count);
-        Self {
-            challenge,
-            valid: Some(report.valid()),
-            msgs_per_op: messages.and_then(|messages| messages.per_op),
-            latencies: stable.or(main.map(|latencies| latencies.quantiles)),
-        }
+        let (msgs_per_op, latencies) = measured(report);
+        Self { challenge, valid: Some(report.valid()), msgs_per_op, latencies }
     }
 
     /// A challenge with the results that the original stored.
@@ -67,11 +60,7 @@ impl Row {
         self.valid == Some(Validity::Valid) && self.missed().is_empty()
     }
 
-    fn cells(&self) -> [String; 7] {
-        let number = |value: Option<f64>, digits: usize| match value {
-            Some(value) => format!("{value:.digits$}"),
-            None => "–".to_owned(),
-        };
+    fn cells(&self) -> Vec<String> {
         let verdict = match (self.valid, self.missed().is_empty()) {
             (Some(Validity::Valid), true) => "valid",
             (Some(Validity::Valid | Validity::Invalid), false) => "limit missed",
@@ -79,19 +68,34 @@ impl Row {
             (Some(Validity::Unknown), _) => "unknown",
             (None, _) => "failed",
         };
-        let millis = |of: fn(&Quantiles) -> Duration| {
-            number(self.latencies.as_ref().map(|latencies| of(latencies).as_secs_f64() * 1e3), 1)
-        };
-        [
-            self.challenge.id.to_owned(),
-            verdict.to_owned(),
-            number(self.msgs_per_op, 2),
-            millis(|of| of.median),
-            millis(|of| of.p99),
-            millis(|of| of.max),
-            self.challenge.limits().map(|limit| limit.to_string()).collect::<Vec<_>>().join("  "),
-        ]
+        let limits: Vec<String> = self.challenge.limits().map(|limit| limit.to_string()).collect();
+        let mut cells = vec![self.challenge.id.to_owned(), verdict.to_owned()];
+        cells.extend(figures(self.msgs_per_op, self.latencies.as_ref()));
+        cells.push(limits.join("  "));
+        cells
     }
+}
+
+/// Messages for each operation, and stable latencies where the workload has them, else
+/// those of its main operation.
+pub(super) fn measured(report: &Report) -> (Option<f64>, Option<Quantiles>) {
+    let Figures { messages, elements, latencies, .. } = &report.figures;
+    let stable = elements.as_ref().and_then(|elements| elements.latencies);
+    let main = latencies.values().max_by_key(|latencies| latencies.count);
+    let per_op = messages.and_then(|messages| messages.per_op);
+    (per_op, stable.or(main.map(|latencies| latencies.quantiles)))
+}
+
+/// What [`FIGURES`] are titles of.
+pub(super) fn figures(msgs_per_op: Option<f64>, latencies: Option<&Quantiles>) -> [String; 4] {
+    let number = |value: Option<f64>, digits: usize| match value {
+        Some(value) => format!("{value:.digits$}"),
+        None => "–".to_owned(),
+    };
+    let millis = |of: fn(&Quantiles) -> Duration| {
+        number(latencies.map(|latencies| of(latencies).as_secs_f64() * 1e3), 1)
+    };
+    [number(msgs_per_op, 2), millis(|of| of.median), millis(|of| of.p99), millis(|of| of.max)]
 }
 
 /// The verdict that results have, the original's included.
@@ -120,32 +124,33 @@ fn quantiles(results: &Value) -> Option<Quantiles> {
 
 /// The table, numbers to the right.
 pub fn render(rows: &[Row], style: Style) -> String {
-    let cells: Vec<[String; 7]> = rows.iter().map(Row::cells).collect();
-    let width = |column: usize| {
-        let widths = cells.iter().map(|row| row[column].chars().count());
-        widths.chain([TITLES[column].len()]).max().unwrap_or(0)
-    };
-    let widths: [usize; 7] = std::array::from_fn(width);
-    let line = |row: &[String; 7]| {
-        let mut line = String::new();
-        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-            let cell = match column {
-                0 | 1 | 6 => format!("{cell:<width$}"),
-                _ => format!("{cell:>width$}"),
-            };
-            line.push_str("  ");
-            line.push_str(&cell);
-        }
-        line.trim_end().to_owned()
-    };
-    let mut text = format!("{}\n", style.strong(line(&TITLES.map(str::to_owned))));
-    for (row, cells) in rows.iter().zip(&cells) {
-        let line = line(cells);
+    let titles = [&["challenge", "verdict"], &FIGURES[..], &["limits"]].concat();
+    let cells: Vec<Vec<String>> = rows.iter().map(Row::cells).collect();
+    let lines = lines(&titles, &cells);
+    let mut text = format!("{}\n", style.strong(&lines[0]));
+    for (row, line) in rows.iter().zip(&lines[1..]) {
         let painted = if row.is_solved() { style.good(line) } else { style.bad(line) };
         text.push_str(&painted);
         text.push('\n');
     }
     text
+}
+
+/// The lines of a table, its titles first. Figures stand to the right.
+pub(super) fn lines(titles: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    let titles_in_cells = titles.iter().map(|title| (*title).to_owned()).collect();
+    let rows: Vec<&Vec<String>> = [&titles_in_cells].into_iter().chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: Vec<usize> = (0..titles.len()).map(|n| width(n).unwrap_or(0)).collect();
+    let cell = |(column, cell): (usize, &String)| {
+        let width = widths[column];
+        match FIGURES.contains(&titles[column]) {
+            true => format!("  {cell:>width$}"),
+            false => format!("  {cell:<width$}"),
+        }
+    };
+    let line = |row: &&Vec<String>| row.iter().enumerate().map(cell).collect::<String>();
+    rows.iter().map(|row| line(row).trim_end().to_owned()).collect()
 }
 
 #[cfg(test)]

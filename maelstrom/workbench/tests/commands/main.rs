@@ -9,6 +9,7 @@ mod interchange;
 mod new;
 mod process;
 mod quirks;
+mod runs;
 mod serve;
 
 use std::fs;
