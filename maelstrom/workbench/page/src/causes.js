@@ -83,6 +83,7 @@ export class Causes {
   messagesOf(operation) {
     const { began, ended, client } = this.run.operations;
     const { sent, ended: arrived } = this.run.messages;
+    if (!this.sent[client[operation]]) return [];
     const is = (/** @type {number} */ time) => time >= began[operation] && time <= ended[operation];
     const requests = this.sent[client[operation]].filter((row) => is(sent[row]));
     const replies = this.received[client[operation]].filter((row) => is(arrived[row]));

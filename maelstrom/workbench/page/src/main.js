@@ -30,7 +30,13 @@ async function show(place) {
   );
   await app.reopen();
   requestAnimationFrame(() => performance.mark("drawn"));
-  if (isLog(run)) place.append(offsets(run, (await app.readTexts()).texts));
+  if (!isLog(run)) return;
+  const { texts } = await app.readTexts();
+  const select = async (/** @type {number} */ operation) => {
+    await app.select({ operation });
+    app.element.scrollIntoView();
+  };
+  place.append(offsets(run, texts, select));
 }
 
 const place = document.getElementById("messages");

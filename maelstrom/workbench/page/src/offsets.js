@@ -1,16 +1,23 @@
 /** Of a log: which offsets of a key were written when, and which of them polls have shown. */
 
 import { make } from "./dom.js";
+import { describeOperation } from "./pick.js";
 import { OK } from "./run.js";
 import { ticks } from "./times.js";
 
 /** @typedef {import("./run.js").Run} Run */
 /** @typedef {import("./texts.js").Texts} Texts */
-/** @typedef {{time: number, first: number, last: number}} Range */
+/** @typedef {{row: number, time: number, first: number, last: number}} Range */
 /** @typedef {{sends: Range[], polls: Range[]}} Key */
 
 /** The picture, in units of its own. */
 const SIZE = { left: 56, top: 10, width: 640, height: 200 };
+
+/** How far off a pointer may be, in units of the picture. */
+const NEAR = 12;
+const NOTE =
+  "A dot is a message that was written at an offset, a line the offsets that a poll has shown. " +
+  "Point at one to see whose it is; a click shows it in the diagram.";
 
 /** @param {Run} run */
 export function isLog(run) {
@@ -36,8 +43,8 @@ export function readOffsets(run, texts) {
     if (operations.outcome[row] !== OK || (f !== "send" && f !== "poll")) continue;
     const time = operations.ended[row];
     for (const [kind, what, sent] of parse(texts.valuesOf(row).got)) {
-      if (kind === "send") of(what).sends.push({ time, first: sent[0], last: sent[0] });
-      else for (const [key, messages] of Object.entries(what)) range(of(key), time, messages);
+      if (kind === "send") of(what).sends.push({ row, time, first: sent[0], last: sent[0] });
+      else for (const [key, messages] of Object.entries(what)) range(of(key), row, time, messages);
     }
   }
   return keys;
@@ -45,13 +52,14 @@ export function readOffsets(run, texts) {
 
 /**
  * @param {Key} key
+ * @param {number} row
  * @param {number} time
  * @param {[number, any][]} messages
  */
-function range(key, time, messages) {
+function range(key, row, time, messages) {
   const offsets = messages.map(([offset]) => offset);
   if (offsets.length === 0) return;
-  key.polls.push({ time, first: offsets[0], last: offsets[offsets.length - 1] });
+  key.polls.push({ row, time, first: offsets[0], last: offsets[offsets.length - 1] });
 }
 
 /**
@@ -66,29 +74,86 @@ function parse(text) {
 /**
  * @param {Run} run
  * @param {Texts} texts
+ * @param {(operation: number) => void} select
  */
-export function offsets(run, texts) {
+export function offsets(run, texts, select) {
   const keys = readOffsets(run, texts);
   const written = (/** @type {string} */ key) => keys.get(key)?.sends.length ?? 0;
   const names = [...keys.keys()].sort((a, b) => written(b) - written(a));
   const options = names.map((value) => make("option", { value }, value));
-  const select = make("select", { "aria-label": "Key" }, ...options);
-  const box = make("div");
+  const choice = make("select", { "aria-label": "Key" }, ...options);
+  const said = make("p", { class: "note" }, NOTE);
+  const key = () => keys.get(choice.value) ?? { sends: [], polls: [] };
+  const at = (/** @type {MouseEvent} */ event) => nearest(run, key(), box, event);
+  const box = make("div", {
+    pointermove: (event) => {
+      const range = at(/** @type {MouseEvent} */ (event));
+      said.textContent = range ? describe(run, range) : NOTE;
+    },
+    click: (event) => {
+      const range = at(/** @type {MouseEvent} */ (event));
+      if (range) select(range.row);
+    },
+  });
   const show = () => {
-    box.innerHTML = picture(run, keys.get(select.value) ?? { sends: [], polls: [] });
+    box.innerHTML = picture(run, key());
   };
-  select.addEventListener("change", show);
+  choice.addEventListener("change", show);
   show();
-  const note =
-    "A dot is a message that was written at an offset, a line the offsets that a poll has shown.";
   return make(
     "section",
     { class: "offsets" },
     make("h2", {}, "Offsets of a key"),
-    make("label", {}, "Key ", select),
+    make("label", {}, "Key ", choice),
     box,
-    make("p", { class: "note" }, note),
+    said,
   );
+}
+
+/**
+ * @param {Run} run
+ * @param {Range} range
+ */
+function describe(run, { row, first, last }) {
+  const offsets = first === last ? `Offset ${first}` : `Offsets ${first} to ${last}`;
+  return `${offsets}: ${describeOperation(run, row)}`;
+}
+
+/**
+ * Where times and offsets stand in the picture of a key.
+ * @param {Run} run
+ * @param {Key} key
+ */
+function scales({ begin, end }, { sends, polls }) {
+  const most = [...sends, ...polls].reduce((most, { last }) => Math.max(most, last), 1);
+  return {
+    most,
+    x: (/** @type {number} */ time) => ((time - begin) / (end - begin)) * SIZE.width,
+    y: (/** @type {number} */ offset) => SIZE.height - (offset / most) * SIZE.height,
+  };
+}
+
+/**
+ * The message or the poll under a pointer.
+ * @param {Run} run
+ * @param {Key} key
+ * @param {HTMLElement} box
+ * @param {MouseEvent} event
+ */
+function nearest(run, key, box, event) {
+  const picture = box.querySelector("svg")?.getBoundingClientRect();
+  if (!picture) return null;
+  const scale = (SIZE.left + SIZE.width + 10) / picture.width;
+  const right = (event.clientX - picture.left) * scale - SIZE.left;
+  const down = (event.clientY - picture.top) * scale - SIZE.top;
+  const { x, y } = scales(run, key);
+  let best = { range: /** @type {Range | null} */ (null), distance: NEAR };
+  for (const range of [...key.polls, ...key.sends]) {
+    const above = Math.max(y(range.last) - down, down - y(range.first), 0);
+    const distance = Math.hypot(x(range.time) - right, above);
+    if (distance <= best.distance) best = { range, distance };
+  }
+  return best.range;
 }
 
 /**
@@ -96,13 +161,12 @@ export function offsets(run, texts) {
  * @param {Run} run
  * @param {Key} key
  */
-function picture(run, { sends, polls }) {
+function picture(run, key) {
   const { left, top, width, height } = SIZE;
   const span = { from: run.begin, to: run.end };
-  const most = [...sends, ...polls].reduce((most, { last }) => Math.max(most, last), 1);
-  const x = (/** @type {number} */ time) =>
-    (((time - span.from) / (span.to - span.from)) * width).toFixed(1);
-  const y = (/** @type {number} */ offset) => (height - (offset / most) * height).toFixed(1);
+  const { most, ...scale } = scales(run, key);
+  const x = (/** @type {number} */ time) => scale.x(time).toFixed(1);
+  const y = (/** @type {number} */ offset) => scale.y(offset).toFixed(1);
   const line = (/** @type {Range} */ { time, first, last }) =>
     `M${x(time)} ${y(first)}V${y(last)}h0.1`;
   const dot = (/** @type {Range} */ { time, first }) => `M${x(time)} ${y(first)}h0`;
@@ -115,6 +179,6 @@ function picture(run, { sends, polls }) {
   );
   return `<svg viewBox="0 0 ${left + width + 10} ${top + height + 24}" role="img" aria-label="offsets over time">
     <g transform="translate(${left},${top})">${axis.join("")}${rules.join("")}
-    <path class="rate f1" d="${polls.map(line).join("")}"/>
-    <path class="dots ok f0" d="${sends.map(dot).join("")}"/></g></svg>`;
+    <path class="rate f1" d="${key.polls.map(line).join("")}"/>
+    <path class="dots ok f0" d="${key.sends.map(dot).join("")}"/></g></svg>`;
 }

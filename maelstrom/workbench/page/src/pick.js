@@ -146,7 +146,8 @@ export function describeOperation(run, operation) {
   const { operations, places, functions } = run;
   const took = duration(operations.ended[operation] - operations.began[operation]);
   const outcome = ["ok", "failed", "in doubt"][operations.outcome[operation]];
-  const client = places[operations.client[operation]].name;
+  // Where the trace has a gap, nobody knows whose it was.
+  const client = places[operations.client[operation]]?.name ?? "a client";
   const f = functions[operations.f[operation]];
   return `${f} by ${client}, began ${moment(operations.began[operation])}, ${outcome} after ${took}`;
 }

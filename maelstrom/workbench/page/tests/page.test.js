@@ -314,6 +314,17 @@ test("of a log, the page shows the offsets of a key", async () => {
     page.evaluate(`document.querySelector(".offsets path.${of}").getAttribute("d")`);
   assert.match(await shape("dots"), /^M0\.3 114\.3h0M320\.\d 0\.0h0$/);
   assert.match(await shape("rate"), /^M640\.0 114\.3V0\.0h0\.1$/);
+  const point = await page.evaluate(`(() => {
+    document.querySelector(".offsets").scrollIntoView();
+    const { right, top, height } = document.querySelector(".offsets .rate").getBoundingClientRect();
+    return { x: right, y: top + height / 2 };
+  })()`);
+  await page.mouse("mouseMoved", point.x, point.y);
+  const said = await page.evaluate(`document.querySelector(".offsets .note").textContent`);
+  assert.match(said, /^Offsets 3 to 7: poll by a client, began 0\.002 s, ok/);
+  await page.click(point.x, point.y);
+  await page.until(`!document.querySelector(".inspector").hidden`);
+  assert.deepEqual(page.errors, []);
 });
 
 test("who led in which term is a band below each node and a table", async () => {
