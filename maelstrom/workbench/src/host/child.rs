@@ -24,6 +24,7 @@ use simulator::Message;
 use tokio::io::{AsyncRead, AsyncWrite as _, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
+use super::escaped;
 use super::reasons::Reasons;
 
 /// How many bytes may wait for a node.
@@ -44,6 +45,8 @@ pub(super) struct Program<'a> {
     pub(super) directory: &'a Path,
     /// Where its standard error goes.
     pub(super) log: PathBuf,
+    /// What its environment is marked with: see [`escaped`](super::escaped).
+    pub(super) mark: String,
     /// Whether the log goes on where an earlier process left off.
     pub(super) is_restart: bool,
 }
@@ -85,6 +88,7 @@ impl NodeProcess {
             .args(program.args)
             .current_dir(program.directory)
             .env("NODE_DIRECTORY", std::path::absolute(program.directory)?)
+            .env(escaped::VARIABLE, program.mark)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -309,6 +313,7 @@ mod tests {
             args: &args,
             directory: &directory,
             log,
+            mark: String::new(),
             is_restart: false,
         })
         .unwrap()

@@ -2,6 +2,7 @@
 //!
 //! - [`process`]: carries out the world's commands.
 //! - [`child`]: one node's process and its pipes.
+//! - [`escaped`]: what it started and what left its process group.
 //! - [`disk`]: breaking its files.
 //! - [`twin`]: a second process of the same node.
 //! - [`reasons`]: what a node said before it died.
@@ -13,6 +14,7 @@
 mod alarm;
 mod child;
 mod disk;
+mod escaped;
 pub(crate) mod process;
 mod reasons;
 pub(crate) mod signals;

@@ -35,6 +35,7 @@ use tokio::time::Instant;
 
 use super::alarm::Alarm;
 use super::child::{MAX_BACKLOG, NodeProcess, Program};
+use super::escaped::{self, Marks};
 use super::signals::Interrupts;
 use super::start::{find_in_path, hint, is_bare_name};
 use super::twin::TwinProcesses;
@@ -123,6 +124,8 @@ struct Host<'a> {
     commands: Vec<Command>,
     buffer: Box<[u8]>,
     watchdog: Option<Watchdog>,
+    /// Dropped after the nodes.
+    marks: Marks,
 }
 
 struct Exit {
@@ -145,7 +148,9 @@ impl<'a> Host<'a> {
             world.trace();
         }
         create_dir(&options.node_log_dir)?;
-        let watchdog = options.watchdog.as_deref().map(Watchdog::start).transpose();
+        let marks = Marks::new().map_err(RunError::io("draw a random number"))?;
+        let start = |program| Watchdog::start(program, marks.of_all());
+        let watchdog = options.watchdog.as_deref().map(start).transpose();
         let (exit_sender, exits) = mpsc::unbounded_channel();
         Ok(Self {
             world,
@@ -167,6 +172,7 @@ impl<'a> Host<'a> {
             commands: Vec::new(),
             buffer: vec![0; CHUNK].into_boxed_slice(),
             watchdog: watchdog.map_err(RunError::io("start the watchdog"))?,
+            marks,
         })
     }
 
@@ -324,6 +330,7 @@ impl<'a> Host<'a> {
                 Command::Kill(node) => {
                     self.twins.kill(node);
                     self.with(node, NodeProcess::kill);
+                    escaped::kill_marked(&self.marks.of(node));
                 }
                 Command::Damage(node, fault) => self.damage(node, fault)?,
                 // The settings were refused that would ask for it.
@@ -363,6 +370,7 @@ impl<'a> Host<'a> {
             args: &self.options.args,
             directory: &self.directory(node),
             log: self.options.node_log_dir.join(format!("n{node}{suffix}.log")),
+            mark: self.marks.of(node),
             is_restart,
         };
         let (process, child) = NodeProcess::start(program).map_err(|source| RunError::Start {

@@ -6,8 +6,9 @@
 //! whenever the bench does, however it does; nobody else holds it, as Rust opens
 //! every descriptor close-on-exec.
 //!
-//! What goes over the pipe is a line each: `+` and a process group's number when
-//! a node starts, `-` and the number when it is gone, `bye` at the end.
+//! What goes over the pipe is a line each: `=` and what all nodes are [marked](escaped) with at
+//! the beginning, `+` and a process group's number when a node starts, `-` and the number
+//! when it is gone, `bye` at the end.
 //!
 //! Between a node's start and the line that tells of it there are some
 //! microseconds in which the bench could be killed unseen; most nodes end then
@@ -21,6 +22,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+
+use super::escaped;
 
 /// The name of the hidden subcommand: `main` has to call [`reap`] for it.
 pub(crate) const SUBCOMMAND: &str = "reap";
@@ -36,9 +39,9 @@ pub(super) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Starts `program reap`, in a process group of its own so that Ctrl-C does
+    /// Starts `program reap` for nodes with this mark, in a process group of its own so that Ctrl-C does
     /// not reach it.
-    pub(super) fn start(program: &Path) -> io::Result<Self> {
+    pub(super) fn start(program: &Path, mark: &str) -> io::Result<Self> {
         let mut child = Command::new(program)
             .arg(SUBCOMMAND)
             .current_dir("/")
@@ -48,7 +51,9 @@ impl Watchdog {
             .process_group(0)
             .spawn()?;
         let pipe = child.stdin.take().ok_or_else(|| io::Error::other("no pipe to it"))?;
-        Ok(Self { child, pipe })
+        let mut watchdog = Self { child, pipe };
+        watchdog.tell(&format!("={mark}\n"))?;
+        Ok(watchdog)
     }
 
     /// Has it kill this process group, should the bench die.
@@ -77,18 +82,34 @@ impl Watchdog {
 
 /// Reads from the bench until it is gone, then kills what it left.
 pub(crate) fn reap(input: impl BufRead) {
-    for group in orphans(input) {
+    let Orphans { groups, mark } = orphans(input);
+    for group in groups {
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
     }
+    if let Some(mark) = mark {
+        escaped::kill_marked(&mark);
+    }
+}
+
+/// What is to be killed.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Orphans {
+    groups: BTreeSet<i32>,
+    /// What else bears this mark.
+    mark: Option<String>,
 }
 
 /// The process groups that were told of and neither forgotten nor released by a
 /// farewell. Never 0 or 1: to `killpg` these would be our own group and everyone.
-fn orphans(input: impl BufRead) -> BTreeSet<i32> {
-    let mut groups = BTreeSet::new();
+fn orphans(input: impl BufRead) -> Orphans {
+    let mut orphans = Orphans::default();
+    let groups = &mut orphans.groups;
     for line in input.lines().map_while(Result::ok) {
         if line == "bye" {
-            return BTreeSet::new();
+            return Orphans::default();
+        }
+        if let Some(mark) = line.strip_prefix('=') {
+            orphans.mark = Some(mark.to_owned());
         }
         match line.split_at_checked(1).map(|(sign, group)| (sign, group.parse::<i32>())) {
             Some(("+", Ok(group))) if group > 1 => drop(groups.insert(group)),
@@ -96,7 +117,7 @@ fn orphans(input: impl BufRead) -> BTreeSet<i32> {
             _ => {}
         }
     }
-    groups
+    orphans
 }
 
 #[cfg(test)]
@@ -105,18 +126,19 @@ mod tests {
 
     #[test]
     fn what_was_not_forgotten_is_an_orphan() {
-        assert_eq!(orphans(&b"+10\n+11\n-10\n+12\n"[..]), BTreeSet::from([11, 12]));
+        let Orphans { groups, mark } = orphans(&b"=ab.\n+10\n+11\n-10\n+12\n"[..]);
+        assert_eq!((groups, mark), (BTreeSet::from([11, 12]), Some("ab.".to_owned())));
     }
 
     #[test]
     fn after_a_farewell_nobody_is() {
-        assert_eq!(orphans(&b"+10\nbye\n"[..]), BTreeSet::new());
+        assert_eq!(orphans(&b"=ab.\n+10\nbye\n"[..]), Orphans::default());
     }
 
     #[test]
     fn a_line_cut_short_by_death_harms_nobody() {
         for input in ["+", "+1", "+0", "+-1", "x", "", "+99999999999"] {
-            assert_eq!(orphans(input.as_bytes()), BTreeSet::new(), "{input:?}");
+            assert_eq!(orphans(input.as_bytes()), Orphans::default(), "{input:?}");
         }
     }
 }

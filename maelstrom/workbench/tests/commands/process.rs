@@ -80,7 +80,10 @@ impl Scratch {
     }
 
     fn assert_no_orphans(&self) {
-        for pid in self.pids_so_far() {
+        let pids = self.pids_so_far().into_iter();
+        // Those that leave the group of their node are found on Linux alone.
+        let limit = if cfg!(target_os = "linux") { usize::MAX } else { 2 };
+        for pid in pids.take(limit) {
             wait_for("a process to be gone", || is_gone(pid));
         }
     }
@@ -293,10 +296,10 @@ fn a_node_that_ignores_the_end_of_its_input_and_sigterm_is_killed() {
 
 #[test]
 fn a_nodes_own_children_do_not_outlive_the_test() {
-    let scratch = Scratch::new("with-a-child");
-    let options = scratch.options("echo.py", "with-a-child");
+    let scratch = Scratch::new("with-children");
+    let options = scratch.options("echo.py", "with-children");
     run(&settings(1.0, 50.0), &options, &mut Witness::default()).unwrap();
-    assert_eq!(scratch.pids().len(), 2);
+    assert_eq!(scratch.pids().len(), 4);
     scratch.assert_no_orphans();
 }
 
@@ -306,7 +309,7 @@ fn a_nodes_own_children_do_not_outlive_the_test() {
 fn bench_to_be_ended() {
     let Some(directory) = std::env::var_os("BENCH_TO_BE_ENDED") else { return };
     let scratch = Scratch(PathBuf::from(directory));
-    let options = scratch.options("echo.py", "with-a-child");
+    let options = scratch.options("echo.py", "with-children");
     let result = run(&settings(600.0, 10.0), &options, &mut Witness::default());
     let text = result.unwrap_err().to_string();
     fs::write(scratch.0.join("error"), text).unwrap();

@@ -19,9 +19,25 @@ def send(src, dest, body):
     print(json.dumps({"src": src, "dest": dest, "body": body}), flush=True)
 
 
-if mode == "with-a-child":
+
+def daemon():
+    """The process id of a child in a session of its own, whose parent has ended."""
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.setsid()
+            os.write(writer, str(os.getpid()).encode())
+            time.sleep(1000)
+        os._exit(0)
+    os.wait()
+    return int(os.read(reader, 100))
+
+
+if mode == "with-children":
     child = subprocess.Popen(["sleep", "1000"], stdin=subprocess.DEVNULL)
-    note_pids(os.getpid(), child.pid)
+    session = subprocess.Popen(["sleep", "1000"], stdin=subprocess.DEVNULL, start_new_session=True)
+    note_pids(os.getpid(), child.pid, session.pid, daemon())
 else:
     note_pids(os.getpid())
 

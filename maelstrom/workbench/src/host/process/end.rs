@@ -9,6 +9,7 @@ use simulator::{FaultKind, NodeFailure, Printed, RunError, RunStats};
 
 use super::Host;
 use crate::host::child::NodeProcess;
+use crate::host::escaped;
 use crate::host::twin::TwinProcesses;
 
 /// How long nodes have to end after their input did, before SIGTERM, and again
@@ -30,6 +31,8 @@ impl Host<'_> {
             self.await_ends(GRACE, false).await;
         }
         self.signal_remaining(Signal::SIGKILL);
+        // They may hold the nodes' output open, which is read to its end.
+        escaped::kill_marked(self.marks.of_all());
         self.await_ends(DEATH, true).await;
     }
 
