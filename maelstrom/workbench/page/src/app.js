@@ -108,7 +108,9 @@ export class App {
   /** Shows what the address says. */
   async reopen() {
     await this.show(fromHash(location.hash, this.run));
-    if (this.state.finding !== null) this.element.scrollIntoView();
+    if (this.state.finding === null) return;
+    this.element.scrollIntoView();
+    this.diagram.canvas.focus({ preventScroll: true });
   }
 
   /** @param {Partial<State>} change */

@@ -41,7 +41,8 @@ function cuts(fault) {
 export function describe(run, fault) {
   const name = (/** @type {number} */ place) => run.places[place].name;
   if (fault.links.length === 0) {
-    return `${fault.fault}: ${fault.nodes.map(name).join(" ") || "every link"}`;
+    const names = fault.nodes.map(name).join(" ");
+    return `${fault.fault}: ${names || (fault.everywhere ? "every link" : "nobody")}`;
   }
   const parts = fault.fault === "slow" ? [] : groups(run, fault);
   if (parts.length > 1) {

@@ -68,6 +68,7 @@ import { within } from "./times.js";
  * @property {number} to
  * @property {number[]} nodes
  * @property {[number, number][]} links from whom to whom nothing arrives, or late
+ * @property {boolean} everywhere whether it is one of all links, and names none
  */
 
 /**

@@ -14,17 +14,19 @@ import { duration, moment, move, ticks, zoom } from "../src/times.js";
 import { Overlaps } from "../src/visible.js";
 
 /**
- * A run of three nodes and a client with these messages: from, to, sent, ended, fate.
- * @param {[number, number, number, number, number][]} rows
+ * A run of three nodes and a client with these messages: from, to, sent, ended, fate, and 1 if
+ * it is a read.
+ * @param {[number, number, number, number, number, number?][]} rows
  * @returns {any}
  */
 function run(rows = []) {
   const names = ["n0", "n1", "n2", "c3"];
   const places = names.map((name) => ({ name, kind: name.startsWith("n") ? "node" : "client" }));
-  const column = (/** @type {number} */ i) => rows.map((row) => row[i]);
-  const [from, to, sent, ended, fate] = [0, 1, 2, 3, 4].map(column);
-  const messages = { count: rows.length, from, to, sent, ended, fate };
-  return { begin: 0, end: 10e6, places, messages, findings: [] };
+  const column = (/** @type {number} */ i) => rows.map((row) => row[i] ?? 0);
+  const [from, to, sent, ended, fate, type] = [0, 1, 2, 3, 4, 5].map(column);
+  const messages = { count: rows.length, from, to, sent, ended, fate, type };
+  const types = ["gossip", "read"];
+  return { begin: 0, end: 10e6, places, types, messages, findings: [] };
 }
 
 test("a section is a header and columns, whose differences are added up", () => {
@@ -71,12 +73,13 @@ test("an address says what is shown, and a whole run needs none", () => {
 test("only messages whose sender knew the value carry it", () => {
   const of = run([
     [1, 2, 0, 1, 0], // has it by accident: n1 does not know the value yet
+    [3, 2, 1, 2, 0, 1], // the client reads a key of that name
     [3, 0, 2, 3, 0], // the client asks n0 to keep it
     [0, 1, 4, 9, 0],
     [0, 2, 4, 6, 2], // dropped
     [1, 2, 8, 9, 0], // sent before n1 had it
   ]);
-  const found = new Uint8Array(5).fill(1);
+  const found = new Uint8Array(6).fill(1);
   assert.deepEqual(
     [...spread(of, found)],
     [
@@ -85,7 +88,7 @@ test("only messages whose sender knew the value carry it", () => {
       [1, 9],
     ],
   );
-  assert.deepEqual([...found], [0, 1, 1, 1, 0]);
+  assert.deepEqual([...found], [0, 0, 1, 1, 1, 0]);
 });
 
 test("a partition is told by who can still hear each other", () => {
@@ -111,7 +114,11 @@ test("a partition is told by who can still hear each other", () => {
   );
   const oneWay = { ...fault, fault: "one-way", links: [[0, 1]] };
   assert.equal(describe(run(), oneWay), "one-way: n0→n1");
-  assert.equal(describe(run(), { ...fault, fault: "loss", links: [] }), "loss: every link");
+  assert.equal(
+    describe(run(), { ...fault, fault: "loss", links: [], everywhere: true }),
+    "loss: every link",
+  );
+  assert.equal(describe(run(), { ...fault, links: [] }), "partition: nobody");
 });
 
 test("a value is found where it stands for itself", () => {

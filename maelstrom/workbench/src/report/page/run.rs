@@ -266,6 +266,7 @@ impl Builder {
             "to": fault.until.map_or(self.end, micros),
             "nodes": nodes.collect::<Vec<_>>(),
             "links": links.collect::<Vec<_>>(),
+            "everywhere": fault.nodes.is_none() && fault.links.is_none(),
         })
     }
 }
@@ -378,6 +379,7 @@ mod tests {
         assert_eq!(header["places"][2], json!({"name": "c7", "kind": "client"}));
         let fault = &header["faults"][0];
         assert_eq!((&fault["links"], &fault["to"]), (&json!([[0, 1]]), &json!(9)));
+        assert_eq!(fault["everywhere"], false);
         let bare = json!({"number": 1, "ops": [0, 1], "messages": [], "value": null, "span": null});
         let span = json!({"from": 1, "to": 9});
         let told = json!({"number": 2, "ops": [0], "messages": [2], "value": "26", "span": span});
