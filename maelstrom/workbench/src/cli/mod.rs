@@ -9,7 +9,7 @@
 //! - [`replay`]: the command that runs a plan again.
 //! - [`tell`]: what programs are told of a test.
 //! - [`runs`], which runs a [`test`] once or many times, [`check`], [`challenge`], [`new`],
-//!   [`inspect`], [`explain`], [`messages`], [`export`], [`serve`]: the subcommands.
+//!   [`inspect`], [`explain`], [`messages`], [`export`], [`serve`], [`manual`]: the subcommands.
 
 mod challenge;
 mod check;
@@ -17,6 +17,7 @@ mod explain;
 mod export;
 mod flags;
 mod inspect;
+mod manual;
 mod messages;
 mod new;
 mod original;
@@ -162,6 +163,14 @@ enum Command {
     )]
     Serve(serve::ServeFlags),
 
+    /// Print a script that completes this command in a shell
+    ///
+    /// For instance: workbench completions bash >~/.local/share/bash-completion/completions/workbench
+    Completions(manual::CompletionsFlags),
+
+    /// Write manual pages, one for each command
+    Man(manual::ManFlags),
+
     /// Kills what a bench leaves behind that was killed itself
     #[command(name = watchdog::SUBCOMMAND, hide = true)]
     Reap,
@@ -193,6 +202,8 @@ fn run(command: Command) -> Exit {
         Command::Explain(flags) => explain::run(&flags),
         Command::Messages(flags) => messages::run(&flags),
         Command::Export(flags) => export::run(&flags),
+        Command::Completions(flags) => manual::completions(&flags),
+        Command::Man(flags) => manual::man(&flags),
         Command::Serve(flags) => serve::serve(&flags),
         Command::Reap => {
             watchdog::reap(io::stdin().lock());

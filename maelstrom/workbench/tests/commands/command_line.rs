@@ -111,6 +111,36 @@ fn whoever_asks_for_help_gets_it_and_exit_code_0() {
     assert!(!help.contains("reap"));
 }
 
+#[test]
+fn shells_and_manual_pages_know_every_command() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = workbench(&["completions", shell]).output().unwrap();
+        assert_eq!(script.status.code(), Some(0), "{shell}");
+        let script = String::from_utf8(script.stdout).unwrap();
+        assert!(script.contains("until-fails") && script.contains("junit"), "{shell}");
+        assert!(!script.contains("reap"), "{shell}");
+    }
+    let bash = workbench(&["completions", "bash"]).output().unwrap().stdout;
+    let scratch = Scratch::new("manual");
+    fs::write(scratch.0.join("complete.bash"), bash).unwrap();
+    let mut parser = Command::new("bash");
+    let parsed = parser.args(["-n", "complete.bash"]).current_dir(&scratch.0).status();
+    assert!(parsed.unwrap().success());
+
+    let man = workbench(&["man", "man1"]).current_dir(&scratch.0).output().unwrap();
+    assert_eq!(man.status.code(), Some(0));
+    let names = fs::read_dir(scratch.0.join("man1")).unwrap();
+    let mut names: Vec<String> =
+        names.map(|name| name.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert!(names.contains(&"workbench.1".to_owned()), "{names:?}");
+    assert!(names.contains(&"workbench-test.1".to_owned()), "{names:?}");
+    assert!(!names.iter().any(|name| name.contains("reap")), "{names:?}");
+    let page = fs::read_to_string(scratch.0.join("man1/workbench-test.1")).unwrap();
+    assert!(page.starts_with(".ie") || page.contains(".TH"), "{page}");
+    assert_says(&refusal(&["man", "/dev/null/man1"]), "cannot write to /dev/null/man1");
+}
+
 fn check(args: &[&str], input: &str) -> Output {
     let mut child = workbench(&[&["check"], args].concat())
         .stdin(Stdio::piped())
