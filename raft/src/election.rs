@@ -19,7 +19,8 @@ impl<S: StateMachine> Raft<S> {
     /// Figure 2, followers and candidates: the election timeout has passed. Asks first
     /// whether it would be voted for; the term goes up only if so.
     pub(crate) fn stand_for_election(&mut self) {
-        if !self.may_stand() {
+        self.make_founders();
+        if self.is_early() || !self.may_stand() {
             return self.become_follower(None);
         }
         if !matches!(self.role, Role::Follower(_)) {

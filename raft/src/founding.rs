@@ -2,7 +2,11 @@
 //!
 //! A node that starts with nothing in memory may be a new one, or one that has lost all that it
 //! promised. So it is a server of its own, and no member of anything, until a configuration
-//! names it. The first one is made by the first node, the *founder*:
+//! names it. There are two ways to the first configuration.
+//!
+//! # All nodes are there
+//!
+//! The first node, the *founder*, asks who is new, twice:
 //!
 //! ```text
 //! founder  ── hello 1 ──▶ all    who knows of no cluster is new, and says so
@@ -22,17 +26,44 @@
 //! the beginning of the successor's second round those who are alive of the former founders
 //! have not voted and have acknowledged nothing, and those who are dead never will. So each
 //! majority of the former founders that can ever act is one of the new founders, too.
+//!
+//! # A majority has journals
+//!
+//! Nodes with journals need not wait for all. A node whose directory is empty when it starts is
+//! the *first server* of its node, and says so. While its log is empty it may stand for election
+//! with a configuration of its own making: all voters that there are to be, those first servers
+//! that it has heard as what they are, and in the place of each other one a voter that is nobody
+//! (of incarnation 0). Once there is a leader, whoever was not heard is taken in, as a server
+//! that has replaced this one.
+//!
+//! Different nodes may make different ones, and that is sound. As long as no directory is lost,
+//! a node has one first server for ever, which remembers what it has said. So all these
+//! configurations count the same server for a node, or nobody, and a majority of one has a
+//! server in common with a majority of any other one: that is all that Raft asks of them (§5.4.3).
+//! The founders of the first way may count another server of a node only when its first one is dead,
+//! and nobody else is alive who had a part in what that one has said. The first entry of a log
+//! has a configuration, and from then on there is one.
+//!
+//! When directories are lost there may be a second beginning, but only where those nodes and
+//! those that have no entry yet are a majority: the others have an entry, and do not vote for
+//! anybody who has none. Nor does anybody begin who can reach one of the others, which tells
+//! whoever says hello that it has *begun*.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use maelstrom::machine::{Rank, Time, draw_incarnation};
 
 use crate::config::{Config, Server};
-use crate::message::Part;
+use crate::message::{Hello, Part};
+use crate::options::Options;
 use crate::position::{Index, Term};
 use crate::raft::Raft;
 use crate::role::Role;
 use crate::state_machine::StateMachine;
+
+/// How often a node logs whom it has not heard.
+const COMPLAINTS: Duration = Duration::from_secs(5);
 
 /// A round of questions; the later one is greater. A random number tells those apart that
 /// have the same place.
@@ -46,15 +77,26 @@ pub(crate) struct Founding {
     /// Who has said so in it.
     new: BTreeMap<Rank, u64>,
     /// Who has in the round before, as the founder knows.
-    pub(crate) before: Option<BTreeMap<Rank, u64>>,
+    before: Option<BTreeMap<Rank, u64>>,
+    /// Who has said hello, and whether as the first server of its node.
+    met: BTreeMap<Rank, (u64, bool)>,
     /// When all others are told.
     tell_at: Time,
+    /// Before that a first server without entries stands for no election.
+    begin_at: Time,
+    /// When it logs whom it has not heard.
+    complain_at: Time,
 }
 
 impl Founding {
     fn begin(&mut self, round: Round, tell_at: Time) {
         self.new.clear();
         (self.round, self.tell_at) = (round, tell_at);
+    }
+
+    /// Who this node was, when it said hello.
+    pub(crate) fn incarnation(&self, rank: Rank) -> Option<u64> {
+        self.met.get(&rank).map(|(incarnation, _)| *incarnation)
     }
 }
 
@@ -69,44 +111,92 @@ impl<S: StateMachine> Raft<S> {
         *self.log().config() == Config::default()
     }
 
-    /// When there is something to say to all.
-    pub(crate) fn founding_at(&self) -> Option<Time> {
-        let may_found = matches!(self.role, Role::Follower(_)) && self.is_new();
-        may_found.then_some(self.founding.tell_at)
+    fn has_entries(&self) -> bool {
+        self.log().last().index > Index::ZERO
     }
 
-    /// The founder asks, until in two rounds the same servers were new; and whoever was asked
-    /// passes that on.
+    /// Whether it has a part in the beginning: nobody brings it entries.
+    fn is_beginning(&self) -> bool {
+        let is_led = self.leader().is_some() || matches!(self.role, Role::Halted);
+        !self.has_entries() && !is_led && (self.is_new() || self.persistent.is_first())
+    }
+
+    /// When there is something to say to all.
+    pub(crate) fn founding_at(&self) -> Option<Time> {
+        self.is_beginning().then_some(self.founding.tell_at)
+    }
+
+    /// The founder asks at once. When first servers stand for election without all others, each
+    /// at its turn, whoever remembers anything had time to say so.
+    pub(crate) fn start_founding(&mut self) {
+        let Options { heartbeat, election, .. } = self.options;
+        self.founding.tell_at = self.now + heartbeat * self.me.min(1) as u32;
+        self.founding.begin_at = self.now + election;
+        self.founding.complain_at = self.now + COMPLAINTS;
+        let turn = self.founding.begin_at + election / 4 * self.me.min(8) as u32;
+        let is_new = self.is_new();
+        match &mut self.role {
+            Role::Follower(follower) if is_new => follower.election_at = turn,
+            _ => {}
+        }
+    }
+
+    /// Whether it is too early to stand for election: somebody may have entries.
+    pub(crate) fn is_early(&self) -> bool {
+        self.persistent.is_first() && !self.has_entries() && self.now < self.founding.begin_at
+    }
+
+    /// The founder asks, until in two rounds the same servers were new; and everybody passes
+    /// on what it knows: all of them together say no more than the heartbeats of a leader, and
+    /// what answers these.
     pub(crate) fn advance_founding(&mut self) {
-        if self.founding_at().is_none() {
+        if self.is_new() && self.advance_rounds() {
+            return self.found();
+        }
+        let now = self.now;
+        if self.founding_at().is_none_or(|at| now < at) {
             return;
         }
+        self.founding.tell_at = now + self.options.heartbeat * self.nodes as u32 / 2;
+        let me = self.me;
+        (0..self.nodes).filter(|&rank| rank != me).for_each(|rank| self.say_hello(rank));
+        if self.founding.complain_at <= now {
+            self.founding.complain_at = now + COMPLAINTS;
+            tracing::warn!("{}", self.why_not_begun());
+        }
+    }
+
+    /// Whether all are the founders that were new.
+    fn advance_rounds(&mut self) -> bool {
         let (founding, now) = (&mut self.founding, self.now);
         founding.new.insert(self.me, self.incarnation);
         while self.me == 0 && (founding.round.0 == 0 || founding.new.len() == self.nodes) {
             if founding.before.as_ref() == Some(&founding.new) {
-                return self.found();
+                return true;
             }
             founding.before = Some(founding.new.clone());
             founding
                 .begin((founding.round.0.saturating_add(1), draw_incarnation(&mut self.rng)), now);
             founding.new.insert(self.me, self.incarnation);
         }
-        if founding.tell_at <= now {
-            founding.tell_at = now + self.options.heartbeat;
-            // Before the first round the founder is woken.
-            let (me, count) = (self.me, if founding.round.0 == 0 { 1 } else { self.nodes });
-            (0..count).filter(|&rank| rank != me).for_each(|rank| self.say_hello(rank));
-        }
+        false
     }
 
     fn say_hello(&mut self, to: Rank) {
-        let Founding { round, new, .. } = self.founding.clone();
-        self.outbox.say(to, self.now, Part::Hello(round, new));
+        let (round, new) = match self.is_new() {
+            true => (self.founding.round, self.founding.new.clone()),
+            false => Default::default(),
+        };
+        let is_first = self.persistent.is_first();
+        self.outbox.say(to, self.now, Part::Hello(Hello { round, new, is_first }));
     }
 
     /// Somebody asks who is new, or says it.
-    pub(crate) fn take_hello(&mut self, from: Rank, round: Round, new: BTreeMap<Rank, u64>) {
+    pub(crate) fn take_hello(&mut self, from: Server, Hello { round, new, is_first }: Hello) {
+        self.founding.met.insert(from.rank, (from.incarnation, is_first));
+        if self.has_entries() {
+            return self.outbox.say(from.rank, self.now, Part::Begun);
+        }
         if !self.is_new() {
             return;
         }
@@ -119,14 +209,14 @@ impl<S: StateMachine> Raft<S> {
         }
         let is_asked = !is_founder && round > founding.round;
         if is_asked {
-            founding.begin(round, self.now + self.options.heartbeat);
+            founding.begin(round, founding.tell_at);
             founding.new.insert(self.me, self.incarnation);
         }
         if round == founding.round {
             founding.new.extend(new.into_iter().filter(|&(rank, _)| rank < self.nodes));
         }
         if is_asked {
-            self.say_hello(from);
+            self.say_hello(from.rank);
         }
     }
 
@@ -136,6 +226,37 @@ impl<S: StateMachine> Raft<S> {
         let founders = new.map(|(&rank, &incarnation)| Server { rank, incarnation });
         self.persistent.found(Config::of(founders));
         self.become_candidate(false);
+    }
+
+    /// Before there are entries a first server that has heard a majority of them, and has heard
+    /// of no entries, knows who votes.
+    pub(crate) fn make_founders(&mut self) {
+        let me = self.server();
+        if !self.persistent.is_first() || self.has_entries() || self.is_early() {
+            return;
+        }
+        let founders = match self.knows_nobody() {
+            true => Config::new(0..self.options.voters.unwrap_or(self.nodes)),
+            false => self.log().config().clone(),
+        };
+        let founders = founders.resolved(|server| match self.founding.met.get(&server.rank) {
+            _ if server.incarnation != 0 => server.incarnation,
+            _ if server.rank == me.rank => me.incarnation,
+            Some((incarnation, true)) => *incarnation,
+            _ => 0,
+        });
+        let is_majority = founders.is_quorum(|server| server.incarnation != 0);
+        if is_majority && founders.has_voter(me) && founders != *self.log().config() {
+            self.persistent.found(founders);
+        }
+    }
+
+    /// Whoever hears of a term hears how the cluster has begun.
+    pub(crate) fn tell_beginning(&mut self, to: Rank) {
+        match self.has_entries() {
+            true => self.outbox.say(to, self.now, Part::Begun),
+            false => self.tell_founders(to),
+        }
     }
 
     /// Whoever hears of a term before there is an entry hears who can go on with it: nobody is
@@ -152,6 +273,29 @@ impl<S: StateMachine> Raft<S> {
         let is_one = founders.has_voter(self.server()) || !founders.is_voter(self.me);
         if self.knows_nobody() && founders.is_final_among(self.nodes) && is_one {
             self.persistent.found(founders);
+        }
+    }
+
+    /// Somebody has entries: this node will get them.
+    pub(crate) fn take_begun(&mut self) {
+        let election = self.options.election;
+        self.founding.tell_at = self.now + 5 * election;
+        self.founding.begin_at = self.founding.tell_at + election;
+    }
+
+    /// What keeps a cluster from beginning, as far as this node knows; that there is no leader,
+    /// if it has begun.
+    pub(crate) fn why_not_begun(&self) -> String {
+        if !self.is_new() {
+            return "there is no leader".to_owned();
+        }
+        let Founding { new, met, .. } = &self.founding;
+        let is_missing = |rank: &Rank| !new.contains_key(rank) && !met.contains_key(rank);
+        let missing = (0..self.nodes).filter(|rank| *rank != self.me).filter(is_missing);
+        match &*missing.map(|rank| self.persistent.id(rank).as_str()).collect::<Vec<_>>() {
+            [] => "the cluster has not begun".to_owned(),
+            [one] => format!("the cluster has not begun: {one} was never heard"),
+            some => format!("the cluster has not begun: {} were never heard", some.join(", ")),
         }
     }
 }

@@ -64,6 +64,7 @@
 //! | | answers when the entry is applied | `answer` | `replica.rs` |
 //! | | commits what a majority has, of its own term (§5.4.2) | `advance_commit` | `replication.rs` |
 //! | §5.1, a cluster begins | who founds it, and that nobody remembers another one | `advance_founding` | `founding.rs` |
+//! | | a majority with journals founds it | `make_founders` | `founding.rs` |
 //! | §6 | joint consensus, new voters as learners first | `advance_change`, `towards` | `membership.rs`, `config.rs` |
 //! | | a server without memory takes the place of the former one | `take_in` | `membership.rs` |
 //! | | a configuration counts from when it is in the log | `config` | `log.rs` |
@@ -169,7 +170,9 @@ pub use config::{Config, Server};
 pub use entry::{CommandId, Entry, LogTime, Payload, Proposal, SessionId};
 pub use injected_bugs::{Bug, Bugs};
 pub use log::Log;
-pub use message::{Append, Appended, Ballot, Chunk, Packet, Part, Received, Rejected, VoteRequest};
+pub use message::{
+    Append, Appended, Ballot, Chunk, Hello, Packet, Part, Received, Rejected, VoteRequest,
+};
 pub use options::{Options, Reads};
 pub use persistent::{Kept, Record};
 pub use position::{Index, Position, Term};

@@ -29,11 +29,11 @@ impl<S: StateMachine> Raft<S> {
         let is_current = before == self.log().config_index();
         let is_possible = members.is_final_among(self.nodes);
         let (now, me) = (self.log().config().members(), self.server());
-        let met = self.founding.before.as_ref();
+        let met = |rank| self.founding.incarnation(rank);
         let members = members.resolved(|Server { rank, .. }| match rank == me.rank {
             true => me.incarnation,
             // One that was never heard is replaced by whoever answers.
-            false => now.get(&rank).or(met.and_then(|met| met.get(&rank))).map_or(0, |one| *one),
+            false => now.get(&rank).copied().or_else(|| met(rank)).unwrap_or(0),
         });
         if let Role::Leader(leader) = &mut self.role
             && is_current

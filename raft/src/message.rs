@@ -35,8 +35,10 @@ impl<C> Message for Packet<C> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part<C> {
-    /// Who has heard of no cluster, in this round, which the founder began.
-    Hello((u64, u64), BTreeMap<Rank, u64>),
+    /// Who begins a cluster, from whoever has no entries.
+    Hello(Hello),
+    /// To who says hello: there are entries.
+    Begun,
     /// These servers found the cluster. It says nothing to who knows of members.
     Found(Config),
     /// *RequestVote* of figure 2: may I lead in this term?
@@ -68,6 +70,18 @@ pub enum Part<C> {
     Read(u64),
     /// The answer to a read: its number, and the entry that has to be applied.
     ReadAt(u64, Index),
+}
+
+/// Says who begins a cluster.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Hello {
+    /// Which time the founder asks. Zero for nobody who asks, or who has heard of a cluster.
+    pub round: (u64, u64),
+    /// Who has heard of no cluster, in this round.
+    pub new: BTreeMap<Rank, u64>,
+    /// Whether the sender is the first server of its node.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_first: bool,
 }
 
 /// Which kind of vote.

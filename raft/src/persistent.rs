@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::{iter, mem};
 
+use maelstrom::machine::Rank;
 use maelstrom::{Error, NodeId};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,9 @@ pub enum Record<C> {
         nodes: Vec<NodeId>,
         /// Which incarnation of its node it is.
         incarnation: u64,
+        /// Whether it is the first one, as far as its node's directory shows.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_first: bool,
     },
     /// The log's first configuration, which is not in it: who founded the cluster.
     Found(Config),
@@ -99,19 +103,32 @@ enum Pending {
 pub struct Kept<C> {
     /// The incarnation of whoever wrote that, and otherwise a new one.
     pub incarnation: u64,
+    /// Whether it is the first server of its node, which remembers what it says for as long
+    /// as the node has its directory.
+    pub is_first: bool,
     /// All that it wrote.
     pub records: Vec<Record<C>>,
 }
 
 impl<C> Kept<C> {
-    /// These records. Where there are none, the node is a new server, of this incarnation.
+    /// These records. Where there are none, the node is a new server, of this incarnation,
+    /// and not the first one.
     pub fn of(records: Vec<Record<C>>, new: u64) -> Self {
-        let incarnation = |record: &_| match record {
-            Record::Start { incarnation, .. } => Some(*incarnation),
+        let start = |record: &_| match record {
+            Record::Start { incarnation, is_first, .. } => Some((*incarnation, *is_first)),
             _ => None,
         };
-        let incarnation = records.iter().rev().find_map(incarnation).unwrap_or(new);
-        Self { incarnation, records }
+        let last = records.iter().rev().find_map(start);
+        let (incarnation, is_first) = last.unwrap_or((new, false));
+        Self { incarnation, is_first, records }
+    }
+
+    /// What a node finds in its directory, which has lost nothing. Where there are no
+    /// records, it is the first server of its node.
+    pub fn in_directory(records: Vec<Record<C>>, new: u64) -> Self {
+        let is_first = records.is_empty();
+        let kept = Self::of(records, new);
+        Self { is_first: kept.is_first || is_first, ..kept }
     }
 }
 
@@ -120,6 +137,7 @@ impl<C> Kept<C> {
 pub(crate) struct Persistent<C> {
     nodes: Vec<NodeId>,
     incarnation: u64,
+    is_first: bool,
     /// Who founded the cluster.
     founders: Config,
     /// `currentTerm`.
@@ -138,7 +156,7 @@ pub(crate) struct Persistent<C> {
 }
 
 impl<C: Clone> Persistent<C> {
-    fn new(nodes: Vec<NodeId>, incarnation: u64) -> Self {
+    fn new(nodes: Vec<NodeId>, incarnation: u64, is_first: bool) -> Self {
         let founders = Config::default();
         let (term, vote, safe, log) = (Term::default(), None, Index::ZERO, Log::new(&founders));
         let (snapshot, unwritten, pending) = (None, Vec::new(), VecDeque::new());
@@ -146,6 +164,7 @@ impl<C: Clone> Persistent<C> {
         Self {
             nodes,
             incarnation,
+            is_first,
             founders,
             term,
             vote,
@@ -160,7 +179,7 @@ impl<C: Clone> Persistent<C> {
 
     /// The state that these records describe, which are safe; of a cluster of these nodes.
     pub(crate) fn replay(nodes: Vec<NodeId>, kept: &Kept<C>) -> Result<Self, Error> {
-        let mut state = Self::new(nodes, kept.incarnation);
+        let mut state = Self::new(nodes, kept.incarnation, kept.is_first);
         for record in &kept.records {
             state.check(record)?;
             state.change(record);
@@ -212,7 +231,8 @@ impl<C: Clone> Persistent<C> {
     }
 
     fn start(&self) -> Record<C> {
-        Record::Start { nodes: self.nodes.clone(), incarnation: self.incarnation }
+        let (nodes, incarnation, is_first) = (self.nodes.clone(), self.incarnation, self.is_first);
+        Record::Start { nodes, incarnation, is_first }
     }
 
     /// These servers have founded the cluster.
@@ -222,7 +242,9 @@ impl<C: Clone> Persistent<C> {
 
     fn change(&mut self, record: &Record<C>) {
         match record {
-            Record::Start { nodes, incarnation } => *self = Self::new(nodes.clone(), *incarnation),
+            Record::Start { nodes, incarnation, is_first } => {
+                *self = Self::new(nodes.clone(), *incarnation, *is_first);
+            }
             Record::Found(founders) => {
                 (self.founders, self.log) = (founders.clone(), Log::new(founders));
             }
@@ -248,6 +270,16 @@ impl<C: Clone> Persistent<C> {
                 });
             }
         }
+    }
+
+    /// Of which name a node is.
+    pub(crate) fn id(&self, rank: Rank) -> &NodeId {
+        &self.nodes[rank]
+    }
+
+    /// Whether this is the first server of its node.
+    pub(crate) fn is_first(&self) -> bool {
+        self.is_first
     }
 
     /// The current term.
@@ -434,7 +466,7 @@ mod tests {
         assert!(replay(&[snapshot(4), append(3, 1)]).is_err());
         let start = |nodes: &[&str], incarnation| {
             let nodes = nodes.iter().map(|&node| node.into()).collect();
-            Record::Start { nodes, incarnation }
+            Record::Start { nodes, incarnation, is_first: false }
         };
         assert!(replay(&[start(&["n0", "n1"], 7)]).is_err());
     }
@@ -443,7 +475,7 @@ mod tests {
     fn a_server_that_starts_anew_remembers_nothing_of_the_former_one() {
         let start = |incarnation| {
             let nodes = ["n0", "n1", "n2"].map(NodeId::from).to_vec();
-            Record::Start { nodes, incarnation }
+            Record::Start { nodes, incarnation, is_first: false }
         };
         let found = Record::Found(Config::new(1..3));
         let vote = Record::Vote(Term::from(2), Some(1.into()));

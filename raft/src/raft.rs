@@ -261,8 +261,10 @@ impl<S: StateMachine> Raft<S> {
     /// another one.
     fn start(&mut self) {
         self.become_follower(None);
+        self.start_founding();
         if let Role::Follower(follower) = &mut self.role
             && self.persistent.term() == Term::default()
+            && *self.persistent.log().config() != Config::default()
         {
             let turn = self.now + self.election / 2 * self.me.min(64) as u32;
             follower.election_at = follower.election_at.min(turn);
@@ -303,7 +305,7 @@ impl<S: StateMachine> Raft<S> {
             };
             if packet.parts.iter().any(wants_answer) {
                 self.outbox.greet(from, self.now);
-                self.tell_founders(from);
+                self.tell_beginning(from);
             }
             return;
         }
@@ -318,7 +320,8 @@ impl<S: StateMachine> Raft<S> {
 
     fn hear(&mut self, from: Server, part: Part<S::Command>) {
         match part {
-            Part::Hello(round, new) => self.take_hello(from.rank, round, new),
+            Part::Hello(hello) => self.take_hello(from, hello),
+            Part::Begun => self.take_begun(),
             Part::Found(founders) => self.take_founders(founders),
             Part::RequestVote(request) => self.consider_vote(from, request),
             Part::Vote(ballot, candidate) => self.take_vote(from, ballot, candidate),
@@ -380,7 +383,7 @@ impl<S: StateMachine> Raft<S> {
             _ if self.wishes.give_up(client) => Error::timeout("it may become so yet"),
             (Some(true), _) => Error::timeout("it may have been carried out, or may yet be"),
             _ if matches!(self.role, Role::Halted) => Error::unavailable(CANNOT_WRITE),
-            _ if self.leader().is_none() => Error::unavailable("there is no leader"),
+            _ if self.leader().is_none() => Error::unavailable(self.why_not_begun()),
             _ => Error::unavailable("the leader did not answer in time"),
         };
         self.out.fail(client, error);

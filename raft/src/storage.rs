@@ -46,7 +46,9 @@ pub fn open<C: DeserializeOwned>(
         Ok(())
     })
     .map_err(Error::crash)?;
-    let mut kept = Kept::of(records, journal.incarnation());
+    // A directory is empty as well when its machine has died before anything was synced.
+    let of = if sync == Sync::EveryGroup { Kept::in_directory } else { Kept::of };
+    let mut kept = of(records, journal.incarnation());
     if journal.may_have_lost() {
         tracing::warn!("the journal may have lost records: this node begins anew, as a learner");
         kept = Kept::of(Vec::new(), journal.incarnation());
@@ -61,7 +63,8 @@ pub fn open<C: DeserializeOwned>(
 /// Has nothing count that was written before, and the loss be known when that is safe.
 fn begin_anew(journal: &mut Journal, members: &Members) -> io::Result<()> {
     let nodes = (0..members.count()).map(|rank| members.id(rank).clone()).collect();
-    let start = Record::<()>::Start { nodes, incarnation: journal.incarnation() };
+    let incarnation = journal.incarnation();
+    let start = Record::<()>::Start { nodes, incarnation, is_first: false };
     journal.append(&[&machine::Record::encode(&start)?])?;
     journal.sync()?;
     journal.accept_loss()

@@ -96,7 +96,7 @@ fn forget_what_was_committed(seed: u64, bugs: Bugs) -> Result<(), String> {
 }
 
 /// Whether all nodes vote as the servers that they are.
-fn has_taken_in_all(world: &World) -> bool {
+pub(crate) fn has_taken_in_all(world: &World) -> bool {
     let nodes = world.cluster.size();
     let Some(leader) = (0..nodes).find_map(|node| world.cluster.machine(node)?.leader()) else {
         return false;

@@ -5,6 +5,7 @@
 //! nodes with a classic mistake each.
 
 mod amnesia;
+mod beginning;
 mod clients;
 mod laggards;
 mod measures;

@@ -57,7 +57,7 @@ fn measure(nodes: usize, latency: Duration, rate: f64, options: &Options) -> Mea
 
 fn name<C>(part: &Part<C>) -> &'static str {
     match part {
-        Part::Hello(..) | Part::Found(_) => "founding",
+        Part::Hello(_) | Part::Found(_) | Part::Begun => "founding",
         Part::RequestVote(_) | Part::Vote(..) => "vote",
         Part::Append(append) if append.entries.is_empty() => "heartbeat",
         Part::Append(_) => "append",

@@ -1,5 +1,8 @@
 //! A cluster, what its clients ask, and whether what they are told is linearizable.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::time::Duration;
 
 use checkers::history::{Op, OpType, Process, raw};
@@ -10,6 +13,7 @@ use raft::lin_kv::{Command, Key, Response, Store};
 use raft::{Bugs, Config, Kept, Options, Raft, Reply, Request};
 use rand::RngExt as _;
 use serde_json::value::RawValue;
+use simulator::Effect;
 use simulator::cluster::{Asked, Cluster, Conditions};
 
 use crate::oracles;
@@ -34,6 +38,8 @@ pub(crate) struct World {
     operations: Vec<Operation>,
     /// Whether clients change the members now and then.
     pub(crate) changes: bool,
+    /// The nodes that find nothing in their directories when they start next.
+    lost: Rc<RefCell<BTreeSet<Rank>>>,
 }
 
 impl World {
@@ -50,19 +56,30 @@ impl World {
         options: &Options,
     ) -> Self {
         let (options, bugs) = (options.clone(), options.bugs);
+        let lost = Rc::<RefCell<BTreeSet<Rank>>>::default();
+        let found_lost = Rc::clone(&lost);
         let mut cluster = Cluster::new(nodes, seed, conditions, move |members, mut rng, kept| {
             let piece = |piece: &Vec<u8>| serde_json::from_slice(piece).unwrap();
             let mut records: Vec<_> = kept.pieces.iter().map(piece).collect();
             records.extend_from_slice(&kept.records);
-            records.truncate(if have_disks { records.len() } else { 0 });
-            let kept = Kept::of(records, draw_incarnation(&mut rng));
+            if !have_disks || found_lost.borrow_mut().remove(&members.me()) {
+                records.clear();
+            }
+            let kept = if have_disks { Kept::in_directory } else { Kept::of };
+            let kept = kept(records, draw_incarnation(&mut rng));
             Raft::new(&members, rng, Store::default(), &kept, options.clone()).unwrap()
         });
         oracles::watch(&mut cluster);
         if bugs == Bugs::default() {
             oracles::listen(&mut cluster);
         }
-        Self { cluster, operations: Vec::new(), changes: false }
+        Self { cluster, operations: Vec::new(), changes: false, lost }
+    }
+
+    /// Kills these nodes, which lose their directories.
+    pub(crate) fn lose(&mut self, nodes: &[Rank]) {
+        self.lost.borrow_mut().extend(nodes);
+        self.cluster.apply(Effect::Kill(nodes.to_vec()));
     }
 
     /// Clients ask whom they like: one half reads, a sixth writes, a third compares and

@@ -66,7 +66,7 @@ impl Nodes {
     pub(crate) fn started(&self, kept: usize) -> World {
         let servers = (0..self.ids.len()).map(|rank| Server { rank, incarnation: 1 });
         let founders = Record::Found(Config::of(servers));
-        let begin = Record::Start { nodes: self.ids.clone(), incarnation: 1 };
+        let begin = Record::Start { nodes: self.ids.clone(), incarnation: 1, is_first: false };
         let start = |rank| self.start(rank, 0, vec![begin.clone(), founders.clone()]);
         World::new(&(0..self.ids.len()).map(start).collect::<Vec<_>>(), kept)
     }
