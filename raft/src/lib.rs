@@ -124,7 +124,7 @@
 //!
 //! - `raft.rs`: the machine; `role.rs`, `peer.rs`: what only a follower, a candidate or a leader
 //!   has, and a leader's view of a follower.
-//! - `persistent.rs`, `log.rs`, `entry.rs`, `config.rs`, `position.rs`: what is not forgotten.
+//! - `persistent.rs`, `record.rs`, `log.rs`, `entry.rs`, `config.rs`, `position.rs`: what is not forgotten.
 //! - `founding.rs`, `election.rs`, `replication.rs`, `reads.rs`, `snapshot.rs`, `membership.rs`, `handover.rs`: the
 //!   protocol.
 //! - `replica.rs`, `sessions.rs`: the state machine, once.
@@ -156,6 +156,7 @@ mod position;
 mod queries;
 mod raft;
 mod reads;
+mod record;
 mod replica;
 mod replication;
 mod role;
@@ -174,9 +175,9 @@ pub use message::{
     Append, Appended, Ballot, Chunk, Hello, Packet, Part, Received, Rejected, VoteRequest,
 };
 pub use options::{Options, Reads};
-pub use persistent::{Kept, Record};
 pub use position::{Index, Position, Term};
 pub use raft::{Raft, Reply, Request};
+pub use record::{Kept, Record};
 pub use snapshot::Snapshot;
 pub use state_machine::StateMachine;
 

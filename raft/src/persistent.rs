@@ -14,79 +14,13 @@ use std::{iter, mem};
 
 use maelstrom::machine::Rank;
 use maelstrom::{Error, NodeId};
-use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Server};
 use crate::entry::Entry;
 use crate::log::Log;
 use crate::position::{Index, Term};
-use crate::snapshot::{Snapshot, end_of_part};
-
-/// A change of the persistent state.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Record<C> {
-    /// The first record, of a server that remembers nothing yet: what was written before says
-    /// nothing any more.
-    Start {
-        /// The cluster's nodes, in the order of their ranks.
-        nodes: Vec<NodeId>,
-        /// Which incarnation of its node it is.
-        incarnation: u64,
-        /// Whether it is the first one, as far as its node's directory shows.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        is_first: bool,
-    },
-    /// The log's first configuration, which is not in it: who founded the cluster.
-    Found(Config),
-    /// The current term, and for whom this node voted in it.
-    Vote(Term, Option<Server>),
-    /// The log has these entries behind `after`, and no others.
-    Append {
-        /// The last entry that stays.
-        after: Index,
-        /// The entries behind it.
-        entries: Vec<Arc<Entry<C>>>,
-    },
-    /// A part of the image of a snapshot that follows, which says nothing by itself.
-    Image {
-        /// Where it begins, in bytes.
-        offset: usize,
-        /// What it says.
-        text: String,
-    },
-    /// The beginning of the log comes to this. What stands behind it in the log stays, if
-    /// the log has the snapshot's last entry, and all goes if not. Its image is in the
-    /// records before it if it is empty here.
-    Snapshot(Arc<Snapshot>),
-}
-
-/// How many bytes of an image stand in a record.
-const PART: usize = 1 << 20;
-
-impl<C> Record<C> {
-    /// The same, in records each of which has a place in a journal: an image is in parts, if
-    /// it is long.
-    pub(crate) fn split(self) -> impl Iterator<Item = Self> {
-        let image = match &self {
-            Self::Snapshot(snapshot) if snapshot.image.len() > PART => snapshot.image.clone(),
-            _ => "".into(),
-        };
-        let last = match self {
-            Self::Snapshot(snapshot) if !image.is_empty() => {
-                Self::Snapshot(Arc::new(Snapshot { image: "".into(), ..(*snapshot).clone() }))
-            }
-            record => record,
-        };
-        let mut offset = 0;
-        let parts = iter::from_fn(move || {
-            let begin = offset;
-            offset = end_of_part(&image, begin + PART);
-            (begin < offset)
-                .then(|| Self::Image { offset: begin, text: image[begin..offset].into() })
-        });
-        parts.chain([last])
-    }
-}
+use crate::record::{Kept, Record};
+use crate::snapshot::Snapshot;
 
 /// A record that is not safe yet.
 #[derive(Clone, Copy, Debug)]
@@ -96,40 +30,6 @@ enum Pending {
     Log(Index),
     /// What it stands for was safe before: a snapshot of what is in the log.
     Nothing,
-}
-
-/// What a node finds when it starts.
-#[derive(Clone, Debug)]
-pub struct Kept<C> {
-    /// The incarnation of whoever wrote that, and otherwise a new one.
-    pub incarnation: u64,
-    /// Whether it is the first server of its node, which remembers what it says for as long
-    /// as the node has its directory.
-    pub is_first: bool,
-    /// All that it wrote.
-    pub records: Vec<Record<C>>,
-}
-
-impl<C> Kept<C> {
-    /// These records. Where there are none, the node is a new server, of this incarnation,
-    /// and not the first one.
-    pub fn of(records: Vec<Record<C>>, new: u64) -> Self {
-        let start = |record: &_| match record {
-            Record::Start { incarnation, is_first, .. } => Some((*incarnation, *is_first)),
-            _ => None,
-        };
-        let last = records.iter().rev().find_map(start);
-        let (incarnation, is_first) = last.unwrap_or((new, false));
-        Self { incarnation, is_first, records }
-    }
-
-    /// What a node finds in its directory, which has lost nothing. Where there are no
-    /// records, it is the first server of its node.
-    pub fn in_directory(records: Vec<Record<C>>, new: u64) -> Self {
-        let is_first = records.is_empty();
-        let kept = Self::of(records, new);
-        Self { is_first: kept.is_first || is_first, ..kept }
-    }
 }
 
 /// Figure 2's persistent state on all servers.
@@ -389,6 +289,7 @@ mod tests {
     use super::*;
     use crate::entry::{LogTime, Payload};
     use crate::position::Position;
+    use crate::record::PART;
 
     fn replay(records: &[Record<u64>]) -> Result<Persistent<u64>, Error> {
         let nodes = ["n0", "n1", "n2"].map(NodeId::from).to_vec();

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::options::Options;
-use crate::persistent::{Kept, Record};
+use crate::record::{Kept, Record};
 
 /// As JSON.
 impl<C: Debug + Serialize + Send + std::marker::Sync> machine::Record for Record<C> {
@@ -47,7 +47,7 @@ pub fn open<C: DeserializeOwned>(
     })
     .map_err(Error::crash)?;
     // A directory is empty as well when its machine has died before anything was synced.
-    let of = if sync == Sync::EveryGroup { Kept::in_directory } else { Kept::of };
+    let of = if sync == journal::Sync::EveryGroup { Kept::in_directory } else { Kept::of };
     let mut kept = of(records, journal.incarnation());
     if journal.may_have_lost() {
         tracing::warn!("the journal may have lost records: this node begins anew, as a learner");
