@@ -97,20 +97,27 @@ fn bears(variable: &[u8], beginning: &str) -> bool {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::process::Command;
+    use std::process::{Child, Command, Stdio};
 
     use super::*;
 
+    /// A process with this mark, once its environment is there to be seen.
+    fn start(mark: Option<String>) -> Child {
+        let mut command = Command::new("sleep");
+        command.arg("20").env_remove(VARIABLE).envs(mark.map(|mark| (VARIABLE, mark)));
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let environment = format!("/proc/{}/environ", child.id());
+        while std::fs::read(&environment).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
+        child
+    }
+
     #[test]
     fn what_bears_the_mark_is_killed_and_nothing_else() {
-        let marks = Marks::new().unwrap();
-        let start = |mark: Option<String>| {
-            let mut command = Command::new("sleep");
-            command.arg("1000").env_remove(VARIABLE).envs(mark.map(|mark| (VARIABLE, mark)));
-            command.spawn().unwrap()
-        };
+        let (marks, others) = (Marks::new().unwrap(), Marks::new().unwrap());
         let (mut first, mut tenth) = (start(Some(marks.of(1))), start(Some(marks.of(10))));
-        let (other, stranger) = (start(Some(Marks::new().unwrap().of(1))), start(None));
+        let (other, stranger) = (start(Some(others.of(1))), start(None));
         kill_marked(&marks.of(1));
         assert!(!first.wait().unwrap().success());
         assert!(tenth.try_wait().unwrap().is_none());
