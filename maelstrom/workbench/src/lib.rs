@@ -8,6 +8,9 @@
 //! - [`CHALLENGES`]: the challenges, their flags and limits.
 //! - [`report`]: what people see of a test, and the store.
 
+// Nodes are processes of Unix, with groups, signals and pipes.
+#![cfg(unix)]
+
 mod challenge;
 mod cli;
 mod host;
