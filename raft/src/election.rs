@@ -191,6 +191,7 @@ impl<S: StateMachine> Raft<S> {
         let mut leader = Leader {
             peers,
             first: last.next(),
+            committed: [last.next(); 2],
             question_sent: true,
             check_at: self.now + self.election,
             ..Leader::default()

@@ -3,23 +3,24 @@
 
 use maelstrom::machine::Rank;
 
-use crate::membership::CAUGHT_UP;
+use crate::config::Server;
 use crate::message::Part;
 use crate::raft::Raft;
 use crate::role::Role;
 use crate::state_machine::StateMachine;
 
 impl<S: StateMachine> Raft<S> {
-    /// Begins to hand over, unless that is under way, to whom was heard of late and lacks
-    /// little: nobody is served meanwhile.
+    /// Begins to hand over, unless that is under way, to a voter that was heard of late and has
+    /// caught up: nobody is served meanwhile.
     pub(crate) fn hand_over(&mut self, successor: Rank) {
-        let (now, last) = (self.now, self.log().last().index);
-        let is_voter = self.log().config().is_voter(successor);
+        let (now, config) = (self.now, self.persistent.log().config());
         let Role::Leader(leader) = &mut self.role else { return };
         let is_ready = leader.peers.get(&successor).is_some_and(|peer| {
-            now < peer.heard + self.election / 2 && last.since(peer.matched) <= CAUGHT_UP
+            let server = Server { rank: successor, incarnation: peer.incarnation };
+            let is_there = now < peer.heard + self.election / 2;
+            config.has_voter(server) && is_there && leader.has_caught_up(peer)
         });
-        if is_voter && is_ready && leader.successor.is_none() {
+        if is_ready && leader.successor.is_none() {
             leader.successor = Some((successor, now + self.election));
             leader.told_successor = false;
             self.outbox.append_urgently(successor, now);

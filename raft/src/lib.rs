@@ -75,7 +75,7 @@
 //! | thesis 3.1, 3.2 | figures 2 and 3 of the paper | as above | |
 //! | thesis 3.10 | leadership is handed over | `hand_over`, `advance_handover`, `lead_now` | `handover.rs` |
 //! | | and by whom removes itself | `leave` | `membership.rs` |
-//! | thesis 4.2.1 | new voters catch up before they count | `towards` | `config.rs` |
+//! | thesis 4.2.1 | new voters catch up before they count | `towards`, `has_caught_up` | `config.rs`, `role.rs` |
 //! | thesis 4.2.2 | who is removed stands for election until that is committed | `may_stand` | `election.rs` |
 //! | | who was removed is told so | `removal_of`, `take_removal` | `election.rs` |
 //! | thesis 4.2.3 | who hears a leader does not listen to candidates | `is_disruptive` | `election.rs` |

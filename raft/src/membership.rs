@@ -19,9 +19,6 @@ use crate::raft::Raft;
 use crate::role::Role;
 use crate::state_machine::StateMachine;
 
-/// How many entries a node may lack that becomes a voter, or the leader.
-pub(crate) const CAUGHT_UP: usize = 64;
-
 impl<S: StateMachine> Raft<S> {
     /// A leader goes about the latest change that somebody wants who knows the members as
     /// they are: a message that comes late changes nothing.
@@ -84,9 +81,7 @@ impl<S: StateMachine> Raft<S> {
             return self.leave();
         } else {
             let lacks = |server: &Server| match leader.peer(*server) {
-                Some(peer) => {
-                    peer.matched == Index::ZERO || self.commit.since(peer.matched) > CAUGHT_UP
-                }
+                Some(peer) => !leader.has_caught_up(peer),
                 None => *server != me,
             };
             let target = leader.target.as_ref();
@@ -106,7 +101,8 @@ impl<S: StateMachine> Raft<S> {
         let (now, config) = (self.now, self.persistent.log().config());
         let Role::Leader(leader) = &self.role else { return };
         leader.peers.keys().for_each(|&rank| self.outbox.append(rank, now));
-        let voters = leader.peers.iter().filter(|&(&rank, _)| config.is_voter(rank));
+        let is_voter = |rank, incarnation| config.has_voter(Server { rank, incarnation });
+        let voters = leader.peers.iter().filter(|(rank, peer)| is_voter(**rank, peer.incarnation));
         if let Some((&successor, _)) = voters.max_by_key(|(_, peer)| peer.matched) {
             self.outbox.say(successor, now, Part::LeadNow);
         }

@@ -37,6 +37,7 @@ impl<S: StateMachine> Raft<S> {
         }
         if leader.check_at <= self.now {
             leader.check_at = self.now + self.election / 2;
+            leader.committed = [leader.committed[1], self.commit.max(leader.first)];
             let heard = |server: Server| match leader.peer(server) {
                 Some(peer) => self.now < peer.heard + self.election,
                 None => server == me,

@@ -80,8 +80,10 @@ pub(crate) struct Leader {
     pub(crate) reads: Vec<Read>,
     /// The commands that are in the log and not applied.
     pub(crate) proposed: BTreeSet<CommandId>,
-    /// When it looks whether a majority was heard.
+    /// When it looks whether a majority was heard, each half election timeout.
     pub(crate) check_at: Time,
+    /// What was committed at the last look but one, and at the last one.
+    pub(crate) committed: [Index; 2],
     /// Who is to lead instead, and until when it waits for that.
     pub(crate) successor: Option<(Rank, Time)>,
     /// Whether that one was told to stand for election.
@@ -101,6 +103,12 @@ impl Leader {
     pub(crate) fn peer_mut(&mut self, server: Server) -> Option<&mut Peer> {
         let is_known = |peer: &&mut Peer| peer.incarnation == server.incarnation;
         self.peers.get_mut(&server.rank).filter(is_known)
+    }
+
+    /// Whether it has what was committed an election timeout ago: however much comes, it is
+    /// behind by no more than it takes to tell it.
+    pub(crate) fn has_caught_up(&self, peer: &Peer) -> bool {
+        self.committed[0] <= peer.matched
     }
 
     /// Whether it still leads is to be asked anew.

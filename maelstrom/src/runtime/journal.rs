@@ -70,6 +70,7 @@
 //! told from records that were never written.
 //!
 //! That the machine has died is known from the [start](Disk::boot) of its operating system.
+//! Where that cannot be had, each process counts as if the machine had died before it.
 //! A disk that is detached and attached again while that runs is not noticed: the node keeps
 //! its incarnation although records that were not synced may be lost, and an end of which
 //! some parts are missing is taken for damage.

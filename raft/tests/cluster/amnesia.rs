@@ -251,6 +251,23 @@ fn whoever_has_caught_up_votes_again_while_somebody_else_is_awaited() {
     assert_eq!(world.is_linearizable(), Ok(()));
 }
 
+#[test]
+fn whoever_forgets_votes_again_while_clients_go_on_asking_for_much() {
+    let latency = Latency { mean: SECOND / 50, dist: LatencyDist::Constant };
+    let conditions = Conditions { latency, ..Conditions::default() };
+    let mut world = World::with_disks(false, 3, 1, conditions, &Options::default());
+    world.load(3 * SECOND, 50.0).unwrap();
+    world.cluster.apply(Effect::Kill(vec![1]));
+    world.load(SECOND / 2, 5_000.0).unwrap();
+    world.cluster.apply(Effect::Start);
+    // More is committed in a round trip than one would ever allow a node to lack.
+    world.load(2 * SECOND, 5_000.0).unwrap();
+    assert!(has_taken_in_all(&world), "{:?}", world.cluster.machine(0).unwrap().log().config());
+    let to_lead = world.lead(2, 1);
+    world.load(SECOND, 5_000.0).unwrap();
+    assert!(matches!(world.cluster.reply(to_lead), Some(Ok(Reply::Changed))));
+}
+
 /// The founder is killed when it has begun the first term, and told nobody that it founds the
 /// cluster. Those who greet it meanwhile have heard that term.
 #[test]
