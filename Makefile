@@ -242,6 +242,11 @@ bench-calls: ## A million calls that time out together: processor time
 bench-checkers: ## Checkers over sizes: time has to grow with the size
 	cargo bench --quiet --package maelstrom-checkers --bench checkers
 
+.PHONY: bench-trace
+bench-trace: ## What the trace costs at 20,000 operations a second: at most a tenth
+	cargo build --profile dist --quiet --package echo
+	ECHO=$(CURDIR)/target/dist/echo cargo bench --quiet --package maelstrom-workbench --bench trace
+
 .PHONY: bench-cluster
 bench-cluster: ## Steps a second of clusters of machines in virtual time
 	cargo bench --quiet --package maelstrom-simulator --bench cluster
