@@ -20,6 +20,8 @@ const ASIDE: usize = 3;
 const BYTES: u64 = 1 << 10;
 /// Messages are kept or left out for so many nanoseconds at a time.
 const SLICE: i64 = 100_000_000;
+/// So many slices have to fit into the limit.
+const FEWEST: u64 = 8;
 
 #[derive(Debug)]
 pub(crate) struct TraceWriter {
@@ -114,29 +116,41 @@ impl TraceWriter {
             return Ok(());
         }
         self.put_aside()?;
-        let slices = self.slices()?;
-        let kept = choose(&slices, self.limit, &near());
-        self.merge(&kept)?;
+        let (width, slices) = self.slices()?;
+        let near: Vec<i64> = near().iter().map(|time| time.div_euclid(width)).collect();
+        self.merge(width, &choose(&slices, self.limit, &near))?;
         self.aside.iter().try_for_each(|(path, _)| fs::remove_file(path))
     }
 
-    /// How many messages there are at which time.
-    fn slices(&self) -> io::Result<BTreeMap<i64, u64>> {
+    /// How many messages there are in which slice of time, and how wide slices are. In a busy
+    /// run they are narrow, so that some of them fit into the limit.
+    fn slices(&self) -> io::Result<(i64, BTreeMap<i64, u64>)> {
+        let slices = self.slices_of(SLICE)?;
+        let fullest = slices.values().max().copied().unwrap_or_default();
+        let Some(parts) = (fullest * FEWEST).checked_div(self.limit).filter(|parts| *parts > 1)
+        else {
+            return Ok((SLICE, slices));
+        };
+        let width = (SLICE / i64::try_from(parts).unwrap_or(SLICE)).max(1);
+        Ok((width, self.slices_of(width)?))
+    }
+
+    fn slices_of(&self, width: i64) -> io::Result<BTreeMap<i64, u64>> {
         let mut slices = BTreeMap::new();
-        self.each_line(|line, slice| {
+        self.each_line(width, |line, slice| {
             *slices.entry(slice).or_default() += u64::from(counts(line));
             Ok(())
         })?;
         Ok(slices)
     }
 
-    fn merge(&self, kept: &BTreeSet<i64>) -> io::Result<()> {
+    fn merge(&self, width: i64, kept: &BTreeSet<i64>) -> io::Result<()> {
         let mut output = create(&self.path)?;
         output.write_all(&self.skeleton)?;
         let (mut gap, mut began) = (self.lost, None);
         // What became of a message is kept if its sending is, whenever that was.
         let mut sent: FxHashSet<u64> = FxHashSet::default();
-        self.each_line(|line, slice| {
+        self.each_line(width, |line, slice| {
             let id = id_of(line).unwrap_or(u64::MAX);
             if is_a_fate(line) && !sent.contains(&id) {
                 return Ok(());
@@ -160,12 +174,16 @@ impl TraceWriter {
     }
 
     /// Every line that there is, and the number of the slice of time it is from.
-    fn each_line(&self, mut each: impl FnMut(&[u8], i64) -> io::Result<()>) -> io::Result<()> {
+    fn each_line(
+        &self,
+        width: i64,
+        mut each: impl FnMut(&[u8], i64) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut line = Vec::new();
         for (path, _) in &self.aside {
             let mut input = BufReader::with_capacity(1 << 16, File::open(path)?);
             while input.read_until(b'\n', &mut line)? > 0 {
-                each(&line, time_of(&line).unwrap_or_default().div_euclid(SLICE))?;
+                each(&line, time_of(&line).unwrap_or_default().div_euclid(width))?;
                 line.clear();
             }
         }
@@ -178,9 +196,9 @@ fn create(path: &PathBuf) -> io::Result<BufWriter<File>> {
 }
 
 /// The slices that are kept: half of the limit for the newest, the rest for those next to
-/// these times.
+/// these.
 fn choose(slices: &BTreeMap<i64, u64>, limit: u64, near: &[i64]) -> BTreeSet<i64> {
-    let distance = |slice: i64| near.iter().map(|time| (time / SLICE).abs_diff(slice)).min();
+    let distance = |slice: i64| near.iter().map(|time| time.abs_diff(slice)).min();
     let newest = slices.iter().rev();
     let mut nearest: Vec<(&i64, &u64)> = newest.clone().collect();
     nearest.sort_by_key(|(slice, _)| distance(**slice));
@@ -231,12 +249,14 @@ mod tests {
 
     use super::*;
 
-    /// A tenth of a second with so many messages; those of the tenth before it arrive.
+    /// A tenth of a second with so many messages, one after the other; those of the tenth
+    /// before it arrive.
     fn lines(slice: i64, messages: u64) -> TraceLines {
         let time = slice * SLICE + 7;
         let mut text = String::new();
         for number in 0..messages {
             let id = slice.unsigned_abs() * 1000 + number;
+            let time = time + i64::try_from(number).unwrap() * SLICE / 1000;
             text += &format!(
                 "{{\"time\":{time},\"event\":\"send\",\"id\":{id},\"src\":\"n0\",\"dest\":\"n1\",\"body\":{{}}}}\n"
             );
@@ -251,13 +271,23 @@ mod tests {
 
     /// What is kept of so many tenths of a second with ten messages each.
     fn kept(name: &str, slices: i64, limit: u64, near: Vec<i64>) -> simulator::trace::Trace {
+        kept_of(name, (slices, 10), limit, near)
+    }
+
+    /// The same with so many messages each.
+    fn kept_of(
+        name: &str,
+        (slices, messages): (i64, u64),
+        limit: u64,
+        near: Vec<i64>,
+    ) -> simulator::trace::Trace {
         let name = format!("workbench-trace-{name}-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("trace.jsonl");
         let mut writer = TraceWriter::create(path.clone(), limit).unwrap();
-        (0..slices).for_each(|slice| writer.append(&lines(slice, 10)));
+        (0..slices).for_each(|slice| writer.append(&lines(slice, messages)));
         writer.finish(|| near).unwrap();
         let trace = simulator::trace::Trace::read(BufReader::new(File::open(path).unwrap()));
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left aside");
@@ -279,9 +309,20 @@ mod tests {
         assert!((35..40).chain(10..=14).all(has));
         assert!(!has(9) && !has(15) && !has(34));
         let last = 39 * SLICE + 7;
-        let is_whole = |sent: &Sent| sent.time == last || sent.receipts == [sent.time + SLICE];
+        let is_whole = |sent: &Sent| sent.time >= last || sent.receipts == [sent.time + SLICE];
         assert!(trace.messages.iter().all(is_whole), "a gap is no fate");
         assert_eq!(trace.gaps.iter().map(|(_, messages)| messages).sum::<u64>(), 300);
+    }
+
+    #[test]
+    fn however_busy_it_is_something_is_kept() {
+        let trace = kept_of("busy", (10, 400), 50, vec![7 * SLICE]);
+        assert!((40..=50).contains(&trace.messages.len()), "{}", trace.messages.len());
+        let is_near = |sent: &Sent| (sent.time - 7 * SLICE).abs() < SLICE / 50;
+        assert!(
+            trace.messages.iter().any(is_near)
+                && trace.messages.iter().any(|sent| sent.time > 9 * SLICE)
+        );
     }
 
     #[test]
