@@ -378,19 +378,21 @@ impl Finished {
 
     /// Why it is as it is: what is behind each finding of the report, as far as that can be
     /// told. Unless history and trace were kept, the run is repeated for them, which only
-    /// one without real directories can be.
+    /// one without real directories can be; if it comes to other findings then, nothing is
+    /// told.
     pub fn explain(&self) -> Vec<(&Finding, Option<Why>)> {
         let findings: Vec<&Finding> = self.report.findings().collect();
         if findings.is_empty() || !self.history.is_empty() && !self.trace.is_empty() {
             return self.explain_from(findings, self);
         }
-        match &self.again {
-            Some(again) => {
-                let repeated = again.clone().recorded().traced().start_once(None);
-                self.explain_from(findings, &repeated)
+        if let Some(again) = &self.again {
+            let repeated = again.clone().recorded().traced().start_once(None);
+            // A program with a state outside of the run may do something else now.
+            if repeated.report.findings().eq(findings.iter().copied()) {
+                return self.explain_from(findings, &repeated);
             }
-            None => findings.into_iter().map(|finding| (finding, None)).collect(),
         }
+        findings.into_iter().map(|finding| (finding, None)).collect()
     }
 
     fn explain_from<'a>(

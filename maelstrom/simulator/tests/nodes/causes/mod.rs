@@ -5,6 +5,8 @@ mod logs;
 mod registers;
 mod sets;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use checkers::{Finding, Validity};
 use simulator::explain::Why;
 use simulator::{Fault, Finished, Simulation};
@@ -57,6 +59,23 @@ impl Told {
         };
         self.run.trace.lines().filter(is_of_it).collect()
     }
+}
+
+maelstrom::message_types! { "echo": struct Echo { echo: serde_json::Value } -> Echo; }
+
+#[test]
+fn of_a_run_that_does_something_else_when_it_is_repeated_nothing_is_told() {
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let node = || {
+        maelstrom::Node::new(|_| RUNS.fetch_add(1, Ordering::Relaxed)).handle(
+            async |ctx: maelstrom::Context<usize>, Echo { echo }| {
+                Ok(Echo { echo: if *ctx.state() == 0 { "nothing".into() } else { echo } })
+            },
+        )
+    };
+    let run = Simulation::new(simulator::Workload::Echo, node).nodes(1).rate(5.0).seconds(2).run();
+    assert_eq!(run.valid(), Validity::Invalid);
+    assert!(run.explain().iter().all(|(_, why)| why.is_none()), "{run}");
 }
 
 /// Five seconds between two changes, for half a minute.
