@@ -192,6 +192,11 @@ impl Report {
         parts.into_iter().flat_map(|(_, part)| &mut part.findings)
     }
 
+    /// All warnings, to say more of them.
+    pub fn warnings_mut(&mut self) -> impl Iterator<Item = &mut Finding> {
+        self.parts.values_mut().flat_map(|part| &mut part.warnings)
+    }
+
     /// Of the nodes that never sent anything to another node or to a service, those that
     /// acknowledged a change which others need, if there are any.
     pub fn no_exchange(&self, silent: &[usize]) -> Option<Finding> {

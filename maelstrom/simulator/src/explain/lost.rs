@@ -1,6 +1,7 @@
 //! A value that was known somewhere and is missing where it should be.
 
 use checkers::Finding;
+use serde_json::Value;
 
 use super::Draft;
 use super::run::{Moment, Operation, Run, Wanted, at, dropped, times};
@@ -11,7 +12,12 @@ use crate::trace::{Fate, Sent};
 pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let value = finding.subject.value.as_deref()?;
     let wanted = Wanted::new(value, None)?;
-    let read = run.operation(*finding.ops.last()?)?;
+    let element: Value = serde_json::from_str(value).ok()?;
+    let lacks = |read: &Operation<'_>| {
+        let list: Result<Vec<Value>, _> = read.end().decode();
+        list.is_ok_and(|list| !list.contains(&element))
+    };
+    let read = finding.ops.iter().rev().filter_map(|op| run.operation(*op)).find(lacks)?;
     let node = run.node(read.invoked.process)?;
     Missing::from(run, &wanted, value.to_owned(), &origins(run, &wanted), &read)?.at(node)
 }

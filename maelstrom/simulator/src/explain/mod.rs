@@ -72,7 +72,7 @@ pub struct Why {
 /// Why this was found, if the trace shows it.
 pub fn explain(run: &Run<'_>, finding: &Finding) -> Option<Why> {
     let draft = match finding.kind.as_str() {
-        "lost" | "missing-at-end" => lost::explain(run, finding),
+        "lost" | "missing-at-end" | "reads-differ" => lost::explain(run, finding),
         "not-linearizable" => register::explain(run, finding),
         "G1a" if logs::is_of_a_log(run, finding) => logs::refused(run, finding),
         "poll-skip" | "int-poll-skip" | "lost-write" | "unseen" => logs::missing(run, finding),

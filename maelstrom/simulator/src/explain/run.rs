@@ -21,6 +21,8 @@ pub struct Run<'a> {
     pub(super) trace: &'a Trace,
     pub(super) ops: &'a [Op],
     names: Names,
+    /// The nodes that processes asked something.
+    asked: FxHashMap<Process, usize>,
     /// By operation, the places of its requests.
     requests: FxHashMap<u64, Vec<usize>>,
     /// By client, the places of what it was told.
@@ -34,13 +36,19 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// The whole history, its trace, and which process talks to which node.
+    /// The whole history, its trace, and which process talks to which node, if that is known.
+    /// The trace shows it of those who asked something.
     pub fn new(ops: &'a [Op], trace: &'a Trace, names: Names) -> Self {
         let mut requests: FxHashMap<u64, Vec<usize>> = FxHashMap::default();
         let mut told: FxHashMap<Address, Vec<usize>> = FxHashMap::default();
+        let mut asked = FxHashMap::default();
         for (place, sent) in trace.messages.iter().enumerate() {
             if let Some(op) = sent.op {
                 requests.entry(op).or_default().push(place);
+                let invoked = usize::try_from(op).ok().and_then(|index| ops.get(index));
+                if let (Some(invoked), Address::Node(node)) = (invoked, sent.dest) {
+                    asked.insert(invoked.process, node);
+                }
             } else if sent.dest.is_client() {
                 told.entry(sent.dest).or_default().push(place);
             }
@@ -49,6 +57,7 @@ impl<'a> Run<'a> {
             trace,
             ops,
             names,
+            asked,
             requests,
             told,
             answered: OnceCell::new(),
@@ -83,7 +92,8 @@ impl<'a> Run<'a> {
 
     /// The node that a process talks to.
     pub(super) fn node(&self, process: Process) -> Option<usize> {
-        usize::try_from(self.names.node(process)?).ok()
+        let named = self.names.node(process).and_then(|node| usize::try_from(node).ok());
+        named.or_else(|| self.asked.get(&process).copied())
     }
 
     /// What a client asked for an operation.

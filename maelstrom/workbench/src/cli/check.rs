@@ -1,7 +1,7 @@
 //! `workbench check`: the verdict on a history that is there already.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,14 +10,12 @@ use checkers::history::{self, Form, Op};
 use checkers::txn::Model;
 use checkers::{Analysis, Availability, Checks, Names, Report, Workload};
 use clap::Args;
-use simulator::trace::Trace;
 
-use super::explain::Kept;
+use super::explain::Recording;
 use super::flags::BudgetFlags;
 use super::tell::{Case, TellFlags};
 use super::{Exit, columns, or_warn, print, values};
 use crate::report::chart::Chart;
-use crate::report::page::Sections;
 use crate::report::style::Style;
 use crate::report::summary::Summary;
 use crate::report::{edn, html, text};
@@ -57,8 +55,8 @@ pub(super) struct CheckFlags {
     #[command(flatten)]
     check_budget: BudgetFlags,
 
-    /// Write the report to this file, as a page. It shows every message of the run if a
-    /// trace.jsonl lies beside the history, and why it failed if a why.json does
+    /// Write the report to this file, as a page. It shows every message of the run and why
+    /// it failed if a trace.jsonl lies beside the history
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 
@@ -138,25 +136,14 @@ fn keep_edn(folder: &Path, read: &Path, report: &Report, history: &[Op]) -> anyh
 
 /// The report as a page.
 fn page(path: &Path, title: String, mut report: Report, history: Vec<Op>) -> String {
-    let kept = or_warn(Kept::read(path.parent().unwrap_or(Path::new("")))).unwrap_or_default();
-    report.findings_mut().for_each(|finding| {
-        finding.why = kept.why(finding).map(|why| why.text.clone());
-    });
-    let summary = Summary::of(&report, &[]);
     let mut chart = Chart::new(history.last().map_or(Duration::ZERO, Op::at));
     history.iter().for_each(|op| chart.observe(op));
-    let run = or_warn(trace_beside(path)).flatten().map(|trace| {
-        Sections::of(&trace, history, &summary.all_findings(|finding| kept.why(finding)))
-    });
+    let run = or_warn(Recording::beside(path, history)).flatten();
+    let kept = run.as_ref().map(|run| run.explain(&mut report, Names::unknown()));
+    let summary = Summary::of(&report, &[]);
+    let run = run.zip(kept).map(|(run, kept)| run.sections(&kept, &summary));
     let frame = html::Frame { title, run, ..html::Frame::default() };
     html::render(&summary, &frame, &chart)
-}
-
-fn trace_beside(history: &Path) -> anyhow::Result<Option<Trace>> {
-    match File::open(history.with_file_name("trace.jsonl")) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        file => Ok(Some(Trace::read(BufReader::new(file?)).context("trace.jsonl")?)),
-    }
 }
 
 /// The report on a history, and how many operations it has. Each goes to `keep` at last.

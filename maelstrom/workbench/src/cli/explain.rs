@@ -3,23 +3,23 @@
 //! It is found out when the run is over, and kept in `why.json`.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use checkers::history::{self, Op};
-use checkers::{Finding, Report};
+use checkers::{Finding, Names, Report};
 use clap::Args;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use simulator::Settings;
 use simulator::explain::{self, Why};
 use simulator::trace::Trace;
 
 use super::messages::Line;
 use super::{Exit, print, printable};
-use crate::report::store::Store;
+use crate::report::page::Sections;
+use crate::report::summary::Summary;
 
 /// What the command line of `workbench explain` says.
 #[derive(Args, Clone, Debug)]
@@ -74,26 +74,45 @@ impl Explained {
     }
 }
 
-/// Finds out why a run failed: says it in the report, and keeps it in the store.
-pub(super) fn explain(
-    report: &mut Report,
-    settings: &Settings,
-    store: &Store,
-) -> anyhow::Result<()> {
-    if report.findings().next().is_none() {
-        return Ok(());
+/// What a run's folder has of a run that is over.
+pub(super) struct Recording {
+    ops: Vec<Op>,
+    trace: Trace,
+}
+
+impl Recording {
+    pub(super) fn read(run: &Path) -> anyhow::Result<Self> {
+        let history = File::open(run.join("history.jsonl")).context("history.jsonl")?;
+        let ops = history::read(history)?.collect::<Result<_, _>>().context("history.jsonl")?;
+        Ok(Self { ops, trace: read_trace(&run.join("trace.jsonl"))? })
     }
-    let history = File::open(store.path("history.jsonl"))?;
-    let ops = history::read(history)?.collect::<Result<Vec<Op>, _>>()?;
-    let trace = read_trace(&store.path("trace.jsonl"))?;
-    let run = explain::Run::new(&ops, &trace, settings.names());
-    let mut all = Vec::new();
-    for finding in report.findings_mut().filter(|finding| finding.omitted.is_none()) {
-        let why = explain::explain(&run, finding);
-        finding.why = why.as_ref().map(|why| why.text.clone());
-        all.push(Explained::new(finding, why));
+
+    /// This history, with the trace in the same folder if there is one.
+    pub(super) fn beside(path: &Path, ops: Vec<Op>) -> anyhow::Result<Option<Self>> {
+        let trace = path.with_file_name("trace.jsonl");
+        if !trace.exists() {
+            return Ok(None);
+        }
+        Ok(Some(Self { ops, trace: read_trace(&trace)? }))
     }
-    Ok(store.write_json("why.json", &all)?)
+
+    /// Finds out why, says it in the report, and returns it.
+    pub(super) fn explain(&self, report: &mut Report, names: Names) -> Kept {
+        let run = explain::Run::new(&self.ops, &self.trace, names);
+        let why = |finding: &Finding| explain::explain(&run, finding);
+        let all = Summary::of(report, &[]);
+        let all = all.all_findings(why).into_iter();
+        let kept = Kept(all.map(|(finding, why)| Explained::new(finding, why)).collect());
+        let text = |why: Option<&Why>| why.map(|why| why.text.clone());
+        report.findings_mut().for_each(|finding| finding.why = text(kept.why(finding)));
+        report.warnings_mut().for_each(|finding| finding.why = text(why(finding).as_ref()));
+        kept
+    }
+
+    /// The same as a page shows it, with the findings of a summary.
+    pub(super) fn sections(self, kept: &Kept, summary: &Summary) -> Sections {
+        Sections::of(&self.trace, self.ops, &summary.all_findings(|finding| kept.why(finding)))
+    }
 }
 
 fn read_trace(path: &Path) -> anyhow::Result<Trace> {
@@ -101,20 +120,17 @@ fn read_trace(path: &Path) -> anyhow::Result<Trace> {
     Trace::read(BufReader::new(file)).with_context(|| format!("{}", path.display()))
 }
 
-/// What a run's folder has of why it failed, if anything.
-#[derive(Default)]
+/// Findings in the order in which reports show them, and why they were found.
+#[derive(Serialize)]
 pub(super) struct Kept(Vec<Explained>);
 
 impl Kept {
-    pub(super) fn read(run: &Path) -> anyhow::Result<Self> {
-        match fs::read(run.join("why.json")) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self(Vec::new())),
-            text => Ok(Self(serde_json::from_slice(&text?).context("why.json")?)),
-        }
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Why this was found.
-    pub(super) fn why(&self, finding: &Finding) -> Option<&Why> {
+    fn why(&self, finding: &Finding) -> Option<&Why> {
         let is_it = |of: &&Explained| (&of.kind, &of.text) == (&finding.kind, &finding.text);
         self.0.iter().find(is_it)?.why.as_ref()
     }
@@ -164,4 +180,36 @@ fn findings(results: &Value) -> Vec<Explained> {
     let parts = results.as_object().into_iter().flat_map(|parts| parts.values());
     let all = parts.filter_map(|part| part.get("findings")?.as_array()).flatten();
     all.filter_map(|finding| Explained::deserialize(finding).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use checkers::{Outcome, Validity};
+
+    use super::*;
+    use crate::report::chart::Chart;
+    use crate::report::html;
+
+    #[test]
+    fn a_finding_has_the_same_number_here_and_in_the_page() {
+        let mut report = Report::default();
+        let findings = ["lost a", "late b", "lost c"].map(|text| {
+            let kind = text.split(' ').next().unwrap_or_default();
+            Finding::new(kind, text, vec![1])
+        });
+        let outcome =
+            Outcome { valid: Validity::Invalid, findings: findings.into(), ..Outcome::default() };
+        report.add("workload", outcome);
+        let recording = Recording { ops: Vec::new(), trace: Trace::default() };
+        let kept = recording.explain(&mut report, Names::unknown());
+        let summary = Summary::of(&report, &[]);
+        let run = Some(recording.sections(&kept, &summary));
+        let frame = html::Frame { run, ..html::Frame::default() };
+        let page = html::render(&summary, &frame, &Chart::new(std::time::Duration::ZERO));
+        assert_eq!(kept.0.len(), 3);
+        for (explained, number) in kept.0.iter().zip(1..) {
+            let shown = format!("{} <a href=\"#finding={number}\">", explained.text);
+            assert!(page.contains(&shown), "{shown}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,20 +13,20 @@ use maelstrom::Panic;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use serde_json::{Map, json};
-use simulator::trace::{Trace, TraceLines};
+use simulator::trace::TraceLines;
 use simulator::{
     Availability, Observer, PlannedFault, Progress, RunError, RunStats, Settings, Traffic,
     TrafficEvent, Workload,
 };
 
+use super::explain::{Kept, Recording};
 use super::flags::Plan;
 use super::tell::{Case, TellFlags};
-use super::{columns, explain, or_warn};
+use super::{columns, or_warn};
 use crate::host::process::{self, ProcessOptions};
 use crate::host::signals::ExitOnInterrupt;
 use crate::report::chart::Chart;
 use crate::report::live::Live;
-use crate::report::page::Sections;
 use crate::report::status::StatusWriter;
 use crate::report::store::{HistoryWriter, Store};
 use crate::report::style::Style;
@@ -90,9 +90,15 @@ pub(super) fn run_plan(plan: &Plan, tell: &TellFlags) -> anyhow::Result<Ran> {
         let finished = trace.finish(|| times_of_findings(&report, &store));
         or_warn(finished.context("cannot write the trace"))
     });
-    if trace.is_some() {
-        let told = explain::explain(&mut report, &plan.settings, &store);
-        or_warn(told.context("cannot tell why"));
+    let recording = trace.and_then(|()| or_warn(Recording::read(store.dir())));
+    let told = recording.map(|recording| {
+        let kept = recording.explain(&mut report, plan.settings.names());
+        (recording, kept)
+    });
+    if let Some((_, kept)) = &told
+        && !kept.is_empty()
+    {
+        or_warn(store.write_json("why.json", kept).context("cannot keep why"));
     }
     let ran = Ran {
         title: title(&plan.settings),
@@ -101,7 +107,7 @@ pub(super) fn run_plan(plan: &Plan, tell: &TellFlags) -> anyhow::Result<Ran> {
         command: plan.command(),
         folder: store.dir().to_owned(),
     };
-    show(plan, &ran, &watcher.chart, &store, trace.is_some(), tell)?;
+    show(plan, &ran, &watcher.chart, &store, told, tell)?;
     watcher.status.end();
     Ok(ran)
 }
@@ -259,7 +265,7 @@ fn show(
     ran: &Ran,
     chart: &Chart,
     store: &Store,
-    has_trace: bool,
+    told: Option<(Recording, Kept)>,
     tell: &TellFlags,
 ) -> anyhow::Result<()> {
     let Ran { title, report, command, .. } = ran;
@@ -270,7 +276,7 @@ fn show(
         title: title.clone(),
         settings: summary::describe(&plan.settings),
         command: command.clone(),
-        run: has_trace.then(|| recorded(store, &summary)).and_then(or_warn),
+        run: told.map(|(recording, kept)| recording.sections(&kept, &summary)),
     };
     let kept = (|| {
         store.write_json("results.json", report)?;
@@ -285,15 +291,6 @@ fn show(
     let frame = text::Frame { title: title.clone(), footer, width: columns() };
     tell.print(&Case::of(ran), &text::render(&summary, &frame, Style::of(&io::stdout())));
     kept.with_context(|| format!("cannot write to {}", store.dir().display()))
-}
-
-/// What the store has of the run, as the report shows it.
-fn recorded(store: &Store, summary: &Summary) -> anyhow::Result<Sections> {
-    let trace = File::open(store.path("trace.jsonl")).context("trace.jsonl")?;
-    let trace = Trace::read(BufReader::new(trace))?;
-    let kept = explain::Kept::read(store.dir())?;
-    let findings = summary.all_findings(|finding| kept.why(finding));
-    Ok(Sections::of(&trace, history(store)?, &findings))
 }
 
 fn history(store: &Store) -> anyhow::Result<Vec<Op>> {

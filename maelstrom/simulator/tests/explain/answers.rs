@@ -1,0 +1,78 @@
+//! Answers that did not come, and ids that came twice.
+
+use serde_json::json;
+
+use crate::story::{Story, assert_says};
+
+#[test]
+fn a_node_that_asks_in_vain_again_and_again_has_asked() {
+    let mut story = Story::default();
+    let echo = story.at(0).ask(0, "echo", &json!("a"), json!({"echo": "a"}));
+    for time in 1..4 {
+        let body = json!({"type": "cas", "key": "k", "from": 1, "to": 2, "msg_id": time});
+        story.at(time).tell("n0", "lin-kv", &body);
+        let body = json!({"type": "error", "code": 22, "in_reply_to": time});
+        story.tell("lin-kv", "n0", &body);
+    }
+    let op = story.at(5000).time_out(echo);
+    let text = story.why("never-ok", &[op], [None, None]).unwrap();
+    assert_says(&text, &["asked lin-kv for `cas` 3 times", "0.003 s"], &["asked anybody"]);
+}
+
+#[test]
+fn a_request_that_came_much_later_is_not_what_an_operation_waits_for() {
+    let mut story = Story::default();
+    let echo = story.at(0).ask(0, "echo", &json!("a"), json!({"echo": "a"}));
+    story.at(1000).tell("n1", "n0", &json!({"type": "hello"}));
+    let ping = story.at(2000).send("n0", "n1", &json!({"type": "ping", "msg_id": 9}));
+    story.dropped(ping, "kill");
+    let op = story.at(5000).time_out(echo);
+    let text = story.why("never-ok", &[op], [None, None]).unwrap();
+    assert_says(&text, &["did not answer"], &["waits for", "lossy"]);
+}
+
+#[test]
+fn a_node_that_was_down_dropped_what_was_sent_to_it() {
+    let mut story = Story::default();
+    let echo = story.at(0).ask(0, "echo", &json!("a"), json!({"echo": "a"}));
+    let ask = story.send("n0", "n1", &json!({"type": "check", "msg_id": 9}));
+    story.dropped(ask, "kill");
+    let op = story.at(5000).time_out(echo);
+    let text = story.why("never-ok", &[op], [None, None]).unwrap();
+    assert_says(&text, &["asked n1 for `check` at 0.000 s; n1 was down"], &["lossy"]);
+}
+
+#[test]
+fn a_line_about_a_panic_is_none() {
+    let mut story = Story::default();
+    let echo = story.at(0).ask(0, "echo", &json!("a"), json!({"echo": "a"}));
+    story.at(1).line("log", r#""node":"n0","line":"no panic yet. All is well""#);
+    let calm = story.trace.clone();
+    story.line("log", r#""node":"n0","line":"thread 'main' panicked at \u001b[2J""#);
+    let op = story.at(5000).time_out(echo);
+    let text = story.why("never-ok", &[op], [None, None]).unwrap();
+    assert_says(&text, &["panicked at 0.001 s", "\\u001b"], &["\u{1b}"]);
+    story.trace = calm;
+    let text = story.why("never-ok", &[op], [None, None]).unwrap();
+    assert_says(&text, &[], &["panicked"]);
+}
+
+#[test]
+fn a_partition_of_nodes_that_say_nothing_to_each_other_is_no_cause() {
+    let links = r#""fault":"partition","links":[["n0","n1"],["n1","n0"]]"#;
+    let mut story = Story::default();
+    story.line("fault", links);
+    let first = story.at(100).done(0, "generate", &json!(7), json!({}));
+    let again = story.at(200).done(1, "generate", &json!(7), json!({}));
+    let text = story.why("duplicated", &[first, again], [None, Some("7")]).unwrap();
+    assert_says(&text, &["made it up by itself"], &["partition"]);
+
+    let mut story = Story::default();
+    story.line("fault", links);
+    let first = story.at(100).done(0, "generate", &json!(7), json!({}));
+    let told = story.send("n0", "n1", &json!({"type": "taken", "id": 7}));
+    story.dropped(told, "partition");
+    let again = story.at(200).done(1, "generate", &json!(7), json!({}));
+    let text = story.why("duplicated", &[first, again], [None, Some("7")]).unwrap();
+    assert_says(&text, &["the partition from 0.000 s kept"], &["made it up"]);
+}

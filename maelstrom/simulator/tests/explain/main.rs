@@ -1,0 +1,7 @@
+//! What is told of findings, and what is not: small runs, written down message by message.
+
+mod answers;
+mod contradictions;
+mod story;
+mod sums;
+mod values;

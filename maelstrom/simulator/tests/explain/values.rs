@@ -1,0 +1,114 @@
+//! Values that reads lack.
+
+use serde_json::json;
+
+use crate::story::{Story, assert_says};
+
+#[test]
+fn a_number_that_counts_something_else_is_not_the_value() {
+    let mut story = Story::default();
+    for (time, beat) in [(100, 1), (200, 2)] {
+        story.at(time).tell("n0", "n1", &json!({"type": "beat", "n": beat}));
+    }
+    story.at(300).broadcast(0, 3);
+    let gossip = story.send("n0", "n1", &json!({"type": "gossip", "value": 3}));
+    story.dropped(gossip, "partition");
+    story.at(400).tell("n0", "n1", &json!({"type": "beat", "n": 3}));
+    let text = story.at(500).lost("3");
+    let parts =
+        ["sent it to n1 once, at 0.300 s; the partition dropped that; nobody sent it again"];
+    assert_says(&text, &parts, &["itself"]);
+}
+
+#[test]
+fn what_a_long_body_said_is_not_known() {
+    let mut story = Story::default();
+    story.at(100).broadcast(0, 3);
+    let long = story.at(200).sent("n0", "n1", r#""type":"gossip","bytes":20000"#);
+    story.received(long);
+    let text = story.at(500).lost("3");
+    assert_says(&text, &["n0 knew 3 from 0.100 s", "left out"], &["never sent", "nobody"]);
+}
+
+#[test]
+fn what_was_sent_where_messages_are_left_out_is_not_known() {
+    let mut story = Story::default();
+    story.at(100).broadcast(0, 3);
+    let mut again = story.clone();
+    story.at(200).line("gap", "\"messages\":7");
+    let text = story.at(500).lost("3");
+    assert_says(&text, &["left out"], &["never sent", "nobody"]);
+
+    let gossip = again.send("n0", "n1", &json!({"type": "gossip", "value": 3}));
+    again.dropped(gossip, "loss");
+    again.at(600).line("gap", "\"messages\":7");
+    let text = again.at(700).lost("3");
+    assert_says(&text, &["the lossy network dropped that"], &["nobody sent it again"]);
+}
+
+#[test]
+fn a_value_that_was_told_again_after_a_restart_is_left_out_by_the_node() {
+    let mut story = Story::default();
+    story.at(100).broadcast(0, 3);
+    story.tell("n0", "n1", &json!({"type": "gossip", "value": 3}));
+    story.at(200).line("kill", "\"node\":\"n1\"");
+    let mut forgotten = story.clone();
+    story.at(300).tell("n0", "n1", &json!({"type": "gossip", "value": 3}));
+    let text = story.at(400).lost("3");
+    assert_says(&text, &["n1 got 3 from n0 at 0.300 s", "n1 itself leaves it out"], &["nobody"]);
+
+    let text = forgotten.at(400).lost("3");
+    assert_says(&text, &["was killed at 0.200 s", "forgotten", "nobody told it again"], &[]);
+}
+
+#[test]
+fn what_became_of_each_of_several_messages_is_told() {
+    let mut story = Story::default();
+    let gossip = json!({"type": "gossip", "value": 3});
+    story.at(100).broadcast(0, 3);
+    for (time, by) in [(110, "partition"), (120, "partition"), (130, "loss")] {
+        let sent = story.at(time).send("n0", "n1", &gossip);
+        story.dropped(sent, by);
+    }
+    let slow = story.at(140).send("n0", "n1", &gossip);
+    let read = story.at(200).done(1, "read", &json!([]), json!({}));
+    story.at(300).received(slow);
+    let text = story.why("lost", &[read], [None, Some("3")]).unwrap();
+    assert_says(
+        &text,
+        &[
+            "the partition dropped 2 of them, the lossy network dropped 1 of them",
+            "and the first to arrive did so at 0.300 s only",
+        ],
+        &["all of them", "again"],
+    );
+}
+
+#[test]
+fn a_text_with_a_full_stop_is_told_whole() {
+    let mut story = Story::default();
+    let value = json!("a. b");
+    story.at(50).done(0, "broadcast", &json!("c"), json!({"message": "c"}));
+    story.at(100).done(0, "broadcast", &value, json!({"message": value}));
+    let gossip = json!({"type": "gossip", "value": value});
+    let sent = story.send("n0", "n2", &gossip);
+    story.dropped(sent, "loss");
+    for (src, dest) in [("n0", "n2"), ("n2", "n1")] {
+        story.tell(src, dest, &json!({"type": "gossip", "value": "c"}));
+    }
+    let text = story.at(300).lost("\"a. b\"");
+    assert_says(&text, &["n0 knew \"a. b\" from 0.100 s", "So n1, which hears"], &[]);
+}
+
+#[test]
+fn of_two_final_reads_the_one_that_lacks_a_value_is_told_of() {
+    let mut story = Story::default();
+    let add = story.at(100).ask(0, "broadcast", &3.into(), json!({"message": 3}));
+    let sent = story.send("n0", "n1", &json!({"type": "gossip", "value": 3}));
+    story.dropped(sent, "loss");
+    story.at(5000).time_out(add);
+    let lacking = story.at(6000).done(1, "read", &json!([]), json!({}));
+    let having = story.done(0, "read", &json!([3]), json!({}));
+    let text = story.why("reads-differ", &[lacking, having], [None, Some("3")]).unwrap();
+    assert_says(&text, &["sent it to n1 once", "the lossy network dropped that"], &[]);
+}
