@@ -1,11 +1,10 @@
 //! Whose messages a node takes.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Add, Echo, Peer, serve};
 use maelstrom::{Context, Empty, Error, Node, NodeId, Senders};
+
+use crate::common::{Add, Echo, INIT, Peer, serve};
 
 maelstrom::message_types! {
     "gossip": struct Gossip { value: u64 };
@@ -25,7 +24,7 @@ fn node() -> Node<()> {
 /// What the node prints after its `init_ok` when it gets this body from there.
 async fn said(src: &str, body: &str) -> (String, u64) {
     let line = format!("{{\"src\":\"{src}\",\"dest\":\"n0\",\"body\":{body}}}\n");
-    let input = format!("{}\n{line}", common::INIT);
+    let input = format!("{INIT}\n{line}");
     let (output, stats) = serve(node(), input.as_bytes()).await;
     let (_, rest) = output.split_once('\n').unwrap();
     (rest.to_owned(), stats.refused)

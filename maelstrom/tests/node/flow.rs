@@ -1,18 +1,17 @@
 //! Flow: long lines, bursts, slow readers, panics, the end of input.
 
-mod common;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{
-    Add, Counted, Echo, Endless, INIT, INIT_OK, Peer, node, replies_to, serve, serve_for,
-};
 use maelstrom::{Context, Empty, Error, Host, Node, Request, RunError};
 use serde::Deserialize;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::time::{Instant, sleep};
+
+use crate::common::{
+    Add, Counted, Echo, Endless, INIT, INIT_OK, Peer, node, replies_to, serve, serve_for,
+};
 
 fn echo(number: usize) -> String {
     format!(r#"{{"src":"c1","dest":"n0","body":{{"type":"echo","msg_id":{number},"echo":1}}}}"#)

@@ -1,12 +1,11 @@
 //! Calls to all other nodes at once: who is waited for, and for how long.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Add, Peer};
 use maelstrom::{CallError, Context, Empty, Error, Node, NodeId};
 use tokio::time::Instant;
+
+use crate::common::{Add, Peer};
 
 const INIT: &str = r#"{"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0","n1","n2","n3","n4"]}}"#;
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,9 +1,7 @@
 //! Bad input, byte for byte: none ends the node, and every request that has a
 //! `msg_id` and a sender is answered.
 
-mod common;
-
-use common::{INIT, INIT_OK, node, replies_to, serve};
+use crate::common::{INIT, INIT_OK, node, replies_to, serve};
 
 const PING: &str = r#"{"src":"c1","dest":"n0","body":{"type":"echo","msg_id":9,"echo":1}}"#;
 const PONG: &str = r#"{"src":"n0","dest":"c1","body":{"type":"echo_ok","in_reply_to":9,"echo":1}}"#;

@@ -1,12 +1,11 @@
 //! Message types that `message_types!` defines, and those that a node has no handler for,
 //! byte for byte.
 
-mod common;
-
-use common::{INIT, INIT_OK, serve};
 use maelstrom::{Context, Definite, Empty, Error, Node, NodeId, Other, Request};
 use serde::Serialize;
 use serde_json::value::RawValue;
+
+use crate::common::{INIT, INIT_OK, serve};
 
 maelstrom::message_types! {
     "add": struct Add { delta: u32 } -> Empty;

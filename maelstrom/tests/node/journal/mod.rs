@@ -2,16 +2,16 @@
 
 mod corruption;
 mod failures;
-mod faulty;
 mod writer;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use faulty::Faulty;
 use maelstrom::disk::Disk;
 use maelstrom::journal::{Entry, Journal, Log, OpenError, Options, Sync};
+
+use crate::faulty::Faulty;
 
 /// A directory that goes away with the test.
 struct Scratch(PathBuf);

@@ -1,11 +1,6 @@
 //! The driver: what it makes of a machine's outputs, and when it has the machine handle
 //! what.
 
-#[path = "../common/mod.rs"]
-mod common;
-#[path = "../journal/faulty.rs"]
-#[allow(dead_code, reason = "the tests of the journal use the rest")]
-mod faulty;
 mod journal;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -13,13 +8,14 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{INIT, INIT_OK, Peer, serve};
 use maelstrom::machine::{
     Client, Driver, Input, Machine, Outputs, Record, Service, ServiceCall, Time,
 };
 use maelstrom::{Context, Error, Message, Node, Request};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
+
+use crate::common::{INIT, INIT_OK, Peer, serve};
 
 const MS: Duration = Duration::from_millis(1);
 

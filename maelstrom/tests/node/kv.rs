@@ -1,12 +1,11 @@
 //! The clients of the services, byte for byte.
 
-mod common;
-
 use std::time::Duration;
 
-use common::Peer;
 use maelstrom::kv::UpdateError;
 use maelstrom::{CallError, Context, Error, Node};
+
+use crate::common::Peer;
 
 maelstrom::message_types! {
     /// `{"type":"go","what":"read"}`: use a client.

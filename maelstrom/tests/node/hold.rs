@@ -1,15 +1,14 @@
 //! What is for other nodes and services is held back until they are surely there.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{Add, INIT, INIT_OK, Peer, node, serve, serve_for};
 use maelstrom::{CallError, Context, Error, Node};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
+
+use crate::common::{Add, INIT, INIT_OK, Peer, node, serve, serve_for};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOLD: Duration = Duration::from_secs(2);

@@ -1,16 +1,15 @@
 //! Turns: nobody waits for long because others have much to do, and the end comes in any
 //! case.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{Counted, Echo, Endless, INIT, INIT_OK, Peer, node};
 use maelstrom::{Context, Host, Node};
 use tokio::io::{AsyncWriteExt as _, BufReader, duplex, sink};
 use tokio::time::{Instant, sleep};
+
+use crate::common::{Counted, Echo, Endless, INIT, INIT_OK, Peer, node};
 
 const ECHO: &str = r#"{"src":"c1","dest":"n0","body":{"type":"echo","msg_id":2,"echo":1}}"#;
 const ECHO_OK: &str =

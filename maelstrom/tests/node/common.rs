@@ -1,5 +1,4 @@
 //! Runs nodes over memory and compares the bytes that they write.
-#![allow(dead_code, unreachable_pub, reason = "every test file uses its part of this")]
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,30 +15,34 @@ use tokio::io::{
 use tokio::time::sleep;
 
 /// What `init` looks like, as request and as reply.
-pub const INIT: &str = r#"{"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0","n1"]}}"#;
-pub const INIT_OK: &str = r#"{"src":"n0","dest":"c0","body":{"type":"init_ok","in_reply_to":1}}"#;
+pub(crate) const INIT: &str = r#"{"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0","n1"]}}"#;
+pub(crate) const INIT_OK: &str =
+    r#"{"src":"n0","dest":"c0","body":{"type":"init_ok","in_reply_to":1}}"#;
 
 maelstrom::message_types! {
-    "echo": pub struct Echo { pub echo: Box<RawValue> } -> Echo;
-    "add": pub struct Add { pub delta: u32 } -> Empty;
+    "echo": pub(crate) struct Echo { pub(crate) echo: Box<RawValue> } -> Echo;
+    "add": pub(crate) struct Add { pub(crate) delta: u32 } -> Empty;
 }
 
 /// A node that echoes and adds.
-pub fn node() -> Node<()> {
+pub(crate) fn node() -> Node<()> {
     Node::new(|_| ())
         .handle(|_: Context<()>, request: Echo| async { Ok(request) })
         .handle(|_: Context<()>, _: Add| async { Ok::<_, Error>(Empty {}) })
 }
 
 /// Runs a node on these bytes until their end.
-pub async fn serve<S: Send + Sync + 'static>(node: Node<S>, input: &[u8]) -> (String, Stats) {
+pub(crate) async fn serve<S: Send + Sync + 'static>(
+    node: Node<S>,
+    input: &[u8],
+) -> (String, Stats) {
     let mut output = Vec::new();
     let stats = node.run(input, &mut output, Host::seeded(1)).await.expect("memory never fails");
     (String::from_utf8(output).expect("UTF-8"), stats)
 }
 
 /// Initialises [`node`], feeds it `lines` and returns what it answers to them.
-pub async fn replies_to(lines: &[u8]) -> (String, Stats) {
+pub(crate) async fn replies_to(lines: &[u8]) -> (String, Stats) {
     let input = [INIT.as_bytes(), b"\n", lines, b"\n"].concat();
     let (output, stats) = serve(node(), &input).await;
     let replies = output.strip_prefix(INIT_OK).and_then(|rest| rest.strip_prefix('\n'));
@@ -47,7 +50,7 @@ pub async fn replies_to(lines: &[u8]) -> (String, Stats) {
 }
 
 /// Runs a node that is sent these lines and shut down after this time; what it writes.
-pub async fn serve_for<S>(node: Node<S>, lines: &str, time: Duration) -> String
+pub(crate) async fn serve_for<S>(node: Node<S>, lines: &str, time: Duration) -> String
 where
     S: Send + Sync + 'static,
 {
@@ -60,15 +63,15 @@ where
 
 /// What was written, and how often; how often it was flushed.
 #[derive(Default)]
-pub struct Written {
-    pub bytes: Vec<u8>,
-    pub writes: usize,
-    pub flushes: usize,
+pub(crate) struct Written {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) writes: usize,
+    pub(crate) flushes: usize,
 }
 
 /// An output that takes everything.
 #[derive(Clone, Default)]
-pub struct Counted(pub Arc<Mutex<Written>>);
+pub(crate) struct Counted(pub(crate) Arc<Mutex<Written>>);
 
 impl AsyncWrite for Counted {
     fn poll_write(
@@ -93,7 +96,7 @@ impl AsyncWrite for Counted {
 }
 
 /// An input that never runs dry, and how many bytes were taken of it.
-pub struct Endless(pub Arc<AtomicUsize>, pub Vec<u8>);
+pub(crate) struct Endless(pub(crate) Arc<AtomicUsize>, pub(crate) Vec<u8>);
 
 impl AsyncRead for Endless {
     fn poll_read(
@@ -111,14 +114,14 @@ impl AsyncRead for Endless {
 }
 
 /// A node on the other end of a pipe.
-pub struct Peer {
+pub(crate) struct Peer {
     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
-    pub writer: WriteHalf<DuplexStream>,
+    pub(crate) writer: WriteHalf<DuplexStream>,
 }
 
 impl Peer {
     /// One that was initialised.
-    pub async fn start<S: Send + Sync + 'static>(node: Node<S>) -> Self {
+    pub(crate) async fn start<S: Send + Sync + 'static>(node: Node<S>) -> Self {
         let mut peer = Self::connect(node);
         peer.send(INIT).await;
         assert_eq!(peer.line().await, INIT_OK);
@@ -126,7 +129,7 @@ impl Peer {
     }
 
     /// One that was not sent anything.
-    pub fn connect<S: Send + Sync + 'static>(node: Node<S>) -> Self {
+    pub(crate) fn connect<S: Send + Sync + 'static>(node: Node<S>) -> Self {
         let (ours, theirs) = duplex(1 << 16);
         let (read, write) = split(theirs);
         tokio::spawn(node.run(BufReader::new(read), write, Host::seeded(1)));
@@ -134,16 +137,16 @@ impl Peer {
         Self { lines: BufReader::new(read).lines(), writer }
     }
 
-    pub async fn send(&mut self, line: &str) {
+    pub(crate) async fn send(&mut self, line: &str) {
         self.writer.write_all(format!("{line}\n").as_bytes()).await.unwrap();
     }
 
     /// Whether its output has ended.
-    pub async fn ended(&mut self) -> bool {
+    pub(crate) async fn ended(&mut self) -> bool {
         self.lines.next_line().await.unwrap().is_none()
     }
 
-    pub async fn line(&mut self) -> String {
+    pub(crate) async fn line(&mut self) -> String {
         self.lines.next_line().await.unwrap().expect("a line")
     }
 }

@@ -1,16 +1,14 @@
 //! Calls: replies find their call, and a call that ended leaves nothing behind.
 
-mod common;
-
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Add, INIT, Peer};
 use futures_util::future::join_all;
-use maelstrom::{CallError, Context, Error, Host, Node};
-use tokio::io::{AsyncWriteExt, BufReader};
-use tokio::sync::Notify;
+use maelstrom::{CallError, Context, Error, Node};
+use tokio::io::AsyncWriteExt as _;
+
+use crate::common::{Add, Peer};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -171,36 +169,6 @@ async fn two_nodes_that_call_each_other_inside_handlers_make_progress() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_million_calls_that_time_out_leave_memory_flat() {
-    /// A thousand calls at a time, a thousand times; memory after each tenth.
-    async fn million(context: Context<Arc<Done>>, _: Go) -> Result<Went, Error> {
-        let nobody = "n1".into();
-        for round in 0..1000 {
-            let call = || context.call(&nobody, &Add { delta: 1 }, Duration::from_millis(1));
-            let ended = join_all((0..1000).map(|_| call())).await;
-            assert!(ended.iter().all(|end| matches!(end, Err(CallError::Timeout { .. }))));
-            if round % 100 == 99 {
-                context.state().memory.lock().unwrap().push(resident_kib());
-            }
-        }
-        context.state().notify.notify_one();
-        Ok(Went { saw: "timeouts".to_owned() })
-    }
-
-    let done = Arc::new(Done::default());
-    let state = Arc::clone(&done);
-    let node = Node::new(move |_| state).handle(million);
-    let (mut ours, theirs) = tokio::io::duplex(1 << 16);
-    let go = r#"{"src":"c1","dest":"n0","body":{"type":"go","msg_id":5}}"#;
-    ours.write_all(format!("{INIT}\n{go}\n").as_bytes()).await.unwrap();
-    let (input, output) = (BufReader::new(theirs), tokio::io::sink());
-    node.run_until(input, output, Host::seeded(1), done.notify.notified()).await.unwrap();
-    let memory = done.memory.lock().unwrap();
-    let grown = memory[9].saturating_sub(memory[0]);
-    assert!(grown < 2048, "grew by {grown} KiB over 900,000 calls: {memory:?}");
-}
-
 /// Calls that are made together, each in a task of its own or all in one handler, and
 /// time out together; how often they were polled.
 async fn polls_of(calls: usize, each_in_a_task: bool) -> usize {
@@ -247,18 +215,6 @@ async fn what_a_call_costs_does_not_grow_with_the_number_of_those_that_end_with_
             assert_eq!(polls, 2 * calls, "{calls} calls, each in a task: {each_in_a_task}");
         }
     }
-}
-
-#[derive(Default)]
-struct Done {
-    memory: Mutex<Vec<u64>>,
-    notify: Notify,
-}
-
-fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0)
 }
 
 #[tokio::test(start_paused = true)]

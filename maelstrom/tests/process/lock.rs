@@ -1,5 +1,5 @@
-//! Two processes and one journal. A binary of its own: what a process holds while it starts
-//! another one, that one holds for a moment, too.
+//! Two processes and one journal. No other test of this binary has one: what a process holds
+//! while it starts another one, that one holds for a moment, too.
 
 use std::env;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -49,7 +49,7 @@ fn another_process() {
 /// Starts it; what it says.
 fn start(directory: &Path) -> (Child, String) {
     let mut child = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "another_process", "--nocapture", "--test-threads=1"])
+        .args(["--exact", "lock::another_process", "--nocapture", "--test-threads=1"])
         .env(DIRECTORY, directory)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
