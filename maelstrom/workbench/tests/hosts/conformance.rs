@@ -72,15 +72,9 @@ impl Comparison {
         // Nodes go on with what an earlier run has left to them.
         let _ = fs::remove_dir_all(&directory);
         let scenario = scenario.clone().recorded().traced();
-        let options = ProcessOptions {
-            bin: std::env::current_exe().expect("this program"),
-            args: vec!["node".into(), node.into()],
-            node_log_dir: directory.join("node-logs"),
-            work_dir: scenario.directories().unwrap_or_else(|| directory.join("nodes")),
-            journal: true,
-            trace: true,
-            watchdog: None,
-        };
+        let mut options =
+            ProcessOptions { journal: true, trace: true, ..crate::processes(node, &directory) };
+        options.work_dir = scenario.directories().unwrap_or(options.work_dir);
         let run =
             |watcher: &mut dyn Observer| run_processes(scenario.settings(), &options, watcher);
         let comparison = Self { processes: scenario.run_on(None, run), simulated: scenario.run() };

@@ -6,11 +6,14 @@
 
 mod amnesia;
 mod conformance;
+mod killed;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 
 use amnesia::Kind;
+use workbench::ProcessOptions;
 
 /// Tests with their names.
 macro_rules! tests {
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
         ["node", "forgets"] => return maelstrom::run(amnesia::node(Kind::Forgets)),
         ["node", "remembers"] => return maelstrom::run(amnesia::node(Kind::Remembers)),
         ["node", "broadcast"] => return maelstrom::run(broadcast::node()),
+        ["node", "lin-kv"] => return maelstrom::run(killed::lin_kv()),
         ["node", "g-counter"] => return maelstrom::run(g_counter::node()),
         _ => {}
     }
@@ -46,16 +50,31 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Nodes of this name as processes, with what they write in a directory.
+fn processes(node: &str, directory: &Path) -> ProcessOptions {
+    ProcessOptions {
+        bin: std::env::current_exe().expect("this program"),
+        args: vec!["node".into(), node.into()],
+        node_log_dir: directory.join("node-logs"),
+        work_dir: directory.join("nodes"),
+        journal: false,
+        trace: false,
+        watchdog: None,
+    }
+}
+
 const SIMULATIONS: [(&str, fn()); 3] = tests![
     amnesia::a_node_that_forgets_is_found_in_most_simulations,
     amnesia::the_original_sees_less_of_it,
     amnesia::a_node_that_remembers_is_valid_in_simulations,
 ];
 
-const PROCESSES: [(&str, fn()); 5] = tests![
+const PROCESSES: [(&str, fn()); 7] = tests![
     amnesia::a_node_that_forgets_is_found_within_five_seeds_as_processes,
     amnesia::a_node_that_remembers_is_valid_as_processes,
     conformance::broadcast_comes_to_the_same,
     conformance::broadcast_meets_the_same_faults,
     conformance::g_counter_comes_to_the_same,
+    killed::broadcast_has_what_it_acknowledged,
+    killed::lin_kv_has_what_it_acknowledged,
 ];

@@ -1,0 +1,6 @@
+//! All tests of what this crate shows, in one binary: each has to be linked, and tests of one
+//! binary run beside each other.
+
+mod challenges;
+mod exact_bytes;
+mod swarm;

@@ -1,0 +1,5 @@
+//! All tests of what this crate shows, in one binary: each has to be linked, and tests of one
+//! binary run beside each other.
+
+mod determinism;
+mod injected_bugs;
