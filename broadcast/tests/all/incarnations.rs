@@ -1,8 +1,7 @@
 //! Two nodes that know thousands of incarnations, and not the same of each, find out what
 //! they lack with messages of bounded length.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use broadcast::config::Config;
@@ -35,9 +34,8 @@ struct Talk {
 struct Pair {
     nodes: [Broadcaster; 2],
     now: Duration,
-    /// When, to whom, and which of the messages.
-    flying: BinaryHeap<Reverse<(Duration, Rank, usize)>>,
-    messages: Vec<Message>,
+    /// When, to whom, and what. All take as long, so that what was sent first comes first.
+    flying: VecDeque<(Duration, Rank, Message)>,
     talk: Talk,
     rng: StdRng,
 }
@@ -46,9 +44,9 @@ impl Pair {
     fn new(config: &Config, seed: u64) -> Self {
         let node = |rank| Broadcaster::new(rank, NODES, config, StdRng::seed_from_u64(seed));
         let nodes = [node(0), node(1)];
-        let (flying, messages) = (BinaryHeap::new(), Vec::new());
+        let flying = VecDeque::new();
         let (talk, rng) = (Talk::default(), StdRng::seed_from_u64(seed));
-        let mut pair = Self { nodes, now: Duration::ZERO, flying, messages, talk, rng };
+        let mut pair = Self { nodes, now: Duration::ZERO, flying, talk, rng };
         (0..2).for_each(|rank| _ = pair.handle(rank, Input::Start, 1.0));
         pair
     }
@@ -74,8 +72,7 @@ impl Pair {
         self.talk.bytes += bytes;
         self.talk.longest = self.talk.longest.max(bytes - values);
         if !self.rng.random_bool(loss) {
-            self.flying.push(Reverse((self.now + LATENCY, to, self.messages.len())));
-            self.messages.push(message);
+            self.flying.push_back((self.now + LATENCY, to, message));
         }
     }
 
@@ -83,17 +80,13 @@ impl Pair {
     fn step(&mut self, loss: f64) {
         let wakes = [0, 1].map(|rank| (self.nodes[rank].deadline().unwrap_or(Duration::MAX), rank));
         let (wake, rank) = wakes.into_iter().min().unwrap();
-        match self.flying.peek() {
-            Some(&Reverse((at, to, index))) if at <= wake => {
-                self.now = at;
-                self.flying.pop();
-                let message = self.messages[index].clone();
-                self.handle(to, Input::Message(1 - to, message), loss);
-            }
-            _ => {
-                self.now = self.now.max(wake);
-                self.handle(rank, Input::Wake, loss);
-            }
+        let is_due = self.flying.front().is_some_and(|(at, ..)| *at <= wake);
+        if is_due && let Some((at, to, message)) = self.flying.pop_front() {
+            self.now = at;
+            self.handle(to, Input::Message(1 - to, message), loss);
+        } else {
+            self.now = self.now.max(wake);
+            self.handle(rank, Input::Wake, loss);
         }
     }
 

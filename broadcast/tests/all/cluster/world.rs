@@ -264,8 +264,3 @@ fn trace(
         Ok(())
     }
 }
-
-/// The element at a fraction of a sorted list.
-pub(crate) fn quantile(sorted: &[Duration], at: f64) -> Duration {
-    sorted[((sorted.len() - 1) as f64 * at).round() as usize]
-}
