@@ -1,6 +1,5 @@
 //! What nodes do. Each step is worked out once, for it is taken in many states.
 
-use std::collections::HashMap;
 use std::fmt::{self, Debug, Write as _};
 use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::{Arc, Mutex};
@@ -11,6 +10,7 @@ use maelstrom::machine::{Client, Input, Machine as _, Members, Output, Outputs, 
 use raft::{Bugs, Config, Index, Kept, Options, Packet, Raft, Record, Request, Server, Term};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use rustc_hash::FxHashMap;
 
 use crate::explore::world::{Counter, Node, Place, Sent, World};
 
@@ -46,7 +46,7 @@ type Key = (u64, Event, u64, bool);
 pub(crate) struct Nodes {
     options: Options,
     ids: Vec<NodeId>,
-    steps: Mutex<HashMap<Key, Step>>,
+    steps: Mutex<FxHashMap<Key, Step>>,
 }
 
 impl Nodes {
