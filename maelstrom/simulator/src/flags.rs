@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use checkers::txn::Model;
 
+use crate::nemesis::Targets;
 use crate::settings::{Availability, PlannedFault, Promise, Settings};
 
 impl Settings {
@@ -57,6 +58,8 @@ impl Line {
         self.flag_unless("--values", &settings.values.name(), &defaults.values.name());
         let (spread, default) = (settings.start_spread, defaults.start_spread);
         self.flag_unless("--start-spread", &spread.as_millis(), &default.as_millis());
+        let (init, default) = (settings.init_timeout, defaults.init_timeout);
+        self.flag_unless("--init-timeout", &init.as_secs(), &default.as_secs());
         self.flag_unless("--latency", &settings.latency.mean.as_millis(), &0);
         self.flag_unless("--latency-dist", &settings.latency.dist.name(), &"constant");
         self.flag_unless("--seq-kv", &settings.seq_kv.name(), &"real");
@@ -92,6 +95,11 @@ impl Line {
         if !faults.is_empty() || !disk.is_empty() {
             let interval = seconds(settings.nemesis_interval);
             self.flag_unless("--nemesis-interval", &interval, &seconds(defaults.nemesis_interval));
+            let names = |targets: &[Targets]| {
+                targets.iter().map(|targets| targets.name()).collect::<Vec<_>>().join(",")
+            };
+            let (some, all) = (names(&settings.nemesis_targets), names(&defaults.nemesis_targets));
+            self.flag_unless("--nemesis-targets", &some, &all);
         }
     }
 
@@ -163,6 +171,8 @@ mod tests {
                     calm: Some(Duration::from_secs(9)),
                 },
             ],
+            nemesis_targets: vec![Targets::One, Targets::Minority],
+            init_timeout: Duration::from_secs(30),
             disk: vec![DiskFault::LoseUnsynced, DiskFault::Full],
             intruder: true,
             availability: Some(Availability::Total),
@@ -182,9 +192,10 @@ mod tests {
         assert_eq!(
             settings.flags(),
             "--workload broadcast --node-count 3 --concurrency 6 \
-             --rate 0.5 --time-limit 1.5 --values any --start-spread 0 --seq-kv adversarial \
+             --rate 0.5 --time-limit 1.5 --values any --start-spread 0 --init-timeout 30 --seq-kv adversarial \
              --links n0-n1,n1-n2 \
              --topology grid --nemesis partition,kill:2.5/9 --disk lose-unsynced,full \
+             --nemesis-targets one,minority \
              --settle-within 2000 --idle-messages 4.5 --shown-within 300 --intruder \
              --availability total --strict --seed 0"
         );

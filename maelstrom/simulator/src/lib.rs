@@ -67,7 +67,7 @@ mod world;
 pub use host::twin::serves;
 pub use host::{NodeFailure, Observer, Program, RunError, RunStats};
 pub use links::{Links, LinksError};
-pub use nemesis::{Change, DiskFault, Effect, Fault, Skew};
+pub use nemesis::{Change, DiskFault, Effect, Fault, Skew, Targets};
 pub use net::{Address, Cause, Counts, Message, NetCounts, ServiceName, Traffic, TrafficEvent};
 pub use scenario::Scenario;
 #[doc(no_inline)]

@@ -14,12 +14,12 @@ mod clock;
 mod disk;
 mod membership;
 mod partition;
+mod targets;
 
 use std::time::Duration;
 
 use rand::RngExt as _;
 use rand::rngs::StdRng;
-use rand::seq::SliceRandom as _;
 use serde_json::value::RawValue;
 
 pub use clock::Skew;
@@ -28,6 +28,7 @@ pub use disk::DiskFault;
 pub use membership::Change;
 pub(crate) use membership::changes_by_name;
 use partition::Partition;
+pub use targets::Targets;
 
 use checkers::history::{null, raw};
 
@@ -110,6 +111,7 @@ impl Fault {
 pub(crate) struct Nemesis {
     rng: StdRng,
     nodes: usize,
+    targets: Vec<Targets>,
     schedules: Vec<Schedule>,
     running: bool,
 }
@@ -174,37 +176,6 @@ pub enum Effect {
     Nothing,
 }
 
-named! {
-    /// Which nodes are killed or paused. Jepsen has `nil` for a random set of nodes.
-    enum Targets {
-        Some = "nil",
-        One = "one",
-        MinorityThird = "minority-third",
-        Minority = "minority",
-        Majority = "majority",
-        Every = "all",
-    }
-}
-
-impl Targets {
-    /// That many nodes, in order.
-    fn draw(self, nodes: usize, rng: &mut StdRng) -> Vec<usize> {
-        let count = match self {
-            Self::Some => rng.random_range(1..=nodes),
-            Self::One => 1,
-            Self::MinorityThird => nodes.saturating_sub(1) / 3,
-            Self::Minority => nodes / 2,
-            Self::Majority => nodes / 2 + 1,
-            Self::Every => nodes,
-        };
-        let mut drawn: Vec<usize> = (0..nodes).collect();
-        drawn.shuffle(rng);
-        drawn.truncate(count);
-        drawn.sort_unstable();
-        drawn
-    }
-}
-
 impl Nemesis {
     pub(crate) fn new(settings: &Settings, rng: StdRng) -> Self {
         let disk = settings.disk.iter().filter(|fault| !fault.strikes_at_kills());
@@ -213,6 +184,7 @@ impl Nemesis {
         let usual = settings.nemesis_interval;
         let faults = planned().map(|planned| (planned.fault, planned.interval.unwrap_or(usual)));
         let mut nemesis = Self::of(settings.node_count, faults, rng);
+        nemesis.targets.clone_from(&settings.nemesis_targets);
         for (schedule, planned) in nemesis.schedules.iter_mut().zip(planned()) {
             schedule.calm = planned.calm.unwrap_or(schedule.interval);
         }
@@ -228,7 +200,9 @@ impl Nemesis {
         let (due, in_force) = (Duration::ZERO, false);
         let schedule =
             |(fault, interval)| Schedule { fault, interval, calm: interval, due, in_force };
-        Self { rng, nodes, schedules: faults.into_iter().map(schedule).collect(), running: false }
+        let (schedules, targets) =
+            (faults.into_iter().map(schedule).collect(), Targets::ALL.to_vec());
+        Self { rng, nodes, targets, schedules, running: false }
     }
 
     pub(crate) fn start(&mut self, now: Duration) {
@@ -248,13 +222,13 @@ impl Nemesis {
     }
 
     pub(crate) fn next(&mut self) -> Option<Action> {
-        let Self { rng, nodes, schedules, .. } = self;
+        let Self { rng, nodes, targets, schedules, .. } = self;
         let schedule = schedules.iter_mut().min_by_key(|schedule| schedule.due)?;
         schedule.in_force = !schedule.in_force;
         let interval = if schedule.in_force { schedule.interval } else { schedule.calm };
         schedule.due += draw_gap(interval, rng);
         Some(if schedule.in_force {
-            begin(schedule.fault, *nodes, rng)
+            begin(schedule.fault, *nodes, targets, rng)
         } else {
             end(schedule.fault, *nodes)
         })
@@ -274,7 +248,7 @@ impl Nemesis {
     }
 }
 
-fn begin(fault: Fault, nodes: usize, rng: &mut StdRng) -> Action {
+fn begin(fault: Fault, nodes: usize, hit: &[Targets], rng: &mut StdRng) -> Action {
     let (f, asked, effect) = match fault {
         Fault::Partition => {
             let partition = Partition::ALL[rng.random_range(0..Partition::ALL.len())];
@@ -289,7 +263,7 @@ fn begin(fault: Fault, nodes: usize, rng: &mut StdRng) -> Action {
         Fault::Reorder => ("start-reorder", raw(&SHARE), Effect::Reorder(true)),
         Fault::Slow => ("start-slow", null(), Effect::Slow(Some(rng.random()))),
         Fault::Disk(fault) => {
-            let (asked, drawn) = draw_targets(nodes, rng);
+            let (asked, drawn) = targets::draw(nodes, hit, rng);
             let effect = match fault {
                 DiskFault::Locked => Effect::Twin(drawn),
                 _ => Effect::Upset(fault, drawn),
@@ -298,7 +272,7 @@ fn begin(fault: Fault, nodes: usize, rng: &mut StdRng) -> Action {
         }
         Fault::Membership => return membership::begin(nodes, rng),
         Fault::Kill | Fault::Pause | Fault::Clock => {
-            let (asked, drawn) = draw_targets(nodes, rng);
+            let (asked, drawn) = targets::draw(nodes, hit, rng);
             let (f, effect) = match fault {
                 Fault::Kill => ("kill", Effect::Kill(drawn)),
                 Fault::Pause => ("pause", Effect::Pause(drawn)),
@@ -311,12 +285,6 @@ fn begin(fault: Fault, nodes: usize, rng: &mut StdRng) -> Action {
         }
     };
     Action { f, asked, effect }
-}
-
-fn draw_targets(nodes: usize, rng: &mut StdRng) -> (Box<RawValue>, Vec<usize>) {
-    let targets = Targets::ALL[rng.random_range(0..Targets::ALL.len())];
-    let name = Some(targets.name()).filter(|_| targets != Targets::Some);
-    (raw(&name), targets.draw(nodes, rng))
 }
 
 fn end(fault: Fault, nodes: usize) -> Action {
@@ -352,6 +320,21 @@ mod tests {
     use rand::SeedableRng as _;
 
     use super::*;
+
+    #[test]
+    fn only_as_many_nodes_are_hit_as_was_asked_for() {
+        let mut settings = Settings::new(crate::settings::Workload::Echo);
+        settings.nemesis = vec![Fault::Kill.into()];
+        settings.nemesis_targets = vec![Targets::One, Targets::Majority];
+        let mut nemesis = Nemesis::new(&settings, StdRng::seed_from_u64(0));
+        let mut counts = std::collections::BTreeSet::new();
+        for _ in 0..100 {
+            if let Effect::Kill(nodes) = nemesis.next().unwrap().effect {
+                counts.insert(nodes.len());
+            }
+        }
+        assert!(counts.into_iter().eq([1, 3]));
+    }
 
     fn nemesis(faults: &[Fault]) -> Nemesis {
         let mut settings = Settings::new(crate::settings::Workload::Echo);

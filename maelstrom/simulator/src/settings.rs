@@ -9,7 +9,7 @@ use checkers::txn::Model;
 use checkers::{Checks, Names};
 
 use crate::links::{Links, LinksError, Neighbours};
-use crate::nemesis::{DiskFault, Fault};
+use crate::nemesis::{DiskFault, Fault, Targets};
 use crate::workload::Unsupported;
 pub use checkers::{Availability, CheckBudget, Promise, Workload};
 
@@ -119,6 +119,8 @@ pub struct Settings {
     /// The longest time between the starts of the first and the last node, to whole
     /// milliseconds. Zero starts all at once.
     pub start_spread: Duration,
+    /// How long a node may take to answer `init`, in whole seconds.
+    pub init_timeout: Duration,
     /// Number of client processes, at least 1.
     pub concurrency: usize,
     /// Operations a second of all clients together; 0 means none.
@@ -139,6 +141,8 @@ pub struct Settings {
     /// Mean time between two actions of the nemesis, of each kind of fault that
     /// has none of its own.
     pub nemesis_interval: Duration,
+    /// How many nodes a fault hits that hits nodes, one of these each time; never empty.
+    pub nemesis_targets: Vec<Targets>,
     /// The faults of nodes' disks, each at most once.
     pub disk: Vec<DiskFault>,
     /// Whether a client says what only nodes have to say to one another.
@@ -200,6 +204,7 @@ impl Settings {
             workload,
             node_count: 5,
             start_spread: Duration::from_millis(500),
+            init_timeout: Duration::from_secs(10),
             concurrency: 5,
             rate: 5.0,
             time_limit: Duration::from_secs(60),
@@ -209,6 +214,7 @@ impl Settings {
             topology: None,
             nemesis: Vec::new(),
             nemesis_interval: Duration::from_secs(10),
+            nemesis_targets: Targets::ALL.to_vec(),
             disk: Vec::new(),
             intruder: false,
             availability: None,

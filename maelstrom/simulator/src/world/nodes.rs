@@ -13,8 +13,6 @@ use crate::net::{Address, Message};
 use crate::workload::{Request, fields};
 use maelstrom::protocol::{INIT, LooseHeader, is_reply_to};
 
-/// How long a node may take to answer `init`.
-const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a node may take to answer a request of the workload's setup.
 const SETUP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -83,7 +81,7 @@ impl World {
         self.wire.net.connect(node);
         self.services.begin_incarnation(Address::Node(node), self.wire.net.next_id());
         self.nodes[node] = self.nodes[node].reborn(Status::Initialising);
-        self.prepare(node, &self.init(node), INIT_TIMEOUT, now);
+        self.prepare(node, &self.init(node), self.settings.init_timeout, now);
     }
 
     fn init(&self, node: usize) -> Request {
@@ -187,7 +185,7 @@ impl World {
         let request = self.preparation(node);
         let timeout = match self.nodes[node].status {
             Status::SettingUp => SETUP_TIMEOUT,
-            _ => INIT_TIMEOUT,
+            _ => self.settings.init_timeout,
         };
         let Node { lines: printed, connection, .. } = &self.nodes[node];
         let instead = connection.as_ref().and_then(Wire::instead);

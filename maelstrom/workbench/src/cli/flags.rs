@@ -8,7 +8,7 @@ use checkers::txn::Model;
 use clap::Args;
 use simulator::{
     Availability, CheckBudget, DiskFault, Fault, Latency, LatencyDist, Links, PlannedFault,
-    Promise, SeqKv, Settings, Topology, Values, Workload,
+    Promise, SeqKv, Settings, Targets, Topology, Values, Workload,
 };
 
 use super::values::{self, Concurrency};
@@ -79,6 +79,11 @@ pub struct SettingsFlags {
     #[arg(long, value_name = "MILLIS", default_value = "500", value_parser = values::millis,
           allow_hyphen_values = true, help_heading = "Network and faults")]
     start_spread: Duration,
+
+    /// For how many seconds a node may take to answer init (not in Maelstrom, which waits 10)
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = values::whole_seconds,
+          allow_hyphen_values = true, help_heading = "Network and faults")]
+    init_timeout: Duration,
 
     /// How many clients work at a time: a number, or a multiple of the number of
     /// nodes with an n behind it
@@ -158,6 +163,13 @@ pub struct SettingsFlags {
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = values::seconds,
           allow_hyphen_values = true, help_heading = "Network and faults")]
     nemesis_interval: Duration,
+
+    /// How many nodes are killed, paused and so on, separated by commas; one of them is drawn
+    /// each time. minority-third is fewer than a third, nil any number (not in Maelstrom, which
+    /// draws from all of them) [default: all of them]
+    #[arg(long, value_name = "TARGETS", value_delimiter = ',', value_parser = values::targets(),
+          hide_default_value = true, help_heading = "Network and faults")]
+    nemesis_targets: Vec<Targets>,
 
     /// Disk faults, separated by commas. With the kills of --nemesis kill:
     /// lose-unsynced (what was not synced is lost, in part), torn (the last write is
@@ -358,6 +370,7 @@ impl SettingsFlags {
             workload: self.workload.unwrap_or(Workload::LinKv),
             node_count,
             start_spread: self.start_spread,
+            init_timeout: self.init_timeout,
             concurrency: self.concurrency.resolve(node_count),
             rate: self.rate,
             time_limit: self.time_limit,
@@ -367,6 +380,10 @@ impl SettingsFlags {
             topology: self.topology,
             nemesis: self.nemesis,
             nemesis_interval: self.nemesis_interval,
+            nemesis_targets: match self.nemesis_targets.is_empty() {
+                true => Targets::ALL.to_vec(),
+                false => self.nemesis_targets,
+            },
             disk: sorted(self.disk),
             intruder: self.intruder,
             availability: self.availability,

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use simulator::{
-    Availability, DiskFault, Fault, LatencyDist, PlannedFault, SeqKv, Topology, Values, Workload,
+    Availability, DiskFault, Fault, LatencyDist, PlannedFault, SeqKv, Targets, Topology, Values,
+    Workload,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,10 @@ pub(super) fn disk_fault() -> impl TypedValueParser<Value = DiskFault> {
     one_of(DiskFault::ALL.map(|fault| (fault.name(), fault)))
 }
 
+pub(super) fn targets() -> impl TypedValueParser<Value = Targets> {
+    one_of(Targets::ALL.map(|targets| (targets.name(), targets)))
+}
+
 pub(super) fn topology() -> impl TypedValueParser<Value = Topology> {
     one_of([
         ("grid", Topology::Grid),
@@ -78,6 +83,7 @@ pub(super) fn topology() -> impl TypedValueParser<Value = Topology> {
 /// A fault, perhaps with an interval of its own, and another one until it comes again:
 /// `kill`, `kill:2.5`, `loss:0.5/10`.
 pub(super) fn fault(text: &str) -> Result<PlannedFault, String> {
+    let text = text.trim();
     let (name, intervals) = text.split_once(':').map_or((text, None), |(n, i)| (n, Some(i)));
     let (interval, calm) = match intervals.map(|both| (both, both.split_once('/'))) {
         Some((_, Some((interval, calm)))) => (Some(seconds(interval)?), Some(seconds(calm)?)),
@@ -124,6 +130,12 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
         .filter(|seconds| is_time(*seconds))
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .ok_or_else(|| "it is a number of seconds greater than 0".to_owned())
+}
+
+/// A time in whole seconds.
+pub(super) fn whole_seconds(text: &str) -> Result<Duration, String> {
+    let seconds: u32 = at_least_one(text).ok_or("it is a number of whole seconds, at least 1")?;
+    Ok(Duration::from_secs(seconds.into()))
 }
 
 /// A time in whole milliseconds.
