@@ -22,8 +22,7 @@ pub(crate) fn lin_kv() -> Node<impl Send + Sync + 'static> {
 
 /// Processes are killed every other second or so; which of them, the seed says.
 fn killed(scenario: &Simulation, seed: u64) -> Simulation {
-    let scenario = scenario.clone().nodes(3).seconds(8).seed(seed);
-    scenario.nemesis(&[Fault::Kill], 1.0).recorded()
+    scenario.clone().seconds(8).seed(seed).nemesis(&[Fault::Kill], 1.0).recorded()
 }
 
 /// How often all nodes were killed at once.
@@ -48,11 +47,11 @@ fn kill(node: &str, scenario: &Simulation) -> PathBuf {
 }
 
 pub(crate) fn broadcast_has_what_it_acknowledged() {
-    kill("broadcast", &Simulation::new(Workload::Broadcast, broadcast::node).rate(50.0));
+    kill("broadcast", &Simulation::new(Workload::Broadcast, broadcast::node).nodes(3).rate(50.0));
 }
 
 pub(crate) fn lin_kv_has_what_it_acknowledged() {
-    let scenario = Simulation::new(Workload::LinKv, lin_kv).clients(12).rate(300.0);
+    let scenario = Simulation::new(Workload::LinKv, lin_kv).nodes(3).clients(12).rate(300.0);
     let directory = kill("lin-kv", &scenario);
     let logs = ["n0.log", "n1.log", "n2.log"].map(|name| directory.join("node-logs").join(name));
     let logs = logs.map(|path| fs::read_to_string(path).unwrap()).concat();
