@@ -346,7 +346,7 @@ mod tests {
         assert_eq!((ops[0].kind, ops[0].time, &*ops[0].f), (OpType::Invoke, 5, "read"));
         assert_eq!(ops[1].error.as_ref().unwrap().get(), r#"["crash","x"]"#);
         let cut = read(&text.as_bytes()[..200]).unwrap().last().unwrap().unwrap_err();
-        let said = "line 2 of the history is no EDN, at column 107: it ends before }";
+        let said = "line 2 of the history is no EDN, at column 114: it ends before }";
         assert_eq!(cut.to_string(), said);
     }
 
