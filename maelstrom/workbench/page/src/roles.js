@@ -192,6 +192,6 @@ function splits(run, all) {
     const names = new Set(leaders.map((held) => run.places[run.roles.place[held]].name));
     return names.size < 2
       ? []
-      : [`Term ${term} has ${names.size} leaders: ${[...names].join(", ")}.`];
+      : [`Term ${term} has ${names.size} leaders: ${[...names].sort().join(", ")}.`];
   });
 }
