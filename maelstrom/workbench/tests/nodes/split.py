@@ -2,6 +2,7 @@
 """An echo node whose brain is split: n0 and n1 both lead term 2, and log it."""
 import json
 import sys
+import threading
 
 
 def become(role, term):
@@ -14,7 +15,10 @@ for line in sys.stdin:
     if body["type"] == "init":
         me = body["node_id"]
         become("candidate", 2)
-        become("follower" if me == "n2" else "leader", 2)
+        # Only later, so that there is a time before it.
+        leader = threading.Timer(0.5, become, ("follower" if me == "n2" else "leader", 2))
+        leader.daemon = True
+        leader.start()
     reply = {"type": body["type"] + "_ok", "in_reply_to": body["msg_id"]}
     if "echo" in body:
         reply["echo"] = body["echo"]
