@@ -72,11 +72,11 @@ kafka-log: build-kafka-log build-workbench ## Challenges 5a to 5c: replicated lo
 	@$(challenge) $(KAFKA_LOG)
 txn-kv: build-txn-kv build-workbench ## Challenges 6a to 6c: transactions, then a table
 	@$(challenge) $(TXN_KV)
-lin-kv: build-raft build-workbench ## Extra: a linearizable store by Raft, 3 and 5 nodes, then a table
+lin-kv: build-lin-kv build-workbench ## Extra: a linearizable store by Raft, 3 and 5 nodes, then a table
 	@$(challenge) $(LIN_KV)
 
 .PHONY: raft
-raft: build-raft build-workbench build-simulate ## What Raft costs: in virtual time, beside others; then as processes
+raft: build-lin-kv build-workbench build-simulate ## What Raft costs: in virtual time, beside others; then as processes
 	@$(SIMULATE) figures raft-cost raft-rounds raft-picture --write
 	@for nodes in 3 5 7; do for flags in '--latency 0' '--latency 10' '--latency 10 --nemesis partition'; do \
 	    echo "lin-kv as processes, $$nodes nodes, $$flags"; \
@@ -260,7 +260,7 @@ bench-compaction: ## How long records wait for a snapshot of 250 MiB, and for ot
 
 .PHONY: bench-raft
 bench-raft: ## A million commands to three processes, and a fresh node: memory, and who waits
-	cargo bench --quiet --package raft --bench million
+	cargo bench --quiet --package lin-kv --bench million
 
 .PHONY: bench-log
 bench-log: ## Ten million messages on one key: time and memory for each

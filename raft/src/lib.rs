@@ -131,7 +131,6 @@
 //! - `commands.rs`, `queries.rs`, `wishes.rs`: what this node's clients wait for.
 //! - `message.rs`, `outbox.rs`, `timing.rs`: what is said, and when.
 //! - `fork.rs`: nodes that are copied, for tests that try everything.
-//! - [`lin_kv`]: a key-value store on it, and Maelstrom's node.
 //!
 //! [paper]: https://raft.github.io/raft.pdf
 //! [thesis]: https://github.com/ongardie/dissertation
@@ -144,7 +143,6 @@ mod fork;
 mod founding;
 mod handover;
 mod injected_bugs;
-pub mod lin_kv;
 mod log;
 mod membership;
 mod message;

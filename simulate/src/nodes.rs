@@ -150,8 +150,8 @@ pub(crate) const KINDS: &[Kind] = &[
             rate: 200,
             promise: promises::lin_kv,
             ..robust("lin-kv", Workload::LinKv, |arguments| {
-                let options = raft::lin_kv::parse(arguments.iter().cloned())?;
-                Ok(Program::new(move || raft::lin_kv::node(options.clone())))
+                let options = lin_kv::parse(arguments.iter().cloned())?;
+                Ok(Program::new(move || lin_kv::node(options.clone())))
             })
         },
         request: None,

@@ -147,7 +147,6 @@ pub(crate) fn replay(name: &str, settings: &Settings, arguments: &[String]) -> S
     let has_bug = arguments.iter().any(|argument| argument.starts_with("--inject="));
     let package = match name {
         "pn-counter" => "g-counter",
-        "lin-kv" => "raft",
         name => name,
     };
     let features =

@@ -2,8 +2,6 @@
 //! binary run beside each other.
 
 mod cluster;
-mod directories;
 mod explore;
 mod map;
-mod node;
 mod records;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lin_kv::Command;
 use maelstrom::Node;
 use maelstrom::disk::Disk;
 use maelstrom::journal::{Finding, inspect};
-use raft::lin_kv::{self, Command};
 use raft::{Options, Record};
 use simulator::{Fault, Finished, Simulation, Workload};
 use workbench::run_processes;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use lin_kv::{Command, Key, Store};
 use maelstrom::machine::{Client, Rank};
-use raft::lin_kv::{Command, Key, Store};
 use raft::{
     Append, Appended, Bugs, Config, Entry, Index, Kept, LogTime, Options, Packet, Part, Payload,
     Position, Raft, Received, Record, Request,

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use checkers::history::raw;
+use lin_kv::{Command, Key};
 use maelstrom::machine::Output;
-use raft::lin_kv::{Command, Key};
 use raft::{Options, Part, Reads, Record, Request};
 use simulator::cluster::Conditions;
 use simulator::{Latency, LatencyDist};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
+use lin_kv::{Command, Store};
 use maelstrom::machine::{Output, Rank};
-use raft::lin_kv::{Command, Store};
 use raft::{Ballot, Entry as LogEntry, Index, Part, Position, Raft, Record, Server, Term};
 use simulator::cluster::{Cluster, Step};
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use checkers::history::{Op, OpType, Process, raw};
 use checkers::{Checks, Names, Validity, Workload, workload_checker};
+use lin_kv::{Command, Key, Response, Store};
 use maelstrom::Error;
 use maelstrom::machine::{Client, Rank, draw_incarnation};
-use raft::lin_kv::{Command, Key, Response, Store};
 use raft::{Bugs, Config, Kept, Options, Raft, Reply, Request};
 use rand::RngExt as _;
 use serde_json::value::RawValue;

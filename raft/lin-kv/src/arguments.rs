@@ -4,9 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use maelstrom::journal::Sync;
-
-use crate::injected_bugs::Bugs;
-use crate::options::{Options, Reads};
+use raft::{Bugs, Options, Reads};
 
 /// What `--help` prints.
 pub const HELP: &str = "\

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use checkers::Validity;
+use lin_kv::{Cas, Read, Transfer, Write};
 use maelstrom::journal::Sync;
 use maelstrom::{CallError, Definite};
-use raft::lin_kv::{self, Cas, Read, Transfer, Write};
 use raft::storage::MAX_COMMAND_BYTES;
 use raft::{Bug, Bugs, Options};
 use serde_json::value::{RawValue, to_raw_value};

@@ -4,7 +4,7 @@ use std::env;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use raft::lin_kv::{self, HELP};
+use lin_kv::HELP;
 
 fn main() -> ExitCode {
     if env::args().skip(1).any(|argument| argument == "--help") {

@@ -7,7 +7,7 @@
 //! which knows nothing, is added: it gets a snapshot and what was written since. Exits with 1
 //! when a threshold is missed.
 //!
-//! `cargo bench -p raft --bench million`; numbers as arguments are how many commands, how many
+//! `cargo bench -p lin-kv --bench million`; numbers as arguments are how many commands, how many
 //! keys, and how many bytes a value has.
 
 #![allow(clippy::print_stdout, reason = "a bench reports on standard output")]

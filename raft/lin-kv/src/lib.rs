@@ -6,13 +6,12 @@ mod node;
 use std::collections::BTreeMap;
 
 use maelstrom::protocol::json::{self, Fractions};
+use raft::StateMachine;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 pub use arguments::{HELP, UnknownArgument, parse};
 pub use node::{AddNode, Cas, Read, ReadOk, RemoveNode, Transfer, Write, node};
-
-use crate::state_machine::StateMachine;
 
 /// Any JSON value, as it was written.
 #[derive(Clone, Debug, Serialize, Deserialize)]

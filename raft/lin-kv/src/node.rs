@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use maelstrom::machine::{Driver, Rank};
 use maelstrom::{Context, Definite, Empty, Error, Node};
+use raft::{Options, Raft, Reply, Request, storage};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Command, Json, Key, Response, Store};
-use crate::options::Options;
-use crate::raft::{Raft, Reply, Request};
-use crate::storage;
+use crate::{Command, Json, Key, Response, Store};
 
 /// How long a request waits. Clients wait for a second at least.
 const PATIENCE: Duration = Duration::from_millis(800);

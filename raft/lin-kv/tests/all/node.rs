@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use raft::lin_kv::{AddNode, Read, ReadOk, RemoveNode, Transfer, Write};
-use raft::{Options, lin_kv};
+use lin_kv::{AddNode, Read, ReadOk, RemoveNode, Transfer, Write};
+use raft::Options;
 use serde_json::value::RawValue;
 use simulator::{Fault, Finished, Simulation, Workload};
 
