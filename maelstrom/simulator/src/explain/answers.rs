@@ -7,7 +7,7 @@ use checkers::history::OpType;
 use serde_json::Value;
 
 use super::Draft;
-use super::run::{Operation, Run, Wanted, at, dropped, in_reply_to, msg_id, time, times};
+use super::run::{Operation, Run, Wanted, at, dropped, in_reply_to, member, msg_id, time, times};
 use crate::net::{Address, Cause};
 use crate::trace::{Fate, Sent, Spell};
 
@@ -68,6 +68,19 @@ fn stuck(run: &Run<'_>, op: &Operation<'_>, request: &Sent) -> Draft {
         let text =
             format!("{begin} and answered at {}, when the client had given up.", at(answer.time));
         return Draft::new(text).messages([answer]);
+    }
+    if let Some(stray) = run.stray(request, gave_up) {
+        let (named, asked) = (member(stray, "in_reply_to"), member(request, "msg_id"));
+        let named = if named.is_empty() {
+            "no `in_reply_to`".into()
+        } else {
+            format!("`in_reply_to` {named}")
+        };
+        let text = format!(
+            "{begin} and answered at {} with {named}, not with the request's `msg_id`, which is {asked}.",
+            at(stray.time)
+        );
+        return Draft::new(text).messages([stray]);
     }
     let Address::Node(number) = node else { return Draft::new(format!("{begin}.")) };
     match stopped(run, number, got, gave_up) {

@@ -4,7 +4,7 @@ use checkers::Finding;
 use serde_json::Value;
 
 use super::Draft;
-use super::run::{Moment, Operation, Run, Wanted, at, dropped, times};
+use super::run::{Moment, Operation, Run, Wanted, at, dropped, in_reply_to, member, msg_id, times};
 use super::spread::{Origin, Spread, origins};
 use crate::net::{Address, Cause};
 use crate::trace::{Fate, Sent};
@@ -128,9 +128,26 @@ impl<'r, 'a> Missing<'r, 'a> {
                     "{since}, was killed at {killed} and had forgotten it when it started again{again}."
                 )
             }
-            None => format!("{since}, and yet has not got it later: {node} itself leaves it out."),
+            None => match from.and_then(|sent| self.refusal(sent)) {
+                Some(error) => format!("{since}, and refused it: {error}."),
+                None => {
+                    format!("{since}, and yet has not got it later: {node} itself leaves it out.")
+                }
+            },
         };
         Some(Draft::new(text).messages(self.spread.path(node)).messages(from))
+    }
+
+    /// The error that was the answer to this message, in words.
+    fn refusal(&self, told: &Sent) -> Option<String> {
+        let msg_id = msg_id(told)?;
+        let is_answer = |sent: &&Sent| {
+            (sent.src, sent.dest) == (told.dest, told.src)
+                && in_reply_to(sent).as_ref() == Some(&msg_id)
+                && sent.line > told.line
+        };
+        let answer = self.run.inner().find(is_answer).filter(|sent| sent.kind() == "error")?;
+        Some(format!("error {}, {}", member(answer, "code"), member(answer, "text")))
     }
 
     /// Whether somebody did it again after all, as far as the trace tells.

@@ -112,6 +112,17 @@ impl<'a> Run<'a> {
         in_time.or_else(|| late().find(is_answer))
     }
 
+    /// What came before this time instead of the answer: a message that answers no request of
+    /// this client.
+    pub(super) fn stray(&self, request: &Sent, until: i64) -> Option<&'a Sent> {
+        let of_client = self.trace.messages.iter().filter(|sent| sent.src == request.src);
+        let ids: Vec<String> = of_client.filter_map(msg_id).collect();
+        let places = self.told.get(&request.src).into_iter().flatten();
+        let messages = places.map(|place| &self.trace.messages[*place]);
+        let mut since = messages.filter(|sent| (request.time..until).contains(&sent.time));
+        since.find(|sent| in_reply_to(sent).is_none_or(|id| !ids.contains(&id)))
+    }
+
     /// When an operation's last request that arrived did so, and when it was answered.
     pub(super) fn asked(&self, op: &Operation<'_>) -> Option<(Moment, Moment)> {
         let request =

@@ -43,6 +43,31 @@ fn a_node_that_was_down_dropped_what_was_sent_to_it() {
 }
 
 #[test]
+fn an_answer_to_no_request_of_the_client_is_what_came_instead() {
+    let mut story = Story::default();
+    let echo = story.at(0).ask(0, "echo", &json!("a"), json!({"echo": "a"}));
+    story.at(1).tell("n0", "c10", &json!({"type": "echo_ok", "in_reply_to": "1"}));
+    story.at(2).tell("n0", "n1", &json!({"type": "hello", "msg_id": 1}));
+    let op = story.at(5000).time_out(echo);
+    let text = story.why("never-ok", &[op], [None, None]).unwrap();
+    let said = ["answered at 0.001 s with `in_reply_to` \"1\"", "`msg_id`, which is 1."];
+    assert_says(&text, &said, &["did not answer", "asked"]);
+
+    let mut story = Story::default();
+    story.at(0).done(0, "echo", &json!("a"), json!({"echo": "a"}));
+    let echo = story.at(10).ask(0, "echo", &json!("a"), json!({"echo": "a"}));
+    story.tell("n0", "c10", &json!({"type": "echo_ok", "in_reply_to": 1}));
+    let mut nameless = story.clone();
+    let op = story.at(5000).time_out(echo);
+    let text = story.why("never-ok", &[op], [None, None]).unwrap();
+    assert_says(&text, &["neither answered nor asked"], &["in_reply_to"]);
+    nameless.at(20).tell("n0", "c10", &json!({"type": "echo_ok"}));
+    let op = nameless.at(5000).time_out(echo);
+    let text = nameless.why("never-ok", &[op], [None, None]).unwrap();
+    assert_says(&text, &["answered at 0.020 s with no `in_reply_to`"], &[]);
+}
+
+#[test]
 fn a_line_about_a_panic_is_none() {
     let mut story = Story::default();
     let echo = story.at(0).ask(0, "echo", &json!("a"), json!({"echo": "a"}));

@@ -47,6 +47,22 @@ fn what_was_sent_where_messages_are_left_out_is_not_known() {
 }
 
 #[test]
+fn a_value_that_a_node_refused_is_not_left_out_without_a_word() {
+    let mut story = Story::default();
+    story.at(100).broadcast(0, 3);
+    story.at(200).tell("n0", "n1", &json!({"type": "gossip", "value": 3, "msg_id": 9}));
+    let mut taken = story.clone();
+    let error = json!({"type": "error", "code": 10, "text": "no gossip here", "in_reply_to": 9});
+    story.tell("n1", "n0", &error);
+    let text = story.at(400).lost("3");
+    let said = ["n1 got 3 from n0 at 0.200 s, and refused it: error 10, \"no gossip here\"."];
+    assert_says(&text, &said, &["leaves it out"]);
+    taken.tell("n1", "n0", &json!({"type": "gossip_ok", "in_reply_to": 9}));
+    let text = taken.at(400).lost("3");
+    assert_says(&text, &["leaves it out"], &["refused"]);
+}
+
+#[test]
 fn a_value_that_was_told_again_after_a_restart_is_left_out_by_the_node() {
     let mut story = Story::default();
     story.at(100).broadcast(0, 3);
