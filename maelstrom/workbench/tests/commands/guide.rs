@@ -1,6 +1,7 @@
 //! The guide in `docs/`: its commands do what it says, its excerpts are from its nodes, and its
 //! histories show what they are named for.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -180,6 +181,56 @@ fn every_history_of_the_guide_shows_what_it_is_there_for() {
         }
     }
     assert!(shown > 30, "{shown}");
+}
+
+/// The kinds of findings that the checkers' own tests show: in the names of histories, and in
+/// what is recorded of transactions, as `kind (operations)`.
+fn kinds() -> BTreeSet<String> {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../checkers/tests");
+    let files = |folder: &Path| -> Vec<PathBuf> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+    };
+    let mut kinds = BTreeSet::new();
+    for file in
+        files(&tests.join("histories")).iter().filter(|path| path.is_dir()).flat_map(|it| files(it))
+    {
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let begins = ["reject-", "unknown-", "accept-warned-"];
+        let kind = begins.iter().find_map(|begin| name.strip_prefix(begin));
+        kinds.extend(kind.map(|kind| kind.split("--").next().unwrap().to_owned()));
+    }
+    for file in files(&tests.join("transactions")) {
+        let text = fs::read_to_string(file).unwrap();
+        for (_, said) in text.lines().filter_map(|line| line.split_once(" -> ")) {
+            let words: Vec<&str> = said.split_whitespace().collect();
+            let is_ops = |word: &str| word.starts_with('(');
+            kinds.extend(
+                words.windows(2).filter(|pair| is_ops(pair[1])).map(|pair| pair[0].to_owned()),
+            );
+        }
+    }
+    kinds
+}
+
+#[test]
+fn every_finding_that_checkers_can_make_is_in_the_guide() {
+    let chapter = fs::read_to_string(docs().join("verdicts.md")).unwrap();
+    // The load's own faults, which no node can make, and one of `--compatible` alone.
+    let others = ["duplicate-write", "malformed-request", "PL-1-cycle-exists"];
+    let kinds = kinds();
+    assert!(kinds.len() > 40, "{kinds:?}");
+    let is_there = |kind: &str| chapter.contains(&format!("| `{kind}` |"));
+    let left_out: Vec<_> = kinds
+        .iter()
+        .filter(|kind| !others.contains(&kind.as_str()) && !is_there(kind))
+        // The chapter says what these ends of a name mean.
+        .filter(|kind| {
+            !["-process", "-realtime"]
+                .iter()
+                .any(|end| kind.strip_suffix(end).is_some_and(is_there))
+        })
+        .collect();
+    assert!(left_out.is_empty(), "{left_out:?}");
 }
 
 #[test]
