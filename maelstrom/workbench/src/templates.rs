@@ -33,6 +33,8 @@ pub(crate) struct Language {
     handler: &'static str,
     /// A handler that only acknowledges.
     answered: &'static str,
+    /// How something is done again and again, beside the handlers.
+    again: &'static str,
 }
 
 macro_rules! template {
@@ -57,6 +59,7 @@ pub(crate) const LANGUAGES: [Language; 7] = [
         comment: "    // ",
         handler: template!("rust/handler.txt"),
         answered: template!("rust/answered.txt"),
+        again: "a thread that sends lines\nthrough a channel to `main`, whose `recv_timeout` waits for a line or for the time to send again",
     },
     Language {
         name: "python",
@@ -68,6 +71,7 @@ pub(crate) const LANGUAGES: [Language; 7] = [
         comment: "# ",
         handler: template!("python/handler.txt"),
         answered: template!("python/answered.txt"),
+        again: "a `threading.Thread` with\n`daemon=True`, and a lock around what it shares with the handlers, which run in the main thread",
     },
     Language {
         name: "go",
@@ -83,6 +87,7 @@ pub(crate) const LANGUAGES: [Language; 7] = [
         comment: "\t// ",
         handler: template!("go/handler.txt"),
         answered: template!("go/answered.txt"),
+        again: "a goroutine with a\n`time.Ticker`, and a `sync.Mutex` around what it shares with the handlers",
     },
     Language {
         name: "js",
@@ -94,6 +99,7 @@ pub(crate) const LANGUAGES: [Language; 7] = [
         comment: "// ",
         handler: template!("js/handler.txt"),
         answered: template!("js/answered.txt"),
+        again: "`setInterval`",
     },
     Language {
         name: "ruby",
@@ -105,6 +111,7 @@ pub(crate) const LANGUAGES: [Language; 7] = [
         comment: "# ",
         handler: template!("ruby/handler.txt"),
         answered: template!("ruby/answered.txt"),
+        again: "a `Thread`, and a `Mutex`\naround what it shares with the handlers, which run in the main thread",
     },
     Language {
         name: "java",
@@ -121,6 +128,7 @@ pub(crate) const LANGUAGES: [Language; 7] = [
         comment: "        // ",
         handler: template!("java/handler.txt"),
         answered: template!("java/answered.txt"),
+        again: "a `java.util.Timer`, and\n`synchronized` around what it shares with the handlers",
     },
     Language {
         name: "c++",
@@ -136,6 +144,7 @@ pub(crate) const LANGUAGES: [Language; 7] = [
         comment: "    // ",
         handler: template!("cpp/handler.txt"),
         answered: template!("cpp/answered.txt"),
+        again: "a `std::thread`, and a\n`std::mutex` around what it shares with the handlers, which run in the main thread",
     },
 ];
 
@@ -243,9 +252,19 @@ impl Language {
             }
         };
         text += &challenges(workload, self.program);
-        text
+        let again = self.again;
+        text + &format!("\n{GOING_ON}{again}.\n")
     }
 }
+
+/// What nodes that talk to each other need.
+const GOING_ON: &str = "\
+## Messages between nodes
+
+A message that is sent with a `msg_id` of its own in the body is a request: the answer has that
+number in its `in_reply_to`, and comes to where the node logs *a reply from*. A handler must not
+wait for it, for nothing is read meanwhile. Messages may be lost, so what has to arrive is sent
+again until it is answered. That is done by ";
 
 /// The challenges that a node of this workload may go on with.
 fn challenges(workload: Workload, program: &str) -> String {

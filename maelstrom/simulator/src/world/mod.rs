@@ -56,6 +56,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use serde_json::Value;
 
 pub use fault::{FaultKind, NodeFault, Printed};
 pub use idle::Idle;
@@ -377,6 +378,12 @@ impl World {
             self.nodes[node].lines += 1;
             self.note_line(Quirk::UnendedLine, node, line);
         }
+    }
+
+    /// Notes that a node said that one of its threads ended with an exception.
+    pub fn thread_ended(&mut self, node: usize, reason: &str) {
+        let example = || format!("in n{node}: {}", Value::from(fault::shorten(reason)));
+        self.wire.quirks.note(Quirk::ThreadEnded, example);
     }
 
     /// Whether the test is over.

@@ -20,6 +20,8 @@ named! {
         NotUtf8 = "not-utf-8",
         /// The last line of a node's output is a message, but has no end.
         UnendedLine = "unended-line",
+        /// A node's thread ended with an exception, and the node went on.
+        ThreadEnded = "thread-ended",
     }
 }
 
@@ -83,6 +85,11 @@ impl Quirk {
             Self::UnendedLine => (
                 "A node's output ended with a message that has no end of line",
                 "Nobody reads it, in the original neither: a message ends with a line break.",
+            ),
+            Self::ThreadEnded => (
+                "A thread of a node ended with an exception, and the node went on without it",
+                "What that thread did is not done any more; `node-logs` has the rest of what it \
+                 said.",
             ),
         }
     }

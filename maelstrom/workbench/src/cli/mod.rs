@@ -70,8 +70,14 @@ Exit codes:
   2    unknown: too little was seen to say
   255  the bench itself failed, or was used wrongly
 
-Where verdicts differ from Maelstrom's, and why: maelstrom/workbench/DIFFERENCES.md
-in the source";
+In the source, docs/README.md is a guide with a chapter for each challenge, and
+maelstrom/workbench/DIFFERENCES.md says where verdicts differ from Maelstrom's, and why";
+
+const FIRST_STEPS: &str = "\
+First steps, with a node that echoes; then see what the other challenges ask for:
+  workbench new my-node --lang python
+  workbench challenge 1 --bin my-node/node.py
+  workbench challenge --list";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -95,7 +101,7 @@ const NO_DEMOS: &str = "the original's demos come with the original. Here are ex
 /// Tests distributed systems that speak the Maelstrom protocol.
 #[derive(Debug, Parser)]
 #[command(name = "workbench", version, max_term_width = 100,
-          after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+          after_help = format!("{FIRST_STEPS}\n\n{EXAMPLES}\n\n{EXIT_CODES}"))]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -54,7 +54,13 @@ pub(super) fn new(flags: &NewFlags) -> anyhow::Result<Exit> {
     }
     let needs = lang.needs;
     let test = lang.test(&quote(folder.as_os_str()), *workload);
-    print(&format!("\nThe node needs {needs}, and nothing else. This tests it:\n\n  {test}\n"));
+    let rest = match workload {
+        Workload::Echo => "",
+        _ => " It answers echo;\nthe rest is for you to write, and until then the test is invalid.",
+    };
+    print(&format!(
+        "\nThe node needs {needs}, and nothing else.{rest} This tests it:\n\n  {test}\n"
+    ));
     Ok(Exit::Valid)
 }
 

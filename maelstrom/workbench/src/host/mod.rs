@@ -6,6 +6,7 @@
 //! - [`disk`]: breaking its files.
 //! - [`twin`]: a second process of the same node.
 //! - [`reasons`]: what a node said before it died.
+//! - [`threads`]: threads of a node that ended.
 //! - [`start`]: why a program cannot be started.
 //! - [`alarm`]: a timer finer than a millisecond.
 //! - [`signals`]: being interrupted.
@@ -19,6 +20,7 @@ pub(crate) mod process;
 mod reasons;
 pub(crate) mod signals;
 mod start;
+mod threads;
 mod twin;
 pub(crate) mod watchdog;
 

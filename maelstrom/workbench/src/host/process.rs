@@ -38,6 +38,7 @@ use super::child::{MAX_BACKLOG, NodeProcess, Program};
 use super::escaped::{self, Marks};
 use super::signals::Interrupts;
 use super::start::{find_in_path, hint, is_bare_name};
+use super::threads::Threads;
 use super::twin::TwinProcesses;
 use super::watchdog::Watchdog;
 use end::DEATH;
@@ -108,6 +109,8 @@ struct Host<'a> {
     program: PathBuf,
     /// Those that were started.
     nodes: Vec<Option<NodeProcess>>,
+    /// Of each node.
+    threads: Vec<Threads>,
     exits: mpsc::UnboundedReceiver<Exit>,
     exit_sender: mpsc::UnboundedSender<Exit>,
     twins: TwinProcesses,
@@ -159,6 +162,7 @@ impl<'a> Host<'a> {
             log_stderr: settings.log_stderr,
             program: resolve(&options.bin),
             nodes: std::iter::repeat_with(|| None).take(settings.node_count).collect(),
+            threads: std::iter::repeat_with(Threads::default).take(settings.node_count).collect(),
             exits,
             exit_sender,
             twins: TwinProcesses::default(),
@@ -256,7 +260,7 @@ impl<'a> Host<'a> {
     }
 
     fn read_stderr(&mut self, node: usize, cx: &mut Context<'_>) -> Result<bool, RunError> {
-        let Self { nodes, observer, world, log_stderr, buffer, began, .. } = self;
+        let Self { nodes, threads, observer, world, log_stderr, buffer, began, .. } = self;
         let each = |line: &[u8]| {
             if line.starts_with(b"panic in ")
                 && let Some(panic) = str::from_utf8(line).ok().and_then(Panic::parse)
@@ -264,6 +268,9 @@ impl<'a> Host<'a> {
                 observer.panic(node, began.elapsed(), &panic);
             }
             world.node_logged(node, line, began.elapsed());
+            if let Some(reason) = threads[node].feed(line) {
+                world.thread_ended(node, &reason);
+            }
             if *log_stderr {
                 observer.node_log(node, line);
             }

@@ -74,7 +74,7 @@ static void receive(const Json& message) {
     const std::string src = message["src"].text();
     const Json& body = message["body"];
     if (!body["in_reply_to"].is_null()) {
-        // What this node asked others by `send` is answered here.
+        // The answer to what this node sent with a `msg_id` of its own, which is `in_reply_to`.
         std::cerr << "a reply from " << src << ": " << body.dump() << std::endl;
         return;
     }

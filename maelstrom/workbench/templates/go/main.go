@@ -117,7 +117,7 @@ func receive(message Message) {
 		return
 	}
 	if header.InReplyTo != nil {
-		// What this node asked others by send is answered here.
+		// The answer to what this node sent with a msg_id of its own, which is in_reply_to.
 		log.Printf("a reply from %s: %s", message.Src, message.Body)
 		return
 	}

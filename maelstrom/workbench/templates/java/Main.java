@@ -87,7 +87,7 @@ public final class Main {
         String src = (String) message.get("src");
         Map<String, Object> body = Json.map(message.get("body"));
         if (body.containsKey("in_reply_to")) {
-            // What this node asked others by `send` is answered here.
+            // The answer to what this node sent with a `msg_id` of its own, which is `in_reply_to`.
             log("a reply from " + src + ": " + Json.write(body));
             return;
         }

@@ -57,7 +57,7 @@ async function answer(src, body) {
 
 async function receive({ src, body }) {
   if (body.in_reply_to !== undefined) {
-    // What this node asked others by `send` is answered here.
+    // The answer to what this node sent with a `msg_id` of its own, which is `in_reply_to`.
     log(`a reply from ${src}: ${JSON.stringify(body)}`);
     return;
   }

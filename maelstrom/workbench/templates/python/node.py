@@ -74,7 +74,7 @@ def answer(src, body):
 def receive(message):
     src, body = message["src"], message["body"]
     if "in_reply_to" in body:
-        # What this node asked others by `send` is answered here.
+        # The answer to what this node sent with a `msg_id` of its own, which is `in_reply_to`.
         log(f"a reply from {src}: {body}")
         return
     reply = answer(src, body)

@@ -66,7 +66,7 @@ end
 def receive(message)
   src, body = message.values_at("src", "body")
   if body.key?("in_reply_to")
-    # What this node asked others by `send_message` is answered here.
+    # The answer to what this node sent with a `msg_id` of its own, which is `in_reply_to`.
     log "a reply from #{src}: #{body}"
     return
   end

@@ -58,7 +58,7 @@ impl Node {
     fn receive(&mut self, message: &Json) -> io::Result<()> {
         let (src, body) = (message["src"].as_str().unwrap_or_default(), &message["body"]);
         if !body["in_reply_to"].is_null() {
-            // What this node asked others by `send` is answered here.
+            // The answer to what this node sent with a `msg_id` of its own, which is `in_reply_to`.
             eprintln!("a reply from {src}: {body}");
             return Ok(());
         }

@@ -235,6 +235,13 @@ fn the_reason_of_a_death_is_told_beside_the_end_of_a_long_trace() {
 }
 
 #[test]
+fn a_thread_that_ends_while_its_node_goes_on_is_told() {
+    let run = Run::with("loses-a-thread", ECHO).is(VALID).says("warning: thread-ended");
+    run.says("times, first in n0: \"RuntimeError: changed size\".");
+    Run::with("loses-a-thread", "-w echo --strict").is(INVALID).says("thread-ended");
+}
+
+#[test]
 fn a_program_that_cannot_be_started_is_told_why_and_once() {
     let scratch = Scratch::new("programs");
     for (name, first_line, said) in [

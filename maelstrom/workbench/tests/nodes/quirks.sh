@@ -117,6 +117,9 @@ while read -r line; do
         panics-*|half-a-line) die ;;
         endless-line) cat /dev/zero ;;
         says-hello) echo hello ;;
+        loses-a-thread)
+          printf 'Exception in thread Thread-1 (tell):\nTraceback (most recent call last):\n' >&2
+          printf '  File "node.py", line 3, in tell\nRuntimeError: changed size\n' >&2 ;;
         sends-a-list) echo '[]' ;;
         relays)
           # Passes the request on in the client's name, to whoever comes first.
