@@ -134,7 +134,7 @@ fn waits(run: &Run<'_>, begin: &str, node: usize, request: &Sent, gave_up: i64) 
             let text = format!("{begin} and asked {}.", asked_in_vain(run, asked));
             Draft::new(text).messages(ring(run, asked, gave_up))
         }
-        None => busy(begin, own, last),
+        None => busy(begin, own, last, &deaf(run, me, since, gave_up)),
     }
 }
 
@@ -149,14 +149,33 @@ fn silent(begin: &str, waiting: Option<&Sent>) -> Draft {
 }
 
 /// It asked, but nothing shows that it asked because of the request.
-fn busy(begin: &str, own: &[&Sent], last: &Sent) -> Draft {
+fn busy(begin: &str, own: &[&Sent], last: &Sent, deaf: &str) -> Draft {
     let kind = last.kind();
     let same = own.iter().filter(|sent| sent.dest == last.dest && sent.kind() == kind);
     let (dest, count, time) = (last.dest, times(same.count()), at(last.time));
     let text = format!(
-        "{begin} and did not answer it; meanwhile it asked {dest} for `{kind}` {count}, last at {time}."
+        "{begin} and did not answer it; meanwhile it asked {dest} for `{kind}` {count}, last at {time}.{deaf}"
     );
     Draft::new(text).messages([last])
+}
+
+/// What is to be said of a node that has answered nobody since this line.
+fn deaf(run: &Run<'_>, me: Address, since: u64, gave_up: i64) -> String {
+    let all = || run.trace.messages.iter().filter(|sent| sent.time < gave_up);
+    let answers = |sent: &Sent| sent.src == me && sent.line > since && in_reply_to(sent).is_some();
+    let asks = |sent: &Sent| {
+        sent.dest == me && sent.arrived.is_some_and(|line| line > since) && msg_id(sent).is_some()
+    };
+    let none = match all().filter(|sent| asks(sent)).count() {
+        _ if all().any(answers) => return String::new(),
+        0 => return String::new(),
+        1 => "did not answer the other request".to_owned(),
+        others => format!("answered none of the {others} other requests"),
+    };
+    format!(
+        " It {none} of that time either: perhaps a handler waits for an answer, which the node does \
+         not read meanwhile."
+    )
 }
 
 /// Whom it asked for what, and what came of that.

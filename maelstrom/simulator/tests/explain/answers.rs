@@ -32,6 +32,23 @@ fn a_request_that_came_much_later_is_not_what_an_operation_waits_for() {
 }
 
 #[test]
+fn a_node_whose_handler_waits_answers_nobody() {
+    let mut story = Story::default();
+    let echo = story.at(0).ask(0, "echo", &json!("a"), json!({"echo": "a"}));
+    story.tell("n0", "n1", &json!({"type": "ping", "msg_id": 7}));
+    story.at(10).tell("n1", "n0", &json!({"type": "ping_ok", "in_reply_to": 7}));
+    story.at(20).tell("n1", "n0", &json!({"type": "ping", "msg_id": 1}));
+    let mut reads = story.clone();
+    let op = story.at(5000).time_out(echo);
+    let text = story.why("never-ok", &[op], [None, None]).unwrap();
+    assert_says(&text, &["asked n1 for `ping` once", "not answer the other request", "waits"], &[]);
+    reads.at(30).tell("n0", "n1", &json!({"type": "ping_ok", "in_reply_to": 1}));
+    let op = reads.at(5000).time_out(echo);
+    let text = reads.why("never-ok", &[op], [None, None]).unwrap();
+    assert_says(&text, &["asked n1 for `ping` once"], &["other request", "waits"]);
+}
+
+#[test]
 fn a_node_that_was_down_dropped_what_was_sent_to_it() {
     let mut story = Story::default();
     let echo = story.at(0).ask(0, "echo", &json!("a"), json!({"echo": "a"}));

@@ -147,7 +147,7 @@ fn described(challenge: &Challenge) -> String {
     };
     format!(
         "{id:<8}{title}\n        {task}\n        solved if: {solved}\n        flags: {flags}\n        \
-         here: {node}\n"
+         program: {node}, without --bin\n"
     )
 }
 
