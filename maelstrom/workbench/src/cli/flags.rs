@@ -405,7 +405,11 @@ impl SettingsFlags {
             log_net_send: self.log_net_send,
             log_net_recv: self.log_net_recv,
         };
-        settings.check().map_err(|unsupported| unsupported.to_string())?;
+        let is_named = self.workload.is_some();
+        settings.check().map_err(|unsupported| match is_named {
+            true => unsupported.to_string(),
+            false => format!("{unsupported}. The workload is lin-kv where -w names none"),
+        })?;
         check_limits(&self.limits, settings.workload)?;
         check_disk(&settings)?;
         Ok((settings, self.limits))

@@ -77,6 +77,9 @@ fn flags_that_do_not_go_together_are_named() {
     assert_says(&links("0-1,1-2,2-3"), "names n3, but there are only 3 nodes");
     let lin_kv = refused_flags(&["-w", "lin-kv", "--concurrency", "1n"]);
     assert_says(&lin_kv, "has to be a multiple of 10, not 5: try --concurrency 2n");
+    assert!(!lin_kv.contains("where -w"), "{lin_kv}");
+    let unnamed = refusal(&["test", "--bin", env!("CARGO_BIN_EXE_workbench")]);
+    assert_says(&unnamed, "The workload is lin-kv where -w names none");
 }
 
 #[test]
