@@ -1,15 +1,14 @@
 //! Elections (§5.2, §5.4.1), with what the thesis adds so that nobody disturbs a leader
 //! that works: pre-votes (9.6), and followers that hold on to their leader (4.2.3).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use maelstrom::machine::{Rank, RoundTrip};
+use maelstrom::machine::RoundTrip;
 
 use crate::config::Server;
 use crate::entry::Payload;
 use crate::injected_bugs::Bug;
 use crate::message::{Ballot, Packet, Part, VoteRequest};
-use crate::peer::Peer;
 use crate::position::Index;
 use crate::raft::Raft;
 use crate::role::{Campaign, Leader, Role};
@@ -35,26 +34,8 @@ impl<S: StateMachine> Raft<S> {
     /// may be the only one with the entry that removes it (thesis, 4.2.2).
     pub(crate) fn may_stand(&self) -> bool {
         let (log, me) = (self.log(), self.server());
-        let is_removed = self.removed > Index::ZERO && log.config_index() <= self.removed;
         let (_, committed) = log.config_at(self.commit);
-        !is_removed && (log.config().has_voter(me) || committed.has_voter(me))
-    }
-
-    /// The entry by which a node is no member, if there is such an entry, it is committed, and
-    /// none comes behind it: who is told so does not need to know more.
-    fn removal_of(&self, rank: Rank) -> Option<Index> {
-        let (index, config) = (self.log().config_index(), self.log().config());
-        (Index::ZERO < index && index <= self.commit && !config.members().contains_key(&rank))
-            .then_some(index)
-    }
-
-    /// Somebody knows that this node is no member any more. It asks for votes again when it
-    /// gets an entry that says otherwise.
-    pub(crate) fn take_removal(&mut self, index: Index) {
-        self.removed = self.removed.max(index);
-        if matches!(self.role, Role::PreCandidate(_)) && !self.may_stand() {
-            self.become_follower(None);
-        }
+        log.config().has_voter(me) || committed.has_voter(me)
     }
 
     /// Figure 2, candidates: goes over to the next term, votes for itself, and asks all
@@ -74,24 +55,21 @@ impl<S: StateMachine> Raft<S> {
 
     fn ask_for_votes(&mut self, ballot: Ballot, handed_over: bool) {
         let request = VoteRequest { ballot, handed_over, last: self.log().last() };
-        for rank in self.voters_but_me() {
-            self.tell_founders(rank);
-            self.outbox.say(rank, self.now, Part::RequestVote(request));
+        let config = self.log().config().clone();
+        for rank in config.members().into_keys() {
+            if rank != self.me && config.is_voter(rank) {
+                self.tell_founders(rank);
+                self.outbox.say(rank, self.now, Part::RequestVote(request));
+            }
         }
-    }
-
-    fn voters_but_me(&self) -> Vec<Rank> {
-        let (config, me) = (self.log().config(), self.me);
-        config.members().into_keys().filter(|&rank| rank != me && config.is_voter(rank)).collect()
     }
 
     /// Figure 2, *RequestVote*, receiver: votes once a term, and for nobody whose log is
-    /// less up to date. A pre-vote binds nobody, and is refused while there is a leader.
+    /// less up to date. A pre-vote binds nobody, and is refused while there is a leader, from
+    /// whom a node that was removed gets the entry that says so.
     pub(crate) fn consider_vote(&mut self, from: Server, request: VoteRequest) {
         let VoteRequest { ballot, last, handed_over } = request;
-        if let (Ballot::PreVote, Some(removal)) = (ballot, self.removal_of(from.rank)) {
-            return self.outbox.say(from.rank, self.now, Part::Removed(removal));
-        }
+        self.host(from);
         let bugs = self.options.bugs;
         let is_up_to_date = last >= self.log().last() || bugs.has(Bug::VoteForAnyLog);
         let is_free = match ballot {
@@ -139,10 +117,8 @@ impl<S: StateMachine> Raft<S> {
     /// A candidate of a later term asks for votes while the leader works: it is not
     /// listened to (thesis, 4.2.3).
     pub(crate) fn is_disruptive(&self, packet: &Packet<S::Command>) -> bool {
-        let asks = |part: &Part<_>| match part {
-            Part::RequestVote(request) => !request.handed_over,
-            _ => false,
-        };
+        let asks =
+            |part: &Part<_>| matches!(part, Part::RequestVote(request) if !request.handed_over);
         packet.parts.iter().any(asks) && self.has_leader()
     }
 
@@ -183,19 +159,16 @@ impl<S: StateMachine> Raft<S> {
     /// log's first one, who has founded the cluster.
     fn become_leader(&mut self) {
         let last = self.log().last().index;
-        let mut peers = BTreeMap::new();
-        for (rank, incarnation) in self.log().config().members() {
-            peers.insert(rank, Peer::unknown(incarnation, last, self.now));
-        }
-        peers.remove(&self.me);
+        let mut members = self.log().config().members();
+        members.remove(&self.me);
         let mut leader = Leader {
-            peers,
             first: last.next(),
             committed: [last.next(); 2],
             question_sent: true,
             check_at: self.now + self.election,
             ..Leader::default()
         };
+        leader.set_members(members, last, self.now);
         for entry in self.log().after(self.commit) {
             if let Payload::Command(proposal) = &entry.payload {
                 leader.proposed.insert(proposal.id);

@@ -30,8 +30,7 @@ where
             logged: self.logged,
             commands: self.commands.clone(),
             queries: self.queries.clone(),
-            wishes: self.wishes.clone(),
-            removed: self.removed,
+            changes: self.changes.clone(),
             is_stalled: self.is_stalled,
             snapshot_at: self.snapshot_at,
             election: self.election,
@@ -46,9 +45,9 @@ where
     /// All that decides what the node does, but for chance and options. Nodes that show
     /// the same are alike.
     pub fn state(&self) -> impl Debug {
-        let clients = (&self.commands, &self.queries, &self.wishes);
+        let clients = (&self.commands, &self.queries, &self.changes);
         let own = (&self.persistent, self.commit, &self.replica, &self.role, &self.outbox);
-        let told = (self.removed, self.heard, self.log_time);
+        let told = (self.heard, self.log_time);
         let measured = (self.election, &self.round_trip);
         (own, clients, told, measured, &self.founding, self.snapshot_at)
     }

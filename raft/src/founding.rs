@@ -1,53 +1,5 @@
-//! How a cluster begins, once, without anybody who remembers another beginning.
-//!
-//! A node that starts with nothing in memory may be a new one, or one that has lost all that it
-//! promised. So it is a server of its own, and no member of anything, until a configuration
-//! names it. There are two ways to the first configuration.
-//!
-//! # All nodes are there
-//!
-//! The first node, the *founder*, asks who is new, twice:
-//!
-//! ```text
-//! founder  ── hello 1 ──▶ all    who knows of no cluster is new, and says so
-//!          ── hello 2 ──▶ all    the same, again
-//!          ── found {n0, n1, n2}, vote for me ──▶ the voters
-//! ```
-//!
-//! Where the founder and another node do not hear each other the others pass on what they know.
-//!
-//! When the second round began all nodes were new at the same time, if in both rounds the same
-//! servers have answered: whoever has heard of a cluster, by a term or by its founders, never
-//! says so any more. So there was no cluster that anybody remembers, and these servers are
-//! its founders. Where a node is started again meanwhile the founder asks once more.
-//!
-//! The founder may be killed when it has told some of them, and its successor may find all
-//! others new, who hear of the former founders after that. Nothing is wrong with both: at
-//! the beginning of the successor's second round those who are alive of the former founders
-//! have not voted and have acknowledged nothing, and those who are dead never will. So each
-//! majority of the former founders that can ever act is one of the new founders, too.
-//!
-//! # A majority has journals
-//!
-//! Nodes with journals need not wait for all. A node whose directory is empty when it starts is
-//! the *first server* of its node, and says so. While its log is empty it may stand for election
-//! with a configuration of its own making: all voters that there are to be, those first servers
-//! that it has heard as what they are, and in the place of each other one a voter that is nobody
-//! (of incarnation 0). Once there is a leader, whoever was not heard is taken in, as a server
-//! that has replaced this one.
-//!
-//! Different nodes may make different ones, and that is sound. As long as no directory is lost,
-//! a node has one first server for ever, which remembers what it has said. So all these
-//! configurations count the same server for a node, or nobody, and a majority of one has a
-//! server in common with a majority of any other one: that is all that Raft asks of them (§5.4.3).
-//! The founders of the first way may count another server of a node only when its first one is dead,
-//! and nobody else is alive who had a part in what that one has said. The first entry of a log
-//! has a configuration, and from then on there is one.
-//!
-//! When directories are lost there may be a second beginning, but only where those nodes and
-//! those that have no entry yet are a majority: the others have an entry, and do not vote for
-//! anybody who has none. Nor does anybody begin who can reach one of the others, which tells
-//! whoever says hello that it has *begun*.
+//! How a cluster begins, once, without anybody who remembers another beginning: when all nodes
+//! are there, or a majority with journals. `DESIGN.md` says why both are sound.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -102,7 +54,7 @@ impl Founding {
 
 impl<S: StateMachine> Raft<S> {
     /// Whether it knows of no cluster.
-    fn is_new(&self) -> bool {
+    pub(crate) fn is_new(&self) -> bool {
         self.term() == Term::default() && self.knows_nobody()
     }
 

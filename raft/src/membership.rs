@@ -9,6 +9,9 @@
 //! followed by another before it is committed. The first one waits for an entry of the
 //! leader's own term to be committed, so that a leader knows of what former ones began.
 
+use std::time::Duration;
+
+use crate::changes::Change;
 use crate::config::{Config, Server};
 use crate::entry::Payload;
 use crate::injected_bugs::Bug;
@@ -16,27 +19,63 @@ use crate::message::Part;
 use crate::peer::Peer;
 use crate::position::Index;
 use crate::raft::Raft;
-use crate::role::Role;
+use crate::role::{Follower, Role};
 use crate::state_machine::StateMachine;
+
+/// For how long a node that is no member gets the log after it has asked for something.
+const GUESTS: Duration = Duration::from_secs(2);
 
 impl<S: StateMachine> Raft<S> {
     /// A leader goes about the latest change that somebody wants who knows the members as
     /// they are: a message that comes late changes nothing.
-    pub(crate) fn begin_change(&mut self, before: Index, members: &Config) {
-        let is_current = before == self.log().config_index();
-        let is_possible = members.is_final_among(self.nodes);
-        let (now, me) = (self.log().config().members(), self.server());
+    pub(crate) fn begin_change(&mut self, before: Index, change: &Change) {
+        if let Change::Lead(rank) = *change {
+            return self.hand_over(rank);
+        }
+        let (config, is_current) = (self.log().config(), before == self.log().config_index());
+        let is_possible = |members: &Config| is_current && members.is_final_among(self.nodes);
+        let Some(members) = change.members(config).filter(is_possible) else { return };
+        let (now, me) = (config.members(), self.server());
         let met = |rank| self.founding.incarnation(rank);
         let members = members.resolved(|Server { rank, .. }| match rank == me.rank {
             true => me.incarnation,
             // One that was never heard is replaced by whoever answers.
             false => now.get(&rank).copied().or_else(|| met(rank)).unwrap_or(0),
         });
-        if let Role::Leader(leader) = &mut self.role
-            && is_current
-            && is_possible
-        {
+        if let Role::Leader(leader) = &mut self.role {
             leader.target = Some(members);
+        }
+    }
+
+    /// Who is no member and asks the leader for something follows it as a learner does, until
+    /// it has asked for nothing for long: so it serves clients, and hears that it was removed.
+    pub(crate) fn host(&mut self, server: Server) {
+        let (config, last, now) = (self.log().config(), self.log().last().index, self.now);
+        let is_member = config.is_voter(server.rank) || config.is_learner(server.rank);
+        let Role::Leader(leader) = &mut self.role else { return };
+        if is_member {
+            return;
+        }
+        if leader.peer(server).is_none() {
+            leader.peers.insert(server.rank, Peer::unknown(server.incarnation, last, now));
+            self.outbox.append_urgently(server.rank, now);
+        }
+        if let Some(peer) = leader.peer_mut(server) {
+            peer.guest_until = now + GUESTS;
+        }
+    }
+
+    /// A node that is no member of a cluster that it has heard of, and whose clients wait, looks
+    /// for a leader, once for each time that it would stand for election if it were.
+    pub(crate) fn seek_leader(&mut self) {
+        let (nodes, me, now) = (self.nodes, self.me, self.now);
+        if self.clients().next().is_none() || self.is_new() || self.may_stand() {
+            return;
+        }
+        if let Role::Follower(follower @ Follower { has_sought: false, .. }) = &mut self.role {
+            follower.has_sought = true;
+            let others = (0..nodes).filter(|&rank| rank != me);
+            others.for_each(|rank| self.outbox.say(rank, now, Part::Seek));
         }
     }
 
@@ -113,13 +152,11 @@ impl<S: StateMachine> Raft<S> {
 
     fn append_config(&mut self, config: &Config) {
         self.append(vec![Payload::Config(config.clone())]);
-        let (members, now) = (config.members(), self.now);
-        let last = self.log().last().index;
+        let (last, now) = (self.log().last().index, self.now);
+        let mut members = config.members();
+        members.remove(&self.me);
         let Role::Leader(leader) = &mut self.role else { return };
-        leader.peers.retain(|rank, peer| members.get(rank) == Some(&peer.incarnation));
-        for (rank, incarnation) in members.into_iter().filter(|&(rank, _)| rank != self.me) {
-            leader.peers.entry(rank).or_insert_with(|| Peer::unknown(incarnation, last, now));
-            self.outbox.append_urgently(rank, now);
-        }
+        leader.set_members(members, last, now);
+        leader.peers.keys().for_each(|&rank| self.outbox.append_urgently(rank, now));
     }
 }

@@ -10,9 +10,9 @@ use maelstrom::Message;
 use maelstrom::machine::Rank;
 use serde::{Deserialize, Serialize};
 
+use crate::changes::Change;
 use crate::config::Config;
-use crate::entry::LogTime;
-use crate::entry::{Entry, Proposal};
+use crate::entry::{Entry, LogTime, Proposal};
 use crate::position::{Index, Position, Term};
 
 /// A message: what a node says in its current term.
@@ -56,12 +56,10 @@ pub enum Part<C> {
     Received(Received),
     /// To the leader: have these commands in the log.
     Propose(Vec<Proposal<C>>),
-    /// To the leader: have these members, if those before are named in this entry.
-    Members(Index, Config),
-    /// To the leader: have this node lead.
-    Lead(Rank),
-    /// To a node that asks for votes: it is no member, by this entry.
-    Removed(Index),
+    /// To the leader: have this be so. Members change if those before are named in this entry.
+    Change(Index, Change),
+    /// From a node whose clients wait, and which is no member: who leads has it follow.
+    Seek,
     /// *TimeoutNow* of the thesis, 3.10: stand for election.
     LeadNow,
     /// To the leader: up to where does a read have to wait? With a number that comes

@@ -1,19 +1,5 @@
-//! What is to be said to each node, until it is sent.
-//!
-//! A message takes along all that there is to say, and each thing has a time by which it goes:
-//!
-//! | what | by whom | when |
-//! | --- | --- | --- |
-//! | votes, rejections, chunks, changes | `say`, `reject` | now |
-//! | commands and reads of this node's clients | `propose`, `say` | `soon`: now, or with the round |
-//! | entries and questions, to those that are `needed` | `append_urgently` | `soon` |
-//! | entries, to all others that lack them (`lacks`) | | with the next message there, at the latest the heartbeat (`lead`) |
-//! | acknowledgements of what was `urgent` | `acknowledge` | now, or when what it `owes` is safe (`written`) |
-//! | all other acknowledgements | `acknowledge` | with the next message there, at the latest after half a heartbeat |
-//! | that an entry is committed, to whom `awaits` it and was not `told` | `tell_who_waits` | `soon`, once it may have that entry (`may_have`) |
-//!
-//! Whatever its time, it goes no sooner than `pace` after the last message there, and not
-//! before term and vote are safe (`may_speak`).
+//! What is to be said to each node, until it is sent. A message takes along all that there is
+//! to say, and each thing has a time by which it goes, of which `DESIGN.md` has a table.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -107,17 +93,12 @@ impl<C> Outbox<C> {
     }
 
     /// When something has to go next, and to whom.
-    fn next(&self) -> Option<(Time, Rank)> {
+    pub(crate) fn next(&self) -> Option<(Time, Rank)> {
         let due = self.to.iter().map(|(&to, outgoing)| {
             let pace = self.sent.get(&to).map(|&sent| sent + self.pace);
             (pace.map_or(outgoing.due, |at| at.max(outgoing.due)), to)
         });
         due.min()
-    }
-
-    /// When something has to go next.
-    pub(crate) fn due(&self) -> Option<Time> {
-        self.next().map(|(at, _)| at)
     }
 
     /// Takes out what has to go to a node by now, and what goes along.

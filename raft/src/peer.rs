@@ -36,6 +36,8 @@ pub(crate) struct Peer {
     pub(crate) heard: Time,
     /// When it was sent an append last.
     pub(crate) sent: Time,
+    /// Until when it gets the log if it is no member.
+    pub(crate) guest_until: Time,
     /// The latest question that it has acknowledged.
     pub(crate) question: u64,
     /// What a client of its waits for: that this entry is committed.
@@ -64,9 +66,9 @@ impl Peer {
     /// Of a follower of which nothing is known, by a leader whose last entry is this one.
     pub(crate) fn unknown(incarnation: u64, last: Index, now: Time) -> Self {
         let (next, mode) = (last.next(), Mode::Probe { under_way: None });
-        let (heard, sent, question) = (now, now, 0);
+        let (heard, sent, guest_until, question) = (now, now, Time::ZERO, 0);
         let (matched, awaits, told) = (Index::ZERO, Index::ZERO, Index::ZERO);
-        Self { incarnation, next, matched, mode, heard, sent, question, awaits, told }
+        Self { incarnation, next, matched, mode, heard, sent, guest_until, question, awaits, told }
     }
 
     /// How many bytes of entries it may be sent in a message.

@@ -14,6 +14,7 @@ use maelstrom::machine::{
 };
 use rand::rngs::StdRng;
 
+use crate::changes::{Change, Changes};
 use crate::commands::Commands;
 use crate::config::{Config, Server};
 use crate::entry::LogTime;
@@ -31,7 +32,6 @@ use crate::replica::Replica;
 use crate::role::{Follower, Role};
 use crate::state_machine::StateMachine;
 use crate::storage;
-use crate::wishes::{Wish, Wishes};
 
 const CANNOT_WRITE: &str = "this node cannot write";
 
@@ -42,14 +42,8 @@ pub enum Request<C, Q> {
     Command(C),
     /// Answer this by a state that is not older than the request.
     Query(Q),
-    /// Have these members, and no others.
-    Members(Config),
-    /// Have this node vote, whoever else does.
-    Add(Rank),
-    /// Have this node be no member, whoever else is.
-    Remove(Rank),
-    /// Have this node lead.
-    Lead(Rank),
+    /// Have this be so of the cluster itself.
+    Change(Change),
 }
 
 /// What clients are answered.
@@ -84,9 +78,7 @@ pub struct Raft<S: StateMachine> {
     pub(crate) logged: Option<(Term, &'static str)>,
     pub(crate) commands: Commands<S::Command>,
     pub(crate) queries: Queries<S::Query>,
-    pub(crate) wishes: Wishes,
-    /// The entry by which somebody said that this node is no member; 0 if nobody did.
-    pub(crate) removed: Index,
+    pub(crate) changes: Changes,
     /// Whether what it writes is not safe before the disk has room again.
     pub(crate) is_stalled: bool,
     /// Where the next snapshot is due.
@@ -149,8 +141,7 @@ impl<S: StateMachine> Raft<S> {
             logged: None,
             commands: Commands::new(),
             queries: Queries::new(first_number),
-            wishes: Wishes::default(),
-            removed: Index::ZERO,
+            changes: Changes::default(),
             is_stalled: false,
             snapshot_at: Index::ZERO,
             election,
@@ -239,17 +230,10 @@ impl<S: StateMachine> Raft<S> {
                 Err(error) => self.out.fail(client, error),
             },
             Input::Request(client, Request::Query(query)) => self.queries.add(client, query),
-            Input::Request(client, Request::Members(members)) => {
-                self.wish(client, Wish::Members(members));
-            }
-            Input::Request(client, Request::Add(rank)) => {
-                self.wish(client, Wish::Voter(rank, true));
-            }
-            Input::Request(client, Request::Remove(rank)) => {
-                self.wish(client, Wish::Voter(rank, false));
-            }
-            Input::Request(client, Request::Lead(rank)) => self.wish(client, Wish::Leader(rank)),
+            Input::Request(client, Request::Change(change)) => self.want(client, change),
             Input::GiveUp(client) => self.give_up(client),
+            // What it seems to have said to itself somebody else has.
+            Input::Message(from, _) if from == self.me => {}
             Input::Message(from, packet) => self.receive(from, packet),
             Input::Written(records) => self.written(records),
             Input::Returned(tag, _) => match tag {},
@@ -277,7 +261,7 @@ impl<S: StateMachine> Raft<S> {
         self.advance_founding();
         self.count_votes();
         self.send_requests();
-        self.send_wishes();
+        self.send_changes();
         self.advance_commit();
         self.advance_change();
         self.advance_handover();
@@ -321,6 +305,14 @@ impl<S: StateMachine> Raft<S> {
 
     fn hear(&mut self, from: Server, part: Part<S::Command>) {
         match part {
+            Part::Appended(_) | Part::Received(_) => self.hear_of(from),
+            Part::Propose(_) | Part::Change(..) | Part::Read(_) | Part::Seek => {
+                self.host(from);
+                self.hear_of(from);
+            }
+            _ => {}
+        }
+        match part {
             Part::Hello(hello) => self.take_hello(from, hello),
             Part::Begun => self.take_begun(),
             Part::Found(founders) => self.take_founders(founders),
@@ -330,21 +322,11 @@ impl<S: StateMachine> Raft<S> {
             Part::Appended(appended) => self.take_acknowledgement(from, &appended),
             Part::Chunk(chunk) => self.take_chunk(from.rank, chunk),
             Part::Received(received) => self.take_received(from, &received),
-            Part::Propose(proposals) => {
-                self.hear_of(from);
-                self.propose(from.rank, proposals);
-            }
-            Part::Members(before, members) => {
-                self.hear_of(from);
-                self.begin_change(before, &members);
-            }
-            Part::Lead(rank) => self.hand_over(rank),
+            Part::Propose(proposals) => self.propose(from.rank, proposals),
+            Part::Change(before, change) => self.begin_change(before, &change),
+            Part::Seek => {}
             Part::LeadNow => self.lead_now(),
-            Part::Removed(index) => self.take_removal(index),
-            Part::Read(number) => {
-                self.hear_of(from);
-                self.begin_read(from, number);
-            }
+            Part::Read(number) => self.begin_read(from, number),
             Part::ReadAt(number, index) => self.queries.may_read_at(number, index),
         }
     }
@@ -374,14 +356,19 @@ impl<S: StateMachine> Raft<S> {
     pub(crate) fn halt(&mut self, error: &io::Error) {
         tracing::error!(%error, "this node takes part no more");
         self.set_role(Role::Halted);
-        let waiting = self.commands.clients().chain(self.queries.clients());
-        let waiting: Vec<Client> = waiting.chain(self.wishes.clients()).collect();
+        let waiting: Vec<Client> = self.clients().collect();
         waiting.into_iter().for_each(|client| self.give_up(client));
+    }
+
+    /// All clients of this node that wait.
+    pub(crate) fn clients(&self) -> impl Iterator<Item = Client> {
+        let waiting = self.commands.clients().chain(self.queries.clients());
+        waiting.chain(self.changes.clients())
     }
 
     fn give_up(&mut self, client: Client) {
         let error = match (self.commands.give_up(client), self.queries.give_up(client)) {
-            _ if self.wishes.give_up(client) => Error::timeout("it may become so yet"),
+            _ if self.changes.give_up(client) => Error::timeout("it may become so yet"),
             (Some(true), _) => Error::timeout("it may have been carried out, or may yet be"),
             _ if matches!(self.role, Role::Halted) => Error::unavailable(CANNOT_WRITE),
             _ if self.leader().is_none() => Error::unavailable(self.why_not_begun()),
@@ -391,17 +378,9 @@ impl<S: StateMachine> Raft<S> {
     }
 
     fn run_timers(&mut self) {
-        match &self.role {
-            Role::Follower(Follower { election_at, .. }) if *election_at <= self.now => {
-                self.stand_for_election();
-            }
-            Role::PreCandidate(campaign) | Role::Candidate(campaign)
-                if campaign.election_at <= self.now =>
-            {
-                self.stand_for_election();
-            }
-            Role::Leader(_) => self.lead(),
-            _ => {}
+        match self.role.election_at() {
+            Some(at) if at <= self.now => self.stand_for_election(),
+            _ => self.lead(),
         }
     }
 }

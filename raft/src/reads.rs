@@ -22,7 +22,7 @@ use crate::state_machine::StateMachine;
 impl<S: StateMachine> Raft<S> {
     /// Passes on what this node's clients wait for.
     pub(crate) fn send_requests(&mut self) {
-        let Some(leader) = self.leader() else { return };
+        let Some(leader) = self.leader() else { return self.seek_leader() };
         let soon = self.soon();
         if let Some(before) = self.now.checked_sub(self.patience()) {
             self.commands.retry(before);

@@ -100,7 +100,7 @@ impl<S: StateMachine> Raft<S> {
                 self.answer(id, outcome);
             }
             if let Payload::Config(config) = &entry.payload {
-                self.fulfil(|wish| wish.is_met_by(config));
+                self.fulfil(|change| change.is_met_by(config));
             }
         }
     }

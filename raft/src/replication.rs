@@ -23,7 +23,7 @@ impl<S: StateMachine> Raft<S> {
     /// election timeout steps down (thesis, 6.2).
     pub(crate) fn lead(&mut self) {
         let (last, heartbeat) = (self.persistent.log().last().index, self.heartbeat());
-        let me = self.server();
+        let (me, now) = (self.server(), self.now);
         let Role::Leader(leader) = &mut self.role else { return };
         let is_asked = !leader.reads.is_empty();
         for (&rank, peer) in &mut leader.peers {
@@ -38,6 +38,8 @@ impl<S: StateMachine> Raft<S> {
         if leader.check_at <= self.now {
             leader.check_at = self.now + self.election / 2;
             leader.committed = [leader.committed[1], self.commit.max(leader.first)];
+            let members = self.persistent.log().config().members();
+            leader.peers.retain(|rank, peer| members.contains_key(rank) || now < peer.guest_until);
             let heard = |server: Server| match leader.peer(server) {
                 Some(peer) => self.now < peer.heard + self.election,
                 None => server == me,
@@ -250,7 +252,6 @@ impl<S: StateMachine> Raft<S> {
 
     /// Figure 2, leaders: `nextIndex` and `matchIndex` by what a follower says.
     pub(crate) fn take_acknowledgement(&mut self, from: Server, appended: &Appended) {
-        self.hear_of(from);
         let log = self.persistent.log();
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(peer) = leader.peer_mut(from) else { return };
@@ -345,8 +346,6 @@ impl<S: StateMachine> Raft<S> {
             // In front of what the follower does when it has the entries.
             let append = self.next_append(to, urgent, true).map(Part::Append);
             parts.splice(0..0, append);
-        }
-        if append {
             parts.extend(self.next_chunk(to));
         }
         self.out.send(to, Packet { term, incarnation, parts });

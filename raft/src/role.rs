@@ -44,6 +44,8 @@ pub(crate) struct Follower {
     pub(crate) owes: Option<Index>,
     /// What there is of a snapshot.
     pub(crate) assembly: Assembly,
+    /// Whether it has asked all who leads, of a node that is no member.
+    pub(crate) has_sought: bool,
 }
 
 impl Follower {
@@ -111,6 +113,15 @@ impl Leader {
         self.committed[0] <= peer.matched
     }
 
+    /// The other members follow, and until they have asked for nothing for long others, too.
+    pub(crate) fn set_members(&mut self, members: BTreeMap<Rank, u64>, last: Index, now: Time) {
+        self.peers
+            .retain(|rank, peer| members.get(rank).is_none_or(|&one| one == peer.incarnation));
+        for (rank, incarnation) in members {
+            self.peers.entry(rank).or_insert_with(|| Peer::unknown(incarnation, last, now));
+        }
+    }
+
     /// Whether it still leads is to be asked anew.
     pub(crate) fn next_question(&mut self, now: Time) {
         self.question += 1;
@@ -123,6 +134,15 @@ impl Leader {
 }
 
 impl Role {
+    /// When it stands for election.
+    pub(crate) fn election_at(&self) -> Option<Time> {
+        match self {
+            Self::Follower(follower) => Some(follower.election_at),
+            Self::PreCandidate(campaign) | Self::Candidate(campaign) => Some(campaign.election_at),
+            Self::Leader(_) | Self::Halted => None,
+        }
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Follower(_) => "follower",

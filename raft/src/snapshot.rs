@@ -197,7 +197,6 @@ impl<S: StateMachine> Raft<S> {
 
     /// *InstallSnapshot* of figure 13, sender: how far a follower has got.
     pub(crate) fn take_received(&mut self, from: Server, received: &Received) {
-        self.hear_of(from);
         let Role::Leader(leader) = &mut self.role else { return };
         let transfer = leader.peer_mut(from).and_then(Peer::transfer);
         if let Some(transfer) = transfer.filter(|transfer| transfer.last() == received.last) {
@@ -233,7 +232,7 @@ impl<S: StateMachine> Raft<S> {
         if let Err(error) = self.replica.restore(&snapshot) {
             return tracing::error!(%error, "a snapshot cannot be read");
         }
-        self.fulfil(|wish| wish.is_met_by(&snapshot.config));
+        self.fulfil(|change| change.is_met_by(&snapshot.config));
         if self.options.bugs.has(Bug::OldSnapshot) {
             self.persistent.forget_log(&snapshot);
             self.commit = index;

@@ -81,14 +81,12 @@ impl<S: StateMachine> Raft<S> {
     pub(crate) fn next_timer(&self) -> Option<Time> {
         let patience = self.patience();
         let commands = self.commands.first_sent().map(|at| at + patience);
-        let retries = [commands, self.queries.retry_at(patience), self.wishes.ask_at()];
-        let due = self.outbox.due().filter(|_| self.may_speak());
+        let retries = [commands, self.queries.retry_at(patience), self.changes.ask_at()];
+        let due = self.outbox.next().filter(|_| self.may_speak()).map(|(at, _)| at);
         let retry = retries.into_iter().flatten().min().filter(|_| self.leader().is_some());
         let timer = match &self.role {
-            Role::Follower(follower) => Some(follower.election_at),
-            Role::PreCandidate(campaign) | Role::Candidate(campaign) => Some(campaign.election_at),
             Role::Leader(leader) => Some(leader.next_timer(self.heartbeat())),
-            Role::Halted => None,
+            role => role.election_at(),
         };
         [due, retry, timer, self.founding_at()].into_iter().flatten().min()
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use maelstrom::machine::{Driver, Rank};
 use maelstrom::{Context, Definite, Empty, Error, Node};
-use raft::{Options, Raft, Reply, Request, storage};
+use raft::{Change, Options, Raft, Reply, Request, storage};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -49,7 +49,7 @@ maelstrom::message_types! {
         pub node: String,
     } -> Empty;
     /// `{"type":"remove_node","node":"n3"}`, answered `{"type":"remove_node_ok"}` when the
-    /// node is no member any more. It answers no clients then.
+    /// node is no member any more. Its clients are served by the others then.
     "remove_node": pub struct RemoveNode {
         /// Which node.
         pub node: String,
@@ -107,26 +107,26 @@ async fn cas(context: Context<State>, cas: Cas) -> Result<Empty, Error> {
 }
 
 async fn add_node(context: Context<State>, AddNode { node }: AddNode) -> Result<Empty, Error> {
-    change(&context, &node, Request::Add).await
+    change(&context, &node, Change::Add).await
 }
 
 async fn remove_node(context: Context<State>, request: RemoveNode) -> Result<Empty, Error> {
-    change(&context, &request.node, Request::Remove).await
+    change(&context, &request.node, Change::Remove).await
 }
 
 async fn transfer(context: Context<State>, Transfer { node }: Transfer) -> Result<Empty, Error> {
-    change(&context, &node, Request::Lead).await
+    change(&context, &node, Change::Lead).await
 }
 
 async fn change(
     context: &Context<State>,
     node: &str,
-    request: fn(Rank) -> Request<Command, Key>,
+    change: fn(Rank) -> Change,
 ) -> Result<Empty, Error> {
     let Some(rank) = context.state().members().rank(node) else {
         return Err(Error::malformed(format_args!("there is no node {node}")));
     };
-    match context.ask_within(PATIENCE, request(rank)).await? {
+    match context.ask_within(PATIENCE, Request::Change(change(rank))).await? {
         Reply::Changed => Ok(Empty {}),
         Reply::Response(_) => Err(Error::crash("a request was answered as another")),
     }

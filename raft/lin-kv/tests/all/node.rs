@@ -66,6 +66,9 @@ fn who_is_removed_is_no_member_and_who_is_named_leads() {
     scene.ask(1, &Transfer { node: named("n2") }).unwrap();
     scene.ask(1, &RemoveNode { node: named("n0") }).unwrap();
     scene.ask(1, &Transfer { node: named("n0") }).unwrap_err();
+    let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+    scene.ask(0, &Write { key: raw("1"), value: raw("7") }).unwrap();
+    assert_eq!(scene.ask(0, &Read { key: raw("1") }).unwrap().value.get(), "7");
     scene.ask(2, &AddNode { node: named("n0") }).unwrap();
     scene.ask(1, &Transfer { node: named("n0") }).unwrap();
     scene.ask(1, &AddNode { node: named("n7") }).unwrap_err();

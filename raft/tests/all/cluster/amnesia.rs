@@ -1,9 +1,9 @@
-//! Nodes without disks: whoever is killed forgets everything.
+//! Nodes without disks, where whoever is killed forgets everything, and lost directories.
 
 use std::time::Duration;
 
 use maelstrom::machine::Rank;
-use raft::{Bug, Bugs, Options, Packet, Raft, Reply, Request, Server, Term};
+use raft::{Bug, Bugs, Change, Index, Options, Packet, Raft, Reads, Reply, Server, Term};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -109,29 +109,45 @@ pub(crate) fn has_taken_in_all(world: &World) -> bool {
     servers.len() == nodes && *config == raft::Config::of(servers)
 }
 
+/// Whether soon all are voters again.
+pub(crate) fn takes_in_all(world: &mut World) -> Result<(), String> {
+    world.load(5 * SECOND, 50.0)?;
+    match has_taken_in_all(world) {
+        true => Ok(()),
+        false => Err(format!("not all are voters again at {:?}", world.cluster.now())),
+    }
+}
+
+/// Whether all serve, and nobody was ever told anything wrong.
+pub(crate) fn is_well(world: &mut World) -> Result<(), String> {
+    world.cluster.run_for(SECOND)?;
+    serves(world)?;
+    world.is_linearizable()
+}
+
+/// Some nodes of so many.
+pub(crate) fn draw(rng: &mut StdRng, nodes: usize, count: usize) -> Vec<Rank> {
+    let mut all: Vec<Rank> = (0..nodes).collect();
+    all.shuffle(rng);
+    all.truncate(count);
+    all
+}
+
 /// Kills a minority, again and again, once the others are voters again.
 fn lose_minorities(seed: u64, bugs: Bugs) -> Result<(), String> {
     let (mut world, mut rng) = world(seed, bugs, 0);
     let nodes = world.cluster.size();
     world.load(2 * SECOND, 50.0)?;
-    for round in 0..5 {
-        let mut all: Vec<Rank> = (0..nodes).collect();
-        all.shuffle(&mut rng);
-        all.truncate((nodes - 1) / 2);
-        world.cluster.apply(Effect::Kill(all));
+    for _ in 0..5 {
+        world.cluster.apply(Effect::Kill(draw(&mut rng, nodes, (nodes - 1) / 2)));
         world.cluster.apply(Effect::Loss(rng.random()));
         world.load(SECOND.mul_f64(rng.random_range(0.0..1.0)), 50.0)?;
         world.cluster.apply(Effect::Start);
         world.load(SECOND.mul_f64(rng.random_range(0.0..1.0)), 50.0)?;
         world.cluster.apply(Effect::Loss(false));
-        world.load(5 * SECOND, 50.0)?;
-        if !has_taken_in_all(&world) {
-            return Err(format!("seed {seed}: not all are voters again in round {round}"));
-        }
+        takes_in_all(&mut world)?;
     }
-    world.cluster.run_for(SECOND)?;
-    serves(&mut world)?;
-    world.is_linearizable()
+    is_well(&mut world)
 }
 
 /// Kills one node, or the same one twice, while the cluster begins and messages are lost.
@@ -150,13 +166,71 @@ fn begin(seed: u64, bugs: Bugs) -> Result<(), String> {
     }
     world.load(SECOND, 100.0)?;
     world.cluster.heal();
-    world.load(5 * SECOND, 50.0)?;
-    if !has_taken_in_all(&world) {
-        return Err(format!("seed {seed}: n{node} is left out"));
+    takes_in_all(&mut world)?;
+    is_well(&mut world)
+}
+
+/// Whether most of the first voters have entries when this node has lost its own: they tell
+/// whoever knows nothing that the cluster has begun.
+fn may_lose(world: &World, node: Rank, voters: usize) -> bool {
+    let has_entries = |&other: &Rank| {
+        let machine = world.cluster.machine(other);
+        other != node && machine.is_some_and(|machine| machine.log().last().index > Index::ZERO)
+    };
+    2 * (0..voters).filter(has_entries).count() >= voters
+}
+
+/// Anything at once: members change, directories are lost, snapshots replace logs, reads are
+/// of every kind, and the network has faults. Whatever is lost, somebody remembers.
+fn upheave(seed: u64, bugs: Bugs) -> Result<(), String> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let nodes = [3, 4, 5][rng.random_range(0..3)];
+    let mut faults = FAULTS.to_vec();
+    faults.shuffle(&mut rng);
+    faults.truncate(rng.random_range(0..3));
+    let mut options = Options::default();
+    options.reads = [Reads::Index, Reads::Lease, Reads::Lease, Reads::Log][rng.random_range(0..4)];
+    (options.snapshot_every, options.keep) = (10, rng.random_range(0..5));
+    let voters = rng.random_range(2..=nodes);
+    options.voters = Some(voters);
+    options.bugs = bugs;
+    let mean = SECOND.mul_f64(rng.random_range(0.0..0.02));
+    let conditions = Conditions {
+        latency: Latency { mean, dist: LatencyDist::Exponential },
+        faults,
+        interval: SECOND,
+        write_time: SECOND / 200,
+        ..Conditions::default()
+    };
+    let mut world = World::new(nodes, seed, conditions, &options);
+    world.changes = true;
+    world.load(3 * SECOND, 100.0)?;
+    for _ in 0..rng.random_range(5..15) {
+        let node = rng.random_range(0..nodes);
+        match rng.random_range(0..3) {
+            0 if may_lose(&world, node, voters) => world.lose(&[node]),
+            1 => world.cluster.apply(Effect::Kill(vec![node])),
+            _ => world
+                .cluster
+                .apply(cut_in_two(&draw(&mut rng, nodes, 2).into_iter().collect(), nodes)),
+        }
+        world.load(SECOND.mul_f64(rng.random_range(0.0..1.0)), 100.0)?;
+        world.cluster.apply(Effect::Start);
+        if rng.random() {
+            world.cluster.apply(Effect::Heal);
+        }
+        world.load(SECOND.mul_f64(rng.random_range(0.0..2.0)), 100.0)?;
     }
-    world.cluster.run_for(SECOND)?;
-    serves(&mut world)?;
+    world.cluster.heal();
+    world.load(3 * SECOND, 50.0)?;
     world.is_linearizable()
+}
+
+#[test]
+fn whatever_is_lost_while_members_change_nothing_wrong_is_done_or_shown() {
+    for seed in 0..100 {
+        assert_eq!(upheave(seed, Bugs::default()), Ok(()), "seed {seed}");
+    }
 }
 
 #[test]
@@ -234,7 +308,7 @@ fn whoever_has_caught_up_votes_again_while_somebody_else_is_awaited() {
     world.load(2 * SECOND, 50.0).unwrap();
     // It is wanted again, and is not there.
     world.cluster.apply(cut_off(4, 5));
-    world.wish(0, 100 * SECOND, Request::Add(4));
+    world.wish(0, 100 * SECOND, Change::Add(4));
     for forgetful in [1, 2] {
         world.load(SECOND, 50.0).unwrap();
         world.cluster.apply(Effect::Kill(vec![forgetful]));
@@ -311,10 +385,10 @@ fn members_change_while_somebody_is_taken_in_who_votes_when_a_client_is_told_so(
     world.cluster.apply(cut_off(1, 5));
     world.cluster.run_for(SECOND / 2).unwrap();
     assert!(!has_taken_in_all(&world));
-    let added = world.wish(0, 100 * SECOND, Request::Add(1));
+    let added = world.wish(0, 100 * SECOND, Change::Add(1));
     world.cluster.run_for(SECOND).unwrap();
     assert_eq!(world.cluster.reply(added), None);
-    let removed = world.wish(0, 100 * SECOND, Request::Remove(4));
+    let removed = world.wish(0, 100 * SECOND, Change::Remove(4));
     world.cluster.run_for(SECOND).unwrap();
     assert_eq!(world.cluster.reply(removed), None);
     world.cluster.apply(Effect::Heal);

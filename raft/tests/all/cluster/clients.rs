@@ -5,8 +5,8 @@ use std::sync::Arc;
 use lin_kv::{Command, Key, Store};
 use maelstrom::machine::{Client, Rank};
 use raft::{
-    Append, Appended, Bugs, Config, Entry, Index, Kept, LogTime, Options, Packet, Part, Payload,
-    Position, Raft, Received, Record, Request,
+    Append, Appended, Bugs, Change, Config, Entry, Index, Kept, LogTime, Options, Packet, Part,
+    Payload, Position, Raft, Received, Record, Request,
 };
 use serde_json::value::RawValue;
 use simulator::cluster::Conditions;
@@ -93,11 +93,11 @@ fn who_wants_a_dead_node_to_lead_keeps_nobody_waiting() {
 fn members_that_do_not_exist_are_refused_by_whoever_is_asked() {
     let mut world = world(3, &Options::default());
     for members in [Config::new([0, 1, 99]), Config::new([]), Config::new([0]).with_learners([7])] {
-        let client = world.cluster.ask(0, Request::Members(members.clone()));
+        let client = world.cluster.ask(0, Request::Change(Change::Members(members.clone())));
         let Some(Err(error)) = world.cluster.reply(client) else { panic!("{members:?}") };
         assert!(error.code().is_definite(), "{error}");
         // Nor does a leader take it from another node.
-        let (lead, part) = (leader(&world), Part::Members(Index::ZERO, members));
+        let (lead, part) = (leader(&world), Part::Change(Index::ZERO, Change::Members(members)));
         say(&mut world, (lead + 1) % 3, lead, part);
         world.cluster.run_for(SECOND).unwrap();
         let client = write(&mut world, 1);

@@ -66,7 +66,7 @@ fn name<C>(part: &Part<C>) -> &'static str {
         Part::Propose(_) => "propose",
         Part::Read(_) => "read",
         Part::ReadAt(..) => "read-at",
-        Part::Members(..) | Part::Lead(_) | Part::LeadNow | Part::Removed(_) => "members",
+        Part::Change(..) | Part::Seek | Part::LeadNow => "members",
     }
 }
 

@@ -10,7 +10,7 @@ use checkers::{Checks, Names, Validity, Workload, workload_checker};
 use lin_kv::{Command, Key, Response, Store};
 use maelstrom::Error;
 use maelstrom::machine::{Client, Rank, draw_incarnation};
-use raft::{Bugs, Config, Kept, Options, Raft, Reply, Request};
+use raft::{Bugs, Change, Config, Kept, Options, Raft, Reply, Request};
 use rand::RngExt as _;
 use serde_json::value::RawValue;
 use simulator::Effect;
@@ -90,12 +90,12 @@ impl World {
         cluster.load(time, rate, |cluster, node| {
             if changes && cluster.rng().random_ratio(1, 50) {
                 let (members, nodes) = (draw_members(cluster), cluster.size());
-                let request = match cluster.rng().random() {
-                    true => Request::Members(members),
-                    false => Request::Lead(cluster.rng().random_range(0..nodes)),
+                let change = match cluster.rng().random() {
+                    true => Change::Members(members),
+                    false => Change::Lead(cluster.rng().random_range(0..nodes)),
                 };
                 operations.push(Operation { function: "members", key: 0, argument: raw(&()) });
-                cluster.ask_within(PATIENCE, node, request);
+                cluster.ask_within(PATIENCE, node, Request::Change(change));
                 return;
             }
             let key = operations.len() / (OPERATIONS_PER_KEY * KEYS) * KEYS
@@ -124,28 +124,23 @@ impl World {
     /// Has the cluster have some members, as a node is asked.
     pub(crate) fn change_somehow(&mut self, node: Rank) {
         let members = draw_members(&mut self.cluster);
-        self.wish(node, PATIENCE, Request::Members(members));
+        self.wish(node, PATIENCE, Change::Members(members));
     }
 
     /// Has the cluster have these members; the client asks for long.
     pub(crate) fn change(&mut self, node: Rank, members: Config) {
-        self.wish(node, 100 * PATIENCE, Request::Members(members));
+        self.wish(node, 100 * PATIENCE, Change::Members(members));
     }
 
     /// Has a node lead.
     pub(crate) fn lead(&mut self, node: Rank, leader: Rank) -> Client {
-        self.wish(node, PATIENCE, Request::Lead(leader))
+        self.wish(node, PATIENCE, Change::Lead(leader))
     }
 
     /// A client wants something of the cluster itself, for so long.
-    pub(crate) fn wish(
-        &mut self,
-        node: Rank,
-        patience: Duration,
-        request: Request<Command, Key>,
-    ) -> Client {
+    pub(crate) fn wish(&mut self, node: Rank, patience: Duration, change: Change) -> Client {
         self.operations.push(Operation { function: "members", key: 0, argument: raw(&()) });
-        self.cluster.ask_within(patience, node, request)
+        self.cluster.ask_within(patience, node, Request::Change(change))
     }
 
     /// A client asks this node.
