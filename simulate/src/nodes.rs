@@ -9,7 +9,9 @@ use maelstrom::journal::Sync;
 use maelstrom::machine::Driver;
 use simulator::swarm::Subject;
 use simulator::swarm::oracle::answered_in_the_end;
-use simulator::{DiskFault, Fault, Finished, Program, SeqKv, Settings, Simulation, Workload};
+use simulator::{
+    DiskFault, Fault, Finished, Program, SeqKv, Settings, Simulation, Targets, Workload,
+};
 
 use crate::{oracle, promises};
 
@@ -20,6 +22,8 @@ pub(crate) struct Kind {
     pub(crate) subject: Subject,
     /// The body of a request that always succeeds, if one node alone answers any.
     pub(crate) request: Option<&'static str>,
+    /// In a cluster of how many nodes it does, of which no other one answers.
+    pub(crate) nodes: usize,
     /// Bodies of messages that a short test does not show.
     pub(crate) rare: &'static [&'static str],
 }
@@ -31,6 +35,10 @@ fn strict(settings: &mut Settings) {
 fn over_the_adversarial_seq_kv(settings: &mut Settings) {
     strict(settings);
     settings.seq_kv = SeqKv::Adversarial;
+}
+
+fn one_at_a_time(settings: &mut Settings) {
+    settings.nemesis_targets = vec![Targets::One];
 }
 
 fn causal(settings: &mut Settings) {
@@ -80,6 +88,7 @@ pub(crate) const KINDS: &[Kind] = &[
             ..robust("broadcast", Workload::Broadcast, broadcast_experiments::program)
         },
         request: Some(r#"{"type":"read"}"#),
+        nodes: 3,
         rare: &[],
     },
     Kind {
@@ -94,6 +103,7 @@ pub(crate) const KINDS: &[Kind] = &[
             })
         },
         request: Some(r#"{"type":"echo","echo":{"a":[1,"two",null]}}"#),
+        nodes: 3,
         rare: &[],
     },
     counter("g-counter", Workload::GCounter, |arguments| {
@@ -124,6 +134,7 @@ pub(crate) const KINDS: &[Kind] = &[
             })
         },
         request: Some(r#"{"type":"list_committed_offsets","keys":["a"]}"#),
+        nodes: 3,
         rare: &[],
     },
     Kind {
@@ -154,7 +165,30 @@ pub(crate) const KINDS: &[Kind] = &[
                 Ok(Program::new(move || lin_kv::node(options.clone())))
             })
         },
+        request: Some(r#"{"type":"write","key":["a"],"value":{"a":[1,null]}}"#),
+        // It answers nothing without a majority.
+        nodes: 1,
+        rare: &[
+            r#"{"type":"add_node","node":"n1"}"#,
+            r#"{"type":"remove_node","node":"n1"}"#,
+            r#"{"type":"transfer","node":"n1"}"#,
+        ],
+    },
+    Kind {
+        subject: Subject {
+            // A cluster remembers what a majority of its nodes does.
+            node_counts: &[3, 5],
+            settings: &[one_at_a_time],
+            arguments: &["", "--round-ms=30", "--snapshot-every=30", "--reads=log"],
+            rate: 200,
+            ..robust("lin-kv-in-memory", Workload::LinKv, |arguments| {
+                let mut options = lin_kv::parse(arguments.iter().cloned())?;
+                options.in_memory = true;
+                Ok(Program::new(move || lin_kv::node(options.clone())))
+            })
+        },
         request: None,
+        nodes: 3,
         rare: &[],
     },
     counter("pn-counter", Workload::PnCounter, |arguments| {
@@ -190,6 +224,7 @@ pub(crate) const KINDS: &[Kind] = &[
             })
         },
         request: Some(r#"{"type":"txn","txn":[["r",1,null],["w",1,[2]]]}"#),
+        nodes: 3,
         // Of a node that was away for longer than others keep transactions.
         rare: &[
             r#"{"type":"fetch","snapshot":7,"have":{"n1-000000000001":3},"pages":[0,1]}"#,
@@ -207,6 +242,7 @@ pub(crate) const KINDS: &[Kind] = &[
             })
         },
         request: Some(r#"{"type":"generate"}"#),
+        nodes: 3,
         rare: &[],
     },
 ];
@@ -240,7 +276,7 @@ const fn counter(
         promise: promises::counter,
         ..robust(name, workload, program)
     };
-    Kind { subject, request: Some(r#"{"type":"read"}"#), rare: &[] }
+    Kind { subject, request: Some(r#"{"type":"read"}"#), nodes: 3, rare: &[] }
 }
 
 /// A counter, with the bug that its argument names, if it has one.

@@ -84,6 +84,7 @@ fn feed(
 /// All that a node knows; nothing for one that needs others to answer anything.
 fn noise(node: &Kind, program: &Program, seed: u64) -> Option<Fuzz> {
     let mut fuzz = Fuzz::recorded(program, node.subject.workload, node.request?, seed);
+    fuzz.nodes = node.nodes;
     fuzz.bodies.extend(node.rare.iter().map(|&body| body.to_owned()));
     Some(fuzz)
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use simulator::swarm::Case;
-use simulator::{DiskFault, Fault, Promise, Settings};
+use simulator::{DiskFault, Promise, Settings};
 
 /// What a node promises for the time after the last fault.
 #[derive(Clone, Copy)]
@@ -161,14 +161,13 @@ pub(crate) fn kafka_log(case: &Case) -> Option<Promise> {
     Some(Promise { shown_within: shown(400, 60), ..promise })
 }
 
-/// On longer ways an answer takes longer than a client waits now and then; who was removed
-/// serves nobody; and nor does who could not write, until it is started again.
+/// On longer ways an answer takes longer than a client waits now and then; and who could not
+/// write serves nobody until it is started again.
 pub(crate) fn lin_kv(case: &Case) -> Option<Promise> {
-    let Settings { latency, nemesis, disk, .. } = &case.settings;
-    let changes = nemesis.iter().any(|planned| planned.fault == Fault::Membership);
+    let Settings { latency, disk, .. } = &case.settings;
     let may_halt = disk.contains(&DiskFault::FailOnce);
     let is_near = latency.mean <= Duration::from_millis(10);
-    LIN_KV.usually(case).filter(|_| is_near && !changes && !may_halt)
+    LIN_KV.usually(case).filter(|_| is_near && !may_halt)
 }
 
 /// A full disk, and one that has failed, end a node's service until it is started again.

@@ -147,6 +147,7 @@ pub(crate) fn replay(name: &str, settings: &Settings, arguments: &[String]) -> S
     let has_bug = arguments.iter().any(|argument| argument.starts_with("--inject="));
     let package = match name {
         "pn-counter" => "g-counter",
+        "lin-kv-in-memory" => "lin-kv",
         name => name,
     };
     let features =

@@ -27,7 +27,7 @@ use maelstrom::Panics;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom as _, IteratorRandom as _};
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::alter;
 use crate::host::task::{Ready, Task};
@@ -37,6 +37,7 @@ use crate::net::{Address, Line, Message, Traffic, TrafficEvent};
 use crate::service::Services;
 use crate::settings::{SeqKv, Settings, Workload};
 use crate::simulation::Simulation;
+use crate::swarm::draw::fewest_clients_a_node;
 
 /// What is fed to a node.
 #[derive(Clone, Debug)]
@@ -48,6 +49,9 @@ pub struct Fuzz {
     /// Bodies of messages that the node knows, without `msg_id`: noise is made of
     /// them.
     pub bodies: Vec<String>,
+    /// How many nodes the cluster has, as the node is told: three mostly, one where it
+    /// answers nothing without a majority.
+    pub nodes: usize,
 }
 
 /// A request that was not answered as it should be.
@@ -99,6 +103,7 @@ impl Fuzz {
         let faults = [Fault::Kill, Fault::Partition, Fault::Loss];
         let simulation = Simulation::with(Settings::new(workload), program.clone())
             .nodes(NODES)
+            .clients(NODES * fewest_clients_a_node(workload))
             .rate(50.0)
             .seconds(8)
             .latency(10)
@@ -113,7 +118,7 @@ impl Fuzz {
             recording.bodies.entry(kind.to_owned()).or_insert_with(bare);
         }
         let bodies = recording.bodies.into_values().flatten().collect();
-        Self { seed, request: request.to_owned(), bodies }
+        Self { seed, request: request.to_owned(), bodies, nodes: NODES }
     }
 
     /// Whether other nodes make noise, too.
@@ -197,8 +202,9 @@ impl<'a> Feeder<'a> {
         let seed = rng.random();
         let host = maelstrom::Host { seed, directory: None, disk: None, panics: Panics::default() };
         let mut task = Task::start(program, 0, host, &ready);
-        let init = r#"{"type":"init","msg_id":0,"node_id":"n0","node_ids":["n0","n1","n2"]}"#;
-        task.write(|input| envelope(input, "c0", init));
+        let nodes: Vec<String> = (0..fuzz.nodes).map(|node| format!("n{node}")).collect();
+        let init = json!({"type": "init", "msg_id": 0, "node_id": "n0", "node_ids": nodes});
+        task.write(|input| envelope(input, "c0", &init.to_string()));
         let services = Services::new(&mut rng, SeqKv::Real);
         Self { fuzz, rng, task, ready, services, printed: Vec::new() }
     }
