@@ -4,7 +4,7 @@
 //! as JSON. It has its name only once both are durable, so a file with that name and
 //! without a sound head is corrupt. Nothing that a file has is ever changed.
 
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
@@ -99,13 +99,12 @@ impl Opened {
     }
 
     fn read(file: File) -> io::Result<Result<Self, Bad>> {
-        let mut line = Vec::new();
-        BufReader::new(file.reader().take(MAX_LINE)).read_until(b'\n', &mut line)?;
+        let mut frames = Frames::new(file, HEAD_SEAL)?;
+        let line = frames.line(MAX_LINE)?;
         if line != FORMAT {
             return Ok(Err(Bad::line(&line)));
         }
-        let offset = FORMAT.len() as u64;
-        let mut frames = Frames::new(file, HEAD_SEAL, offset)?;
+        let offset = frames.offset;
         let what = match frames.next()? {
             Next::Frame(_) => match serde_json::from_slice(&frames.content) {
                 Ok(head) => {

@@ -18,7 +18,7 @@
 //! calls safe. So that the last records are called so, too, a frame without content, a
 //! [`MARK`], stands behind each group once it is synced. It is synced with what comes next.
 
-use std::io::{self, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 
 use crc32fast::Hasher;
 
@@ -88,10 +88,12 @@ pub(super) fn encode(
 impl Header {
     /// `None` when it is not sound.
     fn decode(seal: u32, bytes: &[u8; HEADER]) -> Option<Self> {
-        let word = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| bytes[at + byte]));
-        let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
-        let is_sound = word(24) == checksum(seal, &bytes[..24]) && word(0) <= MAX_RECORD_BYTES;
-        let header = || Self { length: word(0), checksum: word(4), index: long(8), safe: long(16) };
+        let (words, _) = bytes.as_chunks::<4>();
+        let word = |place: usize| u32::from_le_bytes(words[place]);
+        let long = |place: usize| u64::from(word(place)) | u64::from(word(place + 1)) << 32;
+        // The checksum last: a search tries every byte of a file as a beginning.
+        let is_sound = word(0) <= MAX_RECORD_BYTES && word(6) == checksum(seal, &bytes[..24]);
+        let header = || Self { length: word(0), checksum: word(1), index: long(2), safe: long(4) };
         is_sound.then(header)
     }
 }
@@ -145,11 +147,19 @@ impl Broken {
 }
 
 impl Frames {
-    pub(super) fn new(file: File, seal: u32, offset: u64) -> io::Result<Self> {
+    pub(super) fn new(file: File, seal: u32) -> io::Result<Self> {
         let bytes = file.length()?;
         let most = usize::try_from(bytes).map_or(BUFFER, |bytes| bytes.clamp(1, BUFFER));
-        let reader = BufReader::with_capacity(most, Source { file, offset });
-        Ok(Self { reader, seal, offset, bytes, content: Vec::new(), safe: 0 })
+        let reader = BufReader::with_capacity(most, Source { file, offset: 0 });
+        Ok(Self { reader, seal, offset: 0, bytes, content: Vec::new(), safe: 0 })
+    }
+
+    /// What stands before the frames, up to the end of a line of so many bytes at most.
+    pub(super) fn line(&mut self, most: u64) -> io::Result<Vec<u8>> {
+        let mut line = Vec::new();
+        self.reader.by_ref().take(most).read_until(b'\n', &mut line)?;
+        self.offset += line.len() as u64;
+        Ok(line)
     }
 
     /// The next frame that is not a [`MARK`].
