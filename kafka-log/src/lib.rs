@@ -195,6 +195,7 @@ mod options;
 mod pace;
 mod pages;
 mod poll;
+mod polled;
 mod queue;
 mod registers;
 mod replica;

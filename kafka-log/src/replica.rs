@@ -24,7 +24,7 @@ use serde_json::value::RawValue;
 use crate::injected_bugs::Bug;
 use crate::options::Options;
 use crate::pages::Pages;
-use crate::poll::Page;
+use crate::polled::Page;
 use crate::retention::{Ages, Retention};
 use crate::segment::Segment;
 use crate::snapshot::{Head, Messages, Part, Record, Stored};

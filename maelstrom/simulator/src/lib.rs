@@ -65,7 +65,7 @@ mod workload;
 mod world;
 
 pub use host::twin::serves;
-pub use host::{NodeFailure, Observer, Program, RunError, RunStats};
+pub use host::{NodeFailure, Observer, Program, RunError};
 pub use links::{Links, LinksError};
 pub use nemesis::{Change, DiskFault, Effect, Fault, Skew, Targets};
 pub use net::{Address, Cause, Counts, Message, NetCounts, ServiceName, Traffic, TrafficEvent};
@@ -76,7 +76,8 @@ pub use settings::{Latency, LatencyDist, PlannedFault, SeqKv, Settings, Topology
 pub use simulation::{Finished, Simulation};
 pub use workload::Unsupported;
 pub use world::{
-    Command, FaultKind, Idle, NodeFault, Phase, Printed, Progress, Quirk, Quirks, Tally, World,
+    Command, FaultKind, Idle, NodeFault, Phase, Printed, Progress, Quirk, Quirks, RunStats, Tally,
+    World,
 };
 
 /// The README's example, so that it compiles and holds.

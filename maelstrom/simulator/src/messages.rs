@@ -4,13 +4,26 @@
 use checkers::{Figures, Messages, Outcome, Report, Validity};
 use serde_json::{Map, Value, json};
 
-use crate::host::RunStats;
 use crate::net::NetCounts;
+use crate::quiescence;
+use crate::settings::Settings;
+use crate::world::RunStats;
+
+impl RunStats {
+    /// Adds to a report what the checks of a history cannot know.
+    pub fn add_to(&self, settings: &Settings, report: &mut Report) {
+        let outcome = outcome(self, report, settings.strict);
+        report.add("net", outcome);
+        if let (Some(idle), Some(promise)) = (&self.idle, settings.promise) {
+            report.add("quiescence", quiescence::outcome(idle, promise));
+        }
+    }
+}
 
 /// The counts by the original's names, with messages per operation; and what
 /// nodes did, or never did, that the original takes without a word, which is wrong if
 /// `strict`.
-pub(crate) fn outcome(stats: &RunStats, report: &Report, strict: bool) -> Outcome {
+fn outcome(stats: &RunStats, report: &Report, strict: bool) -> Outcome {
     let results = counts(&stats.net, stats.tally.invoked);
     let mut quirks = stats.quirks.findings();
     quirks.extend(report.no_exchange(&stats.silent));

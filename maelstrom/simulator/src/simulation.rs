@@ -32,12 +32,13 @@ use maelstrom::Panic;
 
 use crate::explain::{self, Why};
 use crate::host::simulation::{self, SimulationOptions};
-use crate::host::{Observer, Program, RunError, RunStats};
+use crate::host::{Observer, Program, RunError};
 use crate::links::Links;
 use crate::nemesis::{DiskFault, Fault};
 use crate::net::Traffic;
 use crate::settings::{Availability, Latency, LatencyDist, SeqKv, Settings, Workload};
 use crate::trace::{Trace, TraceLines};
+use crate::world::RunStats;
 
 /// A test that can be run in virtual time.
 #[derive(Clone, Debug)]

@@ -7,8 +7,12 @@
 use std::pin::Pin;
 use std::task::{Context as Wakeup, Poll};
 
-use crate::runtime::outbox::Task;
+use futures_util::future::BoxFuture;
+
 use crate::runtime::panics::{Panics, Place};
+
+/// A task of the node itself, dropped with the node.
+pub(crate) type Task = BoxFuture<'static, ()>;
 
 /// A task that is guarded. Ends with the bytes of the message that it is about.
 pub(crate) struct Job {

@@ -24,8 +24,9 @@ use tokio::time::{self, MissedTickBehavior};
 use crate::disk::Disk;
 use crate::protocol::{ERROR, Envelope, Error, INIT, Malformed, Number, Outgoing, reply_type};
 use crate::runtime::context::{Context, Running, Setup};
+use crate::runtime::job::Task;
 use crate::runtime::message::{Empty, Message, NodeId, Request};
-use crate::runtime::outbox::{Outbox, Task};
+use crate::runtime::outbox::Outbox;
 use crate::runtime::panics::{Panics, Place};
 use crate::runtime::run::{RunError, Stats, run};
 

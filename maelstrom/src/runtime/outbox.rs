@@ -16,15 +16,11 @@ use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use futures_util::future::BoxFuture;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::protocol::{Number, Outgoing, encode};
 use crate::runtime::job::Job;
-
-/// A task of the node itself, dropped with the node.
-pub(crate) type Task = BoxFuture<'static, ()>;
 
 /// Output waiting to be written above which nothing else is done.
 const HIGH_WATER: usize = 64 * 1024;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Index, Snapshots, Stage, Writing};
 use crate::injected_bugs::Bug;
 use crate::log::{Command, Log, Register};
-use crate::poll::Page;
+use crate::polled::Page;
 use crate::snapshot::{Head, PART, Part};
 
 /// A snapshot is written after so many bytes of segments, too.

@@ -23,14 +23,11 @@ use maelstrom::Panic;
 pub use error::{NodeFailure, RunError};
 pub use task::Program;
 
-use checkers::Report;
 use checkers::history::Op;
 
-use crate::net::{NetCounts, Traffic};
-use crate::settings::Settings;
+use crate::net::Traffic;
 use crate::trace::TraceLines;
-use crate::world::{Idle, Progress, Quirks, Tally};
-use crate::{messages, quiescence};
+use crate::world::Progress;
 
 /// Watches a test while it runs.
 pub trait Observer {
@@ -64,31 +61,5 @@ pub trait Observer {
     fn node_log(&mut self, node: usize, line: &[u8]) {
         let line = String::from_utf8_lossy(line);
         let _ = writeln!(std::io::stderr(), "n{node}: {line}");
-    }
-}
-
-/// What remains of a run that went through.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunStats {
-    /// Messages.
-    pub net: NetCounts,
-    /// Operations.
-    pub tally: Tally,
-    /// The nodes that never sent anything to another node or to a service.
-    pub silent: Vec<usize>,
-    /// What nodes did that is odd but no fault.
-    pub quirks: Quirks,
-    /// What nodes said in idle time, if the settings state a promise.
-    pub idle: Option<Idle>,
-}
-
-impl RunStats {
-    /// Adds to a report what the checks of a history cannot know.
-    pub fn add_to(&self, settings: &Settings, report: &mut Report) {
-        let outcome = messages::outcome(self, report, settings.strict);
-        report.add("net", outcome);
-        if let (Some(idle), Some(promise)) = (&self.idle, settings.promise) {
-            report.add("quiescence", quiescence::outcome(idle, promise));
-        }
     }
 }

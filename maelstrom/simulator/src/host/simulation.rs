@@ -31,11 +31,11 @@ use super::clocks::{Clocks, GRAIN, paused};
 use super::disk::SimulatedDisk;
 use super::task::{Program, Ready, Task};
 use super::twin::Twins;
-use super::{Observer, RunError, RunStats};
+use super::{Observer, RunError};
 use crate::nemesis::{Fault, Skew};
 use crate::net::Message;
 use crate::settings::Settings;
-use crate::world::{Command, FaultKind, World};
+use crate::world::{Command, FaultKind, RunStats, World};
 
 /// Virtual time between two calls of [`Observer::progress`].
 const PROGRESS: Duration = Duration::from_secs(1);

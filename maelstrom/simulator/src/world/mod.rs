@@ -22,6 +22,7 @@
 //! - [`starts`]: when nodes are started for the first time.
 //! - [`nodes`]: starting nodes and preparing them.
 //! - [`effects`]: carrying out faults.
+//! - [`lines`]: what nodes print.
 //! - [`messages`]: from nodes and services, to whom they are for.
 //! - [`wire`]: clients' connections, requests and timeouts.
 //! - [`threads`]: client processes and their operations.
@@ -30,6 +31,7 @@
 //! - [`intruder`]: a client that says what only nodes have to say.
 //! - [`operator`]: a client that asks for changes of the members.
 //! - [`record`]: the history.
+//! - [`stats`]: the counts.
 //! - [`traced`]: the trace.
 //! - [`script`]: being driven from outside, step by step, instead.
 //! - [`fault`]: what a node may not do, which is quite another thing.
@@ -39,6 +41,7 @@ mod effects;
 mod fault;
 mod idle;
 mod intruder;
+mod lines;
 mod load;
 mod messages;
 mod nodes;
@@ -48,6 +51,7 @@ mod quirks;
 mod record;
 mod script;
 mod starts;
+mod stats;
 mod threads;
 mod traced;
 mod wire;
@@ -56,18 +60,17 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
-use serde_json::Value;
 
 pub use fault::{FaultKind, NodeFault, Printed};
 pub use idle::Idle;
 pub use quirks::{Quirk, Quirks};
 pub use record::Tally;
+pub use stats::RunStats;
 
 use checkers::history::Op;
 
-use crate::host::RunStats;
 use crate::nemesis::{DiskFault, Fault, Nemesis, Skew};
-use crate::net::{Address, Line, Message, NetCounts, Network, Traffic, Watch};
+use crate::net::{Message, NetCounts, Network, Traffic, Watch};
 use crate::service::Services;
 use crate::settings::Settings;
 use crate::trace::{Tape, TraceLines};
@@ -80,7 +83,7 @@ use record::Recorder;
 use script::Script;
 use starts::Starts;
 use threads::{Ended, Threads};
-use wire::{Owner, Presence, Wire};
+use wire::Wire;
 
 /// How long nodes are left alone before the final operations.
 const RECOVERY: Duration = Duration::from_secs(10);
@@ -252,138 +255,6 @@ impl World {
         out.extend(self.wire.net.traffic().map(Command::Traffic));
         self.tell_trace(out);
         Ok(())
-    }
-
-    /// Takes a line that a node printed, without its line break. What is left of
-    /// a node that was killed is ignored.
-    ///
-    /// # Errors
-    ///
-    /// When the line is not a message that the node may send.
-    pub fn node_line(
-        &mut self,
-        node: usize,
-        line: &[u8],
-        now: Duration,
-        out: &mut Vec<Command>,
-    ) -> Result<(), NodeFault> {
-        if !self.nodes[node].status.is_up() {
-            return Ok(());
-        }
-        self.nodes[node].lines += 1;
-        if let Ok(line) = std::str::from_utf8(line) {
-            return self.message_line(node, line, now, out);
-        }
-        let line = String::from_utf8_lossy(line);
-        self.note_line(Quirk::NotUtf8, node, &line);
-        self.message_line(node, &line, now, out)
-    }
-
-    fn message_line(
-        &mut self,
-        node: usize,
-        line: &str,
-        now: Duration,
-        out: &mut Vec<Command>,
-    ) -> Result<(), NodeFault> {
-        let number = self.nodes[node].lines;
-        let printed = || Printed::new(number, line.as_bytes());
-        let message =
-            Line::parse(line).map_err(|error| FaultKind::of_line(error, printed()).of(node))?;
-        if !message.rest.is_empty() {
-            self.note_line(Quirk::TrailingText, node, line);
-        }
-        let Some(src) = Address::parse(&message.src).filter(|&src| self.is_registered(src)) else {
-            let kind = FaultKind::UnknownSource { line: printed(), src: message.src.into_owned() };
-            return Err(kind.of(node));
-        };
-        if src != Address::Node(node) {
-            self.note_line(Quirk::ForgedSource, node, line);
-        }
-        let body = message.body;
-        match Address::parse(&message.dest) {
-            Some(dest) if self.wire.net.has(dest) => {
-                if !self.is_registered(dest) {
-                    let dest = dest.to_string();
-                    return Err(FaultKind::TooEarly { line: printed(), dest }.of(node));
-                }
-                self.nodes[node].is_heard |= dest != Address::Node(node);
-                let message = self.wire.net.register(src, dest, body.to_owned(), now);
-                self.count_if_idle(&message);
-                self.wire.net.post(message, now);
-                Ok(())
-            }
-            Some(dest @ Address::Client(id)) if self.wire.presence(id) != Presence::Never => {
-                self.note_foreign_reply(id, node);
-                self.hand_to_client(id, src, dest, body, now, out)
-            }
-            _ => {
-                let dest = message.dest.into_owned();
-                Err(FaultKind::UnknownDestination { line: printed(), dest }.of(node))
-            }
-        }
-    }
-
-    /// Whether somebody of that name takes part now: only such names may send.
-    fn is_registered(&self, address: Address) -> bool {
-        match address {
-            Address::Client(id) => matches!(self.wire.presence(id), Presence::Open(_)),
-            Address::Node(_) | Address::Service(_) => {
-                self.wire.net.has(address) && self.was_started(address)
-            }
-        }
-    }
-
-    fn note_line(&mut self, quirk: Quirk, node: usize, line: &str) {
-        let number = self.nodes[node].lines;
-        self.wire
-            .quirks
-            .note(quirk, || format!("by n{node}: {}", Printed::new(number, line.as_bytes())));
-    }
-
-    /// Notes that a client hears from a node which it did not ask.
-    fn note_foreign_reply(&mut self, client: u64, node: usize) {
-        let asked = match self.wire.presence(client) {
-            Presence::Open(Owner::Node(asked)) => asked,
-            Presence::Open(Owner::Thread(thread)) => thread % self.nodes.len(),
-            _ => return,
-        };
-        if asked != node {
-            let example = || format!("by n{node} to c{client}, who had asked n{asked}");
-            self.wire.quirks.note(Quirk::ForeignReply, example);
-        }
-    }
-
-    /// What remains of a run that went through.
-    pub fn stats(&self) -> RunStats {
-        // Whoever cannot write what it has may have to keep it to itself.
-        let mutes = |fault: &DiskFault| matches!(fault, DiskFault::Full | DiskFault::FailOnce);
-        let is_mute = self.settings.disk.iter().any(mutes);
-        let nodes = self.nodes.iter().enumerate();
-        let silent = nodes.filter(|(_, node)| !node.is_heard && !is_mute);
-        RunStats {
-            net: self.net_counts(),
-            tally: self.recorder.tally,
-            silent: silent.map(|(number, _)| number).collect(),
-            quirks: self.wire.quirks.clone(),
-            idle: self.settings.promise.map(|_| self.idle.clone()),
-        }
-    }
-
-    /// Takes what a node printed after its last line break, at the end of a test.
-    pub fn end_of_output(&mut self, node: usize, rest: &[u8]) {
-        if let Ok(line) = std::str::from_utf8(rest)
-            && Line::parse(line).is_ok()
-        {
-            self.nodes[node].lines += 1;
-            self.note_line(Quirk::UnendedLine, node, line);
-        }
-    }
-
-    /// Notes that a node said that one of its threads ended with an exception.
-    pub fn thread_ended(&mut self, node: usize, reason: &str) {
-        let example = || format!("in n{node}: {}", Value::from(fault::shorten(reason)));
-        self.wire.quirks.note(Quirk::ThreadEnded, example);
     }
 
     /// Whether the test is over.

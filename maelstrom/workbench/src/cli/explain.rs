@@ -3,10 +3,9 @@
 //! It is found out when the run is over, and kept in `why.json`.
 
 use std::fs::{self, File};
-use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use checkers::history::{self, Op};
 use checkers::{Finding, Names, Report};
 use clap::Args;
@@ -17,6 +16,7 @@ use simulator::explain::{self, Why};
 use simulator::trace::Trace;
 
 use super::messages::Line;
+use super::run_flags::{RunFlags, read_trace};
 use super::{Exit, print, printable};
 use crate::report::page::Sections;
 use crate::report::summary::Summary;
@@ -30,30 +30,6 @@ pub(super) struct ExplainFlags {
     /// Which finding, from 1; it is told with its messages. All are told otherwise
     #[arg(long, value_name = "NUM")]
     finding: Option<usize>,
-}
-
-/// Which run is looked at.
-#[derive(Args, Clone, Debug)]
-pub(super) struct RunFlags {
-    /// The folder of a run
-    #[arg(value_name = "RUN", default_value = "store/latest")]
-    run: PathBuf,
-}
-
-impl RunFlags {
-    /// A file of the run.
-    pub(super) fn path(&self, name: &str) -> anyhow::Result<PathBuf> {
-        let run = self.run.display();
-        ensure!(self.run.is_dir(), "{run} is no folder of a run: those are in the store");
-        let path = self.run.join(name);
-        ensure!(path.is_file(), "{run} has no {name}");
-        Ok(path)
-    }
-
-    pub(super) fn trace(&self) -> anyhow::Result<Trace> {
-        let path = self.path("trace.jsonl")?;
-        read_trace(&path)
-    }
 }
 
 /// A finding of a run, and what is behind it.
@@ -113,11 +89,6 @@ impl Recording {
     pub(super) fn sections(self, kept: &Kept, summary: &Summary) -> Sections {
         Sections::of(&self.trace, self.ops, &summary.all_findings(|finding| kept.why(finding)))
     }
-}
-
-fn read_trace(path: &Path) -> anyhow::Result<Trace> {
-    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    Trace::read(BufReader::new(file)).with_context(|| format!("{}", path.display()))
 }
 
 /// Findings in the order in which reports show them, and why they were found.

@@ -12,8 +12,8 @@ use simulator::Address;
 use simulator::trace::Trace;
 
 use super::Exit;
-use super::explain::RunFlags;
 use super::messages::{address, seconds};
+use super::run_flags::RunFlags;
 use crate::report::export::{self, Selection};
 
 /// What the command line of `workbench export` says.

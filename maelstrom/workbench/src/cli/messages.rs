@@ -8,7 +8,7 @@ use clap::Args;
 use simulator::Address;
 use simulator::trace::{Fate, Sent};
 
-use super::explain::RunFlags;
+use super::run_flags::RunFlags;
 use super::{Exit, printable};
 
 /// How much of a body is printed.

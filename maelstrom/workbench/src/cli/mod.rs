@@ -4,6 +4,7 @@
 //! original says so. Exit codes are an interface: see [`Exit`].
 //!
 //! - [`flags`]: the flags of `test`, and the plan that they make.
+//! - [`run_flags`]: which run a command looks at.
 //! - [`values`]: what a flag's value may be.
 //! - [`original`]: the original's command, and whether it left results.
 //! - [`replay`]: the command that runs a plan again.
@@ -22,6 +23,7 @@ mod messages;
 mod new;
 mod original;
 mod replay;
+mod run_flags;
 mod runs;
 mod serve;
 mod tell;
