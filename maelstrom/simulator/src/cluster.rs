@@ -33,7 +33,7 @@ use self::agenda::{Agenda, Due};
 pub use self::journal::Kept;
 use self::node::Node;
 use crate::links::Neighbours;
-use crate::nemesis::{Fault, Nemesis};
+use crate::nemesis::{Fault, Nemesis, PlannedFault, Targets};
 use crate::net::{Address, NetCounts, Network};
 use crate::service::Services;
 use crate::settings::{Latency, SeqKv};
@@ -150,7 +150,7 @@ impl<M: Machine> Cluster<M> {
         net.restrict(conditions.links);
         let interval = Some(conditions.interval).filter(|interval| !interval.is_zero());
         let interval = interval.unwrap_or(Duration::from_secs(1));
-        let faults = conditions.faults.into_iter().map(|fault| (fault, interval));
+        let faults = conditions.faults.into_iter().map(PlannedFault::from);
         let mut ids: Vec<NodeId> = (0..nodes).map(|node| format!("n{node}").into()).collect();
         ids.sort();
         let mut cluster = Self {
@@ -161,7 +161,7 @@ impl<M: Machine> Cluster<M> {
             nodes: (0..nodes).map(|_| Node::default()).collect(),
             net,
             services: Services::new(&mut stream(), conditions.seq_kv),
-            nemesis: Nemesis::of(nodes, faults, stream()),
+            nemesis: Nemesis::new(nodes, faults, interval, &Targets::ALL, stream()),
             agenda: Agenda::default(),
             write_time: conditions.write_time,
             write_faults: conditions.write_faults,

@@ -13,8 +13,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::settings::Topology;
-use crate::workload::topology;
+use crate::topology::{self, Topology};
 
 /// For each node, in order, the nodes that it has a link to.
 pub(crate) type Neighbours = Vec<BTreeSet<usize>>;

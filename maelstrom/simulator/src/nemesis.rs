@@ -12,6 +12,8 @@
 
 mod clock;
 mod disk;
+mod effect;
+mod fault;
 mod membership;
 mod partition;
 mod targets;
@@ -25,6 +27,8 @@ use serde_json::value::RawValue;
 pub use clock::Skew;
 pub(crate) use clock::skews_by_name;
 pub use disk::DiskFault;
+pub use effect::Effect;
+pub use fault::{Fault, PlannedFault};
 pub use membership::Change;
 pub(crate) use membership::changes_by_name;
 use partition::Partition;
@@ -33,79 +37,6 @@ pub use targets::Targets;
 use checkers::history::{null, raw};
 
 use crate::net::{Grudge, SHARE};
-use crate::settings::{PlannedFault, Settings};
-
-/// A kind of fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The network is cut.
-    Partition,
-    /// Nodes are killed, then started again.
-    Kill,
-    /// Nodes are stopped, then go on.
-    Pause,
-    /// Some nodes no longer hear others, who still hear them.
-    OneWay,
-    /// A share of messages is lost.
-    Loss,
-    /// A share of messages arrives twice.
-    Duplicate,
-    /// A share of messages comes late, behind others.
-    Reorder,
-    /// A third of the links gets ten times slower.
-    Slow,
-    /// Nodes' clocks go at rates of their own, and jump ahead.
-    Clock,
-    /// Clients have members removed and added again, and leaders replaced: for nodes of
-    /// `lin-kv` that can be asked for that.
-    Membership,
-    /// A disk fault that comes and goes.
-    Disk(DiskFault),
-}
-
-impl Fault {
-    /// Every kind that needs nothing of a node.
-    pub const OF_NETWORKS_AND_NODES: [Self; 8] = [
-        Self::Partition,
-        Self::Kill,
-        Self::Pause,
-        Self::OneWay,
-        Self::Loss,
-        Self::Duplicate,
-        Self::Reorder,
-        Self::Slow,
-    ];
-
-    /// These, and clocks that differ: every kind that a node of any workload can be under,
-    /// without a disk.
-    pub const OF_ANY_NODE: [Self; 9] = {
-        let [a, b, c, d, e, f, g, h] = Self::OF_NETWORKS_AND_NODES;
-        [a, b, c, d, e, f, g, h, Self::Clock]
-    };
-
-    /// Every kind that `--nemesis` knows: all but those of disks.
-    pub const ALL: [Self; 10] = {
-        let [a, b, c, d, e, f, g, h, i] = Self::OF_ANY_NODE;
-        [a, b, c, d, e, f, g, h, i, Self::Membership]
-    };
-
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Partition => "partition",
-            Self::Kill => "kill",
-            Self::Pause => "pause",
-            Self::OneWay => "one-way",
-            Self::Loss => "loss",
-            Self::Duplicate => "duplicate",
-            Self::Reorder => "reorder",
-            Self::Slow => "slow",
-            Self::Clock => "clock",
-            Self::Membership => "membership",
-            Self::Disk(fault) => fault.name(),
-        }
-    }
-}
 
 #[derive(Debug)]
 pub(crate) struct Nemesis {
@@ -136,73 +67,23 @@ pub(crate) struct Action {
     pub effect: Effect,
 }
 
-/// What is to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Cut the network.
-    Partition(Grudge),
-    /// End every cut.
-    Heal,
-    /// Kill those of these nodes that run.
-    Kill(Vec<usize>),
-    /// Start the nodes that do not run.
-    Start,
-    /// Stop those of these nodes that run.
-    Pause(Vec<usize>),
-    /// Let the nodes go on that are stopped.
-    Resume,
-    /// Cut the network in one direction; an empty grudge ends that.
-    OneWay(Grudge),
-    /// Lose a share of messages, or do so no longer.
-    Loss(bool),
-    /// Deliver a share of messages twice, or do so no longer.
-    Duplicate(bool),
-    /// Put a share of messages out of order, or do so no longer.
-    Reorder(bool),
-    /// Slow down the links that this number picks, or none.
-    Slow(Option<u64>),
-    /// Let clocks go otherwise from now on.
-    Clock(Vec<Skew>),
-    /// Let this be wrong with the disks of those of these nodes that run.
-    Upset(DiskFault, Vec<usize>),
-    /// Let it be wrong with no disk any more.
-    Mend(DiskFault),
-    /// Start a second process in the directories of those of these nodes that are
-    /// ready, and see whether it serves.
-    Twin(Vec<usize>),
-    /// Ask for these changes of the members.
-    Change(Vec<Change>),
-    /// Do nothing, where a fault has no end of its own.
-    Nothing,
-}
-
 impl Nemesis {
-    pub(crate) fn new(settings: &Settings, rng: StdRng) -> Self {
-        let disk = settings.disk.iter().filter(|fault| !fault.strikes_at_kills());
-        let disk: Vec<PlannedFault> = disk.map(|&fault| Fault::Disk(fault).into()).collect();
-        let planned = || settings.nemesis.iter().chain(&disk);
-        let usual = settings.nemesis_interval;
-        let faults = planned().map(|planned| (planned.fault, planned.interval.unwrap_or(usual)));
-        let mut nemesis = Self::of(settings.node_count, faults, rng);
-        nemesis.targets.clone_from(&settings.nemesis_targets);
-        for (schedule, planned) in nemesis.schedules.iter_mut().zip(planned()) {
-            schedule.calm = planned.calm.unwrap_or(schedule.interval);
-        }
-        nemesis
-    }
-
-    /// Faults among so many nodes, each with an interval of its own.
-    pub(crate) fn of(
+    /// Brings these faults among so many nodes, each time to as many as one of the targets
+    /// says. Those without an interval of their own have the usual one.
+    pub(crate) fn new(
         nodes: usize,
-        faults: impl IntoIterator<Item = (Fault, Duration)>,
+        faults: impl IntoIterator<Item = PlannedFault>,
+        usual: Duration,
+        targets: &[Targets],
         rng: StdRng,
     ) -> Self {
-        let (due, in_force) = (Duration::ZERO, false);
-        let schedule =
-            |(fault, interval)| Schedule { fault, interval, calm: interval, due, in_force };
-        let (schedules, targets) =
-            (faults.into_iter().map(schedule).collect(), Targets::ALL.to_vec());
-        Self { rng, nodes, targets, schedules, running: false }
+        let schedule = |PlannedFault { fault, interval, calm }| {
+            let interval = interval.unwrap_or(usual);
+            let calm = calm.unwrap_or(interval);
+            Schedule { fault, interval, calm, due: Duration::ZERO, in_force: false }
+        };
+        let schedules = faults.into_iter().map(schedule).collect();
+        Self { rng, nodes, targets: targets.to_vec(), schedules, running: false }
     }
 
     pub(crate) fn start(&mut self, now: Duration) {
@@ -323,10 +204,8 @@ mod tests {
 
     #[test]
     fn only_as_many_nodes_are_hit_as_was_asked_for() {
-        let mut settings = Settings::new(crate::settings::Workload::Echo);
-        settings.nemesis = vec![Fault::Kill.into()];
-        settings.nemesis_targets = vec![Targets::One, Targets::Majority];
-        let mut nemesis = Nemesis::new(&settings, StdRng::seed_from_u64(0));
+        let mut nemesis = nemesis(&[Fault::Kill]);
+        nemesis.targets = vec![Targets::One, Targets::Majority];
         let mut counts = std::collections::BTreeSet::new();
         for _ in 0..100 {
             if let Effect::Kill(nodes) = nemesis.next().unwrap().effect {
@@ -337,10 +216,9 @@ mod tests {
     }
 
     fn nemesis(faults: &[Fault]) -> Nemesis {
-        let mut settings = Settings::new(crate::settings::Workload::Echo);
-        settings.nemesis = faults.iter().map(|&fault| fault.into()).collect();
-        settings.nemesis_interval = Duration::from_secs(10);
-        Nemesis::new(&settings, StdRng::seed_from_u64(0))
+        let faults = faults.iter().map(|&fault| fault.into());
+        let rng = StdRng::seed_from_u64(0);
+        Nemesis::new(5, faults, Duration::from_secs(10), &Targets::ALL, rng)
     }
 
     #[test]

@@ -43,8 +43,8 @@ use crate::host::simulation::{Host, SimulationOptions};
 use crate::host::{Observer, RunError};
 use crate::nemesis::{DiskFault, Effect};
 use crate::net::{Address, Grudge, NetCounts, Traffic};
+use crate::request::Request;
 use crate::simulation::{Simulation, journal_line};
-use crate::workload::Request;
 use crate::world::{Command, World};
 
 /// How long [`Scenario::ask`] waits for an answer.

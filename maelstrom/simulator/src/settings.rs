@@ -9,32 +9,11 @@ use checkers::txn::Model;
 use checkers::{Checks, Names};
 
 use crate::links::{Links, LinksError, Neighbours};
+pub use crate::nemesis::PlannedFault;
 use crate::nemesis::{DiskFault, Fault, Targets};
-use crate::workload::Unsupported;
+pub use crate::net::{Latency, LatencyDist};
+pub use crate::topology::Topology;
 pub use checkers::{Availability, CheckBudget, Promise, Workload};
-
-named! {
-    /// The shape of the latencies drawn for messages between nodes.
-    #[derive(Default)]
-    pub enum LatencyDist {
-        /// Every message takes the mean.
-        #[default]
-        Constant = "constant",
-        /// Between 0 and twice the mean.
-        Uniform = "uniform",
-        /// Exponential with the mean.
-        Exponential = "exponential",
-    }
-}
-
-/// How long messages between nodes take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Latency {
-    /// Mean, to whole milliseconds on the command line.
-    pub mean: Duration,
-    /// Shape.
-    pub dist: LatencyDist,
-}
 
 named! {
     /// How much `seq-kv` makes of what sequential consistency leaves open.
@@ -50,35 +29,6 @@ named! {
     }
 }
 
-/// Which nodes a broadcast node is told to be its neighbours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Topology {
-    /// A line.
-    Line,
-    /// A grid, roughly square.
-    Grid,
-    /// A tree in which every node has this many children.
-    Tree(usize),
-    /// Everybody.
-    Total,
-}
-
-impl Topology {
-    /// Every topology that has a name. `tree` on the command line is `tree2`.
-    pub const ALL: [Self; 6] =
-        [Self::Grid, Self::Line, Self::Total, Self::Tree(2), Self::Tree(3), Self::Tree(4)];
-
-    /// The name on the command line.
-    pub fn name(self) -> String {
-        match self {
-            Self::Line => "line".to_owned(),
-            Self::Grid => "grid".to_owned(),
-            Self::Tree(children) => format!("tree{children}"),
-            Self::Total => "total".to_owned(),
-        }
-    }
-}
-
 named! {
     /// What clients send.
     pub enum Values {
@@ -89,23 +39,6 @@ named! {
         Any = "any",
         /// The same, and every sixteenth value has between 16 kB and a megabyte.
         Large = "large",
-    }
-}
-
-/// A kind of fault that the nemesis brings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlannedFault {
-    /// Which.
-    pub fault: Fault,
-    /// Mean time between its beginnings and ends; `None` for that of the settings.
-    pub interval: Option<Duration>,
-    /// Mean time between an end and the next beginning, if that is another one.
-    pub calm: Option<Duration>,
-}
-
-impl From<Fault> for PlannedFault {
-    fn from(fault: Fault) -> Self {
-        Self { fault, interval: None, calm: None }
     }
 }
 
@@ -234,13 +167,11 @@ impl Settings {
         }
     }
 
-    /// Whether the workload can be had with these settings.
-    ///
-    /// # Errors
-    ///
-    /// What does not go together.
-    pub fn check(&self) -> Result<(), Unsupported> {
-        crate::workload::new(self).map(drop)
+    /// The faults that come and go: the nemesis's, and those of disks that do.
+    pub(crate) fn planned_faults(&self) -> impl Iterator<Item = PlannedFault> {
+        let disk = self.disk.iter().filter(|fault| !fault.strikes_at_kills());
+        let disk = disk.map(|&fault| Fault::Disk(fault).into());
+        self.nemesis.iter().copied().chain(disk)
     }
 
     /// What is to be checked.

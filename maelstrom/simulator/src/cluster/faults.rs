@@ -22,7 +22,7 @@ impl<M: Machine> Cluster<M> {
             Effect::Upset(DiskFault::FailOnce, nodes) => {
                 nodes.into_iter().for_each(|node| self.nodes[node].disk_fails = true);
             }
-            effect => self.net.apply(effect),
+            effect => effect.apply_to(&mut self.net),
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{Action, Effect};
 use crate::net::Address;
-use crate::workload::Request;
+use crate::request::Request;
 
 /// What one node is asked about another one, or about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,28 @@ use std::time::Duration;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
-use crate::settings::{Latency, LatencyDist};
+named! {
+    /// The shape of the latencies drawn for messages between nodes.
+    #[derive(Default)]
+    pub enum LatencyDist {
+        /// Every message takes the mean.
+        #[default]
+        Constant = "constant",
+        /// Between 0 and twice the mean.
+        Uniform = "uniform",
+        /// Exponential with the mean.
+        Exponential = "exponential",
+    }
+}
+
+/// How long messages between nodes take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Latency {
+    /// Mean, to whole milliseconds on the command line.
+    pub mean: Duration,
+    /// Shape.
+    pub dist: LatencyDist,
+}
 
 /// Draws latencies.
 ///

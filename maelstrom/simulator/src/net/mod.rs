@@ -17,8 +17,7 @@ mod latency;
 mod link_faults;
 mod message;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -28,14 +27,13 @@ pub use address::{Address, ServiceName};
 pub use counts::{Counts, NetCounts};
 pub use happening::Cause;
 pub(crate) use happening::{Happening, What};
+pub use latency::{Latency, LatencyDist};
 use link_faults::LinkFaults;
 pub(crate) use link_faults::{SHARE, is_slow};
 pub use message::Message;
 
 use crate::links::Neighbours;
-use crate::nemesis::Effect;
 use crate::queue::Queue;
-use crate::settings::Latency;
 use latency::LatencyModel;
 pub(crate) use message::{Line, LineError, Text, is_integer};
 
@@ -50,7 +48,7 @@ pub(crate) struct Network<B = Box<RawValue>> {
     /// Nodes, then services.
     receivers: Vec<Receiver<B>>,
     /// What receivers have in hand, soonest first.
-    in_hand: BinaryHeap<Reverse<(Duration, u64, usize)>>,
+    in_hand: Queue<usize>,
     /// Messages that come late: when they join their receiver's queue.
     late: Queue<Message<B>>,
     /// `None` when every node hears every other.
@@ -120,7 +118,7 @@ impl<B: Clone> Network<B> {
             latency: LatencyModel::new(latency, rng),
             node_count,
             receivers: (0..receivers).map(|_| Receiver::new(false)).collect(),
-            in_hand: BinaryHeap::new(),
+            in_hand: Queue::default(),
             late: Queue::default(),
             links: None,
             grudge: Grudge::new(),
@@ -205,7 +203,7 @@ impl<B: Clone> Network<B> {
         let mut lost: Vec<u64> = lost.map(|message| message.id).collect();
         lost.sort_unstable();
         lost.into_iter().for_each(|id| self.happened(now, What::Dropped(id, Cause::Kill)));
-        self.in_hand.retain(|Reverse((.., receiver))| *receiver != node);
+        self.in_hand.extract(|&receiver| receiver == node);
     }
 
     pub(crate) fn connect(&mut self, node: usize) {
@@ -242,9 +240,7 @@ impl<B: Clone> Network<B> {
     }
 
     pub(crate) fn next_due(&self) -> Option<Duration> {
-        let in_hand = self.in_hand.peek().map(|Reverse((due, ..))| *due);
-        let late = self.late.next();
-        in_hand.into_iter().chain(late).min()
+        self.in_hand.next().into_iter().chain(self.late.next()).min()
     }
 
     /// The next message, received, if one is due by `now`.
@@ -254,11 +250,8 @@ impl<B: Clone> Network<B> {
             let receiver = self.receiver(message.dest)?;
             self.queue(receiver, due, message, now);
         }
-        let Reverse((due, _, receiver)) = *self.in_hand.peek()?;
-        if due > now {
-            return None;
-        }
-        self.in_hand.pop();
+        self.in_hand.next().filter(|&due| due <= now)?;
+        let (_, receiver) = self.in_hand.pop()?;
         let message = self.receivers[receiver].in_hand.take()?;
         self.received(&message, now);
         self.take(receiver, now);
@@ -291,18 +284,18 @@ impl<B: Clone> Network<B> {
         self.links = links;
     }
 
-    /// Has a fault of the network begin or end. One of nodes does nothing here.
-    pub(crate) fn apply(&mut self, effect: Effect) {
-        match effect {
-            Effect::Partition(grudge) => self.grudge = grudge,
-            Effect::Heal => self.grudge.clear(),
-            Effect::OneWay(grudge) => self.one_way = grudge,
-            Effect::Loss(loss) => self.faults.loss = loss,
-            Effect::Duplicate(duplicate) => self.faults.duplicate = duplicate,
-            Effect::Reorder(reorder) => self.faults.reorder = reorder,
-            Effect::Slow(slow) => self.faults.slow = slow,
-            _ => {}
-        }
+    /// Cuts the network; an empty grudge ends that.
+    pub(crate) fn cut(&mut self, grudge: Grudge) {
+        self.grudge = grudge;
+    }
+
+    /// Likewise in one direction.
+    pub(crate) fn cut_one_way(&mut self, grudge: Grudge) {
+        self.one_way = grudge;
+    }
+
+    pub(crate) fn faults(&mut self) -> &mut LinkFaults {
+        &mut self.faults
     }
 
     pub(crate) fn heal(&mut self) {
@@ -334,7 +327,7 @@ impl<B: Clone> Network<B> {
                 self.happened(now, What::Dropped(message.id, cause));
                 continue;
             }
-            self.in_hand.push(Reverse((due, message.id, receiver)));
+            self.in_hand.push(due, message.id, receiver);
             self.receivers[receiver].in_hand = Some(message);
         }
     }

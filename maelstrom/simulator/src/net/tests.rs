@@ -100,7 +100,7 @@ fn deaf_to_n1() -> Grudge {
 #[test]
 fn a_partition_stops_what_is_taken_while_it_lasts() {
     let mut net = network(0);
-    net.apply(Effect::Partition(deaf_to_n1()));
+    net.cut(deaf_to_n1());
     send(&mut net, N1, N0, 0);
     let other_way = send(&mut net, N0, N1, 0);
     let other_sender = send(&mut net, Address::Node(2), N0, 0);
@@ -115,7 +115,7 @@ fn a_partition_does_not_stop_what_was_taken_before_it() {
     let mut net = network(100);
     let in_hand = send(&mut net, N1, N0, 0);
     let _behind_it = send(&mut net, N1, N0, 0);
-    net.apply(Effect::Partition(deaf_to_n1()));
+    net.cut(deaf_to_n1());
     assert_eq!(receive(&mut net, 1000), [(in_hand, 100)]);
 }
 
@@ -124,7 +124,7 @@ fn what_waits_while_a_partition_comes_and_goes_gets_through() {
     let mut net = network(100);
     let in_hand = send(&mut net, N1, N0, 0);
     let behind_it = send(&mut net, N1, N0, 10);
-    net.apply(Effect::Partition(deaf_to_n1()));
+    net.cut(deaf_to_n1());
     net.heal();
     assert_eq!(receive(&mut net, 1000), [(in_hand, 100), (behind_it, 110)]);
 }
@@ -132,7 +132,7 @@ fn what_waits_while_a_partition_comes_and_goes_gets_through() {
 #[test]
 fn clients_and_services_are_never_cut_off() {
     let mut net = network(0);
-    net.apply(Effect::Partition(vec![BTreeSet::from([0, 1, 2]); 3]));
+    net.cut(vec![BTreeSet::from([0, 1, 2]); 3]);
     let expected = [(send(&mut net, C0, N0, 0), 0), (send(&mut net, KV, N0, 0), 0)];
     assert_eq!(receive(&mut net, 0), expected);
     let request = send(&mut net, N0, KV, 0);
@@ -142,7 +142,7 @@ fn clients_and_services_are_never_cut_off() {
 #[test]
 fn messages_are_counted_by_whether_a_client_takes_part() {
     let mut net = network(0);
-    net.apply(Effect::Partition(deaf_to_n1()));
+    net.cut(deaf_to_n1());
     send(&mut net, C0, N0, 0);
     send(&mut net, N1, N0, 0);
     send(&mut net, N0, KV, 0);
@@ -186,7 +186,7 @@ fn what_is_under_way_to_a_node_that_goes_down_is_lost_and_what_is_sent_meanwhile
 fn nodes_without_a_link_never_hear_each_other_and_everybody_else_does() {
     let mut net = network(10);
     net.restrict(Some(crate::links::Links::Chain.neighbours(3).unwrap()));
-    net.apply(Effect::Partition(vec![BTreeSet::new(); 3]));
+    net.cut(vec![BTreeSet::new(); 3]);
     net.heal();
     let n2 = Address::Node(2);
     let near = send(&mut net, N0, N1, 0);

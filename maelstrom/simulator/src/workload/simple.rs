@@ -11,10 +11,10 @@ use serde_json::value::RawValue;
 use super::reply::{self, Malformed};
 use super::{
     Client, EachThread, Errors, Generator, Mixed, Operation, Request, Step, Workload, counter,
-    topology,
 };
 use crate::links::{self, Neighbours};
-use crate::settings::{Settings, Topology, Values};
+use crate::settings::{Settings, Values};
+use crate::topology::{self, Topology};
 
 /// How many values there are to be echoed but the original's.
 const VARIETY: u64 = 1000;

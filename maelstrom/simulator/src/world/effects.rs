@@ -67,7 +67,7 @@ impl World {
                     _ => null(),
                 };
                 self.trace_network(&effect, now);
-                self.wire.net.apply(effect);
+                effect.apply_to(&mut self.wire.net);
                 done
             }
         }

@@ -10,7 +10,8 @@ use super::fault::{FaultKind, NodeFault};
 use super::wire::{Connection, Owner, Wire};
 use super::{Command, Phase, World};
 use crate::net::{Address, Message};
-use crate::workload::{Request, fields};
+use crate::request::Request;
+use crate::workload::fields;
 use maelstrom::protocol::{INIT, LooseHeader, is_reply_to};
 
 /// How long a node may take to answer a request of the workload's setup.

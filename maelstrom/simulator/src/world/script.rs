@@ -13,8 +13,9 @@ use super::wire::{Connection, Owner};
 use super::{Command, Phase, World};
 use crate::nemesis::Effect;
 use crate::net::Message;
+use crate::request::Request;
 use crate::settings::Settings;
-use crate::workload::{Request, Unsupported};
+use crate::workload::Unsupported;
 
 /// The requests that were made from outside, by number.
 #[derive(Debug, Default)]

@@ -4,8 +4,6 @@
 //! between (late replies) lies in its inbox until it waits again. What is sent to
 //! a connection that was closed is not counted and does no harm.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use maelstrom::protocol::LooseHeader;
@@ -14,7 +12,8 @@ use rustc_hash::FxHashMap;
 use super::fault::shorten;
 use super::quirks::{Quirk, Quirks};
 use crate::net::{Address, Message, Network};
-use crate::workload::Request;
+use crate::queue::Queue;
+use crate::request::Request;
 
 /// The network, with the clients at its rim.
 pub(super) struct Wire {
@@ -23,7 +22,7 @@ pub(super) struct Wire {
     open: FxHashMap<u64, Owner>,
     /// When to look at which connection. At most one entry for each: a deadline
     /// that moved on since is found out by looking.
-    alarms: BinaryHeap<Reverse<(Duration, u64)>>,
+    alarms: Queue<u64>,
     /// What was odd about what came over it.
     pub(super) quirks: Quirks,
 }
@@ -81,7 +80,7 @@ impl Wire {
             net,
             next_client: 0,
             open: FxHashMap::default(),
-            alarms: BinaryHeap::new(),
+            alarms: Queue::default(),
             quirks: Quirks::default(),
         }
     }
@@ -137,7 +136,7 @@ impl Wire {
         connection.awaited = Some(Awaited { msg_id, deadline: now + timeout });
         if !connection.has_alarm {
             connection.has_alarm = true;
-            self.alarms.push(Reverse((now + timeout, connection.id)));
+            self.alarms.push(now + timeout, connection.id, connection.id);
         }
     }
 
@@ -182,14 +181,14 @@ impl Wire {
 
     /// When a connection has to be looked at next.
     pub(super) fn next_alarm(&self) -> Option<Duration> {
-        self.alarms.peek().map(|Reverse((time, _))| *time)
+        self.alarms.next()
     }
 
     /// Whose connection is to be looked at by `now`. A closed one's alarm is
     /// dropped.
     pub(super) fn pop_alarm(&mut self, now: Duration) -> Option<Owner> {
         while self.next_alarm()? <= now {
-            let Reverse((_, id)) = self.alarms.pop()?;
+            let (_, id) = self.alarms.pop()?;
             if let Some(&owner) = self.open.get(&id) {
                 return Some(owner);
             }
@@ -208,7 +207,7 @@ impl Wire {
             }
             Some(awaited) => {
                 connection.has_alarm = true;
-                self.alarms.push(Reverse((awaited.deadline, connection.id)));
+                self.alarms.push(awaited.deadline, connection.id, connection.id);
                 false
             }
             None => false,

@@ -2,12 +2,39 @@
 
 use std::collections::BTreeMap;
 
-use crate::settings::Topology;
+/// Which nodes a broadcast node is told to be its neighbours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topology {
+    /// A line.
+    Line,
+    /// A grid, roughly square.
+    Grid,
+    /// A tree in which every node has this many children.
+    Tree(usize),
+    /// Everybody.
+    Total,
+}
+
+impl Topology {
+    /// Every topology that has a name. `tree` on the command line is `tree2`.
+    pub const ALL: [Self; 6] =
+        [Self::Grid, Self::Line, Self::Total, Self::Tree(2), Self::Tree(3), Self::Tree(4)];
+
+    /// The name on the command line.
+    pub fn name(self) -> String {
+        match self {
+            Self::Line => "line".to_owned(),
+            Self::Grid => "grid".to_owned(),
+            Self::Tree(children) => format!("tree{children}"),
+            Self::Total => "total".to_owned(),
+        }
+    }
+}
 
 /// For every node the names of its neighbours, as `topology` requests have them.
 ///
 /// A line of a single node is empty, as in the original.
-pub(super) fn neighbours(topology: Topology, nodes: usize) -> BTreeMap<String, Vec<String>> {
+pub(crate) fn neighbours(topology: Topology, nodes: usize) -> BTreeMap<String, Vec<String>> {
     let of = |node| of::<Vec<usize>>(topology, node, nodes);
     let name = |node: usize| format!("n{node}");
     let nodes = if topology == Topology::Line && nodes < 2 { 0 } else { nodes };
