@@ -16,8 +16,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::dependency::Relation;
 use super::model::Model;
+use super::relation::Scope;
 use crate::cases::{Case, Cases};
 
 /// What a cycle of dependencies is made of, from worst to mildest.
@@ -35,17 +35,6 @@ pub enum Class {
     GNonadjacent,
     /// Anti-dependencies with two in a row: a write skew.
     G2,
-}
-
-/// Which order, besides that of the data, a cycle needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Scope {
-    /// None: the values alone prove it.
-    Data,
-    /// That one process does one thing after the other.
-    Process,
-    /// That what began after something had completed comes after it.
-    Realtime,
 }
 
 /// A class of anomaly.
@@ -112,17 +101,6 @@ pub enum Anomaly {
     DuplicateWrite,
     /// No transaction depends on any other, so that nothing could be checked.
     EmptyTransactionGraph,
-}
-
-impl Scope {
-    /// The order that cycles of this scope lean on.
-    pub(super) fn order(self) -> Option<Relation> {
-        match self {
-            Self::Data => None,
-            Self::Process => Some(Relation::Process),
-            Self::Realtime => Some(Relation::Realtime),
-        }
-    }
 }
 
 impl Class {

@@ -11,7 +11,8 @@ use rustc_hash::FxHashMap;
 
 use super::dependency::{Dependencies, Dependency, group};
 use super::lists::List;
-use super::log::{Fate, Log, NULL, Name, Txn, Version};
+use super::log::{Fate, Log};
+use super::numbers::{NULL, Name, Txn, Version};
 use super::writes::Writes;
 
 /// What came just before something: an element, or the empty list.

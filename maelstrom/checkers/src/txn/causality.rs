@@ -17,7 +17,8 @@ use serde_json::json;
 
 use super::anomaly::{Anomalies, Anomaly};
 use super::atomicity::Versions;
-use super::log::{Fate, Log, Name, Txn, Version};
+use super::log::{Fate, Log};
+use super::numbers::{Name, Txn, Version};
 use super::registers::External;
 use crate::cases::Case;
 use crate::graph::Digraph;

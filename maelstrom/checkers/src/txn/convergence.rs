@@ -14,7 +14,8 @@ use rustc_hash::FxHashSet;
 use serde_json::json;
 
 use super::anomaly::{Anomalies, Anomaly};
-use super::log::{Fate, Kind, Log, NULL, Name, Txn, Version};
+use super::log::{Fate, Kind, Log};
+use super::numbers::{NULL, Name, Txn, Version};
 use crate::cases::Case;
 
 /// Adds the cases, if there are final reads at all. Returns the last version of

@@ -9,34 +9,9 @@
 //! history. An anti-dependency through a state is two arcs, both labelled
 //! [`Relation::Rw`], and one step.
 
-use std::fmt;
-
-use serde::Serialize;
-
-use super::anomaly::Scope;
-use super::log::{NULL, Name, Txn, Version};
+use super::numbers::{NULL, Name, Txn, Version};
+use super::relation::{Relation, Scope};
 use crate::graph::Digraph;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Relation {
-    /// It wrote the version before the other's.
-    Ww,
-    /// It wrote what the other read.
-    Wr,
-    /// It read the version before the other's.
-    Rw,
-    /// The same process did it before the other.
-    Process,
-    /// It had ended when the other began.
-    Realtime,
-}
-
-impl fmt::Display for Relation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.serialize(f)
-    }
-}
 
 /// From where the order of two versions is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

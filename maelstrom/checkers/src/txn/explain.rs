@@ -6,11 +6,13 @@
 use serde_json::{Value, json};
 
 use super::anomaly::Anomaly;
-use super::dependency::{Basis, Dependency, Relation};
-use super::log::{Kind, Log, NULL, Txn};
+use super::dependency::{Basis, Dependency};
+use super::log::{Kind, Log};
 use super::model::Model;
 use super::naming::{Found, Step};
+use super::numbers::{NULL, Txn};
 use super::picture::{self, Node};
+use super::relation::Relation;
 use crate::cases::Case;
 use crate::{Missed, Subject};
 

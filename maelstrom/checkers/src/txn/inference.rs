@@ -19,12 +19,14 @@
 
 use rustc_hash::FxHashMap;
 
-use super::anomaly::{Anomaly, Class, Scope};
+use super::anomaly::{Anomaly, Class};
 use super::dependency::{Basis, Dependencies, Dependency, group};
-use super::log::{Fate, Log, NULL, Name, Txn, Version};
+use super::log::{Fate, Log};
 use super::model::Model;
+use super::numbers::{NULL, Name, Txn, Version};
 use super::order::{Span, follow};
 use super::registers::{External, Registers};
+use super::relation::Scope;
 use crate::history::Process;
 
 /// The widest order of transactions that tells the order of versions, if these

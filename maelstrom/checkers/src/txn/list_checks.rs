@@ -10,7 +10,8 @@ use super::anomaly::{Anomalies, Anomaly};
 use super::dependency::group;
 use super::direct::{intermediate, read_case};
 use super::lists::{List, Spans};
-use super::log::{Fate, Log, Mop, Name, Txn};
+use super::log::{Fate, Log, Mop};
+use super::numbers::{Name, Txn};
 use super::writes::Writes;
 use crate::cases::Case;
 

@@ -9,7 +9,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::log::Name;
+use super::numbers::Name;
 
 pub(super) type List = u32;
 

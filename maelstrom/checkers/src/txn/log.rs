@@ -18,20 +18,12 @@ use serde_json::{Value, json};
 
 use super::anomaly::{Anomalies, Anomaly};
 use super::lists::{List, Lists};
+use super::numbers::{Name, Txn, Version};
 use crate::cases::Case;
 use crate::clojure;
 use crate::history::{Op, OpType, Process};
 use crate::interner::Interner;
 use crate::witness::Point;
-
-/// The number of a key or a value.
-pub(super) type Name = u32;
-
-/// The number of `null`: the state of a register before its first write.
-pub(super) const NULL: Name = 0;
-
-/// A key and one value written or appended to it.
-pub(super) type Version = (Name, Name);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -51,9 +43,6 @@ impl Kind {
         }
     }
 }
-
-/// A transaction's number: its place in the order of invocations.
-pub(super) type Txn = u32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {

@@ -6,7 +6,8 @@
 //! and look for cycles in that.
 //!
 //! - `log`: the history as transactions; `lists`: the lists that were read.
-//! - `writes`: who wrote which version.
+//! - `writes`: who wrote which version; `numbers`: what keys, values and transactions are.
+//! - `relation`: how one transaction depends on another.
 //! - `direct`, `list_checks`, `atomicity`, `causality`, `convergence`: anomalies that
 //!   need no search for cycles.
 //! - `registers`, `appends`, `order`: the dependencies, into a `dependency` graph.
@@ -31,6 +32,7 @@ mod anomaly;
 mod appends;
 mod atomicity;
 mod causality;
+mod component;
 mod convergence;
 mod cycles;
 mod dependency;
@@ -42,26 +44,30 @@ mod lists;
 mod log;
 mod model;
 mod naming;
+mod numbers;
 mod order;
 mod original;
 mod picture;
 mod reach;
 mod registers;
+mod relation;
 mod search;
 mod verdict;
 mod writes;
 
 use serde_json::json;
 
-use self::anomaly::{Anomalies, Anomaly, Scope};
+use self::anomaly::{Anomalies, Anomaly};
 use self::appends::VersionOrder;
 use self::atomicity::Versions;
 use self::dependency::Dependencies;
-use self::log::{Kind, Log, Version};
+use self::log::{Kind, Log};
 pub use self::model::{Model, UnknownModel};
 use self::naming::{Found, Strategy};
+use self::numbers::Version;
 pub use self::picture::escape;
 use self::registers::Registers;
+use self::relation::Scope;
 use self::writes::Writes;
 use super::{Checker, Outcome};
 use crate::cases::Case;

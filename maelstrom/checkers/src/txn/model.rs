@@ -19,7 +19,8 @@ use std::str::FromStr;
 
 use Model::*;
 
-use super::anomaly::{Anomaly, Class, Scope};
+use super::anomaly::{Anomaly, Class};
+use super::relation::Scope;
 
 /// A consistency model.
 #[expect(missing_docs, reason = "the names are the documentation; see the table `FACTS`")]

@@ -4,9 +4,10 @@
 //! as if each pair had only its strongest one, so that a cycle of writes is not
 //! called a write skew because the writers read something, too.
 
-use super::anomaly::{Anomaly, Class, Scope};
-use super::dependency::{Dependency, Relation};
+use super::anomaly::{Anomaly, Class};
+use super::dependency::Dependency;
 use super::model::Model;
+use super::relation::{Relation, Scope};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Step {

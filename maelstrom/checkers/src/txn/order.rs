@@ -12,9 +12,10 @@ use std::collections::BinaryHeap;
 
 use rustc_hash::FxHashMap;
 
-use super::anomaly::Scope;
-use super::dependency::{Dependencies, Dependency, Relation};
-use super::log::{Fate, Log, Txn};
+use super::dependency::{Dependencies, Dependency};
+use super::log::{Fate, Log};
+use super::numbers::Txn;
+use super::relation::{Relation, Scope};
 use crate::history::Process;
 
 /// Adds the order that cycles of this scope may lean on.

@@ -14,12 +14,13 @@
 
 use std::collections::BTreeMap;
 
-use super::anomaly::{Anomaly, Class, Scope};
-use super::cycles::Component;
-use super::dependency::{Dependency, Relation};
-use super::log::Txn;
+use super::anomaly::{Anomaly, Class};
+use super::component::Component;
+use super::dependency::Dependency;
 use super::model::Model;
 use super::naming::{Found, Step, Strategy, name};
+use super::numbers::Txn;
+use super::relation::{Relation, Scope};
 use crate::clojure::as_table;
 use crate::graph::Digraph;
 

@@ -7,7 +7,7 @@
 use std::f64::consts::TAU;
 use std::fmt::Write;
 
-use super::dependency::Relation;
+use super::relation::Relation;
 
 /// Above this many transactions an image explains nothing.
 const MOST_NODES: usize = 12;

@@ -57,7 +57,7 @@ fn first_yes_of_batch(
 
 #[cfg(test)]
 mod tests {
-    use super::super::dependency::Relation;
+    use super::super::relation::Relation;
     use super::*;
 
     fn chain(len: u32) -> Digraph<Dependency> {

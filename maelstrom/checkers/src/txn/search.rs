@@ -4,12 +4,13 @@
 //! shortest way back from each. What it meets it names by the strongest relations,
 //! and keeps the shortest of those that are what was wanted.
 
-use super::anomaly::{Anomaly, Class, Scope};
-use super::cycles::{Component, Start};
-use super::dependency::{Dependency, Relation};
+use super::anomaly::{Anomaly, Class};
+use super::component::{Component, Start};
+use super::dependency::Dependency;
 use super::model::Model;
 use super::naming::{Fit, Found, Step, Strategy, fit, name, simple_cycles};
 use super::reach::{self, Question};
+use super::relation::{Relation, Scope};
 use crate::graph::{Digraph, Hop, Search};
 
 /// Tries after which the shortest cycle found is good enough to be shown.

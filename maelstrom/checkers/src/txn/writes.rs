@@ -6,7 +6,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::log::{Fate, Kind, Log, Name, Txn, Version};
+use super::log::{Fate, Kind, Log};
+use super::numbers::{Name, Txn, Version};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Write {

@@ -11,9 +11,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::*;
-use crate::txn::dependency::Basis;
+use crate::txn::dependency::{Basis, Dependency};
 use crate::txn::model::Model;
-use crate::txn::naming::name;
+use crate::txn::naming::{Step, name};
 
 const ROUNDS: u64 = 4_000;
 
