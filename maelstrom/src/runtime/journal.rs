@@ -106,9 +106,10 @@ use crate::disk::Disk;
 pub use frame::check_length;
 pub use inspect::{Finding, inspect};
 pub use log::{Log, Memory};
+pub use queue::Event;
 pub use segments::Journal;
 pub use snapshot::{Garbage, Snapshot, Written};
-pub use writer::{Event, Writer};
+pub use writer::Writer;
 
 /// Counts the records of a journal, from 0 on.
 pub type Index = u64;

@@ -4,76 +4,24 @@
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
-use std::env;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use rand::rngs::{StdRng, SysRng};
-use rand::{SeedableRng, TryRng};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use tokio::io::{AsyncBufRead, AsyncWrite};
 use tokio::time::{self, MissedTickBehavior};
 
-use crate::disk::Disk;
 use crate::protocol::{ERROR, Envelope, Error, INIT, Malformed, Number, Outgoing, reply_type};
 use crate::runtime::context::{Context, Running, Setup};
 use crate::runtime::job::Task;
 use crate::runtime::message::{Empty, Message, NodeId, Request};
 use crate::runtime::outbox::Outbox;
-use crate::runtime::panics::{Panics, Place};
-use crate::runtime::run::{RunError, Stats, run};
-
-/// What surrounds a node: where its chance comes from, and where its files and its
-/// panics go.
-#[derive(Clone, Debug)]
-pub struct Host {
-    /// Seeds the node's generators of random numbers.
-    pub seed: [u8; 32],
-    /// A directory of the node's own, which survives its restarts, if there is
-    /// one.
-    pub directory: Option<PathBuf>,
-    /// What the node gets for its disk, if that is not its directory.
-    pub disk: Option<Disk>,
-    /// Where its panics are counted and told.
-    pub panics: Panics,
-}
-
-impl Host {
-    /// A process of its own: entropy from the operating system, and the
-    /// directory that the environment variable `NODE_DIRECTORY` names.
-    ///
-    /// Not the working directory: Maelstrom starts all nodes of all tests in
-    /// the same one, where a node would find what its namesake of an earlier
-    /// test left behind.
-    ///
-    /// # Panics
-    ///
-    /// When the operating system has no entropy to give.
-    pub fn process() -> Self {
-        let mut seed = [0; 32];
-        SysRng.try_fill_bytes(&mut seed).expect("entropy from the operating system");
-        let directory = env::var_os("NODE_DIRECTORY").map(PathBuf::from);
-        Self { seed, directory, disk: None, panics: Panics::default() }
-    }
-
-    /// The same chance in every run, and no directory: for tests.
-    pub fn seeded(seed: u64) -> Self {
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        Self { seed: bytes, directory: None, disk: None, panics: Panics::default() }
-    }
-
-    pub(crate) fn rng(&self) -> StdRng {
-        StdRng::from_seed(self.seed)
-    }
-}
+use crate::runtime::panics::Place;
 
 pub(crate) type MakeState<S> = Box<dyn FnOnce(&Setup) -> S + Send>;
 /// A handler, its types erased: decodes the body of a line from somebody, starts on it,
@@ -320,45 +268,6 @@ impl<S: Send + Sync + 'static> Node<S> {
         };
         self.periodic.push(Box::new(repeat));
         self
-    }
-
-    /// Runs the node: messages come from `input`, one JSON object a line, and
-    /// go to `output`. It ends when the input does; handlers that are still
-    /// running then, and output that is not taken, have five seconds. (While output
-    /// is not taken, no input is read, so what ends the node is the end of what was
-    /// read before.)
-    ///
-    /// The whole node is this one future: nothing of it runs while it is not
-    /// polled, and dropping it ends the node at once.
-    ///
-    /// # Errors
-    ///
-    /// When `input` cannot be read or `output` cannot be written.
-    pub async fn run<R, W>(self, input: R, output: W, host: Host) -> Result<Stats, RunError>
-    where
-        R: AsyncBufRead + Unpin,
-        W: AsyncWrite + Unpin,
-    {
-        self.run_until(input, output, host, std::future::pending()).await
-    }
-
-    /// As [`Node::run`], but `shutdown` ends the node as the end of input does.
-    ///
-    /// # Errors
-    ///
-    /// As [`Node::run`].
-    pub async fn run_until<R, W>(
-        self,
-        input: R,
-        output: W,
-        host: Host,
-        shutdown: impl Future<Output = ()>,
-    ) -> Result<Stats, RunError>
-    where
-        R: AsyncBufRead + Unpin,
-        W: AsyncWrite + Unpin,
-    {
-        run(self, input, output, host, shutdown).await
     }
 
     fn register(mut self, kind: &'static str, senders: Senders, handler: Handler<S>) -> Self {

@@ -16,7 +16,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Sleep, sleep};
 use tracing_subscriber::EnvFilter;
 
-use crate::runtime::node::{Host, Node};
+use crate::runtime::host::Host;
+use crate::runtime::node::Node;
 use crate::runtime::run::{GRACE, RunError};
 
 /// As much as a pipe holds on Linux.

@@ -48,9 +48,10 @@ use self::jobs::Jobs;
 use self::turn::Turn;
 use crate::protocol::Error;
 use crate::runtime::context::Running;
+use crate::runtime::host::Host;
 use crate::runtime::io::{Reader, Writer};
 use crate::runtime::message::NodeId;
-use crate::runtime::node::{Hook, Host, MakeState, Node, Periodic, Registered};
+use crate::runtime::node::{Hook, MakeState, Node, Periodic, Registered};
 use crate::runtime::outbox::Outbox;
 use crate::runtime::panics::{Inside, Place};
 use crate::runtime::rpc::Calls;
@@ -93,47 +94,73 @@ pub struct Stats {
     pub panics: u64,
 }
 
-pub(crate) async fn run<S, R, W>(
-    node: Node<S>,
-    input: R,
-    output: W,
-    host: Host,
-    shutdown: impl Future<Output = ()>,
-) -> Result<Stats, RunError>
-where
-    S: Send + Sync + 'static,
-    R: AsyncBufRead + Unpin,
-    W: AsyncWrite + Unpin,
-{
-    let mut reader = Reader::new(input);
-    let mut writer = Writer::new(output);
-    let mut core = Core::new(node, host);
-    let mut shutdown = pin!(shutdown.fuse());
-    // Tokio lets a task do so many things and has it wait then. What runs here are many
-    // tasks: each of them would find that out for itself, again and again.
-    unconstrained(std::future::poll_fn(move |cx| {
-        // Taken out instead of cloned, which a registry of spans would have to count.
-        let span = mem::replace(&mut core.span, tracing::Span::none());
-        let polled = span.in_scope(|| {
-            core.outbox.awake();
-            if !reader.ended() && shutdown.as_mut().poll(cx).is_ready() {
-                tracing::debug!("shutting down");
-                reader.end();
+impl<S: Send + Sync + 'static> Node<S> {
+    /// Runs the node: messages come from `input`, one JSON object a line, and
+    /// go to `output`. It ends when the input does; handlers that are still
+    /// running then, and output that is not taken, have five seconds. (While output
+    /// is not taken, no input is read, so what ends the node is the end of what was
+    /// read before.)
+    ///
+    /// The whole node is this one future: nothing of it runs while it is not
+    /// polled, and dropping it ends the node at once.
+    ///
+    /// # Errors
+    ///
+    /// When `input` cannot be read or `output` cannot be written.
+    pub async fn run<R, W>(self, input: R, output: W, host: Host) -> Result<Stats, RunError>
+    where
+        R: AsyncBufRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        self.run_until(input, output, host, std::future::pending()).await
+    }
+
+    /// As [`Node::run`], but `shutdown` ends the node as the end of input does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::run`].
+    pub async fn run_until<R, W>(
+        self,
+        input: R,
+        output: W,
+        host: Host,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<Stats, RunError>
+    where
+        R: AsyncBufRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let mut reader = Reader::new(input);
+        let mut writer = Writer::new(output);
+        let mut core = Core::new(self, host);
+        let mut shutdown = pin!(shutdown.fuse());
+        // Tokio lets a task do so many things and has it wait then. What runs here are many
+        // tasks: each of them would find that out for itself, again and again.
+        unconstrained(std::future::poll_fn(move |cx| {
+            // Taken out instead of cloned, which a registry of spans would have to count.
+            let span = mem::replace(&mut core.span, tracing::Span::none());
+            let polled = span.in_scope(|| {
+                core.outbox.awake();
+                if !reader.ended() && shutdown.as_mut().poll(cx).is_ready() {
+                    tracing::debug!("shutting down");
+                    reader.end();
+                }
+                let _inside = Inside::enter();
+                let poll = AssertUnwindSafe(|| core.poll(&mut reader, &mut writer, cx));
+                catch_unwind(poll).unwrap_or_else(|panic| {
+                    core.host.panics.note(Place::RunLoop, &*panic);
+                    resume_unwind(panic)
+                })
+            });
+            // Unless `init` has made the node's.
+            if core.span.is_none() {
+                core.span = span;
             }
-            let _inside = Inside::enter();
-            let poll = AssertUnwindSafe(|| core.poll(&mut reader, &mut writer, cx));
-            catch_unwind(poll).unwrap_or_else(|panic| {
-                core.host.panics.note(Place::RunLoop, &*panic);
-                resume_unwind(panic)
-            })
-        });
-        // Unless `init` has made the node's.
-        if core.span.is_none() {
-            core.span = span;
-        }
-        polled
-    }))
-    .await
+            polled
+        }))
+        .await
+    }
 }
 
 /// Whether the node can serve requests.

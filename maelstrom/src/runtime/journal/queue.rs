@@ -10,7 +10,6 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::frame::HEADER;
-use super::writer::Event;
 use super::{Snapshot, Sync};
 use crate::Backoff;
 
@@ -24,6 +23,19 @@ const MOST: Duration = Duration::from_secs(2);
 /// How long it takes until a snapshot that failed is wanted again.
 const RETRY_SNAPSHOT: Backoff =
     Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(300) };
+
+/// What became of what a [`Writer`](super::Writer) was told to write.
+#[derive(Debug)]
+pub enum Event {
+    /// So many more records, in their order, are as safe as the policy says.
+    Written(u64),
+    /// The next records cannot be written, for this reason: the disk is full, say. They are
+    /// tried again and again; it is told once, until some are written.
+    Stalled(io::Error),
+    /// Nothing is written any more. Records that were not reported may or may not be there
+    /// when the journal is opened again.
+    Dead(io::Error),
+}
 
 #[derive(Default)]
 pub(super) struct State {

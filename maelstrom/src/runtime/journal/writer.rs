@@ -17,7 +17,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::frame::{HEADER, check_length};
-use super::queue::{Group, MAX_WAITING, State, Work};
+use super::queue::{Event, Group, MAX_WAITING, State, Work};
 use super::{Journal, Log, Snapshot, Sync};
 use crate::disk::Disk;
 
@@ -26,19 +26,6 @@ const MAX_PIECES: usize = 1 << 20;
 /// A journal that is written to off the event loop. Clones write to the same one.
 #[derive(Clone)]
 pub struct Writer(Arc<Shared>);
-
-/// What became of what a [`Writer`] was told to write.
-#[derive(Debug)]
-pub enum Event {
-    /// So many more records, in their order, are as safe as the policy says.
-    Written(u64),
-    /// The next records cannot be written, for this reason: the disk is full, say. They are
-    /// tried again and again; it is told once, until some are written.
-    Stalled(io::Error),
-    /// Nothing is written any more. Records that were not reported may or may not be there
-    /// when the journal is opened again.
-    Dead(io::Error),
-}
 
 struct Shared {
     disk: Disk,

@@ -13,7 +13,6 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::recording::no_room;
 use super::{
     Answer, Client, Input, Machine, Members, Messages, Operation, Output, Outputs, Service,
     ServiceCall, Time,
@@ -383,6 +382,11 @@ async fn watch_input<M: Machine>(context: Context<Driver<M>>) {
         .state()
         .with(|running| running.waiting.iter().map(|(client, _)| *client).collect::<Vec<_>>());
     waiting.unwrap_or_default().into_iter().for_each(|client| context.give_up(client));
+}
+
+/// What a client is told whose request was not even asked for.
+pub(super) fn no_room() -> Error {
+    Error::unavailable("too much is waiting to be written here")
 }
 
 async fn carry_out_call<M: Machine>(context: Context<Driver<M>>, tag: M::Call, call: ServiceCall) {

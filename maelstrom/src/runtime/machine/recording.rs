@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio::time::{sleep, timeout};
 
-use super::driver::Running;
+use super::driver::{Running, no_room};
 use super::{Driver, Input, Machine, Pieces, Record as _};
 use crate::journal::{Event, Journal, Writer};
 use crate::protocol::Error;
@@ -107,11 +107,6 @@ impl<M: Machine> Context<Driver<M>> {
         }
         true
     }
-}
-
-/// What a client is told whose request was not even asked for.
-pub(super) fn no_room() -> Error {
-    Error::unavailable("too much is waiting to be written here")
 }
 
 /// Tells the machine what becomes of its records. A panic of its own ends nothing else.
