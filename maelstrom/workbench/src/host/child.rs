@@ -6,12 +6,8 @@
 //!
 //! A process leads a process group, and the group is killed when this is dropped.
 
-use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Write as _};
-use std::ops::ControlFlow;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::Stdio;
@@ -25,17 +21,10 @@ use tokio::io::{AsyncRead, AsyncWrite as _, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::escaped;
-use super::reasons::Reasons;
+use super::log::Log;
 
 /// How many bytes may wait for a node.
 pub(super) const MAX_BACKLOG: usize = 128 << 20;
-/// How many lines of standard error are kept for error messages.
-const TAIL: usize = 32;
-/// How much of such a line is kept.
-const TAIL_LINE: usize = 1000;
-/// How long a line of standard error may get before it counts as one.
-const LONGEST_LOG_LINE: usize = 1 << 20;
-
 /// How to start a node's process.
 #[derive(Debug)]
 pub(super) struct Program<'a> {
@@ -67,23 +56,10 @@ pub(super) struct NodeProcess {
     pub(super) is_killed: bool,
 }
 
-#[derive(Debug)]
-struct Log {
-    path: PathBuf,
-    file: File,
-    lines: Lines,
-    tail: VecDeque<String>,
-    reasons: Reasons,
-}
-
 impl NodeProcess {
     /// Starts a process. The child is for whoever waits for its end.
     pub(super) fn start(program: Program<'_>) -> io::Result<(Self, Child)> {
-        let mut options = File::options();
-        let file = match program.is_restart {
-            true => options.append(true).open(&program.log)?,
-            false => options.write(true).create(true).truncate(true).open(&program.log)?,
-        };
+        let log = Log::open(program.log, program.is_restart)?;
         let mut child = Command::new(program.path)
             .args(program.args)
             .current_dir(program.directory)
@@ -96,13 +72,6 @@ impl NodeProcess {
             .kill_on_drop(true)
             .spawn()?;
         let group = child.id().ok_or_else(|| io::Error::other("it ended at once"))?;
-        let log = Log {
-            path: program.log,
-            file,
-            lines: Lines::default(),
-            tail: VecDeque::new(),
-            reasons: Reasons::default(),
-        };
         let process = Self {
             group,
             stdin: child.stdin.take(),
@@ -180,12 +149,8 @@ impl NodeProcess {
     ) -> Poll<io::Result<()>> {
         let chunk = ready!(poll_pipe(&mut self.stderr, cx, buffer));
         self.log.write(chunk, &mut each)?;
-        if chunk.is_empty()
-            && let rest = self.log.lines.take_rest()
-            && !rest.is_empty()
-        {
-            self.log.keep(&rest);
-            each(&rest);
+        if chunk.is_empty() {
+            self.log.end(&mut each);
         }
         Poll::Ready(Ok(()))
     }
@@ -228,53 +193,23 @@ impl NodeProcess {
     }
 
     pub(super) fn tail(&self) -> Vec<String> {
-        self.log.tail.iter().cloned().collect()
+        self.log.tail()
     }
 
     /// What looks like the reason of its end, of what it logged before those.
     pub(super) fn reasons(&self) -> Vec<String> {
-        self.log.reasons.before_last(self.log.tail.len())
+        self.log.reasons()
     }
 
     /// Where all lines are that it logged.
     pub(super) fn log_path(&self) -> &Path {
-        &self.log.path
+        self.log.path()
     }
 }
 
 impl Drop for NodeProcess {
     fn drop(&mut self) {
         self.signal(Signal::SIGKILL);
-    }
-}
-
-impl Log {
-    fn write(&mut self, mut chunk: &[u8], each: &mut impl FnMut(&[u8])) -> io::Result<()> {
-        self.file.write_all(chunk)?;
-        let mut lines = std::mem::take(&mut self.lines);
-        let keep = |line: &[u8]| {
-            self.keep(line);
-            each(line);
-            ControlFlow::<Infallible>::Continue(())
-        };
-        let ControlFlow::Continue(()) = lines.feed(&mut chunk, keep);
-        // A line without end is not kept in memory without end.
-        if lines.rest().len() > LONGEST_LOG_LINE {
-            let part = lines.take_rest();
-            self.keep(&part);
-            each(&part);
-        }
-        self.lines = lines;
-        Ok(())
-    }
-
-    fn keep(&mut self, line: &[u8]) {
-        if self.tail.len() == TAIL {
-            self.tail.pop_front();
-        }
-        let shown = String::from_utf8_lossy(&line[..line.len().min(TAIL_LINE)]).into_owned();
-        self.reasons.feed(&shown);
-        self.tail.push_back(shown);
     }
 }
 
@@ -302,6 +237,7 @@ mod tests {
     use simulator::Address;
 
     use super::*;
+    use crate::host::log::LONGEST_LOG_LINE;
 
     fn start(command: &str) -> (NodeProcess, Child) {
         let log = tempfile("log");

@@ -2,6 +2,7 @@
 //!
 //! - [`process`]: carries out the world's commands.
 //! - [`child`]: one node's process and its pipes.
+//! - [`log`]: what it logs.
 //! - [`escaped`]: what it started and what left its process group.
 //! - [`disk`]: breaking its files.
 //! - [`twin`]: a second process of the same node.
@@ -16,6 +17,7 @@ mod alarm;
 mod child;
 mod disk;
 mod escaped;
+mod log;
 pub(crate) mod process;
 mod reasons;
 pub(crate) mod signals;
