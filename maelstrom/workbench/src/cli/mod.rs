@@ -8,7 +8,7 @@
 //! - [`values`]: what a flag's value may be.
 //! - [`original`]: the original's command, and whether it left results.
 //! - [`replay`]: the command that runs a plan again.
-//! - [`tell`]: what programs are told of a test.
+//! - [`tell`]: what programs are told of a test, of which [`ran`] is what came of it.
 //! - [`runs`], which runs a [`test`] once or many times, [`check`], [`challenge`], [`new`],
 //!   [`inspect`], [`explain`], [`messages`], [`export`], [`serve`], [`manual`]: the subcommands.
 
@@ -22,6 +22,7 @@ mod manual;
 mod messages;
 mod new;
 mod original;
+mod ran;
 mod replay;
 mod run_flags;
 mod runs;

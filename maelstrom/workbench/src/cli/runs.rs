@@ -3,8 +3,9 @@
 use clap::Args;
 
 use super::flags::TestFlags;
+use super::ran::Ran;
 use super::tell::{Case, TellFlags};
-use super::test::{self, Ran};
+use super::test;
 use super::{Exit, print, values};
 use crate::report::runs::{self, Run};
 use crate::report::style::Style;

@@ -10,7 +10,7 @@ use checkers::{Finding, Report, Validity};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::test::Ran;
+use super::ran::Ran;
 use super::{print, printable};
 
 /// GitHub shows no more annotations of a step.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -21,6 +21,7 @@ use simulator::{
 
 use super::explain::{Kept, Recording};
 use super::flags::Plan;
+use super::ran::{INTERRUPTED, Ran};
 use super::tell::{Case, TellFlags};
 use super::{columns, or_warn};
 use crate::host::process::{self, ProcessOptions};
@@ -34,33 +35,8 @@ use crate::report::summary::{self, Summary};
 use crate::report::trace::TraceWriter;
 use crate::report::{edn, html, limits, text};
 
-/// The kind of finding of a run that somebody ended.
-const INTERRUPTED: &str = "interrupted";
-
 /// How long recovery and final operations take, at least.
 const EPILOGUE: Duration = Duration::from_secs(11);
-
-/// A run, and what came of it.
-#[derive(Clone, Debug)]
-pub(super) struct Ran {
-    /// What was run.
-    pub title: String,
-    /// What came of it.
-    pub report: Report,
-    /// What decided all that was drawn.
-    pub seed: u64,
-    /// The command that runs it again.
-    pub command: String,
-    /// Where all of it is kept.
-    pub folder: PathBuf,
-}
-
-impl Ran {
-    /// Whether somebody ended it.
-    pub(super) fn is_interrupted(&self) -> bool {
-        self.report.findings().any(|finding| finding.kind == INTERRUPTED)
-    }
-}
 
 /// Runs a test, tells what came of it and keeps it in the store.
 pub(super) fn run_plan(plan: &Plan, tell: &TellFlags) -> anyhow::Result<Ran> {
