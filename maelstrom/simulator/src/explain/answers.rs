@@ -30,7 +30,7 @@ pub(super) fn wrong(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
         return Some(Draft::new(text).messages([request, answer]));
     };
     let text = format!(
-        "{told}, which {} had asked for at {} (op {}): the answer is that to another request.",
+        "{told}, which {} had asked for at {} (op {}): it answered the wrong request.",
         other.src,
         at(other.time),
         other.op.unwrap_or_default()
@@ -57,16 +57,18 @@ fn stuck(run: &Run<'_>, op: &Operation<'_>, request: &Sent) -> Draft {
     let Fate::Received(got) = request.fate() else {
         let why = match request.fate() {
             Fate::Dropped(_, Cause::Kill) => "which was down".to_owned(),
-            _ => "which did not read it".to_owned(),
+            _ => "which never read it".to_owned(),
         };
         let text =
-            format!("The request of op {index} went to {node} at {}, {why}.", at(request.time));
+            format!("The request of op {index} was sent to {node} at {}, {why}.", at(request.time));
         return Draft::new(text);
     };
     let begin = format!("{node} got the request of op {index} at {}", at(got));
     if let Some(answer) = run.answer(request) {
-        let text =
-            format!("{begin} and answered at {}, when the client had given up.", at(answer.time));
+        let text = format!(
+            "{begin}, but answered only at {}, after the client had given up.",
+            at(answer.time)
+        );
         return Draft::new(text).messages([answer]);
     }
     if let Some(stray) = run.stray(request, gave_up) {
@@ -96,10 +98,12 @@ fn stopped(run: &Run<'_>, node: usize, got: i64, gave_up: i64) -> Option<String>
     }
     let is_near = |time: i64| (got..gave_up).contains(&time);
     let mut logs = run.trace.logs.iter();
-    let panic = logs.find(|log| log.node == node && is_near(log.time) && is_panic(&log.line));
-    if let Some(log) = panic {
-        let line: String = log.line.chars().take(LONGEST_LINE).collect();
-        return Some(format!(" and panicked at {}: {}", at(log.time), Value::from(line)));
+    let panic = logs.find_map(|log| {
+        let line = panic(&log.line).filter(|_| log.node == node && is_near(log.time))?;
+        Some((log.time, line.chars().take(LONGEST_LINE).collect::<String>()))
+    });
+    if let Some((time, line)) = panic {
+        return Some(format!(" and panicked at {}: {}", at(time), Value::from(line)));
     }
     let is_pause = |fault: &&Spell| {
         fault.fault == "pause"
@@ -107,15 +111,20 @@ fn stopped(run: &Run<'_>, node: usize, got: i64, gave_up: i64) -> Option<String>
             && (fault.covers(got) || is_near(fault.from))
     };
     let pause = run.trace.faults.iter().find(is_pause)?;
-    Some(format!(", but stood still from {} on", at(pause.from)))
+    Some(format!(", but was paused from {} on", at(pause.from)))
 }
 
 /// So much of a line of a log is told.
 const LONGEST_LINE: usize = 120;
 
-/// What nodes log when they panic: the library's line, or the standard library's.
-fn is_panic(line: &str) -> bool {
-    line.starts_with("panic in ") || line.starts_with("thread '") && line.contains(" panicked at ")
+/// What a node logs of a panic: the library's line, or the standard library's.
+fn panic(line: &str) -> Option<&str> {
+    if line.starts_with("thread '") && line.contains(" panicked at ") {
+        return Some(line);
+    }
+    let place = line.find("panic in ")?;
+    let is_begin = line[..place].is_empty() || line.starts_with("ERROR ");
+    is_begin.then(|| &line[place..])
 }
 
 /// What it waits for: a request of its own that is not answered.
@@ -131,7 +140,7 @@ fn waits(run: &Run<'_>, begin: &str, node: usize, request: &Sent, gave_up: i64) 
     };
     match step(run, me, own, since).filter(|asked| is_open(asked)) {
         Some(asked) => {
-            let text = format!("{begin} and asked {}.", asked_in_vain(run, asked));
+            let text = format!("{begin} and sent {}.", asked_in_vain(run, asked));
             Draft::new(text).messages(ring(run, asked, gave_up))
         }
         None => busy(begin, own, last, &deaf(run, me, since, gave_up)),
@@ -142,7 +151,7 @@ fn waits(run: &Run<'_>, begin: &str, node: usize, request: &Sent, gave_up: i64) 
 fn silent(begin: &str, waiting: Option<&Sent>) -> Draft {
     let stuck = waiting.map_or_else(String::new, |sent| {
         let (dest, kind, time) = (sent.dest, sent.kind(), at(sent.time));
-        format!("; {dest} had not answered its {kind} of {time}")
+        format!("; it still waited for {dest} to answer the `{kind}` that it had sent at {time}")
     });
     let text = format!("{begin} and neither answered nor asked anybody{stuck}.");
     Draft::new(text).messages(waiting)
@@ -154,7 +163,7 @@ fn busy(begin: &str, own: &[&Sent], last: &Sent, deaf: &str) -> Draft {
     let same = own.iter().filter(|sent| sent.dest == last.dest && sent.kind() == kind);
     let (dest, count, time) = (last.dest, times(same.count()), at(last.time));
     let text = format!(
-        "{begin} and did not answer it; meanwhile it asked {dest} for `{kind}` {count}, last at {time}.{deaf}"
+        "{begin} and did not answer it; meanwhile it sent {dest} `{kind}` {count}, last at {time}.{deaf}"
     );
     Draft::new(text).messages([last])
 }
@@ -182,17 +191,17 @@ fn deaf(run: &Run<'_>, me: Address, since: u64, gave_up: i64) -> String {
 fn asked_in_vain(run: &Run<'_>, asked: &Sent) -> String {
     let (me, dest, kind, time) = (asked.src, asked.dest, asked.kind(), at(asked.time));
     if dest == me {
-        return format!("itself for `{kind}` at {time}; it never answered itself");
+        return format!("itself `{kind}` at {time}; it never answered that");
     }
     let what = match (asked.fate(), dropped_answer(run, asked), run.answered(asked)) {
         (Fate::Dropped(_, cause), ..) => {
-            format!("{}, and {me} waits for the answer", dropped(cause, dest, "that"))
+            format!("{}, and {me} still waits for the answer", dropped(cause, dest, "that"))
         }
         (_, Some(cause), _) => dropped(cause, me, "the answer"),
-        (_, None, Some(answer)) => format!("that answered at {} only", at(answer.time)),
-        (_, None, None) => "that never answered".to_owned(),
+        (_, None, Some(answer)) => format!("{dest} answered only at {}", at(answer.time)),
+        (_, None, None) => format!("{dest} never answered"),
     };
-    format!("{dest} for `{kind}` at {time}; {what}")
+    format!("{dest} `{kind}` at {time}; {what}")
 }
 
 /// The last request of a chain that begins after this line: each was sent before the node

@@ -15,6 +15,7 @@
 //! - [`run`]: history and trace, side by side.
 //! - [`places`]: where in messages values stand.
 //! - [`spread`]: how a value went from node to node.
+//! - [`known`]: who knew which value when, of all values at once.
 //! - [`lost`]: a value that is missing where it should be.
 //! - [`register`]: a read that contradicts what came before it.
 //! - [`transactions`]: reads of what was refused, or is out of date.
@@ -28,6 +29,7 @@
 mod answers;
 mod counter;
 mod ids;
+mod known;
 mod lacking;
 mod logs;
 mod lost;
@@ -44,6 +46,7 @@ use checkers::Finding;
 use serde::{Deserialize, Serialize};
 
 use crate::trace::Sent;
+pub use known::{Known, known};
 pub use run::Run;
 
 /// Around the first and the last event of a slice, so much is shown, in nanoseconds.

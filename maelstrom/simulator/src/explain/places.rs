@@ -31,7 +31,7 @@ impl Places {
         let (mut places, mut known) = (Self::default(), Known::default());
         let mut asked = run.ops.iter().filter(|op| op.is_invocation()).peekable();
         let mut arrivals = BinaryHeap::new();
-        let gap = run.trace.gaps.iter().map(|gap| gap.0).min().unwrap_or(i64::MAX);
+        let gap = run.trace.gaps_of_messages().min().unwrap_or(i64::MAX);
         let mut count = 0;
         for sent in run.trace.messages.iter().filter(|sent| !sent.dest.is_client()) {
             while let Some(op) = asked.next_if(|op| time(op) <= sent.time) {

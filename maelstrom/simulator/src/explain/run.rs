@@ -149,11 +149,11 @@ impl<'a> Run<'a> {
 
     /// Why it is not known what nodes said in this time, if it is not.
     pub(super) fn unknown(&self, from: Moment, to: Moment) -> Option<String> {
-        let gap = self.trace.gaps.iter().find(|gap| (from.time..=to.time).contains(&gap.0));
+        let gap = self.trace.gaps_of_messages().find(|gap| (from.time..=to.time).contains(gap));
         let is_long =
             |sent: &&Sent| sent.left_out.is_some() && (from.line..to.line).contains(&sent.line);
         let long = || Some(("long bodies", self.inner().find(is_long)?.time));
-        let (what, time) = gap.map(|gap| ("messages", gap.0)).or_else(long)?;
+        let (what, time) = gap.map(|gap| ("messages", gap)).or_else(long)?;
         Some(format!("from {} on, {what} are left out of the trace", at(time)))
     }
 
@@ -187,6 +187,16 @@ impl<'a> Run<'a> {
     /// Messages among nodes and services, by when they were sent.
     pub(super) fn inner(&self) -> impl DoubleEndedIterator<Item = &'a Sent> {
         self.trace.messages.iter().filter(|sent| !sent.src.is_client() && !sent.dest.is_client())
+    }
+
+    /// What an answer among nodes and services answers.
+    pub(super) fn request(&self, answer: &Sent) -> Option<&'a Sent> {
+        let asked = in_reply_to(answer)?;
+        let mut before = self.inner().rev().skip_while(|sent| sent.line >= answer.line);
+        before.find(|sent| {
+            (sent.src, sent.dest) == (answer.dest, answer.src)
+                && msg_id(sent).as_ref() == Some(&asked)
+        })
     }
 
     /// When a node got an answer to what it asked another or a service.
@@ -331,7 +341,7 @@ fn has_key(value: &Value, key: &str) -> bool {
 /// How messages to this receiver were lost.
 pub(super) fn dropped(cause: Cause, dest: Address, that: &str) -> String {
     let culprit = match cause {
-        Cause::Kill => return format!("{dest} was down and lost {that}"),
+        Cause::Kill => return format!("{dest} was down and did not get {that}"),
         Cause::Partition => "the partition",
         Cause::OneWay => "the one-way partition",
         Cause::Links => "the network, which has no such link,",

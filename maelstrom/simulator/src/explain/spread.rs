@@ -80,10 +80,14 @@ impl Origin {
 
 /// The nodes that clients told a value.
 pub(super) fn origins(run: &Run<'_>, wanted: &Wanted) -> Vec<Origin> {
-    const QUESTIONS: [&str; 4] = ["read", "poll", "assign", "generate"];
-    let told = run.trace.messages.iter().filter(|sent| {
-        let op = sent.op.and_then(|op| run.op(op));
-        op.is_some_and(|op| !QUESTIONS.contains(&&*op.f)) && wanted.is_in(&sent.body)
-    });
+    let told = run.trace.messages.iter();
+    let told = told.filter(|sent| is_telling(run, sent) && wanted.is_in(&sent.body));
     told.filter_map(Origin::of).collect()
+}
+
+/// Whether a message is a client's request that tells a node something, not one that only asks.
+pub(super) fn is_telling(run: &Run<'_>, sent: &Sent) -> bool {
+    const QUESTIONS: [&str; 4] = ["read", "poll", "assign", "generate"];
+    let op = sent.op.and_then(|op| run.op(op));
+    op.is_some_and(|op| !QUESTIONS.contains(&&*op.f))
 }

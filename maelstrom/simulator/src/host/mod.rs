@@ -7,10 +7,12 @@
 //! - [`clocks`]: its clock, if it has one of its own.
 //! - [`disk`]: its disk, in memory.
 //! - [`twin`]: a second process of the same node.
+//! - [`logs`]: what nodes log.
 
 mod clocks;
 pub(crate) mod disk;
 mod error;
+mod logs;
 pub(crate) mod simulation;
 pub(crate) mod task;
 pub(crate) mod twin;

@@ -29,6 +29,7 @@ use tokio::time::{Instant, Sleep, advance, sleep_until};
 
 use super::clocks::{Clocks, GRAIN, paused};
 use super::disk::SimulatedDisk;
+use super::logs::Logs;
 use super::task::{Program, Ready, Task};
 use super::twin::Twins;
 use super::{Observer, RunError};
@@ -165,6 +166,8 @@ struct Nodes {
     alarm: Pin<Box<Sleep>>,
     next_progress: Duration,
     commands: Vec<Command>,
+    /// Takes down what nodes log, if the trace wants it.
+    logs: Option<Logs>,
     printed: Vec<u8>,
     /// How many polls this instant has seen.
     polls: u64,
@@ -187,6 +190,7 @@ impl Nodes {
             world,
             program,
             is_disk_simulated: options.directory.is_none() || !settings.disk.is_empty(),
+            logs: options.trace.then(Logs::new),
             options,
             disks: (0..count).map(disk).collect(),
             twins: Twins::new(count),
@@ -270,11 +274,12 @@ impl Nodes {
             return Ok(self.twins.poll(node)?);
         }
         let Some(task) = &mut self.nodes[node] else { return Ok(()) };
-        let ended = task.poll(&mut self.printed);
-        for panic in task.panics() {
-            observer.panic(node, now, &panic);
-            self.world.node_logged(node, panic.to_string().as_bytes(), now);
-        }
+        let (ended, logged) = match &self.logs {
+            Some(logs) => logs.during(|| task.poll(&mut self.printed)),
+            None => (task.poll(&mut self.printed), Vec::new()),
+        };
+        logged.iter().for_each(|line| self.world.node_logged(node, line.as_bytes(), now));
+        task.panics().iter().for_each(|panic| observer.panic(node, now, panic));
         let mut printed = std::mem::take(&mut self.printed);
         let mut lines = printed.split(|&byte| byte == b'\n').peekable();
         while let Some(line) = lines.next() {

@@ -21,7 +21,7 @@
 //! | `log` | `node`, `line` |
 //! | `fault` | `fault`, by its name on the command line, the `nodes` and the `links` that it hits, as pairs of sender and receiver; without both it is all links but those of clients |
 //! | `fault-end` | `fault` |
-//! | `gap` | `messages`: how many were left out here, for want of space |
+//! | `gap` | `messages` and `logs`: how many messages and lines of logs were left out here, for want of space |
 //!
 //! - [`tape`]: writes it.
 //! - [`read`]: reads it.
@@ -29,6 +29,8 @@
 mod read;
 mod tape;
 
-pub use read::{Fate, LogLine, Moment, NodeEvent, ReadTraceError, Sent, Spell, Trace, time_of};
+pub use read::{
+    Fate, Gap, LogLine, Moment, NodeEvent, ReadTraceError, Sent, Spell, Trace, time_of,
+};
 pub(crate) use tape::Tape;
 pub use tape::TraceLines;

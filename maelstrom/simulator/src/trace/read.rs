@@ -39,11 +39,22 @@ pub struct Trace {
     pub logs: Vec<LogLine>,
     /// Faults by when they began.
     pub faults: Vec<Spell>,
-    /// When something was left out, and how many messages.
-    pub gaps: Vec<(i64, u64)>,
+    /// Where something was left out, in order.
+    pub gaps: Vec<Gap>,
     /// When what happened, in order. What happened at one time has an order, too.
     pub order: Vec<(i64, Moment)>,
     places: FxHashMap<u64, usize>,
+}
+
+/// What was left out, for want of space.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gap {
+    /// When it begins.
+    pub time: i64,
+    /// How many messages.
+    pub messages: u64,
+    /// How many lines that nodes logged.
+    pub logs: u64,
 }
 
 /// Something that happened; each has its place in one of a trace's lists.
@@ -202,6 +213,8 @@ struct Line<'a> {
     links: Option<Vec<(&'a str, &'a str)>>,
     #[serde(default)]
     messages: u64,
+    #[serde(default)]
+    logs: u64,
 }
 
 impl Trace {
@@ -224,6 +237,11 @@ impl Trace {
             text.clear();
         }
         Ok(reader.trace)
+    }
+
+    /// When messages were left out.
+    pub(crate) fn gaps_of_messages(&self) -> impl Iterator<Item = i64> {
+        self.gaps.iter().filter(|gap| gap.messages > 0).map(|gap| gap.time)
     }
 
     /// The message with this id.
@@ -253,7 +271,10 @@ impl Reader {
                 self.trace.logs.push(LogLine { time, node, line });
             }
             "fault" | "fault-end" => self.fault(line),
-            "gap" => self.trace.gaps.push((line.time, line.messages)),
+            "gap" => {
+                let Line { time, messages, logs, .. } = *line;
+                self.trace.gaps.push(Gap { time, messages, logs });
+            }
             event => {
                 let Some(node) = line.node.and_then(number) else { return };
                 let (event, text) = (event.to_owned(), line.text.clone());

@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 use std::io::Write as _;
+use std::ops::Range;
 use std::time::Duration;
 
 use maelstrom::protocol::LooseHeader;
@@ -23,11 +24,22 @@ const LONGEST_LINE: usize = 1000;
 pub struct TraceLines {
     /// Their text, each with its line break.
     pub text: Vec<u8>,
-    /// How many messages and lines of logs there are among them: what a limit counts.
+    /// How many messages there are among them.
     pub messages: u64,
+    /// Where in the text lines of logs stand, in order. A node may log any number of them.
+    pub logs: Vec<Range<usize>>,
     /// The others among them once more, on nodes and faults, which are kept whatever the
     /// limit.
     pub skeleton: Vec<u8>,
+}
+
+/// What a line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Message,
+    Log,
+    /// Nodes and faults.
+    Skeleton,
 }
 
 /// Takes down what happens.
@@ -37,7 +49,7 @@ pub(crate) struct Tape {
     /// When the history's clock began.
     origin: Option<Duration>,
     /// What happened before it did.
-    early: Vec<(Duration, Vec<u8>, bool)>,
+    early: Vec<(Duration, Kind, Vec<u8>)>,
     /// The faults in force.
     faults: Vec<String>,
 }
@@ -46,8 +58,8 @@ impl Tape {
     /// The history's clock begins.
     pub(crate) fn begin(&mut self, origin: Duration) {
         self.origin = Some(origin);
-        for (time, rest, is_bone) in std::mem::take(&mut self.early) {
-            self.write(time, is_bone, |text| text.extend(rest));
+        for (time, kind, rest) in std::mem::take(&mut self.early) {
+            self.write(time, kind, |text| text.extend(rest));
         }
     }
 
@@ -107,8 +119,9 @@ impl Tape {
     pub(crate) fn log(&mut self, node: usize, line: &[u8], time: Duration) {
         let line = String::from_utf8_lossy(&line[..line.len().min(LONGEST_LINE)]);
         let line = json(&line);
-        self.lines.messages += 1;
-        self.line(time, |text| drop(writeln!(text, r#""log","node":"n{node}","line":{line}}}"#)));
+        self.take_down(time, Kind::Log, |text| {
+            let _ = writeln!(text, r#""log","node":"n{node}","line":{line}}}"#);
+        });
     }
 
     /// A fault begins, and hits these nodes and these links; without both, all links.
@@ -142,30 +155,32 @@ impl Tape {
 
     /// A line of the skeleton.
     fn bone(&mut self, time: Duration, rest: impl FnOnce(&mut Vec<u8>)) {
-        self.take_down(time, true, rest);
+        self.take_down(time, Kind::Skeleton, rest);
     }
 
     fn line(&mut self, time: Duration, rest: impl FnOnce(&mut Vec<u8>)) {
-        self.take_down(time, false, rest);
+        self.take_down(time, Kind::Message, rest);
     }
 
-    fn take_down(&mut self, time: Duration, is_bone: bool, rest: impl FnOnce(&mut Vec<u8>)) {
+    fn take_down(&mut self, time: Duration, kind: Kind, rest: impl FnOnce(&mut Vec<u8>)) {
         if self.origin.is_some() {
-            return self.write(time, is_bone, rest);
+            return self.write(time, kind, rest);
         }
         let mut line = Vec::new();
         rest(&mut line);
-        self.early.push((time, line, is_bone));
+        self.early.push((time, kind, line));
     }
 
-    fn write(&mut self, time: Duration, is_bone: bool, rest: impl FnOnce(&mut Vec<u8>)) {
+    fn write(&mut self, time: Duration, kind: Kind, rest: impl FnOnce(&mut Vec<u8>)) {
         let time = nanos(time, self.origin.unwrap_or_default());
-        let TraceLines { text, skeleton, .. } = &mut self.lines;
+        let TraceLines { text, skeleton, logs, .. } = &mut self.lines;
         let begin = text.len();
         let _ = write!(text, r#"{{"time":{time},"event":"#);
         rest(text);
-        if is_bone {
-            skeleton.extend_from_slice(&text[begin..]);
+        match kind {
+            Kind::Message => {}
+            Kind::Log => logs.push(begin..text.len()),
+            Kind::Skeleton => skeleton.extend_from_slice(&text[begin..]),
         }
     }
 }

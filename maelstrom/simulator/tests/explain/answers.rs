@@ -16,7 +16,7 @@ fn a_node_that_asks_in_vain_again_and_again_has_asked() {
     }
     let op = story.at(5000).time_out(echo);
     let text = story.why("never-ok", &[op], [None, None]).unwrap();
-    assert_says(&text, &["asked lin-kv for `cas` 3 times", "0.003 s"], &["asked anybody"]);
+    assert_says(&text, &["sent lin-kv `cas` 3 times", "0.003 s"], &["asked anybody"]);
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_node_that_was_down_dropped_what_was_sent_to_it() {
     story.dropped(ask, "kill");
     let op = story.at(5000).time_out(echo);
     let text = story.why("never-ok", &[op], [None, None]).unwrap();
-    assert_says(&text, &["asked n1 for `check` at 0.000 s; n1 was down"], &["lossy"]);
+    assert_says(&text, &["sent n1 `check` at 0.000 s; n1 was down"], &["lossy"]);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_partition_of_nodes_that_say_nothing_to_each_other_is_no_cause() {
     let first = story.at(100).done(0, "generate", &json!(7), json!({}));
     let again = story.at(200).done(1, "generate", &json!(7), json!({}));
     let text = story.why("duplicated", &[first, again], [None, Some("7")]).unwrap();
-    assert_says(&text, &["made it up by itself"], &["partition"]);
+    assert_says(&text, &["made it up itself"], &["partition"]);
 
     let mut story = Story::default();
     story.line("fault", links);

@@ -25,7 +25,10 @@ fn node() -> Node<()> {
             Ok(Empty {})
         })
         .receive(async |_: Context<()>, _: Gossip| {})
-        .handle(async |_: Context<()>, _: Read| Ok(Messages { messages: Vec::new() }))
+        .handle(async |_: Context<()>, _: Read| {
+            tracing::info!(role = %"reader", term = 7, "asked");
+            Ok(Messages { messages: Vec::new() })
+        })
 }
 
 fn run(faults: &[Fault]) -> (Finished, Trace) {
@@ -126,6 +129,19 @@ fn nodes_start_are_killed_and_panic_in_it() {
     assert_eq!(count("start"), count("kill") + 3);
     assert!(count("pause") > 3 && count("resume") > 3 && count("ready") > 5);
     assert!(trace.logs.iter().any(|log| log.line.contains("seven is too much")));
+}
+
+#[test]
+fn what_nodes_log_is_in_it_as_it_is_of_processes() {
+    let (_, trace) = run(&[]);
+    let told: Vec<_> = trace.logs.iter().filter(|log| log.line.contains("asked")).collect();
+    assert!(told.iter().all(|log| log.line == "INFO nodes::traces: asked role=reader term=7"));
+    let asked = |node| told.iter().filter(|log| log.node == node).count();
+    let reads = |node| {
+        let requests = trace.messages.iter().filter(|sent| sent.kind() == "read");
+        requests.filter(|sent| sent.dest == Address::Node(node)).count()
+    };
+    assert_eq!([0, 1, 2].map(asked), [0, 1, 2].map(reads));
 }
 
 #[test]

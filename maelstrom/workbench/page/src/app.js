@@ -8,7 +8,7 @@ import { filter, needsTexts } from "./filter.js";
 import { listen } from "./gestures.js";
 import { Inspector, knowers } from "./inspector.js";
 import { missing } from "./missing.js";
-import { describeAt, pickEvent, pickMessage, pickOperation } from "./pick.js";
+import { describeAt, describeEvent, pickEvent, pickMessage, pickOperation } from "./pick.js";
 import { firstAtLeast, rowOfOperation, rowsOf } from "./run.js";
 import { isDense, timeAt } from "./scene.js";
 import { fromHash, toHash } from "./state.js";
@@ -23,7 +23,8 @@ import { moment, move, zoom } from "./times.js";
 const REST = 150;
 
 const KEYS =
-  "Wheel, + and −: zoom. Drag and arrows: move. n, p: next and previous message. 0: whole run. " +
+  "Wheel, + and −: zoom. Drag and arrows: move. n, p: next and previous message. l, L: next and " +
+  "previous line of a log or event of a node. 0: whole run. " +
   "Click on a message or an operation to see what it says, its cause and its effects.";
 
 export class App {
@@ -48,6 +49,8 @@ export class App {
     this.knowers = make("p", { class: "knowers" });
     this.tip = make("div", { class: "tip", hidden: true });
     this.pointer = { x: 0, y: 0 };
+    /** @type {number | null} the event of a node that the keys have come to */
+    this.event = null;
     this.element = this.layout();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.writing = undefined;
@@ -101,6 +104,7 @@ export class App {
         this.tip.hidden = true;
       },
       step: (by) => this.step(by),
+      stepEvent: (by) => this.stepEvent(by),
       clear: () => this.select(null),
     };
   }
@@ -155,6 +159,9 @@ export class App {
     const ops = finding?.ops ?? [];
     const operations = ops.flatMap((index) => rowOfOperation(run.operations, index));
     this.inspector.fill();
+    if (this.event !== null) {
+      this.inspector.fill(make("h3", {}, describeEvent(run, this.event, this.texts)));
+    }
     if (causes && state.message !== null) {
       const [message] = rowsOf(run.messages, state.message);
       if (message !== undefined) this.markMessage(message, causes, messages, operations);
@@ -186,6 +193,7 @@ export class App {
    * @param {Cause | null} cause
    */
   async select(cause) {
+    this.event = null;
     const { messages, operations } = this.run;
     const message = cause && "message" in cause ? messages.id[cause.message] : null;
     const operation = cause && "operation" in cause ? operations.index[cause.operation] : null;
@@ -280,6 +288,24 @@ export class App {
     let row = here + by;
     while (row >= 0 && row < messages.count && !this.shown.messages[row]) row += by;
     if (row >= 0 && row < messages.count) this.select({ message: row });
+  }
+
+  /**
+   * Tells of the next event of a node that is shown, or of the one before.
+   * @param {number} by
+   */
+  async stepEvent(by) {
+    const { time, place, count } = this.run.events;
+    const here = this.event ?? firstAtLeast(time, this.state.from) - (by > 0 ? 1 : 0);
+    let event = here + by;
+    while (event >= 0 && event < count && !this.shown.events[event]) event += by;
+    if (event < 0 || event >= count) return;
+    await this.readTexts();
+    await this.select(null);
+    this.event = event;
+    this.see(time[event], time[event]);
+    this.diagram.reveal([place[event]]);
+    this.mark();
   }
 
   /** @param {import("./scene.js").Scene} scene */

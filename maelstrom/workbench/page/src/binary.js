@@ -2,7 +2,8 @@
  * Reads the sections that the report carries: gzip in base64, of numbers or of text.
  *
  * A section of numbers begins with the length of a header, the header as JSON, and columns of
- * unsigned 32-bit numbers, in the order in which the header names them.
+ * unsigned 32-bit numbers, in the order in which the header names them. Where a number needs more
+ * bits, a second column has the upper halves.
  */
 
 /** What stands in a column where there is no number. */
@@ -38,8 +39,18 @@ export function readColumns(buffer) {
 }
 
 /**
+ * A column of numbers of any size; {@link NONE} stands where there is none.
+ * @param {Record<string, Uint32Array>} columns
+ * @param {string} name
+ */
+export function wide(columns, name) {
+  const [low, high] = [columns[name], columns[`${name}_high`]];
+  return high ? Float64Array.from(low, (low, i) => high[i] * 2 ** 32 + low) : low;
+}
+
+/**
  * Differences added up.
- * @param {Uint32Array} differences
+ * @param {Uint32Array | Float64Array} differences
  * @param {number} first
  */
 export function addUp(differences, first) {

@@ -28,6 +28,7 @@ export class Diagram {
     this.box = make("div", { class: "scroller" }, this.canvas, this.spacer);
     this.messages = new Overlaps(run.messages.sent, run.messages.ended);
     this.operations = new Overlaps(run.operations.began, run.operations.ended);
+    this.busy = new Set(run.operations.client);
     this.typeColors = colorsOfTypes(run);
     this.colors = colors();
     /** @type {Scene | null} */
@@ -72,7 +73,7 @@ export class Diagram {
    * @returns {Scene}
    */
   compose(state, shown, marked) {
-    const rows = lanes(this.run, state, window.innerHeight * SHARE);
+    const rows = lanes(this.run, this.busy, state, window.innerHeight * SHARE);
     this.box.style.height = `${Math.min(rows.height + 2, window.innerHeight * SHARE)}px`;
     this.spacer.style.height = `${rows.height}px`;
     const { width, height } = this.resize();

@@ -1,5 +1,6 @@
 /** Draws the lines of places: since when they know a value, and what happens to nodes. */
 
+import { grouped } from "./dom.js";
 import { firstAbove, firstAtLeast } from "./run.js";
 import { xOf, yOf } from "./scene.js";
 import { ticks } from "./times.js";
@@ -25,8 +26,8 @@ export function drawLines(scene) {
   for (const place of lanes.places) {
     const y = Math.round(yOf(scene, place)) + 0.5;
     line(scene, y, scene.left, colors.line, 1);
-    const since = scene.known.get(place) ?? Number.POSITIVE_INFINITY;
-    if (since <= scene.span.to && scene.run.places[place].kind !== "client") {
+    const since = scene.known?.get(place)?.time ?? Number.POSITIVE_INFINITY;
+    if (since <= scene.span.to) {
       canvas.globalAlpha = 0.6;
       line(scene, y, Math.max(xOf(scene, since), scene.left), colors.mark, 5);
       canvas.globalAlpha = 1;
@@ -141,10 +142,11 @@ export function drawNames(scene) {
 export function drawGaps(scene) {
   const { canvas, run, colors, lanes, height } = scene;
   canvas.fillStyle = colors.doubt;
-  for (const [time, messages] of run.gaps) {
+  for (const [time, messages, logs] of run.gaps) {
     const x = xOf(scene, time);
     if (x < scene.left) continue;
     canvas.fillRect(x, lanes.top, 2, height);
-    canvas.fillText(`${messages} messages left out`, x + 5, lanes.top + 8);
+    const what = messages > 0 ? `${grouped(messages)} messages` : `${grouped(logs)} lines of logs`;
+    canvas.fillText(`${what} left out`, x + 5, lanes.top + 8);
   }
 }

@@ -7,12 +7,39 @@
 const NAMED = 6;
 
 /**
+ * The same function, which works out a result once: a picture asks for it with each frame.
+ * @template T
+ * @param {(run: Run, fault: Fault, node: number) => T} work
+ * @returns {(run: Run, fault: Fault, node?: number) => T}
+ */
+function once(work) {
+  /** @type {WeakMap<Fault, Map<number, T>>} */
+  const known = new WeakMap();
+  return (run, fault, node = -1) => {
+    const results = known.get(fault) ?? new Map();
+    known.set(fault, results);
+    if (!results.has(node)) results.set(node, work(run, fault, node));
+    return /** @type {T} */ (results.get(node));
+  };
+}
+
+/**
  * The nodes that can still hear each other while links are cut, group by group; one group if
  * nobody is cut off in both directions.
+ */
+export const groups = once(findGroups);
+
+/** In words. */
+export const describe = once(inWords);
+
+/** How strongly each place is hit, from 0 to 1, and on which side of a cut it is. */
+export const hit = once(findHit);
+
+/**
  * @param {Run} run
  * @param {Fault} fault
  */
-export function groups(run, fault) {
+function findGroups(run, fault) {
   const isCut = cuts(fault);
   /** @type {number[][]} */
   const found = [];
@@ -38,7 +65,7 @@ function cuts(fault) {
  * @param {Run} run
  * @param {Fault} fault
  */
-export function describe(run, fault) {
+function inWords(run, fault) {
   const name = (/** @type {number} */ place) => run.places[place].name;
   if (fault.links.length === 0) {
     const names = fault.nodes.map(name).join(" ");
@@ -54,13 +81,12 @@ export function describe(run, fault) {
 }
 
 /**
- * How strongly each place is hit, from 0 to 1, and on which side of a cut it is.
  * @param {Run} run
  * @param {Fault} fault
  * @param {number} node only links from and to this place count, if it is one
  * @returns {{place: number, strength: number, side: number}[]}
  */
-export function hit(run, fault, node) {
+function findHit(run, fault, node) {
   if (fault.links.length === 0) {
     return fault.nodes.map((place) => ({ place, strength: 1, side: 0 }));
   }

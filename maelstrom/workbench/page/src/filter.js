@@ -13,8 +13,8 @@ import { isWhole } from "./texts.js";
  * @typedef {{messages: Uint8Array, operations: Uint8Array, events: Uint8Array}} Rows
  */
 /**
- * What is shown; and since when places know the value that is followed.
- * @typedef {Rows & {known: Map<number, number>}} Shown
+ * What is shown; and since when places know the value that is followed, if that is known.
+ * @typedef {Rows & {known: import("./spread.js").Known | null}} Shown
  */
 
 /** @param {State} state */
@@ -33,14 +33,14 @@ export function filter(run, state, texts) {
     messages: new Uint8Array(run.messages.count).fill(1),
     operations: new Uint8Array(run.operations.count).fill(1),
     events: new Uint8Array(run.events.count).fill(1),
-    known: new Map(),
+    known: /** @type {Shown["known"]} */ (null),
   };
   keepMessages(run, state, shown.messages);
   keepOperations(run, state, shown.operations);
   if (texts && state.text !== "") keep(shown, withEvents(run, texts.find(state.text)));
   if (texts && state.value !== "") {
     const found = texts.find(state.value, isWhole);
-    shown.known = spread(run, found.messages);
+    shown.known = spread(run, state.value, found.messages);
     keep(shown, withEvents(run, found));
   }
   return shown;

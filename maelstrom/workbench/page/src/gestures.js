@@ -15,6 +15,7 @@
  * @property {(x: number, y: number) => void} hover
  * @property {() => void} leave says nothing of what was under the pointer
  * @property {(by: number) => void} step selects the next or last message
+ * @property {(by: number) => void} stepEvent tells of the next or last event of a node
  * @property {() => void} clear selects nothing
  */
 
@@ -59,6 +60,8 @@ function key(event, moves) {
     Home: moves.all,
     n: () => moves.step(1),
     p: () => moves.step(-1),
+    l: () => moves.stepEvent(1),
+    L: () => moves.stepEvent(-1),
     Escape: moves.clear,
   });
   const action = actions[event.key];

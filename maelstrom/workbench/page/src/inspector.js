@@ -14,6 +14,8 @@ const OFFERED = 24;
 /** A scalar of JSON; of a string, whether it is a key. */
 const SCALAR = /("(?:[^"\\]|\\.)*")(\s*:)?|-?\d[\d.eE+-]*/g;
 const PROTOCOL = ['"type"', '"msg_id"', '"in_reply_to"'];
+/** Operations on keys: there the same value may stand under several of them. */
+const KEYED = ["txn", "send", "write", "cas"];
 /** Longer texts are cut. */
 const LONGEST = 20_000;
 
@@ -166,15 +168,22 @@ function* scalars(text) {
  * Since when which place knows the value that is followed.
  * @param {Run} run
  * @param {string} value
- * @param {Map<number, number>} known
+ * @param {import("./spread.js").Known | null} known
  */
 export function knowers(run, value, known) {
+  if (!known) {
+    const why = run.knowledge.isWhole ? "No client told a node" : "It is not worked out who knew";
+    return `${why} ${value}: shown are all messages in which it stands.`;
+  }
   const nodes = run.places.flatMap((place, i) => (place.kind === "node" ? [i] : []));
-  const order = [...known].filter(([place]) => nodes.includes(place)).sort((a, b) => a[1] - b[1]);
-  const names = order.map(([place, time]) => `${run.places[place].name} ${moment(time)}`);
+  const order = [...known]
+    .filter(([place]) => nodes.includes(place))
+    .sort((a, b) => a[1].row - b[1].row);
+  const names = order.map(([place, { time }]) => `${run.places[place].name} ${moment(time)}`);
   const never = nodes.filter((place) => !known.has(place)).map((place) => run.places[place].name);
+  const under = KEYED.some((f) => run.functions.includes(f)) ? ", under whichever key" : "";
   const missing = never.length > 0 ? ` Never: ${never.join(", ")}.` : "";
   const { long } = run.messages;
   const but = long.size > 0 ? ` (The bodies of ${grouped(long.size)} messages are not known.)` : "";
-  return `Who received ${value}, and when: ${names.join(", ") || "nobody"}.${missing}${but}`;
+  return `Who received ${value}${under}, and when: ${names.join(", ") || "nobody"}.${missing}${but}`;
 }

@@ -25,12 +25,12 @@ export const STRIP = 18;
 
 /**
  * @param {Run} run
+ * @param {Set<number>} busy the clients that have asked something
  * @param {State} state
  * @param {number} room how high the diagram is at best
  * @returns {Lanes}
  */
-export function lanes(run, state, room) {
-  const busy = new Set(run.operations.client);
+export function lanes(run, busy, state, room) {
   const kinds = /** @type {const} */ ([
     state.services && "service",
     "node",

@@ -24,12 +24,15 @@ export function missing(run) {
   ].filter((part) => part !== "");
   const text = `The run has more text than a page can hold: ${parts.join(", ")} are left out here.`;
   const long = grouped(messages.long.size);
-  const gaps = run.gaps.reduce((sum, [, count]) => sum + count, 0);
+  const lost = run.gaps.reduce((sum, gap) => sum + gap[1], 0);
+  const unheard = run.gaps.reduce((sum, gap) => sum + gap[2], 0);
+  const more = "the limit of the trace is --trace-limit";
   return [
     parts.length > 0 && `${text} ${UNSEEN}; the trace beside the page has them.`,
     long !== "0" &&
       `The trace has no bodies of ${long} messages, because they are long. ${UNSEEN}.`,
-    gaps > 0 && `In gaps of the trace ${grouped(gaps)} messages and lines of logs are missing.`,
+    lost > 0 && `The trace leaves out ${grouped(lost)} messages: ${more}.`,
+    unheard > 0 && `The trace leaves out ${grouped(unheard)} lines that nodes logged: ${more}.`,
   ].filter((sentence) => sentence !== false);
 }
 

@@ -119,7 +119,7 @@ export function pickEvent(scene, x, y) {
  * @param {number} event
  * @param {Texts | null} texts
  */
-function describeEvent(run, event, texts) {
+export function describeEvent(run, event, texts) {
   const { time, place, kind, size } = run.events;
   const what = `${moment(time[event])}: ${run.places[place[event]].name} ${run.eventKinds[kind[event]]}`;
   if (size[event] === 0) return what;

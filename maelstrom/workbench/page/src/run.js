@@ -6,7 +6,7 @@
  * are columns: a run may have half a million of them.
  */
 
-import { addUp, NONE, readColumns } from "./binary.js";
+import { addUp, NONE, readColumns, wide } from "./binary.js";
 import { within } from "./times.js";
 
 /** @typedef {{name: string, kind: "node" | "client" | "service"}} Place */
@@ -57,9 +57,20 @@ import { within } from "./times.js";
  * @property {Float64Array} from when a node began to be this
  * @property {Float64Array} to
  * @property {Uint32Array} place
- * @property {Uint32Array} term
+ * @property {Uint32Array | Float64Array} term
  * @property {Uint32Array} role
  */
+
+/**
+ * Who knew the values that clients told, as the bench has worked it out.
+ * @typedef {object} Knowledge
+ * @property {Map<string, number>} numbers of values, in JSON
+ * @property {boolean} isWhole whether no value is left out
+ * @property {(value: number) => Uint32Array} told the rows of the requests that told a value
+ * @property {(value: number) => Map<number, Since>} known the places that knew it
+ */
+
+/** @typedef {{time: number, row: number}} Since when, and which message was sent first after that */
 
 /**
  * @typedef {object} Fault
@@ -95,9 +106,14 @@ import { within } from "./times.js";
  * @property {string[]} eventKinds
  * @property {Roles} roles which node was leader or follower when, as it logged
  * @property {string[]} roleNames
- * @property {[number, number][]} gaps when, and how many messages were left out
+ * @property {Knowledge} knowledge
+ * @property {[number, number, number][]} gaps when, and how many messages and lines of logs were
+ *     left out
  * @property {Finding[]} findings
  */
+
+/** Of so many values the bench says who knew them. */
+const MOST_VALUES = 20_000;
 
 export const RECEIVED = 0;
 export const UNDER_WAY = 1;
@@ -120,7 +136,8 @@ export function readRun(buffer) {
   const operations = readOperations(columns, begin, end);
   const events = readEvents(columns, begin);
   const roles = readRoles(columns, begin);
-  const names = { places, types, functions, causes, eventKinds, roleNames };
+  const knowledge = readKnowledge(columns, header.values, begin);
+  const names = { knowledge, places, types, functions, causes, eventKinds, roleNames };
   return { begin, end, messages, operations, events, roles, faults, gaps, findings, ...names };
 }
 
@@ -130,13 +147,14 @@ export function readRun(buffer) {
  * @returns {Messages}
  */
 function readMessages(columns, begin) {
-  const sent = addUp(columns.sent, begin);
-  const usual = median(columns.took);
+  const sent = addUp(wide(columns, "sent"), begin);
+  const took = wide(columns, "took");
+  const usual = median(took);
   return {
     count: sent.length,
-    id: addUp(columns.id, 0),
+    id: addUp(wide(columns, "id"), 0),
     sent,
-    ended: sent.map((sent, i) => sent + or(columns.took[i], usual)),
+    ended: sent.map((sent, i) => sent + or(took[i], usual)),
     from: columns.from,
     to: columns.to,
     type: columns.type,
@@ -154,14 +172,15 @@ function readMessages(columns, begin) {
  * @returns {Operations}
  */
 function readOperations(columns, begin, end) {
-  const began = addUp(columns.began, begin);
-  const index = addUp(columns.index, 0);
+  const began = addUp(wide(columns, "began"), begin);
+  const index = addUp(wide(columns, "index"), 0);
+  const [completion, lasted] = [wide(columns, "completion"), wide(columns, "lasted")];
   return {
     count: began.length,
     index,
-    completion: index.map((index, i) => index + or(columns.completion[i], 0)),
+    completion: index.map((index, i) => index + or(completion[i], 0)),
     began,
-    ended: began.map((began, i) => began + or(columns.lasted[i], end - began)),
+    ended: began.map((began, i) => began + or(lasted[i], end - began)),
     client: columns.client,
     node: columns.node,
     f: columns.f,
@@ -177,8 +196,9 @@ function readOperations(columns, begin, end) {
  * @returns {Events}
  */
 function readEvents(columns, begin) {
-  const { event_time, event_place: place, event_kind: kind, event_size: size } = columns;
-  return { count: size.length, time: addUp(event_time, begin), place, kind, size };
+  const { event_place: place, event_kind: kind, event_size: size } = columns;
+  const time = addUp(wide(columns, "event_time"), begin);
+  return { count: size.length, time, place, kind, size };
 }
 
 /**
@@ -187,8 +207,9 @@ function readEvents(columns, begin) {
  * @returns {Roles}
  */
 function readRoles(columns, begin) {
-  const { role_lasted: lasted, role_place: place, role_term: term, role } = columns;
-  const from = addUp(columns.role_from, begin);
+  const { role_place: place, role } = columns;
+  const [lasted, term] = [wide(columns, "role_lasted"), wide(columns, "role_term")];
+  const from = addUp(wide(columns, "role_from"), begin);
   return {
     count: from.length,
     from,
@@ -196,6 +217,34 @@ function readRoles(columns, begin) {
     place,
     term,
     role,
+  };
+}
+
+/**
+ * @param {Record<string, Uint32Array>} columns
+ * @param {string[] | null} values none if the run says too much
+ * @param {number} begin
+ * @returns {Knowledge}
+ */
+export function readKnowledge(columns, values, begin) {
+  if (!values) {
+    const numbers = new Map();
+    return { numbers, isWhole: false, told: () => new Uint32Array(), known: () => new Map() };
+  }
+  const { told_row, told_count, known_count, known_place, known_row } = columns;
+  const [told, known] = [addUp(told_count, 0), addUp(known_count, 0)];
+  const time = wide(columns, "known_time");
+  return {
+    numbers: new Map(values.map((value, i) => [value, i])),
+    isWhole: values.length < MOST_VALUES,
+    told: (value) => told_row.subarray(told[value] - told_count[value], told[value]),
+    known: (value) => {
+      const all = new Map();
+      for (let i = known[value] - known_count[value]; i < known[value]; i++) {
+        all.set(known_place[i], { time: begin + time[i], row: known_row[i] });
+      }
+      return all;
+    },
   };
 }
 
@@ -209,7 +258,7 @@ function or(number, otherwise) {
 
 /**
  * The median of what there is, as a sample shows it.
- * @param {Uint32Array} column
+ * @param {Uint32Array | Float64Array} column
  */
 function median(column) {
   const step = Math.ceil(column.length / 1000);

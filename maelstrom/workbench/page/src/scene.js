@@ -19,7 +19,8 @@ import { middle } from "./lanes.js";
  * @property {number[]} marked messages that are drawn above all others
  * @property {number[]} markedOperations
  * @property {Uint8Array} events which of them are shown
- * @property {Map<number, number>} known since when a place knows the value that is followed
+ * @property {import("./spread.js").Known | null} known since when a place knows the value that is
+ *     followed
  * @property {boolean} isFaded whether all that is not marked stays in the background
  * @property {number} node the place that is filtered by; -1 without
  */

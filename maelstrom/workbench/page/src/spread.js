@@ -1,41 +1,46 @@
 /**
- * Who knew a value when.
+ * Which messages carried a value, and who knew it when.
  *
- * A message carries a value if the value stands in it and its sender knew it. Clients know what
- * they ask nodes to keep, but not what they only read. A value that no client asks for comes from whoever sends it first.
+ * The bench has worked out who knew it: the page asks that, and has no rule of its own. A message
+ * carries a value if it stands in it, and its sender knew it already. Of a value that no client
+ * told, nobody is known to know it: then every message in which it stands is shown.
  */
 
-import { RECEIVED } from "./run.js";
-
 /** @typedef {import("./run.js").Run} Run */
-
-/** Requests in which clients name keys, and no values of theirs. */
-const READS = ["read", "poll", "list_committed_offsets"];
+/** @typedef {Map<number, import("./run.js").Since>} Known since when each place knew it */
 
 /**
  * @param {Run} run
+ * @param {string} value in JSON
  * @param {Uint8Array} found messages in which the value stands; those that do not carry it are
  *     taken out
- * @returns {Map<number, number>} since when each place knew it
+ * @returns {Known | null} none if the bench says nothing of the value
  */
-export function spread(run, found) {
-  const { from, to, sent, ended, fate, type, count } = run.messages;
+export function spread(run, value, found) {
+  const number = numberOf(run.knowledge.numbers, value);
+  if (number === undefined) return null;
+  const known = run.knowledge.known(number);
+  const told = new Set(run.knowledge.told(number));
+  const { from, count } = run.messages;
   const isClient = run.places.map((place) => place.kind === "client");
-  const isRead = run.types.map((type) => READS.includes(type));
-  const tells = (/** @type {number} */ i) => isClient[from[i]] && !isRead[type[i]];
-  const isAsked = found.some((is, i) => is && tells(i));
-  /** @type {Map<number, number>} */
-  const known = new Map();
-  const learn = (/** @type {number} */ place, /** @type {number} */ time) => {
-    known.set(place, Math.min(time, known.get(place) ?? time));
-  };
   for (let i = 0; i < count; i++) {
     if (!found[i]) continue;
-    const isOrigin = isAsked ? tells(i) : known.size === 0;
-    if (isOrigin) learn(from[i], sent[i]);
-    const isQuestion = isClient[from[i]] && !isOrigin;
-    if (isQuestion || (known.get(from[i]) ?? Number.POSITIVE_INFINITY) > sent[i]) found[i] = 0;
-    else if (fate[i] === RECEIVED) learn(to[i], ended[i]);
+    const isCarrier = isClient[from[i]] ? told.has(i) : (known.get(from[i])?.row ?? count) <= i;
+    if (!isCarrier) found[i] = 0;
   }
   return known;
+}
+
+/**
+ * @param {Map<string, number>} numbers
+ * @param {string} value
+ */
+function numberOf(numbers, value) {
+  const number = numbers.get(value);
+  if (number !== undefined) return number;
+  try {
+    return numbers.get(JSON.stringify(JSON.parse(value)));
+  } catch {
+    return undefined;
+  }
 }

@@ -2,10 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addUp, NONE, readColumns } from "../src/binary.js";
+import { addUp, NONE, readColumns, wide } from "../src/binary.js";
 import { describe, groups, hit } from "../src/faults.js";
+import { knowers } from "../src/inspector.js";
 import { missing } from "../src/missing.js";
-import { firstAbove, firstAtLeast } from "../src/run.js";
+import { firstAbove, firstAtLeast, readKnowledge } from "../src/run.js";
 import { latency, matches, order, succeeded } from "../src/runs.js";
 import { spread } from "../src/spread.js";
 import { fromHash, toHash } from "../src/state.js";
@@ -70,25 +71,52 @@ test("an address says what is shown, and a whole run needs none", () => {
   assert.deepEqual(fromHash("#from=9&to=2&message=x", run()), empty);
 });
 
-test("only messages whose sender knew the value carry it", () => {
+test("only messages whose sender knew the value carry it, as the bench says who did", () => {
   const of = run([
     [1, 2, 0, 1, 0], // has it by accident: n1 does not know the value yet
     [3, 2, 1, 2, 0, 1], // the client reads a key of that name
     [3, 0, 2, 3, 0], // the client asks n0 to keep it
-    [0, 1, 4, 9, 0],
+    [0, 1, 3, 9, 0],
     [0, 2, 4, 6, 2], // dropped
-    [1, 2, 8, 9, 0], // sent before n1 had it
+    [1, 2, 9, 9, 0], // sent before n1 had it, in the same microsecond
+    [1, 3, 9, 9, 0], // the answer to a client
   ]);
-  const found = new Uint8Array(6).fill(1);
-  assert.deepEqual(
-    [...spread(of, found)],
-    [
-      [3, 2],
-      [0, 3],
-      [1, 9],
-    ],
+  const known = [
+    [0, 3, 3],
+    [1, 9, 6],
+  ];
+  const columns = {
+    told_row: [2],
+    told_count: [0, 1],
+    known_count: [0, 2],
+    known_place: known.map((row) => row[0]),
+    known_time: known.map((row) => row[1]),
+    known_row: known.map((row) => row[2]),
+  };
+  const numbers = Object.fromEntries(
+    Object.entries(columns).map(([name, column]) => [name, Uint32Array.from(column)]),
   );
-  assert.deepEqual([...found], [0, 0, 1, 1, 1, 0]);
+  of.knowledge = readKnowledge(numbers, ["7", '"ü"'], 0);
+  const found = new Uint8Array(7).fill(1);
+  const since = spread(of, '"\\u00fc"', found);
+  assert.deepEqual(
+    [...(since ?? [])],
+    known.map(([place, time, row]) => [place, { time, row }]),
+  );
+  assert.deepEqual([...found], [0, 0, 1, 1, 1, 0, 1]);
+  assert.deepEqual([...(spread(of, "7", new Uint8Array(7)) ?? [1])], []);
+  assert.equal(spread(of, "8", found), null);
+  assert.match(knowers(of, "8", null), /^No client told a node 8: shown are all messages/);
+  of.knowledge = readKnowledge({}, null, 0);
+  assert.match(knowers(of, "8", spread(of, "8", found)), /^It is not worked out who knew 8/);
+});
+
+test("numbers are as large as they are", () => {
+  const of = (/** @type {number[]} */ ...numbers) => Uint32Array.from(numbers);
+  const columns = { a: of(7, NONE, 1), a_high: of(0, 0, 2), b: of(3, NONE) };
+  assert.deepEqual([...wide(columns, "a")], [7, NONE, 2 ** 33 + 1]);
+  assert.deepEqual([...wide(columns, "b")], [3, NONE]);
+  assert.deepEqual([...addUp(wide(columns, "a"), -7)].slice(-1), [2 ** 33 + 1 + NONE]);
 });
 
 test("a partition is told by who can still hear each other", () => {
@@ -156,13 +184,14 @@ test("what the page lacks is told, and from when on", () => {
     operations,
     events,
     gaps: [
-      [5, 1200],
-      [9, 34],
+      [5, 1200, 0],
+      [9, 34, 56],
     ],
   });
-  const [sentence, long, gaps] = missing(run);
+  const [sentence, long, gaps, logs] = missing(run);
   assert.match(long, /no bodies of 1 messages/);
-  assert.match(gaps, /In gaps of the trace 1,234 messages/);
+  assert.match(gaps, /^The trace leaves out 1,234 messages: /);
+  assert.match(logs, /^The trace leaves out 56 lines that nodes logged: /);
   assert.match(
     sentence,
     /: 2 bodies of messages from 2.000 s on, 1 lines of logs from 1.000 s on /,

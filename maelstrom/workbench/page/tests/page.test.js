@@ -442,6 +442,15 @@ test("nodes that log a line a message do not slow the page down, and each line c
   await page.until(`${said}.test(document.querySelector(".tip").textContent)`);
   await page.evaluate(`document.querySelector("canvas").scrollIntoView()`);
   await picture("logs");
+  await open("chatty", "#from=4&to=4.1&text=got");
+  const told = `document.querySelector(".inspector").textContent`;
+  await page.evaluate(`document.querySelector("canvas").focus()`);
+  for (const key of ["l", "l", "L"]) {
+    await page.press(key);
+    await page.until(`/^Close4\\.\\d+ s: n\\d+ log: got \\d+$/.test(${told})`);
+  }
+  await page.press("Escape");
+  await page.until(`document.querySelector(".inspector").hidden`);
 });
 
 test("500,000 messages open in three seconds", async () => {

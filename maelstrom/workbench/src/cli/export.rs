@@ -129,9 +129,12 @@ fn tell_what_is_left_out(trace: &Trace, selection: &Selection, steps: usize) {
              others"
         ));
     }
-    let lost: u64 = trace.gaps.iter().map(|(_, messages)| messages).sum();
-    if lost > 0 {
-        told.push(format!("the trace itself lacks {lost} messages: see --trace-limit of test"));
+    let (messages, logs) =
+        trace.gaps.iter().fold((0, 0), |sum, gap| (sum.0 + gap.messages, sum.1 + gap.logs));
+    for (lost, what) in [(messages, "messages"), (logs, "lines that nodes logged")] {
+        if lost > 0 {
+            told.push(format!("the trace itself lacks {lost} {what}: see --trace-limit of test"));
+        }
     }
     let text: String = told.iter().map(|line| format!("{line}\n")).collect();
     let _ = io::stderr().write_all(text.as_bytes());

@@ -34,7 +34,8 @@ pub(super) struct TestFlags {
     store: PathBuf,
 
     /// How many messages the trace of the run keeps, in trace.jsonl: the newest, and those
-    /// next to what is found. 0 keeps no trace (not in Maelstrom)
+    /// next to what is found; and as many lines that nodes log. 0 keeps no trace (not in
+    /// Maelstrom)
     #[arg(long, alias = "journal-limit", value_name = "NUM", default_value_t = TRACE_LIMIT,
           help_heading = "Output")]
     trace_limit: u64,

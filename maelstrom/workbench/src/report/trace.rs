@@ -5,6 +5,10 @@
 //! a few times the limit. At the end one file is made of them if there are several: half of it
 //! has the newest messages, the rest those next to what was found. Lines on nodes and
 //! faults are few, and all of them are kept.
+//!
+//! Lines that nodes log have a limit of their own, of the same number: a node may log any
+//! number of them, and must not push messages out. Those beyond it go to files of their own,
+//! which are put aside in the same way.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::{self, File};
@@ -27,40 +31,20 @@ const FEWEST: u64 = 8;
 pub(crate) struct TraceWriter {
     path: PathBuf,
     limit: u64,
-    newest: Part,
-    output: BufWriter<File>,
-    aside: VecDeque<(PathBuf, Part)>,
-    count: u64,
-    /// What is left of the files that are gone.
-    skeleton: Vec<u8>,
-    lost: u64,
+    trace: Files,
+    /// How many lines of logs the trace has.
+    logged: u64,
+    /// Lines of logs beyond the limit.
+    logs: Option<Files>,
     /// The first error; after it nothing more is written.
     error: Option<io::Error>,
 }
 
-/// What is in a file.
-#[derive(Debug, Default)]
-struct Part {
-    messages: u64,
-    bytes: u64,
-    skeleton: Vec<u8>,
-}
-
 impl TraceWriter {
-    /// A trace in this file that keeps so many messages.
+    /// A trace in this file that keeps so many messages, and as many lines of logs.
     pub(crate) fn create(path: PathBuf, limit: u64) -> io::Result<Self> {
-        let output = create(&path)?;
-        Ok(Self {
-            path,
-            limit,
-            newest: Part::default(),
-            output,
-            aside: VecDeque::new(),
-            count: 0,
-            skeleton: Vec::new(),
-            lost: 0,
-            error: None,
-        })
+        let trace = Files::create(path.clone(), limit)?;
+        Ok(Self { path, limit, trace, logged: 0, logs: None, error: None })
     }
 
     /// Appends lines. What goes wrong is told by [`finish`](Self::finish), so that a full
@@ -74,35 +58,37 @@ impl TraceWriter {
     /// Brings what there is to the file, for whoever looks while the run is under way.
     pub(crate) fn flush(&mut self) {
         if self.error.is_none() {
-            self.error = self.output.flush().err();
+            self.error = self.trace.output.flush().err();
         }
     }
 
     fn try_append(&mut self, lines: &TraceLines) -> io::Result<()> {
-        if self.newest.messages >= self.limit || self.newest.bytes >= self.limit * BYTES {
-            self.put_aside()?;
+        self.trace.turn()?;
+        let part = &mut self.trace.newest;
+        part.count.messages += lines.messages;
+        part.skeleton.extend_from_slice(&lines.skeleton);
+        let mut begin = 0;
+        for log in &lines.logs {
+            if self.logged < self.limit {
+                self.logged += 1;
+                self.trace.newest.count.logs += 1;
+                continue;
+            }
+            self.trace.write(&lines.text[begin..log.start])?;
+            begin = log.end;
+            self.append_log(&lines.text[log.clone()])?;
         }
-        self.newest.messages += lines.messages;
-        self.newest.bytes += lines.text.len() as u64;
-        self.newest.skeleton.extend_from_slice(&lines.skeleton);
-        self.output.write_all(&lines.text)
+        self.trace.write(&lines.text[begin..])
     }
 
-    fn put_aside(&mut self) -> io::Result<()> {
-        self.output.flush()?;
-        let full = self.path.with_extension(self.count.to_string());
-        self.count += 1;
-        fs::rename(&self.path, &full)?;
-        self.output = create(&self.path)?;
-        self.aside.push_back((full, std::mem::take(&mut self.newest)));
-        if self.aside.len() > ASIDE
-            && let Some((oldest, part)) = self.aside.pop_front()
-        {
-            fs::remove_file(oldest)?;
-            self.skeleton.extend(part.skeleton);
-            self.lost += part.messages;
-        }
-        Ok(())
+    fn append_log(&mut self, line: &[u8]) -> io::Result<()> {
+        let logs = match &mut self.logs {
+            Some(logs) => logs,
+            None => self.logs.insert(Files::create(self.path.with_extension("logs"), self.limit)?),
+        };
+        logs.turn()?;
+        logs.newest.count.logs += 1;
+        logs.write(line)
     }
 
     /// Brings everything to the file. If that is too much, what lies next to these times is
@@ -111,83 +97,261 @@ impl TraceWriter {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        self.output.flush()?;
-        if self.aside.is_empty() {
+        self.trace.output.flush()?;
+        if self.trace.aside.is_empty() && self.logs.is_none() {
             return Ok(());
         }
-        self.put_aside()?;
-        let (width, slices) = self.slices()?;
-        let near: Vec<i64> = near().iter().map(|time| time.div_euclid(width)).collect();
-        self.merge(width, &choose(&slices, self.limit, &near))?;
-        self.aside.iter().try_for_each(|(path, _)| fs::remove_file(path))
+        self.trace.put_aside()?;
+        self.logs.as_mut().map_or(Ok(()), Files::put_aside)?;
+        let near = near();
+        let messages = self.choose(&near, |count| count.messages)?;
+        let logs = self.choose(&near, |count| count.logs)?;
+        self.merge(&messages, &logs)?;
+        let files = std::iter::once(&self.trace).chain(&self.logs);
+        files.into_iter().try_for_each(Files::remove)
     }
 
-    /// How many messages there are in which slice of time, and how wide slices are. In a busy
-    /// run they are narrow, so that some of them fit into the limit.
-    fn slices(&self) -> io::Result<(i64, BTreeMap<i64, u64>)> {
-        let slices = self.slices_of(SLICE)?;
+    /// The slices of time whose messages, or lines of logs, are kept.
+    fn choose(&self, near: &[i64], of: fn(&Count) -> u64) -> io::Result<Kept> {
+        let (width, slices) = self.slices(of)?;
+        let near: Vec<i64> = near.iter().map(|time| time.div_euclid(width)).collect();
+        Ok(Kept { width, slices: choose(&slices, self.limit, &near) })
+    }
+
+    /// How many there are in which slice of time, and how wide slices are. In a busy run they
+    /// are narrow, so that some of them fit into the limit.
+    fn slices(&self, of: fn(&Count) -> u64) -> io::Result<(i64, BTreeMap<i64, u64>)> {
+        let slices = self.slices_of(SLICE, of)?;
         let fullest = slices.values().max().copied().unwrap_or_default();
         let Some(parts) = (fullest * FEWEST).checked_div(self.limit).filter(|parts| *parts > 1)
         else {
             return Ok((SLICE, slices));
         };
         let width = (SLICE / i64::try_from(parts).unwrap_or(SLICE)).max(1);
-        Ok((width, self.slices_of(width)?))
+        Ok((width, self.slices_of(width, of)?))
     }
 
-    fn slices_of(&self, width: i64) -> io::Result<BTreeMap<i64, u64>> {
+    fn slices_of(&self, width: i64, of: fn(&Count) -> u64) -> io::Result<BTreeMap<i64, u64>> {
         let mut slices = BTreeMap::new();
-        self.each_line(width, |line, slice| {
-            *slices.entry(slice).or_default() += u64::from(counts(line));
+        self.each_line(|line| {
+            let count = of(&Count::of(line));
+            if count > 0 {
+                let slice = time_of(line).unwrap_or_default().div_euclid(width);
+                *slices.entry(slice).or_default() += count;
+            }
             Ok(())
         })?;
         Ok(slices)
     }
 
-    fn merge(&self, width: i64, kept: &BTreeSet<i64>) -> io::Result<()> {
-        let mut output = create(&self.path)?;
-        output.write_all(&self.skeleton)?;
-        let (mut gap, mut began) = (self.lost, None);
+    fn merge(&self, messages: &Kept, logs: &Kept) -> io::Result<()> {
+        let merged = self.path.with_extension("merged");
+        let mut output = create(&merged)?;
+        output.write_all(&self.trace.skeleton)?;
+        let mut gap = self.trace.lost;
+        gap.add(self.logs.as_ref().map_or(Count::default(), |logs| logs.lost));
+        let mut began = None;
         // What became of a message is kept if its sending is, whenever that was.
         let mut sent: FxHashSet<u64> = FxHashSet::default();
-        self.each_line(width, |line, slice| {
+        self.each_line(|line| {
             let id = id_of(line).unwrap_or(u64::MAX);
             if is_a_fate(line) && !sent.contains(&id) {
                 return Ok(());
             }
-            if counts(line) && !kept.contains(&slice) {
-                began = began.or_else(|| time_of(line));
-                gap += 1;
+            let (count, time) = (Count::of(line), time_of(line).unwrap_or_default());
+            let is_left_out =
+                count.messages > 0 && !messages.have(time) || count.logs > 0 && !logs.have(time);
+            if is_left_out {
+                began.get_or_insert(time);
+                gap.add(count);
                 return Ok(());
             }
             if event(line) == b"send" {
                 sent.insert(id);
             }
-            let time = began.take().or_else(|| time_of(line));
-            if let Some(time) = time.filter(|_| gap > 0) {
-                writeln!(output, r#"{{"time":{time},"event":"gap","messages":{gap}}}"#)?;
-                gap = 0;
-            }
+            gap.end(began.take().unwrap_or(time), &mut output)?;
             output.write_all(line)
         })?;
-        output.flush()
+        gap.end(began.unwrap_or_default(), &mut output)?;
+        output.flush()?;
+        fs::rename(merged, &self.path)
     }
 
-    /// Every line that there is, and the number of the slice of time it is from.
-    fn each_line(
-        &self,
-        width: i64,
-        mut each: impl FnMut(&[u8], i64) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let mut line = Vec::new();
-        for (path, _) in &self.aside {
-            let mut input = BufReader::with_capacity(1 << 16, File::open(path)?);
-            while input.read_until(b'\n', &mut line)? > 0 {
-                each(&line, time_of(&line).unwrap_or_default().div_euclid(width))?;
-                line.clear();
+    /// Every line that there is, by time.
+    fn each_line(&self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let (mut trace, mut logs) = (Lines::of(&self.trace)?, self.logs.as_ref());
+        let mut logs = logs.take().map(Lines::of).transpose()?;
+        while let Some(line) = trace.peek() {
+            while let Some(log) = logs.as_ref().and_then(Lines::peek)
+                && time_of(log) < time_of(line)
+            {
+                each(log)?;
+                logs.iter_mut().try_for_each(Lines::next)?;
             }
+            each(line)?;
+            trace.next()?;
+        }
+        while let Some(log) = logs.as_ref().and_then(Lines::peek) {
+            each(log)?;
+            logs.iter_mut().try_for_each(Lines::next)?;
         }
         Ok(())
+    }
+}
+
+/// A file, and those before it that are full.
+#[derive(Debug)]
+struct Files {
+    path: PathBuf,
+    limit: u64,
+    newest: Part,
+    output: BufWriter<File>,
+    aside: VecDeque<(PathBuf, Part)>,
+    number: u64,
+    /// What is left of the files that are gone.
+    skeleton: Vec<u8>,
+    lost: Count,
+}
+
+/// What is in a file.
+#[derive(Debug, Default)]
+struct Part {
+    count: Count,
+    bytes: u64,
+    skeleton: Vec<u8>,
+}
+
+impl Files {
+    fn create(path: PathBuf, limit: u64) -> io::Result<Self> {
+        let output = create(&path)?;
+        Ok(Self {
+            path,
+            limit,
+            newest: Part::default(),
+            output,
+            aside: VecDeque::new(),
+            number: 0,
+            skeleton: Vec::new(),
+            lost: Count::default(),
+        })
+    }
+
+    fn write(&mut self, text: &[u8]) -> io::Result<()> {
+        self.newest.bytes += text.len() as u64;
+        self.output.write_all(text)
+    }
+
+    /// Begins a new file if this one is full.
+    fn turn(&mut self) -> io::Result<()> {
+        let Count { messages, logs } = self.newest.count;
+        let is_full = messages >= self.limit || logs >= self.limit && messages == 0;
+        if is_full || self.newest.bytes >= self.limit * BYTES {
+            self.put_aside()?;
+        }
+        Ok(())
+    }
+
+    fn put_aside(&mut self) -> io::Result<()> {
+        self.output.flush()?;
+        let extension = self.path.extension().unwrap_or_default().to_string_lossy();
+        let full = self.path.with_extension(format!("{extension}.{}", self.number));
+        self.number += 1;
+        fs::rename(&self.path, &full)?;
+        self.output = create(&self.path)?;
+        self.aside.push_back((full, std::mem::take(&mut self.newest)));
+        if self.aside.len() > ASIDE
+            && let Some((oldest, part)) = self.aside.pop_front()
+        {
+            fs::remove_file(oldest)?;
+            self.skeleton.extend(part.skeleton);
+            self.lost.add(part.count);
+        }
+        Ok(())
+    }
+
+    /// Removes those that are full, and one that has nothing.
+    fn remove(&self) -> io::Result<()> {
+        self.aside.iter().try_for_each(|(path, _)| fs::remove_file(path))?;
+        match fs::metadata(&self.path)?.len() {
+            0 => fs::remove_file(&self.path),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The lines of full files, one after the other.
+struct Lines<'a> {
+    files: std::collections::vec_deque::Iter<'a, (PathBuf, Part)>,
+    input: Option<BufReader<File>>,
+    line: Vec<u8>,
+}
+
+impl<'a> Lines<'a> {
+    fn of(files: &'a Files) -> io::Result<Self> {
+        let mut lines = Self { files: files.aside.iter(), input: None, line: Vec::new() };
+        lines.next()?;
+        Ok(lines)
+    }
+
+    /// The line that is next; none at the end.
+    fn peek(&self) -> Option<&[u8]> {
+        (!self.line.is_empty()).then_some(&*self.line)
+    }
+
+    fn next(&mut self) -> io::Result<()> {
+        self.line.clear();
+        loop {
+            if let Some(input) = &mut self.input
+                && input.read_until(b'\n', &mut self.line)? > 0
+            {
+                return Ok(());
+            }
+            let Some((path, _)) = self.files.next() else { return Ok(()) };
+            self.input = Some(BufReader::with_capacity(1 << 16, File::open(path)?));
+        }
+    }
+}
+
+/// What counts against a limit.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    messages: u64,
+    logs: u64,
+}
+
+impl Count {
+    fn of(line: &[u8]) -> Self {
+        match event(line) {
+            b"send" | b"late" => Self { messages: 1, logs: 0 },
+            b"log" => Self { messages: 0, logs: 1 },
+            _ => Self::default(),
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.logs += other.logs;
+    }
+
+    /// Says that so much is left out here, if anything is, and begins anew.
+    fn end(&mut self, time: i64, output: &mut impl Write) -> io::Result<()> {
+        let Self { messages, logs } = std::mem::take(self);
+        if messages + logs == 0 {
+            return Ok(());
+        }
+        writeln!(output, r#"{{"time":{time},"event":"gap","messages":{messages},"logs":{logs}}}"#)
+    }
+}
+
+/// The slices of time from which something is kept.
+struct Kept {
+    width: i64,
+    slices: BTreeSet<i64>,
+}
+
+impl Kept {
+    fn have(&self, time: i64) -> bool {
+        self.slices.contains(&time.div_euclid(self.width))
     }
 }
 
@@ -238,13 +402,10 @@ fn is_a_fate(line: &[u8]) -> bool {
     matches!(event(line), b"recv" | b"drop" | b"delay" | b"duplicate")
 }
 
-/// Whether a line counts against the limit.
-fn counts(line: &[u8]) -> bool {
-    matches!(event(line), b"send" | b"late" | b"log")
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use simulator::trace::Sent;
 
     use super::*;
@@ -266,7 +427,12 @@ mod tests {
         }
         let skeleton = format!("{{\"time\":{time},\"event\":\"kill\",\"node\":\"n{slice}\"}}\n");
         text += &skeleton;
-        TraceLines { text: text.into_bytes(), messages, skeleton: skeleton.into_bytes() }
+        TraceLines {
+            text: text.into_bytes(),
+            messages,
+            logs: Vec::new(),
+            skeleton: skeleton.into_bytes(),
+        }
     }
 
     /// What is kept of so many tenths of a second with ten messages each.
@@ -289,10 +455,47 @@ mod tests {
         let mut writer = TraceWriter::create(path.clone(), limit).unwrap();
         (0..slices).for_each(|slice| writer.append(&lines(slice, messages)));
         writer.finish(|| near).unwrap();
-        let trace = simulator::trace::Trace::read(BufReader::new(File::open(path).unwrap()));
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left aside");
-        fs::remove_dir_all(&folder).unwrap();
+        read(&folder)
+    }
+
+    /// The trace in a folder, which is removed.
+    fn read(folder: &Path) -> simulator::trace::Trace {
+        let file = File::open(folder.join("trace.jsonl")).unwrap();
+        let trace = simulator::trace::Trace::read(BufReader::new(file));
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 1, "nothing is left aside");
+        fs::remove_dir_all(folder).unwrap();
         trace.unwrap()
+    }
+
+    /// Ten lines of logs behind each message.
+    #[test]
+    fn however_much_nodes_log_no_message_is_left_out_for_it() {
+        let folder = std::env::temp_dir().join(format!("workbench-logs-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        let mut writer = TraceWriter::create(folder.join("trace.jsonl"), 100).unwrap();
+        for slice in 0..100 {
+            let mut lines = lines(slice, 1);
+            for number in 0..10 {
+                let begin = lines.text.len();
+                let time = slice * SLICE + 10 + number;
+                let _ = writeln!(
+                    lines.text,
+                    r#"{{"time":{time},"event":"log","node":"n0","line":"{slice} {number}"}}"#
+                );
+                lines.logs.push(begin..lines.text.len());
+            }
+            writer.append(&lines);
+        }
+        writer.finish(|| vec![30 * SLICE]).unwrap();
+        let trace = read(&folder);
+        assert_eq!((trace.messages.len(), trace.logs.len(), trace.nodes.len()), (100, 100, 100));
+        let lacking: Vec<u64> = trace.gaps.iter().map(|gap| gap.messages).collect();
+        assert!(lacking.iter().all(|messages| *messages == 0), "{lacking:?}");
+        assert_eq!(trace.gaps.iter().map(|gap| gap.logs).sum::<u64>(), 900);
+        let times: Vec<i64> = trace.order.iter().map(|(time, _)| *time).collect();
+        assert!(times.is_sorted(), "what nodes log stands where it was logged");
+        assert!(trace.logs.iter().any(|log| log.line == "99 9"), "the newest");
     }
 
     #[test]
@@ -311,7 +514,7 @@ mod tests {
         let last = 39 * SLICE + 7;
         let is_whole = |sent: &Sent| sent.time >= last || sent.receipts == [sent.time + SLICE];
         assert!(trace.messages.iter().all(is_whole), "a gap is no fate");
-        assert_eq!(trace.gaps.iter().map(|(_, messages)| messages).sum::<u64>(), 300);
+        assert_eq!(trace.gaps.iter().map(|gap| gap.messages).sum::<u64>(), 300);
     }
 
     #[test]
@@ -329,7 +532,7 @@ mod tests {
     fn however_long_it_is_no_node_or_fault_is_left_out() {
         let trace = kept("very-long", 500, 100, Vec::new());
         assert_eq!((trace.messages.len(), trace.nodes.len()), (100, 500));
-        assert_eq!(trace.gaps.iter().map(|(_, messages)| messages).sum::<u64>(), 4900);
+        assert_eq!(trace.gaps.iter().map(|gap| gap.messages).sum::<u64>(), 4900);
         assert!(trace.nodes.is_sorted_by_key(|event| event.time));
     }
 }

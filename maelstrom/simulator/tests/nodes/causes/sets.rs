@@ -70,8 +70,8 @@ fn a_node_that_deadlocks_with_itself() {
     let simulation = Simulation::new(Workload::Echo, deadlocks_with_itself).nodes(2).seconds(10);
     told(&simulation, "never-ok").says(&[
         " got the request of op ",
-        " and asked itself for `check` at ",
-        "; it never answered itself.",
+        " and sent itself `check` at ",
+        "; it never answered that.",
     ]);
 }
 

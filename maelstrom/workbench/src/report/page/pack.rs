@@ -1,6 +1,8 @@
 //! How data stands in a page: compressed with gzip, in base64.
 //!
-//! Numbers are columns of 32 bits below a header of JSON; `page/src/binary.js` reads them.
+//! Numbers are columns of 32 bits below a header of JSON; `page/src/binary.js` reads them. A
+//! number that needs more has its upper half in a second column of the name with `_high`, which
+//! is there only if some number of the column needs it.
 
 use std::cmp::Reverse;
 use std::io::Write as _;
@@ -16,13 +18,35 @@ use serde_json::{Map, Value};
 /// What stands in a column where there is no number.
 pub(super) const NONE: u32 = u32::MAX;
 
+/// The largest number that a browser can count to.
+const MOST: u64 = (1 << 53) - 1;
+
 /// Columns of numbers, in order.
 #[derive(Debug, Default)]
-pub(super) struct Columns(Vec<(&'static str, Vec<u32>)>);
+pub(super) struct Columns(Vec<(String, Vec<u32>)>);
 
 impl Columns {
     pub(super) fn push(&mut self, name: &'static str, numbers: impl IntoIterator<Item = u32>) {
-        self.0.push((name, numbers.into_iter().collect()));
+        self.0.push((name.to_owned(), numbers.into_iter().collect()));
+    }
+
+    /// Numbers of any size; [`NONE`] stands where there is none.
+    pub(super) fn push_wide(
+        &mut self,
+        name: &'static str,
+        numbers: impl IntoIterator<Item = Option<u64>>,
+    ) {
+        let halves = numbers.into_iter().map(|number| match number.map(|n| n.min(MOST)) {
+            None => (NONE, 0),
+            // With an upper half of nothing it would stand for no number.
+            Some(number) if number == u64::from(NONE) => (NONE - 1, 0),
+            Some(number) => (number as u32, (number >> 32) as u32),
+        });
+        let (low, high): (Vec<u32>, Vec<u32>) = halves.unzip();
+        self.0.push((name.to_owned(), low));
+        if high.iter().any(|half| *half > 0) {
+            self.0.push((format!("{name}_high"), high));
+        }
     }
 
     /// Ascending numbers as differences: these are small, and compress well.
@@ -33,13 +57,12 @@ impl Columns {
         numbers: impl IntoIterator<Item = i64>,
     ) {
         let mut last = first;
-        self.push(
+        self.push_wide(
             name,
             numbers.into_iter().map(|number| {
                 let difference = difference(last, number);
-                // What a difference could not say is made up for by the next ones.
-                last += i64::from(difference);
-                difference
+                last = last.max(number);
+                Some(difference)
             }),
         );
     }
@@ -49,7 +72,7 @@ impl Columns {
         let lengths = self.0.iter().map(|(name, column)| (name, column.len()));
         header.insert(
             "columns".to_owned(),
-            lengths.map(|(name, len)| vec![Value::from(*name), len.into()]).collect(),
+            lengths.map(|(name, len)| vec![Value::from(&**name), len.into()]).collect(),
         );
         let mut header = Value::from(header).to_string().into_bytes();
         // Numbers of 32 bits begin at multiples of four bytes.
@@ -118,8 +141,8 @@ impl Names {
 }
 
 /// What a number is more than another, as a column can have it.
-pub(super) fn difference(from: i64, to: i64) -> u32 {
-    u32::try_from((to - from).max(0)).unwrap_or(NONE - 1)
+pub(super) fn difference(from: i64, to: i64) -> u64 {
+    u64::try_from(to.saturating_sub(from)).unwrap_or(0)
 }
 
 pub(super) fn compress(bytes: &[u8]) -> String {
@@ -188,6 +211,25 @@ pub(super) mod tests {
         let (header, columns) = unpack(&text);
         assert_eq!(header["end"], 9);
         assert_eq!((&*columns["plain"], &*columns["times"]), (&[7, NONE][..], &[2, 3, 300][..]));
+    }
+
+    #[test]
+    fn large_numbers_have_an_upper_half_and_small_ones_none() {
+        let mut columns = Columns::default();
+        let none = u64::from(NONE);
+        columns.push_wide("wide", [Some(7), None, Some(none), Some(none + 6), Some(u64::MAX)]);
+        columns.push_wide("small", [Some(7), None]);
+        columns.push_ascending("times", 0, [1, 8_000_000_000, 8_000_000_001, i64::MAX]);
+        let (_, columns) = unpack(&columns.finish(Map::new()));
+        let sum = |name: &str, row: usize| {
+            let high = columns.get(&format!("{name}_high")).map_or(0, |high| u64::from(high[row]));
+            (high << 32) + u64::from(columns[name][row])
+        };
+        let wide: Vec<u64> = (0..5).map(|row| sum("wide", row)).collect();
+        assert_eq!(wide, [7, none, none - 1, none + 6, MOST]);
+        assert!(!columns.contains_key("small_high"));
+        assert_eq!(sum("times", 1), 7_999_999_999);
+        assert_eq!(sum("times", 2), 1, "what follows is where it is");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use simulator::trace::Trace;
 pub(super) struct Held<'a> {
     pub node: usize,
     pub role: &'a str,
-    pub term: u32,
+    pub term: u64,
     pub from: i64,
     /// `None` if it lasted to the end of the run.
     pub until: Option<i64>,
@@ -42,7 +42,7 @@ pub(super) fn spells(trace: &Trace) -> Vec<Held<'_>> {
 }
 
 /// The role and the term that a line tells.
-fn told(line: &str) -> Option<(&str, u32)> {
+fn told(line: &str) -> Option<(&str, u64)> {
     let value = |name: &str| {
         let mut words = line.split(|c: char| c.is_whitespace() || c == ',');
         let value = words.find_map(|word| word.strip_prefix(name)?.strip_prefix('='))?;
@@ -54,6 +54,8 @@ fn told(line: &str) -> Option<(&str, u32)> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -67,6 +69,19 @@ mod tests {
         );
         let none = ["role=leader", "term=5", "role= term=5", "role=leader term=soon", "a role=b"];
         assert_eq!(none.map(told), [None; 5]);
+    }
+
+    #[test]
+    fn nodes_in_virtual_time_tell_their_roles_as_processes_do() {
+        use simulator::{Simulation, Workload};
+        let run = {
+            let node = || raft::lin_kv::node(raft::Options::default());
+            Simulation::new(Workload::LinKv, node).nodes(3).seconds(2).traced().run()
+        };
+        let trace = Trace::read(run.trace.as_bytes()).unwrap();
+        let spells = spells(&trace);
+        assert!(spells.iter().any(|spell| spell.role == "leader"), "{spells:?}");
+        assert_eq!(spells.iter().map(|spell| spell.node).collect::<BTreeSet<_>>().len(), 3);
     }
 
     #[test]

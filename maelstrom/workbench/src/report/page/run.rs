@@ -7,7 +7,7 @@ use checkers::history::Op;
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 use simulator::Address;
-use simulator::explain::Why;
+use simulator::explain::{self, Known, Why};
 use simulator::trace::{Fate, Sent, Spell, Trace};
 
 use super::operations::{self, Operation};
@@ -19,6 +19,8 @@ use super::roles::{self, Held};
 const TEXT_LIMITS: [usize; 3] = [96 << 20, 120 << 20, 128 << 20];
 /// How many types of messages have names. A node may make up any number of them.
 const MOST_TYPES: usize = 100;
+/// Of so many values the page tells who knew them.
+const MOST_VALUES: usize = 20_000;
 /// Longer names are cut.
 const LONGEST_NAME: usize = 60;
 
@@ -47,6 +49,7 @@ impl Sections {
         history: Vec<Op>,
         findings: &[(&Finding, Option<&Why>)],
     ) -> Self {
+        let known = who_knew(trace, &history, findings);
         let operations = operations::of(history);
         let mut builder = Builder::new(trace, &operations);
         builder.texts.limit = of_messages;
@@ -56,7 +59,9 @@ impl Sections {
         builder.texts.limit = of_events;
         let kinds = builder.events(trace);
         let roles = builder.roles(trace);
+        let values = known.map(|known| builder.known(&trace.messages, known));
         let mut header = builder.header(trace, findings);
+        header.insert("values".to_owned(), values.into());
         header.insert("event_kinds".to_owned(), kinds.into());
         header.insert("roles".to_owned(), roles.into());
         Self {
@@ -120,7 +125,7 @@ impl Builder {
         self.columns.push_ascending("id", 0, numbers);
         let times = rows.iter().map(|row| micros(row.sent.time));
         self.columns.push_ascending("sent", self.begin, times);
-        self.columns.push("took", rows.iter().map(Row::took));
+        self.columns.push_wide("took", rows.iter().map(Row::took));
         self.columns.push("from", rows.iter().map(|row| self.rows[&row.sent.src]));
         self.columns.push("to", rows.iter().map(|row| self.rows[&row.sent.dest]));
         let types = rows.iter().map(|row| self.types.number(&brief(&row.sent.kind()))).collect();
@@ -155,17 +160,17 @@ impl Builder {
         let numbers = operations.iter().map(|op| i64::try_from(op.began.index).unwrap_or(i64::MAX));
         self.columns.push_ascending("index", 0, numbers);
         let completion = |Operation { began, ended }: &Operation| match ended {
-            None => NONE,
-            Some(ended) => u32::try_from(ended.index - began.index).unwrap_or(NONE),
+            None => None,
+            Some(ended) => Some(ended.index.saturating_sub(began.index)),
         };
-        self.columns.push("completion", operations.iter().map(completion));
+        self.columns.push_wide("completion", operations.iter().map(completion));
         let times = operations.iter().map(|op| op_micros(&op.began));
         self.columns.push_ascending("began", self.begin, times);
         let lasted = |Operation { began, ended }: &Operation| match ended {
-            None => NONE,
-            Some(ended) => pack::difference(op_micros(began), op_micros(ended)),
+            None => None,
+            Some(ended) => Some(pack::difference(op_micros(began), op_micros(ended))),
         };
-        self.columns.push("lasted", operations.iter().map(lasted));
+        self.columns.push_wide("lasted", operations.iter().map(lasted));
         let places = |op: &Operation| self.clients.get(&op.began.index).copied();
         self.columns.push("client", operations.iter().map(|op| places(op).map_or(NONE, |of| of.0)));
         self.columns.push("node", operations.iter().map(|op| places(op).map_or(NONE, |of| of.1)));
@@ -221,14 +226,38 @@ impl Builder {
         let from = spells.iter().map(|(_, spell)| micros(spell.from));
         self.columns.push_ascending("role_from", self.begin, from);
         let lasted = |spell: &Held<'_>| {
-            pack::difference(micros(spell.from), spell.until.map_or(self.end, micros))
+            Some(pack::difference(micros(spell.from), spell.until.map_or(self.end, micros)))
         };
-        self.columns.push("role_lasted", spells.iter().map(|(_, spell)| lasted(spell)));
+        self.columns.push_wide("role_lasted", spells.iter().map(|(_, spell)| lasted(spell)));
         self.columns.push("role_place", spells.iter().map(|(row, _)| *row));
-        self.columns.push("role_term", spells.iter().map(|(_, spell)| spell.term));
+        self.columns.push_wide("role_term", spells.iter().map(|(_, spell)| Some(spell.term)));
         let numbers = spells.iter().map(|(_, spell)| names.number(&brief(spell.role))).collect();
         self.columns.push("role", names.commonest(numbers, MOST_TYPES));
         names.all
+    }
+
+    /// Who knew which value since when, and which message was the first to be sent after that:
+    /// what was sent before does not carry it, even at the same time. The values.
+    fn known(&mut self, messages: &[Sent], known: Vec<Known>) -> Vec<String> {
+        let mut first_rows = Vec::with_capacity(messages.len() + 1);
+        let mut count = 0;
+        for sent in messages {
+            first_rows.push(count);
+            count += u32::try_from(sent.receipts.len().max(1)).unwrap_or(NONE);
+        }
+        first_rows.push(count);
+        let told = known.iter().flat_map(|known| &known.told).map(|place| first_rows[*place]);
+        self.columns.push("told_row", told);
+        self.columns.push("told_count", known.iter().map(|known| known.told.len() as u32));
+        self.columns.push("known_count", known.iter().map(|known| known.who.len() as u32));
+        let who = || known.iter().flat_map(|known| &known.who);
+        self.columns.push("known_place", who().map(|(who, ..)| self.rows[who]));
+        let begin = self.begin;
+        let since = who().map(|(_, time, _)| Some(pack::difference(begin, micros(*time))));
+        self.columns.push_wide("known_time", since);
+        let after = |line: u64| first_rows[messages.partition_point(|sent| sent.line < line)];
+        self.columns.push("known_row", who().map(|(.., line)| after(*line)));
+        known.into_iter().map(|known| known.value).collect()
     }
 
     fn header(&self, trace: &Trace, findings: &[(&Finding, Option<&Why>)]) -> Map<String, Value> {
@@ -240,7 +269,8 @@ impl Builder {
             };
             json!({"name": place.to_string(), "kind": kind})
         });
-        let gaps = trace.gaps.iter().map(|(time, messages)| json!([micros(*time), messages]));
+        let gaps = trace.gaps.iter();
+        let gaps = gaps.map(|gap| json!([micros(gap.time), gap.messages, gap.logs]));
         let header = [
             ("begin", self.begin.into()),
             ("end", self.end.into()),
@@ -278,14 +308,31 @@ fn rows(sent: &Sent) -> impl Iterator<Item = Row<'_>> {
 }
 
 impl Row<'_> {
-    fn took(&self) -> u32 {
+    fn took(&self) -> Option<u64> {
         match self.fate {
             Fate::Received(time) | Fate::Dropped(time, _) => {
-                pack::difference(micros(self.sent.time), micros(time))
+                Some(pack::difference(micros(self.sent.time), micros(time)))
             }
-            Fate::Unread => NONE,
+            Fate::Unread => None,
         }
     }
+}
+
+/// What the page tells of values, those of findings first; none if the run says too much.
+fn who_knew(
+    trace: &Trace,
+    history: &[Op],
+    findings: &[(&Finding, Option<&Why>)],
+) -> Option<Vec<Known>> {
+    let of_findings: Vec<&str> =
+        findings.iter().filter_map(|(finding, why)| value(finding, *why)).collect();
+    let run = explain::Run::new(history, trace, checkers::Names::unknown());
+    explain::known(&run, &of_findings, MOST_VALUES)
+}
+
+/// The value that a finding is about.
+fn value<'a>(finding: &'a Finding, why: Option<&'a Why>) -> Option<&'a str> {
+    why.and_then(|why| why.value.as_deref()).or(finding.subject.value.as_deref())
 }
 
 fn brief(name: &str) -> String {
@@ -294,7 +341,7 @@ fn brief(name: &str) -> String {
 
 /// A finding and its number. Without the trace's word it is its operations alone.
 fn finding(((finding, why), number): (&(&Finding, Option<&Why>), usize)) -> Value {
-    let value = why.and_then(|why| why.value.as_ref()).or(finding.subject.value.as_ref());
+    let value = value(finding, *why);
     json!({
         "number": number,
         "ops": why.map_or(&finding.ops, |why| &why.ops),
