@@ -19,7 +19,8 @@ pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let high = (value > sum).then(|| too_high(run, value - sum, by)).flatten();
     let beyond = || lacking::explain(run, &read, sum - value);
     let low = || (value < sum).then(|| too_low(run, sum - value, by)).flatten();
-    high.or_else(beyond).or_else(low)
+    let old = || (value != sum).then(|| out_of_date(run, &read, value)).flatten();
+    high.or_else(beyond).or_else(old).or_else(low)
 }
 
 pub(super) fn delta(op: &Operation<'_>) -> Option<i64> {
@@ -55,6 +56,45 @@ fn too_high(run: &Run<'_>, excess: i64, by: i64) -> Option<Draft> {
 
 fn too_low(run: &Run<'_>, lacking: i64, by: i64) -> Option<Draft> {
     overwritten(run, by).or_else(|| undelivered(run, lacking, by))
+}
+
+/// A final read that was answered with what a service said, which was older than a write that
+/// the service had acknowledged.
+fn out_of_date(run: &Run<'_>, read: &Operation<'_>, value: i64) -> Option<Draft> {
+    let node = Address::Node(run.node(read.invoked.process)?);
+    let (asked, answered) = run.asked(read)?;
+    let is_told = |sent: &&Sent| {
+        sent.dest == node
+            && matches!(sent.src, Address::Service(_))
+            && sent.kind() == "read_ok"
+            && Moment::arrival(sent).is_some_and(|got| asked < got && got < answered)
+            && member(sent, "value") == value.to_string()
+    };
+    let told = run.inner().rfind(is_told)?;
+    let question = run.request(told)?;
+    let newer = acknowledged_write(run, question)?;
+    let written = if newer.kind() == "cas" { member(newer, "to") } else { member(newer, "value") };
+    if written == value.to_string() {
+        return None;
+    }
+    let (service, key) = (told.src, member(question, "key"));
+    let text = format!(
+        "{service} answered {node} at {} with {value} for key {key}, although {} had written {written} there \
+         at {}: reads of {service} may be old, and {node} passed that on.",
+        at(told.time),
+        newer.src,
+        at(newer.time)
+    );
+    Some(Draft::new(text).messages([newer, question, told]))
+}
+
+/// The last write to the key of this question that was acknowledged before it was asked.
+fn acknowledged_write<'a>(run: &Run<'a>, question: &Sent) -> Option<&'a Sent> {
+    let key = member(question, "key");
+    let before = run.inner().rev().filter(|sent| sent.line < question.line);
+    let oks = before
+        .filter(|sent| sent.src == question.dest && matches!(&*sent.kind(), "write_ok" | "cas_ok"));
+    oks.filter_map(|ok| run.request(ok)).find(|write| member(write, "key") == key)
 }
 
 /// What a node wrote to a key of a service, and what it had read there before.
@@ -153,15 +193,15 @@ impl Repeat<'_> {
         if first.id == last.id {
             let times: Vec<String> = first.receipts.iter().take(2).map(|time| at(*time)).collect();
             return format!(
-                "{} got one message of {} twice, at {}, because the network doubled it",
+                "{} got one message from {} twice, at {}, because the duplicate fault doubled it",
                 first.dest,
                 first.src,
                 times.join(" and ")
             );
         }
         format!(
-            "{} sent {} the same twice, at {} and at {}, because no answer to the first had come, and both \
-             arrived",
+            "{} sent {} the same message twice, at {} and at {}, because the first was not answered, and \
+             both arrived",
             first.src,
             first.dest,
             at(first.time),

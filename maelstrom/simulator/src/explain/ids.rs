@@ -27,11 +27,14 @@ fn by_one(run: &Run<'_>, value: &str, node: usize, times: [i64; 2]) -> Draft {
     Draft::new(match run.killed(node, times[0], times[1]) {
         Some(killed) => format!(
             "n{node} gave out {value} at {before}, was killed at {}, and gave it out again at {after}: it \
-             had forgotten what it had given out.",
+             had forgotten what it gave out.",
             at(killed)
         ),
         None => {
-            format!("n{node} gave out {value} at {before} and again at {after}, all by itself.")
+            format!(
+                "n{node} gave out {value} at {before} and again at {after}, without a restart in between: \
+                 it does not remember what it gave out."
+            )
         }
     })
 }
@@ -55,9 +58,9 @@ fn by_two(run: &Run<'_>, value: &str, nodes: [usize; 2], times: [i64; 2]) -> Opt
             format!("{} had told it to both, at {} and at {}", a.src, at(a.time), at(b.time))
         }
         (_, Some(b)) => {
-            format!("n{other} had it from {}, which had sent it at {}", b.src, at(b.time))
+            format!("n{other} got it from {}, which had sent it at {}", b.src, at(b.time))
         }
-        _ => format!("n{other} made it up by itself, and no message had told it of n{one}'s"),
+        _ => format!("n{other} made it up itself, and no message had told it that n{one} used it"),
     };
     Some(Draft::new(format!("{both}: {how}.")).messages(first.into_iter().chain(second)))
 }

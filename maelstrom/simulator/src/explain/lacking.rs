@@ -78,8 +78,8 @@ impl<'a> View<'_, 'a> {
     fn died(&self, adds: &[&Add<'_>], killed: i64) -> Draft {
         let (first, count, sum) = (adds[0], adds.len(), sum(adds));
         let text = format!(
-            "n{} acknowledged the add of {} at {} (op {}) before it had told anybody, and was killed at {} \
-             with it.",
+            "n{} acknowledged the add of {} at {} (op {}) before it had told anybody of it, and was killed \
+             at {}.",
             self.reach.lives[first.life].node,
             first.delta,
             at(time(first.op.end())),
@@ -87,7 +87,8 @@ impl<'a> View<'_, 'a> {
             at(killed)
         );
         let of_all = self.of_all(sum);
-        let so = (count > 1).then(|| format!("{count} adds were lost like that, {sum}{of_all}."));
+        let so = (count > 1)
+            .then(|| format!("{count} adds with a sum of {sum}{of_all} were lost in this way."));
         Draft { so, ..Draft::new(text) }
     }
 
@@ -98,11 +99,9 @@ impl<'a> View<'_, 'a> {
         let (they, forgotten) =
             (if adds.len() == 1 { "it" } else { "them" }, self.sight.forgot(first));
         let begin = match forgotten {
-            Some(killed) => format!(
-                "{node} was killed at {} and had forgotten {} when it started again",
-                at(killed),
-                which(adds, of)
-            ),
+            Some(killed) => {
+                format!("{node} was killed at {} and forgot {}", at(killed), which(adds, of))
+            }
             None => format!("{of} acknowledged {}", when(adds)),
         };
         let since = forgotten.unwrap_or(i64::MIN);
@@ -116,11 +115,17 @@ impl<'a> View<'_, 'a> {
     fn in_vain(&self, sent: &[&Sent], they: &str) -> String {
         let node = self.node;
         match sent.len() {
-            0 => format!("nothing was sent to {node} after that which can tell of {they}"),
-            1 => format!("one message to {node} can tell of {they}: {}", lost(node, sent).0),
-            count => {
-                format!("{count} messages to {node} can tell of {they}: {}", lost(node, sent).0)
+            0 => {
+                format!("no message that was sent to {node} after that can have told it of {they}")
             }
+            1 => format!(
+                "one message to {node} can have told it of {they}, but {}",
+                lost(node, sent).0
+            ),
+            count => format!(
+                "{count} messages to {node} can have told it of {they}, but {}",
+                lost(node, sent).0
+            ),
         }
     }
 
@@ -129,21 +134,25 @@ impl<'a> View<'_, 'a> {
         let mut knowing = self.sight.knowing(adds[0]);
         knowing.retain(|who| *who != of);
         let knowing: Vec<String> = knowing.iter().map(Address::to_string).collect();
-        let (they, are) = if adds.len() == 1 { ("It", "is") } else { ("They", "are") };
+        let (they, make) = if adds.len() == 1 { ("It", "makes") } else { ("They", "make") };
         let got = match &knowing[..] {
-            [] => "got to nobody else".to_owned(),
-            _ => format!("got as far as {}", listed(&knowing)),
+            [] => "reached nobody else".to_owned(),
+            _ => format!("got no further than {}", listed(&knowing)),
         };
         let of_all = self.of_all(sum(adds));
-        let share =
-            if of_all.is_empty() { of_all } else { format!(", and {are} {}{of_all}", sum(adds)) };
+        let share = match &*of_all {
+            "" => of_all,
+            _ => format!(", and {make} up {}{of_all}", sum(adds)),
+        };
         format!("{they} {got}{share}.")
     }
 
     /// Of how much it is a part, unless it is all.
     fn of_all(&self, sum: i64) -> String {
         match self.lacking {
-            all if sum.unsigned_abs() < all.unsigned_abs() => format!(" of the {all} that lack"),
+            all if sum.unsigned_abs() < all.unsigned_abs() => {
+                format!(" of the {all} that are missing")
+            }
             _ => String::new(),
         }
     }
@@ -153,7 +162,7 @@ impl<'a> View<'_, 'a> {
 fn which(adds: &[&Add<'_>], of: Address) -> String {
     match adds {
         [add] => format!("the add of {} that {of} was told at {}", add.delta, at(add.request.time)),
-        _ => format!("{} adds that {of} was told, {} in all", adds.len(), sum(adds)),
+        _ => format!("{} adds that {of} was told, {} in sum", adds.len(), sum(adds)),
     }
 }
 
@@ -162,7 +171,7 @@ fn when(adds: &[&Add<'_>]) -> String {
     let ended = |add: &Add<'_>| at(time(add.op.end()));
     match adds {
         [first, .., last] => format!(
-            "{} adds from {} to {}, {} in all",
+            "{} adds between {} and {}, {} in sum",
             adds.len(),
             ended(first),
             ended(last),

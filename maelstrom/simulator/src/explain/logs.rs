@@ -28,8 +28,7 @@ pub(super) fn missing(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
         send.end().index
     );
     let Some(poll) = poll else {
-        let text =
-            format!("{first}, and no poll of the key was answered with anything after that.");
+        let text = format!("{first}, and no poll was answered with it or anything after it.");
         return Some(Draft::new(text).ops([send.invoked.index, send.end().index]));
     };
     let shower = run.node(poll.invoked.process)?;
@@ -60,8 +59,10 @@ fn passed_on<'a>(missing: &Missing<'_, 'a>, send: &Operation<'_>) -> Option<&'a 
 fn kept(node: usize, killed: Option<i64>, passed: Option<&Sent>) -> String {
     match (killed, passed) {
         (Some(killed), _) => format!("n{node} was killed at {} and had forgotten it", at(killed)),
-        (None, Some(sent)) => format!("n{node} had sent it to {} at {}", sent.dest, at(sent.time)),
-        (None, None) => format!("n{node} had it, so it skips the offset itself"),
+        (None, Some(sent)) => {
+            format!("n{node} had passed it on to {} at {}", sent.dest, at(sent.time))
+        }
+        (None, None) => format!("n{node} had it, so n{node} itself skips the offset"),
     }
 }
 
@@ -73,7 +74,7 @@ pub(super) fn refused(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let poll = all.iter().find(|op| op.is(OpType::Ok))?;
     let [refuser, shower] = [send, poll].map(|op| run.node(op.invoked.process));
     let text = format!(
-        "n{} refused to take message {value} of key {key} at {} (op {}), but had appended it: n{} \
+        "n{} refused message {value} of key {key} at {} (op {}), but had appended it all the same: n{} \
          answered op {} with it.",
         refuser?,
         at(time(send.end())),

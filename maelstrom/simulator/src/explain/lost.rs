@@ -1,5 +1,7 @@
 //! A value that was known somewhere and is missing where it should be.
 
+use std::collections::BTreeSet;
+
 use checkers::Finding;
 use serde_json::Value;
 
@@ -130,12 +132,26 @@ impl<'r, 'a> Missing<'r, 'a> {
             }
             None => match from.and_then(|sent| self.refusal(sent)) {
                 Some(error) => format!("{since}, and refused it: {error}."),
-                None => {
-                    format!("{since}, and yet has not got it later: {node} itself leaves it out.")
-                }
+                None => format!(
+                    "{since}, but its answer at {} lacks it, so {node} itself left it out.",
+                    at(self.answered.time)
+                ),
             },
         };
         Some(Draft::new(text).messages(self.spread.path(node)).messages(from))
+    }
+
+    /// The message with this older value that was sent before the one with the newer value, and
+    /// arrived at a node after it, before somebody looked.
+    pub(super) fn overtaken(&self, node: usize, older: &Wanted) -> Option<&'a Sent> {
+        let (got, from, _) = self.held(node)?;
+        let since = from.map_or(got.line, |sent| sent.line);
+        let is_older = |sent: &&Sent| sent.dest == Address::Node(node) && sent.line < since;
+        let mut old = self.run.inner().filter(is_older);
+        old.rfind(|sent| {
+            let is_between = |arrived: Moment| got < arrived && arrived < self.by;
+            Moment::arrival(sent).is_some_and(is_between) && older.is_carried(self.run, sent)
+        })
     }
 
     /// The error that was the answer to this message, in words.
@@ -154,7 +170,7 @@ impl<'r, 'a> Missing<'r, 'a> {
     fn again(&self, node: Address, did: &str, since: Moment) -> String {
         let later = self.spread.to(node).find(|sent| sent.line >= self.by.line);
         match (later, self.run.unknown(since, Moment::END)) {
-            (Some(sent), _) => format!("; {} {did} again at {} only", sent.src, at(sent.time)),
+            (Some(sent), _) => format!("; {} {did} again only at {}", sent.src, at(sent.time)),
             (None, Some(unknown)) => format!("; {unknown}"),
             (None, None) => format!("; nobody {did} again"),
         }
@@ -171,7 +187,8 @@ impl<'r, 'a> Missing<'r, 'a> {
             [only] => format!(", at {}", at(only.time)),
             [] => String::new(),
         };
-        let sent = format!("sent it to {node} {}{when}", times(carriers.len()));
+        let sent =
+            format!("sent it to {node} {}{when} ({})", times(carriers.len()), kinds(carriers));
         let begin = match senders[..] {
             [sender] => {
                 let knew = self.spread.knew.get(&sender).map_or(0, |knew| knew.time);
@@ -222,10 +239,13 @@ impl<'r, 'a> Missing<'r, 'a> {
         let (name, src, time) = (&self.name, sent.src, at(sent.time));
         let knew = self.spread.knew.get(&src).map_or(self.origins[0].told.time, |knew| knew.time);
         let is_busy = sent.line < self.answered.line;
-        let busy = if is_busy { ", as that answered already" } else { "" };
+        let busy =
+            if is_busy { format!(", when {node} was answering already") } else { String::new() };
         let knew = at(knew);
-        let text =
-            format!("{src} knew {name} from {knew}, and sent it to {node} at {time} only{busy}.");
+        let text = format!(
+            "{src} knew {name} from {knew}, but sent it to {node} only at {time} ({}){busy}.",
+            kinds(&[sent])
+        );
         Draft::new(text).messages(self.spread.path(src)).messages([sent])
     }
 
@@ -255,7 +275,7 @@ impl<'r, 'a> Missing<'r, 'a> {
     ) -> Option<Draft> {
         let source = sources.iter().copied().find(|source| !visited.contains(source))?;
         let draft = self.why(source, visited)?;
-        let so = format!("So {node}, which hears of values from {source}, never got it.");
+        let so = format!("So {node}, which gets its values from {source}, never got it.");
         Some(Draft { so: Some(so), ..draft })
     }
 
@@ -272,6 +292,13 @@ impl<'r, 'a> Missing<'r, 'a> {
         }
         sources
     }
+}
+
+/// The types of messages, as a program spells them.
+fn kinds(messages: &[&Sent]) -> String {
+    let kinds: BTreeSet<String> =
+        messages.iter().map(|sent| format!("`{}`", sent.kind())).collect();
+    listed(&kinds.into_iter().collect::<Vec<_>>())
 }
 
 /// What became of messages none of which arrived in time, and whether one arrived at all or
@@ -296,13 +323,31 @@ pub(super) fn lost(node: Address, carriers: &[&Sent]) -> (String, bool) {
     }
     let open = carriers.iter().filter(|sent| sent.fate() == Fate::Unread).count();
     if open > 0 {
-        fates.push(format!("{} had not arrived at the end", some(open)));
+        fates.push(format!("{} had not arrived when the run ended", some(open)));
     }
     if let Some(first) = arrivals.iter().min() {
-        let what = if is_one { "that arrived" } else { "the first to arrive did so" };
-        fates.push(format!("{what} at {} only", at(*first)));
+        let what = if is_one { "that arrived only" } else { "the first one to arrive did so only" };
+        fates.push(format!("{what} at {}", at(*first)));
     }
     (listed(&fates), open > 0 || !arrivals.is_empty())
+}
+
+/// That an older message was taken for a newer one.
+pub(super) fn overtook(old: &Sent, node: Address) -> String {
+    let arrived = old.receipts.first().copied().unwrap_or(old.time);
+    let why = match old.delayed {
+        Some((_, cause @ (Cause::Reorder | Cause::Slow))) => {
+            format!(", because the {} fault held it back", cause.name())
+        }
+        _ => String::new(),
+    };
+    format!(
+        "an older message, which {} had sent at {}, arrived after that, at {}{why}, and {node} took it for \
+         a newer one",
+        old.src,
+        at(old.time),
+        at(arrived)
+    )
 }
 
 /// Parts of a sentence.

@@ -86,6 +86,7 @@ pub fn explain(run: &Run<'_>, finding: &Finding) -> Option<Why> {
         "wrong-echo" => answers::wrong(run, finding),
         "never-ok" | "unavailable" => answers::missing(run, finding),
         "G1a" => transactions::refused(run, finding),
+        "G1b" => transactions::intermediate(run, finding),
         _ => transactions::contradiction(run, finding),
     }?;
     Some(draft.finish(run, finding))

@@ -5,8 +5,8 @@ use checkers::history::{Op, OpType};
 use serde_json::Value;
 
 use super::Draft;
-use super::lost::Missing;
-use super::run::{Operation, Run, at, time};
+use super::lost::{Missing, overtook};
+use super::run::{Operation, Run, Wanted, at, time};
 use crate::net::Address;
 
 pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
@@ -97,9 +97,9 @@ fn stale(
     let (writer, reader) = (run.node(before.invoked.process)?, run.node(odd.invoked.process)?);
     let (value, read) = (left(before)?, seen(odd).unwrap_or(Value::Null));
     let (answered, acknowledged) = (time(odd.end()), time(before.end()));
-    let verb = if before.invoked.f == "read" { "showed" } else { "acknowledged" };
+    let verb = if before.invoked.f == "read" { "returned" } else { "acknowledged" };
     let first = format!(
-        "n{writer} {verb} {value} for key {key} at {}, and yet n{reader} answered {read} at {}",
+        "n{writer} {verb} {value} for key {key} at {}, but n{reader} answered {read} at {}",
         at(acknowledged),
         at(answered)
     );
@@ -109,7 +109,7 @@ fn stale(
     let stored = missing.carriers().find(|sent| matches!(sent.dest, Address::Service(_)));
     if let Some(stored) = stored.filter(|stored| stored.time > acknowledged) {
         let text = format!(
-            "{first}: it acknowledged before it had stored, its message to {} left at {} only.",
+            "{first}: n{writer} acknowledged before it stored, as its message to {} left only at {}.",
             stored.dest,
             at(stored.time)
         );
@@ -117,11 +117,20 @@ fn stale(
     }
     let draft = missing.at(reader)?.messages([request]);
     if let Some((got, _, killed)) = missing.held(reader) {
-        let what = match killed {
-            Some(killed) => format!("was killed at {} and had forgotten it", at(killed)),
-            None => format!("had got it at {}, and answered with something older", at(got.time)),
+        let older = Wanted::new(&read.to_string(), Some(&key.to_string()));
+        let old = older.and_then(|older| missing.overtaken(reader, &older));
+        let what = match (killed, old) {
+            (Some(killed), _) => format!("was killed at {} and had forgotten it", at(killed)),
+            (None, Some(old)) => {
+                let overtook = overtook(old, Address::Node(reader));
+                format!("had got {value} at {}; {overtook}", at(got.time))
+            }
+            (None, None) => {
+                format!("had got {value} at {}, and answered with an older value", at(got.time))
+            }
         };
-        return Some(Draft { text: format!("n{reader} {what}."), ..draft }.after(&first));
+        let draft = Draft { text: format!("n{reader} {what}."), ..draft }.messages(old);
+        return Some(draft.after(&first));
     }
     Some(draft.after(&first))
 }

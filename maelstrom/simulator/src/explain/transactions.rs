@@ -17,7 +17,7 @@ pub(super) fn refused(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let [Some(refuser), Some(shower)] = nodes else { return None };
     let [refused, shown] = [writer, reader].map(|op| time(op.end()));
     let first = format!(
-        "n{refuser} refused op {} at {}, but had put its {value} into key {key} and kept it",
+        "n{refuser} refused op {} at {}, but had already put {value} into key {key} and kept it there",
         writer.end().index,
         at(refused)
     );
@@ -32,13 +32,30 @@ pub(super) fn refused(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let path = missing.path(shower);
     let how = match path.first() {
         Some(sent) => {
-            format!("n{shower} had it from {} at {}", sent.src, at(missing.knew(shower)?))
+            format!("n{shower} got it from {} at {}", sent.src, at(missing.knew(shower)?))
         }
         None => format!("n{shower} found it"),
     };
     let text =
         format!("{first}: {how}, and answered op {} with it at {}.", reader.end().index, at(shown));
     Some(Draft::new(text).messages(answers).messages(path))
+}
+
+/// A transaction that was seen before it had ended.
+pub(super) fn intermediate(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
+    let (key, value) = (finding.subject.key.as_deref()?, finding.subject.value.as_deref()?);
+    let all: Vec<Operation<'_>> = finding.ops.iter().filter_map(|op| run.operation(*op)).collect();
+    let [writer, reader] = &all[..] else { return None };
+    let nodes = [writer, reader].map(|op| run.node(op.invoked.process));
+    let [Some(keeper), Some(shower)] = nodes else { return None };
+    let [wrote, read] = [writer, reader].map(|op| op.end().index);
+    let text = format!(
+        "n{keeper} ran op {wrote} step by step in view of others: it put {value} under key {key} and then \
+         replaced it, but n{shower} answered op {read} at {} with that {value}.",
+        at(time(reader.end()))
+    );
+    let requests = run.requests(writer.invoked.index).chain(run.requests(reader.invoked.index));
+    Some(Draft::new(text).messages(requests))
 }
 
 /// A transaction that did not see what another wrote: of the steps of a circle, one whose
@@ -79,13 +96,13 @@ impl<'m, 'a> Pair<'m, 'a> {
             [writer, reader].map(|op| (op.end().index, at(time(op.end()))));
         let first = if self.is_late() {
             format!(
-                "n{keeper} acknowledged {value} for key {key} at {written} (op {wrote}), and n{shower} \
-                 ran op {ran} with {read} instead, at {asked}"
+                "n{keeper} acknowledged {value} for key {key} at {written} (op {wrote}), but n{shower} \
+                 answered op {ran} with {read} instead, at {asked}"
             )
         } else {
             format!(
-                "n{shower} ran op {ran} at {asked} with {read} for key {key}, without the {value} of op \
-                 {wrote}, which n{keeper} ran at {written}"
+                "n{shower} answered op {ran} at {asked} with {read} for key {key}, without the {value} that \
+                 op {wrote} wrote on n{keeper}, which answered at {written}"
             )
         };
         let requests = run.requests(writer.invoked.index).chain(run.requests(reader.invoked.index));

@@ -41,11 +41,11 @@ fn a_node_whose_handler_waits_answers_nobody() {
     let mut reads = story.clone();
     let op = story.at(5000).time_out(echo);
     let text = story.why("never-ok", &[op], [None, None]).unwrap();
-    assert_says(&text, &["asked n1 for `ping` once", "not answer the other request", "waits"], &[]);
+    assert_says(&text, &["sent n1 `ping` once", "not answer the other request", "waits"], &[]);
     reads.at(30).tell("n0", "n1", &json!({"type": "ping_ok", "in_reply_to": 1}));
     let op = reads.at(5000).time_out(echo);
     let text = reads.why("never-ok", &[op], [None, None]).unwrap();
-    assert_says(&text, &["asked n1 for `ping` once"], &["other request", "waits"]);
+    assert_says(&text, &["sent n1 `ping` once"], &["other request", "waits"]);
 }
 
 #[test]

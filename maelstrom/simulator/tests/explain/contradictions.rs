@@ -29,7 +29,7 @@ fn what_was_sent_after_a_read_was_sent() {
     let text = stale(&mut Story::default(), |_| (), copy);
     assert_says(
         &text,
-        &["n0 knew 2 from 0.062 s, and sent it to n1 at 0.091 s only"],
+        &["n0 knew 2 from 0.062 s, but sent it to n1 only at 0.091 s (`copy`)"],
         &["ever sent"],
     );
     let text = stale(&mut Story::default(), |_| (), |_| ());
@@ -42,7 +42,35 @@ fn what_arrives_while_a_read_is_answered_came_too_late() {
         story.tell("n0", "n1", &json!({"type": "copy", "key": 0, "value": 2}));
     };
     let text = stale(&mut Story::default(), copy, |_| ());
-    assert_says(&text, &["sent it to n1 at 0.075 s only"], &["itself", "had got it"]);
+    assert_says(
+        &text,
+        &["sent it to n1 only at 0.075 s (`copy`), when n1 was answering already"],
+        &["itself", "had got it"],
+    );
+}
+
+#[test]
+fn an_old_message_that_arrives_after_a_new_one_is_told_with_the_fault_that_held_it_back() {
+    let copy = |value: u64| json!({"type": "copy", "key": 0, "value": value});
+    let read_after = |delay: Option<&str>| {
+        let mut story = Story::default();
+        story.at(10).done(0, "write", &json!([0, 4]), json!({"key": 0, "value": 4}));
+        let old = story.send("n0", "n1", &copy(4));
+        if let Some(by) = delay {
+            story.line("delay", &format!("\"id\":{old},\"by\":\"{by}\",\"until\":80000000"));
+        }
+        story.at(62).done(0, "write", &json!([0, 2]), json!({"key": 0, "value": 2}));
+        story.at(70).tell("n0", "n1", &copy(2));
+        story.at(80).received(old);
+        let read = story.at(90).done(1, "read", &json!([0, 4]), json!({"key": 0}));
+        story.why("not-linearizable", &[read], [Some("0"), Some("2")]).unwrap()
+    };
+    let overtaken = "n1 had got 2 at 0.070 s; an older message, which n0 had sent at 0.010 s, arrived \
+                     after that, at 0.080 s";
+    let taken = ", and n1 took it for a newer one.";
+    let by = ", because the reorder fault held it back";
+    assert_says(&read_after(Some("reorder")), &[overtaken, by, taken], &["older value"]);
+    assert_says(&read_after(None), &[overtaken, taken], &["fault"]);
 }
 
 /// That one transaction read a key without what another wrote.
@@ -71,7 +99,7 @@ fn of_a_circle_the_keys_that_make_it_are_told() {
     let early = both.at(110).answer(early, &json!([["r", 73, null]]));
     let subject = missed([early, writer], ["73", "null", "1"]);
     let text = both.why_of("G2-item", &[writer, early], subject).unwrap();
-    assert_says(&text, &["without the 1 of op "], &["acknowledged", "instead"]);
+    assert_says(&text, &["without the 1 that op "], &["acknowledged", "instead"]);
     assert_eq!(both.why("G2-item", &[writer, early], [None, None]), None);
 }
 
@@ -105,8 +133,8 @@ fn a_node_that_passes_a_message_on_need_not_have_it() {
         let poll = story.at(4).done(0, "poll", &polled, json!({"offsets": {"9": 0}}));
         story.why("lost-write", &[1, poll], [Some("9"), Some("5")]).unwrap()
     };
-    assert_says(&send(true), &["n0 had sent it to n1 at 0.002 s"], &["skips"]);
-    assert_says(&send(false), &["n0 had it, so it skips the offset itself"], &[]);
+    assert_says(&send(true), &["n0 had passed it on to n1 at 0.002 s"], &["skips"]);
+    assert_says(&send(false), &["n0 had it, so n0 itself skips the offset"], &[]);
 }
 
 #[test]
@@ -119,4 +147,18 @@ fn a_node_that_was_killed_before_a_write_was_acknowledged_forgot_it() {
     let read = story.at(40).done(1, "read", &json!([0, 1]), json!({"key": 0}));
     let text = story.why("not-linearizable", &[read], [Some("0"), Some("2")]).unwrap();
     assert_says(&text, &["n1 was killed at 0.020 s and had forgotten it"], &["older"]);
+}
+
+#[test]
+fn what_a_transaction_replaced_before_it_ended_was_in_view_of_others() {
+    let mut story = Story::default();
+    let steps = json!([["w", 8, 7], ["w", 8, 9]]);
+    let writer = story.at(10).done(0, "txn", &steps, json!({"txn": steps}));
+    let steps = json!([["r", 8, 7]]);
+    let reader = story.at(20).done(1, "txn", &steps, json!({"txn": [["r", 8, null]]}));
+    let text = story.why("G1b", &[writer, reader], [Some("8"), Some("7")]).unwrap();
+    let step_by_step =
+        format!("n0 ran op {writer} step by step in view of others: it put 7 under key 8");
+    let seen = format!("but n1 answered op {reader} at 0.020 s with that 7.");
+    assert_says(&text, &[&step_by_step, &seen], &[]);
 }

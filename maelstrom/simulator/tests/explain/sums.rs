@@ -1,6 +1,6 @@
 //! Sums that are too low or too high.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::story::{Story, assert_says};
 
@@ -45,8 +45,8 @@ fn how_far_each_add_got_is_told() {
     let text = story.why("wrong-sum", &[read], [None, None]).unwrap();
     assert_eq!(
         text,
-        "n0 acknowledged 2 adds from 0.100 s to 0.200 s, 7 in all; one message to n1 can tell of them: \
-         the partition dropped that. They got as far as n2."
+        "n0 acknowledged 2 adds between 0.100 s and 0.200 s, 7 in sum; one message to n1 can have told it \
+         of them, but the partition dropped that. They got no further than n2."
     );
 }
 
@@ -58,9 +58,8 @@ fn a_counter_that_forgets_what_it_was_told_is_told_of_unless_it_has_a_disk() {
     story.at(200).line("kill", "\"node\":\"n1\"");
     let read = final_sum(story.at(300), 1, 0);
     let text = story.why("wrong-sum", &[read], [None, None]).unwrap();
-    let forgot =
-        "n1 was killed at 0.200 s and had forgotten the add of 3 that n0 was told at 0.100 s";
-    assert_says(&text, &[forgot, "nothing was sent to n1 after that"], &["n2"]);
+    let forgot = "n1 was killed at 0.200 s and forgot the add of 3 that n0 was told at 0.100 s";
+    assert_says(&text, &[forgot, "no message that was sent to n1 after that"], &["n2"]);
 
     let mut disk = Story::default();
     disk.at(100).done(0, "add", &3.into(), json!({"delta": 3}));
@@ -69,12 +68,16 @@ fn a_counter_that_forgets_what_it_was_told_is_told_of_unless_it_has_a_disk() {
     final_sum(disk.at(300), 0, 3);
     let read = final_sum(disk.at(300), 1, 0);
     let text = disk.why("wrong-sum", &[read], [None, None]).unwrap();
-    assert_says(&text, &["n0 acknowledged the add of 3", "nothing was sent to n1"], &["killed"]);
+    assert_says(
+        &text,
+        &["n0 acknowledged the add of 3", "no message that was sent to n1"],
+        &["killed"],
+    );
 
     final_sum(forgetful.at(300), 0, 0);
     let read = final_sum(forgetful.at(300), 1, 0);
     let text = forgetful.why("wrong-sum", &[read], [None, None]).unwrap();
-    assert_says(&text, &["before it had told anybody, and was killed at 0.200 s with it"], &[]);
+    assert_says(&text, &["before it had told anybody of it, and was killed at 0.200 s"], &[]);
 }
 
 #[test]
@@ -96,4 +99,22 @@ fn of_two_writes_to_a_key_the_later_one_overwrites_what_its_writer_had_not_read(
     let read = final_sum(story.at(300), 1, 4);
     let text = story.why("wrong-sum", &[read], [None, None]).unwrap();
     assert_says(&text, &["n1 wrote to seq-kv at 0.140 s", "overwrote what n0", "at 0.120 s"], &[]);
+}
+
+#[test]
+fn what_a_service_says_may_be_older_than_what_it_was_told() {
+    let mut story = Story::default();
+    let add = story.at(100).ask(0, "add", &3.into(), json!({"delta": 3}));
+    let write = json!({"type": "cas", "key": "sum", "from": 0, "to": 3, "msg_id": 1});
+    story.tell("n0", "seq-kv", &write);
+    story.tell("seq-kv", "n0", &json!({"type": "cas_ok", "in_reply_to": 1}));
+    story.answer(add, &3.into());
+    let read = story.at(200).ask(1, "read", &Value::Null, json!({}));
+    story.tell("n1", "seq-kv", &json!({"type": "read", "key": "sum", "msg_id": 1}));
+    story.tell("seq-kv", "n1", &json!({"type": "read_ok", "value": 0, "in_reply_to": 1}));
+    let read = story.at(210).answer(read, &0.into());
+    let text = story.why("wrong-sum", &[read], [None, None]).unwrap();
+    let old = "seq-kv answered n1 at 0.200 s with 0 for key \"sum\", although n0 had written 3 there at \
+               0.100 s: reads of seq-kv may be old, and n1 passed that on.";
+    assert_eq!(text, old);
 }

@@ -15,8 +15,9 @@ fn a_number_that_counts_something_else_is_not_the_value() {
     story.dropped(gossip, "partition");
     story.at(400).tell("n0", "n1", &json!({"type": "beat", "n": 3}));
     let text = story.at(500).lost("3");
-    let parts =
-        ["sent it to n1 once, at 0.300 s; the partition dropped that; nobody sent it again"];
+    let parts = [
+        "sent it to n1 once, at 0.300 s (`gossip`); the partition dropped that; nobody sent it again",
+    ];
     assert_says(&text, &parts, &["itself"]);
 }
 
@@ -56,10 +57,10 @@ fn a_value_that_a_node_refused_is_not_left_out_without_a_word() {
     story.tell("n1", "n0", &error);
     let text = story.at(400).lost("3");
     let said = ["n1 got 3 from n0 at 0.200 s, and refused it: error 10, \"no gossip here\"."];
-    assert_says(&text, &said, &["leaves it out"]);
+    assert_says(&text, &said, &["left it out"]);
     taken.tell("n1", "n0", &json!({"type": "gossip_ok", "in_reply_to": 9}));
     let text = taken.at(400).lost("3");
-    assert_says(&text, &["leaves it out"], &["refused"]);
+    assert_says(&text, &["left it out"], &["refused"]);
 }
 
 #[test]
@@ -71,7 +72,14 @@ fn a_value_that_was_told_again_after_a_restart_is_left_out_by_the_node() {
     let mut forgotten = story.clone();
     story.at(300).tell("n0", "n1", &json!({"type": "gossip", "value": 3}));
     let text = story.at(400).lost("3");
-    assert_says(&text, &["n1 got 3 from n0 at 0.300 s", "n1 itself leaves it out"], &["nobody"]);
+    assert_says(
+        &text,
+        &[
+            "n1 got 3 from n0 at 0.300 s",
+            "its answer at 0.400 s lacks it, so n1 itself left it out",
+        ],
+        &["nobody"],
+    );
 
     let text = forgotten.at(400).lost("3");
     assert_says(&text, &["was killed at 0.200 s", "forgotten", "nobody told it again"], &[]);
@@ -94,7 +102,7 @@ fn what_became_of_each_of_several_messages_is_told() {
         &text,
         &[
             "the partition dropped 2 of them, the lossy network dropped 1 of them",
-            "and the first to arrive did so at 0.300 s only",
+            "and the first one to arrive did so only at 0.300 s",
         ],
         &["all of them", "again"],
     );
@@ -113,7 +121,11 @@ fn a_text_with_a_full_stop_is_told_whole() {
         story.tell(src, dest, &json!({"type": "gossip", "value": "c"}));
     }
     let text = story.at(300).lost("\"a. b\"");
-    assert_says(&text, &["n0 knew \"a. b\" from 0.100 s", "So n1, which hears"], &[]);
+    assert_says(
+        &text,
+        &["n0 knew \"a. b\" from 0.100 s", "So n1, which gets its values from n2, never got it."],
+        &[],
+    );
 }
 
 #[test]

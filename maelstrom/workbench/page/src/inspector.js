@@ -171,9 +171,11 @@ function* scalars(text) {
  * @param {import("./spread.js").Known | null} known
  */
 export function knowers(run, value, known) {
+  const { long } = run.messages;
+  const but = long.size > 0 ? ` (The bodies of ${grouped(long.size)} messages are not known.)` : "";
   if (!known) {
     const why = run.knowledge.isWhole ? "No client told a node" : "It is not worked out who knew";
-    return `${why} ${value}: shown are all messages in which it stands.`;
+    return `${why} ${value}: shown are all messages in which it stands.${but}`;
   }
   const nodes = run.places.flatMap((place, i) => (place.kind === "node" ? [i] : []));
   const order = [...known]
@@ -183,7 +185,5 @@ export function knowers(run, value, known) {
   const never = nodes.filter((place) => !known.has(place)).map((place) => run.places[place].name);
   const under = KEYED.some((f) => run.functions.includes(f)) ? ", under whichever key" : "";
   const missing = never.length > 0 ? ` Never: ${never.join(", ")}.` : "";
-  const { long } = run.messages;
-  const but = long.size > 0 ? ` (The bodies of ${grouped(long.size)} messages are not known.)` : "";
   return `Who received ${value}${under}, and when: ${names.join(", ") || "nobody"}.${missing}${but}`;
 }

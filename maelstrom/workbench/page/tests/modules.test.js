@@ -25,7 +25,7 @@ function run(rows = []) {
   const places = names.map((name) => ({ name, kind: name.startsWith("n") ? "node" : "client" }));
   const column = (/** @type {number} */ i) => rows.map((row) => row[i] ?? 0);
   const [from, to, sent, ended, fate, type] = [0, 1, 2, 3, 4, 5].map(column);
-  const messages = { count: rows.length, from, to, sent, ended, fate, type };
+  const messages = { count: rows.length, from, to, sent, ended, fate, type, long: new Map() };
   const types = ["gossip", "read"];
   return { begin: 0, end: 10e6, places, types, messages, findings: [] };
 }

@@ -262,8 +262,11 @@ fn show(
         store.write("report.html", &html::render(&summary, &page, chart))?;
         anyhow::Ok(())
     })();
-    let footer =
-        vec![("results", store.dir().display().to_string()), ("to run again", command.clone())];
+    let mut footer = vec![("results", store.dir().display().to_string())];
+    if report.findings().next().is_some() {
+        footer.push(("to look at it", store.path("report.html").display().to_string()));
+    }
+    footer.push(("to run again", command.clone()));
     let frame = text::Frame { title: title.clone(), footer, width: columns() };
     tell.print(&Case::of(ran), &text::render(&summary, &frame, Style::of(&io::stdout())));
     kept.with_context(|| format!("cannot write to {}", store.dir().display()))

@@ -43,7 +43,10 @@ fn acknowledges_before_storing() -> Node<Total> {
 fn a_node_that_acknowledges_before_it_stores() {
     let simulation = Simulation::new(Workload::GCounter, acknowledges_before_storing).nodes(3);
     let told = told(&with_faults(simulation.rate(1.0), &[Fault::Kill]), "wrong-sum");
-    told.says(&[" acknowledged the add of ", " before it had told anybody, and was killed at "]);
+    told.says(&[
+        " acknowledged the add of ",
+        " before it had told anybody of it, and was killed at ",
+    ]);
 }
 
 /// Tells the others of every add until they answer, and counts what it is told.
@@ -71,8 +74,8 @@ fn a_node_that_counts_a_repeated_message_again() {
     let simulation = Simulation::new(Workload::GCounter, double_counts).nodes(3).rate(2.0);
     let told = told(&with_faults(simulation, &[Fault::Loss]), "wrong-sum");
     told.says(&[
-        " the same twice, at ",
-        ", because no answer to the first had come, and both arrived; n",
+        " the same message twice, at ",
+        ", because the first was not answered, and both arrived; n",
         " counted it each time.",
     ]);
     assert_eq!(told.fates().iter().filter(|line| line.contains(r#""type":"delta""#)).count(), 2);
@@ -83,9 +86,9 @@ fn a_node_that_counts_a_doubled_message_twice() {
     let simulation = Simulation::new(Workload::GCounter, double_counts).nodes(3).rate(2.0);
     let told = told(&with_faults(simulation, &[Fault::Duplicate]), "wrong-sum");
     told.says(&[
-        " got one message of n",
+        " got one message from n",
         " twice, at ",
-        "the network doubled it; n",
+        ", because the duplicate fault doubled it; n",
         " counted it",
     ]);
 }
@@ -106,6 +109,6 @@ fn a_node_that_reuses_an_id() {
         " gave out \"n",
         ", was killed at ",
         ", and gave it out again at ",
-        ": it had forgotten what it had given out.",
+        ": it had forgotten what it gave out.",
     ]);
 }

@@ -53,7 +53,7 @@ fn a_node_that_skips_an_offset() {
             "n0 acknowledged message ",
             " with offset 3 at ",
             ", and n0 left it out of its answer at ",
-            ": n0 had it, so it skips the offset itself.",
+            ": n0 had it, so n0 itself skips the offset.",
         ]);
     }
 }
@@ -83,9 +83,9 @@ fn a_node_that_reads_what_it_has_refused() {
     let simulation = Simulation::new(Workload::TxnRwRegister, reads_what_was_refused).nodes(1);
     told(&simulation.clients(2).rate(100.0).seconds(10), "G1a").says(&[
         "n0 refused op ",
-        ", but had put its ",
+        ", but had already put ",
         " into key ",
-        " and kept it: it answered op ",
+        " and kept it there: it answered op ",
         " with it at ",
     ]);
 }

@@ -107,13 +107,12 @@ fn a_node_that_reads_what_is_out_of_date() {
     let told = told(&simulation.latency(30).rate(50.0).seconds(20), "not-linearizable");
     told.says(&[
         " for key ",
-        ", and yet n",
+        ", but n",
         " answered ",
         ". n0 knew ",
         ", and sent it to n",
         " once, at ",
-        "; that arrived at ",
-        " only.",
+        " (`copy`); that arrived only at ",
     ]);
 }
 

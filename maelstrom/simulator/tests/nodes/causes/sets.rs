@@ -93,6 +93,6 @@ fn a_node_that_answers_the_wrong_request() {
         " with \"Please echo ",
         "\", which c",
         " had asked for at ",
-        ": the answer is that to another request.",
+        ": it answered the wrong request.",
     ]);
 }

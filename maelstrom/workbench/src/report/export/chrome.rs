@@ -354,6 +354,38 @@ mod tests {
         }
     }
 
+    /// What the format asks of each phase of an event that is written.
+    #[test]
+    fn every_event_has_what_its_phase_needs_and_slices_of_a_thread_nest() {
+        let mut threads: BTreeMap<(u64, u64), Vec<(f64, f64)>> = BTreeMap::new();
+        for event in events(&ALL) {
+            let needs: &[&str] = match event["ph"].as_str().unwrap() {
+                "X" => &["name", "ts", "dur", "pid", "tid"],
+                "i" => &["name", "ts", "s", "pid", "tid"],
+                "s" => &["name", "cat", "id", "ts", "pid", "tid"],
+                "f" => &["name", "cat", "id", "ts", "bp", "pid", "tid"],
+                "M" => &["name", "pid", "args"],
+                other => panic!("{other} is no phase that is written"),
+            };
+            assert!(needs.iter().all(|name| !event[*name].is_null()), "{event}");
+            if event["ph"] == "X" {
+                let number = |name: &str| event[name].as_u64().unwrap();
+                let (begin, dur) = (event["ts"].as_f64().unwrap(), event["dur"].as_f64().unwrap());
+                assert!(dur >= 0.0, "{event}");
+                let of_thread = threads.entry((number("pid"), number("tid"))).or_default();
+                of_thread.push((begin, begin + dur));
+            }
+        }
+        for slices in threads.values() {
+            for (one, other) in slices.iter().flat_map(|one| slices.iter().map(move |o| (one, o))) {
+                let is_apart = one.1 <= other.0 || other.1 <= one.0;
+                let is_within = one.0 <= other.0 && other.1 <= one.1;
+                let is_around = other.0 <= one.0 && one.1 <= other.1;
+                assert!(is_apart || is_within || is_around, "{one:?} {other:?}");
+            }
+        }
+    }
+
     #[test]
     fn operations_faults_and_nodes_have_their_places() {
         let events = events(&ALL);

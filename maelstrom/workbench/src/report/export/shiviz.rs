@@ -96,6 +96,8 @@ impl<W: Write> Log<W> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::super::tests::{ALL, small};
     use super::*;
 
@@ -130,6 +132,19 @@ mod tests {
         assert_eq!(clocks(&log), expected);
         assert!(log.contains("0.003 s sends gossip to n2: {\"type\":\"gossip\",\"value\":7} (dropped at 0.005 s by partition)\n"), "{log}");
         assert!(log.contains("0.006 s logs a·b <&>\n"), "{log}");
+    }
+
+    #[test]
+    fn each_host_counts_its_own_events_one_by_one() {
+        let (log, mut last) = (log(&ALL), BTreeMap::new());
+        for line in clocks(&log) {
+            let (host, clock) = line.split_once(' ').unwrap();
+            let clock: BTreeMap<String, u64> = serde_json::from_str(clock).unwrap();
+            let count = last.entry(host.to_owned()).or_insert(0);
+            *count += 1;
+            assert_eq!(clock[host], *count, "{line}");
+        }
+        assert_eq!(last.len(), 4);
     }
 
     #[test]

@@ -75,8 +75,8 @@ mod tests {
     fn nodes_in_virtual_time_tell_their_roles_as_processes_do() {
         use simulator::{Simulation, Workload};
         let run = {
-            let node = || raft::lin_kv::node(raft::Options::default());
-            Simulation::new(Workload::LinKv, node).nodes(3).seconds(2).traced().run()
+            let node = || lin_kv::node(raft::Options::default());
+            Simulation::new(Workload::LinKv, node).nodes(3).clients(6).seconds(2).traced().run()
         };
         let trace = Trace::read(run.trace.as_bytes()).unwrap();
         let spells = spells(&trace);

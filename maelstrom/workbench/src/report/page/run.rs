@@ -159,16 +159,14 @@ impl Builder {
     fn operations(&mut self, operations: &[Operation]) {
         let numbers = operations.iter().map(|op| i64::try_from(op.began.index).unwrap_or(i64::MAX));
         self.columns.push_ascending("index", 0, numbers);
-        let completion = |Operation { began, ended }: &Operation| match ended {
-            None => None,
-            Some(ended) => Some(ended.index.saturating_sub(began.index)),
+        let completion = |Operation { began, ended }: &Operation| {
+            ended.as_ref().map(|ended| ended.index.saturating_sub(began.index))
         };
         self.columns.push_wide("completion", operations.iter().map(completion));
         let times = operations.iter().map(|op| op_micros(&op.began));
         self.columns.push_ascending("began", self.begin, times);
-        let lasted = |Operation { began, ended }: &Operation| match ended {
-            None => None,
-            Some(ended) => Some(pack::difference(op_micros(began), op_micros(ended))),
+        let lasted = |Operation { began, ended }: &Operation| {
+            ended.as_ref().map(|ended| pack::difference(op_micros(began), op_micros(ended)))
         };
         self.columns.push_wide("lasted", operations.iter().map(lasted));
         let places = |op: &Operation| self.clients.get(&op.began.index).copied();
