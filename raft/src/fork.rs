@@ -32,7 +32,6 @@ where
             queries: self.queries.clone(),
             changes: self.changes.clone(),
             is_stalled: self.is_stalled,
-            snapshot_at: self.snapshot_at,
             election: self.election,
             round_trip: self.round_trip,
             heard: self.heard,
@@ -49,6 +48,6 @@ where
         let own = (&self.persistent, self.commit, &self.replica, &self.role, &self.outbox);
         let told = (self.heard, self.log_time);
         let measured = (self.election, &self.round_trip);
-        (own, clients, told, measured, &self.founding, self.snapshot_at)
+        (own, clients, told, measured, &self.founding)
     }
 }

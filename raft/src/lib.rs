@@ -42,7 +42,7 @@
 //! - `persistent.rs`, `record.rs`, `log.rs`, `entry.rs`, `config.rs`, `position.rs`: what is not forgotten.
 //! - `founding.rs`, `election.rs`, `replication.rs`, `reads.rs`, `snapshot.rs`, `membership.rs`, `handover.rs`: the
 //!   protocol.
-//! - `replica.rs`, `sessions.rs`: the state machine, once.
+//! - `replica.rs`, `sessions.rs`, `image.rs`: the state machine, once, and as text.
 //! - `commands.rs`, `queries.rs`, `changes.rs`: what this node's clients wait for.
 //! - `message.rs`, `outbox.rs`, `timing.rs`: what is said, and when.
 //! - `fork.rs`: nodes that are copied, for tests that try everything.
@@ -59,6 +59,7 @@ mod entry;
 mod fork;
 mod founding;
 mod handover;
+mod image;
 mod injected_bugs;
 mod log;
 mod membership;

@@ -1,7 +1,7 @@
-//! The log in memory: what stands behind a snapshot, and which members it names.
+//! The log in memory: its last entries, and which members it names.
 //!
 //! It changes through [`Persistent`](crate::persistent::Persistent) alone, which writes
-//! down every change.
+//! down every change, but that its beginning is dropped.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::entry::{Entry, LogTime, Payload};
 use crate::position::{Index, Position, Term};
 
-/// A sequence of entries behind a base, which is the beginning or a snapshot's end.
+/// A sequence of entries behind a base: the beginning, or the last that was dropped.
 #[derive(Clone, Debug)]
 pub struct Log<C> {
     base: Position,

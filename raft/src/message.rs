@@ -14,6 +14,7 @@ use crate::changes::Change;
 use crate::config::Config;
 use crate::entry::{Entry, LogTime, Proposal};
 use crate::position::{Index, Position, Term};
+use crate::snapshot::Snapshot;
 
 /// A message: what a node says in its current term.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -154,18 +155,12 @@ pub struct Rejected {
 /// A part of a snapshot.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Chunk {
-    /// The last entry that the snapshot stands for.
-    pub last: Position,
-    /// The log's time then.
-    pub time: LogTime,
-    /// The members then.
-    pub config: Config,
-    /// The entry that names them.
-    pub config_index: Index,
-    /// Where the chunk begins, in bytes.
+    /// Of which one.
+    pub snapshot: Snapshot,
+    /// Where the chunk begins in its image, in bytes.
     pub offset: usize,
     /// What it says.
-    pub data: String,
+    pub data: Arc<str>,
     /// Whether it is the last one.
     #[serde(rename = "done")]
     pub is_last: bool,

@@ -60,15 +60,11 @@ pub struct Options {
     pub window_bytes: usize,
     /// About how many bytes of a snapshot there are in a message.
     pub chunk_bytes: usize,
-    /// How many entries are applied until the next snapshot; as many again for each 2 MiB that
-    /// the last one has, and no more than `keep_at_most`.
-    pub snapshot_every: usize,
-    /// After about how many bytes of commands there is one in any case. No more bytes
-    /// are kept before it.
-    pub snapshot_bytes: usize,
-    /// How many entries before a snapshot are kept for followers that lack them.
+    /// About how many bytes of entries that are applied stay in memory for followers that lack
+    /// them.
     pub keep: usize,
-    /// How many are kept at most for followers that are there and slow.
+    /// How many stay at most for followers that are there and slow; for one that is sent a
+    /// snapshot, as many as it has, if they are more.
     pub keep_at_most: usize,
     /// How long the log's time goes on until a client that says nothing is forgotten.
     pub session_expiry: Duration,
@@ -85,8 +81,8 @@ impl Options {
     /// Whether a cluster of so many nodes can work with them.
     pub(crate) fn check(&self, nodes: usize) -> Result<(), Error> {
         let sizes = [self.batch_bytes, self.window_messages, self.window_bytes, self.chunk_bytes];
-        let complaint = if sizes.contains(&0) || self.snapshot_every == 0 {
-            "batches, windows, chunks and the distance of snapshots cannot be zero"
+        let complaint = if sizes.contains(&0) {
+            "batches, windows and chunks cannot be zero"
         } else if self.batch_bytes > MAX_BATCH_BYTES {
             "batches of more than 128 KiB may have no place in a record"
         } else if self.heartbeat.is_zero() || self.election <= self.heartbeat {
@@ -118,10 +114,8 @@ impl Default for Options {
             window_messages: 32,
             window_bytes: 1 << 20,
             chunk_bytes: 64 << 10,
-            snapshot_every: 10_000,
-            snapshot_bytes: 64 << 20,
-            keep: 1_000,
-            keep_at_most: 100_000,
+            keep: 4 << 20,
+            keep_at_most: 16 << 20,
             session_expiry: Duration::from_secs(3600),
             sync: Sync::EveryGroup,
             in_memory: false,

@@ -12,7 +12,6 @@
 //! knows, it *streams*: it takes for granted that what it sends arrives, up to the window.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use maelstrom::machine::Time;
@@ -20,7 +19,7 @@ use maelstrom::machine::Time;
 use crate::message::Appended;
 use crate::options::Options;
 use crate::position::Index;
-use crate::snapshot::{Snapshot, Transfer};
+use crate::snapshot::Transfer;
 
 /// What a leader knows of a follower.
 #[derive(Clone, Debug)]
@@ -109,32 +108,19 @@ impl Peer {
     }
 
     /// What it needs is dropped: it is sent a snapshot.
-    pub(crate) fn send_snapshot(&mut self, snapshot: &Arc<Snapshot>, now: Time) {
-        if self.transfer().is_none() {
-            self.mode = Mode::Snapshot(Transfer::new(snapshot.clone(), now));
-        }
+    pub(crate) fn send_snapshot(&mut self, transfer: Transfer) {
+        self.mode = Mode::Snapshot(transfer);
     }
 
-    /// Sends again what got lost of a snapshot; the latest one, if it was not heard, either:
-    /// it was away, and would need that one next.
-    pub(crate) fn retry_snapshot(&mut self, before: Time, latest: &Arc<Snapshot>, now: Time) {
-        let is_away = self.heard <= before;
-        match &mut self.mode {
-            Mode::Snapshot(transfer) if is_away && transfer.is_stuck(before) => {
-                *transfer = Transfer::new(latest.clone(), now);
-            }
-            Mode::Snapshot(transfer) => transfer.retry(before, now),
-            Mode::Probe { .. } | Mode::Stream(_) => {}
-        }
+    /// It is away, and may have anything when it comes back: then it will be asked.
+    pub(crate) fn lose_track(&mut self, last: Index) {
+        (self.next, self.mode) = (last.next(), Mode::Probe { under_way: None });
     }
 
     /// It needs what comes behind this entry: what it has, or will have with the snapshot that
     /// it is sent.
     pub(crate) fn will_have(&self) -> Index {
-        match &self.mode {
-            Mode::Snapshot(transfer) => transfer.last().index,
-            Mode::Probe { .. } | Mode::Stream(_) => self.matched,
-        }
+        self.transfer().map_or(self.matched, |transfer| transfer.last().index)
     }
 
     /// Whether it takes entries at once, as far as one can tell.
@@ -143,7 +129,14 @@ impl Peer {
     }
 
     /// The snapshot that it is sent.
-    pub(crate) fn transfer(&mut self) -> Option<&mut Transfer> {
+    pub(crate) fn transfer(&self) -> Option<&Transfer> {
+        match &self.mode {
+            Mode::Snapshot(transfer) => Some(transfer),
+            Mode::Probe { .. } | Mode::Stream(_) => None,
+        }
+    }
+
+    pub(crate) fn transfer_mut(&mut self) -> Option<&mut Transfer> {
         match &mut self.mode {
             Mode::Snapshot(transfer) => Some(transfer),
             Mode::Probe { .. } | Mode::Stream(_) => None,

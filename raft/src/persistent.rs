@@ -9,14 +9,15 @@
 //!   safe: [`Persistent::safe`]. The leader sends them before (thesis, 10.2.1).
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
-use std::{iter, mem};
 
 use maelstrom::machine::Rank;
 use maelstrom::{Error, NodeId};
 
 use crate::config::{Config, Server};
 use crate::entry::Entry;
+use crate::image::Image;
 use crate::log::Log;
 use crate::position::{Index, Term};
 use crate::record::{Kept, Record};
@@ -28,9 +29,12 @@ enum Pending {
     Vote,
     /// The last entry that is safe once it is.
     Log(Index),
-    /// What it stands for was safe before: a snapshot of what is in the log.
+    /// It says nothing by itself.
     Nothing,
 }
+
+/// The last snapshot among records, if there is one.
+type Replayed = Option<(Snapshot, Image)>;
 
 /// Figure 2's persistent state on all servers.
 #[derive(Clone, Debug)]
@@ -46,9 +50,6 @@ pub(crate) struct Persistent<C> {
     vote: Option<Server>,
     /// `log[]`.
     log: Log<C>,
-    snapshot: Option<Arc<Snapshot>>,
-    /// Of the next one, while records are read.
-    image: String,
     unwritten: Vec<Record<C>>,
     /// What was written and is not safe yet.
     pending: VecDeque<Pending>,
@@ -59,34 +60,35 @@ impl<C: Clone> Persistent<C> {
     fn new(nodes: Vec<NodeId>, incarnation: u64, is_first: bool) -> Self {
         let founders = Config::default();
         let (term, vote, safe, log) = (Term::default(), None, Index::ZERO, Log::new(&founders));
-        let (snapshot, unwritten, pending) = (None, Vec::new(), VecDeque::new());
-        let image = String::new();
-        Self {
-            nodes,
-            incarnation,
-            is_first,
-            founders,
-            term,
-            vote,
-            log,
-            snapshot,
-            image,
-            unwritten,
-            pending,
-            safe,
-        }
+        let (unwritten, pending) = (Vec::new(), VecDeque::new());
+        Self { nodes, incarnation, is_first, founders, term, vote, log, unwritten, pending, safe }
     }
 
-    /// The state that these records describe, which are safe; of a cluster of these nodes.
-    pub(crate) fn replay(nodes: Vec<NodeId>, kept: &Kept<C>) -> Result<Self, Error> {
+    /// The state that these records describe, which are safe; of a cluster of these nodes. And
+    /// the snapshot behind which the log begins.
+    pub(crate) fn replay(nodes: Vec<NodeId>, kept: &Kept<C>) -> Result<(Self, Replayed), Error> {
         let mut state = Self::new(nodes, kept.incarnation, kept.is_first);
+        let (mut image, mut snapshot) = (Image::default(), None);
         for record in &kept.records {
             state.check(record)?;
             state.change(record);
+            match record {
+                Record::Start { .. } => snapshot = None,
+                Record::Image { offset, text } => {
+                    if *offset == 0 {
+                        image = Image::default();
+                    }
+                    if *offset != image.len() {
+                        return Err(Error::crash("a part of a snapshot is missing"));
+                    }
+                    image.push(text.clone());
+                }
+                Record::Snapshot(one) => snapshot = Some((one.clone(), mem::take(&mut image))),
+                _ => {}
+            }
         }
-        state.image = String::new();
         state.safe = state.log.last().index;
-        Ok(state)
+        Ok((state, snapshot))
     }
 
     /// Whether a record may come next.
@@ -100,9 +102,6 @@ impl<C: Clone> Persistent<C> {
                     "the records have a gap: entries behind {after:?} for a log of {base:?} to {last:?}"
                 )))
             }
-            Record::Image { offset, .. } if ![0, self.image.len()].contains(offset) => {
-                Err(Error::crash("a part of a snapshot is missing among the records"))
-            }
             Record::Start { nodes, .. } if *nodes != self.nodes => Err(Error::crash(format_args!(
                 "the records are of a cluster of {nodes:?}, which is now one of {:?}",
                 self.nodes
@@ -111,13 +110,13 @@ impl<C: Clone> Persistent<C> {
         }
     }
 
-    /// Records that come to the same as all that were written, of which only a snapshot may
-    /// be [too long](Record::split).
-    pub(crate) fn checkpoint(&self) -> Vec<Record<C>> {
+    /// Records that come to the same as all that were written, with this snapshot.
+    pub(crate) fn checkpoint(&self, snapshot: Snapshot, image: Image) -> Vec<Record<C>> {
         let founders = Record::Found(self.founders.clone());
         let mut records = vec![self.start(), founders, Record::Vote(self.term, self.vote)];
-        records.extend(self.snapshot.clone().map(Record::Snapshot));
-        let mut after = self.snapshot.as_ref().map_or(Index::ZERO, |snapshot| snapshot.last.index);
+        let mut after = snapshot.last.index;
+        records.extend(image.into_parts().map(|(offset, text)| Record::Image { offset, text }));
+        records.push(Record::Snapshot(snapshot));
         for entry in self.log.after(after) {
             records.push(Record::Append { after, entries: vec![Arc::clone(entry)] });
             after = after.next();
@@ -153,21 +152,9 @@ impl<C: Clone> Persistent<C> {
                 self.log.truncate(*after);
                 entries.iter().for_each(|entry| self.log.push(entry.clone()));
             }
-            Record::Image { offset, text } => {
-                self.image.truncate(*offset);
-                self.image.push_str(text);
-            }
-            Record::Snapshot(snapshot) => {
-                if !self.log.contains(snapshot.last) {
-                    self.forget_log(snapshot);
-                }
-                self.snapshot = Some(match snapshot.image.is_empty() {
-                    false => snapshot.clone(),
-                    true => {
-                        let image = mem::take(&mut self.image).into();
-                        Arc::new(Snapshot { image, ..(**snapshot).clone() })
-                    }
-                });
+            Record::Image { .. } => {}
+            Record::Snapshot(Snapshot { last, time, config, config_index }) => {
+                self.log = Log::behind(*last, *time, (*config_index, config.clone()));
             }
         }
     }
@@ -196,11 +183,6 @@ impl<C: Clone> Persistent<C> {
         &self.log
     }
 
-    /// The last snapshot.
-    pub(crate) fn snapshot(&self) -> Option<&Arc<Snapshot>> {
-        self.snapshot.as_ref()
-    }
-
     /// Whether term and vote would survive a crash, and who this is.
     pub(crate) fn is_vote_safe(&self) -> bool {
         !self.pending.iter().any(|pending| matches!(pending, Pending::Vote))
@@ -223,30 +205,21 @@ impl<C: Clone> Persistent<C> {
         self.write(Record::Append { after, entries }, Pending::Log(last));
     }
 
-    /// Has a snapshot stand for the beginning of the log, of which what is behind `base`
-    /// stays.
-    pub(crate) fn compact(&mut self, snapshot: Snapshot, base: Index) {
-        self.write(Record::Snapshot(snapshot.into()), Pending::Nothing);
+    /// Drops entries that are applied, up to this one. They are on the disk until a snapshot
+    /// takes their place there.
+    pub(crate) fn compact(&mut self, base: Index) {
         self.log.compact(base);
     }
 
-    /// The log ends where a snapshot does.
-    pub(crate) fn forget_log(&mut self, snapshot: &Snapshot) {
-        let Snapshot { last, time, ref config, config_index, .. } = *snapshot;
-        self.log = Log::behind(last, time, (config_index, config.clone()));
-    }
-
-    /// Has a snapshot that somebody else took stand for the beginning of the log.
-    pub(crate) fn install(&mut self, snapshot: Snapshot) {
-        let last = snapshot.last;
-        let stays = self.log.contains(last);
-        if !stays {
-            // Nothing of this log is acknowledged before the snapshot is safe.
-            self.forget_unsafe(Index::ZERO);
+    /// Has a snapshot of somebody else stand in the place of the log.
+    pub(crate) fn install(&mut self, snapshot: Snapshot, image: Image) {
+        // Nothing of this log is acknowledged before the snapshot is safe.
+        self.forget_unsafe(Index::ZERO);
+        for (offset, text) in image.into_parts() {
+            self.write(Record::Image { offset, text }, Pending::Nothing);
         }
-        let pending = if stays { Pending::Nothing } else { Pending::Log(last.index) };
-        self.write(Record::Snapshot(snapshot.into()), pending);
-        self.log.compact(last.index);
+        let last = snapshot.last.index;
+        self.write(Record::Snapshot(snapshot), Pending::Log(last));
     }
 
     /// What is on its way to the disk for places behind `after` says nothing of what
@@ -262,10 +235,7 @@ impl<C: Clone> Persistent<C> {
 
     fn write(&mut self, record: Record<C>, pending: Pending) {
         self.change(&record);
-        let before = self.unwritten.len();
-        self.unwritten.extend(record.split());
-        let parts = self.unwritten.len() - before - 1;
-        self.pending.extend(iter::repeat_n(Pending::Nothing, parts));
+        self.unwritten.push(record);
         self.pending.push_back(pending);
     }
 
@@ -289,9 +259,8 @@ mod tests {
     use super::*;
     use crate::entry::{LogTime, Payload};
     use crate::position::Position;
-    use crate::record::PART;
 
-    fn replay(records: &[Record<u64>]) -> Result<Persistent<u64>, Error> {
+    fn replay(records: &[Record<u64>]) -> Result<(Persistent<u64>, Replayed), Error> {
         let nodes = ["n0", "n1", "n2"].map(NodeId::from).to_vec();
         Persistent::replay(nodes, &Kept::of(records.to_vec(), 7))
     }
@@ -307,10 +276,18 @@ mod tests {
         Record::Append { after: after.into(), entries }
     }
 
-    fn snapshot(last: u64) -> Record<u64> {
+    fn snapshot(last: u64) -> Snapshot {
         let last = Position { term: 1.into(), index: last.into() };
         let (time, config, config_index) = (LogTime::default(), Config::new(0..2), 3.into());
-        Record::Snapshot(Snapshot { last, time, config, config_index, image: "0".into() }.into())
+        Snapshot { last, time, config, config_index }
+    }
+
+    fn image(text: &str) -> Image {
+        Image::of(&text, 4).unwrap()
+    }
+
+    fn text(image: Image) -> String {
+        image.into_parts().map(|(_, text)| text.to_string()).collect()
     }
 
     #[test]
@@ -320,51 +297,60 @@ mod tests {
             append(0, 2),
             append_all(2, vec![Payload::Config(Config::new(0..2)), Payload::Noop]),
             append(4, 5),
-            snapshot(4),
-            append(9, 2),
             append(8, 1),
-            snapshot(20),
+            Record::Snapshot(snapshot(20)),
             append(20, 5),
             Record::Vote(Term::from(3), None),
         ];
         let shape = |state: &Persistent<u64>| {
             let log = &state.log;
             let config = (log.config_index(), log.config().clone());
-            (state.term, state.vote, log.last(), config, state.snapshot.clone(), state.safe)
+            (state.term, state.vote, log.last(), config, state.safe)
         };
         for written in 0..=records.len() {
-            let state = replay(&records[..written]).unwrap();
-            let again = replay(&state.checkpoint()).unwrap();
-            assert_eq!(shape(&again), shape(&state), "{written} records");
-            let base = state.snapshot.as_ref().map_or(Index::ZERO, |one| one.last.index);
-            assert!(again.log.after(base).eq(state.log.after(base)), "{written} records");
+            let (state, _) = replay(&records[..written]).unwrap();
+            // Wherever the state machine has got.
+            let (log, base) = (&state.log, state.log.base().index);
+            for applied in 0..=log.last().index.since(base) {
+                let index = base + applied;
+                let (config_index, config) = log.config_at(index).clone();
+                let (last, time) =
+                    (Position { term: log.term_of(index).unwrap(), index }, LogTime::default());
+                let snapshot = Snapshot { last, time, config, config_index };
+                let checkpoint = state.checkpoint(snapshot.clone(), image("state"));
+                let (again, found) = replay(&checkpoint).unwrap();
+                assert_eq!(shape(&again), shape(&state), "{written} records");
+                assert!(again.log.after(index).eq(log.after(index)), "{written} records");
+                let (found, image) = found.unwrap();
+                assert_eq!((found, text(image)), (snapshot, "\"state\"".to_owned()));
+            }
         }
     }
 
     #[test]
-    fn an_image_that_is_longer_than_a_record_comes_back_from_its_parts() {
-        let image: Arc<str> = format!("\"{}\"", "Ä".repeat(PART + 7)).into();
-        let Record::Snapshot(small) = snapshot(9) else { panic!("a snapshot") };
-        let large =
-            Record::<u64>::Snapshot(Snapshot { image: image.clone(), ..(*small).clone() }.into());
-        let records: Vec<_> = large.split().collect();
-        let length = |record: &Record<u64>| serde_json::to_string(record).unwrap().len();
-        assert!(records.len() == 4 && records.iter().all(|record| length(record) < PART + 99));
-        let replayed = |records: &[Record<u64>]| replay(records).unwrap().snapshot.unwrap();
-        assert_eq!(replayed(&records).image, image);
+    fn an_image_comes_back_from_its_parts() {
+        let mut state = replay(&[]).unwrap().0;
+        let mut records = |text: &str| {
+            state.install(snapshot(9), image(text));
+            state.take_unwritten()
+        };
+        let (small, large) = (records("s"), records("much larger"));
+        assert!(small.len() < large.len());
+        let replayed = |records: &[Record<u64>]| text(replay(records).unwrap().1.unwrap().1);
+        assert_eq!(replayed(&large), "\"much larger\"");
         // A crash leaves the beginning of one; others come later.
-        let cut = [&records[..2], &[append(0, 3), snapshot(2)], &records[..1], &records].concat();
-        assert_eq!(replayed(&cut[..4]).image, small.image);
-        assert_eq!(replayed(&cut).image, image);
-        assert!(replay(&cut[..5]).unwrap().image.is_empty());
-        assert!(replay(&[&records[..1], &records[2..]].concat()).is_err());
+        let cut = [&large[..2], &[append(0, 3)], &small, &large[..1], &large].concat();
+        assert_eq!(replayed(&cut[..3 + small.len()]), "\"s\"");
+        assert_eq!(replayed(&cut[..4 + small.len()]), "\"s\"");
+        assert_eq!(replayed(&cut), "\"much larger\"");
+        assert!(replay(&[&large[..1], &large[2..]].concat()).is_err());
     }
 
     #[test]
     fn records_with_a_gap_and_those_of_other_nodes_are_refused() {
         assert!(replay(&[append(0, 2), append(2, 1)]).is_ok());
         assert!(replay(&[append(0, 2), append(3, 1)]).is_err());
-        assert!(replay(&[snapshot(4), append(3, 1)]).is_err());
+        assert!(replay(&[Record::Snapshot(snapshot(4)), append(3, 1)]).is_err());
         let start = |nodes: &[&str], incarnation| {
             let nodes = nodes.iter().map(|&node| node.into()).collect();
             Record::Start { nodes, incarnation, is_first: false }
@@ -380,10 +366,11 @@ mod tests {
         };
         let found = Record::Found(Config::new(1..3));
         let vote = Record::Vote(Term::from(2), Some(1.into()));
-        let old = [start(7), found, vote, append(0, 2), snapshot(1)];
-        let state = replay(&old).unwrap();
+        let old = [start(7), found, vote, append(0, 2), Record::Snapshot(snapshot(1))];
+        let (state, _) = replay(&old[..4]).unwrap();
         assert_eq!((state.incarnation, state.log.config()), (7, &Config::new(1..3)));
-        let state = replay(&[&old[..], &[start(8)]].concat()).unwrap();
+        let (state, snapshot) = replay(&[&old[..], &[start(8)]].concat()).unwrap();
+        assert!(snapshot.is_none());
         assert_eq!((state.incarnation, state.term, state.vote), (8, Term::default(), None));
         assert_eq!(
             (state.log.config(), state.log.last()),

@@ -81,8 +81,6 @@ pub struct Raft<S: StateMachine> {
     pub(crate) changes: Changes,
     /// Whether what it writes is not safe before the disk has room again.
     pub(crate) is_stalled: bool,
-    /// Where the next snapshot is due.
-    pub(crate) snapshot_at: Index,
     /// How long a follower waits for its leader at least: as the options say, or longer.
     pub(crate) election: Duration,
     /// How long followers take to answer.
@@ -114,11 +112,11 @@ impl<S: StateMachine> Raft<S> {
         options.check(nodes)?;
         let (pace, election) = (options.pace, options.election);
         let ids = (0..nodes).map(|rank| members.id(rank).clone()).collect();
-        let persistent = Persistent::replay(ids, kept)?;
+        let (persistent, snapshot) = Persistent::replay(ids, kept)?;
         let mut replica = Replica::new(machine);
-        if let Some(snapshot) = persistent.snapshot() {
+        if let Some((snapshot, image)) = snapshot {
             let unreadable = |error| Error::crash(format_args!("unreadable snapshot: {error}"));
-            replica.restore(snapshot).map_err(unreadable)?;
+            replica.restore(&snapshot, &image).map_err(unreadable)?;
         }
         let may_have_heard = options.reads == Reads::Lease && !kept.records.is_empty();
         let has_amnesia = options.bugs.has(Bug::VoteWithAmnesia);
@@ -143,7 +141,6 @@ impl<S: StateMachine> Raft<S> {
             queries: Queries::new(first_number),
             changes: Changes::default(),
             is_stalled: false,
-            snapshot_at: Index::ZERO,
             election,
             round_trip: RoundTrip::default(),
             heard: may_have_heard.then_some(Time::ZERO),
@@ -151,7 +148,6 @@ impl<S: StateMachine> Raft<S> {
             outbox: Outbox::new(pace),
             out: Outputs::default(),
         };
-        raft.snapshot_at = raft.first_snapshot();
         if kept.records.is_empty() {
             raft.persistent.begin();
         }
@@ -180,11 +176,6 @@ impl<S: StateMachine> Raft<S> {
             Role::Follower(follower) => follower.leader.map(|leader| leader.rank),
             Role::PreCandidate(_) | Role::Candidate(_) | Role::Halted => None,
         }
-    }
-
-    /// Records that come to the same as all that were written, which they may replace.
-    pub fn checkpoint(&self) -> Vec<Record<S::Command>> {
-        self.persistent.checkpoint()
     }
 
     /// Whether it takes part in nothing any more, because a record could not be written.
@@ -219,7 +210,7 @@ impl<S: StateMachine> Raft<S> {
     ///
     /// When the state machine has no JSON form.
     pub fn image(&self) -> serde_json::Result<String> {
-        self.replica.image()
+        serde_json::to_string(&self.replica.state())
     }
 
     fn take(&mut self, input: Input<Self>) {
@@ -265,8 +256,8 @@ impl<S: StateMachine> Raft<S> {
         self.advance_commit();
         self.advance_change();
         self.advance_handover();
-        self.apply();
         self.compact();
+        self.apply();
         self.confirm_reads();
         self.tell_who_waits();
         self.answer_queries();
@@ -413,8 +404,8 @@ impl<S: StateMachine> Machine for Raft<S> {
         std::mem::swap(&mut self.out, out);
         self.persistent.take_unwritten().into_iter().for_each(|record| out.write(record));
         if is_bloated {
-            let records = self.checkpoint().into_iter().flat_map(Record::split);
-            out.snapshot(records.map(|record| machine::Record::encode(&record)));
+            let records = self.checkpoint().into_iter();
+            out.snapshot(records.map(|record| machine::Record::encode(&record?)));
         }
     }
 

@@ -1,6 +1,5 @@
 //! What a node writes down, and what it finds of that when it starts.
 
-use std::iter;
 use std::sync::Arc;
 
 use maelstrom::NodeId;
@@ -9,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Config, Server};
 use crate::entry::Entry;
 use crate::position::{Index, Term};
-use crate::snapshot::{Snapshot, end_of_part};
+use crate::snapshot::Snapshot;
 
 /// A change of the persistent state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,40 +40,11 @@ pub enum Record<C> {
         /// Where it begins, in bytes.
         offset: usize,
         /// What it says.
-        text: String,
+        text: Arc<str>,
     },
-    /// The beginning of the log comes to this. What stands behind it in the log stays, if
-    /// the log has the snapshot's last entry, and all goes if not. Its image is in the
-    /// records before it if it is empty here.
-    Snapshot(Arc<Snapshot>),
-}
-
-/// How many bytes of an image stand in a record.
-pub(crate) const PART: usize = 1 << 20;
-
-impl<C> Record<C> {
-    /// The same, in records each of which has a place in a journal: an image is in parts, if
-    /// it is long.
-    pub(crate) fn split(self) -> impl Iterator<Item = Self> {
-        let image = match &self {
-            Self::Snapshot(snapshot) if snapshot.image.len() > PART => snapshot.image.clone(),
-            _ => "".into(),
-        };
-        let last = match self {
-            Self::Snapshot(snapshot) if !image.is_empty() => {
-                Self::Snapshot(Arc::new(Snapshot { image: "".into(), ..(*snapshot).clone() }))
-            }
-            record => record,
-        };
-        let mut offset = 0;
-        let parts = iter::from_fn(move || {
-            let begin = offset;
-            offset = end_of_part(&image, begin + PART);
-            (begin < offset)
-                .then(|| Self::Image { offset: begin, text: image[begin..offset].into() })
-        });
-        parts.chain([last])
-    }
+    /// The log begins behind this snapshot, and has no entries. Its image is in the records
+    /// before it.
+    Snapshot(Snapshot),
 }
 
 /// What a node finds when it starts.

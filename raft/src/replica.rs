@@ -1,8 +1,12 @@
 //! The state machine of a node: committed entries go in, in order, each once.
 
+use std::collections::VecDeque;
+
 use maelstrom::Error;
+use serde::Serialize;
 
 use crate::entry::{CommandId, Entry, LogTime, Payload};
+use crate::image::Image;
 use crate::options::Options;
 use crate::position::Index;
 use crate::raft::{Raft, Reply};
@@ -20,14 +24,17 @@ pub(crate) struct Replica<S: StateMachine> {
     time: LogTime,
     machine: S,
     sessions: Sessions<S::Response>,
-    /// About how many bytes of commands were applied since it was an image.
-    unsaved: usize,
+    /// About how many bytes each of the last entries has that are still in the log.
+    kept: VecDeque<usize>,
+    /// All of them.
+    kept_bytes: usize,
 }
 
 impl<S: StateMachine> Replica<S> {
     pub(crate) fn new(machine: S) -> Self {
         let (time, sessions) = (LogTime::default(), Sessions::default());
-        Self { applied: Index::ZERO, time, machine, sessions, unsaved: 0 }
+        let kept = VecDeque::new();
+        Self { applied: Index::ZERO, time, machine, sessions, kept, kept_bytes: 0 }
     }
 
     pub(crate) fn applied(&self) -> Index {
@@ -50,25 +57,28 @@ impl<S: StateMachine> Replica<S> {
         self.sessions.outcome(id)
     }
 
-    pub(crate) fn unsaved(&self) -> usize {
-        self.unsaved
+    /// About how many bytes the entries have that are applied and still in the log.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.kept_bytes
     }
 
-    /// It is part of a snapshot.
-    pub(crate) fn saved(&mut self) {
-        self.unsaved = 0;
+    /// The first of them is dropped.
+    pub(crate) fn drop_first(&mut self) {
+        self.kept_bytes -= self.kept.pop_front().unwrap_or(0);
     }
 
-    /// All of it as text.
-    pub(crate) fn image(&self) -> serde_json::Result<String> {
-        serde_json::to_string(&(&self.machine, self.sessions.list()))
+    /// The state machine and the sessions, of which its image is the text.
+    pub(crate) fn state(&self) -> impl Serialize {
+        (&self.machine, self.sessions.list())
     }
 
     /// Becomes what a snapshot says.
-    pub(crate) fn restore(&mut self, snapshot: &Snapshot) -> serde_json::Result<()> {
-        let (machine, sessions): (S, (LogTime, Vec<_>)) = serde_json::from_str(&snapshot.image)?;
+    pub(crate) fn restore(&mut self, snapshot: &Snapshot, image: &Image) -> serde_json::Result<()> {
+        let (machine, sessions): (S, (LogTime, Vec<_>)) = image.value()?;
         (self.machine, self.sessions) = (machine, sessions.into());
-        (self.applied, self.time, self.unsaved) = (snapshot.last.index, snapshot.time, 0);
+        (self.applied, self.time) = (snapshot.last.index, snapshot.time);
+        self.kept.clear();
+        self.kept_bytes = 0;
         Ok(())
     }
 
@@ -80,7 +90,9 @@ impl<S: StateMachine> Replica<S> {
     ) -> Option<(CommandId, Outcome<S::Response>)> {
         self.applied = self.applied.next();
         self.time = self.time.max(entry.at);
-        self.unsaved += entry.size(S::size);
+        let bytes = size_of::<Entry<S::Command>>() + entry.size(S::size);
+        self.kept.push_back(bytes);
+        self.kept_bytes += bytes;
         let Payload::Command(proposal) = &entry.payload else { return None };
         let (expiry, bugs) = (options.session_expiry, options.bugs);
         let carry_out = |command: &S::Command| self.machine.apply(command);

@@ -332,6 +332,9 @@ impl<S: StateMachine> Raft<S> {
         let (term, incarnation) = (self.term(), self.incarnation);
         let Outgoing { mut parts, proposals, append, urgent, acknowledge, rejected, .. } = outgoing;
         let append = append || self.lacks(to);
+        if append {
+            self.provide_snapshot(to);
+        }
         let size = |proposal: &Proposal<_>| S::size(&proposal.command);
         let batches = batches(proposals, self.options.batch_bytes, size);
         let mut batches = batches.into_iter().map(Part::Propose);
@@ -388,12 +391,10 @@ impl<S: StateMachine> Raft<S> {
         }
         let (log, peer) = (self.persistent.log(), leader.peers.get_mut(&to)?);
         let mut index = peer.next.previous();
-        let previous = match (log.term_of(index), self.persistent.snapshot()) {
-            (Some(term), _) => Position { term, index },
-            (None, None) => return None,
-            (None, Some(snapshot)) => {
+        let previous = match log.term_of(index) {
+            Some(term) => Position { term, index },
+            None => {
                 // It gets chunks, and with each heartbeat an append that fits everywhere.
-                peer.send_snapshot(snapshot, self.now);
                 index = Index::ZERO;
                 Position::default()
             }

@@ -148,8 +148,8 @@ pub(crate) const KINDS: &[Kind] = &[
                 "",
                 "--round-ms=30",
                 "--round-ms=100",
-                "--snapshot-every=30",
-                "--snapshot-every=5",
+                "--keep=10000",
+                "--keep=0",
                 "--reads=log",
                 "--sync=never",
             ],
@@ -179,7 +179,7 @@ pub(crate) const KINDS: &[Kind] = &[
             // A cluster remembers what a majority of its nodes does.
             node_counts: &[3, 5],
             settings: &[one_at_a_time],
-            arguments: &["", "--round-ms=30", "--snapshot-every=30", "--reads=log"],
+            arguments: &["", "--round-ms=30", "--keep=5000", "--reads=log"],
             rate: 200,
             ..robust("lin-kv-in-memory", Workload::LinKv, |arguments| {
                 let mut options = lin_kv::parse(arguments.iter().cloned())?;

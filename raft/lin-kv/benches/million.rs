@@ -66,8 +66,8 @@ struct World {
     said: Receiver<String>,
     says: Sender<String>,
     waiting: BTreeMap<u64, Instant>,
-    /// How many were answered with an error.
-    failed: u64,
+    /// The errors with which others were answered.
+    failures: Vec<String>,
     last: u64,
     keys: u64,
     value: String,
@@ -89,12 +89,13 @@ fn measure() -> Result<bool> {
     let number = |at: usize, default| numbers.get(at).copied().unwrap_or(default);
     let (commands, keys, bytes) = (number(0, 1_000_000), number(1, 10_000), number(2, 100));
     let mut world = World::new(keys, bytes)?;
-    println!("commands  a second  most memory of n0, n1, n2 (MiB)");
+    println!("commands  a second  failed  most memory of n0, n1, n2 (MiB)");
     for part in 1..=10 {
         let begun = Instant::now();
         world.write(commands / 10)?;
         let speed = (commands / 10) as f64 / begun.elapsed().as_secs_f64();
-        println!("{:8}  {speed:8.0}  {:.1?}", part * commands / 10, world.memory()?);
+        let (memory, failed) = (world.memory()?, world.failures.len());
+        println!("{:8}  {speed:8.0}  {failed:6}  {memory:.1?}", part * commands / 10);
     }
     let text = keys as f64 * (bytes as f64 + 16.0) / f64::from(1 << 20);
     let most = world.memory()?.into_iter().fold(0.0, f64::max) - text;
@@ -108,7 +109,10 @@ fn measure() -> Result<bool> {
     );
     let most_then = world.memory()?.into_iter().fold(0.0, f64::max) - text;
     println!("most memory then: {most_then:.1} MiB (at most {MOST_MEMORY})");
-    println!("{} of {} requests failed", world.failed, world.last);
+    println!("{} of {} requests failed", world.failures.len(), world.last);
+    if let Some(failure) = world.failures.first() {
+        println!("the first one with {failure}");
+    }
     world.end()?;
     Ok(most_then <= MOST_MEMORY && times <= MOST_TIME)
 }
@@ -121,7 +125,7 @@ impl World {
         let nodes = (0..=FRESH).map(|_| None).collect();
         let (waiting, value) = (BTreeMap::new(), "v".repeat(usize::try_from(bytes)?));
         let mut world =
-            Self { folder, nodes, said, says, waiting, failed: 0, last: 0, keys, value };
+            Self { folder, nodes, said, says, waiting, failures: Vec::new(), last: 0, keys, value };
         for node in 0..=FRESH {
             world.start(node)?;
         }
@@ -129,7 +133,7 @@ impl World {
         loop {
             world.ask(0, &format!(r#""type":"remove_node","node":"n{FRESH}""#))?;
             world.wait_for_all()?;
-            if std::mem::take(&mut world.failed) == 0 {
+            if std::mem::take(&mut world.failures).is_empty() {
                 break;
             }
         }
@@ -196,8 +200,11 @@ impl World {
             self.tell(node, line)?;
             return Ok(None);
         }
-        self.failed += u64::from(body.r#type == "error");
-        Ok(body.in_reply_to.and_then(|id| self.waiting.remove_entry(&id)))
+        let (is_error, answered) = (body.r#type == "error", body.in_reply_to);
+        if is_error {
+            self.failures.push(line);
+        }
+        Ok(answered.and_then(|id| self.waiting.remove_entry(&id)))
     }
 
     fn wait(&mut self) -> Result<Option<(u64, Instant)>> {

@@ -12,7 +12,7 @@ A Maelstrom node for the workload lin-kv: a linearizable key-value store, replic
 Raft. It speaks the protocol on standard input and output.
 
 Usage: lin-kv [--sync=WHEN] [--in-memory] [--reads=HOW] [--drift=PART] [--round-ms=N]
-              [--snapshot-every=N]
+              [--keep=BYTES]
 
   --sync=WHEN
              When what is written to the node's directory is safe: `every-group` (the default),
@@ -32,8 +32,9 @@ Usage: lin-kv [--sync=WHEN] [--in-memory] [--reads=HOW] [--drift=PART] [--round-
              Send what clients wait for every N milliseconds instead of at once: the
              more load, the fewer messages an operation, and up to two rounds longer
              for each. 0 unless given. Give it to all nodes.
-  --snapshot-every=N
-             Take a snapshot after so many commands; 10000 unless given.
+  --keep=BYTES
+             Keep about so much of the log in memory for nodes that were away; 4194304 unless
+             given. Who lacks more gets a snapshot.
   --help     Print this
 
 Beside read, write and cas each node takes {\"type\":\"add_node\",\"node\":\"n3\"},
@@ -48,7 +49,7 @@ impl fmt::Display for UnknownArgument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "unknown argument `{}`: there are `--sync=WHEN`, `--in-memory`, `--reads=HOW`, `--drift=PART`, `--round-ms=N` and `--snapshot-every=N`; see `--help`",
+            "unknown argument `{}`: there are `--sync=WHEN`, `--in-memory`, `--reads=HOW`, `--drift=PART`, `--round-ms=N` and `--keep=BYTES`; see `--help`",
             self.0
         )
     }
@@ -72,9 +73,8 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Options, Unk
             options.sync = sync;
         } else if let Some(drift) = argument.strip_prefix("--drift=").and_then(parse_drift) {
             options.drift = drift;
-        } else if let Some(every) = argument.strip_prefix("--snapshot-every=").and_then(parse_every)
-        {
-            options.snapshot_every = every;
+        } else if let Some(bytes) = argument.strip_prefix("--keep=").and_then(|n| n.parse().ok()) {
+            options.keep = bytes;
         } else if argument == "--in-memory" {
             options.in_memory = true;
         } else if let Some(bugs) = Bugs::parse(&argument) {
@@ -103,10 +103,6 @@ fn parse_sync(when: &str) -> Option<Sync> {
     }
 }
 
-fn parse_every(commands: &str) -> Option<usize> {
-    commands.parse().ok().filter(|&commands| commands > 0)
-}
-
 fn parse_drift(part: &str) -> Option<f64> {
     part.parse().ok().filter(|part| (0.0..10.0).contains(part))
 }
@@ -123,9 +119,9 @@ mod tests {
         assert_eq!(parse("--drift=0.01").unwrap().drift.to_string(), "0.01");
         assert!(parse("--in-memory").unwrap().in_memory);
         assert_eq!(parse("--sync=never").unwrap().sync, Sync::Never);
-        assert_eq!(parse("--snapshot-every=20").unwrap().snapshot_every, 20);
+        assert_eq!(parse("--keep=20").unwrap().keep, 20);
         for unknown in [
-            "--snapshot-every=0",
+            "--keep=all",
             "--sync=now",
             "--reads=never",
             "--drift=-1",

@@ -22,13 +22,14 @@ const SECOND: Duration = Duration::from_secs(1);
 /// What a machine's death does to a disk.
 const DEATH: &[DiskFault] = &[DiskFault::LoseUnsynced, DiskFault::Torn];
 
-fn cluster(nodes: usize, snapshot_every: usize) -> Simulation {
-    with(nodes, snapshot_every, Bugs::default())
+/// Nodes that keep so many bytes of their log.
+fn cluster(nodes: usize, keep: usize) -> Simulation {
+    with(nodes, keep, Bugs::default())
 }
 
-fn with(nodes: usize, snapshot_every: usize, bugs: Bugs) -> Simulation {
+fn with(nodes: usize, keep: usize, bugs: Bugs) -> Simulation {
     let mut options = Options::default();
-    (options.snapshot_every, options.keep, options.bugs) = (snapshot_every, 5, bugs);
+    (options.keep, options.bugs) = (keep, bugs);
     let node = move || lin_kv::node(options.clone());
     Simulation::new(Workload::LinKv, node).nodes(nodes).clients(2 * nodes).latency(10)
 }
@@ -69,8 +70,8 @@ fn lead(scene: &mut Scenario, node: usize) {
 
 /// A run in which nodes are killed, and so are machines.
 fn run(seed: u64, bugs: Bugs) -> Finished {
-    let (nodes, every) = ([1, 3, 5][seed as usize % 3], [10_000, 10, 3][seed as usize / 3 % 3]);
-    let run = with(nodes, every, bugs).rate(100.0).seconds(10).seed(seed);
+    let (nodes, keep) = ([1, 3, 5][seed as usize % 3], [MIB, 2_000, 0][seed as usize / 3 % 3]);
+    let run = with(nodes, keep, bugs).rate(100.0).seconds(10).seed(seed);
     let disk = [DEATH, &[DiskFault::Full, DiskFault::Slow], &[DiskFault::FailOnce]].concat();
     run.disk(&disk).nemesis(&[Fault::Kill, Fault::Partition, Fault::Pause], 2.0).run()
 }
@@ -93,8 +94,8 @@ fn what_is_acknowledged_before_the_disk_has_it_is_seen_to_be_lost() {
 
 #[test]
 fn all_machines_die_just_after_they_acknowledged_and_have_it_all() {
-    for (nodes, every) in [(1, 10_000), (3, 10_000), (3, 2), (5, 3)] {
-        let mut scene = cluster(nodes, every).scenario();
+    for (nodes, keep) in [(1, MIB), (3, MIB), (3, 0), (5, 500)] {
+        let mut scene = cluster(nodes, keep).scenario();
         wait_until_served(&mut scene, 0);
         for round in 0..5 {
             for key in 0..nodes as u64 {
@@ -223,7 +224,7 @@ fn what_was_synced_is_there_however_it_is_started_later_though_last_writes_were_
 #[test]
 fn whenever_nodes_die_while_their_journals_are_compacted_all_is_there() {
     for millis in [1, 10, 50, 200] {
-        let mut scene = cluster(3, 10_000).scenario();
+        let mut scene = cluster(3, MIB).scenario();
         wait_until_served(&mut scene, 0);
         let value = "x".repeat(MIB / 2);
         for key in 0..34 {
@@ -235,7 +236,7 @@ fn whenever_nodes_die_while_their_journals_are_compacted_all_is_there() {
         wait_until_served(&mut scene, 1);
         assert!((0..34).all(|key| read(&mut scene, 1, key).unwrap() == value));
     }
-    let mut scene = cluster(1, 10_000).scenario();
+    let mut scene = cluster(1, MIB).scenario();
     wait_until_served(&mut scene, 0);
     (0..40).for_each(|key| write(&mut scene, 0, key, &"x".repeat(MIB / 2)).unwrap());
     scene.run_for(5 * SECOND);
@@ -245,7 +246,7 @@ fn whenever_nodes_die_while_their_journals_are_compacted_all_is_there() {
 
 #[test]
 fn a_snapshot_that_is_longer_than_a_record_is_in_several_and_comes_back() {
-    let mut scene = cluster(3, 4).scenario();
+    let mut scene = cluster(3, 0).scenario();
     wait_until_served(&mut scene, 0);
     let value = |key: u64| format!("{key}").repeat(2 * MIB);
     (0..8).for_each(|key| write(&mut scene, 0, key, &value(key)).unwrap());
@@ -264,7 +265,7 @@ fn a_snapshot_that_is_longer_than_a_record_is_in_several_and_comes_back() {
 fn a_leader_that_cannot_write_leads_no_more_and_says_so() {
     let mut halted = 0;
     for seed in 0..20 {
-        let mut scene = cluster(3, 10_000).seed(seed).scenario();
+        let mut scene = cluster(3, MIB).seed(seed).scenario();
         lead(&mut scene, 1);
         scene.inflict(Effect::Upset(DiskFault::FailOnce, vec![1]));
         (0..3).for_each(|_| drop(write(&mut scene, 1, 1, "perhaps")));
@@ -295,7 +296,7 @@ fn a_leader_that_cannot_write_leads_no_more_and_says_so() {
 #[test]
 fn a_leader_whose_disk_is_full_serves_with_the_disks_of_others() {
     for nodes in [3, 5] {
-        let mut scene = cluster(nodes, 10_000).scenario();
+        let mut scene = cluster(nodes, MIB).scenario();
         lead(&mut scene, 1);
         scene.fill_disks(&[1]);
         for node in (0..nodes).chain(0..nodes) {
@@ -316,7 +317,7 @@ fn a_leader_whose_disk_is_full_serves_with_the_disks_of_others() {
 
 #[test]
 fn a_command_that_has_no_place_in_a_record_is_refused_and_others_have_theirs_together() {
-    let mut scene = cluster(3, 10_000).scenario();
+    let mut scene = cluster(3, MIB).scenario();
     wait_until_served(&mut scene, 0);
     let longest = "x".repeat(MAX_COMMAND_BYTES - 100);
     for node in 0..2 {
@@ -346,7 +347,7 @@ fn a_command_that_has_no_place_in_a_record_is_refused_and_others_have_theirs_tog
 /// killed or cut off. A fourth of them have records to read again: they were killed, too.
 fn fail_over(seed: u64) -> Duration {
     let nodes = [3, 5][seed as usize % 2];
-    let run = cluster(nodes, 50).set(|settings| {
+    let run = cluster(nodes, 5_000).set(|settings| {
         settings.latency = Latency { mean: SECOND / 100, dist: LatencyDist::Exponential };
         settings.seed = seed;
     });

@@ -35,7 +35,7 @@ fn world(seed: u64, bugs: Bugs, faults: usize) -> (World, StdRng) {
     let mut options = Options::default();
     options.bugs = bugs;
     if rng.random() {
-        (options.snapshot_every, options.keep) = (10, 5);
+        options.keep = 1_000;
     }
     (World::with_disks(false, nodes, seed, conditions, &options), rng)
 }
@@ -190,7 +190,7 @@ fn upheave(seed: u64, bugs: Bugs) -> Result<(), String> {
     faults.truncate(rng.random_range(0..3));
     let mut options = Options::default();
     options.reads = [Reads::Index, Reads::Lease, Reads::Lease, Reads::Log][rng.random_range(0..4)];
-    (options.snapshot_every, options.keep) = (10, rng.random_range(0..5));
+    options.keep = rng.random_range(0..1_000);
     let voters = rng.random_range(2..=nodes);
     options.voters = Some(voters);
     options.bugs = bugs;

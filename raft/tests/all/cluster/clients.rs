@@ -1,12 +1,14 @@
 //! What clients are told, and what they can do to a cluster.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use lin_kv::{Command, Key, Store};
-use maelstrom::machine::{Client, Rank};
+use maelstrom::machine::{Client, Output, Rank};
 use raft::{
     Append, Appended, Bugs, Change, Config, Entry, Index, Kept, LogTime, Options, Packet, Part,
-    Payload, Position, Raft, Received, Record, Request,
+    Payload, Position, Raft, Received, Request,
 };
 use serde_json::value::RawValue;
 use simulator::cluster::Conditions;
@@ -117,7 +119,6 @@ fn options_that_cannot_work_are_refused() {
     };
     assert!(raft(|_| ()).is_ok());
     assert!(raft(|options| options.chunk_bytes = 0).is_err());
-    assert!(raft(|options| options.snapshot_every = 0).is_err());
     assert!(raft(|options| options.heartbeat = options.election).is_err());
     assert!(raft(|options| options.voters = Some(3)).is_err());
 }
@@ -125,7 +126,7 @@ fn options_that_cannot_work_are_refused() {
 #[test]
 fn a_change_of_members_is_known_wherever_it_is_asked_for_after_a_restart_with_snapshots() {
     let mut options = Options::default();
-    (options.snapshot_every, options.keep, options.bugs) = (5, 0, Bugs::default());
+    (options.keep, options.bugs) = (0, Bugs::default());
     let mut world = world(3, &options);
     world.load(SECOND, 100.0).unwrap();
     let lead = leader(&world);
@@ -158,7 +159,7 @@ fn tell(world: &mut World, from: Rank, to: Rank, part: Part<Command>) {
 #[test]
 fn acknowledgements_of_what_was_never_sent_count_for_nothing() {
     let mut options = Options::default();
-    (options.snapshot_every, options.keep) = (5, 0);
+    (options.keep, options.chunk_bytes, options.window_bytes) = (0, 50, 50);
     let mut world = world(3, &options);
     world.load(SECOND, 100.0).unwrap();
     let (lead, matched) = (leader(&world), Index::from(1 << 52));
@@ -174,11 +175,24 @@ fn acknowledgements_of_what_was_never_sent_count_for_nothing() {
     // And of a snapshot that it is being sent.
     world.cluster.apply(Effect::Kill(vec![from]));
     world.load(SECOND, 100.0).unwrap();
-    world.cluster.run_for(SECOND).unwrap();
-    let last = world.cluster.machine(lead).unwrap().checkpoint().into_iter().find_map(|record| {
-        if let Record::Snapshot(snapshot) = record { Some(snapshot.last) } else { None }
+    let sent = Rc::new(Cell::new(None));
+    let seen = Rc::clone(&sent);
+    world.cluster.check(move |step| {
+        for output in step.outputs {
+            let Output::Send(_, packet) = output else { continue };
+            let mut chunks = packet.parts.iter().filter_map(|part| match part {
+                Part::Chunk(chunk) => Some(chunk.snapshot.last),
+                _ => None,
+            });
+            seen.set(chunks.next_back().or(seen.get()));
+        }
+        Ok(())
     });
-    let (last, bytes) = (last.unwrap(), usize::MAX);
+    world.cluster.apply(Effect::Start);
+    while sent.get().is_none() {
+        world.cluster.run_for(SECOND / 1000).unwrap();
+    }
+    let (last, bytes) = (sent.get().unwrap(), usize::MAX);
     tell(&mut world, from, lead, Part::Received(Received { last, bytes }));
 }
 

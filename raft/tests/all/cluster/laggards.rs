@@ -1,9 +1,13 @@
 //! Followers that are behind, and what they cost the others.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
-use maelstrom::machine::Rank;
-use raft::{Options, Raft};
+use checkers::history::raw;
+use lin_kv::{Command, Key};
+use maelstrom::machine::{Output, Rank};
+use raft::{Options, Part, Raft, Request};
 use simulator::cluster::Conditions;
 use simulator::{Effect, Latency, LatencyDist};
 
@@ -37,7 +41,7 @@ fn times(world: &World, since: usize, but: Option<Rank>) -> Vec<Duration> {
 /// Snapshots of some hundred bytes go in chunks so small that it takes a second.
 fn slow_snapshots() -> Options {
     let mut options = Options::default();
-    (options.snapshot_every, options.keep) = (10, 10);
+    options.keep = 1_000;
     (options.chunk_bytes, options.window_bytes) = (5, 10);
     options
 }
@@ -87,4 +91,49 @@ fn who_answers_a_question_before_its_entries_are_safe_says_so_when_they_are() {
     let times = times(&world, 0, None);
     let worst = times[times.len() - 1];
     assert!(worst <= 4 * latency + 4 * write_time, "{worst:?}");
+}
+
+/// How many entries that are applied a leader of three nodes has had in its log at most, and how many
+/// chunks of snapshots were sent, while a hundred commands of a thousand bytes came each second.
+/// One of the followers is told of them with the heartbeats.
+fn kept(heartbeat: Duration) -> (usize, usize) {
+    let mut options = Options::default();
+    (options.keep, options.keep_at_most) = (20_000, 60_000);
+    (options.heartbeat, options.election, options.adaptive) = (heartbeat, 4 * heartbeat, false);
+    let mut world = world(3, SECOND / 1000, Duration::ZERO, &options);
+    world.cluster.run_for(10 * heartbeat).unwrap();
+    let (most, chunks) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    let (seen, sent) = (Rc::clone(&most), Rc::clone(&chunks));
+    world.cluster.check(move |step| {
+        let base = step.machine.log().base().index;
+        if step.machine.is_leader() {
+            seen.set(seen.get().max(step.machine.applied_index().since(base)));
+        }
+        for output in step.outputs {
+            let Output::Send(_, packet) = output else { continue };
+            let are_chunks = packet.parts.iter().filter(|part| matches!(part, Part::Chunk(_)));
+            sent.set(sent.get() + are_chunks.count());
+        }
+        Ok(())
+    });
+    let leads = |node: &Rank| world.cluster.machine(*node).is_some_and(Raft::is_leader);
+    let leader = (0..3).find(leads).unwrap();
+    for _ in 0..500 {
+        let command = Command::Write(Key::from(&*raw(&1)), raw(&"x".repeat(850)).into());
+        world.cluster.ask(leader, Request::Command(command));
+        world.cluster.run_for(SECOND / 100).unwrap();
+    }
+    (most.get(), chunks.get())
+}
+
+#[test]
+fn no_more_of_the_log_stays_in_memory_than_the_options_say() {
+    let (entries, chunks) = kept(SECOND / 20);
+    assert!((15..=22).contains(&entries) && chunks == 0, "{entries} entries, {chunks} chunks");
+    // Who is slow needs more, and gets it.
+    let (entries, chunks) = kept(SECOND * 3 / 10);
+    assert!((30..=55).contains(&entries) && chunks == 0, "{entries} entries, {chunks} chunks");
+    // Or a snapshot, which has one command's bytes.
+    let (entries, chunks) = kept(2 * SECOND);
+    assert!((55..=65).contains(&entries) && chunks > 0, "{entries} entries, {chunks} chunks");
 }

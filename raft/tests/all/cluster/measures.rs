@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use checkers::history::raw;
-use lin_kv::{Command, Key};
 use maelstrom::machine::Output;
-use raft::{Options, Part, Reads, Record, Request};
+use raft::{Options, Part, Reads};
 use simulator::cluster::Conditions;
 use simulator::{Latency, LatencyDist};
 
@@ -106,24 +104,4 @@ fn in_rounds_an_operation_costs_less_than_half_a_message() {
     let measured = measure(3, SECOND / 100, 100.0, &options);
     assert!(measured.messages <= 0.45, "{measured:?}");
     assert!(measured.p99 <= SECOND / 4, "{measured:?}");
-}
-
-#[test]
-fn a_large_state_is_saved_less_often() {
-    let mut options = Options::default();
-    options.snapshot_every = 10;
-    let mut world = World::new(1, 1, Conditions::default(), &options);
-    let saved = Rc::new(RefCell::new(0));
-    let counted = Rc::clone(&saved);
-    world.cluster.check(move |step| {
-        let is_saved = |output: &&_| matches!(output, Output::Write(Record::Snapshot(_)));
-        *counted.borrow_mut() += step.outputs.iter().filter(is_saved).count();
-        Ok(())
-    });
-    for value in ["x".repeat(5 << 20)].into_iter().chain((1..100).map(|n| n.to_string())) {
-        let key = Key::from(&*raw(&value.len()));
-        world.cluster.ask(0, Request::Command(Command::Write(key, raw(&value).into())));
-        world.cluster.run_for(SECOND).unwrap();
-    }
-    assert!((2..=4).contains(&*saved.borrow()), "{saved:?}");
 }

@@ -74,11 +74,14 @@ fn storm(seed: u64, bugs: Bugs) -> Storm {
     options.election = seconds(election);
     options.heartbeat = options.election / 4;
     let keeps_clients = !faults.contains(&Fault::Kill) && !faults.contains(&BROKEN_DISK);
+    let snapshot_every = [0, 10, 100][seed as usize / 3 % 3];
     let conditions = Conditions {
         latency: Latency { mean: seconds(latency), dist },
         faults,
         interval: seconds(interval),
         write_time: seconds(0.0..0.02),
+        // What a bug cuts off behind a snapshot leaves a gap, with which no node starts.
+        snapshot_every: if bugs == Bugs::default() { snapshot_every } else { 0 },
         ..Conditions::default()
     };
     options.reads = reads;
@@ -90,8 +93,8 @@ fn storm(seed: u64, bugs: Bugs) -> Storm {
         options.window_bytes = [100, 2_000, 1 << 20][rng.random_range(0..3)];
     }
     if rng.random() {
-        options.snapshot_every = [10, 100][rng.random_range(0..2)];
-        options.keep = [0, 5, 50][rng.random_range(0..3)];
+        options.keep = [0, 1_000, 10_000][rng.random_range(0..3)];
+        options.keep_at_most = [1_000, 16 << 20][rng.random_range(0..2)];
     }
     if rng.random_ratio(1, 4) {
         options.round = options.heartbeat.mul_f64(rng.random_range(0.0..1.0));

@@ -44,7 +44,9 @@ struct SafeBeforeSaid {
 impl SafeBeforeSaid {
     fn look(&mut self, step: &Step<'_, Node>) -> Result<(), String> {
         let (looked, term, vote) = self.safe.entry(step.node).or_default();
-        for record in &step.safe[*looked..] {
+        // A snapshot of its journal has taken the place of some that were looked at.
+        let begin = if step.safe.len() < *looked { 0 } else { *looked };
+        for record in &step.safe[begin..] {
             match record {
                 Record::Start { .. } => (*term, *vote) = (Term::default(), None),
                 Record::Vote(new, voted) => (*term, *vote) = (*new, voted.map(|voted| voted.rank)),
