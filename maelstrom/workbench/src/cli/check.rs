@@ -10,6 +10,7 @@ use checkers::history::{self, Form, Op};
 use checkers::txn::Model;
 use checkers::{Analysis, Availability, Checks, Names, Report, Workload};
 use clap::Args;
+use tokio::time::Instant;
 
 use super::explain::Recording;
 use super::flags::BudgetFlags;
@@ -87,7 +88,7 @@ pub(super) fn check(flags: &CheckFlags) -> anyhow::Result<Exit> {
         budget: flags.check_budget.budget(),
         ..Checks::new(flags.workload)
     };
-    let name = flags.history.display();
+    let (began, name) = (Instant::now(), flags.history.display());
     let mut history = Vec::new();
     let (report, count) = analyse(&checks, open(&flags.history)?, |op| {
         if flags.report.is_some() || flags.edn.is_some() {
@@ -104,7 +105,8 @@ pub(super) fn check(flags: &CheckFlags) -> anyhow::Result<Exit> {
         let page = page(&flags.history, title.clone(), report.clone(), history);
         fs::write(path, page).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    let case = Case { title: title.clone(), report, command: None, folder: None };
+    let (title_of, time) = (title.clone(), began.elapsed());
+    let case = Case { title: title_of, report, command: None, folder: None, time };
     if flags.json {
         print(&format!("{}\n", serde_json::to_string_pretty(&case.report)?));
     } else {

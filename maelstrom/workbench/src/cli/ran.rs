@@ -1,6 +1,7 @@
 //! A run that is over, as commands hand it on.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use checkers::Report;
 
@@ -20,6 +21,8 @@ pub(super) struct Ran {
     pub command: String,
     /// Where all of it is kept.
     pub folder: PathBuf,
+    /// How long it took, with all that was done to check it.
+    pub time: Duration,
 }
 
 impl Ran {

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use checkers::txn::escape;
@@ -49,12 +50,14 @@ pub(super) struct Case {
     pub command: Option<String>,
     /// Where all of it is.
     pub folder: Option<PathBuf>,
+    /// How long it took.
+    pub time: Duration,
 }
 
 impl Case {
     pub(super) fn of(ran: &Ran) -> Self {
-        let Ran { title, report, command, folder, .. } = ran.clone();
-        Self { title, report, command: Some(command), folder: Some(folder) }
+        let Ran { title, report, command, folder, time, .. } = ran.clone();
+        Self { title, report, command: Some(command), folder: Some(folder), time }
     }
 
     pub(super) fn valid(&self) -> Validity {
@@ -95,7 +98,7 @@ impl TellFlags {
     }
 }
 
-fn in_json(Case { title, report, command, folder }: &Case) -> serde_json::Value {
+fn in_json(Case { title, report, command, folder, .. }: &Case) -> serde_json::Value {
     let folder = folder.as_ref().map(|folder| folder.display().to_string());
     json!({ "title": title, "command": command, "folder": folder, "results": report })
 }
@@ -131,14 +134,16 @@ fn in_property(text: &str) -> String {
 fn junit(cases: &[Case], failure: Option<&str>) -> String {
     let (errors, tests) = (usize::from(failure.is_some()), cases.len());
     let failures = cases.iter().filter(|case| case.valid() != Validity::Valid).count();
+    let time: Duration = cases.iter().map(|case| case.time).sum();
     let mut xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"workbench\" \
-         tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"0\">\n",
-        tests + errors
+         tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"0\" time=\"{:.3}\">\n",
+        tests + errors,
+        time.as_secs_f64()
     );
     cases.iter().for_each(|case| xml += &in_junit(case));
     if let Some(failure) = failure {
-        let text = in_xml(failure);
+        let text = in_attribute(failure);
         xml += &format!(
             "<testcase classname=\"workbench\" name=\"a run without a verdict\">\
              <error message=\"{text}\"/></testcase>\n"
@@ -148,7 +153,11 @@ fn junit(cases: &[Case], failure: Option<&str>) -> String {
 }
 
 fn in_junit(case: &Case) -> String {
-    let begin = format!("<testcase classname=\"workbench\" name=\"{}\"", in_xml(&case.title));
+    let begin = format!(
+        "<testcase classname=\"workbench\" name=\"{}\" time=\"{:.3}\"",
+        in_attribute(&case.title),
+        case.time.as_secs_f64()
+    );
     if case.valid() == Validity::Valid {
         return format!("{begin}/>\n");
     }
@@ -161,8 +170,8 @@ fn in_junit(case: &Case) -> String {
     text.extend(case.command.iter().map(|command| format!("to run again: {command}")));
     format!(
         "{begin}><failure type=\"{}\" message=\"{}\">{}</failure></testcase>\n",
-        in_xml(kind),
-        in_xml(message),
+        in_attribute(kind),
+        in_attribute(message),
         text.iter().map(|line| in_xml(line) + "\n").collect::<String>()
     )
 }
@@ -171,6 +180,11 @@ fn in_junit(case: &Case) -> String {
 fn in_xml(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(|line| escape(&printable(line))).collect();
     lines.join("\n").replace(['\u{fffe}', '\u{ffff}'], "·")
+}
+
+/// Readers make spaces of lines in an attribute, unless they are written so.
+fn in_attribute(text: &str) -> String {
+    in_xml(text).replace('\n', "&#10;")
 }
 
 #[cfg(test)]
@@ -183,7 +197,8 @@ mod tests {
         let mut report = Report::default();
         report.add("workload", Outcome { valid, findings, ..Outcome::default() });
         let command = Some("workbench test --limits 'a<1'".to_owned());
-        Case { title: "echo, 1 node".to_owned(), report, command, folder: Some("store".into()) }
+        let (title, folder) = ("echo, 1 node".to_owned(), Some("store".into()));
+        Case { title, report, command, folder, time: Duration::from_millis(1500) }
     }
 
     fn broken() -> Case {
@@ -209,15 +224,15 @@ mod tests {
         let expected = "\
 <?xml version=\"1.0\" encoding=\"UTF-8\"?>
 <testsuites>
-<testsuite name=\"workbench\" tests=\"4\" failures=\"2\" errors=\"1\" skipped=\"0\">
-<testcase classname=\"workbench\" name=\"echo, 1 node\"/>
-<testcase classname=\"workbench\" name=\"echo, 1 node\"><failure type=\"lost\" message=\"1 &lt; 2: 100 %·\">\
+<testsuite name=\"workbench\" tests=\"4\" failures=\"2\" errors=\"1\" skipped=\"0\" time=\"4.500\">
+<testcase classname=\"workbench\" name=\"echo, 1 node\" time=\"1.500\"/>
+<testcase classname=\"workbench\" name=\"echo, 1 node\" time=\"1.500\"><failure type=\"lost\" message=\"1 &lt; 2: 100 %·\">\
 lost: 1 &lt; 2: 100 %·
 why: n0 was told
 results: store
 to run again: workbench test --limits 'a&lt;1'
 </failure></testcase>
-<testcase classname=\"workbench\" name=\"echo, 1 node\"><failure type=\"unknown\" \
+<testcase classname=\"workbench\" name=\"echo, 1 node\" time=\"1.500\"><failure type=\"unknown\" \
 message=\"too little was seen to say\">results: store
 to run again: workbench test --limits 'a&lt;1'
 </failure></testcase>

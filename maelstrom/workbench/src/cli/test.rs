@@ -18,6 +18,7 @@ use simulator::{
     Availability, Observer, PlannedFault, Progress, RunError, RunStats, Settings, Traffic,
     TrafficEvent, Workload,
 };
+use tokio::time::Instant;
 
 use super::explain::{Kept, Recording};
 use super::flags::Plan;
@@ -40,6 +41,7 @@ const EPILOGUE: Duration = Duration::from_secs(11);
 
 /// Runs a test, tells what came of it and keeps it in the store.
 pub(super) fn run_plan(plan: &Plan, tell: &TellFlags) -> anyhow::Result<Ran> {
+    let began = Instant::now();
     warn(&plan.settings);
     let analysis = Analysis::new(&plan.settings.checks(), plan.settings.names());
     let store = Store::create(&plan.store, plan.settings.workload.name())
@@ -82,6 +84,7 @@ pub(super) fn run_plan(plan: &Plan, tell: &TellFlags) -> anyhow::Result<Ran> {
         seed: plan.settings.seed,
         command: plan.command(),
         folder: store.dir().to_owned(),
+        time: began.elapsed(),
     };
     show(plan, &ran, &watcher.chart, &store, told, tell)?;
     watcher.status.end();

@@ -41,6 +41,18 @@ fn a_test_is_run_many_times_with_a_seed_for_each() {
 }
 
 #[test]
+fn all_runs_are_made_whatever_comes_of_them() {
+    let scratch = Scratch::new("all-runs");
+    let bin = broken(&scratch);
+    let flags = "--node-count 1 --test-count 2 --seed 7";
+    let output = workbench(&scratch, &format!("test -w echo --bin {bin} {flags}"));
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("2 runs: 2 invalid"), "{said}");
+    assert!(said.ends_with("--seed 7\n"), "the first failure can be had again: {said}");
+}
+
+#[test]
 fn until_fails_ends_with_the_first_run_that_is_not_valid() {
     let scratch = Scratch::new("until-fails");
     let bin = broken(&scratch);
@@ -75,7 +87,10 @@ fn a_workflow_is_told_what_was_found() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stdout).lines().count(), 1, "{}", text(&output.stdout));
     let verdicts = fs::read_to_string(scratch.0.join("verdicts.xml")).unwrap();
-    assert!(verdicts.contains("name=\"challenge 1\"><failure"), "{verdicts}");
+    assert!(
+        verdicts.contains("name=\"challenge 1\" time=\"") && verdicts.contains("<failure"),
+        "{verdicts}"
+    );
 }
 
 #[test]
