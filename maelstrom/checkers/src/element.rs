@@ -22,6 +22,11 @@ pub fn text_in_results(json: &str) -> String {
     Element::parse(json).to_value().to_string()
 }
 
+/// Whether two JSON texts are different values for their types alone: `1`, `1.0` and `"1"`.
+pub fn differs_in_type_alone(a: &str, b: &str) -> bool {
+    Element::parse(a).lookalikes().contains(&Element::parse(b))
+}
+
 /// A JSON value with Clojure's idea of equality.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Element {
@@ -51,6 +56,25 @@ impl Element {
             Self::Int(value) => Some(BigInt::from(*value)),
             Self::Big(digits) => digits.parse().ok(),
             _ => None,
+        }
+    }
+
+    /// Values that look the same, and are of other types.
+    pub(crate) fn lookalikes(&self) -> Vec<Self> {
+        let text = |value: &dyn fmt::Display| Self::Text(value.to_string().into());
+        match self {
+            Self::Int(value) => vec![text(value), Self::parse(&format!("{value}.0"))],
+            Self::Float(bits) => {
+                let float = f64::from_bits(*bits);
+                let integer = (float.fract() == 0.0).then(|| Self::parse(&format!("{float:.0}")));
+                integer.into_iter().chain([text(self)]).collect()
+            }
+            Self::Big(digits) => vec![text(digits)],
+            Self::Text(content) => Some(Self::parse(content))
+                .filter(|value| matches!(value, Self::Int(_) | Self::Big(_) | Self::Float(_)))
+                .into_iter()
+                .collect(),
+            _ => Vec::new(),
         }
     }
 
@@ -253,6 +277,18 @@ mod tests {
         let deeper = format!("[{deep}]");
         assert_same(&deep, &deep);
         assert_ne!(Element::parse(&deep), Element::parse(&deeper));
+    }
+
+    #[test]
+    fn what_looks_the_same_may_be_of_another_type() {
+        for (a, b) in [("1", "\"1\""), ("1", "1.0"), ("1.5", "\"1.5\""), ("-7", "\"-7\"")] {
+            assert!(differs_in_type_alone(a, b) && differs_in_type_alone(b, a), "{a} {b}");
+        }
+        let big = "12345678901234567890123";
+        assert!(differs_in_type_alone(big, &format!("\"{big}\"")));
+        for (a, b) in [("1", "1"), ("1", "2"), ("1", "\"2\""), ("true", "\"true\""), ("1", "[1]")] {
+            assert!(!differs_in_type_alone(a, b) && !differs_in_type_alone(b, a), "{a} {b}");
+        }
     }
 
     #[test]

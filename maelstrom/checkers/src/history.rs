@@ -21,6 +21,7 @@ use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 use std::time::Duration;
 
+use maelstrom::protocol::json::in_words;
 use maelstrom::protocol::{Definite, ErrorCode};
 use serde::de::Deserializer;
 use serde::{Deserialize, Serialize, Serializer};
@@ -224,20 +225,20 @@ pub enum ReadError {
     #[error("cannot read the history: {0}")]
     Io(#[from] io::Error),
     /// A line is no operation.
-    #[error("line {line} of the history is no operation: {source}")]
+    #[error("line {line} of the history is no operation: {problem}")]
     Line {
         /// Counting from 1.
         line: u64,
-        /// What the decoder says of it.
-        source: serde_json::Error,
+        /// What is wrong with it.
+        problem: String,
     },
     /// A line is neither JSON nor EDN.
-    #[error("line {line} of the history is no EDN, at column {}: {}", .source.column, .source.what)]
+    #[error("line {line} of the history is no EDN, at column {}: {}", .problem.column, .problem.what)]
     Edn {
         /// Counting from 1.
         line: u64,
         /// Where in the line, and why.
-        source: EdnError,
+        problem: EdnError,
     },
 }
 
@@ -288,12 +289,26 @@ impl Iterator for Operations<'_> {
 /// The operation on a line.
 fn parse(line: &str, number: u64) -> Result<Op, ReadError> {
     let json = if is_edn(line) {
-        let json = to_json(line).map_err(|source| ReadError::Edn { line: number, source });
+        let json = to_json(line).map_err(|problem| ReadError::Edn { line: number, problem });
         Cow::Owned(json?)
     } else {
         Cow::Borrowed(line)
     };
-    serde_json::from_str(&json).map_err(|source| ReadError::Line { line: number, source })
+    serde_json::from_str(&json)
+        .map_err(|error| ReadError::Line { line: number, problem: problem(line, &error) })
+}
+
+/// Why a line is no operation.
+fn problem(line: &str, error: &serde_json::Error) -> String {
+    if line.starts_with('\u{feff}') {
+        "it begins with a byte order mark".to_owned()
+    } else if line.starts_with('[') {
+        "it is a list, and a history has an operation on each line".to_owned()
+    } else if error.is_eof() {
+        "it ends before the operation does: was the file cut off?".to_owned()
+    } else {
+        in_words(error)
+    }
 }
 
 /// A map of keywords, perhaps with a record's name before it.

@@ -35,7 +35,7 @@ mod witness;
 
 pub use self::analysis::{Analysis, Report, workload_checker};
 pub use self::checks::{Availability, CheckBudget, Checks, Promise, Workload};
-pub use self::element::text_in_results;
+pub use self::element::{differs_in_type_alone, text_in_results};
 pub use self::figures::{Elements, Ended, Figures, Latencies, Messages, Quantiles, Reason};
 pub use self::quantiles::nearest_rank;
 pub use self::witness::Names;

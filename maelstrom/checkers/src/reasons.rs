@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use maelstrom::protocol::ErrorCode;
+use maelstrom::protocol::json::type_of;
 use serde_json::{Value, json};
 
 use super::Reason;
@@ -12,6 +14,8 @@ use crate::history::{Op, OpType};
 /// How many different reasons are told apart.
 const KEPT: usize = 100;
 const TOLD: usize = 10;
+/// The codes that the protocol assigns are among these.
+const CODES: std::ops::Range<i64> = 0..100;
 const EXAMPLE: usize = 300;
 
 #[derive(Debug, Default)]
@@ -78,22 +82,46 @@ fn split_text(text: &str) -> (String, String) {
         return ("no reply in time".to_owned(), String::new());
     }
     let is_malformed = text.starts_with("malformed ");
-    let separator = if is_malformed { ", in " } else { ": " };
-    match text.split_once(separator) {
-        Some((reason, example)) if is_malformed || text.starts_with("the node answered ") => {
-            (reason.to_owned(), example.to_owned())
+    if let Some((reason, example)) = text.split_once(", in ").filter(|_| is_malformed) {
+        return (reason.to_owned(), example.to_owned());
+    }
+    match text.strip_prefix("the node answered ").and_then(|answer| answer.split_once(": ")) {
+        Some((error, example)) => {
+            let name = error.split(" (code ").next().unwrap_or_default();
+            let code = error[name.len()..].strip_prefix(" (code ");
+            (told(name, code.and_then(|code| code.strip_suffix(')'))), example.to_owned())
         }
-        _ => (shorten_to(text, EXAMPLE), String::new()),
+        None => (shorten_to(text, EXAMPLE), String::new()),
     }
 }
 
 /// `[name, text]` or `[name, text, code]`.
 fn answered(parts: &[Value]) -> (String, String) {
     let name = parts.first().and_then(Value::as_str).unwrap_or("unknown");
-    let code = parts.get(2).map_or(String::new(), |code| format!(" (code {code})"));
+    let code = parts.get(2).map(ToString::to_string);
     let text = parts.get(1).filter(|text| !text.is_null());
     let text = text.map_or(String::new(), ToString::to_string);
-    (format!("the node answered {name}{code}"), text)
+    (told(name, code.as_deref()), text)
+}
+
+/// An error by its name, and by its code as the node spelt it, if the protocol has none.
+fn told(name: &str, code: Option<&str>) -> String {
+    match code {
+        Some("null") => "the node answered an error without a `code`".to_owned(),
+        Some(code) if type_of(code) == "an integer" => {
+            format!("the node answered an error of its own (code {code})")
+        }
+        Some(code) => {
+            let found = type_of(code);
+            format!(
+                "the node answered an error whose `code` is {found} instead of an integer: {code}"
+            )
+        }
+        None => match CODES.into_iter().find(|number| ErrorCode::from(*number).name() == name) {
+            Some(number) => format!("the node answered {name} (code {number})"),
+            None => format!("the node answered {name}"),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -127,14 +155,26 @@ mod tests {
             (OpType::Fail, json!(["abort", "busy 1"])),
             (OpType::Fail, json!(["abort", "busy 2"])),
             (OpType::Info, json!(["unknown", null, "11"])),
+            (OpType::Info, json!(["unknown", null, null])),
+            (OpType::Info, json!(["unknown", null, 1000])),
             (OpType::Info, json!("indeterminate: the node answered crash: \"x: y\"")),
+            (OpType::Info, json!("indeterminate: the node answered unknown (code 99): null")),
+            (OpType::Info, json!(["own-name", "x"])),
         ]);
         let expected = [
             (3, "malformed x_ok reply: bad", r#"{"n":1}"#),
-            (2, "the node answered abort", r#""busy 1""#),
+            (2, "the node answered abort (code 14)", r#""busy 1""#),
             (1, "no reply in time", ""),
-            (1, "the node answered unknown (code \"11\")", ""),
-            (1, "the node answered crash", r#""x: y""#),
+            (
+                1,
+                "the node answered an error whose `code` is a string instead of an integer: \"11\"",
+                "",
+            ),
+            (1, "the node answered an error without a `code`", ""),
+            (1, "the node answered an error of its own (code 1000)", ""),
+            (1, "the node answered crash (code 13)", r#""x: y""#),
+            (1, "the node answered an error of its own (code 99)", "null"),
+            (1, "the node answered own-name", r#""x""#),
         ];
         assert_eq!(told, expected.map(|(count, why, what)| (count, why.into(), what.into())));
     }

@@ -115,6 +115,72 @@ impl<'a> Level<'a> {
     }
 }
 
+/// The type of a JSON text without white space around it, in words: `an integer`.
+///
+/// ```
+/// use maelstrom::protocol::json::type_of;
+///
+/// assert_eq!([type_of("-1"), type_of("1.0"), type_of("[]")], ["an integer", "a float", "a list"]);
+/// ```
+pub fn type_of(text: &str) -> &'static str {
+    match text.as_bytes().first() {
+        Some(b'n') => "null",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'"') => "a string",
+        Some(b'[') => "a list",
+        Some(b'{') => "an object",
+        _ if text.contains(['.', 'e', 'E']) => "a float",
+        _ => "an integer",
+    }
+}
+
+/// What a decoder found wrong, in words and without position and value: what is wrong stands
+/// beside it mostly, and the same mistake made twice is the same mistake.
+///
+/// ```
+/// use maelstrom::protocol::json::in_words;
+///
+/// let error = serde_json::from_str::<Vec<i64>>(r#"[1, "2"]"#).unwrap_err();
+/// assert_eq!(in_words(&error), "a string instead of an integer");
+/// ```
+pub fn in_words(error: &serde_json::Error) -> String {
+    let error = error.to_string();
+    let error = error.rfind(" at line ").map_or(&*error, |position| &error[..position]);
+    let (found, expected) = error.rsplit_once(", expected ").unwrap_or((error, ""));
+    let expected = match expected {
+        "i64" | "u64" => "an integer".to_owned(),
+        "a map" => "an object".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        other => other.replace("a tuple of size ", "a list of "),
+    };
+    if let Some(found) = found.strip_prefix("invalid type: ") {
+        format!("{} instead of {expected}", named(found))
+    } else if let Some(length) = found.strip_prefix("invalid length ") {
+        format!("a list of {length} instead of {expected}")
+    } else if found.starts_with("invalid value: ") {
+        format!("a value that is out of range for {expected}")
+    } else if error == "trailing characters" {
+        "a list that is too long".to_owned()
+    } else {
+        error.to_owned()
+    }
+}
+
+/// What the decoder calls a value of a type.
+fn named(found: &str) -> &'static str {
+    const NAMES: [(&str, &str); 7] = [
+        ("null", "null"),
+        ("boolean", "a boolean"),
+        ("integer", "an integer"),
+        ("floating point", "a float"),
+        ("string", "a string"),
+        ("sequence", "a list"),
+        ("map", "an object"),
+    ];
+    let known = NAMES.iter().find(|(name, _)| found.starts_with(name));
+    known.map_or("something else", |(_, words)| words)
+}
+
 /// A finite double, without the sign of a zero.
 pub fn double(fraction: &str) -> Option<f64> {
     // Adding zero makes the negative zero positive.
@@ -228,4 +294,35 @@ fn exact(text: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_mistake_has_the_same_name_whatever_the_value() {
+        fn problem<T: serde::de::DeserializeOwned>(text: &str) -> String {
+            in_words(&serde_json::from_str::<T>(text).err().expect(text))
+        }
+        let pairs = problem::<Vec<(i64, bool)>>;
+        let string = "a string instead of an integer";
+        assert_eq!(pairs(r#"[["0", true]]"#), string);
+        assert_eq!(pairs(r#"[[1, true], ["say \"7\", expected 8", true]]"#), string);
+        assert_eq!(pairs("[[1.5, true]]"), "a float instead of an integer");
+        assert_eq!(pairs("[[null, true]]"), "null instead of an integer");
+        assert_eq!(pairs("[[[], true]]"), "a list instead of an integer");
+        assert_eq!(pairs("[[1, 3]]"), "an integer instead of a boolean");
+        assert_eq!(pairs("[3]"), "an integer instead of a list of 2");
+        assert_eq!(pairs("[{}]"), "an object instead of a list of 2");
+        assert_eq!(pairs("[[1]]"), "a list of 1 instead of a list of 2");
+        assert_eq!(pairs("[[1, true, 2]]"), "a list that is too long");
+        assert_eq!(pairs("{}"), "an object instead of a list");
+        assert_eq!(pairs("true"), "a boolean instead of a list");
+        assert_eq!(
+            pairs("[[9223372036854775808, true]]"),
+            "a value that is out of range for an integer"
+        );
+        type Map = std::collections::BTreeMap<String, i64>;
+        assert_eq!(problem::<Map>("[]"), "a list instead of an object");
+        assert_eq!(problem::<Map>("x"), "expected value");
+        assert_eq!(problem::<Map>("\"{}\""), "a string instead of an object");
+    }
+}

@@ -69,7 +69,8 @@ fn inconsistent_offset(
     let mut messages: Vec<MessageId> = slot.iter().map(|(_, message)| *message).collect();
     messages.sort_by_key(|message| record.names.value_of(*message));
     let facts = messages.iter().map(|message| record.facts(*message));
-    let who: Vec<_> = facts.filter_map(|facts| facts.reader.or(facts.writer)).collect();
+    let mut who: Vec<_> = facts.filter_map(|facts| facts.reader.or(facts.writer)).collect();
+    who.dedup();
     let values: Vec<_> = messages.iter().map(|message| evidence.message_json(*message)).collect();
     let text = format!(
         "Key {key}: offset {offset} holds different messages, {}, depending on who is asked: see {}.",

@@ -40,6 +40,7 @@ mod reads;
 mod record;
 mod report;
 
+use maelstrom::protocol::json::in_words;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::{Map, Value, json};
 
@@ -194,12 +195,13 @@ impl KafkaChecker {
     fn add_malformed(&mut self, op: &Op, error: &serde_json::Error) {
         self.report.add(Anomaly::MalformedValue, 0, || {
             let text = format!(
-                "Op {} ({}, {}): the value of this {} cannot be read: {error}. Offsets are integers, a \
+                "Op {} ({}, {}): the value of this {} cannot be read: {}. Offsets are integers, a \
                  poll's messages are lists of [offset, message] by key.",
                 op.index,
                 op.process,
                 seconds(op.time),
                 op.f,
+                in_words(error),
             );
             let detail = json!({ "op": { "op-index": op.index }, "error": error.to_string() });
             Case::new(vec![op.index], text, detail)

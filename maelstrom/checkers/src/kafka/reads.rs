@@ -1,13 +1,15 @@
 //! Reads of what should not be there to be read: a message whose send was refused,
 //! one that nobody sent, one's own before the operation that sends it has ended.
 
+use maelstrom::protocol::json::type_of;
 use serde_json::json;
 
 use super::evidence::Evidence;
 use super::names::MessageId;
-use super::record::{Event, EventId};
+use super::record::{Event, EventId, Record};
 use super::report::{Anomaly, Report};
 use crate::cases::Case;
+use crate::element::differs_in_type_alone;
 use crate::history::OpType;
 
 /// Reports `G1a`, aborted read (Adya, Generalized Isolation Levels, section 4.2):
@@ -56,13 +58,25 @@ pub(super) fn unwritten(evidence: &Evidence, report: &mut Report) {
                     "key": key, "value": evidence.message_json(message),
                     "reader": evidence.op_json(reader),
                 });
+                let meant = meant(record, message).map_or(String::new(), |sent| {
+                    format!(" {sent} was sent, {}.", type_of(&sent))
+                });
                 let text = format!(
-                    "Key {key}: {text} was polled by {by}, but nobody ever sent it to that key."
+                    "Key {key}: {text} was polled by {by}, but nobody ever sent it to that key.{meant}"
                 );
                 Case::new(vec![evidence.op_index(reader)], text, detail)
             });
         }
     }
+}
+
+/// What was sent to the same key, and differs in its type alone.
+fn meant(record: &Record, polled: MessageId) -> Option<String> {
+    let names = &record.names;
+    let (key, text) = (names.key_of(polled), names.value_of(polled).to_string());
+    let of_key = names.messages().filter(|message| names.key_of(*message) == key);
+    let mut texts = of_key.map(|message| names.value_of(message).to_string());
+    texts.find(|other| differs_in_type_alone(other, &text))
 }
 
 /// Reports `precommitted-read`: an operation polled a message that it had itself

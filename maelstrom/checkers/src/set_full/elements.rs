@@ -201,6 +201,12 @@ impl Elements {
         });
     }
 
+    /// An element that differs from a value in its type alone.
+    pub(crate) fn lookalike(&self, value: &Element) -> Option<&Element> {
+        let found = value.lookalikes().into_iter().find_map(|element| self.ids.find(&element))?;
+        Some(&self.values[found as usize])
+    }
+
     /// The numbers of all elements, in the order in which they were added.
     pub(crate) fn ids(&self) -> std::ops::Range<u32> {
         0..self.values.len() as u32

@@ -28,6 +28,7 @@ mod scan;
 
 use std::time::Duration;
 
+use maelstrom::protocol::json::type_of;
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 
@@ -103,8 +104,11 @@ impl SetFull {
         };
         for value in oddities.phantoms {
             let subject = || Subject::value(&value);
+            let meant = self.elements.lookalike(&value).map(|element| meant(element, &value));
             self.phantoms.push_about(&[invoked, op.index], subject, || {
-                format!("{who} read {value} ({}), which nobody had sent by then.", completion.at())
+                let meant = meant.unwrap_or_default();
+                let when = completion.at();
+                format!("{who} read {value} ({when}), which nobody had sent by then.{meant}")
             });
         }
     }
@@ -252,6 +256,12 @@ impl Checker for SetFull {
         let valid = if is_unknown { Validity::Unknown } else { Validity::of(!is_wrong) };
         Outcome { valid, results, findings, warnings, figures }
     }
+}
+
+/// That a value was sent as one of another type.
+fn meant(sent: &Element, read: &Element) -> String {
+    let [of_sent, of_read] = [sent, read].map(|element| type_of(&element.to_string()));
+    format!(" {sent} was sent, {of_sent}, and not {of_read}.")
 }
 
 /// Whole milliseconds from `known` until just after `read` began; never

@@ -11,6 +11,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use maelstrom::protocol::json::in_words;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -217,7 +218,7 @@ impl Log {
     fn decode(&mut self, op: &Op, has_reads: bool) -> Result<Vec<Mop>, String> {
         let wire: Vec<Wire<'_>> = op.decode().map_err(|error| {
             let value = abbreviated(op.value.get());
-            format!("{value} is no list of [function, key, value] ({error})")
+            format!("{value} is no list of [function, key, value] ({})", in_words(&error))
         })?;
         let mops = wire.iter().enumerate().map(|(i, mop)| {
             self.decode_mop(mop, has_reads).map_err(|text| format!("micro-operation {i} {text}"))

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use checkers::Finding;
 use checkers::history::OpType;
+use maelstrom::protocol::is_reply_to;
 use serde_json::Value;
 
 use super::Draft;
@@ -85,10 +86,40 @@ fn stuck(run: &Run<'_>, op: &Operation<'_>, request: &Sent) -> Draft {
         return Draft::new(text).messages([stray]);
     }
     let Address::Node(number) = node else { return Draft::new(format!("{begin}.")) };
+    if let Some(answer) = astray(run, request) {
+        let (dest, src) = (answer.dest, request.src);
+        let text = format!(
+            "{begin}, and the answer to it went to {dest} (`{}`), and not to {src}, from whom the request was.",
+            brief(&answer.body)
+        );
+        return Draft::new(text).messages([answer]);
+    }
     match stopped(run, number, got, gave_up) {
         Some(how) => Draft::new(format!("{begin}{how}.")),
         None => waits(run, &begin, number, request, gave_up),
     }
+}
+
+/// The answer to a request, sent to somebody else, who had asked nothing like it.
+fn astray<'a>(run: &Run<'a>, request: &Sent) -> Option<&'a Sent> {
+    let (id, kind) = (msg_id(request)?, request.kind());
+    let is_answer = |sent: &&Sent| {
+        [request.dest, request.src].contains(&sent.src)
+            && sent.dest != request.src
+            && is_reply_to(&sent.kind(), &kind)
+            && in_reply_to(sent).as_ref() == Some(&id)
+    };
+    let later = run.trace.messages.iter().filter(|sent| sent.line > request.line);
+    let has_asked = |dest: Address| {
+        let mut requests = run.inner().filter(|sent| sent.src == dest && sent.kind() == kind);
+        requests.any(|sent| msg_id(sent).as_ref() == Some(&id))
+    };
+    later.filter(is_answer).find(|sent| !has_asked(sent.dest))
+}
+
+/// The beginning of a body.
+fn brief(body: &str) -> String {
+    body.chars().take(LONGEST_LINE).collect()
 }
 
 /// What stopped a node in this time: it was killed, panicked or was paused.
@@ -136,7 +167,7 @@ fn waits(run: &Run<'_>, begin: &str, node: usize, request: &Sent, gave_up: i64) 
     let (before, own) = own.split_at(own.partition_point(|sent| sent.line < since));
     let is_open = |sent: &Sent| run.answered(sent).is_none_or(|answer| answer.time >= gave_up);
     let Some(last) = own.last() else {
-        return silent(begin, before.iter().copied().rfind(|sent| is_open(sent)));
+        return silent(run, begin, request, before.iter().copied().rfind(|sent| is_open(sent)));
     };
     match step(run, me, own, since).filter(|asked| is_open(asked)) {
         Some(asked) => {
@@ -148,13 +179,22 @@ fn waits(run: &Run<'_>, begin: &str, node: usize, request: &Sent, gave_up: i64) 
 }
 
 /// It asked nobody; perhaps it was waiting already.
-fn silent(begin: &str, waiting: Option<&Sent>) -> Draft {
+fn silent(run: &Run<'_>, begin: &str, request: &Sent, waiting: Option<&Sent>) -> Draft {
     let stuck = waiting.map_or_else(String::new, |sent| {
         let (dest, kind, time) = (sent.dest, sent.kind(), at(sent.time));
         format!("; it still waited for {dest} to answer the `{kind}` that it had sent at {time}")
     });
-    let text = format!("{begin} and neither answered nor asked anybody{stuck}.");
-    Draft::new(text).messages(waiting)
+    let mut draft = Draft::new(format!("{begin} and neither answered nor asked anybody{stuck}."));
+    let all = run.trace.messages.iter().chain(&run.trace.late);
+    if waiting.is_none()
+        && !all.into_iter().any(|sent| sent.src == request.dest && sent.line > request.line)
+    {
+        draft.so = Some(
+            "It printed nothing from then on: it hangs, or does not flush its output after each line."
+                .to_owned(),
+        );
+    }
+    draft.messages(waiting)
 }
 
 /// It asked, but nothing shows that it asked because of the request.

@@ -8,6 +8,7 @@ use super::Draft;
 use super::counter::repeats;
 use super::lost::Missing;
 use super::run::{Operation, Run, Wanted, at, time};
+use super::spelling;
 use crate::trace::Sent;
 
 /// An acknowledged message that polls leave out.
@@ -31,6 +32,9 @@ pub(super) fn missing(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
         let text = format!("{first}, and no poll was answered with it or anything after it.");
         return Some(Draft::new(text).ops([send.invoked.index, send.end().index]));
     };
+    if let Some(spelt) = spelling::of(run, value, &poll) {
+        return Some(spelt);
+    }
     let shower = run.node(poll.invoked.process)?;
     let text = format!(
         "{first}, and n{shower} left it out of its answer at {} (op {})",

@@ -24,6 +24,7 @@
 //! - [`reach`]: how far what clients added can have got.
 //! - [`lacking`]: adds that a sum lacks, and how far each got.
 //! - [`ids`]: ids that were given out twice.
+//! - [`spelling`]: a value that came back as one of another type.
 //! - [`answers`]: answers that are wrong, or did not come.
 
 mod answers;
@@ -37,6 +38,7 @@ mod places;
 mod reach;
 mod register;
 mod run;
+mod spelling;
 mod spread;
 mod transactions;
 
@@ -74,7 +76,13 @@ pub struct Why {
 
 /// Why this was found, if the trace shows it.
 pub fn explain(run: &Run<'_>, finding: &Finding) -> Option<Why> {
-    let draft = match finding.kind.as_str() {
+    let spelt = spelling::explain(run, finding);
+    let draft = spelt.or_else(|| draft(run, finding))?;
+    Some(draft.finish(run, finding))
+}
+
+fn draft(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
+    match finding.kind.as_str() {
         "lost" | "missing-at-end" | "reads-differ" => lost::explain(run, finding),
         "not-linearizable" => register::explain(run, finding),
         "G1a" if logs::is_of_a_log(run, finding) => logs::refused(run, finding),
@@ -88,8 +96,7 @@ pub fn explain(run: &Run<'_>, finding: &Finding) -> Option<Why> {
         "G1a" => transactions::refused(run, finding),
         "G1b" => transactions::intermediate(run, finding),
         _ => transactions::contradiction(run, finding),
-    }?;
-    Some(draft.finish(run, finding))
+    }
 }
 
 /// What is being put together.

@@ -102,12 +102,17 @@ impl<'a> Run<'a> {
         places.map(|place| &self.trace.messages[*place])
     }
 
+    /// What a client was told while it listened.
+    pub(super) fn told(&self, client: Address) -> impl Iterator<Item = &'a Sent> + '_ {
+        let places = self.told.get(&client).into_iter().flatten();
+        places.map(|place| &self.trace.messages[*place])
+    }
+
     /// What a client was told in answer to a request, in time or not.
     pub(super) fn answer(&self, request: &Sent) -> Option<&'a Sent> {
         let msg_id = msg_id(request)?;
         let is_answer = |sent: &&Sent| in_reply_to(sent).as_ref() == Some(&msg_id);
-        let places = self.told.get(&request.src).into_iter().flatten();
-        let in_time = places.map(|place| &self.trace.messages[*place]).find(is_answer);
+        let in_time = self.told(request.src).find(is_answer);
         let late = || self.trace.late.iter().filter(|sent| sent.dest == request.src);
         in_time.or_else(|| late().find(is_answer))
     }
@@ -117,9 +122,8 @@ impl<'a> Run<'a> {
     pub(super) fn stray(&self, request: &Sent, until: i64) -> Option<&'a Sent> {
         let of_client = self.trace.messages.iter().filter(|sent| sent.src == request.src);
         let ids: Vec<String> = of_client.filter_map(msg_id).collect();
-        let places = self.told.get(&request.src).into_iter().flatten();
-        let messages = places.map(|place| &self.trace.messages[*place]);
-        let mut since = messages.filter(|sent| (request.time..until).contains(&sent.time));
+        let mut since =
+            self.told(request.src).filter(|sent| (request.time..until).contains(&sent.time));
         since.find(|sent| in_reply_to(sent).is_none_or(|id| !ids.contains(&id)))
     }
 

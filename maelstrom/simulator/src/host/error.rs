@@ -80,8 +80,8 @@ impl RunError {
 
 impl From<NodeFault> for RunError {
     fn from(fault: NodeFault) -> Self {
-        let (hint, reasons, stderr, log) = Default::default();
-        Self::Node(Box::new(NodeFailure { fault, hint, reasons, stderr, log }))
+        let (hint, stderr, is_reason, log) = Default::default();
+        Self::Node(Box::new(NodeFailure { fault, hint, stderr, is_reason, log }))
     }
 }
 
@@ -92,10 +92,10 @@ pub struct NodeFailure {
     pub fault: NodeFault,
     /// What may be behind it, in a sentence.
     pub hint: Option<String>,
-    /// What looks like the reason, of what it wrote to standard error earlier.
-    pub reasons: Vec<String>,
-    /// The last lines of its standard error.
+    /// The lines of its standard error that are worth showing.
     pub stderr: Vec<String>,
+    /// Whether the first of them looks like the reason.
+    pub is_reason: bool,
     /// Where all of its standard error is.
     pub log: PathBuf,
 }
@@ -104,20 +104,24 @@ impl std::error::Error for NodeFailure {}
 
 impl fmt::Display for NodeFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { fault, hint, reasons, stderr, log } = self;
+        let Self { fault, hint, stderr, is_reason, log } = self;
         write!(f, "{fault}.")?;
         if let Some(hint) = hint {
             write!(f, " {hint}")?;
         }
-        if stderr.is_empty() {
-            return write!(f, " It wrote nothing to standard error.");
+        // A line that is no message says all by itself.
+        if fault.kind.is_of_a_line() {
+            return Ok(());
         }
-        if !reasons.is_empty() {
-            write!(f, " What looks like the reason, in its standard error:")?;
-            reasons.iter().try_for_each(|line| write!(f, "\n    {line}"))?;
+        let log = log.display();
+        match (stderr.is_empty(), is_reason) {
+            (true, _) => write!(f, " It wrote nothing to standard error.")?,
+            (_, true) => write!(
+                f,
+                " What looks like the reason, in its standard error (all of it is in {log}):"
+            )?,
+            (_, false) => write!(f, " Its standard error (all of it is in {log}):")?,
         }
-        let gap = if reasons.is_empty() { ' ' } else { '\n' };
-        write!(f, "{gap}The end of its standard error (all of it is in {}):", log.display())?;
         stderr.iter().try_for_each(|line| write!(f, "\n    {line}"))
     }
 }

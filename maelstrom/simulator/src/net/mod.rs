@@ -14,6 +14,7 @@ mod address;
 mod counts;
 mod happening;
 mod latency;
+mod line;
 mod link_faults;
 mod message;
 
@@ -28,6 +29,7 @@ pub use counts::{Counts, NetCounts};
 pub use happening::Cause;
 pub(crate) use happening::{Happening, What};
 pub use latency::{Latency, LatencyDist};
+pub(crate) use line::{Line, LineError, is_integer};
 use link_faults::LinkFaults;
 pub(crate) use link_faults::{SHARE, is_slow};
 pub use message::Message;
@@ -35,7 +37,7 @@ pub use message::Message;
 use crate::links::Neighbours;
 use crate::queue::Queue;
 use latency::LatencyModel;
-pub(crate) use message::{Line, LineError, Text, is_integer};
+pub(crate) use message::Text;
 
 /// Who hears whom no longer: for each node, in order, the nodes whose messages
 /// it does not get.

@@ -100,7 +100,7 @@ pub(super) fn broadcast(settings: &Settings, linked: Option<&Neighbours>) -> Sim
         calls: const {
             &[
                 call("broadcast", Some("message"), Taken::Nothing),
-                call("read", None, Taken::Field("messages", list)),
+                call("read", None, Taken::Field("messages", reply::list)),
             ]
         },
         generator: |values| numbered("broadcast", values),
@@ -119,7 +119,7 @@ pub(super) fn g_set(values: Values) -> Simple {
         calls: const {
             &[
                 call("add", Some("element"), Taken::Nothing),
-                call("read", None, Taken::Field("value", list)),
+                call("read", None, Taken::Field("value", reply::list)),
             ]
         },
         generator: |values| numbered("add", values),
@@ -136,7 +136,7 @@ pub(super) fn counter(values: Values, is_negative: bool) -> Simple {
         calls: const {
             &[
                 call("add", Some("delta"), Taken::Nothing),
-                call("read", None, Taken::Field("value", integer)),
+                call("read", None, Taken::Field("value", reply::integer)),
             ]
         },
         generator: match is_negative {
@@ -146,15 +146,6 @@ pub(super) fn counter(values: Values, is_negative: bool) -> Simple {
         last: Some(Operation::bare("read").marked_final()),
         ..g_set(values)
     }
-}
-
-fn integer(value: &RawValue) -> Result<Box<RawValue>, String> {
-    let problem = || "`value` has to be an integer".to_owned();
-    reply::is_integer(value).then(|| value.to_owned()).ok_or_else(problem)
-}
-
-fn list(value: &RawValue) -> Result<Box<RawValue>, String> {
-    reply::list(value).map_err(|error| error.to_string())
 }
 
 /// Half writes of values 0, 1, 2, …, half reads.
@@ -219,7 +210,9 @@ impl Client for &'static [Call] {
             }
             Taken::Field(name, take) => {
                 let [value] = reply::fields(body, f, [*name])?;
-                Some(take(value).map_err(|problem| Malformed::new(f, problem, body))?)
+                let malformed =
+                    |problem| Malformed::new(f, format_args!("`{name}`: {problem}"), body);
+                Some(take(value).map_err(malformed)?)
             }
         };
         Ok(Step::Ok(value))

@@ -24,14 +24,11 @@ pub struct NodeFault {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FaultKind {
     /// It printed something that is not JSON.
-    #[error(
-        "printed {line} to standard output, which is not JSON ({reason}). Only messages go there; \
-         logs belong on standard error"
-    )]
+    #[error("printed {line} to standard output, which is not JSON: {reason}")]
     NotJson {
         /// What it printed.
         line: Printed,
-        /// What the decoder says.
+        /// What is wrong.
         reason: String,
     },
     /// It printed JSON that is not a message.
@@ -86,7 +83,7 @@ pub enum FaultKind {
         request: &'static str,
         /// How long the bench waited.
         seconds: u64,
-        /// How many lines the node printed since it was started.
+        /// How many lines the node printed since.
         printed: u64,
         /// What it said instead, in words.
         instead: Option<String>,
@@ -168,12 +165,35 @@ impl Printed {
     }
 }
 
-/// What a node printed, as far as it is worth showing.
+/// What a node printed, as far as it is worth showing, with names for what cannot be seen.
 pub(super) fn shorten(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
-        None => text.to_owned(),
+        Some((end, _)) => format!("{}… ({} bytes)", visible(&text[..end]), text.len()),
+        None => visible(text),
     }
+}
+
+/// A text with names in the place of characters that nobody sees: `<NUL>`.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '\0' => shown += "<NUL>",
+            '\r' => shown += "<CR>",
+            '\u{1b}' => shown += "<ESC>",
+            '\u{feff}' => shown += "<BOM>",
+            '\t' => shown.push(char),
+            '\u{ad}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202f}'
+            | '\u{2060}'..='\u{206f}' => {
+                shown += &format!("<U+{:04X}>", u32::from(char));
+            }
+            _ if char.is_control() => shown += &format!("<U+{:04X}>", u32::from(char)),
+            _ => shown.push(char),
+        }
+    }
+    shown
 }
 
 impl fmt::Display for Printed {
@@ -187,6 +207,25 @@ impl FaultKind {
         match error {
             LineError::NotJson(reason) => Self::NotJson { line, reason },
             LineError::NotAMessage(reason) => Self::NotAMessage { line, reason },
+        }
+    }
+
+    /// Whether a line that it printed is all that is wrong.
+    pub(crate) fn is_of_a_line(&self) -> bool {
+        match self {
+            Self::NotJson { .. }
+            | Self::NotAMessage { .. }
+            | Self::UnknownSource { .. }
+            | Self::UnknownDestination { .. }
+            | Self::TooEarly { .. } => true,
+            Self::Silent { .. }
+            | Self::EndlessLine { .. }
+            | Self::Unwilling { .. }
+            | Self::NoMembers { .. }
+            | Self::Exited { .. }
+            | Self::ClosedOutput
+            | Self::TwoProcesses
+            | Self::NotReading { .. } => false,
         }
     }
 
@@ -210,11 +249,18 @@ mod tests {
     #[test]
     fn a_fault_names_the_node_the_line_and_the_way_out() {
         let line = Printed::new(2, b"hello");
-        let fault = FaultKind::NotJson { line, reason: "expected value".to_owned() }.of(4);
+        let fault = FaultKind::NotJson { line, reason: "only messages go there".to_owned() }.of(4);
         assert_eq!(
             fault.to_string(),
-            "node n4 printed line 2, `hello` to standard output, which is not JSON (expected value). \
-             Only messages go there; logs belong on standard error"
+            "node n4 printed line 2, `hello` to standard output, which is not JSON: only messages go \
+             there"
         );
+    }
+
+    #[test]
+    fn what_nobody_sees_has_a_name() {
+        let line = "\u{feff}a\0\u{1b}[1m\t\u{200b}b\u{85}\u{fffd}\r";
+        let printed = Printed::new(1, line.as_bytes());
+        assert_eq!(printed.text, "<BOM>a<NUL><ESC>[1m\t<U+200B>b<U+0085>\u{fffd}<CR>");
     }
 }

@@ -57,8 +57,11 @@ impl World {
         if src != Address::Node(node) {
             self.note_line(Quirk::ForgedSource, node, line);
         }
-        let body = message.body;
-        match Address::parse(&message.dest) {
+        let (body, dest) = (message.body, Address::parse(&message.dest));
+        if let Some(dest) = dest {
+            self.note_astray(node, dest, body);
+        }
+        match dest {
             Some(dest) if self.wire.net.has(dest) => {
                 if !self.is_registered(dest) {
                     let dest = dest.to_string();

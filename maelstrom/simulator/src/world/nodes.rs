@@ -7,12 +7,14 @@
 use std::time::Duration;
 
 use super::fault::{FaultKind, NodeFault};
+use super::record::ErrorReply;
 use super::wire::{Connection, Owner, Wire};
 use super::{Command, Phase, World};
 use crate::net::{Address, Message};
 use crate::request::Request;
 use crate::workload::fields;
-use maelstrom::protocol::{INIT, LooseHeader, is_reply_to};
+use maelstrom::protocol::{ERROR, INIT, LooseHeader, is_reply_to, reply_type};
+use serde_json::value::RawValue;
 
 /// How long a node may take to answer a request of the workload's setup.
 const SETUP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,6 +30,10 @@ pub(super) struct Node {
     pub(super) is_heard: bool,
     /// How many lines it printed since it was started.
     pub(super) lines: u64,
+    /// How many it had printed when it was asked last, while it was being prepared.
+    lines_before: u64,
+    /// To whom it sent the answer to that, if not to who had asked.
+    astray: Option<Address>,
 }
 
 /// Where a node stands.
@@ -60,6 +66,8 @@ impl Node {
             connection: None,
             is_heard: false,
             lines: 0,
+            lines_before: 0,
+            astray: None,
         }
     }
 
@@ -137,7 +145,9 @@ impl World {
         if let Some(old) = self.nodes[node].connection.take() {
             self.wire.close(old);
         }
-        let connection = self.nodes[node].connection.insert(self.wire.open(Owner::Node(node)));
+        let asked = &mut self.nodes[node];
+        asked.lines_before = asked.lines;
+        let connection = asked.connection.insert(self.wire.open(Owner::Node(node)));
         self.wire.request(connection, node, request, None, timeout, now);
     }
 
@@ -162,6 +172,17 @@ impl World {
         Ok(())
     }
 
+    /// Notes whether a node that is being prepared sends its answer to somebody else.
+    pub(super) fn note_astray(&mut self, node: usize, dest: Address, body: &RawValue) {
+        let Node { status, connection: Some(asker), .. } = &self.nodes[node] else { return };
+        if matches!(status, Status::Initialising | Status::SettingUp) && asker.address() != dest {
+            let header = LooseHeader::read(body.get()).unwrap_or_default();
+            if is_reply_to(&header.kind(), self.preparation(node)) {
+                self.nodes[node].astray = Some(dest);
+            }
+        }
+    }
+
     /// As in the original: of an `init_ok` the type is all that matters, whatever
     /// else it carries; a reply to the workload's own request has to be right.
     fn check_answer(
@@ -170,14 +191,18 @@ impl World {
         reply: &Message,
         request: &'static str,
     ) -> Result<(), String> {
+        let header = LooseHeader::read(reply.body.get()).unwrap_or_default();
+        if header.kind() == ERROR {
+            return Err(ErrorReply::read(&reply.body).to_string());
+        }
         if self.nodes[node].status == Status::SettingUp {
             let checked = fields(&reply.body, request, []);
             return checked.map(drop).map_err(|malformed| malformed.problem().to_owned());
         }
-        match LooseHeader::read(reply.body.get()) {
-            Ok(header) if is_reply_to(&header.kind(), request) => Ok(()),
-            Ok(header) => Err(format!("its type is {:?}", header.kind())),
-            Err(error) => Err(error.to_string()),
+        match header.kind() {
+            kind if is_reply_to(&kind, request) => Ok(()),
+            kind if kind.is_empty() => Err("`type` is missing".to_owned()),
+            kind => Err(format!("its type is {kind:?}")),
         }
     }
 
@@ -188,10 +213,17 @@ impl World {
             Status::SettingUp => SETUP_TIMEOUT,
             _ => self.settings.init_timeout,
         };
-        let Node { lines: printed, connection, .. } = &self.nodes[node];
-        let instead = connection.as_ref().and_then(Wire::instead);
-        let seconds = timeout.as_secs();
-        FaultKind::Silent { request, seconds, printed: *printed, instead }.of(node)
+        let Node { lines, lines_before, connection, astray, .. } = &self.nodes[node];
+        let asker = connection.as_ref();
+        let astray = astray.zip(asker).map(|(dest, asker)| {
+            let (reply, src) = (reply_type(request), asker.address());
+            format!(
+                ". It sent its `{reply}` to {dest}, and not to {src}, from whom the request was"
+            )
+        });
+        let instead = asker.and_then(Wire::instead).or(astray);
+        let (seconds, printed) = (timeout.as_secs(), lines - lines_before);
+        FaultKind::Silent { request, seconds, printed, instead }.of(node)
     }
 
     /// The type of what a node is asked before it is ready.

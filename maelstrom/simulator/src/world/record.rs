@@ -1,9 +1,10 @@
 //! Writing the history: indices, times, errors and tallies.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
-use checkers::history::{Op, OpType, Process, raw};
+use checkers::history::{Op, OpType, Process, null, raw};
 use maelstrom::protocol::{ErrorCode, Indefinite};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -167,10 +168,30 @@ pub(super) struct ErrorReply {
 }
 
 impl ErrorReply {
+    /// Of a body of type `error`.
+    pub(super) fn read(body: &RawValue) -> Self {
+        serde_json::from_str(body.get()).unwrap_or_else(|_| Self { code: null(), text: null() })
+    }
+
     /// What the protocol says of its code; nothing if the code is an application's own.
     fn code(&self) -> Option<ErrorCode> {
         let code = ErrorCode::from(self.code.get().parse::<i64>().ok()?);
         Some(code).filter(|code| !matches!(code, ErrorCode::Indefinite(Indefinite::Other(_))))
+    }
+}
+
+/// Its code, that code's name, and its text.
+impl fmt::Display for ErrorReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.code(), self.code.get()) {
+            (Some(code), _) => write!(f, "it is the error {} ({})", code.number(), code.name())?,
+            (None, "null") => write!(f, "it is an error without a `code`")?,
+            (None, code) => write!(f, "it is an error of code {code}")?,
+        }
+        match self.text.get() {
+            "null" => Ok(()),
+            text => write!(f, ", {text}"),
+        }
     }
 }
 

@@ -7,7 +7,9 @@
 use std::time::Duration;
 
 use maelstrom::protocol::LooseHeader;
+use maelstrom::protocol::json::type_of;
 use rustc_hash::FxHashMap;
+use serde_json::value::RawValue;
 
 use super::fault::shorten;
 use super::quirks::{Quirk, Quirks};
@@ -154,7 +156,7 @@ impl Wire {
         self.net.received(&message, now);
         let header = LooseHeader::read(message.body.get()).unwrap_or_default();
         let answers: Option<u64> = header.in_reply_to.and_then(|id| id.get().parse().ok());
-        if answers.is_none_or(|id| id > awaited.msg_id) {
+        if !answers.is_some_and(|id| (1..=awaited.msg_id).contains(&id)) {
             self.quirks.note(Quirk::UnmatchedReply, || {
                 let Message { src, dest, body, .. } = &message;
                 format!("by {src} to {dest}: `{}`", shorten(body.get()))
@@ -172,11 +174,8 @@ impl Wire {
     /// What came instead of the reply to its only request, in words.
     pub(super) fn instead(connection: &Connection) -> Option<String> {
         let Message { src, body, .. } = connection.stray.as_ref()?;
-        Some(format!(
-            ". {src} sent `{}`, whose `in_reply_to` is not the integer {}, the request's `msg_id`",
-            shorten(body.get()),
-            connection.last_msg_id
-        ))
+        let mismatch = mismatch(body.get(), &connection.last_msg_id.to_string());
+        Some(format!(". {src} sent `{}`, {mismatch}", shorten(body.get())))
     }
 
     /// When a connection has to be looked at next.
@@ -212,5 +211,20 @@ impl Wire {
             }
             None => false,
         }
+    }
+}
+
+/// Why a body is not the reply to the request with this `msg_id`.
+fn mismatch(body: &str, msg_id: &str) -> String {
+    let header = LooseHeader::read(body).unwrap_or_default();
+    match header.in_reply_to.map(RawValue::get) {
+        None => format!("without the `in_reply_to` {msg_id}, which is the request's `msg_id`"),
+        Some(id) if type_of(id) == "an integer" => {
+            format!("whose `in_reply_to` is not {msg_id}, the request's `msg_id`")
+        }
+        Some(id) => format!(
+            "whose `in_reply_to` is {} instead of the integer {msg_id}, the request's `msg_id`",
+            type_of(id)
+        ),
     }
 }

@@ -118,3 +118,30 @@ fn a_partition_of_nodes_that_say_nothing_to_each_other_is_no_cause() {
     let text = story.why("duplicated", &[first, again], [None, Some("7")]).unwrap();
     assert_says(&text, &["the partition from 0.000 s kept"], &["made it up"]);
 }
+
+#[test]
+fn an_answer_to_somebody_else_is_told_unless_that_one_had_asked() {
+    let mut story = Story::default();
+    let echo = story.at(0).ask(0, "echo", &json!("a"), json!({"echo": "a"}));
+    let before = story.clone();
+    story.at(1).tell("n0", "n1", &json!({"type": "echo_ok", "in_reply_to": 1}));
+    let op = story.at(5000).time_out(echo);
+    let text = story.why("never-ok", &[op], [None, None]).unwrap();
+    assert_says(&text, &["the answer to it went to n1", "not to c10"], &["neither"]);
+
+    let mut story = before;
+    story.at(1).tell("n1", "n0", &json!({"type": "echo", "msg_id": 1}));
+    story.tell("n0", "n1", &json!({"type": "echo_ok", "in_reply_to": 1}));
+    let op = story.at(5000).time_out(echo);
+    let text = story.why("never-ok", &[op], [None, None]).unwrap();
+    assert_says(&text, &["neither answered nor asked anybody."], &["went to", "printed nothing"]);
+}
+
+#[test]
+fn a_node_that_prints_nothing_any_more_may_not_flush() {
+    let mut story = Story::default();
+    let echo = story.at(0).ask(0, "echo", &json!("a"), json!({"echo": "a"}));
+    let op = story.at(5000).time_out(echo);
+    let text = story.why("never-ok", &[op], [None, None]).unwrap();
+    assert_says(&text, &["It printed nothing from then on", "does not flush its output"], &[]);
+}

@@ -140,3 +140,32 @@ fn of_two_final_reads_the_one_that_lacks_a_value_is_told_of() {
     let text = story.why("reads-differ", &[lacking, having], [None, Some("3")]).unwrap();
     assert_says(&text, &["sent it to n1 once", "the lossy network dropped that"], &[]);
 }
+
+#[test]
+fn a_value_that_comes_back_as_another_type_is_told_as_that() {
+    let mut story = Story::default();
+    story.at(0).broadcast(1, 7);
+    let asked = story.at(9).ask(1, "read", &json!(null), json!({}));
+    let read = story.answer(asked, &json!(["7"]));
+    let text = story.why("lost", &[read], [None, Some("7")]).unwrap();
+    let said = "n1 answered \"7\" at 0.009 s (op 3), which is a string, where 7 was meant, which is an integer";
+    assert_says(&text, &[said], &["leaves it out"]);
+    let asked = story.at(20).ask(1, "read", &json!(null), json!({}));
+    let read = story.answer(asked, &json!(["7", 7]));
+    let text = story.why("lost", &[read], [None, Some("7")]);
+    assert!(text.is_none_or(|text| !text.contains("was meant")), "it is there as well");
+
+    let mut story = Story::default();
+    story.at(0).done(0, "write", &json!([1, 3]), json!({"key": 1, "value": 3}));
+    let asked = story.at(5).ask(1, "read", &json!([1, null]), json!({"key": 1}));
+    let read = story.answer(asked, &json!([1, 3.0]));
+    let text = story.why("not-linearizable", &[read], [Some("1"), Some("3")]).unwrap();
+    assert_says(&text, &["answered 3.0", "which is a float, where 3 was meant"], &["older"]);
+
+    let mut story = Story::default();
+    let send = story.at(0).done(0, "send", &json!([["send", "k", [0, 5]]]), json!({}));
+    let polled = json!([["poll", {"k": [[0, "5"], [1, 6]]}]]);
+    let poll = story.at(5).done(1, "poll", &polled, json!({}));
+    let text = story.why("lost-write", &[send, poll], [Some("k"), Some("5")]).unwrap();
+    assert_says(&text, &["answered \"5\"", "which is a string, where 5 was meant"], &["skips"]);
+}

@@ -449,6 +449,12 @@ fn check_limits(limits: &[Limit], workload: Workload) -> Result<(), String> {
 /// Whether there is a program that can be started.
 pub(super) fn check_program(bin: &Path) -> Result<(), String> {
     let shown = bin.display();
+    if let Some((program, _)) = shown.to_string().split_once(' ').filter(|_| !bin.exists()) {
+        return Err(format!(
+            "--bin {shown}: there is no file of that name. --bin takes one program; its arguments \
+             follow at the end, after --: --bin {program} -- ARGUMENTS."
+        ));
+    }
     if is_bare_name(bin) && !bin.exists() {
         return match find_in_path(bin) {
             Some(_) => Ok(()),

@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::task::{Context, Poll, ready};
 
 use maelstrom::protocol::Lines;
@@ -22,9 +22,11 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::escaped;
 use super::log::Log;
+use super::reasons::Excerpt;
 
 /// How many bytes may wait for a node.
 pub(super) const MAX_BACKLOG: usize = 128 << 20;
+
 /// How to start a node's process.
 #[derive(Debug)]
 pub(super) struct Program<'a> {
@@ -52,6 +54,8 @@ pub(super) struct NodeProcess {
     log: Log,
     /// Whether the process ended. Its group may have members yet.
     pub(super) ended: bool,
+    /// How it ended, if that is known.
+    pub(super) status: Option<ExitStatus>,
     /// Whether the process was killed, so that its end is no surprise.
     pub(super) is_killed: bool,
 }
@@ -82,6 +86,7 @@ impl NodeProcess {
             stderr: child.stderr.take(),
             log,
             ended: false,
+            status: None,
             is_killed: false,
         };
         Ok((process, child))
@@ -192,13 +197,20 @@ impl NodeProcess {
         }
     }
 
-    pub(super) fn tail(&self) -> Vec<String> {
-        self.log.tail()
+    /// What is shown of what it logged.
+    pub(super) fn excerpt(&self) -> &Excerpt {
+        self.log.excerpt()
     }
 
-    /// What looks like the reason of its end, of what it logged before those.
-    pub(super) fn reasons(&self) -> Vec<String> {
-        self.log.reasons()
+    /// How many bytes it was given that it has not read, as far as the system tells.
+    pub(super) fn unread(&self) -> u64 {
+        let in_pipe = self.stdin.as_ref().and_then(|stdin| rustix::io::ioctl_fionread(stdin).ok());
+        in_pipe.unwrap_or(0) + self.backlog() as u64
+    }
+
+    /// Whether it takes input, or would.
+    pub(super) fn reads(&self) -> bool {
+        self.stdin.is_some()
     }
 
     /// Where all lines are that it logged.
@@ -314,6 +326,26 @@ mod tests {
         std::fs::remove_file(process.log_path()).unwrap();
     }
 
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_a_process_has_not_read_is_known() {
+        let (mut process, mut child) = start("read line; echo; exec sleep 20");
+        for _ in 0..2 {
+            process.enqueue(&message(100));
+        }
+        let length = process.backlog();
+        let mut buffer = [0; 64];
+        let read = std::future::poll_fn(|cx| {
+            process.poll_write(cx);
+            process.poll_stdout(cx, &mut buffer).map(<[u8]>::len)
+        });
+        assert_eq!(soon(read).await, 1);
+        assert_eq!(process.unread(), length as u64 / 2);
+        process.kill();
+        child.wait().await.unwrap();
+        std::fs::remove_file(process.log_path()).unwrap();
+    }
+
     #[tokio::test]
     async fn what_a_pipe_does_not_take_waits_until_it_does() {
         let (mut process, mut child) = start("read line; cat");
@@ -361,8 +393,8 @@ mod tests {
         }
         child.wait().await.unwrap();
         assert_eq!(lines, 100);
-        let expected: Vec<String> = (68..100).map(|n| n.to_string()).collect();
-        assert_eq!(process.tail(), expected);
+        let (shown, is_reason) = process.excerpt().shown();
+        assert_eq!((shown.last().map(String::as_str), is_reason), (Some("99"), false));
         assert_eq!(std::fs::read_to_string(process.log_path()).unwrap().lines().count(), 100);
         std::fs::remove_file(process.log_path()).unwrap();
     }

@@ -1,6 +1,5 @@
-//! What a node logs: all of it in a file, and the last lines in memory, for error messages.
+//! What a node logs: all of it in a file, and in memory what error messages show of it.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -9,12 +8,10 @@ use std::path::{Path, PathBuf};
 
 use maelstrom::protocol::Lines;
 
-use super::reasons::Reasons;
+use super::reasons::Excerpt;
 
-/// How many lines of standard error are kept for error messages.
-const TAIL: usize = 32;
-/// How much of such a line is kept.
-const TAIL_LINE: usize = 1000;
+/// How much of a line of standard error is kept for error messages.
+const SHOWN_LINE: usize = 1000;
 /// How long a line of standard error may get before it counts as one.
 pub(super) const LONGEST_LOG_LINE: usize = 1 << 20;
 
@@ -23,8 +20,7 @@ pub(super) struct Log {
     path: PathBuf,
     file: File,
     lines: Lines,
-    tail: VecDeque<String>,
-    reasons: Reasons,
+    excerpt: Excerpt,
 }
 
 impl Log {
@@ -35,8 +31,7 @@ impl Log {
             true => options.append(true).open(&path)?,
             false => options.write(true).create(true).truncate(true).open(&path)?,
         };
-        let (lines, tail, reasons) = (Lines::default(), VecDeque::new(), Reasons::default());
-        Ok(Self { path, file, lines, tail, reasons })
+        Ok(Self { path, file, lines: Lines::default(), excerpt: Excerpt::default() })
     }
 
     /// Takes more of it, and passes on the lines.
@@ -73,22 +68,12 @@ impl Log {
     }
 
     fn keep(&mut self, line: &[u8]) {
-        if self.tail.len() == TAIL {
-            self.tail.pop_front();
-        }
-        let shown = String::from_utf8_lossy(&line[..line.len().min(TAIL_LINE)]).into_owned();
-        self.reasons.feed(&shown);
-        self.tail.push_back(shown);
+        self.excerpt.feed(&String::from_utf8_lossy(&line[..line.len().min(SHOWN_LINE)]));
     }
 
-    /// The last lines.
-    pub(super) fn tail(&self) -> Vec<String> {
-        self.tail.iter().cloned().collect()
-    }
-
-    /// What looks like the reason of an end, in the lines before those.
-    pub(super) fn reasons(&self) -> Vec<String> {
-        self.reasons.before_last(self.tail.len())
+    /// What is shown of it.
+    pub(super) fn excerpt(&self) -> &Excerpt {
+        &self.excerpt
     }
 
     /// Where all of it is.

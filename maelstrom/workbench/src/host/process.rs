@@ -318,6 +318,7 @@ impl<'a> Host<'a> {
         if process.is_killed {
             return None;
         }
+        process.status = status.as_ref().ok().copied();
         let status = match status {
             Ok(status) => status.to_string(),
             Err(error) => format!("an unknown status ({error})"),

@@ -1,6 +1,7 @@
 //! Why a program cannot be started, in words: the operating system says the same
 //! of a program that is not there and of one whose interpreter is not.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -23,14 +24,16 @@ pub(super) fn hint(program: &Path, error: &io::Error) -> String {
     let interpreter = interpreter(&beginning);
     match (error.kind(), interpreter) {
         (io::ErrorKind::NotFound, Some(interpreter)) => missing(&interpreter),
-        (io::ErrorKind::PermissionDenied, Some(interpreter)) => format!(
-            "May it be executed, and {interpreter}, the interpreter that its first line names?"
-        ),
+        (io::ErrorKind::PermissionDenied, Some(interpreter)) => refused(&interpreter),
         (io::ErrorKind::PermissionDenied, None) => "May it be executed?".to_owned(),
-        _ if is_binary => {
-            "The file is there, but was built for another system or processor.".to_owned()
+        (io::ErrorKind::NotFound, None) if is_binary => {
+            "The file is there, but the loader that it names is not: it was built for another system, \
+             or for another C library."
+                .to_owned()
         }
-        _ if error.raw_os_error() == Some(Errno::ENOEXEC as i32) => no_program(&beginning),
+        _ if error.raw_os_error() == Some(Errno::ENOEXEC as i32) => {
+            no_program(program, &beginning, is_binary)
+        }
         _ => "The file is there.".to_owned(),
     }
 }
@@ -40,21 +43,88 @@ fn missing(interpreter: &str) -> String {
         "The file is there, but the interpreter that its first line names is not: there is no \
          {interpreter:?}."
     );
-    match interpreter.strip_suffix('\r') {
-        None => text,
-        Some(_) => format!(
-            "{text} The line ends with a carriage return: the file has the line ends of Windows."
+    if interpreter.ends_with('\r') {
+        return format!("{text} {OF_WINDOWS}");
+    }
+    if !interpreter.starts_with('/') {
+        return format!(
+            "{text} A first line names it by its whole path, or as #!/usr/bin/env python3 does."
+        );
+    }
+    text
+}
+
+fn refused(interpreter: &str) -> String {
+    if interpreter.is_empty() {
+        return "Its first line names no interpreter.".to_owned();
+    }
+    if is_executable(Path::new(interpreter)) {
+        return format!(
+            "May {interpreter} be executed, the interpreter that its first line names?"
+        );
+    }
+    format!("{interpreter}, which its first line names, is no program.")
+}
+
+/// What is wrong with a file that the system cannot run.
+fn no_program(program: &Path, beginning: &[u8], is_binary: bool) -> String {
+    let extension = program.extension().and_then(OsStr::to_str).unwrap_or_default();
+    match (beginning, extension) {
+        (b"", _) => "The file is empty.".to_owned(),
+        (_, "class" | "jar") => "The file is there, but it is run by java: give a script that begins with \
+             #!/bin/sh and runs it, by its whole path."
+            .to_owned(),
+        _ if is_binary => {
+            "The file is there, but was built for another system or processor, or is no program as yet."
+                .to_owned()
+        }
+        (_, "go" | "rs" | "c" | "cc" | "cpp" | "java" | "kt" | "scala" | "cs" | "hs" | "zig" | "swift") => {
+            "The file is there, but it is source: build it, and give the program that comes of it."
+                .to_owned()
+        }
+        ([0xef, 0xbb, 0xbf, ..], _) => "The file is there, but begins with a byte order mark, before its \
+             first line: store it as UTF-8 without one."
+            .to_owned(),
+        ([b'#', b'!', ..], _) => "The file is there, but its first line names no interpreter.".to_owned(),
+        _ if beginning.windows(2).any(|two| two == b"#!") && beginning.trim_ascii_start().starts_with(b"#!") => {
+            "The file is there, but something stands before the #! of its first line.".to_owned()
+        }
+        _ => format!(
+            "The file is there, but it is neither a program nor a script: the first line of a script has \
+             to name its interpreter, for instance #!/usr/bin/env {}.",
+            runner(extension)
         ),
     }
 }
 
-fn no_program(beginning: &[u8]) -> String {
-    if beginning.is_empty() {
-        return "The file is empty.".to_owned();
+/// What runs files that end so.
+fn runner(extension: &str) -> &'static str {
+    match extension {
+        "js" | "mjs" | "cjs" => "node",
+        "rb" => "ruby",
+        "pl" => "perl",
+        "lua" => "lua",
+        "sh" => "sh",
+        "ex" | "exs" => "elixir",
+        "jl" => "julia",
+        "php" => "php",
+        _ => "python3",
     }
-    "The file is there, but it is neither a program nor a script: the first line of a script has \
-     to name its interpreter, for instance #!/usr/bin/env python3."
-        .to_owned()
+}
+
+const OF_WINDOWS: &str =
+    "The line ends with a carriage return: the file has the line ends of Windows.";
+
+/// What may be wrong with a program that was started, and did not find what it runs.
+pub(super) fn not_found(program: &Path) -> String {
+    let is_of_windows = beginning(program).is_some_and(|beginning| {
+        let first = beginning.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        first.starts_with(b"#!") && first.ends_with(b"\r")
+    });
+    if is_of_windows {
+        return format!("{} has a first line that is not found. {OF_WINDOWS}", program.display());
+    }
+    "A node runs in a folder of its own: names of files have to be whole paths.".to_owned()
 }
 
 fn beginning(program: &Path) -> Option<Vec<u8>> {
@@ -102,7 +172,7 @@ mod tests {
     /// What is said of a program with this content, tried for real.
     fn said(name: &str, content: &[u8]) -> String {
         use std::os::unix::fs::PermissionsExt as _;
-        let file = std::env::temp_dir().join(format!("workbench-{}-{name}", std::process::id()));
+        let file = std::env::temp_dir().join(format!("{}-{name}", std::process::id()));
         std::fs::write(&file, content).unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
         let error = std::process::Command::new(&file).spawn().unwrap_err();
@@ -117,15 +187,38 @@ mod tests {
         assert!(text.contains("there is no \"/no/such/interpreter\""), "{text}");
         let text = said("windows", b"#!/bin/sh\r\necho\r\n");
         assert!(text.contains("no \"/bin/sh\\r\"") && text.contains("Windows"), "{text}");
+        let text = said("relative", b"#!no-such-python\n");
+        assert!(
+            text.contains("no \"no-such-python\". A first line names it by its whole path"),
+            "{text}"
+        );
+        let text = said("folder", b"#!/usr/bin\n");
+        assert_eq!(text, "/usr/bin, which its first line names, is no program.");
     }
 
     #[test]
     fn a_script_without_an_interpreter_is_told_what_its_first_line_lacks() {
         let text = said("none", b"import sys\n");
         assert!(text.contains("#!/usr/bin/env python3"), "{text}");
+        assert!(said("node.mjs", b"console.log(1)\n").contains("#!/usr/bin/env node"));
+        assert!(said("node.rb", b"puts 1\n").contains("#!/usr/bin/env ruby"));
         assert_eq!(said("empty", b""), "The file is empty.");
-        let text = said("binary", b"\x7fELF\x02\x01\x01\x00 of some other machine");
-        assert!(text.contains("another system or processor"), "{text}");
+        for (name, content, what) in [
+            (
+                "binary",
+                &b"\x7fELF\x02\x01\x01\x00 of some other machine"[..],
+                "another system or processor",
+            ),
+            ("Node.class", b"\xca\xfe\xba\xbe\0\0\0\x41", "run by java"),
+            ("node.jar", b"PK\x03\x04", "run by java"),
+            ("node.go", b"package main\n", "it is source: build it"),
+            ("mark", b"\xef\xbb\xbf#!/bin/sh\n", "begins with a byte order mark"),
+            ("late", b"\n#!/bin/sh\n", "something stands before the #!"),
+            ("nobody", b"#!\n", "names no interpreter"),
+        ] {
+            let text = said(name, content);
+            assert!(text.contains(what), "{name}: {text}");
+        }
     }
 
     #[test]

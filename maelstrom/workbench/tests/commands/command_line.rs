@@ -97,6 +97,10 @@ fn a_program_that_cannot_be_run_is_named() {
     let refuse = |bin: &str| refusal(&["test", "-w", "echo", "--bin", bin]);
     assert_says(&refuse("./no/such/node"), "--bin ./no/such/node: No such file");
     assert_says(&refuse("no-such-node"), "nor a program of that name in PATH");
+    assert_says(
+        &refuse("node main.js"),
+        "its arguments follow at the end, after --: --bin node --",
+    );
     assert_says(&refuse("/"), "--bin / is not a file");
     assert_says(&refuse("Cargo.toml"), "may not be executed. Try chmod +x Cargo.toml");
     assert_says(&refusal(&["test", "-w", "echo"]), "--bin <FILE>");

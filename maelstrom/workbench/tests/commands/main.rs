@@ -12,6 +12,7 @@ mod process;
 mod quirks;
 mod runs;
 mod serve;
+mod told;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -10,16 +10,16 @@ use serde_json::Value;
 use crate::{Scratch, node, one_line};
 
 /// A run of `workbench test`, with all that it says and leaves.
-struct Run {
+pub(crate) struct Run {
     exit: Option<i32>,
     /// Standard output and standard error, sentences in one line.
-    text: String,
+    pub(crate) text: String,
     results: Value,
     page: String,
 }
 
 impl Run {
-    fn of(bin: &Path, name: &str, flags: &str, args: &[&str]) -> Self {
+    pub(crate) fn of(bin: &Path, name: &str, flags: &str, args: &[&str]) -> Self {
         let scratch = Scratch::new(&format!("quirk-{name}"));
         let store = scratch.0.join("store");
         let load = ["--node-count", "1", "--rate", "20", "--time-limit", "1", "--seed", "5"];
@@ -44,26 +44,26 @@ impl Run {
     }
 
     #[track_caller]
-    fn is(self, exit: i32) -> Self {
+    pub(crate) fn is(self, exit: i32) -> Self {
         assert_eq!(self.exit, Some(exit), "{}", self.text);
         self
     }
 
     #[track_caller]
-    fn says(self, what: &str) -> Self {
+    pub(crate) fn says(self, what: &str) -> Self {
         assert!(self.text.contains(what), "{what:?} is not in: {}", self.text);
         self
     }
 
     #[track_caller]
-    fn says_nothing_of(self, what: &str) -> Self {
+    pub(crate) fn says_nothing_of(self, what: &str) -> Self {
         assert!(!self.text.contains(what), "{what:?} is in: {}", self.text);
         self
     }
 }
 
 /// Runs take time without work: a table's are made at once.
-fn at_once<T: Sync>(rows: &[T], check: impl Fn(&T) + Sync) {
+pub(crate) fn at_once<T: Sync>(rows: &[T], check: impl Fn(&T) + Sync) {
     std::thread::scope(|scope| {
         for row in rows {
             scope.spawn(|| check(row));
@@ -71,10 +71,10 @@ fn at_once<T: Sync>(rows: &[T], check: impl Fn(&T) + Sync) {
     });
 }
 
-const VALID: i32 = 0;
-const INVALID: i32 = 1;
+pub(crate) const VALID: i32 = 0;
+pub(crate) const INVALID: i32 = 1;
 const FAILED: i32 = 255;
-const ECHO: &str = "-w echo";
+pub(crate) const ECHO: &str = "-w echo";
 
 #[test]
 fn a_node_without_a_quirk_is_valid_without_a_word() {
@@ -122,7 +122,7 @@ fn of_init_ok_only_the_type_and_what_it_answers_matter() {
 #[test]
 fn a_reply_that_is_not_as_it_should_be_is_malformed_and_told_so() {
     let quirks = [
-        ("no-type", "`x` does not belong there"),
+        ("no-type", "`type` is missing, `x` does not belong there"),
         ("type-of-request", "its type is \"echo\""),
         ("type-number", "its type is 5"),
         ("msg-id-null", "`msg_id` has to be an integer"),
@@ -142,10 +142,20 @@ fn a_reply_that_is_not_as_it_should_be_is_malformed_and_told_so() {
 #[test]
 fn errors_that_a_node_answers_are_told_with_code_and_text() {
     let quirks = [
-        ("error", "failed", "the node answered temporarily-unavailable", "too busy"),
-        ("error-own-code", "in doubt", "the node answered unknown (code 1234)", "my own"),
-        ("error-string-code", "in doubt", "the node answered unknown (code \"11\")", "too busy"),
-        ("error-without-text", "failed", "the node answered abort", ""),
+        ("error", "failed", "the node answered temporarily-unavailable (code 11)", "too busy"),
+        (
+            "error-own-code",
+            "in doubt",
+            "the node answered an error of its own (code 1234)",
+            "my own",
+        ),
+        (
+            "error-string-code",
+            "in doubt",
+            "the node answered an error whose `code` is a string instead of an integer: \"11\"",
+            "too busy",
+        ),
+        ("error-without-text", "failed", "the node answered abort (code 14)", ""),
     ];
     at_once(&quirks, |&(quirk, outcome, reason, text)| {
         let run = Run::with(quirk, ECHO).is(INVALID).says(&format!("echo {outcome}: {reason}"));
@@ -157,7 +167,7 @@ fn errors_that_a_node_answers_are_told_with_code_and_text() {
 #[test]
 fn a_read_whose_list_has_another_name_is_told_why_it_stayed_in_doubt() {
     let run = Run::with("read-names-values", "-w broadcast").is(INVALID);
-    let reason = "malformed read_ok reply: `values` does not belong there";
+    let reason = "malformed read_ok reply: `values` does not belong there, `messages` is missing";
     let run = run.says(&format!("because of: {reason}: {{")).says(&format!("doubt: {reason}"));
     assert_eq!(run.results["stats"]["reasons"][0]["f"], "read");
     assert!(run.page.contains("`values` does not belong there"));
@@ -170,7 +180,8 @@ fn a_reply_to_nothing_that_was_asked_is_told_beside_the_timeouts() {
         run.says("echo in doubt: no reply in time").says("warning: unmatched-reply");
     });
     let run = Run::with("init-in-reply-to-string", ECHO).is(INVALID);
-    run.says("did not answer `init`").says("whose `in_reply_to` is not the integer 1");
+    run.says("did not answer `init`")
+        .says("whose `in_reply_to` is a string instead of the integer 1");
 }
 
 #[test]
@@ -186,7 +197,7 @@ fn the_first_message_on_a_line_counts() {
 #[test]
 fn bytes_that_are_no_text_are_replaced() {
     let run = Run::with("not-utf-8", ECHO).is(INVALID).says("warning: not-utf-8");
-    run.says("echo failed: the node answered abort, for instance \"\u{fffd}\"");
+    run.says("echo failed: the node answered abort (code 14), for instance \"\u{fffd}\"");
 }
 
 #[test]
@@ -194,7 +205,7 @@ fn what_is_no_message_is_quoted() {
     Run::with("says-hello", ECHO).is(INVALID).says("line 2, `hello`");
     Run::with("sends-a-list", ECHO).is(INVALID).says("line 2, `[]`");
     Run::with("id-null", ECHO).is(INVALID).says("`id` has to be an integer");
-    Run::with("no-body", ECHO).is(INVALID).says("missing field `body`");
+    Run::with("no-body", ECHO).is(INVALID).says("`body` is missing");
 }
 
 #[test]
@@ -215,7 +226,9 @@ fn a_line_that_never_ends_does_not_fill_the_memory() {
 #[test]
 fn a_node_that_prints_nothing_is_told_that_it_may_not_flush() {
     let run = Run::with("no-answer", ECHO).is(INVALID);
-    run.says("did not answer `init` within 10 s. It printed nothing.").says("does not flush");
+    run.says("did not answer `init` within 10 s.")
+        .says("printed nothing since")
+        .says("does not flush");
 }
 
 #[test]

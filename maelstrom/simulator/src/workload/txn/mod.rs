@@ -142,24 +142,19 @@ impl Shape {
     /// empty list.
     fn check(self, txn: &RawValue) -> Result<Box<RawValue>, String> {
         type MicroOp<'a> = (Text<'a>, &'a RawValue, &'a RawValue);
-        let micro_ops: Option<Vec<MicroOp<'_>>> =
-            serde_json::from_str(txn.get()).map_err(|error| format!("`txn`: {error}"))?;
+        let micro_ops: Option<Vec<MicroOp<'_>>> = reply::typed(txn, "txn")?;
         for (f, _, value) in micro_ops.iter().flatten() {
             match f.0.as_ref() {
-                "r" if self.lists && !is_list(value) => {
-                    return Err(format!("a read returns {value}, not a list"));
+                "r" if self.lists => {
+                    reply::list(value).map_err(|problem| format!("`txn`: a read of {problem}"))?;
                 }
                 "r" => {}
                 f if f == self.write => {}
-                f => return Err(format!("`{f}` is neither `r` nor `{}`", self.write)),
+                f => return Err(format!("`txn`: `{f}` is neither `r` nor `{}`", self.write)),
             }
         }
         Ok(if micro_ops.is_some() { txn.to_owned() } else { raw(&[(); 0]) })
     }
-}
-
-fn is_list(value: &RawValue) -> bool {
-    value.get() == "null" || value.get().starts_with('[')
 }
 
 #[cfg(test)]

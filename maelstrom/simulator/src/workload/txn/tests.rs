@@ -66,11 +66,12 @@ fn what_is_wrong_with_an_answer_is_named() {
     let (registers, lists) = (Txn::rw_register(&settings(4)), Txn::list_append(&settings(4)));
     for (workload, txn, problem) in [
         (&registers, r#"[["append",1,2]]"#, "`append` is neither `r` nor `w`"),
-        (&registers, r#"[["r",1]]"#, "`txn`: invalid length 2"),
-        (&registers, r#"[["w",1,2,3]]"#, "`txn`: "),
-        (&registers, r#"{"r":1}"#, "`txn`: invalid type: map"),
+        (&registers, r#"[["r",1]]"#, "`txn`: a list of 2 instead of a list of 3"),
+        (&registers, r#"[["w",1,2,3]]"#, "`txn`: a list that is too long"),
+        (&registers, r#"{"r":1}"#, "`txn`: an object instead of a list"),
         (&lists, r#"[["w",1,2]]"#, "`w` is neither `r` nor `append`"),
-        (&lists, r#"[["r",1,2]]"#, "a read returns 2, not a list"),
+        (&lists, r#"[["r",1,"[2]"]]"#, "`txn`: a read of a string instead of a list, "),
+        (&lists, r#"[["r",1,2]]"#, "`txn`: a read of an integer instead of a list, "),
     ] {
         let error = answer(workload, txn).unwrap_err();
         assert!(error.starts_with("malformed txn_ok reply") && error.contains(problem), "{error}");

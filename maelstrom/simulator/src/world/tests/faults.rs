@@ -118,7 +118,26 @@ fn a_node_that_does_not_answer_topology_is_named() {
         });
     let fault = Harness::new(&settings(Workload::Broadcast), mute).run().err().unwrap();
     let FaultKind::Silent { request, seconds, printed, .. } = fault.kind else { panic!() };
-    assert_eq!((fault.node, request, seconds, printed), (1, "topology", 5, 1));
+    assert_eq!((fault.node, request, seconds, printed), (1, "topology", 5, 0));
+}
+
+#[test]
+fn an_answer_that_went_to_somebody_else_is_told() {
+    for request in ["init", "topology"] {
+        let script: Script = Box::new(move |node, message, body| {
+            let kind = body["type"].as_str().unwrap();
+            let me = format!("n{node}");
+            match kind {
+                _ if kind.ends_with("_ok") => vec![],
+                _ if kind == request => vec![now(me, answer(message, body).body)],
+                _ => vec![answer(message, body)],
+            }
+        });
+        let fault = Harness::new(&settings(Workload::Broadcast), script).run().err().unwrap();
+        let said = fault.to_string();
+        let expected = format!(". It sent its `{request}_ok` to n{0}, and not to c", fault.node);
+        assert!(said.contains(&expected), "{said}");
+    }
 }
 
 #[test]
@@ -126,21 +145,29 @@ fn a_node_that_refuses_init_or_topology_is_quoted() {
     for refused in ["init", "topology"] {
         let script: Script = Box::new(move |_, message, body| {
             let kind = body["type"].as_str().unwrap();
-            let refusal = || reply(message, body, json!({"type": "error"}));
+            let error = json!({"type": "error", "code": 10, "text": "what is that?"});
+            let refusal = || reply(message, body, error.clone());
             vec![if kind == refused { refusal() } else { answer(message, body) }]
         });
         let fault = Harness::new(&settings(Workload::Broadcast), script).run().err().unwrap();
-        let FaultKind::Unwilling { request, body, .. } = &fault.kind else { panic!("{fault}") };
+        let FaultKind::Unwilling { request, problem, .. } = &fault.kind else { panic!("{fault}") };
         assert_eq!(*request, refused);
-        assert!(body.contains(r#""type":"error""#), "{body}");
+        assert_eq!(problem, "it is the error 10 (not-supported), \"what is that?\"");
     }
 }
 
 #[test]
 fn a_reply_to_another_request_does_not_count_as_the_answer_to_init_and_is_quoted() {
-    for id in [json!(99), json!("1"), json!(1.0), json!(null)] {
+    for (id, problem) in [
+        (json!(99), "whose `in_reply_to` is not 1, the request's `msg_id`"),
+        (json!(0), "whose `in_reply_to` is not 1, the request's `msg_id`"),
+        (json!("1"), "whose `in_reply_to` is a string instead of the integer 1"),
+        (json!(1.0), "whose `in_reply_to` is a float instead of the integer 1"),
+        (json!([1]), "whose `in_reply_to` is a list instead of the integer 1"),
+        (json!(null), "without the `in_reply_to` 1, which is the request's `msg_id`"),
+    ] {
         let answer = json!({"type": "init_ok", "in_reply_to": id});
-        let quoted = format!("sent `{answer}`, whose `in_reply_to` is not the integer 1");
+        let quoted = format!("sent `{answer}`, {problem}");
         let wrong: Script =
             Box::new(move |_, message, _| vec![now(message.src.to_string(), answer.clone())]);
         let fault = Harness::new(&settings(Workload::Echo), wrong).run().err().unwrap();

@@ -77,7 +77,7 @@ fn an_answer_that_is_no_transaction_leaves_the_operation_open_and_keeps_the_clie
     for info in run.ops(OpType::Info, "txn") {
         open += 1;
         let error = info.error.as_ref().unwrap().get();
-        assert!(error.contains("malformed txn_ok reply: `nonsense` is neither"), "{error}");
+        assert!(error.contains("malformed txn_ok reply: `txn`: `nonsense` is neither"), "{error}");
         assert_eq!(run.of_process(info.process).last().unwrap().index, info.index);
     }
     assert!(open > 50, "{open}");

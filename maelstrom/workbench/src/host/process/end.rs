@@ -1,15 +1,20 @@
 //! The end of a run: processes end, and a fault is explained by what its node
 //! printed and logged.
 
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::ExitStatus;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use maelstrom::protocol::INIT;
 use nix::sys::signal::Signal;
 use simulator::{FaultKind, NodeFailure, Printed, RunError, RunStats};
 
 use super::Host;
 use crate::host::child::NodeProcess;
 use crate::host::escaped;
+use crate::host::start::not_found;
 use crate::host::twin::TwinProcesses;
 
 /// How long nodes have to end after their input did, before SIGTERM, and again
@@ -95,34 +100,110 @@ impl Host<'_> {
     pub(super) fn explain(&self, error: RunError) -> RunError {
         let RunError::Node(failure) = error else { return error };
         let Some(process) = &self.nodes[failure.fault.node] else { return RunError::Node(failure) };
+        let (stderr, is_reason) = process.excerpt().shown();
         RunError::Node(Box::new(NodeFailure {
-            hint: hint(&failure.fault.kind, process),
-            reasons: process.reasons(),
-            stderr: process.tail(),
+            hint: hint(&failure.fault.kind, process, &self.program),
+            stderr,
+            is_reason,
             log: process.log_path().to_owned(),
             fault: failure.fault,
         }))
     }
 }
 
-/// What may be behind a fault, judging by the node's output.
-fn hint(fault: &FaultKind, process: &NodeProcess) -> Option<String> {
+/// What may be behind a fault, judging by what the node did and left undone.
+fn hint(fault: &FaultKind, process: &NodeProcess, program: &Path) -> Option<String> {
     let rest = process.lines.rest();
-    let is_end = matches!(fault, FaultKind::Exited { .. } | FaultKind::ClosedOutput);
     match fault {
-        FaultKind::Silent { .. } if !rest.is_empty() => Some(format!(
-            "It printed {} without an end of line. Nobody reads that: a message ends with a line \
-             break.",
-            Printed::quote(rest)
-        )),
-        FaultKind::Silent { printed: 0, .. } if process.backlog() == 0 => Some(
-            "It printed nothing. If it did answer, it probably does not flush its output, which \
-             its language keeps back where no terminal reads it."
-                .to_owned(),
-        ),
-        _ if is_end && !rest.is_empty() => {
+        FaultKind::Silent { request, printed, instead: None, .. } => {
+            Some(silence(process, request, *printed))
+        }
+        FaultKind::Exited { .. } | FaultKind::ClosedOutput if !rest.is_empty() => {
             Some(format!("The last that it printed was {}.", Printed::quote(rest)))
+        }
+        FaultKind::Exited { .. } => {
+            let meaning = process.status.and_then(meaning);
+            let lacking = process.excerpt().lacks_a_file().then(|| not_found(program));
+            let both: Vec<String> = meaning.map(str::to_owned).into_iter().chain(lacking).collect();
+            (!both.is_empty()).then(|| both.join(" "))
         }
         _ => None,
     }
 }
+
+/// Why a request was not answered.
+fn silence(process: &NodeProcess, request: &str, printed: u64) -> String {
+    let (rest, unread) = (process.lines.rest(), process.unread());
+    if rest.contains(&b'\r') {
+        return format!(
+            "It printed {}. A carriage return is no end of line: a message ends with a line feed.",
+            Printed::quote(rest)
+        );
+    }
+    if !rest.is_empty() {
+        return format!(
+            "It printed {} without an end of line. Nobody reads that: a message ends with a line \
+             break.",
+            Printed::quote(rest)
+        );
+    }
+    if !process.reads() {
+        return "It closed its standard input, where its messages come.".to_owned();
+    }
+    if unread > 0 {
+        let time = match request {
+            INIT => " If it takes longer to start, --init-timeout gives it more time.",
+            _ => "",
+        };
+        return format!(
+            "It has not read the request: {unread} bytes wait on its standard input.{time}"
+        );
+    }
+    match printed {
+        0 => "It has read the request and printed nothing since. If it did answer, it does not flush its \
+              output: most languages keep it back where no terminal reads it."
+            .to_owned(),
+        1 => "The line that it printed since was no answer to it.".to_owned(),
+        _ => format!("None of the {printed} lines that it printed since was an answer to it."),
+    }
+}
+
+/// What an exit status says beyond its number.
+fn meaning(status: ExitStatus) -> Option<&'static str> {
+    let signal = status.signal().or_else(|| status.code().map(|code| code - OF_SIGNALS));
+    let signal = signal.and_then(|number| Signal::try_from(number).ok());
+    match (status.code(), signal) {
+        (Some(0), _) => Some(
+            "It ended as if all was done: a node goes on until its standard input ends. A process \
+             that goes on in the background is none to the bench.",
+        ),
+        (Some(126), _) => Some(
+            "By this status a shell or env says that a program may not be executed, or is none.",
+        ),
+        (Some(127), _) => Some(
+            "By this status a shell, env or the loader says that a program, or a library that it \
+             needs, is not there.",
+        ),
+        (_, Some(Signal::SIGSEGV | Signal::SIGBUS)) => Some(
+            "It used memory that is not its own: through a pointer to nothing, or on a stack that \
+             was full.",
+        ),
+        (_, Some(Signal::SIGABRT)) => Some(
+            "It gave itself up (abort): after a failed assertion, an exception that nobody caught, \
+             or because its memory was corrupt.",
+        ),
+        (_, Some(Signal::SIGKILL)) => {
+            Some("Somebody killed it. The system does so when memory runs out.")
+        }
+        (_, Some(Signal::SIGPIPE)) => Some("It wrote to a pipe that nobody reads."),
+        (_, Some(Signal::SIGFPE)) => Some("It divided by zero, or the like."),
+        (_, Some(Signal::SIGILL | Signal::SIGTRAP)) => Some(
+            "It came to an instruction that ends it: some languages fail so, others were built for \
+             another processor.",
+        ),
+        _ => None,
+    }
+}
+
+/// A shell adds this to the number of the signal that ended its command.
+const OF_SIGNALS: i32 = 128;

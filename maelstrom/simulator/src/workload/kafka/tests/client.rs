@@ -144,10 +144,14 @@ fn what_is_wrong_with_a_reply_is_named() {
         client.answer(reply)
     };
     for (reply, wrong) in [
-        (r#"{"type":"poll_ok","msgs":[]}"#, "invalid type: sequence"),
-        (r#"{"type":"poll_ok","msgs":{"a":[[1,2,3]]}}"#, "malformed poll_ok reply: `msgs`"),
-        (r#"{"type":"poll_ok","msgs":{"a":[[1]]}}"#, "malformed poll_ok reply: `msgs`"),
-        (r#"{"type":"poll_ok","msgs":{"a":[[1.0,2]]}}"#, "floating point"),
+        (r#"{"type":"poll_ok","msgs":[]}"#, "`msgs`: a list instead of an object"),
+        (r#"{"type":"poll_ok","msgs":null}"#, "`msgs`: null instead of an object"),
+        (r#"{"type":"poll_ok","msgs":{"a":[1]}}"#, "`msgs`: an integer instead of a list of 2"),
+        (r#"{"type":"poll_ok","msgs":{"a":[{}]}}"#, "`msgs`: an object instead of a list of 2"),
+        (r#"{"type":"poll_ok","msgs":{"a":[[1,2,3]]}}"#, "`msgs`: a list that is too long"),
+        (r#"{"type":"poll_ok","msgs":{"a":[[1]]}}"#, "`msgs`: a list of 1 instead of a list of 2"),
+        (r#"{"type":"poll_ok","msgs":{"a":[[1.0,2]]}}"#, "`msgs`: a float instead of an integer"),
+        (r#"{"type":"poll_ok","msgs":{"a":[["1",2]]}}"#, "`msgs`: a string instead of an integer"),
         (r#"{"type":"poll_ok","msgs":{"a":[[9223372036854775807,2]]}}"#, "no offset can follow"),
         (r#"{"type":"poll_ok"}"#, "`msgs` is missing"),
     ] {
@@ -155,8 +159,14 @@ fn what_is_wrong_with_a_reply_is_named() {
         assert!(found.starts_with("! ") && found.contains(wrong), "{found}");
     }
     let found = problem("send", r#"[["send","a",1]]"#, r#"{"type":"send_ok","offset":"1"}"#);
-    assert!(found.contains("malformed send_ok reply: `offset`"), "{found}");
+    assert!(
+        found.contains("malformed send_ok reply: `offset`: a string instead of an integer"),
+        "{found}"
+    );
     let reply = r#"{"type":"list_committed_offsets_ok","offsets":{"a":null}}"#;
     let found = problem("assign", r#"["a"]"#, reply);
-    assert!(found.contains("malformed list_committed_offsets_ok reply: `offsets`"), "{found}");
+    assert!(
+        found.contains("list_committed_offsets_ok reply: `offsets`: null instead of an integer"),
+        "{found}"
+    );
 }
