@@ -5,6 +5,7 @@
 mod causes;
 mod challenge;
 mod command_line;
+mod differences;
 mod guide;
 mod interchange;
 mod new;
