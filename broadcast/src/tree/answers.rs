@@ -78,12 +78,13 @@ impl Tree {
     /// A node whose parent is silent confirms its own link before it offers itself as a
     /// parent, because its root may already be dead.
     fn make_sure(&mut self, now: Duration, from: Rank, path: &[Rank]) {
+        let timeout = self.core.rtt.timeout();
         let Role::Child(link) = &mut self.role else { return };
         let is_better = path.first().is_some_and(|&root| link.path()[0] < root);
         if !is_better || from == link.peer() {
             return;
         }
-        let starts = link.is_confirmed() && link.is_silent(now);
+        let starts = link.is_confirmed() && link.is_silent(now, timeout);
         if starts {
             link.doubt();
             link.take_to_reassure();

@@ -299,9 +299,11 @@ impl ParentLink {
         self.pending.is_none() && self.confirm_by.is_none() && self.gap_since.is_none()
     }
 
-    /// Whether the parent has said nothing for more than a round.
-    pub(super) fn is_silent(&self, now: Duration) -> bool {
-        self.heard_at + self.period + self.slack() < now
+    /// Whether the parent has said nothing for more than a round. Who is told that it is there
+    /// asks again, and its question comes a round trip later, which takes less than `timeout`:
+    /// as long as that the parent is not silent either, or the two go on like this for ever.
+    pub(super) fn is_silent(&self, now: Duration, timeout: Duration) -> bool {
+        self.heard_at + self.period.max(timeout) + self.slack() < now
     }
 
     /// Whether the parent let its lease end, or did not confirm in time.

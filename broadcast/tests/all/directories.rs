@@ -10,7 +10,7 @@ use maelstrom::journal::Sync;
 use maelstrom::machine::Driver;
 use maelstrom::{CallError, Node};
 use serde_json::value::to_raw_value;
-use simulator::{DiskFault, Effect, Fault, Scenario, Simulation, Workload};
+use simulator::{DiskFault, Effect, Fault, Links, Promise, Scenario, Simulation, Workload};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -42,6 +42,23 @@ fn nothing_acknowledged_is_lost_whoever_is_killed() {
             let run = run.seconds(15).latency(10).seed(seed).disk(disk);
             run.nemesis(&[Fault::Kill, Fault::Partition], 2.0).run().assert_valid();
         }
+    }
+}
+
+/// However short the rounds are for the distance, nodes that were all restarted find their
+/// places and are quiet then.
+#[test]
+fn nodes_that_were_killed_become_quiet_whatever_the_period_is() {
+    let periods = [10, 30, 100, 380].map(Duration::from_millis);
+    let cases = periods.iter().flat_map(|&period| [(period, 100), (period, 300)]);
+    for ((period, latency), seed) in cases.flat_map(|case| (1..6).map(move |seed| (case, seed))) {
+        let node =
+            move || node_with(Config { period, sync: Sync::EveryGroup, ..Config::default() });
+        let run = Simulation::new(Workload::Broadcast, node).nodes(25).rate(20.0).seconds(11);
+        let run = run.latency(latency).links(Links::Tree).nemesis(&[Fault::Kill], 10.0);
+        let within = Duration::from_millis(10_000 + 40 * latency);
+        let promise = Promise { within, idle_messages: Some(50.0), shown_within: None };
+        run.seed(seed).set(|settings| settings.promise = Some(promise)).run().assert_valid();
     }
 }
 
