@@ -33,8 +33,9 @@
 //! answers a transaction after it has written it to its [journal](maelstrom::journal):
 //! killing the process loses nothing that was answered. The machine's death, or a power
 //! failure, may lose what was answered in the last seconds (30 by Linux's defaults) on this
-//! node and not passed on yet, unless [`Options::sync`] says otherwise. Directories must
-//! not be copied, or set back to an earlier state.
+//! node and not passed on yet, unless [`Options::sync`] says otherwise. What was passed on
+//! comes back from the others; until it has, the node's clients may read less than they have
+//! read before. Directories must not be copied, or set back to an earlier state.
 //!
 //! The disk is locked, so a second process on the same one fails its `init`. So does a node
 //! whose journal is corrupt, unless it is told to [set it aside](Options::discard_corrupt).
