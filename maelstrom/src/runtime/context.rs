@@ -1,5 +1,7 @@
 //! What a handler sees: who asks, the node's state, and ways to send and call.
 
+use std::any::Any;
+use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -73,14 +75,14 @@ impl Setup {
 }
 
 /// A node at work: what all its contexts share.
-pub(crate) struct Running<S> {
+pub(crate) struct Running {
     pub(crate) setup: Setup,
-    pub(crate) state: S,
+    pub(crate) state: Box<dyn Any + Send + Sync>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) calls: Arc<Calls>,
 }
 
-impl<S> Running<S> {
+impl Running {
     pub(crate) fn panics(&self) -> &Panics {
         &self.setup.host.panics
     }
@@ -91,28 +93,30 @@ impl<S> Running<S> {
 ///
 /// Clones are cheap and refer to the same node.
 pub struct Context<S> {
-    running: Arc<Running<S>>,
+    running: Arc<Running>,
     source: Option<NodeId>,
     /// Of the message that is being handled.
     bytes: usize,
+    /// The type of the node's state.
+    state: PhantomData<fn() -> S>,
 }
 
 impl<S> Clone for Context<S> {
     fn clone(&self) -> Self {
-        let Self { running, source, bytes } = self;
-        Self { running: Arc::clone(running), source: source.clone(), bytes: *bytes }
+        let Self { running, source, bytes, state } = self;
+        Self { running: Arc::clone(running), source: source.clone(), bytes: *bytes, state: *state }
     }
 }
 
 impl<S> Context<S> {
     /// For what handles no message.
-    pub(crate) fn new(running: Arc<Running<S>>) -> Self {
-        Self { running, source: None, bytes: 0 }
+    pub(crate) fn new(running: Arc<Running>) -> Self {
+        Self { running, source: None, bytes: 0, state: PhantomData }
     }
 
     /// For the handler of a message of so many bytes.
-    pub(crate) fn of(running: Arc<Running<S>>, source: NodeId, bytes: usize) -> Self {
-        Self { running, source: Some(source), bytes }
+    pub(crate) fn of(running: Arc<Running>, source: NodeId, bytes: usize) -> Self {
+        Self { running, source: Some(source), bytes, state: PhantomData }
     }
 
     pub(crate) fn panics(&self) -> &Panics {
@@ -145,8 +149,12 @@ impl<S> Context<S> {
     }
 
     /// The node's state, as [`Node::new`](crate::Node::new) made it.
-    pub fn state(&self) -> &S {
-        &self.running.state
+    pub fn state(&self) -> &S
+    where
+        S: 'static,
+    {
+        let state = self.running.state.downcast_ref();
+        state.unwrap_or_else(|| unreachable!("a node's contexts have the type of its state"))
     }
 
     /// A new generator of random numbers, seeded from the node's; see

@@ -11,18 +11,28 @@ use tokio::io::{AsyncBufRead, AsyncWrite};
 use crate::protocol::{KEEP, Lines};
 use crate::runtime::outbox::Outbox;
 
+/// What lines are read from.
+pub(crate) trait Input: AsyncBufRead + Unpin {}
+impl<R: AsyncBufRead + Unpin> Input for R {}
+
+/// What lines are written to.
+pub(crate) trait Output: AsyncWrite + Unpin {}
+impl<W: AsyncWrite + Unpin> Output for W {}
+
 /// Lines in.
-pub(crate) struct Reader<R> {
-    input: R,
+pub(crate) struct Reader<R: ?Sized> {
     lines: Lines,
     ended: bool,
+    input: R,
 }
 
-impl<R: AsyncBufRead + Unpin> Reader<R> {
+impl<R> Reader<R> {
     pub(crate) fn new(input: R) -> Self {
-        Self { input, lines: Lines::default(), ended: false }
+        Self { lines: Lines::default(), ended: false, input }
     }
+}
 
+impl Reader<dyn Input + '_> {
     /// Whether no more lines will come.
     pub(crate) fn ended(&self) -> bool {
         self.ended
@@ -59,18 +69,20 @@ impl<R: AsyncBufRead + Unpin> Reader<R> {
 }
 
 /// Lines out.
-pub(crate) struct Writer<W> {
-    output: W,
+pub(crate) struct Writer<W: ?Sized> {
     lines: Vec<u8>,
     written: usize,
     unflushed: bool,
+    output: W,
 }
 
-impl<W: AsyncWrite + Unpin> Writer<W> {
+impl<W> Writer<W> {
     pub(crate) fn new(output: W) -> Self {
-        Self { output, lines: Vec::new(), written: 0, unflushed: false }
+        Self { lines: Vec::new(), written: 0, unflushed: false, output }
     }
+}
 
+impl Writer<dyn Output + '_> {
     /// Writes all that waits in the outbox.
     pub(crate) fn poll_write(
         &mut self,

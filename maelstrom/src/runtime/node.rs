@@ -2,8 +2,9 @@
 //!
 //! This file only collects; the run loop (`run.rs`) is what makes it live.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -23,17 +24,17 @@ use crate::runtime::message::{Empty, Message, NodeId, Request};
 use crate::runtime::outbox::Outbox;
 use crate::runtime::panics::Place;
 
-pub(crate) type MakeState<S> = Box<dyn FnOnce(&Setup) -> S + Send>;
+pub(crate) type MakeState = Box<dyn FnOnce(&Setup) -> Box<dyn Any + Send + Sync> + Send>;
 /// A handler, its types erased: decodes the body of a line from somebody, starts on it,
 /// and returns what is left to do, the answer included.
-pub(crate) type Handler<S> =
-    Box<dyn Fn(&Arc<Running<S>>, NodeId, &Envelope<'_>, &str) -> Result<Started, Malformed> + Send>;
+pub(crate) type Handler =
+    Box<dyn Fn(&Arc<Running>, NodeId, &Envelope<'_>, &str) -> Result<Started, Malformed> + Send>;
 /// What is left to do, and for panics, in what.
 pub(crate) type Started = (Place<'static>, Task);
 /// A handler, and whose messages it gets.
-pub(crate) struct Registered<S> {
+pub(crate) struct Registered {
     pub(crate) senders: Senders,
-    pub(crate) handler: Handler<S>,
+    pub(crate) handler: Handler,
 }
 
 /// Whose messages of a type a node takes.
@@ -54,9 +55,9 @@ pub struct Other {
     pub body: Box<RawValue>,
 }
 
-pub(crate) type Hook<S> =
-    Box<dyn Fn(Context<S>) -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
-pub(crate) type Periodic<S> = Box<dyn FnOnce(Context<S>) -> Task + Send>;
+pub(crate) type Hook =
+    Box<dyn Fn(&Arc<Running>) -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
+pub(crate) type Periodic = Box<dyn FnOnce(&Arc<Running>) -> Task + Send>;
 
 /// A node: state of type `S`, and handlers that share it.
 ///
@@ -67,23 +68,31 @@ pub(crate) type Periodic<S> = Box<dyn FnOnce(Context<S>) -> Task + Send>;
 ///
 /// See the [crate's front page](crate) for a complete example.
 pub struct Node<S> {
-    pub(crate) make_state: MakeState<S>,
-    pub(crate) handlers: BTreeMap<&'static str, Registered<S>>,
-    pub(crate) fallback: Option<Registered<S>>,
-    pub(crate) hooks: Vec<Hook<S>>,
-    pub(crate) periodic: Vec<Periodic<S>>,
+    pub(crate) description: Description,
+    state: PhantomData<fn() -> S>,
+}
+
+/// What a node is, the type of its state erased. All its handlers, hooks and tasks are those
+/// of nodes with the state that `make_state` makes.
+pub(crate) struct Description {
+    pub(crate) make_state: MakeState,
+    pub(crate) handlers: BTreeMap<&'static str, Registered>,
+    pub(crate) fallback: Option<Registered>,
+    pub(crate) hooks: Vec<Hook>,
+    pub(crate) periodic: Vec<Periodic>,
 }
 
 impl<S: Send + Sync + 'static> Node<S> {
     /// A node whose state `make_state` makes when the `init` message comes.
     pub fn new(make_state: impl FnOnce(&Setup) -> S + Send + 'static) -> Self {
-        Self {
-            make_state: Box::new(make_state),
+        let description = Description {
+            make_state: Box::new(|setup| Box::new(make_state(setup))),
             handlers: BTreeMap::new(),
             fallback: None,
             hooks: Vec::new(),
             periodic: Vec::new(),
-        }
+        };
+        Self { description, state: PhantomData }
     }
 
     /// Answers requests of type `R` with what `handler` returns.
@@ -194,20 +203,20 @@ impl<S: Send + Sync + 'static> Node<S> {
         F: Fn(Context<S>, Other) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Reply, Error>> + Send + 'static,
     {
-        assert!(self.fallback.is_none(), "two fallbacks");
+        assert!(self.description.fallback.is_none(), "two fallbacks");
         let reply = |kind: &str| reply_type(kind).into();
         let decode = |envelope: &Envelope<'_>, line: &str| {
             Ok(Other { kind: envelope.header.kind.to_string(), body: envelope.decode_body(line)? })
         };
         let handler = erase(Place::Handler("fallback"), reply, decode, handler);
-        self.fallback = Some(Registered { senders: Senders::Anyone, handler });
+        self.description.fallback = Some(Registered { senders: Senders::Anyone, handler });
         self
     }
 
     /// The types of the messages that this node has handlers for, in order, each with
     /// whose messages it takes; `init` apart, which every node takes.
     pub fn message_types(&self) -> impl Iterator<Item = (&'static str, Senders)> {
-        self.handlers.iter().map(|(&kind, registered)| (kind, registered.senders))
+        self.description.handlers.iter().map(|(&kind, registered)| (kind, registered.senders))
     }
 
     /// Runs `hook` after the state was made and before `init` is answered.
@@ -229,7 +238,8 @@ impl<S: Send + Sync + 'static> Node<S> {
         F: Fn(Context<S>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), Error>> + Send + 'static,
     {
-        self.hooks.push(Box::new(move |context| hook(context).boxed()));
+        let hook = move |running: &Arc<Running>| hook(Context::new(Arc::clone(running))).boxed();
+        self.description.hooks.push(Box::new(hook));
         self
     }
 
@@ -252,7 +262,8 @@ impl<S: Send + Sync + 'static> Node<S> {
         Fut: Future<Output = ()> + Send + 'static,
     {
         assert!(!period.is_zero(), "a periodic task needs a period above zero");
-        let repeat = move |context: Context<S>| -> Task {
+        let repeat = move |running: &Arc<Running>| -> Task {
+            let context = Context::new(Arc::clone(running));
             Box::pin(async move {
                 let mut ticks = time::interval(period);
                 ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -266,20 +277,20 @@ impl<S: Send + Sync + 'static> Node<S> {
                 }
             })
         };
-        self.periodic.push(Box::new(repeat));
+        self.description.periodic.push(Box::new(repeat));
         self
     }
 
-    fn register(mut self, kind: &'static str, senders: Senders, handler: Handler<S>) -> Self {
+    fn register(mut self, kind: &'static str, senders: Senders, handler: Handler) -> Self {
         assert!(kind != INIT, "`init` is the run loop's own; see Node::new and Node::on_init");
-        let former = self.handlers.insert(kind, Registered { senders, handler });
+        let former = self.description.handlers.insert(kind, Registered { senders, handler });
         assert!(former.is_none(), "two handlers for messages of type `{kind}`");
         self
     }
 }
 
 /// Erases the types of a handler of requests.
-fn erase_request<S, R, F, Fut>(handler: F) -> Handler<S>
+fn erase_request<S, R, F, Fut>(handler: F) -> Handler
 where
     S: Send + Sync + 'static,
     R: Request + DeserializeOwned + 'static,
@@ -293,7 +304,7 @@ where
 }
 
 /// Erases the types of a handler of messages that want no answer.
-fn erase_message<S, M, F, Fut>(handler: F) -> Handler<S>
+fn erase_message<S, M, F, Fut>(handler: F) -> Handler
 where
     S: Send + Sync + 'static,
     M: Message + DeserializeOwned + 'static,
@@ -304,7 +315,7 @@ where
 }
 
 /// Erases the types of a handler of one type of message.
-fn erase_named<S, R, Reply, F, Fut>(kind: &'static str, handler: F) -> Handler<S>
+fn erase_named<S, R, Reply, F, Fut>(kind: &'static str, handler: F) -> Handler
 where
     S: Send + Sync + 'static,
     R: DeserializeOwned + 'static,
@@ -323,7 +334,7 @@ fn erase<S, R, Reply, F, Fut>(
     reply: impl Fn(&str) -> Arc<str> + Send + 'static,
     decode: impl Fn(&Envelope<'_>, &str) -> Result<R, Malformed> + Send + 'static,
     handler: F,
-) -> Handler<S>
+) -> Handler
 where
     S: Send + Sync + 'static,
     Reply: Serialize + Send,
@@ -358,8 +369,8 @@ where
 
 /// Sends a handler's result to the one who asked, if an answer is wanted, and
 /// logs errors that are this node's own fault.
-fn answer<S, Reply: Serialize>(
-    running: &Running<S>,
+fn answer<Reply: Serialize>(
+    running: &Running,
     place: Place<'_>,
     source: &NodeId,
     msg_id: Option<u64>,

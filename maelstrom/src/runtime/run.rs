@@ -49,9 +49,9 @@ use self::turn::Turn;
 use crate::protocol::Error;
 use crate::runtime::context::Running;
 use crate::runtime::host::Host;
-use crate::runtime::io::{Reader, Writer};
+use crate::runtime::io::{Input, Output, Reader, Writer};
 use crate::runtime::message::NodeId;
-use crate::runtime::node::{Hook, MakeState, Node, Periodic, Registered};
+use crate::runtime::node::{Description, Hook, MakeState, Node, Periodic, Registered};
 use crate::runtime::outbox::Outbox;
 use crate::runtime::panics::{Inside, Place};
 use crate::runtime::rpc::Calls;
@@ -133,31 +133,12 @@ impl<S: Send + Sync + 'static> Node<S> {
     {
         let mut reader = Reader::new(input);
         let mut writer = Writer::new(output);
-        let mut core = Core::new(self, host);
+        let mut core = Core::new(self.description, host);
         let mut shutdown = pin!(shutdown.fuse());
         // Tokio lets a task do so many things and has it wait then. What runs here are many
         // tasks: each of them would find that out for itself, again and again.
         unconstrained(std::future::poll_fn(move |cx| {
-            // Taken out instead of cloned, which a registry of spans would have to count.
-            let span = mem::replace(&mut core.span, tracing::Span::none());
-            let polled = span.in_scope(|| {
-                core.outbox.awake();
-                if !reader.ended() && shutdown.as_mut().poll(cx).is_ready() {
-                    tracing::debug!("shutting down");
-                    reader.end();
-                }
-                let _inside = Inside::enter();
-                let poll = AssertUnwindSafe(|| core.poll(&mut reader, &mut writer, cx));
-                catch_unwind(poll).unwrap_or_else(|panic| {
-                    core.host.panics.note(Place::RunLoop, &*panic);
-                    resume_unwind(panic)
-                })
-            });
-            // Unless `init` has made the node's.
-            if core.span.is_none() {
-                core.span = span;
-            }
-            polled
+            core.poll(&mut reader, &mut writer, shutdown.as_mut(), cx)
         }))
         .await
     }
@@ -180,19 +161,21 @@ struct Started {
     result: Result<(), Error>,
 }
 
-struct Core<S> {
-    make_state: Option<MakeState<S>>,
-    handlers: BTreeMap<&'static str, Registered<S>>,
-    fallback: Option<Registered<S>>,
-    hooks: Arc<Vec<Hook<S>>>,
-    periodic: Vec<Periodic<S>>,
+/// A node that runs, whatever the type of its state and where its lines come from and go: so
+/// all of this is compiled once, and not for every node.
+struct Core {
+    make_state: Option<MakeState>,
+    handlers: BTreeMap<&'static str, Registered>,
+    fallback: Option<Registered>,
+    hooks: Arc<Vec<Hook>>,
+    periodic: Vec<Periodic>,
     host: Host,
     rng: StdRng,
     outbox: Arc<Outbox>,
     calls: Arc<Calls>,
     phase: Phase,
     /// From the first `init` on.
-    running: Option<Arc<Running<S>>>,
+    running: Option<Arc<Running>>,
     jobs: Jobs,
     turn: Turn,
     /// From `init` on, as long as others are not talked to: when that ends.
@@ -205,8 +188,8 @@ struct Core<S> {
     stats: Stats,
 }
 
-impl<S: Send + Sync + 'static> Core<S> {
-    fn new(node: Node<S>, host: Host) -> Self {
+impl Core {
+    fn new(node: Description, host: Host) -> Self {
         let mut rng = host.rng();
         let first_id = rng.random_range(0..1 << 48);
         Self {
@@ -231,17 +214,42 @@ impl<S: Send + Sync + 'static> Core<S> {
         }
     }
 
-    /// One turn.
-    fn poll<R, W>(
+    /// One turn, in the node's span.
+    fn poll(
         &mut self,
-        reader: &mut Reader<R>,
-        writer: &mut Writer<W>,
+        reader: &mut Reader<dyn Input + '_>,
+        writer: &mut Writer<dyn Output + '_>,
+        shutdown: Pin<&mut dyn Future<Output = ()>>,
         cx: &mut Wakeup<'_>,
-    ) -> Poll<Result<Stats, RunError>>
-    where
-        R: AsyncBufRead + Unpin,
-        W: AsyncWrite + Unpin,
-    {
+    ) -> Poll<Result<Stats, RunError>> {
+        // Taken out instead of cloned, which a registry of spans would have to count.
+        let span = mem::replace(&mut self.span, tracing::Span::none());
+        let polled = span.in_scope(|| {
+            self.outbox.awake();
+            if !reader.ended() && shutdown.poll(cx).is_ready() {
+                tracing::debug!("shutting down");
+                reader.end();
+            }
+            let _inside = Inside::enter();
+            let turn = AssertUnwindSafe(|| self.turn(reader, writer, cx));
+            catch_unwind(turn).unwrap_or_else(|panic| {
+                self.host.panics.note(Place::RunLoop, &*panic);
+                resume_unwind(panic)
+            })
+        });
+        // Unless `init` has made the node's.
+        if self.span.is_none() {
+            self.span = span;
+        }
+        polled
+    }
+
+    fn turn(
+        &mut self,
+        reader: &mut Reader<dyn Input + '_>,
+        writer: &mut Writer<dyn Output + '_>,
+        cx: &mut Wakeup<'_>,
+    ) -> Poll<Result<Stats, RunError>> {
         self.turn = Turn::default();
         let mut yields = false;
         loop {
@@ -331,9 +339,7 @@ impl<S: Send + Sync + 'static> Core<S> {
         tracing::warn!(handlers, "gave up handlers and output at the end of input");
         Poll::Ready(())
     }
-}
 
-impl<S> Core<S> {
     /// Drops all that is the author's. A panic of its own ends nothing else, and counts.
     fn end(&mut self) -> Stats {
         drop((mem::take(&mut self.jobs), self.outbox.take_tasks()));
@@ -349,7 +355,7 @@ impl<S> Core<S> {
     }
 }
 
-impl<S> Drop for Core<S> {
+impl Drop for Core {
     fn drop(&mut self) {
         let _inside = Inside::enter();
         self.end();

@@ -11,13 +11,13 @@ use tokio::time::sleep;
 
 use super::{Core, HOLD, Phase, Started};
 use crate::protocol::{Definite, Envelope, Error, Number, Outgoing};
-use crate::runtime::context::{Context, Running, Setup};
+use crate::runtime::context::{Running, Setup};
 use crate::runtime::job::Job;
 use crate::runtime::message::{Empty, Init};
 use crate::runtime::node::refuse;
 use crate::runtime::panics::Place;
 
-impl<S: Send + Sync + 'static> Core<S> {
+impl Core {
     /// Starts the node, or answers an `init` that came twice.
     pub(super) fn init(
         &mut self,
@@ -70,9 +70,8 @@ impl<S: Send + Sync + 'static> Core<S> {
         let panics = self.host.panics.clone();
         let hooks = Arc::clone(&self.hooks);
         let run_hooks = async move {
-            let context = Context::new(running);
             for hook in &*hooks {
-                hook(context.clone()).await?;
+                hook(&running).await?;
             }
             Ok(())
         };
@@ -92,7 +91,7 @@ impl<S: Send + Sync + 'static> Core<S> {
                 init_ok(running, &client, msg_id);
                 self.phase = Phase::Serving;
                 for periodic in self.periodic.drain(..) {
-                    let task = periodic(Context::new(Arc::clone(running)));
+                    let task = periodic(running);
                     let panics = self.host.panics.clone();
                     self.jobs.add_task(Job::new(task, 0, Place::Periodic, panics));
                 }
@@ -109,7 +108,7 @@ impl<S: Send + Sync + 'static> Core<S> {
     }
 }
 
-fn init_ok<S>(running: &Running<S>, client: &str, msg_id: Option<u64>) {
+fn init_ok(running: &Running, client: &str, msg_id: Option<u64>) {
     if let Some(msg_id) = msg_id {
         let message =
             Outgoing { kind: "init_ok", number: Number::Reply(msg_id), payload: Empty {} };
@@ -120,7 +119,7 @@ fn init_ok<S>(running: &Running<S>, client: &str, msg_id: Option<u64>) {
 }
 
 /// A repeated `init` must say the same as the first.
-fn check_same<S>(running: &Running<S>, init: &Init) -> Result<(), Error> {
+fn check_same(running: &Running, init: &Init) -> Result<(), Error> {
     let setup = &running.setup;
     if *setup.id() == init.node_id && setup.node_ids() == init.node_ids {
         return Ok(());

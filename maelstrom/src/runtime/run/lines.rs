@@ -23,7 +23,7 @@ const LONG: usize = KEEP;
 /// What stands for bytes that are no UTF-8: as short as they are, and allowed in JSON.
 const UNREADABLE: char = '\u{7f}';
 
-impl<S: Send + Sync + 'static> Core<S> {
+impl Core {
     /// Handles one line; `false` when something else comes before the next one.
     pub(super) fn line(&mut self, line: &[u8], cx: &mut Wakeup<'_>) -> bool {
         let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
@@ -130,7 +130,7 @@ fn readable(line: &[u8]) -> String {
 }
 
 /// A message must be for this node.
-fn check_dest<S>(running: &Running<S>, envelope: &Envelope<'_>) -> Result<(), Error> {
+fn check_dest(running: &Running, envelope: &Envelope<'_>) -> Result<(), Error> {
     let id = running.setup.id();
     if *id == *envelope.dest {
         return Ok(());
@@ -140,11 +140,7 @@ fn check_dest<S>(running: &Running<S>, envelope: &Envelope<'_>) -> Result<(), Er
 }
 
 /// What is between nodes must come from one of them.
-fn check_sender<S>(
-    running: &Running<S>,
-    senders: Senders,
-    envelope: &Envelope<'_>,
-) -> Result<(), Error> {
+fn check_sender(running: &Running, senders: Senders, envelope: &Envelope<'_>) -> Result<(), Error> {
     let is_node = || running.setup.node_ids().iter().any(|id| *id == *envelope.src);
     if senders == Senders::Anyone || is_node() {
         return Ok(());
