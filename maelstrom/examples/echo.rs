@@ -3,8 +3,8 @@
 //! Start here: message types, a handler, a node, and a test of it in virtual time.
 //!
 //! ```sh
-//! cargo test -p maelstrom-simulator --example echo          # in virtual time
-//! cargo build -p maelstrom-simulator --examples             # as a process
+//! cargo test -p maelstrom-examples --example echo     # in virtual time
+//! cargo build -p maelstrom-examples --examples        # as a process
 //! cargo run -p maelstrom-workbench -- test -w echo --bin target/debug/examples/echo --time-limit 5
 //! ```
 //!
