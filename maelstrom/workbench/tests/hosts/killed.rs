@@ -5,13 +5,19 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use broadcast::config::Config;
 use lin_kv::Command;
 use maelstrom::Node;
 use maelstrom::disk::Disk;
-use maelstrom::journal::{Finding, inspect};
+use maelstrom::journal::{self, Finding, inspect};
 use raft::{Options, Record};
 use simulator::{Fault, Finished, Simulation, Workload};
 use workbench::run_processes;
+
+/// A node whose records are synced before they count.
+pub(crate) fn synced_broadcast() -> Node<impl Send + Sync + 'static> {
+    broadcast::node_with(Config { sync: journal::Sync::EveryGroup, ..Config::default() })
+}
 
 /// A node that keeps nothing of its log in memory: who was away needs a snapshot.
 pub(crate) fn lin_kv() -> Node<impl Send + Sync + 'static> {
@@ -48,6 +54,11 @@ fn kill(node: &str, scenario: &Simulation) -> PathBuf {
 
 pub(crate) fn broadcast_has_what_it_acknowledged() {
     kill("broadcast", &Simulation::new(Workload::Broadcast, broadcast::node).nodes(3).rate(50.0));
+}
+
+pub(crate) fn broadcast_has_what_it_acknowledged_and_synced() {
+    let scenario = Simulation::new(Workload::Broadcast, synced_broadcast);
+    kill("synced-broadcast", &scenario.nodes(3).rate(50.0));
 }
 
 pub(crate) fn lin_kv_has_what_it_acknowledged() {

@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         ["node", "forgets"] => return maelstrom::run(amnesia::node(Kind::Forgets)),
         ["node", "remembers"] => return maelstrom::run(amnesia::node(Kind::Remembers)),
         ["node", "broadcast"] => return maelstrom::run(broadcast::node()),
+        ["node", "synced-broadcast"] => return maelstrom::run(killed::synced_broadcast()),
         ["node", "lin-kv"] => return maelstrom::run(killed::lin_kv()),
         ["node", "g-counter"] => return maelstrom::run(g_counter::node()),
         _ => {}
@@ -69,12 +70,13 @@ const SIMULATIONS: [(&str, fn()); 3] = tests![
     amnesia::a_node_that_remembers_is_valid_in_simulations,
 ];
 
-const PROCESSES: [(&str, fn()); 7] = tests![
+const PROCESSES: [(&str, fn()); 8] = tests![
     amnesia::a_node_that_forgets_is_found_within_five_seeds_as_processes,
     amnesia::a_node_that_remembers_is_valid_as_processes,
     conformance::broadcast_comes_to_the_same,
     conformance::broadcast_meets_the_same_faults,
     conformance::g_counter_comes_to_the_same,
     killed::broadcast_has_what_it_acknowledged,
+    killed::broadcast_has_what_it_acknowledged_and_synced,
     killed::lin_kv_has_what_it_acknowledged,
 ];
