@@ -1,5 +1,6 @@
 //! All checks of one test together.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -42,7 +43,7 @@ pub fn workload_checker(checks: &Checks, names: Names) -> Box<dyn Checker> {
 
 /// Feeds a history to every check of a test.
 pub struct Analysis {
-    asked: Asked,
+    seen: Seen,
     changes: Changes,
     panics: NodePanics,
     compatible: bool,
@@ -65,14 +66,14 @@ impl Analysis {
                 parts.push(("visibility", Box::new(Visibility::new(within, names))));
             }
         }
-        let (asked, changes) = (Asked::new(checks), Changes::new(checks, names));
+        let (seen, changes) = (Seen::new(checks), Changes::new(checks, names));
         let (panics, compatible) = (NodePanics::default(), checks.compatible);
-        Self { asked, changes, panics, compatible, parts }
+        Self { seen, changes, panics, compatible, parts }
     }
 
     /// Takes the next operation.
     pub fn observe(&mut self, op: &Op) {
-        self.asked.observe(op);
+        self.seen.observe(op);
         self.changes.observe(op);
         for (_, checker) in &mut self.parts {
             checker.observe(op);
@@ -93,7 +94,7 @@ impl Analysis {
         }
         report.changes = self.changes.that_others_need();
         if let Some(workload) = report.parts.get_mut("workload") {
-            self.asked.apply(workload);
+            self.seen.apply(workload);
         }
         if let Some(panics) = self.panics.outcome(self.compatible) {
             report.add("nodes", panics);
@@ -102,47 +103,75 @@ impl Analysis {
     }
 }
 
-/// Whether clients asked for anything before the recovery phase. If they did not, a
-/// run shows nothing, whatever the workload: that is *unknown*, unless the original
-/// is to be followed, most of whose checkers call it valid.
-struct Asked {
+/// Whether clients asked for anything before the recovery phase, and whether any
+/// operation completed. Otherwise a run shows nothing, whatever the workload: that is
+/// *unknown*, and nothing else that could be said of it helps. The original, most of whose
+/// checkers call it valid, is followed if it is to be.
+struct Seen {
     workload: Workload,
-    is_enough: bool,
+    is_asked: bool,
+    is_answered: bool,
+    is_compatible: bool,
 }
 
-impl Asked {
+impl Seen {
     fn new(checks: &Checks) -> Self {
-        Self { workload: checks.workload, is_enough: checks.compatible }
+        let (workload, is_compatible) = (checks.workload, checks.compatible);
+        Self { workload, is_asked: false, is_answered: false, is_compatible }
     }
 
     fn observe(&mut self, op: &Op) {
-        self.is_enough = self.is_enough
-            || op.is_invocation()
-                && op.process.is_client()
-                && !op.is_of_the_end()
-                && op.f != "crash"
-                && self.workload.functions().contains(&&*op.f);
+        let is_enough = self.is_asked && self.is_answered;
+        if !is_enough && op.process.is_client() && op.f != "crash" {
+            let is_of_workload = || self.workload.functions().contains(&&*op.f);
+            self.is_answered |= !op.is_invocation();
+            self.is_asked |= op.is_invocation() && !op.is_of_the_end() && is_of_workload();
+        }
+    }
+
+    /// What is missing.
+    fn finding(&self) -> Option<Finding> {
+        let name = self.workload.name();
+        let (kind, text) = match (self.is_asked, self.is_answered) {
+            (true, true) => return None,
+            (false, _) => (
+                "nothing-asked",
+                format!(
+                    "No client asked for anything that {name} has, so nothing was tested. It takes a \
+                     rate above 0, a time limit in which operations can begin, and the history of \
+                     this workload."
+                ),
+            ),
+            (true, false) => (
+                "nothing-completed",
+                "No operation of a client completed, so nothing was seen. The history ends before \
+                 any was answered or given up: was it cut off?"
+                    .to_owned(),
+            ),
+        };
+        Some(Finding::new(kind, text, Vec::new()))
     }
 
     fn apply(&self, outcome: &mut Outcome) {
-        if !self.is_enough && outcome.valid == Validity::Valid {
+        // What did not complete proves nothing against a node.
+        let is_proven = outcome.valid == Validity::Invalid && self.is_answered;
+        let is_open = !self.is_compatible && !is_proven;
+        if let Some(finding) = self.finding().filter(|_| is_open) {
             outcome.valid = Validity::Unknown;
-            let text = format!(
-                "No client asked for anything that {} has, so nothing was tested. It takes a rate above \
-                 0, a time limit in which operations can begin, and the history of this workload.",
-                self.workload.name()
-            );
-            outcome.findings.push(Finding::new("nothing-asked", text, Vec::new()));
+            outcome.findings = vec![finding];
         }
     }
 }
 
-/// The parts of a report in the order in which they matter.
-const ORDER: [&str; 7] = ["run", "nodes", "workload", "availability", "stats", "limits", "net"];
+/// The parts of a report in the order in which they may be the cause of what others
+/// find: a run that broke off, a node that panicked, operations of which none succeeded,
+/// what was read, what was missed of that.
+const ORDER: [&str; 7] = ["run", "nodes", "stats", "workload", "availability", "limits", "net"];
 
-/// Where a part stands in that order; others come last.
-fn rank(name: &str) -> usize {
-    ORDER.iter().position(|known| *known == name).unwrap_or(ORDER.len())
+/// Where a part stands: what is wrong comes before what could not be told, and in that
+/// order; other parts come last.
+fn rank(name: &str, part: &Outcome) -> impl Ord + use<> {
+    (Reverse(part.valid), ORDER.iter().position(|known| *known == name).unwrap_or(ORDER.len()))
 }
 
 /// How many nodes a sentence names.
@@ -172,23 +201,22 @@ impl Report {
         self.parts.values().map(|part| part.valid).max().unwrap_or(Validity::Valid)
     }
 
-    /// All findings, in the order in which they matter: those of the workload first, after
-    /// what kept the run from going through.
+    /// All findings, causes before what may come of them.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.in_order().flat_map(|part| &part.findings)
     }
 
-    /// The outcomes of the checks, in the order in which they matter.
+    /// The outcomes of the checks, in the same order.
     pub fn in_order(&self) -> impl Iterator<Item = &Outcome> {
         let mut parts: Vec<_> = self.parts.iter().collect();
-        parts.sort_by_key(|(name, _)| rank(name));
+        parts.sort_by_key(|(name, part)| rank(name, part));
         parts.into_iter().map(|(_, part)| part)
     }
 
     /// All findings, to say more of them, in the same order.
     pub fn findings_mut(&mut self) -> impl Iterator<Item = &mut Finding> {
         let mut parts: Vec<_> = self.parts.iter_mut().collect();
-        parts.sort_by_key(|(name, _)| rank(name));
+        parts.sort_by_key(|(name, part)| rank(name, part));
         parts.into_iter().flat_map(|(_, part)| &mut part.findings)
     }
 

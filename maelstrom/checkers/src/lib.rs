@@ -16,6 +16,7 @@ mod echo;
 pub mod edn;
 mod element;
 mod figures;
+pub mod form;
 mod graph;
 pub mod history;
 mod interner;

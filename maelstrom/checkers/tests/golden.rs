@@ -9,9 +9,8 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use checkers::edn;
-use checkers::history::{self, Form};
 use checkers::{Analysis, Availability, Checks, Names, Report, Validity, Workload};
+use checkers::{edn, form, history};
 use serde_json::{Map, Value, json};
 
 /// A history, and what the original says of it.
@@ -79,11 +78,8 @@ impl Case {
 
     fn check_history(&self, checks: &Checks, input: impl Read) -> Report {
         let mut analysis = Analysis::new(checks, Names::unknown());
-        let mut form = Form::new(self.workload);
-        for op in history::read(input).expect("a readable history") {
-            let op = op.expect("an operation");
-            form.observe(&op).expect("an operation that fits");
-            analysis.observe(&op);
+        for op in form::read(input, self.workload).expect("a readable history") {
+            analysis.observe(&op.expect("an operation that fits"));
         }
         analysis.finish()
     }

@@ -13,8 +13,9 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use checkers::history::{self, Form};
-use checkers::{Analysis, Checks, Finding, Names, Report, Validity, Workload};
+use checkers::{
+    Analysis, Checks, Finding, Names, Outcome, Report, Validity, Workload, form, history,
+};
 
 /// A history, and what its name promises.
 struct Case {
@@ -49,12 +50,7 @@ impl Case {
     fn check_history(&self, input: impl Read, strict: bool, compatible: bool) -> Report {
         let checks = Checks { strict, compatible, ..Checks::new(self.workload) };
         let mut analysis = Analysis::new(&checks, Names::unknown());
-        let mut form = Form::new(self.workload);
-        for op in history::read(input).unwrap() {
-            let op = op.unwrap();
-            form.observe(&op).unwrap();
-            analysis.observe(&op);
-        }
+        form::read(input, self.workload).unwrap().for_each(|op| analysis.observe(&op.unwrap()));
         analysis.finish()
     }
 
@@ -112,7 +108,7 @@ fn cases() -> Vec<Case> {
 }
 
 fn findings(report: &Report) -> Vec<Finding> {
-    report.parts.values().flat_map(|part| part.findings.clone()).collect()
+    report.findings().cloned().collect()
 }
 
 fn warnings(report: &Report) -> Vec<Finding> {
@@ -154,6 +150,30 @@ fn every_history_gets_the_verdict_that_its_name_promises() {
     }
 }
 
+/// A report is read from the top.
+#[test]
+fn what_is_wrong_is_told_before_what_comes_of_it() {
+    for case in cases().iter().filter(|case| case.kind.as_deref() == Some("never-ok")) {
+        for (strict, compatible) in [(false, false), (true, false), (false, true)] {
+            let told = findings(&case.check(strict, compatible));
+            assert_eq!(told[0].kind, "never-ok", "{}: {told:?}", case.name);
+        }
+    }
+    let mut report = Report::default();
+    for (part, valid) in [
+        ("workload", Validity::Unknown),
+        ("availability", Validity::Invalid),
+        ("stats", Validity::Invalid),
+        ("nodes", Validity::Invalid),
+        ("limits", Validity::Invalid),
+    ] {
+        let findings = vec![Finding::new(part, "", Vec::new())];
+        report.add(part, Outcome { valid, findings, ..Outcome::default() });
+    }
+    let order: Vec<&str> = report.findings().map(|finding| &*finding.kind).collect();
+    assert_eq!(order, ["nodes", "stats", "availability", "limits", "workload"]);
+}
+
 #[test]
 fn what_is_a_warning_becomes_wrong_under_strict_settings_and_nothing_else_does() {
     let is_accepted = |case: &Case| case.expected == Validity::Valid;
@@ -162,6 +182,37 @@ fn what_is_a_warning_becomes_wrong_under_strict_settings_and_nothing_else_does()
         assert_eq!(report.valid(), Validity::of(!case.is_warned), "{}", case.name);
         if case.is_warned {
             assert!(case.says(&findings(&report)) && warnings(&report).is_empty());
+        }
+    }
+}
+
+/// What is asked first in each workload.
+fn invocation(workload: Workload) -> String {
+    let (f, value) = match workload {
+        Workload::Broadcast => ("broadcast", "1"),
+        Workload::Echo => ("echo", "1"),
+        Workload::GCounter | Workload::GSet | Workload::PnCounter => ("add", "1"),
+        Workload::Kafka => ("send", r#"[["send","k",1]]"#),
+        Workload::LinKv => ("write", "[0,1]"),
+        Workload::TxnListAppend => ("txn", r#"[["append",0,1]]"#),
+        Workload::TxnRwRegister => ("txn", r#"[["w",0,1]]"#),
+        Workload::UniqueIds => ("generate", "null"),
+    };
+    format!(r#"{{"index":0,"time":0,"type":"invoke","process":0,"f":"{f}","value":{value}}}"#)
+}
+
+#[test]
+fn a_history_without_a_completion_is_unknown_for_every_workload() {
+    for workload in Workload::ALL {
+        let history = invocation(workload);
+        for compatible in [false, true] {
+            let checks = Checks { compatible, ..Checks::new(workload) };
+            let mut analysis = Analysis::new(&checks, Names::unknown());
+            let mut ops = form::read(history.as_bytes(), workload).unwrap();
+            ops.by_ref().for_each(|op| analysis.observe(&op.unwrap()));
+            let told = findings(&analysis.finish());
+            let is_told = told.len() == 1 && told[0].kind == "nothing-completed";
+            assert_eq!(is_told, !compatible, "{}: {told:?}", workload.name());
         }
     }
 }

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use crate::history::{Op, OpType};
 
 #[derive(Debug)]
-pub(super) enum MicroOp<'a> {
+pub(crate) enum MicroOp<'a> {
     /// A message for a key; the offset is known once the send is acknowledged.
     Send { key: Cow<'a, str>, offset: Option<i64>, message: &'a RawValue },
     /// What a poll returned; nothing unless it is complete.
@@ -30,16 +30,16 @@ impl MicroOp<'_> {
 
 /// The messages of one key in one poll, in the order received.
 #[derive(Debug)]
-pub(super) struct Batch<'a> {
-    pub(super) key: Cow<'a, str>,
+pub(crate) struct Batch<'a> {
+    pub(crate) key: Cow<'a, str>,
     /// `null` where a list should be, as Go writes a slice without elements: it
     /// counts as an empty one.
-    pub(super) is_null: bool,
-    pub(super) pairs: Vec<(i64, &'a RawValue)>,
+    pub(crate) is_null: bool,
+    pub(crate) pairs: Vec<(i64, &'a RawValue)>,
 }
 
 /// The micro-operations of an operation, invoked or completed.
-pub(super) fn micro_ops(op: &Op) -> serde_json::Result<Vec<MicroOp<'_>>> {
+pub(crate) fn micro_ops(op: &Op) -> serde_json::Result<Vec<MicroOp<'_>>> {
     op.decode::<Vec<Shape<'_>>>()?
         .into_iter()
         .map(|shape| match shape {
@@ -53,7 +53,7 @@ pub(super) fn micro_ops(op: &Op) -> serde_json::Result<Vec<MicroOp<'_>>> {
         .collect()
 }
 
-pub(super) fn assigned(op: &Op) -> serde_json::Result<Vec<Cow<'_, str>>> {
+pub(crate) fn assigned(op: &Op) -> serde_json::Result<Vec<Cow<'_, str>>> {
     Ok(op.decode::<Vec<Name<'_>>>()?.into_iter().map(|name| name.0).collect())
 }
 

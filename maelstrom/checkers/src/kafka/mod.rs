@@ -29,7 +29,7 @@
 
 mod contiguity;
 mod cycles;
-mod decode;
+pub(crate) mod decode;
 mod evidence;
 mod lag;
 mod logs;

@@ -27,7 +27,7 @@ use serde_json::{Map, json};
 use self::budget::{Budget, Exhausted};
 use self::register::{Ended, Register, decode};
 use super::element::Element;
-use super::witness::{self, Names, shorten};
+use super::witness::{self, Names};
 use super::{Checker, Outcome, Validity, fields};
 use crate::CheckBudget;
 use crate::history::{Op, OpType, Process};
@@ -36,7 +36,6 @@ pub(crate) struct Linearizable {
     names: Names,
     keys: BTreeMap<Element, Register>,
     open: FxHashMap<Process, Element>,
-    malformed: witness::Findings,
     budget: Budget,
     sees_absence: bool,
 }
@@ -50,18 +49,11 @@ impl Linearizable {
             sees_absence: !compatible,
             keys: BTreeMap::new(),
             open: FxHashMap::default(),
-            malformed: witness::Findings::default(),
         }
     }
 
     fn invoke(&mut self, op: &Op) {
-        let Some((key, request)) = decode(op) else {
-            self.malformed.push(&[op.index], || {
-                let value = shorten(op.value.get());
-                format!("{} {value} (op {}) is no operation on a key.", op.f, op.index)
-            });
-            return;
-        };
+        let Some((key, request)) = decode(op) else { return };
         let register = self.keys.entry(key.clone());
         register.or_insert_with(|| Register::new(self.sees_absence)).invoke(op, request);
         self.open.insert(op.process, key);
@@ -126,14 +118,10 @@ impl Checker for Linearizable {
             }
             results.insert(key.to_string(), register.results(verdict));
         }
-        if !self.malformed.is_empty() {
-            valid = valid.max(Validity::Unknown);
-        }
         let told = [
             told.impossible.into_vec("not-linearizable"),
             told.too_many_open.into_vec("too-many-open"),
             told.exhausted.into_vec("check-gave-up"),
-            self.malformed.into_vec("malformed-operation"),
         ];
         let findings = told.concat();
         let results = fields(json!({ "results": results, "failures": failures }));

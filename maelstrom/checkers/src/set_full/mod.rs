@@ -239,13 +239,13 @@ impl Checker for SetFull {
         let is_wrong =
             !verdicts.lost.is_empty() || !self.malformed.is_empty() || (self.strict && is_odd);
         let is_unknown = !is_wrong && verdicts.stable_latencies.is_empty();
-        let mut findings = self.lost_findings(&verdicts);
-        if is_unknown {
-            findings.extend(self.unknown_finding(&verdicts));
-        }
+        let (lost, unknown) = (self.lost_findings(&verdicts), self.unknown_finding(&verdicts));
         let results = self.results(&verdicts);
         let figures = Figures { elements: Some(verdicts.figures()), ..Figures::default() };
-        findings.extend(self.malformed.into_vec("malformed-read"));
+        // What could not be read is lost for that.
+        let mut findings = self.malformed.into_vec("malformed-read");
+        findings.extend(lost);
+        findings.extend(if is_unknown { unknown } else { Vec::new() });
         let mut warnings = duplicates.into_vec("duplicated");
         warnings.extend(self.phantoms.into_vec("phantom"));
         warnings.extend(divergence.findings);

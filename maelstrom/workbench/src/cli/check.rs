@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use checkers::history::{self, Form, Op};
+use checkers::form;
+use checkers::history::Op;
 use checkers::txn::Model;
 use checkers::{Analysis, Availability, Checks, Names, Report, Workload};
 use clap::Args;
@@ -155,11 +156,9 @@ fn analyse(
     mut keep: impl FnMut(Op),
 ) -> anyhow::Result<(Report, u64)> {
     let mut analysis = Analysis::new(checks, Names::unknown());
-    let mut form = Form::new(checks.workload);
     let mut count = 0;
-    for op in history::read(input)? {
+    for op in form::read(input, checks.workload)? {
         let op = op?;
-        form.observe(&op)?;
         analysis.observe(&op);
         keep(op);
         count += 1;

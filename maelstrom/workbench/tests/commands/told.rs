@@ -192,8 +192,7 @@ fn a_history_that_says_nothing_is_told_so() {
         for nothing in ["", "\n\n", nemesis] {
             let (exit, said) = check(workload, nothing.as_bytes());
             assert_eq!(exit, Some(2), "{workload}: {said}");
-            let whys = ["nothing-asked", "nothing-stable", "empty-transaction-graph"];
-            assert!(whys.iter().any(|why| said.contains(why)), "{workload}: {said}");
+            assert!(said.contains("nothing-asked"), "{workload}: {said}");
         }
     }
     let op = r#"{"index":0,"time":0,"type":"invoke","process":0,"f":"echo","value":"x"}"#;
