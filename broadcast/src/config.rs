@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use maelstrom::journal::Sync;
+use maelstrom::journal::{Sync, UnknownSync};
 
 use crate::injected_bugs::Bugs;
 
@@ -45,16 +45,18 @@ pub enum ConfigError {
     /// There is no such argument.
     #[error(
         "unknown argument `{0}`: there are `--period-ms <MS>`, `--fan-out <N>`, \
-         `--sync <never|every-group|MS>`, `--fsync` (every group), `--in-memory` and \
-         `--discard-corrupt`"
+         `--sync <never|every-group|every-20ms>`, `--in-memory` and `--discard-corrupt`"
     )]
     Unknown(String),
     /// An argument without its value.
     #[error("`{0}` needs a value after it")]
     Missing(&'static str),
+    /// It has another name.
+    #[error("there is no `--fsync`: write `--sync=every-group`")]
+    Fsync,
     /// There is no such policy.
-    #[error("`--sync` is `{0}`: it must be `never`, `every-group` or a number of milliseconds")]
-    NoPolicy(String),
+    #[error("`--sync`: {0}")]
+    Sync(#[from] UnknownSync),
     /// The value is no such number.
     #[error("`{name}` is `{value}`: it must be a whole number from {least} to {most}")]
     OutOfRange {
@@ -123,9 +125,9 @@ impl Config {
         match (knob, argument) {
             (Some(knob), _) => self.set(knob, knob.argument, &value(knob.argument)?)?,
             (_, "--in-memory") => self.in_memory = true,
-            (_, "--fsync") => self.sync = Sync::EveryGroup,
+            (_, "--fsync") => return Err(ConfigError::Fsync),
             (_, "--discard-corrupt") => self.discard_corrupt = true,
-            _ if name == SYNC => self.sync = policy(value(SYNC)?)?,
+            _ if name == SYNC => self.sync = value(SYNC)?.parse()?,
             _ => {
                 let unknown = || ConfigError::Unknown(argument.to_owned());
                 self.bugs = Bugs::parse(argument).ok_or_else(unknown)?;
@@ -151,16 +153,6 @@ impl Config {
     }
 }
 
-/// The policy that is called so.
-fn policy(name: String) -> Result<Sync, ConfigError> {
-    match (&*name, name.parse()) {
-        ("never", _) => Ok(Sync::Never),
-        ("every-group", _) => Ok(Sync::EveryGroup),
-        (_, Ok(millis)) => Ok(Sync::Interval(Duration::from_millis(millis))),
-        (_, Err(_)) => Err(ConfigError::NoPolicy(name)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,11 +171,9 @@ mod tests {
         let environment = [("BROADCAST_PERIOD_MS", "1400"), ("BROADCAST_FAN_OUT", "8")];
         let config = parse(&["--period-ms", "0"], &environment).unwrap();
         assert_eq!(config, Config { period: Duration::ZERO, fan_out: 8, ..Config::default() });
-        for argument in ["--sync=every-group", "--fsync"] {
-            let config = parse(&[argument, "--in-memory"], &[]).unwrap();
-            assert_eq!((config.sync, config.in_memory), (Sync::EveryGroup, true));
-        }
-        let config = parse(&["--sync", "20", "--discard-corrupt"], &[]).unwrap();
+        let config = parse(&["--sync=every-group", "--in-memory"], &[]).unwrap();
+        assert_eq!((config.sync, config.in_memory), (Sync::EveryGroup, true));
+        let config = parse(&["--sync", "every-20ms", "--discard-corrupt"], &[]).unwrap();
         assert_eq!(config.sync, Sync::Interval(Duration::from_millis(20)));
         assert!(config.discard_corrupt);
         let config = parse(&["--fan-out=3"], &environment).unwrap();
@@ -199,7 +189,9 @@ mod tests {
         );
         assert_eq!(parse(&["--fan-out"], &[]), Err(ConfigError::Missing("--fan-out")));
         let error = parse(&["--sync=soon"], &[]).unwrap_err();
-        assert_eq!(error, ConfigError::NoPolicy("soon".to_owned()));
+        assert!(matches!(error, ConfigError::Sync(_)), "{error}");
+        let renamed = parse(&["--fsync"], &[]).unwrap_err().to_string();
+        assert_eq!(renamed, "there is no `--fsync`: write `--sync=every-group`");
         let error = parse(&[], &[("BROADCAST_PERIOD_MS", "soon")]).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -61,8 +61,8 @@
 //! | `--sync` | when a machine dies |
 //! | --- | --- |
 //! | `never` (the default) | what it acknowledged last, and nobody else has yet, may be lost |
-//! | so many milliseconds | the same, if it was acknowledged no longer ago than that and a sync |
-//! | `every-group`, or `--fsync` | nothing is lost; each broadcast takes as long as a sync |
+//! | `every-20ms`, or another time | the same, if it was acknowledged no longer ago than that and a sync |
+//! | `every-group` | nothing is lost; each broadcast takes as long as a sync |
 //!
 //! A node that may have lost something has another incarnation. It gets back from the others
 //! what they have, and disturbs none of them. While a disk takes nothing, because it is full

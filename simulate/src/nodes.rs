@@ -5,7 +5,6 @@ use checkers::txn::Model;
 use g_counter::Counter;
 use g_counter::injected_bugs::Bugs;
 use maelstrom::Node;
-use maelstrom::journal::Sync;
 use maelstrom::machine::Driver;
 use simulator::swarm::Subject;
 use simulator::swarm::oracle::answered_in_the_end;
@@ -74,8 +73,8 @@ pub(crate) const KINDS: &[Kind] = &[
                 "--period-ms=1450",
                 "--fan-out=2",
                 "--fan-out=3 --period-ms=100",
-                "--fsync",
-                "--fsync --period-ms=0",
+                "--sync=every-group",
+                "--sync=every-group --period-ms=0",
                 "--sync=never",
             ],
             rate: 100,
@@ -198,13 +197,13 @@ pub(crate) const KINDS: &[Kind] = &[
         subject: Subject {
             settings: &[causal],
             node_counts: &[1, 2, 3, 5, 10],
-            arguments: &["", "--fsync"],
-            // Without fsync it does not promise to keep what it answered when the
+            arguments: &["", "--sync=every-group"],
+            // Without syncs it does not promise to keep what it answered when the
             // machine dies, and in no case when the disk returns other bytes.
             disk: |arguments| {
                 const KEPT: &[DiskFault] =
                     &[DiskFault::Full, DiskFault::Slow, DiskFault::FailOnce, DiskFault::Locked];
-                let is_synced = arguments.iter().any(|argument| argument == "--fsync");
+                let is_synced = arguments.iter().any(|argument| argument == "--sync=every-group");
                 if is_synced { ALL_BUT_FLIP } else { KEPT }
             },
             links: |_| true,
@@ -214,10 +213,11 @@ pub(crate) const KINDS: &[Kind] = &[
             ..robust("txn-kv", Workload::TxnRwRegister, |arguments| {
                 let mut options = txn_kv::Options::default();
                 for argument in arguments {
-                    match txn_kv::injected_bugs::Bugs::parse(argument) {
-                        Some(bugs) => options.bugs = bugs,
-                        None if argument == "--fsync" => options.sync = Sync::EveryGroup,
-                        None => bail!("this node takes --fsync, not {argument:?}"),
+                    let sync = argument.strip_prefix("--sync=");
+                    match (txn_kv::injected_bugs::Bugs::parse(argument), sync) {
+                        (Some(bugs), _) => options.bugs = bugs,
+                        (None, Some(sync)) => options.sync = sync.parse()?,
+                        (None, None) => bail!("this node takes --sync, not {argument:?}"),
                     }
                 }
                 Ok(Program::new(move || txn_kv::node_with(options)))

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser};
 use maelstrom::journal::Sync;
 use txn_kv::Options;
 
@@ -15,8 +16,11 @@ struct Args {
     /// Pause between two batches to the same node, in milliseconds.
     #[arg(long, default_value_t = 50, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     interval: u64,
-    /// Answer a transaction only when the disk has it.
-    #[arg(long)]
+    /// When what was answered is safe from the death of the machine: never, every-group (it
+    /// is answered only when the disk has it), or so long after, such as every-20ms.
+    #[arg(long, default_value_t = Sync::Never, value_name = "WHEN")]
+    sync: Sync,
+    #[arg(long, hide = true)]
     fsync: bool,
     /// Set a corrupt journal aside, and begin with an empty one: what other nodes have
     /// comes back from them.
@@ -26,9 +30,13 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if args.fsync {
+        let said = "there is no `--fsync`: write `--sync=every-group`";
+        Args::command().error(ErrorKind::UnknownArgument, said).exit();
+    }
     let options = Options {
         interval: Duration::from_millis(args.interval),
-        sync: if args.fsync { Sync::EveryGroup } else { Sync::Never },
+        sync: args.sync,
         discard_corrupt: args.discard_corrupt,
         ..Options::default()
     };

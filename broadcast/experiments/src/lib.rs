@@ -35,7 +35,7 @@ use simulator::{Program, Settings, Simulation, Workload};
 /// When the binary does not take them.
 pub fn config(arguments: &[String]) -> anyhow::Result<Config> {
     let mut config = Config::parse(arguments.to_vec(), |_| None)?;
-    let is_sync = |argument: &String| argument == "--fsync" || argument.starts_with("--sync");
+    let is_sync = |argument: &String| argument.starts_with("--sync");
     config.in_memory |= !arguments.iter().any(is_sync);
     Ok(config)
 }

@@ -94,13 +94,13 @@ mod open;
 mod queue;
 mod segments;
 mod snapshot;
+mod sync;
 mod writer;
 
 use std::fmt;
 use std::io;
-use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::disk::Disk;
 pub use frame::check_length;
@@ -109,6 +109,7 @@ pub use log::{Log, Memory};
 pub use queue::Event;
 pub use segments::Journal;
 pub use snapshot::{Garbage, Snapshot, Written};
+pub use sync::{Sync, UnknownSync};
 pub use writer::Writer;
 
 /// Counts the records of a journal, from 0 on.
@@ -116,30 +117,6 @@ pub type Index = u64;
 
 /// How long a record, or a piece of a snapshot, can be: 64 MiB.
 pub const MAX_RECORD_BYTES: u32 = 64 << 20;
-
-/// When records that are reported as written are durable.
-///
-/// | policy | a killed process loses of them | a dead machine loses of them |
-/// | --- | --- | --- |
-/// | [`EveryGroup`](Self::EveryGroup) | nothing | nothing |
-/// | [`Interval`](Self::Interval) | nothing | those of at most that time, and of that until the sync which is due then has ended |
-/// | [`Never`](Self::Never) | nothing | those of the last segment, or some of them |
-///
-/// What is lost is a suffix. A node whose journal may have lost something gets another
-/// [incarnation](Journal::incarnation). The interval is kept by a process that runs: what
-/// it had not synced when it was killed, the machine may lose until the system writes it or
-/// the journal is opened again, which makes everything durable under each policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Sync {
-    /// When the operating system sees fit. (A segment is synced before the next one.)
-    Never,
-    /// Before they are reported: those that came while others were synced are synced
-    /// together.
-    EveryGroup,
-    /// This long after the first that was not synced.
-    Interval(Duration),
-}
 
 /// How a journal is opened.
 #[derive(Clone, Debug)]

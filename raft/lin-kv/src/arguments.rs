@@ -1,9 +1,8 @@
 //! What the node can be told on its command line.
 
-use std::fmt;
 use std::time::Duration;
 
-use maelstrom::journal::Sync;
+use maelstrom::journal::{Sync, UnknownSync};
 use raft::{Bugs, Options, Reads};
 
 /// What `--help` prints.
@@ -42,35 +41,39 @@ remove_node and transfer, in the same form: that node votes, is no member, or le
 ";
 
 /// An argument that is none of the node's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownArgument(String);
-
-impl fmt::Display for UnknownArgument {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "unknown argument `{}`: there are `--sync=WHEN`, `--in-memory`, `--reads=HOW`, `--drift=PART`, `--round-ms=N` and `--keep=BYTES`; see `--help`",
-            self.0
-        )
-    }
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ArgumentError {
+    /// There is none of that name, or with that value.
+    #[error(
+        "unknown argument `{0}`: there are `--sync=WHEN`, `--in-memory`, `--reads=HOW`, \
+         `--drift=PART`, `--round-ms=N` and `--keep=BYTES`; see `--help`"
+    )]
+    Unknown(String),
+    /// There is no such policy.
+    #[error("`--sync`: {0}")]
+    Sync(#[from] UnknownSync),
+    /// What was answered and is lost would make a leader that lacks it.
+    #[error("`--sync`: this node takes `never` or `every-group`, and nothing between them")]
+    Interval,
 }
-
-impl std::error::Error for UnknownArgument {}
 
 /// Reads command line arguments, the program's name excluded.
 ///
 /// # Errors
 ///
 /// At the first that is unknown.
-pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Options, UnknownArgument> {
+pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Options, ArgumentError> {
     let mut options = Options::default();
     for argument in arguments {
         if let Some(round) = argument.strip_prefix("--round-ms=").and_then(|ms| ms.parse().ok()) {
             options.round = Duration::from_millis(round);
         } else if let Some(reads) = argument.strip_prefix("--reads=").and_then(parse_reads) {
             options.reads = reads;
-        } else if let Some(sync) = argument.strip_prefix("--sync=").and_then(parse_sync) {
-            options.sync = sync;
+        } else if let Some(sync) = argument.strip_prefix("--sync=") {
+            options.sync = sync.parse()?;
+            if matches!(options.sync, Sync::Interval(_)) {
+                return Err(ArgumentError::Interval);
+            }
         } else if let Some(drift) = argument.strip_prefix("--drift=").and_then(parse_drift) {
             options.drift = drift;
         } else if let Some(bytes) = argument.strip_prefix("--keep=").and_then(|n| n.parse().ok()) {
@@ -80,7 +83,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Options, Unk
         } else if let Some(bugs) = Bugs::parse(&argument) {
             options.bugs = bugs;
         } else {
-            return Err(UnknownArgument(argument));
+            return Err(ArgumentError::Unknown(argument));
         }
     }
     Ok(options)
@@ -91,14 +94,6 @@ fn parse_reads(how: &str) -> Option<Reads> {
         "index" => Some(Reads::Index),
         "lease" => Some(Reads::Lease),
         "log" => Some(Reads::Log),
-        _ => None,
-    }
-}
-
-fn parse_sync(when: &str) -> Option<Sync> {
-    match when {
-        "every-group" => Some(Sync::EveryGroup),
-        "never" => Some(Sync::Never),
         _ => None,
     }
 }
@@ -120,16 +115,13 @@ mod tests {
         assert!(parse("--in-memory").unwrap().in_memory);
         assert_eq!(parse("--sync=never").unwrap().sync, Sync::Never);
         assert_eq!(parse("--keep=20").unwrap().keep, 20);
-        for unknown in [
-            "--keep=all",
-            "--sync=now",
-            "--reads=never",
-            "--drift=-1",
-            "--round-ms=",
-            "--round",
-            "--round-ms=-1",
-        ] {
-            assert_eq!(parse(unknown).unwrap_err(), UnknownArgument(unknown.to_owned()));
+        for unknown in
+            ["--keep=all", "--reads=never", "--drift=-1", "--round-ms=", "--round", "--round-ms=-1"]
+        {
+            assert_eq!(parse(unknown).unwrap_err(), ArgumentError::Unknown(unknown.to_owned()));
         }
+        let told = parse("--sync=now").unwrap_err().to_string();
+        assert!(told.starts_with("`--sync`: `now` does not say when to sync"), "{told}");
+        assert_eq!(parse("--sync=every-20ms").unwrap_err(), ArgumentError::Interval);
     }
 }

@@ -10,7 +10,7 @@ use raft::StateMachine;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-pub use arguments::{HELP, UnknownArgument, parse};
+pub use arguments::{ArgumentError, HELP, parse};
 pub use node::{AddNode, Cas, Read, ReadOk, RemoveNode, Transfer, Write, node};
 
 /// Any JSON value, as it was written.

@@ -29,11 +29,12 @@ pub(super) fn disk() -> anyhow::Result<String> {
         &[DiskFault::Flip],
     ];
     let rows = faults.map(|faults| {
-        let [synced, without] = [failures(faults, &["--fsync"])?, failures(faults, &[])?];
+        let [synced, without] =
+            [failures(faults, &["--sync=every-group"])?, failures(faults, &[])?];
         let names: Vec<&str> = faults.iter().map(|fault| fault.name()).collect();
         Ok(format!("`{}` | {synced} | {without}", names.join(",")))
     });
-    let head = format!("of {SEEDS} runs fail under | with `--fsync` | without");
+    let head = format!("of {SEEDS} runs fail under | with `--sync=every-group` | without");
     Ok(table(&head, rows.into_iter().collect::<anyhow::Result<Vec<_>>>()?))
 }
 
@@ -68,7 +69,7 @@ pub(super) fn sparse() -> anyhow::Result<String> {
 pub(super) fn kills() -> anyhow::Result<String> {
     let mut scene = TXN_KV.scene(NODES, 0, Links::default())?;
     for kill in 0..KILLS {
-        // Without --fsync its journal may have lost something then, so that a new incarnation begins.
+        // Without --sync=every-group its journal may have lost something then, so that a new incarnation begins.
         scene.kill_with(&[kill % NODES], &[DiskFault::LoseUnsynced]);
         scene.run_for(PAUSE);
         scene.restart();

@@ -51,7 +51,11 @@ const BROADCAST: &[Injected] = &[
     Injected { fixed: SPLIT, ..injected("wait-for-parent", 500, HIDDEN) },
     Injected { fixed: BURSTS, with: "--fan-out=2", ..injected("renew-deadline", 500, HIDDEN) },
     Injected { fixed: JITTER, ..injected("lasting-churn", 500, &["wasteful"]) },
-    Injected { fixed: DEATHS, with: "--fsync", ..injected("unsafe-answer", 200, LOSSES) },
+    Injected {
+        fixed: DEATHS,
+        with: "--sync=every-group",
+        ..injected("unsafe-answer", 200, LOSSES)
+    },
     Injected { fixed: DEATHS, with: "--sync=never", ..injected("keep-incarnation", 200, LOSSES) },
 ];
 

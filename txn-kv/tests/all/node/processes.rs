@@ -136,7 +136,7 @@ fn init(directory: &Directory, args: &[&str]) -> String {
 
 /// A process commits so many transactions, each with a value of so many bytes, and is killed.
 fn fill(directory: &Directory, transactions: usize, bytes: usize) {
-    let mut process = Process::start(directory, &["--fsync"]);
+    let mut process = Process::start(directory, &["--sync=every-group"]);
     for number in 0..transactions {
         let write = format!(r#"[["w",{number},"{}"]]"#, "x".repeat(bytes));
         assert_eq!(process.txn(&write), ok(&write));
@@ -167,7 +167,7 @@ fn flip(path: &PathBuf, place: usize) {
 
 #[test]
 fn a_killed_process_has_everything_that_it_answered() {
-    for args in [&[][..], &["--fsync"], &["--interval", "10"]] {
+    for args in [&[][..], &["--sync=every-group"], &["--interval", "10"]] {
         let directory = Directory::new("killed");
         for round in 0..5 {
             let mut process = Process::start(&directory, args);
@@ -198,7 +198,7 @@ fn a_process_whose_input_has_ended_left_what_it_answered() {
 
 #[test]
 fn a_second_process_in_the_same_directory_fails_init_and_the_first_loses_nothing() {
-    for args in [&[][..], &["--fsync"]] {
+    for args in [&[][..], &["--sync=every-group"]] {
         let directory = Directory::new("twice");
         let mut first = Process::start(&directory, args);
         for value in 0..100 {
@@ -224,6 +224,18 @@ fn a_second_process_in_the_same_directory_fails_init_and_the_first_loses_nothing
 }
 
 #[test]
+fn the_flag_that_syncs_had_another_name_and_its_new_one_is_told() {
+    let refused = |argument: &str| {
+        let mut node = Command::new(env!("CARGO_BIN_EXE_txn-kv"));
+        let output = node.arg(argument).stdin(Stdio::null()).output().unwrap();
+        assert!(!output.status.success(), "{argument}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(refused("--fsync").contains("there is no `--fsync`: write `--sync=every-group`"));
+    assert!(refused("--sync=20").contains("20 ms are `every-20ms`"));
+}
+
+#[test]
 fn a_flipped_bit_in_a_record_with_others_behind_it_is_refused_and_nothing_is_changed() {
     let directory = Directory::new("flipped");
     fill(&directory, 20, 10);
@@ -233,7 +245,7 @@ fn a_flipped_bit_in_a_record_with_others_behind_it_is_refused_and_nothing_is_cha
     for place in [head + 10, whole.len() / 2] {
         flip(file, place);
         let damaged = fs::read(file).unwrap();
-        let refusal = init(&directory, &["--fsync"]);
+        let refusal = init(&directory, &["--sync=every-group"]);
         assert!(refusal.contains(r#""type":"error","in_reply_to":1,"code":13"#), "{refusal}");
         let name = file.file_name().unwrap().to_str().unwrap();
         for part in ["is corrupt", name, "at byte", "--discard-corrupt"] {
@@ -243,11 +255,11 @@ fn a_flipped_bit_in_a_record_with_others_behind_it_is_refused_and_nothing_is_cha
         fs::write(file, &whole).unwrap();
     }
     // As it was, it is read; damaged, it is set aside by who is told to do so.
-    let mut process = Process::start(&directory, &["--fsync"]);
+    let mut process = Process::start(&directory, &["--sync=every-group"]);
     assert_eq!(process.txn(r#"[["r",19,null]]"#), ok(r#"[["r",19,"xxxxxxxxxx"]]"#));
     process.kill();
     flip(file, head + 10);
-    let mut process = Process::start(&directory, &["--fsync", "--discard-corrupt"]);
+    let mut process = Process::start(&directory, &["--sync=every-group", "--discard-corrupt"]);
     assert_eq!(process.txn(r#"[["r",19,null]]"#), ok(r#"[["r",19,null]]"#));
     process.kill();
     assert!(!directory.files("corrupt-").is_empty(), "it is kept, under another name");
