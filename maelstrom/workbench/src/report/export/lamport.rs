@@ -2,7 +2,9 @@
 //! that happens; everybody has a line, and messages are arrows between them.
 //!
 //! Beyond the original's: messages that are lost end in a cross, and what happens to
-//! nodes and links stands where it happens.
+//! nodes and links stands where it happens. A message's label stands beside its sender, in
+//! the row of the step in which it was sent; nothing else is written there, so no two labels
+//! ever lie over each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -22,10 +24,13 @@ const STEP: f64 = 20.0;
 /// Pixels of all columns together, unless they are many.
 const WIDTH: f64 = 1200.0;
 const NARROWEST: f64 = 60.0;
-/// Names stand again after so many steps.
+/// Names stand again, in a row of their own, after so many steps.
 const NAMES_EVERY: usize = 50;
 /// How much of a message is written beside its arrow, and how much shown on hovering.
 const LABEL: usize = 48;
+/// Pixels of a character, about, and between a line and what is written beside it.
+const CHARACTER: f64 = 6.0;
+const GAP: f64 = 6.0;
 const TITLE: usize = 1000;
 
 const STYLE: &str = "\
@@ -34,6 +39,7 @@ text { text-anchor: middle; paint-order: stroke; stroke: #fff; stroke-width: 3px
 .name { dominant-baseline: middle; fill: #888; }
 .lane { stroke: #ccc; }
 .note { fill: #d96918; }
+.right { text-anchor: start; } .left { text-anchor: end; }
 .rule { stroke: #d96918; stroke-dasharray: 2 4; }
 path { stroke-width: 3; fill: none; }
 path:hover { stroke-width: 6; }
@@ -66,7 +72,7 @@ struct Picture<'a, W> {
 }
 
 fn y(step: usize) -> f64 {
-    STEP * (1.5 + step as f64)
+    STEP * (1.5 + (step + step / NAMES_EVERY) as f64)
 }
 
 /// Clients stand left, services right.
@@ -126,7 +132,7 @@ impl<'a, W: Write> Picture<'a, W> {
                 "<line class=\"lane\" x1=\"{x}\" x2=\"{x}\" y1=\"{top}\" y2=\"{bottom}\"/>"
             )?;
             for step in (0..=self.steps).step_by(NAMES_EVERY) {
-                let y = y(step) - STEP / 2.0;
+                let y = y(step) - STEP;
                 writeln!(self.output, "<text class=\"name\" x=\"{x}\" y=\"{y}\">{name}</text>")?;
             }
         }
@@ -193,16 +199,25 @@ impl<'a, W: Write> Picture<'a, W> {
             "" => String::new(),
             shape => format!("<use href=\"#{shape}\" x=\"{length:.1}\"/>"),
         };
-        // A label of a message to the left would stand on its head.
-        let flip = if dx < 0.0 { " rotate(180)" } else { "" };
-        let (middle, line) = (length / 2.0, (length - 4.0).max(0.0));
-        let (title, label) = (escape(&title(sent)), escape(&label(sent)));
+        let (line, title) = ((length - 4.0).max(0.0), escape(&title(sent)));
         writeln!(
             self.output,
             "<g transform=\"translate({x:.1} {top}) rotate({angle:.2})\">\
-             <path class=\"{class}{lost}\" d=\"M0 0H{line:.1}\"><title>{title}</title></path>{end}\
-             <text transform=\"translate({middle:.1} 0){flip}\" y=\"-4\">{label}</text></g>"
-        )
+             <path class=\"{class}{lost}\" d=\"M0 0H{line:.1}\"><title>{title}</title></path>{end}</g>"
+        )?;
+        self.label(&label(sent), x, top - 4.0, dx < 0.0)
+    }
+
+    /// A message's label: on the side of its arrow, unless there is no room.
+    fn label(&mut self, label: &str, x: f64, y: f64, is_left: bool) -> io::Result<()> {
+        let room = if is_left { x } else { self.width - x };
+        let has_room = GAP + CHARACTER * label.chars().count() as f64 <= room;
+        let (side, x) = match is_left == has_room {
+            true => ("left", x - GAP),
+            false => ("right", x + GAP),
+        };
+        let label = escape(label);
+        writeln!(self.output, "<text class=\"{side}\" x=\"{x:.1}\" y=\"{y}\">{label}</text>")
     }
 
     /// Something that happens to one node.
@@ -300,6 +315,61 @@ mod tests {
         assert!(svg.contains("a·b &lt;&amp;&gt;"), "{svg}");
         let name = |name: &str| svg.find(&format!(">{name}</text>")).unwrap();
         assert!(name("c3") < name("n0") && name("n0") < name("n2"));
+    }
+
+    /// Thirty messages to and fro between three nodes, many of them at a time and for long.
+    fn crowded() -> Trace {
+        let mut lines: Vec<(usize, String)> = Vec::new();
+        for id in 0..30_usize {
+            let (src, dest) = (id % 3, (id + 1 + id / 15) % 3);
+            let (sent, received) = (id * 3, id * 3 + [2, 40, 41, 7][id % 4]);
+            lines.push((
+                sent,
+                format!(
+                    "{{\"time\":{sent},\"event\":\"send\",\"id\":{id},\"src\":\"n{src}\",\"dest\":\"n{dest}\",\
+                     \"body\":{{\"type\":\"gossip\",\"values\":\"{id} & <{}>\"}}}}\n",
+                    "x".repeat(id)
+                ),
+            ));
+            let recv = format!("{{\"time\":{received},\"event\":\"recv\",\"id\":{id}}}\n");
+            lines.push((received, recv));
+        }
+        lines.sort();
+        let text: String = lines.into_iter().map(|(_, line)| line).collect();
+        Trace::read(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_picture_is_xml_with_every_message_and_no_label_lies_over_another() {
+        let svg = draw(&crowded(), &ALL);
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        let elements =
+            |name: &'static str| document.descendants().filter(move |node| node.has_tag_name(name));
+        let titles: Vec<&str> = elements("title").filter_map(|title| title.text()).collect();
+        let boxes: Vec<[f64; 4]> = elements("text")
+            .map(|text| {
+                let number = |name| text.attribute(name).unwrap().parse::<f64>().unwrap();
+                let (x, y) = (number("x"), number("y"));
+                let width = CHARACTER * text.text().unwrap().chars().count() as f64;
+                let (left, middle) = match text.attribute("class") {
+                    Some("right") => (x, y - 4.0),
+                    Some("left") => (x - width, y - 4.0),
+                    _ => (x - width / 2.0, y),
+                };
+                [left, left + width, middle - 6.0, middle + 6.0]
+            })
+            .collect();
+        assert_eq!(boxes.len(), 30 + 2 * 3, "every message has a label, and names stand twice");
+        for id in 0..30 {
+            assert!(titles.iter().any(|title| title.contains(&format!("{id} & <"))), "{id}");
+        }
+        for (number, a) in boxes.iter().enumerate() {
+            assert!(a[0] >= 0.0 && a[1] <= WIDTH + 50.0, "{a:?} is cut off");
+            for b in &boxes[..number] {
+                let is_apart = a[1] <= b[0] || b[1] <= a[0] || a[3] <= b[2] || b[3] <= a[2];
+                assert!(is_apart, "{a:?} lies over {b:?}");
+            }
+        }
     }
 
     #[test]
