@@ -14,6 +14,7 @@ use super::echo::Echo;
 use super::linearizable::Linearizable;
 use super::panics::NodePanics;
 use super::perf::Perf;
+use super::reasons;
 use super::set_full::SetFull;
 use super::settling::Settling;
 use super::stats::Stats;
@@ -194,6 +195,17 @@ impl Report {
     pub fn add(&mut self, name: &'static str, mut outcome: Outcome) {
         self.figures.add(std::mem::take(&mut outcome.figures));
         self.parts.insert(name, outcome);
+    }
+
+    /// Says that so many answers to operations of this function came after these had been
+    /// given up, and by how much at most.
+    pub fn add_late(&mut self, f: &str, count: u64, most: Duration) {
+        let reasons = &mut self.figures.reasons;
+        reasons::add_late(reasons, f, count, most);
+        let stats = self.parts.get_mut("stats");
+        if let Some(told) = stats.and_then(|stats| stats.results.get_mut("reasons")) {
+            *told = reasons::to_json(reasons);
+        }
     }
 
     /// The worst of the parts' verdicts.

@@ -2,6 +2,7 @@
 //! counts and an example each.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use maelstrom::protocol::ErrorCode;
 use maelstrom::protocol::json::type_of;
@@ -17,19 +18,23 @@ const TOLD: usize = 10;
 /// The codes that the protocol assigns are among these.
 const CODES: std::ops::Range<i64> = 0..100;
 const EXAMPLE: usize = 300;
+/// Why an operation ended that its client gave up.
+const TIMEOUT: &str = "no reply in time";
 
 #[derive(Debug, Default)]
 pub(super) struct Reasons {
     by: BTreeMap<(String, OpType, String), Reason>,
 }
 
-pub(super) fn to_json(reason: &Reason) -> Value {
-    let Reason { f, kind, reason, count, example, op } = reason;
-    let mut shown = json!({ "f": f, "type": kind, "reason": reason, "count": count, "op": op });
-    if !example.is_empty() {
-        shown["example"] = json!(example);
-    }
-    shown
+pub(super) fn to_json(reasons: &[Reason]) -> Value {
+    let each = |Reason { f, kind, reason, count, example, op }: &Reason| {
+        let mut shown = json!({ "f": f, "type": kind, "reason": reason, "count": count, "op": op });
+        if !example.is_empty() {
+            shown["example"] = json!(example);
+        }
+        shown
+    };
+    reasons.iter().map(each).collect()
 }
 
 impl Reasons {
@@ -66,6 +71,19 @@ impl Reasons {
     }
 }
 
+/// Says of operations that were given up how many of them were answered later, and by how
+/// much at most.
+pub(super) fn add_late(reasons: &mut [Reason], f: &str, count: u64, most: Duration) {
+    let are_given_up = |reason: &&mut Reason| reason.f == f && reason.reason == TIMEOUT;
+    let Some(reason) = reasons.iter_mut().find(are_given_up) else { return };
+    let seconds = most.as_secs_f64();
+    reason.reason += &match (count, reason.count) {
+        (1, 1) => format!("; the answer came {seconds:.3} s later"),
+        (1, _) => format!("; one answer came after that, {seconds:.3} s later"),
+        _ => format!("; {count} answers came after that, up to {seconds:.3} s later"),
+    };
+}
+
 /// What an operation's error has in common with others, and what is its own: as
 /// the simulator writes them, and as the original does.
 fn split(error: &str) -> (String, String) {
@@ -79,7 +97,7 @@ fn split(error: &str) -> (String, String) {
 fn split_text(text: &str) -> (String, String) {
     let text = text.strip_prefix("indeterminate: ").unwrap_or(text);
     if ["net-timeout", "Client read timeout"].contains(&text) {
-        return ("no reply in time".to_owned(), String::new());
+        return (TIMEOUT.to_owned(), String::new());
     }
     let is_malformed = text.starts_with("malformed ");
     if let Some((reason, example)) = text.split_once(", in ").filter(|_| is_malformed) {
@@ -177,6 +195,26 @@ mod tests {
             (1, "the node answered own-name", r#""x""#),
         ];
         assert_eq!(told, expected.map(|(count, why, what)| (count, why.into(), what.into())));
+    }
+
+    #[test]
+    fn answers_that_came_late_are_told_with_the_operations_that_were_given_up() {
+        let told = |count: u64, late: u64| {
+            let op = || Op {
+                error: Some(raw("net-timeout")),
+                ..Op::new(Process::Client(0), OpType::Info, "read", null())
+            };
+            let mut reasons = Reasons::default();
+            (0..count).for_each(|_| reasons.observe(&op()));
+            let mut reasons = reasons.most_frequent();
+            for f in ["write", "read"] {
+                add_late(&mut reasons, f, late, Duration::from_millis(1500));
+            }
+            reasons.remove(0).reason
+        };
+        assert_eq!(told(1, 1), "no reply in time; the answer came 1.500 s later");
+        assert_eq!(told(3, 1), "no reply in time; one answer came after that, 1.500 s later");
+        assert_eq!(told(3, 2), "no reply in time; 2 answers came after that, up to 1.500 s later");
     }
 
     #[test]

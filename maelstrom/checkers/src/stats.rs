@@ -72,7 +72,7 @@ impl Checker for Stats {
         results.insert("by-f".to_owned(), Value::Object(by_f));
         let reasons = self.reasons.most_frequent();
         if !reasons.is_empty() {
-            results.insert("reasons".to_owned(), reasons.iter().map(reasons::to_json).collect());
+            results.insert("reasons".to_owned(), reasons::to_json(&reasons));
         }
         Outcome {
             valid: Validity::of(findings.is_empty()),

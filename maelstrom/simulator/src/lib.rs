@@ -78,8 +78,8 @@ pub use settings::{Latency, LatencyDist, PlannedFault, SeqKv, Settings, Topology
 pub use simulation::{Finished, Simulation};
 pub use workload::Unsupported;
 pub use world::{
-    Command, FaultKind, Idle, NodeFault, Phase, Printed, Progress, Quirk, Quirks, RunStats, Tally,
-    World,
+    Command, FaultKind, Idle, Late, NodeFault, Phase, Printed, Progress, Quirk, Quirks, RunStats,
+    Tally, World,
 };
 
 /// The README's example, so that it compiles and holds.

@@ -7,11 +7,14 @@ use serde_json::{Map, Value, json};
 use crate::net::NetCounts;
 use crate::quiescence;
 use crate::settings::Settings;
-use crate::world::RunStats;
+use crate::world::{Late, RunStats};
 
 impl RunStats {
     /// Adds to a report what the checks of a history cannot know.
     pub fn add_to(&self, settings: &Settings, report: &mut Report) {
+        for (f, Late { count, most }) in &self.late {
+            report.add_late(f, *count, *most);
+        }
         let outcome = outcome(self, report, settings.strict);
         report.add("net", outcome);
         if let (Some(idle), Some(promise)) = (&self.idle, settings.promise) {
@@ -60,6 +63,8 @@ fn per_op(messages: u64, operations: u64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::net::Counts;
     use crate::world::{Quirk, Quirks, Tally};
@@ -74,6 +79,7 @@ mod tests {
             silent: Vec::new(),
             idle: None,
             quirks: Quirks::default(),
+            late: BTreeMap::new(),
         };
         let results = outcome(&stats(20), &Report::default(), true).results;
         assert_eq!(results["servers"]["msgs-per-op"], json!(1.5));
@@ -95,6 +101,7 @@ mod tests {
             silent: Vec::new(),
             idle: None,
             quirks,
+            late: BTreeMap::new(),
         };
         let lenient = outcome(&stats, &Report::default(), false);
         assert_eq!((lenient.valid, lenient.warnings.len()), (Validity::Valid, 1));

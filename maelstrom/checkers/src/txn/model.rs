@@ -221,7 +221,7 @@ impl fmt::Display for Model {
 }
 
 /// A name that is no model of transactions.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("there is no consistency model {name:?} for transactions; known are {}", known_names())]
 pub struct UnknownModel {
     name: String,

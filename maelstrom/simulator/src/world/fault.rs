@@ -5,6 +5,7 @@
 //! it.
 
 use std::fmt;
+use std::time::Duration;
 
 use maelstrom::protocol::reply_type;
 
@@ -123,6 +124,15 @@ pub enum FaultKind {
     /// It closed its standard output.
     #[error("closed its standard output before the test ended")]
     ClosedOutput,
+    /// It closed its standard input.
+    #[error(
+        "closed its standard input {:.1} s after it was started. Its messages come there until the \
+         input ends", .after.as_secs_f64()
+    )]
+    ClosedInput {
+        /// How long after its start.
+        after: Duration,
+    },
     /// A second process of it took the directory that it uses.
     #[error(
         "keeps files and runs, and yet a second process that \
@@ -224,6 +234,7 @@ impl FaultKind {
             | Self::NoMembers { .. }
             | Self::Exited { .. }
             | Self::ClosedOutput
+            | Self::ClosedInput { .. }
             | Self::TwoProcesses
             | Self::NotReading { .. } => false,
         }

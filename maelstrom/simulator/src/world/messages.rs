@@ -56,6 +56,7 @@ impl World {
         now: Duration,
         out: &mut Vec<Command>,
     ) -> Result<(), NodeFault> {
+        self.wire.look_for_late(id, body, now);
         let Presence::Open(owner) = self.wire.presence(id) else {
             self.trace_late(src, dest, body, now);
             return Ok(());

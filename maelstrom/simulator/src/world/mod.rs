@@ -66,6 +66,7 @@ pub use idle::Idle;
 pub use quirks::{Quirk, Quirks};
 pub use record::Tally;
 pub use stats::RunStats;
+pub use wire::Late;
 
 use checkers::history::Op;
 

@@ -1,6 +1,8 @@
 //! What remains of a run: its counts.
 
-use super::{Idle, Quirks, Tally, World};
+use std::collections::BTreeMap;
+
+use super::{Idle, Late, Quirks, Tally, World};
 use crate::nemesis::DiskFault;
 use crate::net::NetCounts;
 
@@ -15,6 +17,8 @@ pub struct RunStats {
     pub silent: Vec<usize>,
     /// What nodes did that is odd but no fault.
     pub quirks: Quirks,
+    /// The answers that came after their operations had been given up, by function.
+    pub late: BTreeMap<&'static str, Late>,
     /// What nodes said in idle time, if the settings state a promise.
     pub idle: Option<Idle>,
 }
@@ -32,6 +36,7 @@ impl World {
             tally: self.recorder.tally,
             silent: silent.map(|(number, _)| number).collect(),
             quirks: self.wire.quirks.clone(),
+            late: self.wire.late.clone(),
             idle: self.settings.promise.map(|_| self.idle.clone()),
         }
     }

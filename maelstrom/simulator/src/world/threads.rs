@@ -127,10 +127,13 @@ impl Threads {
         effects: &mut Effects<'_>,
     ) -> Option<Ended> {
         let Thread { session, operation, .. } = &mut self.threads[thread];
-        if !effects.wire.timed_out(&mut session.as_mut()?.connection, effects.now) {
+        let connection = &mut session.as_mut()?.connection;
+        if !effects.wire.timed_out(connection, effects.now) {
             return None;
         }
-        let outcome = Outcome::timeout(operation.as_ref()?.f, effects.workload.errors());
+        let f = operation.as_ref()?.f;
+        effects.wire.give_up(connection, f, effects.now);
+        let outcome = Outcome::timeout(f, effects.workload.errors());
         self.end(thread, outcome, effects)
     }
 

@@ -4,6 +4,7 @@
 //! between (late replies) lies in its inbox until it waits again. What is sent to
 //! a connection that was closed is not counted and does no harm.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use maelstrom::protocol::LooseHeader;
@@ -27,6 +28,20 @@ pub(super) struct Wire {
     alarms: Queue<u64>,
     /// What was odd about what came over it.
     pub(super) quirks: Quirks,
+    /// Requests of operations that were given up and not answered since, by connection and
+    /// `msg_id`: the operation's function, and when it was given up.
+    overdue: FxHashMap<(u64, u64), (&'static str, Duration)>,
+    /// Answers to such, by function.
+    pub(super) late: BTreeMap<&'static str, Late>,
+}
+
+/// Answers that came after their operations had been given up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Late {
+    /// How many there were.
+    pub count: u64,
+    /// How late the latest was.
+    pub most: Duration,
 }
 
 /// Whose connection it is.
@@ -84,6 +99,8 @@ impl Wire {
             open: FxHashMap::default(),
             alarms: Queue::default(),
             quirks: Quirks::default(),
+            overdue: FxHashMap::default(),
+            late: BTreeMap::new(),
         }
     }
 
@@ -154,8 +171,7 @@ impl Wire {
             return None;
         };
         self.net.received(&message, now);
-        let header = LooseHeader::read(message.body.get()).unwrap_or_default();
-        let answers: Option<u64> = header.in_reply_to.and_then(|id| id.get().parse().ok());
+        let answers = answered(&message.body);
         if !answers.is_some_and(|id| (1..=awaited.msg_id).contains(&id)) {
             self.quirks.note(Quirk::UnmatchedReply, || {
                 let Message { src, dest, body, .. } = &message;
@@ -169,6 +185,24 @@ impl Wire {
         }
         connection.awaited = None;
         Some(message)
+    }
+
+    /// Notes that the operation whose request was the last on a connection was given up.
+    pub(super) fn give_up(&mut self, connection: &Connection, f: &'static str, now: Duration) {
+        self.overdue.insert((connection.id, connection.last_msg_id), (f, now));
+    }
+
+    /// Looks whether a message to a client answers an operation that was given up.
+    pub(super) fn look_for_late(&mut self, client: u64, body: &RawValue, now: Duration) {
+        if self.overdue.is_empty() {
+            return;
+        }
+        let overdue = answered(body).and_then(|msg_id| self.overdue.remove(&(client, msg_id)));
+        if let Some((f, since)) = overdue {
+            let late = self.late.entry(f).or_default();
+            late.count += 1;
+            late.most = late.most.max(now.saturating_sub(since));
+        }
     }
 
     /// What came instead of the reply to its only request, in words.
@@ -212,6 +246,12 @@ impl Wire {
             None => false,
         }
     }
+}
+
+/// The request that a body answers.
+fn answered(body: &RawValue) -> Option<u64> {
+    let header = LooseHeader::read(body.get()).ok()?;
+    header.in_reply_to?.get().parse().ok()
 }
 
 /// Why a body is not the reply to the request with this `msg_id`.

@@ -8,17 +8,21 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use maelstrom::protocol::Lines;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use simulator::Message;
 use tokio::io::{AsyncRead, AsyncWrite as _, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::time::Instant;
 
 use super::escaped;
 use super::log::Log;
@@ -45,7 +49,10 @@ pub(super) struct Program<'a> {
 #[derive(Debug)]
 pub(super) struct NodeProcess {
     group: u32,
+    started: Instant,
     stdin: Option<ChildStdin>,
+    /// How long after its start it was seen to have closed its standard input, if it has.
+    pub(super) deaf_after: Option<Duration>,
     backlog: Vec<u8>,
     written: usize,
     stdout: Option<ChildStdout>,
@@ -78,7 +85,9 @@ impl NodeProcess {
         let group = child.id().ok_or_else(|| io::Error::other("it ended at once"))?;
         let process = Self {
             group,
+            started: Instant::now(),
             stdin: child.stdin.take(),
+            deaf_after: None,
             backlog: Vec::new(),
             written: 0,
             stdout: child.stdout.take(),
@@ -121,11 +130,27 @@ impl NodeProcess {
             match Pin::new(stdin).poll_write(cx, &self.backlog[self.written..]) {
                 Poll::Pending => return self.compact(),
                 Poll::Ready(Ok(count)) if count > 0 => self.written += count,
-                Poll::Ready(_) => self.stdin = None,
+                Poll::Ready(_) => self.deafen(),
             }
         }
         self.backlog.clear();
         self.written = 0;
+    }
+
+    /// Looks whether it closed its standard input, which nothing tells otherwise while
+    /// there is nothing to be written.
+    pub(super) fn look_at_input(&mut self) {
+        let Some(stdin) = &self.stdin else { return };
+        let mut pipe = [PollFd::new(stdin.as_fd(), PollFlags::empty())];
+        let is_closed = poll(&mut pipe, PollTimeout::ZERO).is_ok_and(|count| count > 0);
+        if is_closed {
+            self.deafen();
+        }
+    }
+
+    fn deafen(&mut self) {
+        self.stdin = None;
+        self.deaf_after = Some(self.started.elapsed());
     }
 
     /// Gives back what was written, if it is the greater part.
@@ -206,11 +231,6 @@ impl NodeProcess {
     pub(super) fn unread(&self) -> u64 {
         let in_pipe = self.stdin.as_ref().and_then(|stdin| rustix::io::ioctl_fionread(stdin).ok());
         in_pipe.unwrap_or(0) + self.backlog() as u64
-    }
-
-    /// Whether it takes input, or would.
-    pub(super) fn reads(&self) -> bool {
-        self.stdin.is_some()
     }
 
     /// Where all lines are that it logged.

@@ -121,9 +121,9 @@ struct Host<'a> {
     alarm: Alarm,
     alarm_at: Option<Duration>,
     next_progress: Duration,
-    /// A node whose output ended, and when that is taken for a fault of its own
-    /// rather than for the first sign of the process's end.
-    silent: Option<(usize, Duration)>,
+    /// That a node closed its output or input, and when that is taken for a fault of its
+    /// own rather than for the first sign of the process's end.
+    mute: Option<(NodeFault, Duration)>,
     commands: Vec<Command>,
     buffer: Box<[u8]>,
     watchdog: Option<Watchdog>,
@@ -172,7 +172,7 @@ impl<'a> Host<'a> {
             alarm: Alarm::new().map_err(RunError::io("make a timer"))?,
             alarm_at: None,
             next_progress: Duration::ZERO,
-            silent: None,
+            mute: None,
             commands: Vec::new(),
             buffer: vec![0; CHUNK].into_boxed_slice(),
             watchdog: watchdog.map_err(RunError::io("start the watchdog"))?,
@@ -208,6 +208,7 @@ impl<'a> Host<'a> {
             }
             self.write_nodes(cx)?;
             if now >= self.next_progress {
+                self.nodes.iter_mut().flatten().for_each(NodeProcess::look_at_input);
                 self.observer.progress(&self.world.progress(now));
                 self.next_progress = now + PROGRESS;
             }
@@ -254,7 +255,7 @@ impl<'a> Host<'a> {
             return Err(FaultKind::EndlessLine { bytes }.of(node).into());
         }
         if !process.is_open() && !process.is_killed {
-            self.silent = Some((node, now + DEATH));
+            self.mute = Some((FaultKind::ClosedOutput.of(node), now + DEATH));
         }
         Ok(true)
     }
@@ -295,11 +296,10 @@ impl<'a> Host<'a> {
                 return Err(fault.into());
             }
         }
-        match self.silent {
-            Some((node, until)) if until <= self.began.elapsed() => {
-                Err(FaultKind::ClosedOutput.of(node).into())
-            }
-            _ => Ok(()),
+        let now = self.began.elapsed();
+        match self.mute.take_if(|(_, until)| *until <= now) {
+            Some((fault, _)) => Err(fault.into()),
+            None => Ok(()),
         }
     }
 
@@ -359,6 +359,7 @@ impl<'a> Host<'a> {
     }
 
     fn start(&mut self, node: usize) -> Result<(), RunError> {
+        self.mute.take_if(|(fault, _)| fault.node == node);
         create_dir(&self.directory(node))?;
         if let Some(killed) = self.nodes[node].as_ref().filter(|process| !process.ended) {
             killed.await_death();
@@ -398,6 +399,12 @@ impl<'a> Host<'a> {
         for (node, process) in self.nodes.iter_mut().enumerate() {
             let Some(process) = process else { continue };
             process.poll_write(cx);
+            if let Some(after) = process.deaf_after.filter(|_| !process.is_killed)
+                && self.mute.is_none()
+            {
+                let until = self.began.elapsed() + DEATH;
+                self.mute = Some((FaultKind::ClosedInput { after }.of(node), until));
+            }
             let bytes = process.backlog();
             if bytes > MAX_BACKLOG {
                 return Err(FaultKind::NotReading { bytes }.of(node));

@@ -124,7 +124,7 @@ def handle(request):
     answer(request, reply)
 
 
-if odd == "closed-input":
+if odd == "closed-input" and since == 1:
     os.close(0)
     time.sleep(20)
 if odd == "background" and os.fork():
@@ -137,6 +137,9 @@ for line in sys.stdin:
     count += 1
     if count >= since:
         if odd == "deaf":
+            time.sleep(200)
+        elif odd == "closed-input":
+            os.close(0)
             time.sleep(200)
         elif odd == "floods-itself":
             body = {"type": "hello", "text": "x" * 1_000_000}

@@ -147,8 +147,8 @@ fn silence(process: &NodeProcess, request: &str, printed: u64) -> String {
             Printed::quote(rest)
         );
     }
-    if !process.reads() {
-        return "It closed its standard input, where its messages come.".to_owned();
+    if let Some(after) = process.deaf_after {
+        return format!("It {}.", FaultKind::ClosedInput { after });
     }
     if unread > 0 {
         let time = match request {
