@@ -6,6 +6,7 @@ use std::time::Duration;
 use checkers::txn::Model;
 
 use crate::nemesis::Targets;
+use crate::net::Latency;
 use crate::settings::{Availability, PlannedFault, Promise, Settings};
 
 impl Settings {
@@ -60,8 +61,11 @@ impl Line {
         self.flag_unless("--start-spread", &spread.as_millis(), &default.as_millis());
         let (init, default) = (settings.init_timeout, defaults.init_timeout);
         self.flag_unless("--init-timeout", &init.as_secs(), &default.as_secs());
-        self.flag_unless("--latency", &settings.latency.mean.as_millis(), &0);
-        self.flag_unless("--latency-dist", &settings.latency.dist.name(), &"constant");
+        let Latency { mean, dist } = settings.latency;
+        if !mean.is_zero() {
+            self.flag("--latency", &mean.as_millis());
+            self.flag_unless("--latency-dist", &dist.name(), &"constant");
+        }
         self.flag_unless("--seq-kv", &settings.seq_kv.name(), &"real");
         self.flag_unless("--links", &settings.links, &defaults.links);
         if let Some(topology) = settings.topology {
@@ -95,6 +99,8 @@ impl Line {
         if !faults.is_empty() || !disk.is_empty() {
             let interval = seconds(settings.nemesis_interval);
             self.flag_unless("--nemesis-interval", &interval, &seconds(defaults.nemesis_interval));
+        }
+        if settings.planned_faults().any(|planned| planned.fault.has_targets()) {
             let names = |targets: &[Targets]| {
                 targets.iter().map(|targets| targets.name()).collect::<Vec<_>>().join(",")
             };

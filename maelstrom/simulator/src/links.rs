@@ -169,6 +169,13 @@ fn unreachable(all: &Neighbours) -> Option<usize> {
     (0..all.len()).find(|node| !reached.contains(node))
 }
 
+impl Links {
+    /// The names of those that need no more to be said.
+    pub fn shapes() -> impl Iterator<Item = &'static str> {
+        SHAPES.iter().map(|(name, _)| *name)
+    }
+}
+
 impl FromStr for Links {
     type Err = LinksError;
 

@@ -168,7 +168,7 @@ impl Settings {
     }
 
     /// The faults that come and go: the nemesis's, and those of disks that do.
-    pub(crate) fn planned_faults(&self) -> impl Iterator<Item = PlannedFault> {
+    pub fn planned_faults(&self) -> impl Iterator<Item = PlannedFault> {
         let disk = self.disk.iter().filter(|fault| !fault.strikes_at_kills());
         let disk = disk.map(|&fault| Fault::Disk(fault).into());
         self.nemesis.iter().copied().chain(disk)

@@ -191,6 +191,9 @@ pub const CHALLENGES: &[Challenge] = &[
 ];
 
 impl Challenge {
+    /// The names of groups of challenges.
+    pub(crate) const GROUPS: [&str; 4] = ["3", "5", "6", "raft"];
+
     /// The challenge of that name.
     pub fn find(id: &str) -> Option<&'static Self> {
         CHALLENGES.iter().find(|challenge| challenge.id == id)
@@ -234,6 +237,15 @@ mod tests {
             assert_eq!(Challenge::find(challenge.id), Some(challenge));
         }
         assert_eq!(Challenge::find("3z"), None);
+    }
+
+    #[test]
+    fn every_group_has_challenges_and_every_challenge_with_siblings_is_in_one() {
+        let of_groups: Vec<_> =
+            Challenge::GROUPS.iter().flat_map(|name| Challenge::select(name)).collect();
+        let is_alone = |it: &&Challenge| ["1", "2", "4"].contains(&it.id);
+        let others: Vec<_> = CHALLENGES.iter().filter(|it| !is_alone(it)).collect();
+        assert_eq!(of_groups, others);
     }
 
     #[test]

@@ -58,6 +58,11 @@ impl Fault {
         [a, b, c, d, e, f, g, h, i, Self::Membership]
     };
 
+    /// Whether it hits nodes, of which [targets](super::Targets) say how many.
+    pub fn has_targets(self) -> bool {
+        matches!(self, Self::Kill | Self::Pause | Self::Clock | Self::Disk(_))
+    }
+
     /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {

@@ -11,6 +11,7 @@ use clap::{Args, Parser, ValueEnum};
 
 use super::flags::{Plan, TestFlags, check_program};
 use super::tell::{Case, TellFlags};
+use super::values::suggesting;
 use super::{Exit, original, print, test};
 use crate::challenge::{CHALLENGES, Challenge};
 use crate::report::style::Style;
@@ -21,11 +22,13 @@ use crate::report::table;
 pub(super) struct ChallengeFlags {
     /// Which challenges: 3d, or 3 for all from 3a to 3e; all of Gossip Glomers when none is
     /// named, or for the word all
-    #[arg(value_name = "CHALLENGE", value_parser = Selection::of)]
+    #[arg(value_name = "CHALLENGE", value_parser = suggesting(Selection::names, Selection::of),
+          hide_possible_values = true)]
     challenges: Vec<Selection>,
 
     /// Show what challenges ask for, with their limits and flags, instead of running them
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["bin", "args", "runner", "maelstrom", "nodes", "flags", "seed",
+                                      "format", "junit"])]
     list: bool,
 
     /// The program that solves them: a path, or a name to be found in PATH
@@ -40,9 +43,9 @@ pub(super) struct ChallengeFlags {
     #[arg(long, value_enum, default_value = "workbench")]
     runner: Runner,
 
-    /// The original's command, for --runner maelstrom
-    #[arg(long, value_name = "FILE", default_value = "maelstrom")]
-    maelstrom: PathBuf,
+    /// The original's command, for --runner maelstrom [default: maelstrom]
+    #[arg(long, value_name = "FILE")]
+    maelstrom: Option<PathBuf>,
 
     /// The folder of the programs that solve them, without --bin: echo, unique-ids, broadcast,
     /// g-counter, kafka-log, txn-kv and lin-kv
@@ -70,10 +73,16 @@ impl Selection {
         let challenges = Challenge::select(name);
         if challenges.is_empty() {
             let ids: Vec<&str> = CHALLENGES.iter().map(|challenge| challenge.id).collect();
-            let ids = ids.join(", ");
-            return Err(format!("there are {ids}; the groups 3, 5, 6 and raft; and all"));
+            let groups = Challenge::GROUPS.join(", ");
+            return Err(format!("there are {}; the groups {groups}; and all", ids.join(", ")));
         }
         Ok(Self(challenges))
+    }
+
+    /// Every word that stands for some.
+    fn names() -> Vec<&'static str> {
+        let ids = CHALLENGES.iter().map(|challenge| challenge.id);
+        ids.chain(Challenge::GROUPS).chain(["all"]).collect()
     }
 }
 
@@ -109,6 +118,9 @@ pub(super) fn challenge(flags: &ChallengeFlags) -> anyhow::Result<Exit> {
     if flags.list {
         challenges.iter().for_each(|challenge| print(&described(challenge)));
         return Ok(Exit::Valid);
+    }
+    if flags.maelstrom.is_some() && flags.runner == Runner::Workbench {
+        bail!("--maelstrom names what --runner maelstrom runs, and has no effect without that");
     }
     // All programs are looked for before any is run, which takes long.
     let programs = challenges.iter().map(|challenge| program(flags, challenge));
@@ -213,19 +225,20 @@ fn on_the_original(
     if !flags.tell.is_plain() {
         bail!("--format and --junit do not go with --runner maelstrom: it tells its own results");
     }
-    let mut command = Command::new(&flags.maelstrom);
+    let maelstrom = flags.maelstrom.as_deref().unwrap_or(Path::new("maelstrom"));
+    let mut command = Command::new(maelstrom);
     command.arg("test").args(words(challenge, program)).args(last_words(flags));
     let run = original::run(&mut command, Path::new("store"));
     let results = run.with_context(|| {
         format!(
             "cannot run {}: is the original installed? (make install-maelstrom)",
-            flags.maelstrom.display()
+            maelstrom.display()
         )
     })?;
     Ok(match results {
         Ok(results) => table::Row::of_results(challenge, &results),
         Err(failure) => {
-            let (id, command) = (challenge.id, flags.maelstrom.display());
+            let (id, command) = (challenge.id, maelstrom.display());
             print(&format!("\nchallenge {id} failed: {command} gave no verdict: {failure}\n"));
             table::Row::failed(challenge)
         }

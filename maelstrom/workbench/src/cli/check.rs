@@ -30,7 +30,8 @@ pub(super) struct CheckFlags {
     workload: Workload,
 
     /// How many operations have to succeed: total, or a fraction from 0 to 1
-    #[arg(long, value_name = "EXPECTED", value_parser = values::availability,
+    #[arg(long, value_name = "EXPECTED", value_parser = values::availability(),
+          hide_possible_values = true,
           allow_hyphen_values = true)]
     availability: Option<Availability>,
 
@@ -39,7 +40,9 @@ pub(super) struct CheckFlags {
         long,
         value_name = "MODELS",
         value_delimiter = ',',
-        default_value = "strict-serializable"
+        default_value = "strict-serializable",
+        value_parser = values::model(),
+        hide_possible_values = true
     )]
     consistency_models: Vec<Model>,
 
@@ -68,7 +71,7 @@ pub(super) struct CheckFlags {
     edn: Option<PathBuf>,
 
     /// Print the results as JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "format")]
     json: bool,
 
     #[command(flatten)]

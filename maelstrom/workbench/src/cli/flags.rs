@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use checkers::txn::Model;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use simulator::{
     Availability, CheckBudget, DiskFault, Fault, Latency, LatencyDist, Links, PlannedFault,
     Promise, SeqKv, Settings, Targets, Topology, Values, Workload,
@@ -55,6 +55,7 @@ pub(super) struct TestFlags {
 
 /// The flags that make settings, whatever runs the nodes.
 #[derive(Args, Clone, Debug)]
+#[command(group = ArgGroup::new("faults").args(["nemesis", "disk"]).multiple(true))]
 pub struct SettingsFlags {
     /// What clients do, and what is checked; lin-kv unless said otherwise, or what a
     /// simulated node is for
@@ -116,7 +117,7 @@ pub struct SettingsFlags {
 
     /// How latencies spread around their mean
     #[arg(long, value_name = "TYPE", default_value = "constant",
-          value_parser = values::latency_dist(), help_heading = "Network and faults")]
+          requires = "latency", value_parser = values::latency_dist(), help_heading = "Network and faults")]
     latency_dist: LatencyDist,
 
     /// What seq-kv does with what sequential consistency leaves open (not in Maelstrom).
@@ -137,6 +138,8 @@ pub struct SettingsFlags {
         long,
         value_name = "LINKS",
         default_value = "complete",
+        value_parser = values::links(),
+        hide_possible_values = true,
         help_heading = "Network and faults"
     )]
     links: Links,
@@ -156,20 +159,21 @@ pub struct SettingsFlags {
     /// clock, in virtual time only: nodes' clocks go up to 20 % too fast or too slow, and
     /// jump up to 5 s ahead. membership, for lin-kv: clients have nodes removed and added again, and
     /// leaders replaced
-    #[arg(long, value_name = "FAULTS", value_delimiter = ',', value_parser = values::fault,
+    #[arg(long, value_name = "FAULTS", value_delimiter = ',', value_parser = values::fault(),
+          hide_possible_values = true,
           help_heading = "Network and faults")]
     nemesis: Vec<PlannedFault>,
 
     /// Mean time between two changes of the faults
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = values::seconds,
-          allow_hyphen_values = true, help_heading = "Network and faults")]
+          requires = "faults", allow_hyphen_values = true, help_heading = "Network and faults")]
     nemesis_interval: Duration,
 
     /// How many nodes are killed, paused and so on, separated by commas; one of them is drawn
     /// each time. minority-third is fewer than a third, nil any number (not in Maelstrom, which
     /// draws from all of them) [default: all of them]
     #[arg(long, value_name = "TARGETS", value_delimiter = ',', value_parser = values::targets(),
-          hide_default_value = true, help_heading = "Network and faults")]
+          requires = "faults", hide_default_value = true, help_heading = "Network and faults")]
     nemesis_targets: Vec<Targets>,
 
     /// Disk faults, separated by commas. With the kills of --nemesis kill:
@@ -190,7 +194,8 @@ pub struct SettingsFlags {
 
     /// How many operations have to succeed: total, or a fraction from 0 to 1.
     /// Without it, any number will do
-    #[arg(long, value_name = "EXPECTED", value_parser = values::availability,
+    #[arg(long, value_name = "EXPECTED", value_parser = values::availability(),
+          hide_possible_values = true,
           allow_hyphen_values = true, help_heading = "What is checked")]
     availability: Option<Availability>,
 
@@ -219,6 +224,8 @@ pub struct SettingsFlags {
         value_name = "MODELS",
         value_delimiter = ',',
         default_value = "strict-serializable",
+        value_parser = values::model(),
+        hide_possible_values = true,
         help_heading = "What is checked"
     )]
     consistency_models: Vec<Model>,
@@ -367,6 +374,7 @@ impl SettingsFlags {
     /// A sentence that says what does not go together, and what does.
     pub fn settings(self, seed: u64) -> Result<(Settings, Vec<Limit>), String> {
         let node_count = self.nodes.unwrap_or(self.node_count);
+        let is_targeted = !self.nemesis_targets.is_empty();
         let settings = Settings {
             workload: self.workload.unwrap_or(Workload::LinKv),
             node_count,
@@ -413,6 +421,11 @@ impl SettingsFlags {
         })?;
         check_limits(&self.limits, settings.workload)?;
         check_disk(&settings)?;
+        if is_targeted && !settings.planned_faults().any(|planned| planned.fault.has_targets()) {
+            return Err("--nemesis-targets says how many nodes are killed, paused and so on, and \
+                        none is: add kill or pause to --nemesis."
+                .to_owned());
+        }
         Ok((settings, self.limits))
     }
 }

@@ -41,7 +41,8 @@ pub(super) struct MessagesFlags {
     around: Option<Duration>,
 
     /// How long before and after that, such as 200ms
-    #[arg(long, value_name = "TIME", value_parser = seconds, default_value = "500ms")]
+    #[arg(long, value_name = "TIME", value_parser = seconds, default_value = "500ms",
+          requires = "around")]
     within: Duration,
 }
 

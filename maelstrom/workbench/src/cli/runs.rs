@@ -19,7 +19,7 @@ pub(super) struct TestCommand {
     /// How many times to run the test, each time with another seed: with --seed, that one
     /// and those after it. All are run, whatever comes of them (Maelstrom stops at the
     /// first that is not valid)
-    #[arg(long, value_name = "NUM", value_parser = values::count,
+    #[arg(long, visible_alias = "repeat", value_name = "NUM", value_parser = values::count,
           help_heading = "What is tested")]
     test_count: Option<usize>,
 

@@ -1,12 +1,16 @@
 //! Values of flags: what is allowed, and a sentence that says so.
 
+use std::error::Error;
+use std::ffi::OsStr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use checkers::txn::Model;
+use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
+use clap::{Arg, Command};
 use simulator::{
-    Availability, DiskFault, Fault, LatencyDist, PlannedFault, SeqKv, Targets, Topology, Values,
-    Workload,
+    Availability, DiskFault, Fault, LatencyDist, Links, PlannedFault, SeqKv, Targets, Topology,
+    Values, Workload,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +84,28 @@ pub(super) fn topology() -> impl TypedValueParser<Value = Topology> {
     ])
 }
 
+/// A consistency model.
+pub(super) fn model() -> impl TypedValueParser<Value = Model> {
+    suggesting(|| Model::all().map(Model::name).collect(), str::parse::<Model>)
+}
+
+/// Links by their form, or one by one.
+pub(super) fn links() -> impl TypedValueParser<Value = Links> {
+    suggesting(|| Links::shapes().collect(), str::parse::<Links>)
+}
+
+/// The word total, or a fraction.
+pub(super) fn availability() -> impl TypedValueParser<Value = Availability> {
+    suggesting(|| vec!["total"], available)
+}
+
 /// A fault, perhaps with an interval of its own, and another one until it comes again:
 /// `kill`, `kill:2.5`, `loss:0.5/10`.
-pub(super) fn fault(text: &str) -> Result<PlannedFault, String> {
+pub(super) fn fault() -> impl TypedValueParser<Value = PlannedFault> {
+    suggesting(|| Fault::ALL.map(Fault::name).to_vec(), planned)
+}
+
+fn planned(text: &str) -> Result<PlannedFault, String> {
     let text = text.trim();
     let (name, intervals) = text.split_once(':').map_or((text, None), |(n, i)| (n, Some(i)));
     let (interval, calm) = match intervals.map(|both| (both, both.split_once('/'))) {
@@ -97,6 +120,46 @@ pub(super) fn fault(text: &str) -> Result<PlannedFault, String> {
     Ok(PlannedFault { fault, interval, calm })
 }
 
+/// Parses a value of which some are named, which a shell can suggest, and others are not.
+pub(super) fn suggesting<T, E>(
+    named: fn() -> Vec<&'static str>,
+    parse: fn(&str) -> Result<T, E>,
+) -> impl TypedValueParser<Value = T>
+where
+    T: Clone + Send + Sync + 'static,
+    E: Into<Box<dyn Error + Send + Sync>> + Clone + 'static,
+{
+    Suggesting { named, parse }
+}
+
+#[derive(Clone)]
+struct Suggesting<T, E> {
+    named: fn() -> Vec<&'static str>,
+    parse: fn(&str) -> Result<T, E>,
+}
+
+impl<T, E> TypedValueParser for Suggesting<T, E>
+where
+    T: Clone + Send + Sync + 'static,
+    E: Into<Box<dyn Error + Send + Sync>> + Clone + 'static,
+{
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<T, clap::Error> {
+        let parse = self.parse;
+        StringValueParser::new().try_map(move |text| parse(&text)).parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new((self.named)().into_iter().map(PossibleValue::new)))
+    }
+}
+
 fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
     named: [(&'static str, T); N],
 ) -> impl TypedValueParser<Value = T> {
@@ -106,7 +169,7 @@ fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
     })
 }
 
-pub(super) fn availability(text: &str) -> Result<Availability, String> {
+fn available(text: &str) -> Result<Availability, String> {
     match text.parse::<f64>() {
         _ if text == "total" => Ok(Availability::Total),
         Ok(fraction) if (0.0..=1.0).contains(&fraction) => Ok(Availability::Fraction(fraction)),
@@ -187,10 +250,10 @@ mod tests {
 
     #[test]
     fn availability_is_total_or_a_fraction() {
-        assert_eq!(availability("total"), Ok(Availability::Total));
-        assert_eq!(availability("0.5"), Ok(Availability::Fraction(0.5)));
+        assert_eq!(available("total"), Ok(Availability::Total));
+        assert_eq!(available("0.5"), Ok(Availability::Fraction(0.5)));
         for text in ["1.1", "-0.1", "NaN", "all", ""] {
-            assert!(availability(text).unwrap_err().contains("from 0 to 1"), "{text}");
+            assert!(available(text).unwrap_err().contains("from 0 to 1"), "{text}");
         }
     }
 

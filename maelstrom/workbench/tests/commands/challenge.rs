@@ -42,7 +42,7 @@ fn run(name: &str, challenges: &[&str], mode: &str) -> (Option<i32>, String) {
     let scratch = Scratch::new(name);
     let bin = node("echo.py");
     let flags = ["--bin", bin.to_str().unwrap(), "--seed", "5", "--flags"];
-    let short = "-w echo --time-limit 1 --node-count 2 --nemesis-interval 60";
+    let short = "-w echo --time-limit 1 --node-count 2 --nemesis partition:60";
     let words = [&["challenge"], challenges, &flags, &[short, "--", mode]].concat();
     let Output { status, stdout, .. } = workbench(&words).current_dir(&scratch.0).output().unwrap();
     (status.code(), String::from_utf8(stdout).unwrap())

@@ -68,6 +68,38 @@ fn values_that_cannot_be_are_answered_with_what_can() {
     }
 }
 
+/// Whoever gives a flag expects something of it.
+#[test]
+fn a_flag_that_does_nothing_without_another_is_refused_with_that_one() {
+    for (flags, missing) in [
+        (&["--nemesis-interval", "5"][..], "--nemesis <FAULTS>"),
+        (&["--nemesis-targets", "one"], "--nemesis <FAULTS>"),
+        (&["--nemesis-targets", "one", "--nemesis", "partition"], "add kill or pause to --nemesis"),
+        (&["--latency-dist", "uniform"], "--latency <MILLIS>"),
+        (&["--disk", "torn"], "add kill to --nemesis"),
+        (&["--idle-messages", "1"], "--settle-within <MILLIS>"),
+        (&["--shown-within", "1"], "--settle-within <MILLIS>"),
+    ] {
+        assert_says(&refused_flags(flags), missing);
+    }
+    let refused: [(&[&str], &str); 5] = [
+        (&["messages", "--within", "5ms"], "--around <TIME>"),
+        (&["challenge", "1", "--maelstrom", "m"], "--runner maelstrom"),
+        (&["challenge", "--list", "--bin", "x"], "cannot be used with"),
+        (&["challenge", "--list", "--seed", "5"], "cannot be used with"),
+        (&["check", "-w", "echo", "--json", "--format", "json", "-"], "cannot be used with"),
+    ];
+    for (words, said) in refused {
+        assert_says(&refusal(words), said);
+    }
+    // Disk faults come and go as the others do.
+    let with_disk = ["--nemesis-interval", "5", "--nemesis-targets", "one", "--disk", "locked"];
+    assert_says(
+        &refused_flags(&[&with_disk[..], &["--rate", "x"]].concat()),
+        "operations a second",
+    );
+}
+
 #[test]
 fn flags_that_do_not_go_together_are_named() {
     let limits = refused_flags(&["--limits", "stable-max<600"]);
@@ -136,6 +168,44 @@ fn shells_and_manual_pages_know_every_command() {
     let mut parser = Command::new("bash");
     let parsed = parser.args(["-n", "complete.bash"]).current_dir(&scratch.0).status();
     assert!(parsed.unwrap().success());
+
+    // What bash offers behind these words.
+    let offered = |words: &str| {
+        let count = words.split(' ').count();
+        let script = format!(
+            "source complete.bash; COMP_WORDS=(workbench {words} ''); COMP_CWORD={}; \
+             _workbench workbench '' ${{COMP_WORDS[{count}]}}; echo ${{COMPREPLY[@]}}",
+            count + 1
+        );
+        let mut bash = Command::new("bash");
+        let output = bash.args(["-c", &script]).current_dir(&scratch.0).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for (words, value) in [
+        ("challenge", "3d"),
+        ("challenge 3a", "raft"),
+        ("challenge --runner", "maelstrom"),
+        ("check --workload", "txn-list-append"),
+        ("check --consistency-models", "read-committed"),
+        ("check --availability", "total"),
+        ("doc", "g-counter"),
+        ("export --format", "lamport-svg"),
+        ("new --lang", "ruby"),
+        ("test --workload", "broadcast"),
+        ("test --nemesis", "partition"),
+        ("test --nemesis-targets", "majority"),
+        ("test --disk", "torn"),
+        ("test --consistency-models", "snapshot-isolation"),
+        ("test --links", "ring"),
+        ("test --topology", "tree4"),
+        ("test --latency-dist", "exponential"),
+        ("test --seq-kv", "adversarial"),
+        ("test --values", "large"),
+        ("test --format", "github"),
+    ] {
+        let all = offered(words);
+        assert!(all.split_whitespace().any(|it| it == value), "{words}: {all}");
+    }
 
     let man = workbench(&["man", "man1"]).current_dir(&scratch.0).output().unwrap();
     assert_eq!(man.status.code(), Some(0));

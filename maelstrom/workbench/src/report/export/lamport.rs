@@ -69,6 +69,8 @@ struct Picture<'a, W> {
     steps: usize,
     /// The steps in which messages were sent whose end is not drawn yet.
     sent: FxHashMap<usize, usize>,
+    /// What is written beside arrows. It comes last, over all arrows.
+    labels: String,
 }
 
 fn y(step: usize) -> f64 {
@@ -108,7 +110,7 @@ impl<'a, W: Write> Picture<'a, W> {
         let columns =
             names.into_iter().enumerate().map(|(n, name)| (name, (n as f64 + 0.5) * room));
         let (columns, sent) = (columns.collect(), FxHashMap::default());
-        Self { output, trace, width, columns, steps: moments.len(), sent }
+        Self { output, trace, width, columns, steps: moments.len(), sent, labels: String::new() }
     }
 
     fn x(&self, address: Address) -> f64 {
@@ -205,11 +207,12 @@ impl<'a, W: Write> Picture<'a, W> {
             "<g transform=\"translate({x:.1} {top}) rotate({angle:.2})\">\
              <path class=\"{class}{lost}\" d=\"M0 0H{line:.1}\"><title>{title}</title></path>{end}</g>"
         )?;
-        self.label(&label(sent), x, top - 4.0, dx < 0.0)
+        self.label(&label(sent), x, top - 4.0, dx < 0.0);
+        Ok(())
     }
 
     /// A message's label: on the side of its arrow, unless there is no room.
-    fn label(&mut self, label: &str, x: f64, y: f64, is_left: bool) -> io::Result<()> {
+    fn label(&mut self, label: &str, x: f64, y: f64, is_left: bool) {
         let room = if is_left { x } else { self.width - x };
         let has_room = GAP + CHARACTER * label.chars().count() as f64 <= room;
         let (side, x) = match is_left == has_room {
@@ -217,7 +220,7 @@ impl<'a, W: Write> Picture<'a, W> {
             false => ("right", x + GAP),
         };
         let label = escape(label);
-        writeln!(self.output, "<text class=\"{side}\" x=\"{x:.1}\" y=\"{y}\">{label}</text>")
+        self.labels += &format!("<text class=\"{side}\" x=\"{x:.1}\" y=\"{y}\">{label}</text>\n");
     }
 
     /// Something that happens to one node.
@@ -243,6 +246,7 @@ impl<'a, W: Write> Picture<'a, W> {
     }
 
     fn end(mut self, left_out: usize) -> io::Result<()> {
+        self.output.write_all(self.labels.as_bytes())?;
         if left_out > 0 {
             let (x, y) = (self.width / 2.0, y(self.steps + 2));
             writeln!(
