@@ -24,7 +24,7 @@ export class Controls {
       type: this.select("Message type", "type", [...types].sort()),
       op: this.select("Operation", "op", [...functions].sort()),
       fate: this.select("Messages", "fate", ["dropped"]),
-      text: this.input("Text", "text", "in bodies and values"),
+      text: this.input("Text", "text", "in bodies"),
       value: this.input("Follow value", "value", "such as 26"),
     };
     this.flags = {

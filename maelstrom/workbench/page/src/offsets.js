@@ -82,6 +82,8 @@ export function offsets(run, texts, select) {
   const names = [...keys.keys()].sort((a, b) => written(b) - written(a));
   const options = names.map((value) => make("option", { value }, value));
   const choice = make("select", { "aria-label": "Key" }, ...options);
+  const found = run.findings.find(({ key }) => key !== null && keys.has(key))?.key;
+  if (found) choice.value = found;
   const said = make("p", { class: "note" }, NOTE);
   const key = () => keys.get(choice.value) ?? { sends: [], polls: [] };
   const at = (/** @type {MouseEvent} */ event) => nearest(run, key(), box, event);

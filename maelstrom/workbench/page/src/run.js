@@ -88,6 +88,7 @@ import { within } from "./times.js";
  * @property {number[]} ops indices of its operations, in the history
  * @property {number[]} messages ids of those that led to it
  * @property {string | null} value the value that it is about, in JSON
+ * @property {string | null} key the key that it is about
  * @property {{from: number, to: number} | null} span the time in which it came about, if it is known
  */
 

@@ -30,13 +30,23 @@ const NUMBERS = /** @type {const} */ (["message", "operation", "finding"]);
 const FLAGS = /** @type {const} */ (["clients", "services"]);
 
 /**
+ * What is shown at first: from the first operation on, and what was just before it. Nodes may
+ * have taken long to start.
+ * @param {Run} run
+ */
+function opening(run) {
+  const first = run.operations.count > 0 ? run.operations.began[0] : run.begin;
+  return { from: Math.max(run.begin, Math.floor(first - (run.end - first) / 50)), to: run.end };
+}
+
+/**
  * @param {Run} run
  * @returns {State}
  */
 export function initial(run) {
   const texts = { node: "", type: "", op: "", fate: "", text: "", value: "" };
   const numbers = { message: null, operation: null, finding: null };
-  return { from: run.begin, to: run.end, ...texts, ...numbers, clients: true, services: true };
+  return { ...opening(run), ...texts, ...numbers, clients: true, services: true };
 }
 
 /**
@@ -45,7 +55,8 @@ export function initial(run) {
  */
 export function toHash(state, run) {
   const words = new URLSearchParams();
-  if (state.from !== run.begin || state.to !== run.end) {
+  const { from, to } = opening(run);
+  if (state.from !== from || state.to !== to) {
     words.set("from", seconds(state.from));
     words.set("to", seconds(state.to));
   }
@@ -70,7 +81,7 @@ export function fromHash(hash, run) {
   state.to = time(words.get("to")) ?? shown.to;
   for (const name of TEXTS) state[name] = words.get(name) ?? shown[name];
   for (const name of FLAGS) state[name] = words.get(name) !== "no";
-  return state.to > state.from ? state : { ...state, from: run.begin, to: run.end };
+  return state.to > state.from ? state : { ...state, ...opening(run) };
 }
 
 /** @param {number} micros */

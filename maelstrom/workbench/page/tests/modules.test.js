@@ -27,7 +27,8 @@ function run(rows = []) {
   const [from, to, sent, ended, fate, type] = [0, 1, 2, 3, 4, 5].map(column);
   const messages = { count: rows.length, from, to, sent, ended, fate, type, long: new Map() };
   const types = ["gossip", "read"];
-  return { begin: 0, end: 10e6, places, types, messages, findings: [] };
+  const operations = { count: 0, began: /** @type {number[]} */ ([]) };
+  return { begin: 0, end: 10e6, places, types, messages, operations, findings: [] };
 }
 
 test("a section is a header and columns, whose differences are added up", () => {
@@ -69,6 +70,14 @@ test("an address says what is shown, and a whole run needs none", () => {
   };
   assert.deepEqual(fromHash(toHash(state, run()), run()), state);
   assert.deepEqual(fromHash("#from=9&to=2&message=x", run()), empty);
+});
+
+test("what is shown at first begins with the first operation", () => {
+  const late = { ...run(), begin: -10e6, operations: { count: 2, began: [0, 5e6] } };
+  const { from, to } = fromHash("", late);
+  assert.deepEqual([from, to], [-0.2e6, 10e6]);
+  assert.equal(toHash(fromHash("", late), late), "");
+  assert.match(toHash({ ...fromHash("", late), from: -10e6 }, late), /from=-10&to=10/);
 });
 
 test("only messages whose sender knew the value carry it, as the bench says who did", () => {

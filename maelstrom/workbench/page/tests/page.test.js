@@ -155,7 +155,11 @@ test("filters leave what they say", async () => {
 
 test("wheel and keys zoom and move, and the address reopens the view", async () => {
   await open("lost");
+  assert.match(await status(), / from -0\.\d+ s to 10\./, "it begins with the first operation");
   const { x, y } = await canvas();
+  await page.evaluate(`document.querySelector("canvas").focus()`);
+  await page.press("0");
+  await untilStatus("/ from -1\\.000000 s to 10\\./");
   const whole = await status();
   await page.mouse("mouseWheel", x + 500, y + 100, { deltaX: 0, deltaY: -400 });
   await page.until(
@@ -284,27 +288,19 @@ test("of a long message that the trace has not kept, the page says so", async ()
 });
 
 test("of a log, the page shows the offsets of a key", async () => {
-  const values = [
-    ["send", null, [["send", "k", [3, "a"]]]],
-    ["send", null, [["send", "k", [7, "b"]]]],
-    [
-      "poll",
-      null,
-      [
-        [
-          "poll",
-          {
-            k: [
-              [3, "a"],
-              [7, "b"],
-            ],
-          },
-        ],
-      ],
+  const polled = {
+    k: [
+      [3, "a"],
+      [7, "b"],
     ],
+  };
+  const values = [
+    ["send", [["send", "k", "a"]], [["send", "k", [3, "a"]]]],
+    ["send", [["send", "k", "b"]], [["send", "k", [7, "b"]]]],
+    ["poll", [["poll"]], [["poll", polled]]],
   ];
   const history = values.flatMap(([f, asked, got], i) => [
-    { index: 2 * i, time: i * 1e6, type: "invoke", process: 0, f, value: asked ?? got },
+    { index: 2 * i, time: i * 1e6, type: "invoke", process: 0, f, value: asked },
     { index: 2 * i + 1, time: i * 1e6 + 1000, type: "ok", process: 0, f, value: got },
   ]);
   report("log", "kafka", history, []);

@@ -112,16 +112,26 @@ impl Chart {
         *outcome.counts.entry(column).or_default() += 1;
     }
 
-    /// Faults are called `start-…` and `stop-…`, and stand twice in a history:
-    /// when they are asked for and when they are in force.
+    /// Faults are called `start-…` and `stop-…`, but for two, as in the original. They stand
+    /// twice in a history: when they are asked for and when they are in force.
     fn observe_fault(&mut self, op: &Op) {
-        if let Some(name) = op.f.strip_prefix("start-") {
-            if self.open_fault(name).is_none() {
+        let (begins, ends) = match &*op.f {
+            f @ ("kill" | "pause") => (Some(f), None),
+            "start" => (None, Some("kill")),
+            "resume" => (None, Some("pause")),
+            f => (f.strip_prefix("start-"), f.strip_prefix("stop-")),
+        };
+        match begins {
+            // Fewer nodes than one were to be hit.
+            Some(name) if op.value.get() == "[]" => {
+                self.faults.retain(|fault| fault.name != name || fault.end.is_some());
+            }
+            Some(name) if self.open_fault(name).is_none() => {
                 self.faults.push(Interval { name: name.to_owned(), start: op.time, end: None });
             }
-        } else if let Some(name) = op.f.strip_prefix("stop-")
-            && let Some(fault) = self.open_fault(name)
-        {
+            _ => {}
+        }
+        if let Some(fault) = ends.and_then(|name| self.open_fault(name)) {
             fault.end = Some(op.time);
         }
     }
@@ -155,7 +165,7 @@ fn row(nanos: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use checkers::history::null;
+    use checkers::history::{null, raw};
 
     use super::*;
 
@@ -190,8 +200,22 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_lasts_from_its_start_to_its_stop() {
+    fn a_fault_lasts_from_its_start_to_its_stop_by_whatever_name() {
+        let named = [("kill", "start"), ("pause", "resume"), ("start-slow", "stop-slow")];
+        for (begins, ends) in named {
+            let mut chart = Chart::new(Duration::from_secs(1));
+            for (time, f) in [(1, begins), (2, begins), (5, ends), (6, ends)] {
+                chart.observe(&op(time, OpType::Info, Process::Nemesis, f));
+            }
+            let [fault] = &chart.faults[..] else { panic!("{:?}", chart.faults) };
+            assert_eq!((fault.start, fault.end), (1, Some(5)), "{begins}");
+            assert_eq!(fault.name, begins.replace("start-", ""));
+        }
         let mut chart = Chart::new(Duration::from_secs(1));
+        chart.observe(&op(1, OpType::Info, Process::Nemesis, "kill"));
+        let nobody = Op { value: raw(&[(); 0]), ..op(1, OpType::Info, Process::Nemesis, "kill") };
+        chart.observe(&nobody);
+        assert!(chart.faults.is_empty());
         for (time, f) in [(1, "start-partition"), (2, "start-partition"), (5, "stop-partition")] {
             chart.observe(&op(time, OpType::Info, Process::Nemesis, f));
         }

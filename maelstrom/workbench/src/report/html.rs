@@ -105,8 +105,11 @@ fn findings(page: &mut String, kind: &Kind, class: &str, first: Option<usize>) {
         let _ = write!(page, " ({})", kind.count);
     }
     page.push_str("</h2><ul>");
+    // Pictures take much room, and the first is the best example.
+    let has_pictures = kind.findings.iter().any(|finding| finding.picture.is_some());
+    let shown = if has_pictures { 1 } else { SHOWN };
     for (place, finding) in kind.findings.iter().enumerate() {
-        if place == SHOWN {
+        if place == shown {
             page.push_str("</ul><details><summary>More of this kind</summary><ul>");
         }
         page.push_str("<li>");
@@ -118,7 +121,7 @@ fn findings(page: &mut String, kind: &Kind, class: &str, first: Option<usize>) {
     if more > 0 {
         let _ = write!(page, "<p>… and {more} more.</p>");
     }
-    if kind.findings.len() > SHOWN {
+    if kind.findings.len() > shown {
         page.push_str("</details>");
     }
     page.push_str("</section>");
@@ -129,9 +132,9 @@ fn one(page: &mut String, finding: &Finding, number: Option<usize>) {
     let show = show.map(|number| format!(" <a href=\"#finding={number}\">Show it</a>"));
     let show = show.unwrap_or_default();
     let _ = match &finding.why {
-        None => write!(page, "{}{show}", escape(&finding.text)),
+        None => write!(page, "{}{show}", prose(&finding.text)),
         Some(why) => {
-            let (text, why) = (escape(&finding.text), escape(why));
+            let (text, why) = (prose(&finding.text), prose(why));
             write!(page, "{text}<p class=\"why\"><b>Why:</b> {why}{show}</p>")
         }
     };
@@ -139,6 +142,21 @@ fn one(page: &mut String, finding: &Finding, number: Option<usize>) {
     if let Some(picture) = &finding.picture {
         let _ = write!(page, "<div class=\"sideways\">{picture}</div>");
     }
+}
+
+/// A text in which what stands between backticks is code.
+fn prose(text: &str) -> String {
+    let escaped = escape(text);
+    let parts: Vec<&str> = escaped.split('`').collect();
+    // One that has no other is none of ours.
+    if parts.len().is_multiple_of(2) {
+        return escaped;
+    }
+    let tags = ["<code>", "</code>"].into_iter().cycle();
+    let mut all: String =
+        parts.iter().zip(tags).map(|(part, tag)| (*part).to_owned() + tag).collect();
+    all.truncate(all.len() - "<code>".len());
+    all
 }
 
 fn numbers(page: &mut String, summary: &Summary) {
@@ -233,7 +251,10 @@ fn settings(page: &mut String, frame: &Frame) {
     for (name, value) in &frame.settings {
         entry(page, name, value);
     }
-    let _ = write!(page, "</dl><h2>To run it again</h2><pre>{}</pre>", escape(&frame.command));
+    // A line breaks between words alone, and not after the hyphens of a flag.
+    let words = frame.command.split(' ').map(|word| format!("<span>{}</span>", escape(word)));
+    let words: Vec<String> = words.collect();
+    let _ = write!(page, "</dl><h2>To run it again</h2><pre>{}</pre>", words.join(" "));
 }
 
 #[cfg(test)]
@@ -247,6 +268,13 @@ mod tests {
 
     use super::*;
     use crate::report::limits;
+
+    #[test]
+    fn what_stands_between_backticks_is_code() {
+        assert_eq!(prose("a `b<c` d `e`"), "a <code>b&lt;c</code> d <code>e</code>");
+        assert_eq!(prose("`a"), "`a");
+        assert_eq!(prose("a"), "a");
+    }
 
     #[test]
     fn a_cycle_is_shown_as_a_picture_beside_its_words() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use checkers::history::OpType;
 use checkers::{Elements, Figures, Finding, Messages, Quantiles, Reason, Report, Validity};
-use simulator::{Availability, SeqKv, Settings, Values};
+use simulator::{Availability, PlannedFault, SeqKv, Settings, Values};
 
 use super::limits::Comparison;
 
@@ -147,11 +147,12 @@ fn millis(latency: Duration) -> String {
 
 /// The settings that say what a test was like, in words.
 pub(crate) fn describe(settings: &Settings) -> Vec<(&'static str, String)> {
-    let faults: Vec<&str> = settings.nemesis.iter().map(|planned| planned.fault.name()).collect();
-    let faults = match faults.join(", ") {
-        none if none.is_empty() => "none".to_owned(),
-        faults => format!("{faults}; every {} s or so", settings.nemesis_interval.as_secs_f64()),
+    let planned = |PlannedFault { fault, interval, .. }: &PlannedFault| {
+        let interval = interval.unwrap_or(settings.nemesis_interval).as_secs_f64();
+        format!("{} every {interval} s or so", fault.name())
     };
+    let faults: Vec<String> = settings.nemesis.iter().map(planned).collect();
+    let faults = if faults.is_empty() { "none".to_owned() } else { faults.join(", ") };
     let latency = &settings.latency;
     let mut all = vec![
         ("Workload", settings.workload.name().to_owned()),
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn findings_are_grouped_and_the_workloads_come_before_the_stats() {
+    fn findings_are_grouped_and_what_never_succeeds_comes_before_what_came_of_it() {
         let mut report = Report::default();
         report.add("stats", part(Validity::Invalid, &["never-ok"]));
         let mut lost = part(Validity::Invalid, &["lost", "lost"]);
@@ -219,7 +220,7 @@ mod tests {
         let summary = Summary::of(&report, &[]);
         let kinds: Vec<_> =
             summary.findings.iter().map(|kind| (kind.name.as_str(), kind.count)).collect();
-        assert_eq!(kinds, [("lost", 42), ("never-ok", 1)]);
-        assert_eq!(summary.findings[0].findings.len(), 2);
+        assert_eq!(kinds, [("never-ok", 1), ("lost", 42)]);
+        assert_eq!(summary.findings[1].findings.len(), 2);
     }
 }

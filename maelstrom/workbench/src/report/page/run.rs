@@ -345,6 +345,7 @@ fn finding(((finding, why), number): (&(&Finding, Option<&Why>), usize)) -> Valu
         "ops": why.map_or(&finding.ops, |why| &why.ops),
         "messages": why.map_or(&[][..], |why| &why.messages),
         "value": value,
+        "key": finding.subject.key,
         "span": why.map(|why| json!({"from": micros(why.from), "to": micros(why.to)})),
     })
 }
@@ -425,9 +426,9 @@ mod tests {
         let fault = &header["faults"][0];
         assert_eq!((&fault["links"], &fault["to"]), (&json!([[0, 1]]), &json!(9)));
         assert_eq!(fault["everywhere"], false);
-        let bare = json!({"number": 1, "ops": [0, 1], "messages": [], "value": null, "span": null});
+        let bare = json!({"number": 1, "ops": [0, 1], "messages": [], "value": null, "key": null, "span": null});
         let span = json!({"from": 1, "to": 9});
-        let told = json!({"number": 2, "ops": [0], "messages": [2], "value": "26", "span": span});
+        let told = json!({"number": 2, "ops": [0], "messages": [2], "value": "26", "key": null, "span": span});
         assert_eq!(header["findings"], json!([bare, told]));
     }
 
