@@ -70,6 +70,8 @@ fn draw_local_faults(
     let disk = (subject.disk)(arguments).iter().copied();
     let strikes = |fault: &DiskFault| kills || !fault.strikes_at_kills();
     settings.disk = disk.filter(strikes).filter(|_| rng.random()).collect();
+    // In the order in which flags are taken, for it decides which one comes when.
+    settings.disk.sort_unstable();
     if subject.faults.contains(&Fault::Membership) && rng.random_ratio(1, 3) {
         settings.nemesis.push(Fault::Membership.into());
     }
@@ -187,6 +189,14 @@ mod tests {
         let work = |case: &Case| case.settings.rate * case.settings.time_limit.as_secs_f64();
         let large = |case: &&Case| case.settings.node_count > 5;
         assert!(cases.iter().filter(large).all(|case| work(case) <= 100.0));
+    }
+
+    #[test]
+    fn disk_faults_are_drawn_in_the_order_in_which_flags_are_taken() {
+        let subject = Subject { disk: |_| &[DiskFault::Slow, DiskFault::Full], ..subject() };
+        let cases = drawn(&subject);
+        assert!(cases.iter().all(|case| case.settings.disk.is_sorted()));
+        assert!(cases.iter().any(|case| case.settings.disk.len() == 2));
     }
 
     #[test]
