@@ -123,7 +123,9 @@ impl<S: StateMachine> Raft<S> {
                 Some(peer) => !leader.has_caught_up(peer),
                 None => *server != me,
             };
-            let target = leader.target.as_ref();
+            // Whoever is wanted and was never heard decides nothing before it is taken in.
+            let can_decide = |target: &&Config| target.is_quorum(|one| one.incarnation != 0);
+            let target = leader.target.as_ref().filter(can_decide);
             target.and_then(|target| config.towards(target, lacks, bugs.has(Bug::SkipJoint)))
         };
         if let Some(config) = step {

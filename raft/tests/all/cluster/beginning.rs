@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use maelstrom::machine::Rank;
-use raft::{Bug, Bugs, Options, Raft};
+use raft::{Bug, Bugs, Change, Options, Raft, Reply};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use simulator::cluster::{Asked, Conditions};
@@ -12,7 +12,7 @@ use simulator::{Effect, Latency, LatencyDist};
 
 use crate::cluster::amnesia::{draw, is_well, takes_in_all};
 use crate::cluster::world::World;
-use crate::cluster::{SECOND, assert_caught, cut_in_two, serves};
+use crate::cluster::{SECOND, assert_caught, cut_in_two, cut_off, serves};
 
 fn world(has_disks: bool, nodes: usize, seed: u64, bugs: Bugs) -> World {
     let latency = Latency { mean: SECOND / 100, dist: LatencyDist::Exponential };
@@ -57,6 +57,23 @@ fn a_majority_with_journals_begins_without_the_others_who_are_taken_in() {
         assert_eq!(takes_in_all(&mut world), Ok(()), "seed {seed}");
         assert_eq!(is_well(&mut world), Ok(()), "seed {seed}");
     }
+}
+
+#[test]
+fn nobody_is_removed_without_whom_the_others_could_not_decide_anything() {
+    let mut world = world(true, 3, 1, Bugs::default());
+    world.cluster.apply(cut_off(0, 3));
+    time_until_served(&mut world, &[1, 2]);
+    // The first node was never heard: of those that would be left one cannot vote yet.
+    let client = world.wish(1, 100 * SECOND, Change::Remove(2));
+    world.load(2 * SECOND, 50.0).unwrap();
+    assert_eq!(world.cluster.reply(client), None);
+    time_until_served(&mut world, &[1, 2]);
+    world.cluster.apply(Effect::Heal);
+    world.load(2 * SECOND, 50.0).unwrap();
+    assert!(matches!(world.cluster.reply(client), Some(Ok(Reply::Changed))));
+    time_until_served(&mut world, &[0, 1, 2]);
+    assert_eq!(world.is_linearizable(), Ok(()));
 }
 
 #[test]
