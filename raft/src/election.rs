@@ -25,9 +25,7 @@ impl<S: StateMachine> Raft<S> {
         if !matches!(self.role, Role::Follower(_)) {
             self.wait_longer();
         }
-        let campaign = self.campaign(BTreeSet::from([self.server()]));
-        self.set_role(Role::PreCandidate(campaign));
-        self.ask_for_votes(Ballot::PreVote, false);
+        self.campaign(Ballot::PreVote, false);
     }
 
     /// Whether it is a voter, or was one until a change that may not be committed: then it
@@ -38,28 +36,34 @@ impl<S: StateMachine> Raft<S> {
         log.config().has_voter(me) || committed.has_voter(me)
     }
 
-    /// Figure 2, candidates: goes over to the next term, votes for itself, and asks all
-    /// others.
+    /// Figure 2, candidates: goes over to the next term, and votes for itself.
     pub(crate) fn become_candidate(&mut self, handed_over: bool) {
         let vote = Some(self.server()).filter(|_| !self.options.bugs.has(Bug::ForgetOwnVote));
         self.persistent.set_vote(self.term().next(), vote);
-        // Its own vote counts when it is safe.
-        let campaign = self.campaign(BTreeSet::new());
-        self.set_role(Role::Candidate(campaign));
-        self.ask_for_votes(Ballot::Vote, handed_over);
+        self.campaign(Ballot::Vote, handed_over);
     }
 
-    fn campaign(&mut self, granted: BTreeSet<Server>) -> Campaign {
-        Campaign { granted, election_at: self.now + self.election_timeout() }
-    }
-
-    fn ask_for_votes(&mut self, ballot: Ballot, handed_over: bool) {
+    fn campaign(&mut self, ballot: Ballot, handed_over: bool) {
         let request = VoteRequest { ballot, handed_over, last: self.log().last() };
-        let config = self.log().config().clone();
+        let (ask_at, election_at) = (self.now, self.now + self.election_timeout());
+        let granted = BTreeSet::new();
+        self.set_role(Role::Candidate(Campaign { request, granted, ask_at, election_at }));
+    }
+
+    /// Figure 2, candidates: asks all others, and those who do not answer again and again.
+    pub(crate) fn ask_for_votes(&mut self) {
+        let (now, heartbeat, config) = (self.now, self.heartbeat(), self.log().config().clone());
+        let Role::Candidate(campaign) = &mut self.role else { return };
+        if now < campaign.ask_at {
+            return;
+        }
+        campaign.ask_at = now + heartbeat;
+        let (request, granted) = (campaign.request, campaign.granted.clone());
+        let has_granted = |rank| granted.iter().any(|server| server.rank == rank);
         for rank in config.members().into_keys() {
-            if rank != self.me && config.is_voter(rank) {
+            if rank != self.me && config.is_voter(rank) && !has_granted(rank) {
                 self.tell_founders(rank);
-                self.outbox.say(rank, self.now, Part::RequestVote(request));
+                self.outbox.say(rank, now, Part::RequestVote(request));
             }
         }
     }
@@ -77,9 +81,8 @@ impl<S: StateMachine> Raft<S> {
             Ballot::Vote => self.persistent.vote().is_none_or(|vote| vote == from),
         };
         let is_free = is_free && (handed_over || !self.has_leader());
-        // Whoever asks for pre-votes is a follower, with a vote to give.
-        let is_follower = matches!(self.role, Role::Follower(_) | Role::PreCandidate(_));
-        let grants = is_up_to_date && is_free && (is_follower || ballot == Ballot::PreVote);
+        let grants =
+            is_up_to_date && is_free && (self.role.may_vote() || ballot == Ballot::PreVote);
         if ballot == Ballot::Vote && grants || !grants && bugs.has(Bug::RefusalResetsTimer) {
             self.put_off_election();
         }
@@ -96,8 +99,8 @@ impl<S: StateMachine> Raft<S> {
         let election_at = self.now + self.election_timeout();
         match &mut self.role {
             Role::Follower(follower) => follower.election_at = election_at,
-            Role::PreCandidate(_) => self.become_follower(None),
-            Role::Candidate(_) | Role::Leader(_) | Role::Halted => {}
+            role if role.may_vote() => self.become_follower(None),
+            _ => {}
         }
     }
 
@@ -105,13 +108,8 @@ impl<S: StateMachine> Raft<S> {
     /// former one, for who heard that one may have given it a lease. What a former incarnation
     /// heard nobody knows.
     fn has_leader(&self) -> bool {
-        match &self.role {
-            Role::Leader(_) => true,
-            Role::Candidate(_) | Role::Halted => false,
-            Role::Follower(_) | Role::PreCandidate(_) => {
-                self.heard.is_some_and(|heard| self.now < heard + self.election)
-            }
-        }
+        let holds_on = |heard| self.role.may_vote() && self.now < heard + self.election;
+        self.is_leader() || self.heard.is_some_and(holds_on)
     }
 
     /// A candidate of a later term asks for votes while the leader works: it is not
@@ -124,33 +122,25 @@ impl<S: StateMachine> Raft<S> {
 
     /// A vote for a former incarnation of this node is none for this one.
     pub(crate) fn take_vote(&mut self, from: Server, ballot: Ballot, candidate: u64) {
-        match (&mut self.role, ballot) {
-            _ if candidate != self.incarnation => {}
-            (Role::PreCandidate(campaign), Ballot::PreVote)
-            | (Role::Candidate(campaign), Ballot::Vote) => {
-                campaign.granted.insert(from);
-            }
-            _ => {}
+        if let Role::Candidate(campaign) = &mut self.role
+            && campaign.request.ballot == ballot
+            && candidate == self.incarnation
+        {
+            campaign.granted.insert(from);
         }
     }
 
-    /// Figure 2, candidates: with the votes of a majority it goes on.
+    /// Figure 2, candidates: with the votes of a majority it goes on. Its own one counts when it
+    /// is safe.
     pub(crate) fn count_votes(&mut self) {
-        let is_won = |campaign: &Campaign, config: &crate::config::Config| {
-            config.is_quorum(|server| campaign.granted.contains(&server))
-        };
-        if let Role::PreCandidate(campaign) = &self.role
-            && is_won(campaign, self.persistent.log().config())
-        {
-            self.become_candidate(false);
-        }
         let (is_safe, me) = (self.may_speak(), self.server());
-        if let Role::Candidate(campaign) = &mut self.role {
-            if is_safe {
-                campaign.granted.insert(me);
-            }
-            if is_won(campaign, self.persistent.log().config()) {
-                self.become_leader();
+        let Role::Candidate(campaign) = &mut self.role else { return };
+        campaign.granted.extend(is_safe.then_some(me));
+        let Campaign { request, granted, .. } = campaign;
+        if self.persistent.log().config().is_quorum(|server| granted.contains(&server)) {
+            match request.ballot {
+                Ballot::PreVote => self.become_candidate(false),
+                Ballot::Vote => self.become_leader(),
             }
         }
     }

@@ -174,7 +174,7 @@ impl<S: StateMachine> Raft<S> {
         match &self.role {
             Role::Leader(_) => Some(self.me),
             Role::Follower(follower) => follower.leader.map(|leader| leader.rank),
-            Role::PreCandidate(_) | Role::Candidate(_) | Role::Halted => None,
+            Role::Candidate(_) | Role::Halted => None,
         }
     }
 
@@ -251,6 +251,7 @@ impl<S: StateMachine> Raft<S> {
         self.run_timers();
         self.advance_founding();
         self.count_votes();
+        self.ask_for_votes();
         self.send_requests();
         self.send_changes();
         self.advance_commit();

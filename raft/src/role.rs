@@ -6,6 +6,7 @@ use maelstrom::machine::{Rank, Time};
 
 use crate::config::{Config, Server};
 use crate::entry::CommandId;
+use crate::message::{Ballot, VoteRequest};
 use crate::peer::Peer;
 use crate::position::Index;
 use crate::raft::Raft;
@@ -17,9 +18,7 @@ use crate::state_machine::StateMachine;
 pub(crate) enum Role {
     /// Takes what the leader sends, if there is one.
     Follower(Follower),
-    /// Asks whether it would be voted for (thesis, 9.6).
-    PreCandidate(Campaign),
-    /// Asks for votes (§5.2).
+    /// Asks for votes (§5.2), or first whether it would be voted for (thesis, 9.6).
     Candidate(Campaign),
     /// Leads.
     Leader(Leader),
@@ -58,7 +57,10 @@ impl Follower {
 /// The state of who asks for votes.
 #[derive(Clone, Debug)]
 pub(crate) struct Campaign {
+    pub(crate) request: VoteRequest,
     pub(crate) granted: BTreeSet<Server>,
+    /// When it asks those again who have not granted it.
+    pub(crate) ask_at: Time,
     /// When it tries anew.
     pub(crate) election_at: Time,
 }
@@ -138,15 +140,24 @@ impl Role {
     pub(crate) fn election_at(&self) -> Option<Time> {
         match self {
             Self::Follower(follower) => Some(follower.election_at),
-            Self::PreCandidate(campaign) | Self::Candidate(campaign) => Some(campaign.election_at),
+            Self::Candidate(campaign) => Some(campaign.election_at),
             Self::Leader(_) | Self::Halted => None,
+        }
+    }
+
+    /// Whether it has a vote to give in the current term: it follows, or asks for pre-votes.
+    pub(crate) fn may_vote(&self) -> bool {
+        match self {
+            Self::Follower(_) => true,
+            Self::Candidate(campaign) => campaign.request.ballot == Ballot::PreVote,
+            Self::Leader(_) | Self::Halted => false,
         }
     }
 
     fn name(&self) -> &'static str {
         match self {
             Self::Follower(_) => "follower",
-            Self::PreCandidate(_) => "pre-candidate",
+            Self::Candidate(_) if self.may_vote() => "pre-candidate",
             Self::Candidate(_) => "candidate",
             Self::Leader(_) => "leader",
             Self::Halted => "halted",

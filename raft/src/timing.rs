@@ -7,7 +7,7 @@ use rand::RngExt as _;
 
 use crate::entry::LogTime;
 use crate::raft::Raft;
-use crate::role::{Leader, Role};
+use crate::role::{Campaign, Leader, Role};
 use crate::state_machine::StateMachine;
 
 impl Leader {
@@ -86,6 +86,7 @@ impl<S: StateMachine> Raft<S> {
         let retry = retries.into_iter().flatten().min().filter(|_| self.leader().is_some());
         let timer = match &self.role {
             Role::Leader(leader) => Some(leader.next_timer(self.heartbeat())),
+            Role::Candidate(Campaign { ask_at, election_at, .. }) => Some(*ask_at.min(election_at)),
             role => role.election_at(),
         };
         [due, retry, timer, self.founding_at()].into_iter().flatten().min()
