@@ -9,10 +9,7 @@ use maelstrom::Error;
 use maelstrom::machine::{Client, Rank, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
-use crate::message::Part;
-use crate::raft::{Raft, Reply};
-use crate::state_machine::StateMachine;
+use crate::{Config, Part, Raft, Reply, StateMachine};
 
 /// What a client wants of the cluster itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,11 +110,9 @@ impl<S: StateMachine> Raft<S> {
         self.changes.ask_at = self.now + self.patience();
         // What is wanted beside these members is wanted of them alone.
         let before = self.log().config_index();
-        for (number, (_, change)) in self.changes.open.clone().into_iter().enumerate() {
-            let is_same = |(_, other): &(Client, Change)| *other == change;
-            match self.changes.open[..number].iter().any(is_same) {
-                true => {}
-                false if leader == self.me => self.begin_change(before, &change),
+        for (_, change) in self.changes.open.clone() {
+            match leader == self.me {
+                true => self.begin_change(before, &change),
                 false => self.outbox.say(leader, self.now, Part::Change(before, change)),
             }
         }

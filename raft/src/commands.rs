@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use maelstrom::machine::{Client, Time};
 
-use crate::entry::{CommandId, LogTime, Proposal, SessionId};
+use crate::{CommandId, LogTime, Proposal, SessionId};
 
 /// This node's session, and its commands without a response.
 #[derive(Clone, Debug)]
@@ -21,9 +21,9 @@ pub(crate) struct Commands<C> {
     next: u64,
     waiting: BTreeMap<u64, Waiting<C>>,
     /// Those that are to be sent.
-    unsent: Vec<u64>,
+    pub(crate) unsent: Vec<u64>,
     /// Those that were sent and when, in that order; some of them have a response.
-    sent: VecDeque<(Time, u64)>,
+    pub(crate) sent: VecDeque<(Time, u64)>,
 }
 
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ impl<C: Clone> Commands<C> {
             && at <= before
         {
             self.sent.pop_front();
-            self.unsent.push(number);
+            self.unsent.extend(self.waiting.contains_key(&number).then_some(number));
         }
     }
 
@@ -86,11 +86,6 @@ impl<C: Clone> Commands<C> {
         *self.session.get_or_insert_with(new)
     }
 
-    /// Whether there is something to send.
-    pub(crate) fn has_unsent(&self) -> bool {
-        !self.unsent.is_empty()
-    }
-
     /// All commands below it have a response.
     fn floor(&self) -> u64 {
         self.waiting.keys().next().copied().unwrap_or(self.next)
@@ -102,25 +97,12 @@ impl<C: Clone> Commands<C> {
         self.sent.clear();
     }
 
-    /// When the first of those that were sent was sent.
-    pub(crate) fn first_sent(&self) -> Option<Time> {
-        self.sent.front().map(|&(at, _)| at)
-    }
-
     /// The client that waits for this command, which waits no more.
     pub(crate) fn done(&mut self, id: CommandId) -> Option<Client> {
         if self.session != Some(id.session) {
             return None;
         }
-        let waiting = self.waiting.remove(&id.number);
-        self.forget_answered();
-        waiting.map(|waiting| waiting.client)
-    }
-
-    fn forget_answered(&mut self) {
-        while self.sent.front().is_some_and(|(_, number)| !self.waiting.contains_key(number)) {
-            self.sent.pop_front();
-        }
+        self.waiting.remove(&id.number).map(|waiting| waiting.client)
     }
 
     /// The ids of those that wait.
@@ -153,7 +135,6 @@ impl<C: Clone> Commands<C> {
             self.waiting.iter().find(|(_, waiting)| waiting.client == client)?;
         let was_sent = waiting.was_sent;
         self.waiting.remove(&number);
-        self.forget_answered();
         Some(was_sent)
     }
 }
@@ -196,6 +177,6 @@ mod tests {
         commands.done(CommandId { session: session(1), number: 2 });
         commands.retry(Time::from_secs(1));
         assert_eq!(take(&mut commands, 3), [(1, 1), (1, 3)]);
-        assert_eq!(commands.first_sent(), Some(Time::from_secs(2)));
+        assert_eq!(commands.sent.front(), Some(&(Time::from_secs(2), 4)));
     }
 }

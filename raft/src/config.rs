@@ -178,10 +178,7 @@ impl Config {
     /// Whether those for which `agrees` holds are a majority: of the voters, and during a
     /// change of those before as well.
     pub fn is_quorum(&self, agrees: impl Fn(Server) -> bool) -> bool {
-        let of = |voters: &BTreeSet<Server>| {
-            2 * voters.iter().filter(|&&server| agrees(server)).count() > voters.len()
-        };
-        of(&self.voters) && (self.outgoing.is_empty() || of(&self.outgoing))
+        self.agreed(agrees)
     }
 
     /// The highest value that a majority has reached.

@@ -5,14 +5,8 @@ use std::collections::BTreeSet;
 
 use maelstrom::machine::RoundTrip;
 
-use crate::config::Server;
-use crate::entry::Payload;
-use crate::injected_bugs::Bug;
-use crate::message::{Ballot, Packet, Part, VoteRequest};
-use crate::position::Index;
-use crate::raft::Raft;
 use crate::role::{Campaign, Leader, Role};
-use crate::state_machine::StateMachine;
+use crate::{Ballot, Bug, Index, Packet, Part, Payload, Raft, Server, StateMachine, VoteRequest};
 
 impl<S: StateMachine> Raft<S> {
     /// Figure 2, followers and candidates: the election timeout has passed. Asks first

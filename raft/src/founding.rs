@@ -6,13 +6,8 @@ use std::time::Duration;
 
 use maelstrom::machine::{Rank, Time, draw_incarnation};
 
-use crate::config::{Config, Server};
-use crate::message::{Hello, Part};
-use crate::options::Options;
-use crate::position::{Index, Term};
-use crate::raft::Raft;
 use crate::role::Role;
-use crate::state_machine::StateMachine;
+use crate::{Config, Hello, Index, Options, Part, Raft, Server, StateMachine, Term};
 
 /// How often a node logs whom it has not heard.
 const COMPLAINTS: Duration = Duration::from_secs(5);
@@ -31,7 +26,7 @@ pub(crate) struct Founding {
     /// Who has in the round before, as the founder knows.
     before: Option<BTreeMap<Rank, u64>>,
     /// Who has said hello, and whether as the first server of its node.
-    met: BTreeMap<Rank, (u64, bool)>,
+    pub(crate) met: BTreeMap<Rank, (u64, bool)>,
     /// When all others are told.
     tell_at: Time,
     /// Before that a first server without entries stands for no election.
@@ -44,11 +39,6 @@ impl Founding {
     fn begin(&mut self, round: Round, tell_at: Time) {
         self.new.clear();
         (self.round, self.tell_at) = (round, tell_at);
-    }
-
-    /// Who this node was, when it said hello.
-    pub(crate) fn incarnation(&self, rank: Rank) -> Option<u64> {
-        self.met.get(&rank).map(|(incarnation, _)| *incarnation)
     }
 }
 
@@ -79,16 +69,21 @@ impl<S: StateMachine> Raft<S> {
     }
 
     /// The founder asks at once. When first servers stand for election without all others, each
-    /// at its turn, whoever remembers anything had time to say so.
+    /// at its turn, whoever remembers anything had time to say so. Where the founders are known,
+    /// the first one of them leads at first: nobody has voted for another one.
     pub(crate) fn start_founding(&mut self) {
         let Options { heartbeat, election, .. } = self.options;
-        self.founding.tell_at = self.now + heartbeat * self.me.min(1) as u32;
-        self.founding.begin_at = self.now + election;
-        self.founding.complain_at = self.now + COMPLAINTS;
-        let turn = self.founding.begin_at + election / 4 * self.me.min(8) as u32;
-        let is_new = self.is_new();
+        let (rank, begin_at) = (self.me.min(64) as u32, self.now + election);
+        self.founding.tell_at = self.now + heartbeat * rank.min(1);
+        (self.founding.begin_at, self.founding.complain_at) = (begin_at, self.now + COMPLAINTS);
+        let (is_new, term) = (self.is_new(), self.term());
         match &mut self.role {
-            Role::Follower(follower) if is_new => follower.election_at = turn,
+            Role::Follower(follower) if is_new => {
+                follower.election_at = begin_at + election / 4 * rank.min(8);
+            }
+            Role::Follower(follower) if term == Term::default() => {
+                follower.election_at = follower.election_at.min(self.now + election / 2 * rank);
+            }
             _ => {}
         }
     }

@@ -3,11 +3,8 @@
 
 use maelstrom::machine::Rank;
 
-use crate::config::Server;
-use crate::message::Part;
-use crate::raft::Raft;
 use crate::role::Role;
-use crate::state_machine::StateMachine;
+use crate::{Part, Raft, StateMachine};
 
 impl<S: StateMachine> Raft<S> {
     /// Begins to hand over, unless that is under way, to a voter that was heard of late and has
@@ -16,9 +13,8 @@ impl<S: StateMachine> Raft<S> {
         let (now, config) = (self.now, self.persistent.log().config());
         let Role::Leader(leader) = &mut self.role else { return };
         let is_ready = leader.peers.get(&successor).is_some_and(|peer| {
-            let server = Server { rank: successor, incarnation: peer.incarnation };
             let is_there = now < peer.heard + self.election / 2;
-            config.has_voter(server) && is_there && leader.has_caught_up(peer)
+            config.has_voter(peer.server) && is_there && leader.has_caught_up(peer)
         });
         if is_ready && leader.successor.is_none() {
             leader.successor = Some((successor, now + self.election));

@@ -39,13 +39,12 @@
 //!
 //! - `raft.rs`: the machine; `role.rs`, `peer.rs`: what only a follower, a candidate or a leader
 //!   has, and a leader's view of a follower.
-//! - `persistent.rs`, `record.rs`, `log.rs`, `entry.rs`, `config.rs`, `position.rs`: what is not forgotten.
+//! - `persistent.rs`, `log.rs`, `entry.rs`, `config.rs`, `position.rs`: what is not forgotten.
 //! - `founding.rs`, `election.rs`, `replication.rs`, `reads.rs`, `snapshot.rs`, `membership.rs`, `handover.rs`: the
 //!   protocol.
 //! - `replica.rs`, `sessions.rs`, `image.rs`: the state machine, once, and as text.
-//! - `commands.rs`, `queries.rs`, `changes.rs`: what this node's clients wait for.
+//! - `commands.rs`, `reads.rs`, `changes.rs`: what this node's clients wait for.
 //! - `message.rs`, `outbox.rs`, `timing.rs`: what is said, and when.
-//! - `fork.rs`: nodes that are copied, for tests that try everything.
 //!
 //! [paper]: https://raft.github.io/raft.pdf
 //! [thesis]: https://github.com/ongardie/dissertation
@@ -56,6 +55,8 @@ mod commands;
 mod config;
 mod election;
 mod entry;
+#[cfg(feature = "injected-bugs")]
+#[path = "../tests/all/explore/fork.rs"]
 mod fork;
 mod founding;
 mod handover;
@@ -69,10 +70,8 @@ mod outbox;
 mod peer;
 mod persistent;
 mod position;
-mod queries;
 mod raft;
 mod reads;
-mod record;
 mod replica;
 mod replication;
 mod role;
@@ -91,9 +90,9 @@ pub use message::{
     Append, Appended, Ballot, Chunk, Hello, Packet, Part, Received, Rejected, VoteRequest,
 };
 pub use options::{Options, Reads};
+pub use persistent::{Kept, Record};
 pub use position::{Index, Position, Term};
 pub use raft::{Raft, Reply, Request};
-pub use record::{Kept, Record};
 pub use snapshot::Snapshot;
 pub use state_machine::StateMachine;
 

@@ -6,9 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::config::Config;
-use crate::entry::{Entry, LogTime, Payload};
-use crate::position::{Index, Position, Term};
+use crate::{Config, Entry, Index, LogTime, Payload, Position, Snapshot, Term};
 
 /// A sequence of entries behind a base: the beginning, or the last that was dropped.
 #[derive(Clone, Debug)]
@@ -23,13 +21,14 @@ pub struct Log<C> {
 impl<C> Log<C> {
     /// An empty log of a cluster with these members.
     pub(crate) fn new(config: &Config) -> Self {
-        let config = (Index::ZERO, config.clone());
-        Self::behind(Position::default(), LogTime::default(), config)
+        Self::behind(&Snapshot { config: config.clone(), ..Snapshot::default() })
     }
 
-    /// An empty log behind a base, at which there are these members, which that entry names.
-    pub(crate) fn behind(base: Position, base_time: LogTime, config: (Index, Config)) -> Self {
-        Self { base, base_time, entries: VecDeque::new(), configs: vec![config] }
+    /// An empty log behind a snapshot.
+    pub(crate) fn behind(snapshot: &Snapshot) -> Self {
+        let &Snapshot { last: base, time: base_time, ref config, config_index } = snapshot;
+        let configs = vec![(config_index, config.clone())];
+        Self { base, base_time, entries: VecDeque::new(), configs }
     }
 
     /// The position before the first entry that is here.
@@ -62,9 +61,14 @@ impl<C> Log<C> {
         }
     }
 
+    /// The position of an entry, or of the base.
+    pub(crate) fn position(&self, index: Index) -> Option<Position> {
+        self.term_of(index).map(|term| Position { term, index })
+    }
+
     /// Whether this entry is in the log, or is its base.
     pub fn contains(&self, position: Position) -> bool {
-        self.term_of(position.index) == Some(position.term)
+        self.position(position.index) == Some(position)
     }
 
     /// The entries behind `index`, in order.

@@ -11,16 +11,9 @@
 
 use std::time::Duration;
 
-use crate::changes::Change;
-use crate::config::{Config, Server};
-use crate::entry::Payload;
-use crate::injected_bugs::Bug;
-use crate::message::Part;
 use crate::peer::Peer;
-use crate::position::Index;
-use crate::raft::Raft;
 use crate::role::{Follower, Role};
-use crate::state_machine::StateMachine;
+use crate::{Bug, Change, Config, Index, Part, Payload, Raft, Server, StateMachine};
 
 /// For how long a node that is no member gets the log after it has asked for something.
 const GUESTS: Duration = Duration::from_secs(2);
@@ -36,7 +29,7 @@ impl<S: StateMachine> Raft<S> {
         let is_possible = |members: &Config| is_current && members.is_final_among(self.nodes);
         let Some(members) = change.members(config).filter(is_possible) else { return };
         let (now, me) = (config.members(), self.server());
-        let met = |rank| self.founding.incarnation(rank);
+        let met = |rank| self.founding.met.get(&rank).map(|&(incarnation, _)| incarnation);
         let members = members.resolved(|Server { rank, .. }| match rank == me.rank {
             true => me.incarnation,
             // One that was never heard is replaced by whoever answers.
@@ -57,7 +50,7 @@ impl<S: StateMachine> Raft<S> {
             return;
         }
         if leader.peer(server).is_none() {
-            leader.peers.insert(server.rank, Peer::unknown(server.incarnation, last, now));
+            leader.peers.insert(server.rank, Peer::unknown(server, last, now));
             self.outbox.append_urgently(server.rank, now);
         }
         if let Some(peer) = leader.peer_mut(server) {
@@ -86,7 +79,7 @@ impl<S: StateMachine> Raft<S> {
         let config = self.persistent.log().config();
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(peer) = leader.peers.get(&server.rank) else { return };
-        let is_other = peer.incarnation != server.incarnation;
+        let is_other = peer.server != server;
         let is_there = peer.matched > Index::ZERO && self.now < peer.heard + self.election;
         let is_settled = !is_other && leader.target.is_none() && config.keeps(server);
         if is_settled || is_other && is_there {
@@ -142,12 +135,12 @@ impl<S: StateMachine> Raft<S> {
         let (now, config) = (self.now, self.persistent.log().config());
         let Role::Leader(leader) = &self.role else { return };
         leader.peers.keys().for_each(|&rank| self.outbox.append(rank, now));
-        let is_voter = |rank, incarnation| config.has_voter(Server { rank, incarnation });
-        let voters = leader.peers.iter().filter(|(rank, peer)| is_voter(**rank, peer.incarnation));
-        if let Some((&successor, _)) = voters.max_by_key(|(_, peer)| peer.matched) {
-            self.outbox.say(successor, now, Part::LeadNow);
+        let voters = leader.peers.values().filter(|peer| config.has_voter(peer.server));
+        if let Some(successor) = voters.max_by_key(|peer| peer.matched) {
+            self.outbox.say(successor.server.rank, now, Part::LeadNow);
         }
-        self.outbox.hurry();
+        // There is no later: what is due goes at once.
+        self.outbox.sent.clear();
         self.flush();
         self.become_follower(None);
     }

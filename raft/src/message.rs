@@ -10,11 +10,7 @@ use maelstrom::Message;
 use maelstrom::machine::Rank;
 use serde::{Deserialize, Serialize};
 
-use crate::changes::Change;
-use crate::config::Config;
-use crate::entry::{Entry, LogTime, Proposal};
-use crate::position::{Index, Position, Term};
-use crate::snapshot::Snapshot;
+use crate::{Change, Config, Entry, Index, LogTime, Position, Proposal, Snapshot, Term};
 
 /// A message: what a node says in its current term.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use maelstrom::machine::{Rank, Time};
 
-use crate::entry::Proposal;
-use crate::message::{Part, Rejected};
+use crate::{Part, Proposal, Rejected};
 
 /// What is to be said to all other nodes.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbox<C> {
     to: BTreeMap<Rank, Outgoing<C>>,
     /// When each was sent something last.
-    sent: BTreeMap<Rank, Time>,
+    pub(crate) sent: BTreeMap<Rank, Time>,
     /// How long it has peace then.
     pace: Duration,
 }
@@ -40,8 +39,8 @@ impl<C> Outbox<C> {
         Self { to: BTreeMap::new(), sent: BTreeMap::new(), pace }
     }
 
-    /// What goes to a node, at the latest at `due`.
-    fn outgoing(&mut self, to: Rank, due: Time) -> &mut Outgoing<C> {
+    /// What goes to a node, at the latest at `due`, if only to let it know our term.
+    pub(crate) fn outgoing(&mut self, to: Rank, due: Time) -> &mut Outgoing<C> {
         let outgoing = self.to.entry(to).or_insert_with(|| Outgoing {
             parts: Vec::new(),
             proposals: Vec::new(),
@@ -55,17 +54,8 @@ impl<C> Outbox<C> {
         outgoing
     }
 
-    pub(crate) fn propose(&mut self, to: Rank, due: Time, proposals: Vec<Proposal<C>>) {
-        self.outgoing(to, due).proposals.extend(proposals);
-    }
-
     pub(crate) fn say(&mut self, to: Rank, due: Time, part: Part<C>) {
         self.outgoing(to, due).parts.push(part);
-    }
-
-    /// Lets a node know our term, if there is nothing else to say.
-    pub(crate) fn greet(&mut self, to: Rank, due: Time) {
-        self.outgoing(to, due);
     }
 
     pub(crate) fn append(&mut self, to: Rank, due: Time) {
@@ -80,16 +70,6 @@ impl<C> Outbox<C> {
 
     pub(crate) fn acknowledge(&mut self, to: Rank, due: Time) {
         self.outgoing(to, due).acknowledge = true;
-    }
-
-    pub(crate) fn reject(&mut self, to: Rank, due: Time, rejected: Rejected) {
-        let outgoing = self.outgoing(to, due);
-        (outgoing.acknowledge, outgoing.rejected) = (true, Some(rejected));
-    }
-
-    /// There is no later: what is due goes at once.
-    pub(crate) fn hurry(&mut self) {
-        self.sent.clear();
     }
 
     /// When something has to go next, and to whom.

@@ -16,16 +16,14 @@ use std::time::Duration;
 
 use maelstrom::machine::Time;
 
-use crate::message::Appended;
-use crate::options::Options;
-use crate::position::Index;
 use crate::snapshot::Transfer;
+use crate::{Appended, Index, Options, Server};
 
 /// What a leader knows of a follower.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
-    /// Which one of its node's incarnations is meant.
-    pub(crate) incarnation: u64,
+    /// As which one of its node's servers it is meant.
+    pub(crate) server: Server,
     /// `nextIndex`: the next entry to send.
     pub(crate) next: Index,
     /// `matchIndex`: up to where its log is the leader's, and safe.
@@ -63,11 +61,11 @@ struct Flight {
 
 impl Peer {
     /// Of a follower of which nothing is known, by a leader whose last entry is this one.
-    pub(crate) fn unknown(incarnation: u64, last: Index, now: Time) -> Self {
+    pub(crate) fn unknown(server: Server, last: Index, now: Time) -> Self {
         let (next, mode) = (last.next(), Mode::Probe { under_way: None });
         let (heard, sent, guest_until, question) = (now, now, Time::ZERO, 0);
         let (matched, awaits, told) = (Index::ZERO, Index::ZERO, Index::ZERO);
-        Self { incarnation, next, matched, mode, heard, sent, guest_until, question, awaits, told }
+        Self { server, next, matched, mode, heard, sent, guest_until, question, awaits, told }
     }
 
     /// How many bytes of entries it may be sent in a message.
@@ -115,12 +113,6 @@ impl Peer {
     /// It is away, and may have anything when it comes back: then it will be asked.
     pub(crate) fn lose_track(&mut self, last: Index) {
         (self.next, self.mode) = (last.next(), Mode::Probe { under_way: None });
-    }
-
-    /// It needs what comes behind this entry: what it has, or will have with the snapshot that
-    /// it is sent.
-    pub(crate) fn will_have(&self) -> Index {
-        self.transfer().map_or(self.matched, |transfer| transfer.last().index)
     }
 
     /// Whether it takes entries at once, as far as one can tell.
@@ -198,7 +190,7 @@ mod tests {
     #[test]
     fn a_probe_waits_for_its_answer_and_a_stream_for_its_window() {
         let options = Options { window_messages: 2, ..Options::default() };
-        let mut peer = Peer::unknown(7, Index::from(9), Time::ZERO);
+        let mut peer = Peer::unknown(7.into(), Index::from(9), Time::ZERO);
         peer.send(0, 0, true, Time::ZERO);
         assert_eq!(peer.allowance(&options), 0);
         let took = peer.acknowledge(&ack(9), Time::from_millis(30));
@@ -214,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_rejection_that_comes_late_changes_nothing() {
-        let mut peer = Peer::unknown(7, Index::from(9), Time::ZERO);
+        let mut peer = Peer::unknown(7.into(), Index::from(9), Time::ZERO);
         assert!(peer.reject(Index::from(9), Index::from(4)));
         assert_eq!(peer.next, Index::from(5));
         assert!(!peer.reject(Index::from(9), Index::from(2)));

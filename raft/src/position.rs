@@ -80,12 +80,6 @@ impl Index {
         Self(self.0.saturating_sub(1))
     }
 
-    /// So many places before this one, or the beginning.
-    #[must_use]
-    pub fn before(self, entries: usize) -> Self {
-        Self(self.0.saturating_sub(entries as u64))
-    }
-
     /// How many entries stand behind `earlier`, up to this one.
     pub fn since(self, earlier: Self) -> usize {
         self.0.saturating_sub(earlier.0) as usize

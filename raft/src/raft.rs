@@ -14,24 +14,19 @@ use maelstrom::machine::{
 };
 use rand::rngs::StdRng;
 
-use crate::changes::{Change, Changes};
+use crate::changes::Changes;
 use crate::commands::Commands;
-use crate::config::{Config, Server};
-use crate::entry::LogTime;
 use crate::founding::Founding;
-use crate::injected_bugs::Bug;
-use crate::log::Log;
-use crate::message::{Packet, Part};
-use crate::options::{Options, Reads};
 use crate::outbox::Outbox;
 use crate::persistent::Persistent;
-use crate::position::{Index, Term};
-use crate::queries::Queries;
-use crate::record::{Kept, Record};
+use crate::reads::Queries;
 use crate::replica::Replica;
 use crate::role::{Follower, Role};
-use crate::state_machine::StateMachine;
 use crate::storage;
+use crate::{
+    Bug, Change, Index, Kept, Log, LogTime, Options, Packet, Part, Reads, Record, Server,
+    StateMachine, Term,
+};
 
 const CANNOT_WRITE: &str = "this node cannot write";
 
@@ -133,7 +128,7 @@ impl<S: StateMachine> Raft<S> {
             rng,
             now: Time::ZERO,
             persistent,
-            commit: replica.applied(),
+            commit: replica.applied,
             replica,
             role: Role::Follower(Follower::of(None, Index::ZERO, Time::MAX)),
             logged: None,
@@ -195,12 +190,12 @@ impl<S: StateMachine> Raft<S> {
 
     /// Up to where the state machine has got.
     pub fn applied_index(&self) -> Index {
-        self.replica.applied()
+        self.replica.applied
     }
 
     /// The state machine.
     pub fn machine(&self) -> &S {
-        self.replica.machine()
+        &self.replica.machine
     }
 
     /// The state machine and the sessions of its clients, as text. Nodes that have applied as
@@ -215,7 +210,10 @@ impl<S: StateMachine> Raft<S> {
 
     fn take(&mut self, input: Input<Self>) {
         match input {
-            Input::Start => self.start(),
+            Input::Start => {
+                self.become_follower(None);
+                self.start_founding();
+            }
             Input::Request(client, Request::Command(command)) => match storage::check(&command) {
                 Ok(()) => self.commands.add(client, command),
                 Err(error) => self.out.fail(client, error),
@@ -233,22 +231,11 @@ impl<S: StateMachine> Raft<S> {
         }
     }
 
-    /// The first leader of a cluster is its first node that is there: nobody has voted for
-    /// another one.
-    fn start(&mut self) {
-        self.become_follower(None);
-        self.start_founding();
-        if let Role::Follower(follower) = &mut self.role
-            && self.persistent.term() == Term::default()
-            && *self.persistent.log().config() != Config::default()
-        {
-            let turn = self.now + self.election / 2 * self.me.min(64) as u32;
-            follower.election_at = follower.election_at.min(turn);
-        }
-    }
-
     fn proceed(&mut self) {
-        self.run_timers();
+        match self.role.election_at() {
+            Some(at) if at <= self.now => self.stand_for_election(),
+            _ => self.lead(),
+        }
         self.advance_founding();
         self.count_votes();
         self.ask_for_votes();
@@ -281,12 +268,17 @@ impl<S: StateMachine> Raft<S> {
                 !matches!(part, Part::Vote(..) | Part::Appended(_) | Part::Received(_))
             };
             if packet.parts.iter().any(wants_answer) {
-                self.outbox.greet(from, self.now);
+                self.outbox.outgoing(from, self.now);
                 self.tell_beginning(from);
             }
             return;
         }
         self.take_in(server);
+        if let Role::Leader(leader) = &mut self.role
+            && let Some(peer) = leader.peer_mut(server)
+        {
+            peer.heard = self.now;
+        }
         for part in packet.parts {
             // One of them may have begun another term, in which the rest says nothing.
             if packet.term == self.term() {
@@ -296,13 +288,8 @@ impl<S: StateMachine> Raft<S> {
     }
 
     fn hear(&mut self, from: Server, part: Part<S::Command>) {
-        match part {
-            Part::Appended(_) | Part::Received(_) => self.hear_of(from),
-            Part::Propose(_) | Part::Change(..) | Part::Read(_) | Part::Seek => {
-                self.host(from);
-                self.hear_of(from);
-            }
-            _ => {}
+        if matches!(part, Part::Propose(_) | Part::Change(..) | Part::Read(_) | Part::Seek) {
+            self.host(from);
         }
         match part {
             Part::Hello(hello) => self.take_hello(from, hello),
@@ -328,13 +315,12 @@ impl<S: StateMachine> Raft<S> {
         let before = self.persistent.safe();
         self.persistent.written(records);
         let safe = self.persistent.safe();
-        if let Role::Follower(Follower { leader: Some(leader), owes: Some(owed), .. }) = self.role
+        if let Role::Follower(Follower { leader: Some(leader), owes, .. }) = &mut self.role
+            && owes.is_some()
             && before < safe
         {
+            *owes = owes.filter(|&owed| safe < owed);
             self.outbox.acknowledge(leader.rank, self.now);
-            if let Role::Follower(follower) = &mut self.role {
-                follower.owes = Some(owed).filter(|&owed| safe < owed);
-            }
         }
     }
 
@@ -368,13 +354,6 @@ impl<S: StateMachine> Raft<S> {
         };
         self.out.fail(client, error);
     }
-
-    fn run_timers(&mut self) {
-        match self.role.election_at() {
-            Some(at) if at <= self.now => self.stand_for_election(),
-            _ => self.lead(),
-        }
-    }
 }
 
 impl<S: StateMachine> Machine for Raft<S> {
@@ -404,9 +383,9 @@ impl<S: StateMachine> Machine for Raft<S> {
         }
         std::mem::swap(&mut self.out, out);
         self.persistent.take_unwritten().into_iter().for_each(|record| out.write(record));
-        if is_bloated {
-            let records = self.checkpoint().into_iter();
-            out.snapshot(records.map(|record| machine::Record::encode(&record?)));
+        if is_bloated && let Some((snapshot, image)) = self.snapshot() {
+            let records = self.persistent.checkpoint(snapshot, image).into_iter();
+            out.snapshot(records.map(|record| machine::Record::encode(&record)));
         }
     }
 

@@ -6,17 +6,13 @@ use std::time::Duration;
 
 use maelstrom::machine::Rank;
 
-use crate::config::Server;
-use crate::entry::{Entry, Payload, Proposal};
-use crate::injected_bugs::Bug;
-use crate::message::{Append, Appended, Packet, Part, Rejected};
-use crate::options::Reads;
 use crate::outbox::{Outgoing, batches};
 use crate::peer::Peer;
-use crate::position::{Index, Position};
-use crate::raft::Raft;
 use crate::role::{Follower, Role};
-use crate::state_machine::StateMachine;
+use crate::{
+    Append, Appended, Bug, Entry, Index, Packet, Part, Payload, Position, Proposal, Raft, Reads,
+    Rejected, Server, StateMachine,
+};
 
 impl<S: StateMachine> Raft<S> {
     /// Figure 2, leaders: heartbeats. A leader that has not heard of a majority for an
@@ -60,7 +56,7 @@ impl<S: StateMachine> Raft<S> {
         }
         let mut payloads = Vec::new();
         for proposal in proposals {
-            if !self.replica.has_seen(proposal.id) && leader.proposed.insert(proposal.id) {
+            if !self.replica.sessions.has_seen(proposal.id) && leader.proposed.insert(proposal.id) {
                 payloads.push(Payload::Command(proposal));
             }
         }
@@ -86,19 +82,15 @@ impl<S: StateMachine> Raft<S> {
     }
 
     /// Followers that are a majority together with the leader, unless its disk is full, and
-    /// with `from`: those that
-    /// take entries at once, and of these those that were heard last.
+    /// with `from`: those that take entries at once, and of these those that were heard last.
     pub(crate) fn needed(&self, from: Rank) -> Vec<Server> {
         let Role::Leader(leader) = &self.role else { return Vec::new() };
         let config = self.log().config();
-        let servers = leader.peers.iter().map(|(&rank, peer)| {
-            let incarnation = peer.incarnation;
-            (Server { rank, incarnation }, peer)
-        });
-        let others = servers.filter(|&(one, _)| one.rank != from && config.has_voter(one));
+        let is_other = |peer: &&Peer| peer.server.rank != from && config.has_voter(peer.server);
+        let others = leader.peers.values().filter(is_other);
         let lately = self.now.saturating_sub(self.election / 2);
         let key = |peer: &Peer| (peer.is_ready(lately, &self.options), peer.heard);
-        let mut others: Vec<_> = others.map(|(one, peer)| (key(peer), one)).collect();
+        let mut others: Vec<_> = others.map(|peer| (key(peer), peer.server)).collect();
         others.sort_by(|one, other| other.cmp(one));
         let mut others: Vec<Server> = others.into_iter().map(|(_, one)| one).collect();
         if !self.options.round.is_zero() {
@@ -128,7 +120,8 @@ impl<S: StateMachine> Raft<S> {
         let Role::Leader(leader) = &self.role else { return };
         for (&rank, peer) in &leader.peers {
             let may_have = peer.may_have(self.log().last().index, &self.options);
-            if peer.told < peer.awaits.min(self.told_by(rank)).min(may_have) {
+            let awaits = peer.awaits.min(may_have);
+            if peer.told < awaits && peer.told < self.told_by(rank) {
                 self.outbox.append(rank, self.soon());
             }
         }
@@ -149,8 +142,7 @@ impl<S: StateMachine> Raft<S> {
     /// The same of the leader and a follower.
     pub(crate) fn is_follower_enough(&self, rank: Rank) -> bool {
         let Role::Leader(leader) = &self.role else { return false };
-        let Some(&Peer { incarnation, .. }) = leader.peers.get(&rank) else { return false };
-        self.is_pair_enough(Server { rank, incarnation })
+        leader.peers.get(&rank).is_some_and(|peer| self.is_pair_enough(peer.server))
     }
 
     /// Appends to the leader's own log; returns whether there was anything. That they are told
@@ -187,7 +179,8 @@ impl<S: StateMachine> Raft<S> {
         follower.question = follower.question.max(append.question);
         let Append { previous, entries, commit, urgent, .. } = append;
         if let Some(rejected) = self.conflict(previous) {
-            return self.outbox.reject(from.rank, now, rejected);
+            self.outbox.outgoing(from.rank, now).rejected = Some(rejected);
+            return self.outbox.acknowledge(from.rank, now);
         }
         let (verified, is_empty) = (previous.index + entries.len(), entries.is_empty());
         self.store(previous.index, entries);
@@ -238,15 +231,6 @@ impl<S: StateMachine> Raft<S> {
         if known < entries.len() || always && after >= log.base().index {
             let new = entries.into_iter().skip(known).collect();
             self.persistent.append(after, new);
-        }
-    }
-
-    /// Another node of this term was heard by the leader.
-    pub(crate) fn hear_of(&mut self, from: Server) {
-        if let Role::Leader(leader) = &mut self.role
-            && let Some(peer) = leader.peer_mut(from)
-        {
-            peer.heard = self.now;
         }
     }
 
@@ -390,40 +374,22 @@ impl<S: StateMachine> Raft<S> {
             leader.next_question(self.now);
         }
         let (log, peer) = (self.persistent.log(), leader.peers.get_mut(&to)?);
-        let mut index = peer.next.previous();
-        let previous = match log.term_of(index) {
-            Some(term) => Position { term, index },
-            None => {
-                // It gets chunks, and with each heartbeat an append that fits everywhere.
-                index = Index::ZERO;
-                Position::default()
-            }
+        // Who is sent a snapshot gets an append that fits everywhere with each heartbeat.
+        let previous = log.position(peer.next.previous()).unwrap_or_default();
+        let (allowance, mut bytes) = (peer.allowance(&self.options), 0);
+        let fits = |entry: &&Arc<Entry<_>>| {
+            let fits = bytes < allowance;
+            bytes += if fits { entry.size(S::size) } else { 0 };
+            fits
         };
-        let (entries, bytes) = batch::<S>(log.after(index), peer.allowance(&self.options));
+        let entries: Vec<_> = log.after(previous.index).take_while(fits).cloned().collect();
         if entries.is_empty() && !even_empty {
             return None;
         }
         peer.send(entries.len(), bytes, urgent, self.now);
-        peer.told = peer.told.max(told.min(index + entries.len()));
+        peer.told = peer.told.max(told.min(previous.index + entries.len()));
         leader.question_sent = true;
         let (commit, question) = (self.commit, leader.question);
         Some(Append { previous, entries, commit, safe, time, election_ms, question, urgent })
     }
-}
-
-/// The first entries, of about so many bytes; one, if any are allowed.
-fn batch<'a, S: StateMachine>(
-    entries: impl Iterator<Item = &'a Arc<Entry<S::Command>>>,
-    allowance: usize,
-) -> (Vec<Arc<Entry<S::Command>>>, usize) {
-    let mut bytes = 0;
-    let entries = entries.take_while(|entry| {
-        let fits = bytes < allowance;
-        if fits {
-            bytes += entry.size(S::size);
-        }
-        fits
-    });
-    let entries = entries.cloned().collect();
-    (entries, bytes)
 }

@@ -4,14 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use maelstrom::machine::{Rank, Time};
 
-use crate::config::{Config, Server};
-use crate::entry::CommandId;
-use crate::message::{Ballot, VoteRequest};
 use crate::peer::Peer;
-use crate::position::Index;
-use crate::raft::Raft;
 use crate::snapshot::Assembly;
-use crate::state_machine::StateMachine;
+use crate::{Ballot, CommandId, Config, Index, Raft, Server, StateMachine, VoteRequest};
 
 /// What a node is in the current term.
 #[derive(Clone, Debug)]
@@ -100,13 +95,11 @@ impl Leader {
     /// What it knows of a server, of which the leader has heard nothing if it is another
     /// incarnation of that node.
     pub(crate) fn peer(&self, server: Server) -> Option<&Peer> {
-        let is_known = |peer: &&Peer| peer.incarnation == server.incarnation;
-        self.peers.get(&server.rank).filter(is_known)
+        self.peers.get(&server.rank).filter(|peer| peer.server == server)
     }
 
     pub(crate) fn peer_mut(&mut self, server: Server) -> Option<&mut Peer> {
-        let is_known = |peer: &&mut Peer| peer.incarnation == server.incarnation;
-        self.peers.get_mut(&server.rank).filter(is_known)
+        self.peers.get_mut(&server.rank).filter(|peer| peer.server == server)
     }
 
     /// Whether it has what was committed an election timeout ago: however much comes, it is
@@ -117,10 +110,13 @@ impl Leader {
 
     /// The other members follow, and until they have asked for nothing for long others, too.
     pub(crate) fn set_members(&mut self, members: BTreeMap<Rank, u64>, last: Index, now: Time) {
-        self.peers
-            .retain(|rank, peer| members.get(rank).is_none_or(|&one| one == peer.incarnation));
+        let is_former = |peer: &Peer| {
+            members.get(&peer.server.rank).is_some_and(|&one| one != peer.server.incarnation)
+        };
+        self.peers.retain(|_, peer| !is_former(peer));
         for (rank, incarnation) in members {
-            self.peers.entry(rank).or_insert_with(|| Peer::unknown(incarnation, last, now));
+            let unknown = || Peer::unknown(Server { rank, incarnation }, last, now);
+            self.peers.entry(rank).or_insert_with(unknown);
         }
     }
 
@@ -170,18 +166,14 @@ impl<S: StateMachine> Raft<S> {
     /// wait for is asked of another leader.
     pub(crate) fn set_role(&mut self, role: Role) {
         self.role = role;
-        self.log_role();
+        let now = (self.term(), self.role.name());
+        if self.logged.replace(now) != Some(now) {
+            // In the form that the bench's reports draw.
+            tracing::info!(role = %now.1, term = now.0.number());
+        }
         self.outbox.clear();
         self.commands.resend();
         self.queries.ask_all_again();
-    }
-
-    /// Logs what this node is, if it has changed, in the form that the bench's reports draw.
-    fn log_role(&mut self) {
-        let (term, name) = (self.term(), self.role.name());
-        if self.logged.replace((term, name)) != Some((term, name)) {
-            tracing::info!(role = %name, term = term.number());
-        }
     }
 }
 

@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::entry::{CommandId, LogTime, Proposal, SessionId};
-use crate::injected_bugs::{Bug, Bugs};
+use crate::{Bug, Bugs, CommandId, LogTime, Proposal, SessionId};
 
 /// What became of a command.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,9 +28,9 @@ pub(crate) enum Outcome<R> {
 /// All sessions, as every replica knows them.
 #[derive(Clone, Debug)]
 pub(crate) struct Sessions<R> {
-    sessions: BTreeMap<SessionId, Session<R>>,
+    pub(crate) sessions: BTreeMap<SessionId, Session<R>>,
     /// When those that are forgotten were removed last.
-    swept: LogTime,
+    pub(crate) swept: LogTime,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,12 +45,6 @@ pub(crate) struct Session<R> {
 impl<R> Default for Sessions<R> {
     fn default() -> Self {
         Self { sessions: BTreeMap::new(), swept: LogTime::default() }
-    }
-}
-
-impl<R> From<(LogTime, Vec<(SessionId, Session<R>)>)> for Sessions<R> {
-    fn from((swept, sessions): (LogTime, Vec<(SessionId, Session<R>)>)) -> Self {
-        Self { sessions: sessions.into_iter().collect(), swept }
     }
 }
 
@@ -105,11 +98,6 @@ impl<R: Clone> Sessions<R> {
     /// What became of a command that was carried out.
     pub(crate) fn outcome(&self, id: CommandId) -> Option<Outcome<R>> {
         self.sessions.get(&id.session)?.responses.get(&id.number).cloned().map(Outcome::Done)
-    }
-
-    /// All of it, for a snapshot.
-    pub(crate) fn list(&self) -> (LogTime, Vec<(&SessionId, &Session<R>)>) {
-        (self.swept, self.sessions.iter().collect())
     }
 
     /// Whether a command need not come into the log again: it was carried out.

@@ -9,27 +9,21 @@
 //! A follower gets its text in chunks as large as any other message, some of them under way at
 //! a time. Heartbeats go between them.
 
-use std::io;
-
 use maelstrom::machine::{Rank, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Server};
-use crate::entry::LogTime;
 use crate::image::Image;
-use crate::injected_bugs::Bug;
-use crate::message::{Chunk, Part, Received};
-use crate::options::Options;
 use crate::peer::Peer;
-use crate::position::{Index, Position};
-use crate::raft::Raft;
-use crate::record::Record;
+use crate::replica::Replica;
 use crate::role::Role;
-use crate::state_machine::StateMachine;
+use crate::{
+    Bug, Chunk, Config, Index, LogTime, Options, Part, Position, Raft, Received, Server,
+    StateMachine,
+};
 
 /// What the log's beginning comes to, beside the image of the state machine and of the sessions
 /// of its clients.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The last entry that it stands for.
     pub last: Position,
@@ -54,10 +48,6 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    fn new(snapshot: Snapshot, image: Image, now: Time) -> Self {
-        Self { snapshot, image, received: 0, sent: 0, moved: now }
-    }
-
     pub(crate) fn last(&self) -> Position {
         self.snapshot.last
     }
@@ -78,11 +68,6 @@ impl Transfer {
             (self.received, self.moved) = (bytes, now);
             self.sent = self.sent.max(bytes);
         }
-    }
-
-    /// Whether nothing has happened for long.
-    fn is_stuck(&self, long_ago: Option<Time>) -> bool {
-        Some(self.moved) <= long_ago
     }
 
     /// Begins again with what the follower has; or with everything, if it had all of it and
@@ -121,45 +106,39 @@ impl<S: StateMachine> Raft<S> {
     /// or to as many as the snapshot has that a follower is sent, for who is there and slow.
     pub(crate) fn compact(&mut self) {
         let Options { keep, mut keep_at_most, .. } = self.options;
-        if self.replica.kept_bytes() <= keep {
+        if self.replica.kept_bytes <= keep {
             return;
         }
-        let mut needed = self.replica.applied();
+        let mut needed = self.replica.applied;
         if let Role::Leader(leader) = &self.role {
             let is_there = |peer: &&Peer| self.now < peer.heard + self.election;
             for peer in leader.peers.values().filter(is_there) {
-                needed = needed.min(peer.will_have());
-                let bytes = peer.transfer().map_or(0, |transfer| transfer.image.len());
-                keep_at_most = keep_at_most.max(bytes);
+                // What comes behind that it needs from the log.
+                let (has, bytes) = match peer.transfer() {
+                    Some(transfer) => (transfer.last().index, transfer.image.len()),
+                    None => (peer.matched, 0),
+                };
+                (needed, keep_at_most) = (needed.min(has), keep_at_most.max(bytes));
             }
         }
         let mut base = self.log().base().index;
-        while self.replica.kept_bytes() > if base < needed { keep } else { keep_at_most.max(keep) }
-        {
-            self.replica.drop_first();
+        while self.replica.kept_bytes > if base < needed { keep } else { keep_at_most.max(keep) } {
             base = base.next();
+            let bytes = self.log().get(base).map_or(0, |entry| Replica::<S>::size(entry));
+            self.replica.kept_bytes -= bytes;
         }
         self.persistent.compact(base);
     }
 
     /// What all entries come to that are applied.
-    fn snapshot(&self) -> serde_json::Result<(Snapshot, Image)> {
-        let (log, index) = (self.log(), self.replica.applied());
-        let last = Position { term: log.term_of(index).unwrap_or_default(), index };
-        let (time, (config_index, config)) = (self.replica.time(), log.config_at(index).clone());
-        let image = Image::of(&self.replica.state(), self.options.chunk_bytes)?;
-        Ok((Snapshot { last, time, config, config_index }, image))
-    }
-
-    /// Records that come to the same as all that were written, which they may replace; or why
-    /// there are none.
-    pub(crate) fn checkpoint(&self) -> Vec<io::Result<Record<S::Command>>> {
-        match self.snapshot() {
-            Ok((snapshot, image)) => {
-                self.persistent.checkpoint(snapshot, image).into_iter().map(Ok).collect()
-            }
-            Err(error) => vec![Err(error.into())],
-        }
+    pub(crate) fn snapshot(&self) -> Option<(Snapshot, Image)> {
+        let (log, index) = (self.log(), self.replica.applied);
+        let (last, time) = (log.position(index).unwrap_or_default(), self.replica.time);
+        let (config_index, config) = log.config_at(index).clone();
+        let image = Image::of(&self.replica.state(), self.options.chunk_bytes);
+        let image =
+            image.inspect_err(|error| tracing::error!(%error, "the state has no JSON form"));
+        Some((Snapshot { last, time, config, config_index }, image.ok()?))
     }
 
     /// Has a follower get a snapshot that needs entries which are dropped, if it is there; and
@@ -170,7 +149,7 @@ impl<S: StateMachine> Raft<S> {
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(peer) = leader.peers.get_mut(&to) else { return };
         let is_due = match peer.transfer() {
-            Some(transfer) => transfer.is_stuck(long_ago),
+            Some(transfer) => Some(transfer.moved) <= long_ago,
             None => peer.next <= base,
         };
         if !is_due {
@@ -184,17 +163,13 @@ impl<S: StateMachine> Raft<S> {
         }
         // What another one is sent will do, if the log goes on behind it.
         let mut others = leader.peers.values().filter_map(Peer::transfer);
-        let made = match others.find(|transfer| base <= transfer.last().index) {
-            Some(Transfer { snapshot, image, .. }) => Ok((snapshot.clone(), image.clone())),
-            None => self.snapshot(),
-        };
-        let Role::Leader(leader) = &mut self.role else { return };
-        match (made, leader.peers.get_mut(&to)) {
-            (Ok((snapshot, image)), Some(peer)) => {
-                peer.send_snapshot(Transfer::new(snapshot, image, now));
-            }
-            (Err(error), _) => tracing::error!(%error, "the state machine has no JSON form"),
-            (_, None) => {}
+        let shared = others.find(|transfer| base <= transfer.last().index);
+        let shared = shared.map(|other| (other.snapshot.clone(), other.image.clone()));
+        let Some((snapshot, image)) = shared.or_else(|| self.snapshot()) else { return };
+        if let Role::Leader(leader) = &mut self.role
+            && let Some(peer) = leader.peers.get_mut(&to)
+        {
+            peer.send_snapshot(Transfer { snapshot, image, received: 0, sent: 0, moved: now });
         }
     }
 
@@ -252,7 +227,7 @@ impl<S: StateMachine> Raft<S> {
             follower.verified = follower.verified.max(index);
         }
         for id in self.commands.ids() {
-            if let Some(outcome) = self.replica.outcome(id) {
+            if let Some(outcome) = self.replica.sessions.outcome(id) {
                 self.answer(id, outcome);
             }
         }
@@ -267,7 +242,8 @@ mod tests {
         let (last, time) = (Position { term: 1.into(), index: 9.into() }, LogTime::default());
         let (config, config_index) = (Config::new(0..3), Index::ZERO);
         let snapshot = Snapshot { last, time, config, config_index };
-        Transfer::new(snapshot, Image::of(&text, about).unwrap(), Time::ZERO)
+        let image = Image::of(&text, about).unwrap();
+        Transfer { snapshot, image, received: 0, sent: 0, moved: Time::ZERO }
     }
 
     #[test]
@@ -278,9 +254,9 @@ mod tests {
         assert!(transfer.next(8).is_none());
         transfer.received(4, Time::from_secs(1));
         assert!(assembly.take(transfer.next(8).unwrap()).is_none());
-        assert!(transfer.is_stuck(Some(Time::from_secs(1))));
+        assert_eq!(transfer.moved, Time::from_secs(1));
         transfer.retry(Time::from_secs(2));
-        assert!(!transfer.is_stuck(Some(Time::from_secs(1))) && !transfer.is_stuck(None));
+        assert_eq!(transfer.moved, Time::from_secs(2));
         assert!(assembly.take(transfer.next(8).unwrap()).is_none());
         let (_, image) = assembly.take(transfer.next(8).unwrap()).unwrap();
         assert_eq!(image.value::<String>().unwrap(), "12345678");

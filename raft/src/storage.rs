@@ -1,7 +1,7 @@
 //! A node's records in its [journal].
 
 use std::fmt::Debug;
-use std::io::{self, Write};
+use std::io;
 
 use maelstrom::journal::{self, Entry, Journal, Log as _, MAX_RECORD_BYTES};
 use maelstrom::machine::{self, Members, draw_incarnation};
@@ -9,8 +9,7 @@ use maelstrom::{Error, Setup};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::options::Options;
-use crate::record::{Kept, Record};
+use crate::{Kept, Options, Record};
 
 /// As JSON.
 impl<C: Debug + Serialize + Send + std::marker::Sync> machine::Record for Record<C> {
@@ -33,7 +32,7 @@ pub fn open<C: DeserializeOwned>(
 ) -> Result<(Option<Journal>, Kept<C>), Error> {
     let fresh = draw_incarnation(&mut setup.new_rng());
     let Some(disk) = setup.disk().filter(|_| !in_memory) else {
-        return Ok((None, Kept::of(Vec::new(), fresh)));
+        return Ok((None, Kept::of(Vec::new(), fresh, false)));
     };
     let options = journal::Options {
         sync,
@@ -47,11 +46,11 @@ pub fn open<C: DeserializeOwned>(
     })
     .map_err(Error::crash)?;
     // A directory is empty as well when its machine has died before anything was synced.
-    let of = if sync == journal::Sync::EveryGroup { Kept::in_directory } else { Kept::of };
-    let mut kept = of(records, journal.incarnation());
+    let is_first = sync == journal::Sync::EveryGroup;
+    let mut kept = Kept::of(records, journal.incarnation(), is_first);
     if journal.may_have_lost() {
         tracing::warn!("the journal may have lost records: this node begins anew, as a learner");
-        kept = Kept::of(Vec::new(), journal.incarnation());
+        kept = Kept::of(Vec::new(), journal.incarnation(), false);
         let members = Members::new(setup.id(), setup.node_ids());
         if let Err(error) = begin_anew(&mut journal, &members) {
             tracing::warn!(%error, "it may begin anew once more when it is started again");
@@ -87,18 +86,5 @@ pub(crate) fn check<C: Serialize>(command: &C) -> Result<(), Error> {
 
 /// How many bytes it has as JSON.
 pub(crate) fn json_length(value: &impl Serialize) -> serde_json::Result<usize> {
-    struct Length(usize);
-    impl Write for Length {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut length = Length(0);
-    serde_json::to_writer(&mut length, value)?;
-    Ok(length.0)
+    Ok(serde_json::to_vec(value)?.len())
 }

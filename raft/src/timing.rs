@@ -5,19 +5,8 @@ use std::time::Duration;
 use maelstrom::machine::Time;
 use rand::RngExt as _;
 
-use crate::entry::LogTime;
-use crate::raft::Raft;
-use crate::role::{Campaign, Leader, Role};
-use crate::state_machine::StateMachine;
-
-impl Leader {
-    /// When something is due: a heartbeat, or the look at who was heard.
-    pub(crate) fn next_timer(&self, heartbeat: Duration) -> Time {
-        let heartbeats = self.peers.values().map(|peer| peer.sent + heartbeat);
-        let successor = self.successor.map(|(_, until)| until);
-        heartbeats.chain(successor).min().map_or(self.check_at, |at| at.min(self.check_at))
-    }
-}
+use crate::role::{Campaign, Role};
+use crate::{LogTime, Raft, StateMachine};
 
 impl<S: StateMachine> Raft<S> {
     /// A random time (§5.2).
@@ -73,19 +62,19 @@ impl<S: StateMachine> Raft<S> {
         time.after(self.now.saturating_sub(at))
     }
 
-    /// The log's time that entries from now on are not before: as the leader told it.
-    pub(crate) fn told_log_time(&self) -> LogTime {
-        if self.is_leader() { self.log_time() } else { self.log_time.1 }
-    }
-
     pub(crate) fn next_timer(&self) -> Option<Time> {
-        let patience = self.patience();
-        let commands = self.commands.first_sent().map(|at| at + patience);
-        let retries = [commands, self.queries.retry_at(patience), self.changes.ask_at()];
+        let (patience, heartbeat) = (self.patience(), self.heartbeat());
+        let commands = self.commands.sent.front().map(|(at, _)| *at + patience);
+        let queries = self.queries.asked.values().next().map(|(at, _)| *at + patience);
+        let retries = [commands, queries, self.changes.ask_at()].into_iter().flatten();
+        let retry = retries.min().filter(|_| self.leader().is_some());
         let due = self.outbox.next().filter(|_| self.may_speak()).map(|(at, _)| at);
-        let retry = retries.into_iter().flatten().min().filter(|_| self.leader().is_some());
         let timer = match &self.role {
-            Role::Leader(leader) => Some(leader.next_timer(self.heartbeat())),
+            Role::Leader(leader) => {
+                let heartbeats = leader.peers.values().map(|peer| peer.sent + heartbeat);
+                let successor = leader.successor.map(|(_, until)| until);
+                heartbeats.chain(successor).chain([leader.check_at]).min()
+            }
             Role::Candidate(Campaign { ask_at, election_at, .. }) => Some(*ask_at.min(election_at)),
             role => role.election_at(),
         };

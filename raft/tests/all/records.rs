@@ -34,9 +34,14 @@ impl StateMachine for Bytes {
 fn take(commands: impl Iterator<Item = String>) -> (Vec<Reply<usize>>, usize) {
     let members = Members::new(&"n0".into(), &["n0".into()]);
     let rng = StdRng::seed_from_u64(1);
-    let mut node =
-        Raft::new(&members, rng, Bytes::default(), &Kept::of(Vec::new(), 1), Options::default())
-            .unwrap();
+    let mut node = Raft::new(
+        &members,
+        rng,
+        Bytes::default(),
+        &Kept::of(Vec::new(), 1, false),
+        Options::default(),
+    )
+    .unwrap();
     let requests = commands
         .enumerate()
         .map(|(client, command)| Input::Request(Client(client as u64), Request::Command(command)));

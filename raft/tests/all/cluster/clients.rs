@@ -115,7 +115,7 @@ fn options_that_cannot_work_are_refused() {
         change(&mut options);
         let members = maelstrom::machine::Members::new(&"n0".into(), &["n0".into(), "n1".into()]);
         let rng = rand::SeedableRng::seed_from_u64(1);
-        Raft::new(&members, rng, Store::default(), &Kept::of(Vec::new(), 7), options)
+        Raft::new(&members, rng, Store::default(), &Kept::of(Vec::new(), 7, false), options)
     };
     assert!(raft(|_| ()).is_ok());
     assert!(raft(|options| options.chunk_bytes = 0).is_err());

@@ -65,8 +65,7 @@ impl World {
             if !have_disks || found_lost.borrow_mut().remove(&members.me()) {
                 records.clear();
             }
-            let kept = if have_disks { Kept::in_directory } else { Kept::of };
-            let kept = kept(records, draw_incarnation(&mut rng));
+            let kept = Kept::of(records, draw_incarnation(&mut rng), have_disks);
             Raft::new(&members, rng, Store::default(), &kept, options.clone()).unwrap()
         });
         oracles::watch(&mut cluster);

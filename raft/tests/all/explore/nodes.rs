@@ -148,7 +148,7 @@ impl Nodes {
     fn start(&self, rank: Rank, starts: u64, records: Vec<Record<i64>>) -> Step {
         let members = Members::new(&self.ids[rank], &self.ids);
         let (rng, options) = (chance(rank, starts), self.options.clone());
-        let kept = Kept::of(records, 1);
+        let kept = Kept::of(records, 1, false);
         let node = Raft::new(&members, rng, Counter::default(), &kept, options).unwrap();
         let Kept { records, .. } = kept;
         let place = Place { node, clock: Time::ZERO, starts, records, digest: 0 };

@@ -1,4 +1,5 @@
-//! Nodes that are copied: tests go on from the same state in every way that there is.
+//! Nodes that are copied: tests go on from the same state in every way that there is. This is a
+//! module of the crate, which has it for its own tests alone.
 
 use std::fmt::Debug;
 
