@@ -331,7 +331,7 @@ impl<S: StateMachine> Raft<S> {
         }
         if append {
             // In front of what the follower does when it has the entries.
-            let append = self.next_append(to, urgent, true).map(Part::Append);
+            let append = self.next_append(to, urgent).map(Part::Append);
             parts.splice(0..0, append);
             parts.extend(self.next_chunk(to));
         }
@@ -339,30 +339,24 @@ impl<S: StateMachine> Raft<S> {
         for batch in batches {
             self.out.send(to, Packet { term, incarnation, parts: vec![batch] });
         }
-        while append && let Some(chunk) = self.next_chunk(to) {
-            self.out.send(to, Packet { term, incarnation, parts: vec![chunk] });
-        }
-        while append && let Some(more) = self.next_append(to, urgent, false) {
-            self.out.send(to, Packet { term, incarnation, parts: vec![Part::Append(more)] });
+        // The rest goes by and by, so that nobody else waits for it.
+        if append && self.lacks(to) {
+            let rest = self.outbox.outgoing(to, self.now);
+            (rest.append, rest.urgent) = (true, urgent);
         }
     }
 
-    /// Whether a follower lacks entries that it may be sent.
+    /// Whether a follower lacks entries, or a part of its snapshot, that it may be sent.
     fn lacks(&self, follower: Rank) -> bool {
         let Role::Leader(leader) = &self.role else { return false };
-        leader.peers.get(&follower).is_some_and(|peer| {
-            peer.next <= self.log().last().index && peer.allowance(&self.options) > 0
+        leader.peers.get(&follower).is_some_and(|peer| match peer.transfer() {
+            Some(transfer) => transfer.has_next(self.options.window_bytes),
+            None => peer.next <= self.log().last().index && peer.allowance(&self.options) > 0,
         })
     }
 
-    /// What a follower is sent next. Without entries, it is still told what is committed,
-    /// if `even_empty`.
-    fn next_append(
-        &mut self,
-        to: Rank,
-        urgent: bool,
-        even_empty: bool,
-    ) -> Option<Append<S::Command>> {
+    /// What a follower is sent next. Without entries, it is still told what is committed.
+    fn next_append(&mut self, to: Rank, urgent: bool) -> Option<Append<S::Command>> {
         let (safe, told, time) = (self.own_match(), self.told_by(to), self.log_time());
         let measured = self.round_trip.mean().map(|_| self.election.as_millis() as u32);
         let (election_ms, half) = (measured.unwrap_or(0), self.heartbeat() / 2);
@@ -383,9 +377,6 @@ impl<S: StateMachine> Raft<S> {
             fits
         };
         let entries: Vec<_> = log.after(previous.index).take_while(fits).cloned().collect();
-        if entries.is_empty() && !even_empty {
-            return None;
-        }
         peer.send(entries.len(), bytes, urgent, self.now);
         peer.told = peer.told.max(told.min(previous.index + entries.len()));
         leader.question_sent = true;

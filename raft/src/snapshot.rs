@@ -6,8 +6,8 @@
 //! that has it: the journal, in the place of its records, and a follower that needs entries
 //! which are dropped.
 //!
-//! A follower gets its text in chunks as large as any other message, some of them under way at
-//! a time. Heartbeats go between them.
+//! A follower gets its text in chunks, each with a message of its own, some of them under way at a
+//! time. Heartbeats go between them.
 
 use maelstrom::machine::{Rank, Time};
 use serde::{Deserialize, Serialize};
@@ -52,10 +52,14 @@ impl Transfer {
         self.snapshot.last
     }
 
-    /// The next chunk, if fewer than `window` bytes are under way.
+    /// Whether there is another chunk, and fewer than `window` bytes are under way.
+    pub(crate) fn has_next(&self, window: usize) -> bool {
+        self.sent < self.image.len().min(self.received + window)
+    }
+
     fn next(&mut self, window: usize) -> Option<Chunk> {
         let offset = self.sent;
-        let data = self.image.part(offset).filter(|_| offset < self.received + window)?.clone();
+        let data = self.image.part(offset).filter(|_| self.has_next(window))?.clone();
         self.sent += data.len();
         let (snapshot, is_last) = (self.snapshot.clone(), self.sent == self.image.len());
         Some(Chunk { snapshot, offset, data, is_last })

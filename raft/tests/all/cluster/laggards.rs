@@ -69,6 +69,48 @@ fn who_is_sent_a_snapshot_keeps_nobody_waiting_and_catches_up() {
     assert_eq!(world.is_linearizable(), Ok(()));
 }
 
+/// A message at a time: what a step of the leader takes does not depend on how much a node lacks.
+#[test]
+fn who_lacks_much_gets_it_by_and_by() {
+    // As a snapshot, and as entries.
+    for keep in [0, 16 << 20] {
+        let mut options = Options::default();
+        (options.keep, options.chunk_bytes, options.batch_bytes) = (keep, 10_000, 10_000);
+        let mut world = world(3, SECOND / 100, Duration::ZERO, &options);
+        let behind = follower(&world);
+        world.cluster.apply(Effect::Kill(vec![behind]));
+        let leader = world.cluster.machine((behind + 1) % 3).unwrap().leader().unwrap();
+        for key in 0..200 {
+            let command = Command::Write(Key::from(&*raw(&key)), raw(&"x".repeat(5_000)).into());
+            world.cluster.ask(leader, Request::Command(command));
+        }
+        world.cluster.run_for(SECOND).unwrap();
+        let sent = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&sent);
+        world.cluster.check(move |step| {
+            let mut parts = 0;
+            for output in step.outputs {
+                let Output::Send(to, packet) = output else { continue };
+                let is_large = |part: &&Part<_>| match part {
+                    Part::Append(append) => !append.entries.is_empty(),
+                    part => matches!(part, Part::Chunk(_)),
+                };
+                parts += packet.parts.iter().filter(is_large).filter(|_| *to == behind).count();
+            }
+            counted.set(counted.get() + parts);
+            if parts <= 1 { Ok(()) } else { Err(format!("{parts} parts at once")) }
+        });
+        world.cluster.apply(Effect::Start);
+        let applied = |world: &World, node| world.cluster.machine(node).map(Raft::applied_index);
+        let start = world.cluster.now();
+        while applied(&world, behind) != applied(&world, leader) {
+            assert!(world.cluster.now() < start + 2 * SECOND, "{} parts took too long", sent.get());
+            world.cluster.run_for(SECOND / 100).unwrap();
+        }
+        assert!(sent.get() >= 100, "{} parts", sent.get());
+    }
+}
+
 #[test]
 fn an_acknowledgement_waits_for_its_own_entries_and_not_for_later_ones() {
     let (latency, write_time) = (SECOND / 500, SECOND / 200);
