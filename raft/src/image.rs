@@ -1,7 +1,7 @@
-//! Text in parts, which are shared and never copied as a whole: what a state machine comes to
-//! while it is on its way to the disk or to another node.
+//! Text in parts, which are shared: what a state machine comes to while it is on its way to the
+//! disk or to another node.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -19,15 +19,20 @@ impl Image {
     /// A value's JSON text, in parts of about so many bytes.
     pub(crate) fn of(value: &impl Serialize, about: usize) -> serde_json::Result<Self> {
         let mut writer = Writer { image: Self::default(), part: Vec::new(), about };
-        serde_json::to_writer(&mut writer, value)?;
+        // Most of what is written at once are some bytes.
+        let mut buffered = BufWriter::new(&mut writer);
+        serde_json::to_writer(&mut buffered, value)?;
+        buffered.flush().map_err(serde_json::Error::io)?;
+        drop(buffered);
         writer.end_part();
         Ok(writer.image)
     }
 
     /// The value whose text this is.
     pub(crate) fn value<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
-        let texts = self.parts.iter().map(|(_, text)| text.as_bytes());
-        serde_json::from_reader(Reader { texts, text: &[] })
+        // In one piece it is read several times as fast.
+        let texts: Vec<&str> = self.parts.iter().map(|(_, text)| &**text).collect();
+        serde_json::from_str(&texts.concat())
     }
 
     pub(crate) fn push(&mut self, part: Arc<str>) {
@@ -85,20 +90,6 @@ impl Write for Writer {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-struct Reader<'a, I> {
-    texts: I,
-    text: &'a [u8],
-}
-
-impl<'a, I: Iterator<Item = &'a [u8]>> Read for Reader<'a, I> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if self.text.is_empty() {
-            self.text = self.texts.next().unwrap_or_default();
-        }
-        self.text.read(into)
     }
 }
 
