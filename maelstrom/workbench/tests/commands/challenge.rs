@@ -27,7 +27,7 @@ fn a_list_says_in_words_what_is_asked_for() {
 fn what_is_no_challenge_and_what_is_no_program_are_named_before_anything_runs() {
     let unknown = refusal(&["challenge", "3", "9"]);
     assert_says(&unknown, "invalid value '9' for '[CHALLENGE]...': there are 1, 2, 3a, 3b");
-    assert_says(&unknown, "the groups 3, 5, 6 and raft; and all");
+    assert_says(&unknown, "the groups 3, 5, 6, raft; and all");
     let refuse = |flags: &[&str]| refusal(&[&["challenge", "3d"], flags].concat());
     assert_says(&refuse(&["--bin", "./none"]), "--bin ./none: No such file");
     assert_says(&refuse(&["--bin", "none"]), "nor a program of that name in PATH");

@@ -303,7 +303,7 @@ fn what_is_no_history_is_refused_with_the_line_that_is_wrong() {
     };
     assert_says(&refused("not JSON\n"), "line 1 of the history is no operation");
     let gap = DUPLICATE.replace("\"index\":3", "\"index\":4");
-    assert_says(&refused(&gap), "operation 3 has the index 4");
+    assert_says(&refused(&gap), "line 4 of the history: its index is 4 instead of 3");
     assert_says(&refusal(&["check", "-w", "echo", "no/such/file"]), "cannot open no/such/file");
     assert_says(&refusal(&["check", "history.jsonl"]), "--workload <NAME>");
 }
