@@ -4,7 +4,8 @@
 //! - [`nodes`]: the nodes that there are.
 //! - [`single`]: one test, with its log, history and journal on request.
 //! - [`challenges`]: the challenges in a row, and their table.
-//! - [`swarm`]: many seeds over challenges and faults, on all cores.
+//! - [`swarm`]: many seeds over challenges and faults, on all cores; [`shards`]: on many
+//!   machines.
 //! - [`starts`]: many starts of every node, and whether one sends too early.
 //! - [`oracle`]: what a run under faults has to show; [`promises`]: how soon and how
 //!   quietly after the last fault.
@@ -23,6 +24,7 @@ mod nodes;
 mod noise;
 mod oracle;
 mod promises;
+mod shards;
 mod single;
 mod starts;
 mod swarm;
@@ -48,6 +50,8 @@ enum Command {
     Challenge(challenges::Flags),
     /// Run many seeds over challenges and faults, on all cores
     Swarm(swarm::Flags),
+    /// Tell what came of all parts of a swarm together
+    Merge(shards::Flags),
     /// Start nodes many times, and look whether one sends to a name that is not there
     /// yet
     Starts(starts::Flags),
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
         Command::Test(flags) => single::run(*flags),
         Command::Challenge(flags) => challenges::run(&flags),
         Command::Swarm(flags) => swarm::run(&flags),
+        Command::Merge(flags) => shards::merge(&flags),
         Command::Starts(flags) => starts::run(&flags),
         Command::Figures(flags) => figures::run(&flags),
         Command::Fuzz(flags) => noise::run(&flags),

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -9,6 +10,7 @@ use simulator::Settings;
 use simulator::swarm::{Case, Failure, Swarm};
 
 use crate::nodes::{KINDS, Kind};
+use crate::shards::{Described, Failed, Results, Shard};
 use crate::single::{parse, replay};
 use crate::{or_all, print};
 
@@ -26,6 +28,14 @@ pub(crate) struct Flags {
     /// The first seed
     #[arg(long, value_name = "NUM", default_value = "0")]
     first: u64,
+
+    /// Run one part of the seeds alone, such as 3/16, the third of sixteen
+    #[arg(long, value_name = "PART", default_value = "1/1", hide_default_value = true)]
+    shard: Shard,
+
+    /// Where what came of it goes, for `simulate merge`
+    #[arg(long, value_name = "FILE")]
+    results: Option<PathBuf>,
 
     /// Go on after a failure
     #[arg(long)]
@@ -50,28 +60,41 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     for node in &nodes {
         node.program(&flags.arguments).with_context(|| node.subject.name)?;
     }
+    let all = flags.first..flags.first + flags.seeds;
+    let seeds = flags.shard.seeds(&all);
     let swarm = Swarm::over(nodes.iter().map(|node| node.subject).collect())
-        .seeds(flags.first..flags.first + flags.seeds)
+        .seeds(seeds.clone())
         .arguments(flags.arguments.clone())
         .altered(replacing(&flags.fixed));
     let is_live = std::io::stderr().is_terminal();
-    let (mut done, mut failed) = (0, 0);
+    let (mut done, mut failures) = (0, Vec::new());
     swarm.each(|failure| {
         done += 1;
-        failed += u64::from(failure.is_some());
+        let failed = failures.len() + usize::from(failure.is_some());
         if is_live {
-            let line = format!("\r{done} of {} seeds, {failed} failed ", flags.seeds);
+            let count = seeds.end - seeds.start;
+            let line = format!("\r{done} of {count} seeds, {failed} failed ");
             let _ = std::io::stderr().write_all(line.as_bytes());
         }
         let Some(failure) = failure else { return ControlFlow::Continue(()) };
-        tell(flags, &failure);
+        failures.push(Failed { seed: failure.seed, text: tell(flags, &failure) });
         if flags.keep_going { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     if is_live {
         let _ = std::io::stderr().write_all(b"\r\x1b[K");
     }
-    print(&format!("{done} seeds, {failed} failed\n"));
-    Ok(failed == 0)
+    print(&format!("{done} seeds, {} failed\n", failures.len()));
+    let is_well = failures.is_empty();
+    if let Some(path) = &flags.results {
+        let swarm = Described {
+            nodes: nodes.iter().map(|node| node.subject.name.to_owned()).collect(),
+            seeds: all,
+            fixed: flags.fixed.clone(),
+            arguments: flags.arguments.clone(),
+        };
+        Results { swarm, tried: seeds.start..seeds.start + done, failures }.write(path)?;
+    }
+    Ok(is_well)
 }
 
 /// Puts these flags in the place of the settings' own.
@@ -96,18 +119,25 @@ fn replacing(fixed: &str) -> impl Fn(&Settings) -> anyhow::Result<Settings> + us
 }
 
 /// Says what failed, how to run it again, and what the smallest run is that fails
-/// in the same way.
-fn tell(flags: &Flags, failure: &Failure) {
-    print(&format!("{failure}\n"));
+/// in the same way. Returns what it said.
+fn tell(flags: &Flags, failure: &Failure) -> String {
+    let mut text = String::new();
+    let mut say = |line: String| {
+        print(&line);
+        text += &line;
+    };
+    say(format!("{failure}\n"));
     if let Some(command) = command(failure) {
-        print(&format!("to run again: {command}\n"));
+        say(format!("to run again: {command}\n"));
     }
     if flags.shrink
         && let Some(command) = command(&failure.shrunk())
     {
-        print(&format!("the smallest that fails in the same way ({}): {command}\n", failure.mode));
+        let mode = &failure.mode;
+        say(format!("the smallest that fails in the same way ({mode}): {command}\n"));
     }
     print("\n");
+    text
 }
 
 /// The command that runs a failure again.
