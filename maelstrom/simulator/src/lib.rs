@@ -70,7 +70,10 @@ pub use host::twin::serves;
 pub use host::{NodeFailure, Observer, Program, RunError};
 pub use links::{Links, LinksError};
 pub use nemesis::{Change, DiskFault, Effect, Fault, Skew, Targets};
-pub use net::{Address, Cause, Counts, Message, NetCounts, ServiceName, Traffic, TrafficEvent};
+pub use net::{
+    Address, Cause, Conditions, Counts, Edge, Elsewhere, Message, NetCounts, ServiceName, Traffic,
+    TrafficEvent, What,
+};
 pub use scenario::Scenario;
 #[doc(no_inline)]
 pub use settings::{Availability, CheckBudget, Promise, Workload};
@@ -81,6 +84,11 @@ pub use world::{
     Command, FaultKind, Idle, Late, NodeFault, Phase, Printed, Progress, Quirk, Quirks, RunStats,
     Tally, World,
 };
+
+/// What services are asked and what they answer, for services that are elsewhere.
+pub mod requests {
+    pub use crate::service::request::{Reply, Request, Value, apply};
+}
 
 /// The README's example, so that it compiles and holds.
 #[cfg(doctest)]

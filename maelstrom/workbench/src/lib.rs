@@ -4,7 +4,8 @@
 //! [`checkers`].
 //!
 //! - [`main`]: the command line; [`SettingsFlags`] for other commands that run tests.
-//! - [`run_processes`]: nodes as child processes, in real time.
+//! - [`run_processes`]: nodes as child processes, in real time; [`run`](run()): nodes wherever
+//!   they are, by what [`Nodes`] asks of them. [`Processes`] are such nodes.
 //! - [`CHALLENGES`]: the challenges, their flags and limits.
 //! - [`report`]: what people see of a test, and the store.
 
@@ -19,6 +20,8 @@ mod serve;
 mod templates;
 
 pub use challenge::{CHALLENGES, Challenge};
-pub use cli::{SettingsFlags, main};
-pub use host::process::{ProcessOptions, run as run_processes};
+pub use cli::{Remote, SettingsFlags, main, main_with};
+pub use host::log::Log as NodeLog;
+pub use host::process::{ProcessOptions, Processes, run as run_processes};
+pub use host::run::{Nodes, Output, Test, Watch, run};
 pub use host::signals::ExitOnInterrupt;

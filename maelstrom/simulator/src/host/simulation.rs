@@ -323,6 +323,7 @@ impl Nodes {
                 Command::Upset(node, fault, is_so) => self.disks[node].upset(fault, is_so),
                 Command::Twin(node, init) => self.start_twin(node, &init),
                 Command::Clock(skew) => self.skew(skew)?,
+                Command::Network(_) => unreachable!("no messages are left to others"),
                 Command::Pause(node) => self.pause(node, true),
                 Command::Resume(node) => self.pause(node, false),
             }

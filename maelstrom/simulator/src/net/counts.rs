@@ -43,6 +43,12 @@ impl NetCounts {
         }
     }
 
+    /// A message between nodes or services was received.
+    pub(crate) fn received_elsewhere(&mut self) {
+        self.all.recv_count += 1;
+        self.servers.recv_count += 1;
+    }
+
     fn kinds_of<B>(&mut self, message: &Message<B>) -> [&mut Counts; 2] {
         let kind = if message.involves_client() { &mut self.clients } else { &mut self.servers };
         [&mut self.all, kind]

@@ -15,10 +15,12 @@ pub(crate) struct Happening<B = Box<RawValue>> {
 
 /// What happened to a message; most of them by its id.
 #[derive(Clone, Debug)]
-pub(crate) enum What<B> {
+pub enum What<B = Box<RawValue>> {
     /// It was sent, by a client perhaps for the operation with this index.
     Sent(Message<B>, Option<u64>),
+    /// It was received.
     Received(u64),
+    /// It was lost.
     Dropped(u64, Cause),
     /// It joins its receiver's queue at this time only.
     Delayed(u64, Cause, Duration),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 use rand::rngs::StdRng;
+use serde::{Deserialize, Serialize};
 
 use super::{Address, Cause, Message};
 
@@ -21,7 +22,7 @@ const FACTOR: u32 = 10;
 /// A message out of order, and the copy of a doubled one, come late by up to this.
 const LATEST: Duration = Duration::from_secs(1);
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LinkFaults {
     /// A share of messages is lost.
     pub loss: bool,

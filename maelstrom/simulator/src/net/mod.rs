@@ -11,23 +11,27 @@
 //! are handed their messages at once (see `crate::world`).
 
 mod address;
+mod conditions;
 mod counts;
+mod edge;
 mod happening;
 mod latency;
 mod line;
 mod link_faults;
 mod message;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use serde_json::value::RawValue;
 
 pub use address::{Address, ServiceName};
+pub use conditions::Conditions;
+pub(crate) use conditions::Grudge;
 pub use counts::{Counts, NetCounts};
-pub use happening::Cause;
-pub(crate) use happening::{Happening, What};
+pub use edge::Edge;
+pub(crate) use happening::Happening;
+pub use happening::{Cause, What};
 pub use latency::{Latency, LatencyDist};
 pub(crate) use line::{Line, LineError, is_integer};
 use link_faults::LinkFaults;
@@ -38,10 +42,6 @@ use crate::links::Neighbours;
 use crate::queue::Queue;
 use latency::LatencyModel;
 pub(crate) use message::Text;
-
-/// Who hears whom no longer: for each node, in order, the nodes whose messages
-/// it does not get.
-pub(crate) type Grudge = Vec<BTreeSet<usize>>;
 
 #[derive(Debug)]
 pub(crate) struct Network<B = Box<RawValue>> {
@@ -55,18 +55,26 @@ pub(crate) struct Network<B = Box<RawValue>> {
     late: Queue<Message<B>>,
     /// `None` when every node hears every other.
     links: Option<Neighbours>,
-    /// Empty when nothing is cut.
-    grudge: Grudge,
-    /// Likewise, of cuts in one direction.
-    one_way: Grudge,
-    faults: LinkFaults,
+    conditions: Conditions,
     chance: StdRng,
+    elsewhere: Elsewhere,
     next_id: u64,
     counts: NetCounts,
     watch: Watch,
     traffic: Vec<Traffic<B>>,
     /// What becomes of messages, if that is traced.
     happenings: Option<Vec<Happening<B>>>,
+}
+
+/// Which messages others carry. They are counted here, and go no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// None.
+    Nothing,
+    /// Those from node to node.
+    Nodes,
+    /// Those to services and from them as well.
+    NodesAndServices,
 }
 
 /// Which traffic is to be told of.
@@ -123,10 +131,9 @@ impl<B: Clone> Network<B> {
             in_hand: Queue::default(),
             late: Queue::default(),
             links: None,
-            grudge: Grudge::new(),
-            one_way: Grudge::new(),
-            faults: LinkFaults::default(),
+            conditions: Conditions::default(),
             chance,
+            elsewhere: Elsewhere::Nothing,
             next_id: 0,
             counts: NetCounts::default(),
             watch: Watch::default(),
@@ -214,12 +221,15 @@ impl<B: Clone> Network<B> {
 
     /// Puts a registered message on its way to a node or a service.
     pub(crate) fn post(&mut self, message: Message<B>, now: Duration) {
+        if self.is_left(message.src, message.dest) {
+            return;
+        }
         let receiver = self.receiver(message.dest).expect("a node or a service");
         let latency = if message.involves_client() { Duration::ZERO } else { self.latency.draw() };
         if self.receivers[receiver].is_down {
             return self.happened(now, What::Dropped(message.id, Cause::Kill));
         }
-        let fate = self.faults.draw(&message, latency, &mut self.chance);
+        let fate = self.conditions.faults.draw(&message, latency, &mut self.chance);
         if let Some(delay) = fate.second {
             self.happened(now, What::Duplicated(message.id, now + latency + delay));
             self.late.push(now + latency + delay, message.id, message.clone());
@@ -288,22 +298,52 @@ impl<B: Clone> Network<B> {
 
     /// Cuts the network; an empty grudge ends that.
     pub(crate) fn cut(&mut self, grudge: Grudge) {
-        self.grudge = grudge;
+        self.conditions.grudge = grudge;
     }
 
     /// Likewise in one direction.
     pub(crate) fn cut_one_way(&mut self, grudge: Grudge) {
-        self.one_way = grudge;
+        self.conditions.one_way = grudge;
     }
 
     pub(crate) fn faults(&mut self) -> &mut LinkFaults {
-        &mut self.faults
+        &mut self.conditions.faults
     }
 
     pub(crate) fn heal(&mut self) {
-        self.grudge.clear();
-        self.one_way.clear();
-        self.faults = LinkFaults::default();
+        self.conditions = Conditions::default();
+    }
+
+    pub(crate) fn conditions(&self) -> &Conditions {
+        &self.conditions
+    }
+
+    pub(crate) fn impose(&mut self, conditions: Conditions) {
+        self.conditions = conditions;
+    }
+
+    /// Leaves messages to others, who say what [became](Self::became) of them.
+    pub(crate) fn leave(&mut self, elsewhere: Elsewhere) {
+        self.elsewhere = elsewhere;
+    }
+
+    /// Whether others carry what one sends to the other.
+    pub(crate) fn is_left(&self, src: Address, dest: Address) -> bool {
+        let is_service = |address| matches!(address, Address::Service(_));
+        match self.elsewhere {
+            Elsewhere::Nothing => false,
+            _ if src.is_client() || dest.is_client() => false,
+            Elsewhere::Nodes => !is_service(src) && !is_service(dest),
+            Elsewhere::NodesAndServices => true,
+        }
+    }
+
+    /// What became of a message between nodes or services that others carry.
+    pub(crate) fn became(&mut self, what: What<B>, now: Duration) {
+        if let What::Received(_) = what {
+            self.counts.received_elsewhere();
+        }
+        self.happened(now, what);
     }
 
     pub(crate) fn counts(&self) -> NetCounts {
@@ -337,20 +377,8 @@ impl<B: Clone> Network<B> {
     /// Why a receiver does not hear a sender, if it does not.
     fn is_kept_from(&self, receiver: usize, src: Address) -> Option<Cause> {
         let is_unlinked = |links: &Neighbours| !is_linked(links, receiver, src);
-        if is_cut(&self.grudge, receiver, src) {
-            Some(Cause::Partition)
-        } else if is_cut(&self.one_way, receiver, src) {
-            Some(Cause::OneWay)
-        } else {
-            self.links.as_ref().is_some_and(is_unlinked).then_some(Cause::Links)
-        }
-    }
-}
-
-fn is_cut(grudge: &Grudge, receiver: usize, src: Address) -> bool {
-    match src {
-        Address::Node(src) => grudge.get(receiver).is_some_and(|cut| cut.contains(&src)),
-        Address::Client(_) | Address::Service(_) => false,
+        let unlinked = || self.links.as_ref().is_some_and(is_unlinked).then_some(Cause::Links);
+        self.conditions.cut(receiver, src).or_else(unlinked)
     }
 }
 

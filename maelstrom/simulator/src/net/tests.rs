@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use rand::SeedableRng as _;
 
 use super::*;

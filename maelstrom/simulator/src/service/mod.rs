@@ -16,7 +16,7 @@ mod incarnation;
 mod lin;
 mod lww;
 mod past;
-mod request;
+pub(crate) mod request;
 mod seq;
 
 use checkers::history::raw;

@@ -13,12 +13,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// A stored value, as its writer spelt it.
-pub(super) type Value = Box<RawValue>;
+pub type Value = Box<RawValue>;
 
 /// A request's body. As in the original an absent field counts as `null`, and
 /// fields that are not needed are ignored.
 #[derive(Debug, Deserialize)]
-pub(super) struct Request<'a> {
+pub struct Request<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     #[serde(default = "null", borrow)]
@@ -53,29 +53,56 @@ impl From<serde_json::Value> for Truthy {
     }
 }
 
+/// What a service answers.
 #[derive(Debug)]
-pub(super) enum Reply {
-    ReadOk { value: Value },
+pub enum Reply {
+    /// A key's value.
+    ReadOk {
+        /// As its writer spelt it.
+        value: Value,
+    },
+    /// It was written.
     WriteOk,
+    /// It was compared and set.
     CasOk,
-    TsOk { ts: u64 },
-    Error { code: Definite, text: String },
+    /// A timestamp.
+    TsOk {
+        /// Greater than all before.
+        ts: u64,
+    },
+    /// It was not done.
+    Error {
+        /// Why not.
+        code: ErrorCode,
+        /// The same in words.
+        text: String,
+    },
 }
 
 impl<'a> Request<'a> {
-    pub(super) fn parse(body: &'a RawValue) -> Result<Self, Reply> {
+    /// What a body asks.
+    ///
+    /// # Errors
+    ///
+    /// The answer to a body that asks nothing.
+    pub fn parse(body: &'a RawValue) -> Result<Self, Reply> {
         serde_json::from_str(body.get()).map_err(|error| Reply::Error {
-            code: Definite::MalformedRequest,
+            code: Definite::MalformedRequest.into(),
             text: format!("malformed request: {error}"),
         })
     }
 
-    pub(super) fn kind(&self) -> &str {
+    /// Its type.
+    pub fn kind(&self) -> &str {
         &self.kind
     }
 
     /// What is asked of which key of a key-value store; the key in its canonical spelling.
-    pub(super) fn of_kv(&self) -> Result<(String, Operation), Reply> {
+    ///
+    /// # Errors
+    ///
+    /// The answer to what no such store does.
+    pub fn of_kv(&self) -> Result<(String, Operation), Reply> {
         let operation = match self.kind.as_ref() {
             "read" => Operation::Read,
             "write" => Operation::Write(self.value.to_owned()),
@@ -97,8 +124,8 @@ pub(super) fn canonical(key: &RawValue) -> String {
 
 /// What becomes of a key whose value is `current`: the reply, and the value that it is to
 /// have if it is written.
-pub(super) fn apply(operation: &Operation, current: Option<&Value>) -> (Reply, Option<Value>) {
-    let refused = |code, text| (Reply::Error { code, text }, None);
+pub fn apply(operation: &Operation, current: Option<&Value>) -> (Reply, Option<Value>) {
+    let refused = |code: Definite, text| (Reply::Error { code: code.into(), text }, None);
     match (operation, current) {
         (Operation::Read, Some(value)) => (Reply::ReadOk { value: value.clone() }, None),
         (Operation::Write(value), _) => (Reply::WriteOk, Some(value.clone())),
@@ -117,9 +144,10 @@ pub(super) fn apply(operation: &Operation, current: Option<&Value>) -> (Reply, O
 }
 
 impl Reply {
-    pub(super) fn not_supported(kind: &str, supported: &str) -> Self {
+    /// The answer to a request of a type that the service does not know.
+    pub fn not_supported(kind: &str, supported: &str) -> Self {
         Self::Error {
-            code: Definite::NotSupported,
+            code: Definite::NotSupported.into(),
             text: format!("this service knows {supported}, not {}", raw(kind)),
         }
     }
@@ -130,11 +158,12 @@ impl Reply {
         match self {
             Self::ReadOk { value } => Answer::Read(Ok(Some(value))),
             Self::WriteOk | Self::CasOk => Answer::Changed(Ok(true)),
-            Self::Error { code: Definite::KeyDoesNotExist, .. } if is_read => {
+            Self::Error { code: ErrorCode::Definite(Definite::KeyDoesNotExist), .. } if is_read => {
                 Answer::Read(Ok(None))
             }
             Self::Error {
-                code: Definite::KeyDoesNotExist | Definite::PreconditionFailed, ..
+                code: ErrorCode::Definite(Definite::KeyDoesNotExist | Definite::PreconditionFailed),
+                ..
             } => Answer::Changed(Ok(false)),
             Self::Error { .. } | Self::TsOk { .. } => unreachable!("what a machine can ask"),
         }
@@ -142,7 +171,8 @@ impl Reply {
 
     /// The reply's body. The original answers a request without a `msg_id` too,
     /// with `null` for `in_reply_to`.
-    pub(super) fn into_body(self, msg_id: Option<&RawValue>) -> Box<RawValue> {
+    #[must_use]
+    pub fn into_body(self, msg_id: Option<&RawValue>) -> Box<RawValue> {
         let to = msg_id.map_or("null", RawValue::get);
         let text = match self {
             Self::ReadOk { value } => {
@@ -152,7 +182,7 @@ impl Reply {
             Self::CasOk => format!(r#"{{"type":"cas_ok","in_reply_to":{to}}}"#),
             Self::TsOk { ts } => format!(r#"{{"type":"ts_ok","ts":{ts},"in_reply_to":{to}}}"#),
             Self::Error { code, text } => {
-                let (code, text) = (ErrorCode::from(code).number(), raw(&text));
+                let (code, text) = (code.number(), raw(&text));
                 format!(r#"{{"type":"{ERROR}","code":{code},"text":{text},"in_reply_to":{to}}}"#)
             }
         };

@@ -68,6 +68,7 @@ impl World {
                 };
                 self.trace_network(&effect, now);
                 effect.apply_to(&mut self.wire.net);
+                self.tell_network(out);
                 done
             }
         }

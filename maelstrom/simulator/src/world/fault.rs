@@ -121,6 +121,12 @@ pub enum FaultKind {
         /// The exit status, in words.
         status: String,
     },
+    /// Its machine was gone before the test began.
+    #[error("was gone before the test began: {why}")]
+    Lost {
+        /// What is known of that, in words.
+        why: String,
+    },
     /// It closed its standard output.
     #[error("closed its standard output before the test ended")]
     ClosedOutput,
@@ -233,6 +239,7 @@ impl FaultKind {
             | Self::Unwilling { .. }
             | Self::NoMembers { .. }
             | Self::Exited { .. }
+            | Self::Lost { .. }
             | Self::ClosedOutput
             | Self::ClosedInput { .. }
             | Self::TwoProcesses

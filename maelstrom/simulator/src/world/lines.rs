@@ -12,7 +12,7 @@ use crate::net::{Address, Line};
 
 impl World {
     /// Takes a line that a node printed, without its line break. What is left of
-    /// a node that was killed is ignored.
+    /// a node that was killed is ignored. Returns the id of a message that others carry.
     ///
     /// # Errors
     ///
@@ -23,9 +23,9 @@ impl World {
         line: &[u8],
         now: Duration,
         out: &mut Vec<Command>,
-    ) -> Result<(), NodeFault> {
+    ) -> Result<Option<u64>, NodeFault> {
         if !self.nodes[node].status.is_up() {
-            return Ok(());
+            return Ok(None);
         }
         self.nodes[node].lines += 1;
         if let Ok(line) = std::str::from_utf8(line) {
@@ -42,7 +42,7 @@ impl World {
         line: &str,
         now: Duration,
         out: &mut Vec<Command>,
-    ) -> Result<(), NodeFault> {
+    ) -> Result<Option<u64>, NodeFault> {
         let number = self.nodes[node].lines;
         let printed = || Printed::new(number, line.as_bytes());
         let message =
@@ -70,12 +70,14 @@ impl World {
                 self.nodes[node].is_heard |= dest != Address::Node(node);
                 let message = self.wire.net.register(src, dest, body.to_owned(), now);
                 self.count_if_idle(&message);
+                let left = self.wire.net.is_left(src, dest).then_some(message.id);
                 self.wire.net.post(message, now);
-                Ok(())
+                Ok(left)
             }
             Some(dest @ Address::Client(id)) if self.wire.presence(id) != Presence::Never => {
                 self.note_foreign_reply(id, node);
-                self.hand_to_client(id, src, dest, body, now, out)
+                self.hand_to_client(id, src, dest, body, now, out)?;
+                Ok(None)
             }
             _ => {
                 let dest = message.dest.into_owned();

@@ -23,6 +23,7 @@
 //! - [`nodes`]: starting nodes and preparing them.
 //! - [`effects`]: carrying out faults.
 //! - [`lines`]: what nodes print.
+//! - [`elsewhere`]: messages that others carry, and nodes whose machine is gone.
 //! - [`messages`]: from nodes and services, to whom they are for.
 //! - [`wire`]: clients' connections, requests and timeouts.
 //! - [`threads`]: client processes and their operations.
@@ -38,6 +39,7 @@
 //! - [`quirks`]: what it may do, but better would not.
 
 mod effects;
+mod elsewhere;
 mod fault;
 mod idle;
 mod intruder;
@@ -71,7 +73,7 @@ pub use wire::Late;
 use checkers::history::Op;
 
 use crate::nemesis::{DiskFault, Fault, Nemesis, Skew};
-use crate::net::{Message, NetCounts, Network, Traffic, Watch};
+use crate::net::{Conditions, Message, NetCounts, Network, Traffic, Watch};
 use crate::service::Services;
 use crate::settings::Settings;
 use crate::trace::{Tape, TraceLines};
@@ -106,6 +108,8 @@ pub enum Command {
     Upset(usize, DiskFault, bool),
     /// Change how a node's clock goes.
     Clock(Skew),
+    /// Change the faults of the network that others carry messages over.
+    Network(Conditions),
     /// Start a second process in the directory of this node, give it this message
     /// and see what it answers. It is not on the network.
     Twin(usize, Message),

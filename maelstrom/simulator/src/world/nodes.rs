@@ -43,6 +43,8 @@ pub(super) enum Status {
     Absent,
     /// It does not run any more.
     Down,
+    /// The machine that it ran on is gone.
+    Lost,
     /// It was asked to initialise.
     Initialising,
     /// It was asked what the workload asks before a test.
@@ -54,7 +56,7 @@ pub(super) enum Status {
 impl Status {
     /// Whether there is a process.
     pub(super) fn is_up(self) -> bool {
-        !matches!(self, Self::Absent | Self::Down)
+        !matches!(self, Self::Absent | Self::Down | Self::Lost)
     }
 }
 
@@ -109,11 +111,16 @@ impl World {
     /// Kills a node: what is under way to it is lost.
     pub(super) fn kill_node(&mut self, node: usize, now: Duration, out: &mut Vec<Command>) {
         out.push(Command::Kill(node));
-        self.trace_node("kill", node, now);
         let faults = self.settings.disk.iter().filter(|fault| fault.strikes_at_kills());
         out.extend(faults.map(|&fault| Command::Damage(node, fault)));
+        self.end_node(node, Status::Down, now);
+    }
+
+    /// A node runs no more.
+    pub(super) fn end_node(&mut self, node: usize, status: Status, now: Duration) {
+        self.trace_node("kill", node, now);
         self.wire.net.disconnect(node, now);
-        let down = self.nodes[node].reborn(Status::Down);
+        let down = self.nodes[node].reborn(status);
         let killed = std::mem::replace(&mut self.nodes[node], down);
         if let Some(connection) = killed.connection {
             self.wire.close(connection);

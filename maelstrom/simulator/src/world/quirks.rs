@@ -22,6 +22,10 @@ named! {
         UnendedLine = "unended-line",
         /// A node's thread ended with an exception, and the node went on.
         ThreadEnded = "thread-ended",
+        /// The machine of a node was gone.
+        NodeLost = "node-lost",
+        /// What carries the messages between machines did not do so for a while.
+        Outage = "outage",
     }
 }
 
@@ -90,6 +94,14 @@ impl Quirk {
                 "A thread of a node ended with an exception, and the node went on without it",
                 "What that thread did is not done any more; `node-logs` has the rest of what it \
                  said.",
+            ),
+            Self::NodeLost => (
+                "A node was gone with the machine that it ran on",
+                "It was not started again, and what clients asked of it since has no answer.",
+            ),
+            Self::Outage => (
+                "Messages between machines were not carried for a while",
+                "Those of that time are lost, as in a partition.",
             ),
         }
     }

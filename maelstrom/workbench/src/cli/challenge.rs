@@ -12,7 +12,7 @@ use clap::{Args, Parser, ValueEnum};
 use super::flags::{Plan, TestFlags, check_program};
 use super::tell::{Case, TellFlags};
 use super::values::suggesting;
-use super::{Exit, original, print, test};
+use super::{Exit, Remote, original, print, test};
 use crate::challenge::{CHALLENGES, Challenge};
 use crate::report::style::Style;
 use crate::report::table;
@@ -108,7 +108,10 @@ fn parse(words: Vec<OsString>, seed: u64) -> anyhow::Result<Plan> {
     command.flags.plan(seed).map_err(anyhow::Error::msg)
 }
 
-pub(super) fn challenge(flags: &ChallengeFlags) -> anyhow::Result<Exit> {
+pub(super) fn challenge(
+    flags: &ChallengeFlags,
+    remote: Option<&dyn Remote>,
+) -> anyhow::Result<Exit> {
     let named: Vec<_> = flags.challenges.iter().flat_map(|selection| &selection.0).collect();
     let is_default = |challenge: &&Challenge| flags.list || challenge.is_of_gossip_glomers();
     let challenges: Vec<&'static Challenge> = match named.is_empty() {
@@ -131,7 +134,7 @@ pub(super) fn challenge(flags: &ChallengeFlags) -> anyhow::Result<Exit> {
             print(&format!("\nchallenge {}: {}\n", challenge.id, challenge.flags));
         }
         let row = match flags.runner {
-            Runner::Workbench => here(flags, challenge, program, &mut cases)?,
+            Runner::Workbench => here(flags, challenge, program, &mut cases, remote)?,
             Runner::Maelstrom => on_the_original(flags, challenge, program)?,
         };
         rows.push(row);
@@ -199,6 +202,7 @@ fn here(
     challenge: &'static Challenge,
     program: &Path,
     cases: &mut Vec<Case>,
+    remote: Option<&dyn Remote>,
 ) -> anyhow::Result<table::Row> {
     let mut words = words(challenge, program);
     if !challenge.limits.is_empty() {
@@ -208,7 +212,7 @@ fn here(
         words.extend(["--seed".into(), seed.to_string().into()]);
     }
     words.extend(last_words(flags));
-    let ran = test::run_plan(&parse(words, test::fresh_seed()?)?, &flags.tell)?;
+    let ran = test::run_plan(&parse(words, test::fresh_seed()?)?, &flags.tell, remote)?;
     cases.push(Case { title: format!("challenge {}", challenge.id), ..Case::of(&ran) });
     Ok(table::Row::of(challenge, &ran.report))
 }

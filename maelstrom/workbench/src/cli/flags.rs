@@ -25,6 +25,11 @@ pub(super) struct TestFlags {
     #[arg(long, value_name = "FILE", help_heading = "What is tested")]
     bin: PathBuf,
 
+    /// Run nodes on the agents at this NATS server, instead of on this machine. --bin is the
+    /// file name of a program that they have (not in Maelstrom)
+    #[arg(long, value_name = "URL", help_heading = "What is tested")]
+    cluster: Option<String>,
+
     /// Arguments for the program, after `--`
     #[arg(last = true, value_name = "NODE ARGS")]
     args: Vec<OsString>,
@@ -324,6 +329,8 @@ pub(crate) struct Plan {
     pub bin: PathBuf,
     /// Its arguments.
     pub args: Vec<OsString>,
+    /// Where nodes run, if not here.
+    pub cluster: Option<String>,
     /// The folder of all results.
     pub store: PathBuf,
     /// Limits beyond a valid verdict.
@@ -343,8 +350,10 @@ impl TestFlags {
     /// A plan, if the flags agree with each other and the program is there.
     /// Without a seed it takes this one.
     pub(super) fn plan(self, seed: u64) -> Result<Plan, String> {
-        check_program(&self.bin)?;
-        let Self { bin, args, store, trace_limit, edn, leave_db_running, test } = self;
+        if self.cluster.is_none() {
+            check_program(&self.bin)?;
+        }
+        let Self { bin, args, cluster, store, trace_limit, edn, leave_db_running, test } = self;
         if leave_db_running {
             return Err("--leave-db-running: nodes are reached through the network of this \
                         command alone, which ends with it, so none can go on without it. What \
@@ -355,7 +364,7 @@ impl TestFlags {
         if let Some(reason) = settings.needs_simulation() {
             return Err(reason);
         }
-        Ok(Plan { settings, bin, args, store, limits, trace_limit, edn })
+        Ok(Plan { settings, bin, args, cluster, store, limits, trace_limit, edn })
     }
 }
 

@@ -7,6 +7,7 @@
 //! - [`run_flags`]: which run a command looks at.
 //! - [`values`]: what a flag's value may be.
 //! - [`original`]: the original's command, and whether it left results.
+//! - [`forward`]: what another program does.
 //! - [`replay`]: the command that runs a plan again.
 //! - [`tell`]: what programs are told of a test, of which [`ran`] is what came of it.
 //! - [`runs`], which runs a [`test`] once or many times, [`check`], [`challenge`], [`new`],
@@ -17,6 +18,7 @@ mod check;
 mod explain;
 mod export;
 mod flags;
+mod forward;
 mod inspect;
 mod manual;
 mod messages;
@@ -39,7 +41,9 @@ use clap::{Parser, Subcommand};
 
 pub use self::flags::SettingsFlags;
 use checkers::Validity;
+use simulator::{Observer, RunError, RunStats, Settings};
 
+use crate::host::process::ProcessOptions;
 use crate::host::watchdog;
 
 /// What the exit code says.
@@ -172,6 +176,24 @@ enum Command {
     )]
     Serve(serve::ServeFlags),
 
+    /// Have nodes on this machine, for tests elsewhere that have --cluster
+    ///
+    /// Needs workbench-cluster, which has its help.
+    #[command(disable_help_flag = true)]
+    Agent {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        rest: Vec<OsString>,
+    },
+
+    /// Start and end a cluster of agents on this machine, or see who is there
+    ///
+    /// Needs workbench-cluster, which has its help.
+    #[command(disable_help_flag = true)]
+    Cluster {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        rest: Vec<OsString>,
+    },
+
     /// Print a script that completes this command in a shell
     ///
     /// For instance: workbench completions bash >~/.local/share/bash-completion/completions/workbench
@@ -185,10 +207,34 @@ enum Command {
     Reap,
 }
 
+/// Runs nodes that are not on this machine, where the flag `--cluster` says.
+pub trait Remote {
+    /// As [`run_processes`](crate::run_processes), but there.
+    ///
+    /// # Errors
+    ///
+    /// When it did not go through: see [`RunError`].
+    fn run(
+        &self,
+        cluster: &str,
+        settings: &Settings,
+        options: &ProcessOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<RunStats, RunError>;
+}
+
 /// Runs the command with these arguments, the program's name included.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    main_with(args.into_iter().collect(), None)
+}
+
+/// The same where nodes may be on other machines.
+pub fn main_with(args: Vec<OsString>, remote: Option<&dyn Remote>) -> ExitCode {
+    if remote.is_none() && forward::is_asked(&args) {
+        return ExitCode::from(failed(&forward::exec(&args)) as u8);
+    }
     let exit = match Cli::try_parse_from(args) {
-        Ok(cli) => run(cli.command),
+        Ok(cli) => run(cli.command, remote),
         Err(message) => {
             let is_wrong = message.use_stderr();
             // Nobody may be reading.
@@ -199,14 +245,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-fn run(command: Command) -> Exit {
+fn run(command: Command, remote: Option<&dyn Remote>) -> Exit {
     let outcome = match command {
-        Command::Test(command) => runs::test(&command),
+        Command::Test(command) => runs::test(&command, remote),
         Command::Check(flags) => check::check(&flags),
-        Command::Challenge(flags) => challenge::challenge(&flags),
+        Command::Challenge(flags) => challenge::challenge(&flags, remote),
         Command::New(flags) => new::new(&flags),
         Command::Doc(flags) => Ok(new::doc(&flags)),
         Command::Demo { .. } => Err(anyhow::anyhow!(NO_DEMOS)),
+        Command::Agent { .. } | Command::Cluster { .. } => unreachable!("another program's"),
         Command::Inspect(flags) => inspect::inspect(&flags),
         Command::Explain(flags) => explain::run(&flags),
         Command::Messages(flags) => messages::run(&flags),
@@ -219,10 +266,12 @@ fn run(command: Command) -> Exit {
             return Exit::Valid;
         }
     };
-    outcome.unwrap_or_else(|error| {
-        let _ = writeln!(io::stderr(), "error: {}", causes(&error));
-        Exit::Failed
-    })
+    outcome.unwrap_or_else(|error| failed(&error))
+}
+
+fn failed(error: &anyhow::Error) -> Exit {
+    let _ = writeln!(io::stderr(), "error: {}", causes(error));
+    Exit::Failed
 }
 
 /// An error and what caused it. Many an error's text has its cause in it already,

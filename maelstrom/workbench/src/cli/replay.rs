@@ -8,9 +8,12 @@ impl Plan {
     /// The command that runs this test again, with the same seed. Flags that
     /// have their defaults are left out.
     pub(crate) fn command(&self) -> String {
-        let Self { settings, bin, args, store, limits, trace_limit, edn } = self;
+        let Self { settings, bin, args, cluster, store, limits, trace_limit, edn } = self;
         let mut line =
             format!("workbench test --bin {} {}", quote(bin.as_os_str()), settings.flags());
+        if let Some(cluster) = cluster {
+            line += &format!(" --cluster {}", quote(cluster.as_ref()));
+        }
         if !limits.is_empty() {
             let limits: Vec<String> = limits.iter().map(ToString::to_string).collect();
             line += &format!(" --limits {}", quote(limits.join(",").as_ref()));
@@ -50,6 +53,7 @@ mod tests {
             settings: Settings::new(Workload::Echo),
             bin: "./node".into(),
             args: Vec::new(),
+            cluster: None,
             store: "store".into(),
             limits: Vec::new(),
             trace_limit: TRACE_LIMIT,

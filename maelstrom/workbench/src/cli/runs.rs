@@ -6,7 +6,7 @@ use super::flags::TestFlags;
 use super::ran::Ran;
 use super::tell::{Case, TellFlags};
 use super::test;
-use super::{Exit, print, values};
+use super::{Exit, Remote, print, values};
 use crate::report::runs::{self, Run};
 use crate::report::style::Style;
 
@@ -38,19 +38,19 @@ impl TestCommand {
     }
 
     /// The run with this number, from 0.
-    fn run(&self, number: usize) -> anyhow::Result<Ran> {
+    fn run(&self, number: usize, remote: Option<&dyn Remote>) -> anyhow::Result<Ran> {
         let mut plan = self.test.clone().plan(test::fresh_seed()?).map_err(anyhow::Error::msg)?;
         if self.test.has_seed() {
             plan.settings.seed = plan.settings.seed.wrapping_add(number as u64);
         }
-        test::run_plan(&plan, &self.tell)
+        test::run_plan(&plan, &self.tell, remote)
     }
 }
 
-pub(super) fn test(command: &TestCommand) -> anyhow::Result<Exit> {
+pub(super) fn test(command: &TestCommand, remote: Option<&dyn Remote>) -> anyhow::Result<Exit> {
     let (mut runs, mut cases, mut failure) = (Vec::new(), Vec::new(), None);
     for number in 0..command.count() {
-        match command.run(number) {
+        match command.run(number, remote) {
             Ok(ran) => {
                 runs.push(Run::of(&ran.report, ran.seed, ran.command.clone()));
                 let is_last =

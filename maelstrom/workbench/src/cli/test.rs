@@ -24,7 +24,7 @@ use super::explain::{Kept, Recording};
 use super::flags::Plan;
 use super::ran::{INTERRUPTED, Ran};
 use super::tell::{Case, TellFlags};
-use super::{columns, or_warn};
+use super::{Remote, columns, or_warn};
 use crate::host::process::{self, ProcessOptions};
 use crate::host::signals::ExitOnInterrupt;
 use crate::report::chart::Chart;
@@ -40,7 +40,11 @@ use crate::report::{edn, html, limits, text};
 const EPILOGUE: Duration = Duration::from_secs(11);
 
 /// Runs a test, tells what came of it and keeps it in the store.
-pub(super) fn run_plan(plan: &Plan, tell: &TellFlags) -> anyhow::Result<Ran> {
+pub(super) fn run_plan(
+    plan: &Plan,
+    tell: &TellFlags,
+    remote: Option<&dyn Remote>,
+) -> anyhow::Result<Ran> {
     let began = Instant::now();
     warn(&plan.settings);
     let analysis = Analysis::new(&plan.settings.checks(), plan.settings.names());
@@ -58,7 +62,7 @@ pub(super) fn run_plan(plan: &Plan, tell: &TellFlags) -> anyhow::Result<Ran> {
             .then(|| store.trace(plan.trace_limit).context("cannot write the trace"))
             .and_then(or_warn),
     };
-    let result = run(plan, &store, &mut watcher);
+    let result = run(plan, &store, &mut watcher, remote);
     let _while_checking = ExitOnInterrupt::new().context("cannot listen to signals")?;
     watcher.live.clear();
     watcher.status.phase("checking");
@@ -121,7 +125,12 @@ fn expected_duration(settings: &Settings) -> Duration {
 }
 
 /// The one place where a host is called.
-fn run(plan: &Plan, store: &Store, watcher: &mut Watcher) -> Result<RunStats, RunError> {
+fn run(
+    plan: &Plan,
+    store: &Store,
+    watcher: &mut Watcher,
+    remote: Option<&dyn Remote>,
+) -> Result<RunStats, RunError> {
     let options = ProcessOptions {
         bin: plan.bin.clone(),
         args: plan.args.clone(),
@@ -131,7 +140,11 @@ fn run(plan: &Plan, store: &Store, watcher: &mut Watcher) -> Result<RunStats, Ru
         trace: plan.trace_limit > 0,
         watchdog: std::env::current_exe().ok(),
     };
-    let result = process::run(&plan.settings, &options, watcher);
+    let settings = &plan.settings;
+    let result = match (&plan.cluster, remote) {
+        (Some(cluster), Some(remote)) => remote.run(cluster, settings, &options, watcher),
+        _ => process::run(settings, &options, watcher),
+    };
     remove_empty(&options.work_dir, plan.settings.node_count);
     result
 }

@@ -117,6 +117,14 @@ impl NodeProcess {
         }
     }
 
+    /// Puts a line into the backlog, without its line break.
+    pub(super) fn enqueue_line(&mut self, line: &[u8]) {
+        if self.stdin.is_some() {
+            self.backlog.extend_from_slice(line);
+            self.backlog.push(b'\n');
+        }
+    }
+
     pub(super) fn backlog(&self) -> usize {
         self.backlog.len() - self.written
     }

@@ -15,8 +15,9 @@ const SHOWN_LINE: usize = 1000;
 /// How long a line of standard error may get before it counts as one.
 pub(super) const LONGEST_LOG_LINE: usize = 1 << 20;
 
+/// A node's log.
 #[derive(Debug)]
-pub(super) struct Log {
+pub struct Log {
     path: PathBuf,
     file: File,
     lines: Lines,
@@ -25,7 +26,11 @@ pub(super) struct Log {
 
 impl Log {
     /// A log in this file, which goes on where an earlier process left off, or begins.
-    pub(super) fn open(path: PathBuf, goes_on: bool) -> io::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn open(path: PathBuf, goes_on: bool) -> io::Result<Self> {
         let mut options = File::options();
         let file = match goes_on {
             true => options.append(true).open(&path)?,
@@ -35,11 +40,11 @@ impl Log {
     }
 
     /// Takes more of it, and passes on the lines.
-    pub(super) fn write(
-        &mut self,
-        mut chunk: &[u8],
-        each: &mut impl FnMut(&[u8]),
-    ) -> io::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn write(&mut self, mut chunk: &[u8], each: &mut impl FnMut(&[u8])) -> io::Result<()> {
         self.file.write_all(chunk)?;
         let mut lines = std::mem::take(&mut self.lines);
         let keep = |line: &[u8]| {
@@ -76,8 +81,14 @@ impl Log {
         &self.excerpt
     }
 
+    /// The lines of it that are worth showing, and whether the first of them looks like the
+    /// reason of a death.
+    pub fn shown(&self) -> (Vec<String>, bool) {
+        self.excerpt.shown()
+    }
+
     /// Where all of it is.
-    pub(super) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 }

@@ -1,6 +1,7 @@
-//! Nodes as child processes, in real time.
+//! Nodes in real time, as child processes or elsewhere.
 //!
-//! - [`process`]: carries out the world's commands.
+//! - [`run`]: carries out the world's commands, wherever the nodes run.
+//! - [`process`]: nodes as processes.
 //! - [`child`]: one node's process and its pipes.
 //! - [`log`]: what it logs.
 //! - [`escaped`]: what it started and what left its process group.
@@ -17,9 +18,10 @@ mod alarm;
 mod child;
 mod disk;
 mod escaped;
-mod log;
+pub(crate) mod log;
 pub(crate) mod process;
 mod reasons;
+pub(crate) mod run;
 pub(crate) mod signals;
 mod start;
 mod threads;

@@ -37,7 +37,7 @@ fn says(lines: &[&[u8]]) -> (World, Result<(), FaultKind>) {
     world.start(Duration::ZERO, &mut out);
     let said = lines.iter().try_for_each(|line| {
         let result = world.node_line(1, line, Duration::ZERO, &mut out);
-        result.map_err(|fault| fault.kind)
+        result.map(drop).map_err(|fault| fault.kind)
     });
     (world, said)
 }

@@ -1,5 +1,6 @@
 //! The world with scripted nodes in virtual time.
 
+mod elsewhere;
 mod faults;
 mod outages;
 mod phases;
@@ -43,6 +44,8 @@ struct Harness {
     traffic: Vec<String>,
     /// What was done to nodes, and what they got: when, which, what.
     events: Vec<(Duration, usize, String)>,
+    /// When the machine of which node is gone.
+    lost: Option<(Duration, usize)>,
 }
 
 impl Harness {
@@ -57,6 +60,7 @@ impl Harness {
             history: Vec::new(),
             traffic: Vec::new(),
             events: Vec::new(),
+            lost: None,
         }
     }
 
@@ -68,6 +72,10 @@ impl Harness {
             while self.lines.front().is_some_and(|line| line.0 <= self.now) {
                 let (_, node, line) = self.lines.pop_front().unwrap();
                 self.world.node_line(node, &line, self.now, &mut commands)?;
+            }
+            if let Some((_, node)) = self.lost.take_if(|(at, _)| *at <= self.now) {
+                self.world.lose(node, "its machine is gone", self.now)?;
+                self.lines.retain(|line| line.1 != node);
             }
             self.world.advance(self.now, &mut commands)?;
             if commands.is_empty() && !self.world.is_finished() {
@@ -99,6 +107,7 @@ impl Harness {
                 }
                 Command::Deliver(node, message) => self.handle(node, &message),
                 Command::Record(op) => self.history.push(op),
+                Command::Network(_) => self.note(0, "network"),
                 Command::Trace(_) => {}
                 Command::Traffic(Traffic { time, event, message }) => {
                     self.traffic.push(format!("{time:?} {event:?} {message:?}"));

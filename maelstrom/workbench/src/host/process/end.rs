@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use maelstrom::protocol::INIT;
 use nix::sys::signal::Signal;
-use simulator::{FaultKind, NodeFailure, Printed, RunError, RunStats};
+use simulator::{FaultKind, NodeFailure, Printed, RunError};
 
-use super::Host;
+use super::Processes;
 use crate::host::child::NodeProcess;
 use crate::host::escaped;
+use crate::host::run::Output;
 use crate::host::start::not_found;
 use crate::host::twin::TwinProcesses;
 
@@ -23,22 +24,23 @@ const GRACE: Duration = Duration::from_millis(100);
 /// How long a process may take to end after SIGKILL, or after its output did.
 pub(super) const DEATH: Duration = Duration::from_secs(2);
 
-impl Host<'_> {
+impl Processes {
     /// Ends all processes: politely after a test that went through, at once after
     /// any other.
-    pub(super) async fn shut_down(&mut self, politely: bool) {
+    pub async fn end(&mut self, politely: bool, output: &mut dyn Output) {
         self.twins = TwinProcesses::default();
         if politely {
             self.nodes.iter_mut().flatten().for_each(NodeProcess::close_stdin);
             self.signal_remaining(Signal::SIGCONT);
-            self.await_ends(GRACE, false).await;
+            self.await_ends(GRACE, false, output).await;
             self.signal_remaining(Signal::SIGTERM);
-            self.await_ends(GRACE, false).await;
+            self.await_ends(GRACE, false, output).await;
         }
         self.signal_remaining(Signal::SIGKILL);
         // They may hold the nodes' output open, which is read to its end.
         escaped::kill_marked(self.marks.of_all());
-        self.await_ends(DEATH, true).await;
+        self.await_ends(DEATH, true, output).await;
+        self.dismiss_watchdog();
     }
 
     fn signal_remaining(&self, signal: Signal) {
@@ -51,12 +53,17 @@ impl Host<'_> {
 
     /// Waits until all processes ended, but no longer than this. Goes on reading
     /// what they print, lest they wait for us.
-    async fn await_ends(&mut self, limit: Duration, and_logs: bool) {
-        let poll = std::future::poll_fn(|cx| self.poll_ends(cx, and_logs));
+    async fn await_ends(&mut self, limit: Duration, and_logs: bool, output: &mut dyn Output) {
+        let poll = std::future::poll_fn(|cx| self.poll_ends(cx, and_logs, output));
         let _ = tokio::time::timeout(limit, poll).await;
     }
 
-    fn poll_ends(&mut self, cx: &mut Context<'_>, and_logs: bool) -> Poll<()> {
+    fn poll_ends(
+        &mut self,
+        cx: &mut Context<'_>,
+        and_logs: bool,
+        output: &mut dyn Output,
+    ) -> Poll<()> {
         while let Poll::Ready(Some(exit)) = self.exits.poll_recv(cx) {
             self.exited(exit);
         }
@@ -64,32 +71,27 @@ impl Host<'_> {
             if let Some(process) = &mut self.nodes[node] {
                 while process.poll_stdout(cx, &mut self.buffer).is_ready() {}
             }
-            while let Poll::Ready(Ok(true)) = self.drain_stderr(node, cx) {}
+            while let Poll::Ready(Ok(true)) = self.drain_stderr(node, cx, output) {}
         }
         let is_over = |process: &NodeProcess| process.ended && !(and_logs && process.logs());
         if self.nodes.iter().flatten().all(is_over) { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    fn drain_stderr(&mut self, node: usize, cx: &mut Context<'_>) -> Poll<Result<bool, RunError>> {
-        match self.read_stderr(node, cx) {
+    fn drain_stderr(
+        &mut self,
+        node: usize,
+        cx: &mut Context<'_>,
+        output: &mut dyn Output,
+    ) -> Poll<Result<bool, RunError>> {
+        match self.read_stderr(node, cx, output) {
             Ok(false) => Poll::Pending,
             other => Poll::Ready(other),
         }
     }
 
-    /// Passes on the rest of the trace of a run that came to this.
-    pub(super) fn end_trace(&mut self, result: &Result<RunStats, RunError>) {
-        let fault = match result {
-            Err(RunError::Node(failure)) => Some(&failure.fault),
-            _ => None,
-        };
-        let rest = self.world.end_trace(fault, self.began.elapsed());
-        rest.iter().for_each(|lines| self.observer.trace(lines));
-    }
-
     /// A watchdog that is let go without a farewell looks after what would not
     /// end.
-    pub(super) fn dismiss_watchdog(&mut self) {
+    fn dismiss_watchdog(&mut self) {
         let all_ended = self.nodes.iter().flatten().all(|process| process.ended);
         if let Some(watchdog) = self.watchdog.take().filter(|_| all_ended) {
             watchdog.farewell();
@@ -97,7 +99,7 @@ impl Host<'_> {
     }
 
     /// A fault with what the node logged.
-    pub(super) fn explain(&self, error: RunError) -> RunError {
+    pub fn with_reason(&self, error: RunError) -> RunError {
         let RunError::Node(failure) = error else { return error };
         let Some(process) = &self.nodes[failure.fault.node] else { return RunError::Node(failure) };
         let (stderr, is_reason) = process.excerpt().shown();

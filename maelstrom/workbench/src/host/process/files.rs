@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use simulator::{DiskFault, Message, RunError};
 
-use super::Host;
+use super::Processes;
 use crate::host::disk;
 
-impl Host<'_> {
+impl Processes {
     pub(super) fn directory(&self, node: usize) -> PathBuf {
         self.options.work_dir.join(format!("n{node}"))
     }
 
     /// Breaks the files of a node that was just killed.
-    pub(super) fn damage(&mut self, node: usize, fault: DiskFault) -> Result<(), RunError> {
+    pub(super) fn break_files(&mut self, node: usize, fault: DiskFault) -> Result<(), RunError> {
         if let Some(killed) = &self.nodes[node] {
             killed.await_death();
         }
@@ -23,7 +23,7 @@ impl Host<'_> {
     }
 
     /// A node that keeps no files may run as often as it likes.
-    pub(super) fn start_twin(&mut self, node: usize, init: &Message) -> Result<(), RunError> {
+    pub(super) fn launch_twin(&mut self, node: usize, init: &Message) -> Result<(), RunError> {
         if disk::is_empty(&self.directory(node)) || self.twins.has(node) {
             return Ok(());
         }
