@@ -99,6 +99,29 @@ challenges-short: build-nodes build-workbench ## The same for 3 s each, without 
 	@$(WORKBENCH) test -w broadcast --bin target/release/broadcast \
 	    --node-count 25 --time-limit 3 --rate 100 --latency 100
 
+## Several machines
+
+.PHONY: build-cluster
+build-cluster:
+	cargo build --release --quiet --package maelstrom-cluster --features nats
+
+.PHONY: cluster-demo
+cluster-demo: build-nodes build-workbench build-cluster ## 3c, 4, 5b, 6c and lin-kv on five agents, over NATS and etcd
+	@$(WORKBENCH) cluster up $(foreach node,broadcast g-counter kafka-log txn-kv lin-kv,--bin target/release/$(node))
+	@flags='--cluster nats://127.0.0.1:4222 $(FLAGS)'; seed='$(if $(SEED),--seed $(SEED))'; \
+	    $(WORKBENCH) challenge 3c 4 6c raft-5 $$seed --flags "$$flags" && \
+	    $(WORKBENCH) challenge 5b $$seed --flags "$$flags --nemesis partition"; \
+	    status=$$?; $(WORKBENCH) cluster down; exit $$status
+
+.PHONY: test-cluster
+test-cluster: ## Lints and tests of nodes on agents; NATS and etcd are killed and started
+	cargo clippy --package maelstrom-cluster --features nats --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --package maelstrom-cluster --features nats --no-deps --quiet
+	cargo build --quiet --package echo --package broadcast --package g-counter --package kafka-log \
+	    --package txn-kv --package lin-kv
+	cargo build --quiet --package maelstrom-examples --example lin_kv_proxy
+	cargo test --package maelstrom-cluster --features nats
+
 challenge-%: build-nodes build-workbench ## One challenge, for instance challenge-3c
 	@$(challenge) $*
 broadcast-%: build-broadcast build-workbench ## One broadcast challenge, for instance broadcast-3d

@@ -1,0 +1,271 @@
+//! `workbench cluster`: NATS, etcd and agents on this machine, and who is there.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::{Args, Subcommand};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
+
+use crate::fleet::present;
+use crate::link::Link;
+
+/// How long a server may take to listen, and a process to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(50);
+const PROCESSES: &str = "processes.json";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClusterCommand {
+    /// Start NATS, etcd and agents on this machine, all on 127.0.0.1
+    Up(UpFlags),
+    /// End what `up` started
+    Down(DownFlags),
+    /// Say which agents there are, what programs they have, and what they do
+    Status(StatusFlags),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct UpFlags {
+    /// A program that tests may run, by its file name. May be given several times
+    #[arg(long, value_name = "FILE", required = true)]
+    bin: Vec<PathBuf>,
+
+    /// How many agents
+    #[arg(long, value_name = "NUM", default_value = "5")]
+    agents: usize,
+
+    /// Where NATS listens
+    #[arg(long, value_name = "PORT", default_value = "4222")]
+    nats_port: u16,
+
+    /// Where etcd listens; its servers would talk to each other at the port after it
+    #[arg(long, value_name = "PORT", default_value = "2379")]
+    etcd_port: u16,
+
+    #[command(flatten)]
+    folder: DownFlags,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DownFlags {
+    /// Where logs and data are
+    #[arg(long, value_name = "DIR", default_value = ".cluster")]
+    directory: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StatusFlags {
+    /// Where NATS is
+    #[arg(value_name = "URL", default_value = "nats://127.0.0.1:4222")]
+    nats: String,
+}
+
+/// A process that `up` started.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Started {
+    what: String,
+    pid: i32,
+    /// Tells it from a later process of the same number.
+    since: Option<String>,
+}
+
+impl Started {
+    fn runs(&self) -> bool {
+        kill(Pid::from_raw(self.pid), None).is_ok() && since(self.pid) == self.since
+    }
+
+    fn signal(&self, signal: Signal) {
+        if self.runs() {
+            let _ = kill(Pid::from_raw(self.pid), signal);
+        }
+    }
+}
+
+/// When a process was started, as Linux says it. A process that ended, and that nobody waited
+/// for yet, is none.
+fn since(pid: i32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    (fields.first() != Some(&"Z")).then(|| fields.get(19).map(|&since| since.to_owned()))?
+}
+
+/// What was started, written down as it is.
+struct Cluster {
+    directory: PathBuf,
+    started: Vec<Started>,
+}
+
+impl Cluster {
+    fn read(directory: &Path) -> Self {
+        let text = fs::read(directory.join(PROCESSES)).unwrap_or_default();
+        let started = serde_json::from_slice(&text).unwrap_or_default();
+        Self { directory: directory.to_owned(), started }
+    }
+
+    fn start(&mut self, what: &str, program: &Path, args: &[String]) -> anyhow::Result<()> {
+        let log = self.directory.join(format!("{what}.log"));
+        let log = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let child = Command::new(program)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        let pid = i32::try_from(child.id())?;
+        self.started.push(Started { what: what.to_owned(), pid, since: since(pid) });
+        fs::write(self.directory.join(PROCESSES), serde_json::to_vec(&self.started)?)?;
+        Ok(())
+    }
+
+    /// Waits until somebody listens at this port.
+    async fn await_port(&self, what: &str, port: u16) -> anyhow::Result<()> {
+        let until = Instant::now() + PATIENCE;
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            let runs = self.started.iter().all(Started::runs);
+            if !runs || Instant::now() > until {
+                let log = self.directory.join(format!("{what}.log"));
+                let text = fs::read_to_string(&log).unwrap_or_default();
+                let last = text.lines().last().unwrap_or_default();
+                bail!("{what} does not listen at port {port}: {last} ({})", log.display());
+            }
+            sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// Ends all, agents first.
+    async fn end(&mut self) -> anyhow::Result<usize> {
+        let running: Vec<Started> = self.started.drain(..).rev().filter(Started::runs).collect();
+        for started in &running {
+            started.signal(Signal::SIGTERM);
+            let until = Instant::now() + PATIENCE;
+            while started.runs() && Instant::now() < until {
+                sleep(PAUSE).await;
+            }
+            started.signal(Signal::SIGKILL);
+        }
+        match fs::remove_file(self.directory.join(PROCESSES)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(running.len()),
+        }
+    }
+}
+
+pub(crate) async fn run(command: ClusterCommand) -> anyhow::Result<()> {
+    match command {
+        ClusterCommand::Up(flags) => up(flags).await,
+        ClusterCommand::Down(flags) => {
+            let count = Cluster::read(&flags.directory).end().await?;
+            print(&format!("{count} processes ended\n"));
+            Ok(())
+        }
+        ClusterCommand::Status(flags) => status(&flags.nats).await,
+    }
+}
+
+async fn up(flags: UpFlags) -> anyhow::Result<()> {
+    let UpFlags { bin, agents, nats_port, etcd_port, folder } = flags;
+    let nats = installed("nats-server", "nats-server")?;
+    let etcd = installed("etcd", "etcd-server")?;
+    fs::create_dir_all(&folder.directory)?;
+    let mut cluster = Cluster::read(&fs::canonicalize(&folder.directory)?);
+    let is_up = cluster.started.iter().any(Started::runs);
+    ensure!(!is_up, "it is up already: `workbench cluster down` ends it");
+    cluster.started.clear();
+    let result = up_with(&mut cluster, &bin, agents, (&nats, nats_port), (&etcd, etcd_port)).await;
+    if result.is_err() {
+        cluster.end().await?;
+    }
+    result
+}
+
+async fn up_with(
+    cluster: &mut Cluster,
+    bin: &[PathBuf],
+    agents: usize,
+    (nats, nats_port): (&Path, u16),
+    (etcd, etcd_port): (&Path, u16),
+) -> anyhow::Result<()> {
+    for (port, flag) in [(nats_port, "--nats-port"), (etcd_port, "--etcd-port")] {
+        let is_taken = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+        ensure!(!is_taken, "somebody listens at port {port} already: {flag} takes another");
+    }
+    let words = |line: String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    cluster.start("nats", nats, &words(format!("-a 127.0.0.1 -p {nats_port}")))?;
+    let peers = etcd_port.checked_add(1).context("--etcd-port is too high")?;
+    let (clients, peers) =
+        (format!("http://127.0.0.1:{etcd_port}"), format!("http://127.0.0.1:{peers}"));
+    let mut args = words(format!(
+        "--listen-client-urls {clients} --advertise-client-urls {clients} --listen-peer-urls \
+         {peers} --initial-advertise-peer-urls {peers} --initial-cluster default={peers}"
+    ));
+    let data = cluster.directory.join("etcd");
+    args.extend(["--data-dir".to_owned(), data.to_string_lossy().into_owned()]);
+    cluster.start("etcd", etcd, &args)?;
+    cluster.await_port("nats", nats_port).await?;
+    cluster.await_port("etcd", etcd_port).await?;
+    let own = std::env::current_exe().context("cannot find this program")?;
+    let url = format!("nats://127.0.0.1:{nats_port}");
+    for number in 1..=agents {
+        let name = format!("agent-{number}");
+        let directory = cluster.directory.join(&name);
+        let mut args = words(format!("agent {url} --name {name} --etcd {clients}"));
+        args.extend(["--directory".to_owned(), directory.to_string_lossy().into_owned()]);
+        for bin in bin {
+            args.extend(["--bin".to_owned(), bin.to_string_lossy().into_owned()]);
+        }
+        cluster.start(&name, &own, &args)?;
+    }
+    let link = Link::connect(&url, "workbench cluster").await?;
+    let until = Instant::now() + PATIENCE;
+    while present(&link).await?.len() < agents {
+        if let Some(dead) = cluster.started.iter().find(|started| !started.runs()) {
+            let log = cluster.directory.join(format!("{}.log", dead.what));
+            bail!("{} ended: {}", dead.what, fs::read_to_string(log)?.trim());
+        }
+        ensure!(Instant::now() < until, "agents did not come up: {}", cluster.directory.display());
+    }
+    print(&format!("{agents} agents at {url}, etcd at {clients}\n"));
+    Ok(())
+}
+
+async fn status(url: &str) -> anyhow::Result<()> {
+    let link = Link::connect(url, "workbench cluster").await?;
+    let agents = present(&link).await?;
+    for hello in &agents {
+        let run = hello.run.as_ref().map_or_else(|| "free".to_owned(), |run| format!("run {run}"));
+        let services = if hello.has_services { "etcd" } else { "no etcd" };
+        print(&format!("{}  {run}, {services}: {}\n", hello.agent, hello.programs.join(" ")));
+    }
+    let names: BTreeSet<&str> = agents.iter().map(|hello| hello.agent.as_str()).collect();
+    ensure!(names.len() == agents.len(), "agents have the same name: --name gives them others");
+    print(&format!("{} agents\n", agents.len()));
+    Ok(())
+}
+
+/// The program of this name, or how to get it.
+fn installed(program: &str, package: &str) -> anyhow::Result<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    // Debian has servers where only root looks for them.
+    let folders = std::env::split_paths(&folders).chain(["/usr/sbin".into()]);
+    let found = folders.map(|folder| folder.join(program)).find(|file| file.is_file());
+    found.with_context(|| {
+        format!("{program} is not installed: on Debian and Ubuntu, `apt-get install {package}`")
+    })
+}
+
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

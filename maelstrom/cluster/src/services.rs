@@ -1,0 +1,241 @@
+//! The services, on etcd.
+//!
+//! | service | by what it keeps its promise |
+//! | --- | --- |
+//! | `lin-kv` | a write is etcd's; a compare-and-set reads, compares as the protocol does, and writes if the key was not written since; reads are linearizable, as etcd's are |
+//! | `lin-tso` | the revision of a write, which no other has |
+//! | `seq-kv` | changes as in `lin-kv`; reads are serializable, of one server's state, unless that is older than what the same node has seen |
+//! | `lww-kv` | two replicas, a key each, with the revision of a write for its timestamp; requests find one of them, and the newer value goes over to the other now and then |
+//!
+//! What became of a request is not always known: etcd, or the way to it, may fail. Then the
+//! answer is the indefinite error 13, and nothing is tried again. Definite are refusals, and that
+//! a request was never sent.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+
+use maelstrom::protocol::{Definite, Indefinite, LooseHeader};
+use rand::RngExt as _;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use simulator::ServiceName;
+use simulator::requests::{Reply, Request, Value, apply};
+use tokio::sync::Mutex;
+
+use crate::etcd::{Entry, Etcd, Failure};
+
+const REPLICAS: [&str; 2] = ["0", "1"];
+
+pub(crate) struct Services {
+    etcd: Etcd,
+    /// What all keys begin with.
+    prefix: String,
+    /// The `seq-kv` of each node.
+    sessions: std::sync::Mutex<HashMap<usize, Arc<Mutex<Session>>>>,
+}
+
+/// What a node has seen of `seq-kv`. It is locked during a request, so that requests of a node
+/// are handled one after the other.
+#[derive(Debug, Default)]
+struct Session {
+    /// No older state may be shown.
+    revision: u64,
+    /// Whether a change may have happened that it was not told of.
+    is_in_doubt: bool,
+}
+
+/// A value of a replica of `lww-kv`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+struct Stamped {
+    timestamp: u64,
+    value: Option<Value>,
+}
+
+/// A request's operation on a key, as etcd has it.
+struct Asked<'a> {
+    key: String,
+    operation: &'a maelstrom::machine::Operation,
+}
+
+impl Services {
+    /// Services of this run. Nobody else sees its keys.
+    pub(crate) fn new(etcd: Etcd, run: &str) -> Self {
+        Self { etcd, prefix: format!("maelstrom/{run}/"), sessions: Default::default() }
+    }
+
+    /// The body with which a service answers a node; none if it does not answer.
+    pub(crate) async fn handle(
+        &self,
+        service: ServiceName,
+        node: usize,
+        body: &RawValue,
+    ) -> Option<Box<RawValue>> {
+        let header = LooseHeader::read(body.get()).unwrap_or_default();
+        if header.in_reply_to.is_some() {
+            return None;
+        }
+        let reply = match Request::parse(body) {
+            Ok(request) => self.answer(service, node, &request).await,
+            Err(refusal) => Ok(refusal),
+        };
+        let reply = reply.unwrap_or_else(|failure| Reply::Error {
+            text: failure.to_string(),
+            code: match failure {
+                Failure::NotSent(_) => Definite::TemporarilyUnavailable.into(),
+                Failure::Unknown(_) => Indefinite::Crash.into(),
+            },
+        });
+        Some(reply.into_body(header.msg_id))
+    }
+
+    /// Deletes all that was kept.
+    pub(crate) async fn forget(&self) {
+        let _ = self.etcd.delete_all(&self.prefix).await;
+    }
+
+    async fn answer(
+        &self,
+        service: ServiceName,
+        node: usize,
+        request: &Request<'_>,
+    ) -> Result<Reply, Failure> {
+        if service == ServiceName::LinTso {
+            return match request.kind() {
+                "ts" => Ok(Reply::TsOk { ts: self.etcd.put(&self.key(service, ""), b"").await? }),
+                kind => Ok(Reply::not_supported(kind, "ts")),
+            };
+        }
+        let (key, operation) = match request.of_kv() {
+            Ok(asked) => asked,
+            Err(refusal) => return Ok(refusal),
+        };
+        let asked = Asked { key: self.key(service, &key), operation: &operation };
+        match service {
+            ServiceName::SeqKv => self.sequential(node, &asked).await,
+            ServiceName::LwwKv => self.last_write_wins(&key, &asked).await,
+            _ => self.linearizable(&asked).await.map(|(reply, _)| reply),
+        }
+    }
+
+    fn key(&self, service: ServiceName, key: &str) -> String {
+        format!("{}{}/{key}", self.prefix, service.name())
+    }
+
+    /// Does it on the newest state. Returns the revision of that, too.
+    async fn linearizable(&self, asked: &Asked<'_>) -> Result<(Reply, u64), Failure> {
+        use maelstrom::machine::Operation::Write;
+        if let Write(value) = asked.operation {
+            let revision = self.etcd.put(&asked.key, value.get().as_bytes()).await?;
+            return Ok((Reply::WriteOk, revision));
+        }
+        loop {
+            let found = self.etcd.get(&asked.key, false).await?;
+            let current = found.entry.as_ref().map(value).transpose()?;
+            let (reply, Some(written)) = apply(asked.operation, current.as_ref()) else {
+                return Ok((apply(asked.operation, current.as_ref()).0, found.revision));
+            };
+            let before = found.entry.map_or(0, |entry| entry.revision);
+            let written = written.get().as_bytes();
+            // A key that is another by now was not changed by this.
+            if let Some(revision) = self.etcd.replace(&asked.key, before, written).await? {
+                return Ok((reply, revision));
+            }
+        }
+    }
+
+    async fn sequential(&self, node: usize, asked: &Asked<'_>) -> Result<Reply, Failure> {
+        let session = {
+            let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            sessions.entry(node).or_default().clone()
+        };
+        let mut session = session.lock().await;
+        let is_read = matches!(asked.operation, maelstrom::machine::Operation::Read);
+        if is_read && !session.is_in_doubt {
+            let found = self.etcd.get(&asked.key, true).await?;
+            if found.revision >= session.revision {
+                session.revision = found.revision;
+                let current = found.entry.as_ref().map(value).transpose()?;
+                return Ok(apply(asked.operation, current.as_ref()).0);
+            }
+        }
+        let done = self.linearizable(asked).await;
+        match &done {
+            Ok((_, revision)) => {
+                session.revision = session.revision.max(*revision);
+                session.is_in_doubt = false;
+            }
+            Err(Failure::Unknown(_)) => session.is_in_doubt |= !is_read,
+            Err(Failure::NotSent(_)) => {}
+        }
+        done.map(|(reply, _)| reply)
+    }
+
+    async fn last_write_wins(&self, key: &str, asked: &Asked<'_>) -> Result<Reply, Failure> {
+        use maelstrom::machine::Operation::{Cas, Read};
+        self.gossip(key).await?;
+        let replica = self.replica(draw(), key);
+        loop {
+            let (before, current) = self.stamped(&replica).await?;
+            let value = current.value.as_ref();
+            let (reply, written) = match (asked.operation, value) {
+                // As in the original, nothing is created by this.
+                (Cas { .. }, None) => apply(&Read, None),
+                (operation, value) => apply(operation, value),
+            };
+            let Some(written) = written else { return Ok(reply) };
+            // Newer than all that were seen, and than what was written meanwhile.
+            let now = self.etcd.put(&self.key(ServiceName::LwwKv, "clock"), b"").await?;
+            let stamped = Stamped { timestamp: now, value: Some(written) };
+            if self.etcd.replace(&replica, before, &json(&stamped)).await?.is_some() {
+                return Ok(reply);
+            }
+        }
+    }
+
+    /// Has a random replica learn from a random replica, perhaps itself.
+    async fn gossip(&self, key: &str) -> Result<(), Failure> {
+        let (from, to) = (draw(), draw());
+        if from == to {
+            return Ok(());
+        }
+        let to = self.replica(to, key);
+        let (_, theirs) = self.stamped(&self.replica(from, key)).await?;
+        let (before, ours) = self.stamped(&to).await?;
+        if theirs.timestamp > ours.timestamp {
+            // If it was written meanwhile, there will be another time.
+            self.etcd.replace(&to, before, &json(&theirs)).await?;
+        }
+        Ok(())
+    }
+
+    fn replica(&self, number: usize, key: &str) -> String {
+        self.key(ServiceName::LwwKv, &format!("{}/{key}", REPLICAS[number]))
+    }
+
+    /// What a replica has, and the revision that wrote it.
+    async fn stamped(&self, replica: &str) -> Result<(u64, Stamped), Failure> {
+        match self.etcd.get(replica, false).await?.entry {
+            None => Ok((0, Stamped::default())),
+            Some(entry) => Ok((entry.revision, parse(&entry.value)?)),
+        }
+    }
+}
+
+fn draw() -> usize {
+    rand::rng().random_range(0..REPLICAS.len())
+}
+
+fn value(entry: &Entry) -> Result<Value, Failure> {
+    parse(&entry.value)
+}
+
+fn parse<T: for<'a> Deserialize<'a>>(text: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(text).map_err(|error| Failure::Unknown(error.to_string()))
+}
+
+fn json(stamped: &Stamped) -> Vec<u8> {
+    serde_json::to_vec(stamped).unwrap_or_else(|_| unreachable!("it is JSON"))
+}
+
+#[cfg(test)]
+mod tests;
