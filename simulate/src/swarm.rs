@@ -97,9 +97,17 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     Ok(is_well)
 }
 
+/// Flags that are refused where none of those beside them is given.
+const DEPENDENT: [(&str, &[&str]); 5] = [
+    ("--latency-dist", &["--latency"]),
+    ("--nemesis-interval", &["--nemesis", "--disk"]),
+    ("--nemesis-targets", &["--nemesis", "--disk"]),
+    ("--idle-messages", &["--settle-within"]),
+    ("--shown-within", &["--settle-within"]),
+];
+
 /// Puts these flags in the place of the settings' own.
 fn replacing(fixed: &str) -> impl Fn(&Settings) -> anyhow::Result<Settings> + use<> {
-    let is_flag = |word: &str| word.starts_with("--");
     let fixed: Vec<String> = fixed.split_whitespace().map(str::to_owned).collect();
     move |settings| {
         if fixed.is_empty() {
@@ -107,15 +115,24 @@ fn replacing(fixed: &str) -> impl Fn(&Settings) -> anyhow::Result<Settings> + us
         }
         let own = settings.flags();
         let own: Vec<&str> = own.split_whitespace().collect();
-        let own = own.chunk_by(|_, next| !is_flag(next));
-        let own = own.filter(|flag| !fixed.iter().any(|word| word == flag[0]));
-        let mut words: Vec<&str> = own.flatten().copied().collect();
-        for flag in fixed.chunk_by(|_, next| !is_flag(next)) {
-            let is_left_out = flag.get(1).is_some_and(|value| value == "none");
-            words.extend(flag.iter().map(String::as_str).filter(|_| !is_left_out));
-        }
-        Ok(parse(words)?.settings(settings.seed).map_err(anyhow::Error::msg)?.0)
+        let fixed: Vec<&str> = fixed.iter().map(String::as_str).collect();
+        let mut flags: Vec<&[&str]> =
+            fixed.chunk_by(is_same).filter(|flag| flag.get(1) != Some(&"none")).collect();
+        flags.extend(own.chunk_by(is_same).filter(|flag| !fixed.contains(&flag[0])));
+        let names: Vec<&str> = flags.iter().map(|flag| flag[0]).collect();
+        // Without its faults, a run's own interval is nothing, and so on.
+        flags.retain(|flag| {
+            let needs = DEPENDENT.iter().find(|(name, _)| *name == flag[0]);
+            let is_met = needs.is_none_or(|(_, any)| any.iter().any(|name| names.contains(name)));
+            is_met || fixed.contains(&flag[0])
+        });
+        Ok(parse(flags.concat())?.settings(settings.seed).map_err(anyhow::Error::msg)?.0)
     }
+}
+
+/// Whether a word belongs to the flag before it.
+fn is_same(_: &&str, next: &&str) -> bool {
+    !next.starts_with("--")
 }
 
 /// Says what failed, how to run it again, and what the smallest run is that fails
@@ -144,4 +161,37 @@ fn tell(flags: &Flags, failure: &Failure) -> String {
 fn command(failure: &Failure) -> Option<String> {
     let Case { settings, arguments } = failure.case.as_ref()?;
     Some(replay(failure.subject.name, settings, arguments))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use simulator::{Fault, Latency, LatencyDist, Promise, Workload};
+
+    use super::*;
+
+    #[test]
+    fn a_flag_that_is_left_out_takes_along_what_is_nothing_without_it() {
+        let mean = Duration::from_millis(100);
+        let within = Duration::from_secs(2);
+        let settings = Settings {
+            latency: Latency { mean, dist: LatencyDist::Uniform },
+            nemesis: vec![Fault::Kill.into()],
+            nemesis_interval: Duration::from_secs(2),
+            promise: Some(Promise { within, idle_messages: Some(4.0), shown_within: Some(mean) }),
+            ..Settings::new(Workload::Kafka)
+        };
+        let without = |fixed: &str| replacing(fixed)(&settings).unwrap().flags();
+        let rest = "--latency 100 --latency-dist uniform --settle-within 2000 --idle-messages 4 \
+                    --shown-within 100 --seed 0";
+        assert_eq!(without("--nemesis none"), format!("--workload kafka {rest}"));
+        let rest = "--nemesis kill --nemesis-interval 2 --seed 0";
+        assert_eq!(
+            without("--latency none --settle-within none --rate 7"),
+            format!("--workload kafka --rate 7 {rest}")
+        );
+        let refusal = replacing("--nemesis none --nemesis-interval 3")(&settings).unwrap_err();
+        assert!(refusal.to_string().contains("--nemesis <FAULTS>"), "{refusal}");
+    }
 }
