@@ -40,7 +40,7 @@ pub(super) const FIGURES: [Figure; 34] = [
     Figure::quick("promise-txn-kv", || Ok(TXN_KV.sentence())),
     Figure::quick("promise-unique-ids", || Ok(ALONE.sentence())),
     Figure::quick("recovery", promises::table),
-    Figure::slow("visible", cluster::visible),
+    Figure::quick("visible", cluster::visible),
     Figure::slow("idle", cluster::idle),
     Figure::quick("gossip", arithmetic::gossip),
     Figure::slow("agreement", counter::agreement),
