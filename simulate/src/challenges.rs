@@ -4,10 +4,10 @@ use anyhow::{Context as _, ensure};
 use checkers::Quantiles;
 use clap::Args;
 use simulator::{Settings, Simulation};
+use workbench::Challenge;
 use workbench::report::Limit;
 use workbench::report::Style;
 use workbench::report::{self, Row};
-use workbench::{CHALLENGES, Challenge};
 
 use crate::nodes::Kind;
 use crate::single::{self, Output};
@@ -30,7 +30,7 @@ pub(crate) struct Flags {
 
 pub(crate) fn find(id: &str) -> Result<&'static Challenge, String> {
     Challenge::find(id).ok_or_else(|| {
-        let ids: Vec<&str> = CHALLENGES.iter().map(|challenge| challenge.id).collect();
+        let ids: Vec<&str> = Challenge::ALL.iter().map(|challenge| challenge.id).collect();
         format!("there are {}", ids.join(", "))
     })
 }
@@ -50,7 +50,7 @@ pub(crate) fn parse(flags: &str, seed: u64) -> anyhow::Result<(Settings, Vec<Lim
 }
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
-    let challenges = or_all(&flags.challenges, CHALLENGES);
+    let challenges = or_all(&flags.challenges, Challenge::ALL);
     let mut rows = Vec::new();
     for &challenge in &challenges {
         let node = Kind::find(challenge.node)?;
@@ -78,7 +78,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
 /// All challenges with seed 0, as a table.
 pub(crate) fn table() -> anyhow::Result<String> {
     let mut rows = Vec::new();
-    for challenge in CHALLENGES {
+    for challenge in Challenge::ALL {
         let node = Kind::find(challenge.node)?;
         let (settings, _) = settings(challenge, 0)?;
         let finished = Simulation::with(settings, node.program(&[])?).run();

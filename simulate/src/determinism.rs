@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use workbench::{CHALLENGES, Challenge};
+use workbench::Challenge;
 
 use crate::challenges::find;
 use crate::{or_all, print};
@@ -27,7 +27,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     let folder = std::env::temp_dir().join(format!("determinism-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let mut all_same = true;
-    for challenge in or_all(&flags.challenges, CHALLENGES) {
+    for challenge in or_all(&flags.challenges, Challenge::ALL) {
         let first = record(challenge, flags.seed, &folder.join("first"))?;
         let second = record(challenge, flags.seed, &folder.join("second"))?;
         let is_same = first == second;

@@ -2,8 +2,8 @@
 
 use clap::Args;
 use simulator::Simulation;
-use simulator::swarm::{Case, draw, parallel};
-use workbench::CHALLENGES;
+use simulator::swarm::{Case, parallel};
+use workbench::Challenge;
 
 use crate::challenges;
 use crate::nodes::{KINDS, Kind};
@@ -23,7 +23,7 @@ pub(crate) struct Flags {
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     if flags.nodes.is_empty() {
-        for challenge in CHALLENGES {
+        for challenge in Challenge::ALL {
             let kind = Kind::find(challenge.node)?;
             let (settings, _) = challenges::settings(challenge, 0)?;
             let sum = checksum(kind, &Case { settings, arguments: Vec::new() })?;
@@ -32,7 +32,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     }
     for kind in or_all(&flags.nodes, KINDS) {
         let sums = parallel::over(0..flags.seeds, |seed| {
-            checksum(kind, &draw::case(seed, &kind.subject, &[]))
+            checksum(kind, &Case::draw(seed, &kind.subject, &[]))
         });
         for (seed, sum) in sums.into_iter().enumerate() {
             print(&format!("{} seed {seed} {:08x}\n", kind.subject.name, sum?));

@@ -7,7 +7,6 @@ use g_counter::injected_bugs::Bugs;
 use maelstrom::Node;
 use maelstrom::machine::Driver;
 use simulator::swarm::Subject;
-use simulator::swarm::oracle::answered_in_the_end;
 use simulator::{
     DiskFault, Fault, Finished, Program, SeqKv, Settings, Simulation, Targets, Workload,
 };
@@ -271,7 +270,7 @@ const fn counter(
     let subject = Subject {
         settings: &[strict, over_the_adversarial_seq_kv],
         node_counts: &[1, 2, 3, 5, 10],
-        oracle: answered_in_the_end,
+        oracle: Finished::failures_and_unanswered,
         values: true,
         promise: promises::counter,
         ..robust(name, workload, program)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use simulator::Program;
 use simulator::fuzz::Fuzz;
-use simulator::swarm::{Case, draw};
+use simulator::swarm::Case;
 
 use crate::nodes::{KINDS, Kind};
 use crate::single::replay;
@@ -91,7 +91,7 @@ fn noise(node: &Kind, program: &Program, seed: u64) -> Option<Fuzz> {
 
 /// Runs a seed's scenario of a swarm with an intruder.
 fn intrude(node: &Kind, seed: u64) -> anyhow::Result<Option<String>> {
-    let mut case = draw::case(seed, &node.subject, &[]);
+    let mut case = Case::draw(seed, &node.subject, &[]);
     case.settings.intruder = true;
     Ok(node.subject.run(&case).map(|failure| {
         let Case { settings, arguments } = &case;

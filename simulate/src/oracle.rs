@@ -1,17 +1,16 @@
 //! What runs of logs have to show, where the general oracles ask too much.
 
 use checkers::Finding;
-use simulator::swarm::oracle::valid;
 use simulator::{Fault, Finished};
 
-/// As [`valid`], but a log that answers before the service has a message may lose
+/// As [`Finished::failures`], but a log that answers before the service has a message may lose
 /// those of the last moments when a node is killed, and give their offsets out again; and
 /// one that drops messages has them no more.
 pub(crate) fn log(finished: &Finished) -> Vec<Finding> {
     let kills = finished.settings.nemesis.iter().any(|planned| planned.fault == Fault::Kill);
     let forgotten = if kills && has(finished, "--ack-early") { FORGOTTEN } else { &[] };
     let dropped = dropped(finished);
-    let mut findings = valid(finished);
+    let mut findings = finished.failures();
     findings.retain(|finding| ![forgotten, dropped].concat().contains(&&*finding.kind));
     findings
 }

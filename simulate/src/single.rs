@@ -7,9 +7,7 @@ use checkers::Validity;
 use clap::{Args, Parser};
 use simulator::{Finished, Settings, Simulation};
 use workbench::SettingsFlags;
-use workbench::report::Style;
-use workbench::report::Summary;
-use workbench::report::{self, Limit};
+use workbench::report::{Comparison, Frame, Limit, Style, Summary};
 
 use crate::nodes::Kind;
 use crate::{clock, print};
@@ -126,19 +124,19 @@ pub(crate) fn show(
     if let Err(error) = &finished.ended {
         print(&format!("{error}\n"));
     }
-    let comparisons = report::compare(limits, &report);
+    let comparisons = Comparison::of(limits, &report);
     if !limits.is_empty() {
-        report.add("limits", report::outcome(&comparisons));
+        report.add("limits", Comparison::outcome(&comparisons));
     }
     let settings = &finished.settings;
     let title = format!("{} in virtual time, seed {}", node.subject.name, settings.seed);
-    let frame = report::Frame {
+    let frame = Frame {
         title,
         footer: vec![("to run again", replay(node.subject.name, &finished.settings, arguments))],
         width: 100,
     };
     let style = Style::of(&std::io::stdout());
-    print(&report::text(&Summary::of(&report, &comparisons), &frame, style));
+    print(&Summary::of(&report, &comparisons).text(&frame, style));
     finished.ended.is_ok() && report.valid() == Validity::Valid
 }
 

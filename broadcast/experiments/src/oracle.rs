@@ -7,8 +7,7 @@ use broadcast::config::Config;
 use checkers::Finding;
 use maelstrom::journal::Sync;
 use serde_json::Value;
-use simulator::swarm::observations::{self, Missing};
-use simulator::swarm::oracle::{valid, valid_except};
+use simulator::swarm::observations::Missing;
 use simulator::swarm::timeline::Timeline;
 use simulator::{DiskFault, Fault, Finished, Settings};
 
@@ -50,7 +49,7 @@ fn is_forgetful(finished: &Finished) -> bool {
         .is_ok_and(|config| config.in_memory || is_lost && config.sync != Sync::EveryGroup)
 }
 
-/// As [`valid`], but a node whose memory [goes away](is_forgetful) may lose what it
+/// As [`Finished::failures`], but a node whose memory [goes away](is_forgetful) may lose what it
 /// acknowledged when it is killed before it could pass them on. A value is excused
 /// when, at some time, all were dead who certainly had it: the node that
 /// acknowledged it, and those that were up for [`window`] after that without any
@@ -63,7 +62,7 @@ pub fn values(finished: &Finished) -> Vec<Finding> {
     let has_excuse = workload
         .is_some_and(|workload| workload.findings.iter().all(|finding| finding.kind == "lost"));
     let mut findings =
-        if has_excuse { valid_except(finished, "workload") } else { valid(finished) };
+        if has_excuse { finished.failures_except("workload") } else { finished.failures() };
     match Timeline::read(finished) {
         Ok(timeline) => {
             findings.extend(has_excuse.then(|| unexcused(finished, &timeline)).flatten());
@@ -140,7 +139,7 @@ pub(crate) fn not_everywhere(finished: &Finished, timeline: &Timeline) -> Option
     if !links.is_complete() || has_clocks {
         return None;
     }
-    let missing = match observations::missing(finished, timeline, spread_time(finished)) {
+    let missing = match Missing::find(finished, timeline, spread_time(finished)) {
         Ok(missing) => missing,
         Err(problem) => return Some(Finding::new("unreadable", problem, Vec::new())),
     };

@@ -11,6 +11,7 @@ use super::availability::Availability;
 use super::changes::Changes;
 use super::counter::Counter;
 use super::echo::Echo;
+use super::kafka::KafkaChecker;
 use super::linearizable::Linearizable;
 use super::panics::NodePanics;
 use super::perf::Perf;
@@ -18,27 +19,29 @@ use super::reasons;
 use super::set_full::SetFull;
 use super::settling::Settling;
 use super::stats::Stats;
+use super::txn::TxnChecker;
 use super::unique_ids::UniqueIds;
 use super::visibility::Visibility;
 use super::witness::{Event, Names};
-use super::{Checker, Finding, Outcome, Validity, txn};
+use super::{Checker, Finding, Outcome, Validity};
 use crate::checks::{Checks, Promise, Workload};
 use crate::figures::Figures;
 use crate::history::Op;
 
-/// The checker of a workload.
-pub fn workload_checker(checks: &Checks, names: Names) -> Box<dyn Checker> {
-    let transactions = txn::Options { strict: checks.strict, compatible: checks.compatible };
-    match checks.workload {
-        Workload::Broadcast => Box::new(SetFull::new("broadcast", checks.strict, names)),
-        Workload::Echo => Box::new(Echo::new(names)),
-        Workload::GCounter | Workload::PnCounter => Box::new(Counter::new(checks.strict, names)),
-        Workload::GSet => Box::new(SetFull::new("add", checks.strict, names)),
-        Workload::Kafka => super::kafka::checker(checks.compatible),
-        Workload::LinKv => Box::new(Linearizable::new(checks.budget, checks.compatible, names)),
-        Workload::UniqueIds => Box::new(UniqueIds::new(names)),
-        Workload::TxnListAppend => txn::list_append(&checks.consistency_models, transactions),
-        Workload::TxnRwRegister => txn::rw_register(&checks.consistency_models, transactions),
+impl Checks {
+    /// The checker of the workload alone; an [`Analysis`] has what is asked of every test, too.
+    pub fn checker(&self, names: Names) -> Box<dyn Checker> {
+        match self.workload {
+            Workload::Broadcast => Box::new(SetFull::new("broadcast", self.strict, names)),
+            Workload::Echo => Box::new(Echo::new(names)),
+            Workload::GCounter | Workload::PnCounter => Box::new(Counter::new(self.strict, names)),
+            Workload::GSet => Box::new(SetFull::new("add", self.strict, names)),
+            Workload::Kafka => Box::new(KafkaChecker::new(self.compatible)),
+            Workload::LinKv => Box::new(Linearizable::new(self.budget, self.compatible, names)),
+            Workload::UniqueIds => Box::new(UniqueIds::new(names)),
+            Workload::TxnListAppend => Box::new(TxnChecker::of_lists(self)),
+            Workload::TxnRwRegister => Box::new(TxnChecker::of_registers(self)),
+        }
     }
 }
 
@@ -54,7 +57,7 @@ pub struct Analysis {
 impl Analysis {
     /// The checks that these settings ask for.
     pub fn new(checks: &Checks, names: Names) -> Self {
-        let workload = workload_checker(checks, names);
+        let workload = checks.checker(names);
         let mut parts: Vec<(_, Box<dyn Checker>)> = vec![
             ("workload", workload),
             ("stats", Box::<Stats>::default()),

@@ -20,7 +20,7 @@ pub mod form;
 mod graph;
 pub mod history;
 mod interner;
-pub mod kafka;
+mod kafka;
 mod linearizable;
 mod panics;
 mod perf;
@@ -34,7 +34,7 @@ mod unique_ids;
 mod visibility;
 mod witness;
 
-pub use self::analysis::{Analysis, Report, workload_checker};
+pub use self::analysis::{Analysis, Report};
 pub use self::checks::{Availability, CheckBudget, Checks, Promise, Workload};
 pub use self::element::{differs_in_type_alone, text_in_results};
 pub use self::figures::{Elements, Ended, Figures, Latencies, Messages, Quantiles, Reason};

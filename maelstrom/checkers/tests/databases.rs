@@ -4,8 +4,8 @@
 mod support;
 
 use checkers::history::{Op, OpType};
-use checkers::txn::{Model, Options, list_append, rw_register};
-use checkers::{Outcome, Validity};
+use checkers::txn::Model;
+use checkers::{Checks, Names, Outcome, Validity};
 use serde_json::{Value, json};
 
 use support::database::{self, Data, Isolation, Load};
@@ -13,16 +13,25 @@ use support::push;
 
 const SEEDS: [u64; 3] = [0, 1, 2];
 
-const STRICT: Options = Options { strict: true, compatible: false };
-const COMPATIBLE: Options = Options { strict: false, compatible: true };
+#[derive(Clone, Copy)]
+enum Reading {
+    Plain,
+    Strict,
+    Compatible,
+}
 
 fn load(isolation: Isolation, data: Data, seed: u64) -> Load {
     Load { isolation, data, transactions: 2_000, processes: 6, keys: 5, writes_per_key: 16, seed }
 }
 
-fn check(history: &[Op], data: Data, model: &str, options: Options) -> Outcome {
-    let constructor = if data == Data::Lists { list_append } else { rw_register };
-    support::check(constructor(&[model.parse().unwrap()], options), history)
+fn check(history: &[Op], data: Data, model: &str, reading: Reading) -> Outcome {
+    let checks = Checks {
+        consistency_models: vec![model.parse().unwrap()],
+        strict: matches!(reading, Reading::Strict),
+        compatible: matches!(reading, Reading::Compatible),
+        ..data.checks()
+    };
+    support::check(checks.checker(Names::unknown()), history)
 }
 
 fn shows(outcome: &Outcome, anomaly: &str) -> bool {
@@ -54,12 +63,12 @@ fn assert_between(isolation: Isolation, passes: &[&str], fails: &[&str]) {
     {
         let history = database::run(load(isolation, data, seed));
         for model in passes {
-            let outcome = check(&history, data, model, STRICT);
+            let outcome = check(&history, data, model, Reading::Strict);
             let found = &outcome.findings;
             assert_eq!(outcome.valid, Validity::Valid, "{isolation:?} {model} {found:?}");
         }
         for model in fails {
-            let outcome = check(&history, data, model, COMPATIBLE);
+            let outcome = check(&history, data, model, Reading::Compatible);
             assert_eq!(outcome.valid, Validity::Invalid, "{isolation:?} {data:?} {model}");
         }
     }
@@ -78,7 +87,7 @@ fn each_database_passes_the_model_that_it_provides_and_fails_the_next_stronger_o
 fn registers_that_are_read_as_they_are_committed_just_then_are_read_committed() {
     for seed in SEEDS {
         let history = database::run(load(Isolation::ReadCommitted, Data::Registers, seed));
-        let outcome = check(&history, Data::Registers, "read-committed", STRICT);
+        let outcome = check(&history, Data::Registers, "read-committed", Reading::Strict);
         assert_eq!(outcome.valid, Validity::Valid, "{:?}", outcome.findings);
     }
 }
@@ -96,7 +105,7 @@ fn small(isolation: Isolation, seed: u64) -> Vec<Op> {
 /// Of the small histories of registers, how many a model turns down if strict.
 fn turned_down(isolation: Isolation, model: &str) -> u64 {
     let is_bad = |&seed: &u64| {
-        let outcome = check(&small(isolation, seed), Data::Registers, model, STRICT);
+        let outcome = check(&small(isolation, seed), Data::Registers, model, Reading::Strict);
         outcome.valid == Validity::Invalid
     };
     (0..SMALL).filter(is_bad).count() as u64
@@ -136,7 +145,7 @@ fn what_is_inferred_finds_databases_that_break_their_promise() {
 fn interleaved_writes_of_registers_show_in_final_reads() {
     let shows_it = |&seed: &u64| {
         let history = small(Isolation::Dirty, seed);
-        shows(&check(&history, Data::Registers, "read-uncommitted", STRICT), "G0")
+        shows(&check(&history, Data::Registers, "read-uncommitted", Reading::Strict), "G0")
     };
     let found = (0..SMALL).filter(shows_it).count();
     assert!(found > 5, "{found} of {SMALL}");
@@ -155,9 +164,9 @@ fn a_stuck_register_under_a_heavy_load_gets_a_verdict_all_the_same() {
         push(&mut history, i % 50, OpType::Invoke, "txn", &asked);
         push(&mut history, i % 50, OpType::Ok, "txn", &answer);
     }
-    let strict = check(&history, Data::Registers, "strict-serializable", Options::default());
+    let strict = check(&history, Data::Registers, "strict-serializable", Reading::Plain);
     assert_eq!(strict.valid, Validity::Invalid);
     assert!(shows(&strict, "lost-update"));
-    let weak = check(&history, Data::Registers, "read-committed", Options::default());
+    let weak = check(&history, Data::Registers, "read-committed", Reading::Plain);
     assert_eq!(weak.valid, Validity::Valid);
 }

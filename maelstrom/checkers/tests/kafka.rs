@@ -8,7 +8,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use checkers::history::{Op, OpType, raw};
-use checkers::{Validity, kafka};
+use checkers::{Checker, Checks, Names, Validity, Workload};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -18,9 +18,13 @@ use support::kafka::oracle::Oracle;
 use support::kafka::{Size, generate};
 use support::{check, push};
 
+fn checker() -> Box<dyn Checker> {
+    Checks::new(Workload::Kafka).checker(Names::unknown())
+}
+
 /// Compares everything that both say.
 fn compare(history: &[Op]) -> BTreeMap<&'static str, usize> {
-    let (ours, oracle) = (check(kafka::checker(false), history), Oracle::new(history));
+    let (ours, oracle) = (check(checker(), history), Oracle::new(history));
     let results = |name: &str| ours.results.get(name).unwrap_or(&Value::Null);
     let lines = history.iter().map(|op| serde_json::to_string(op).unwrap() + "\n");
     let text: String = lines.collect();
@@ -201,7 +205,7 @@ fn a_long_correct_history_is_valid() {
     let mut history = Vec::new();
     let size = Size { ops: 20_000, keys: 6, clients: 8, batch: 64 };
     generate(7, &size, |op| history.push(op));
-    let outcome = check(kafka::checker(false), &history);
+    let outcome = check(checker(), &history);
     assert_eq!(outcome.valid, Validity::Valid, "{:?}", outcome.findings);
     assert_eq!(outcome.results["error-types"], json!([]));
     let lag = &outcome.results["worst-realtime-lag"];

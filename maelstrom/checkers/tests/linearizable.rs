@@ -6,14 +6,14 @@ mod support;
 use std::time::Duration;
 
 use checkers::history::{Op, OpType, raw};
-use checkers::{CheckBudget, Checks, Names, Outcome, Validity, Workload, workload_checker};
+use checkers::{CheckBudget, Checks, Names, Outcome, Validity, Workload};
 use serde_json::{Value, json};
 
 use support::push;
 use support::register::{Register, USUAL};
 
 fn check(checks: &Checks, history: &[Op]) -> Outcome {
-    support::check(workload_checker(checks, Names::unknown()), history)
+    support::check(checks.checker(Names::unknown()), history)
 }
 
 fn check_within(seconds: f64, history: &[Op]) -> Validity {

@@ -19,13 +19,11 @@ use std::fs;
 use std::path::Path;
 
 use checkers::history::{Op, OpType};
-use checkers::txn::{Model, Options, list_append, rw_register};
-use checkers::{Outcome, Validity};
+use checkers::txn::Model;
+use checkers::{Checks, Names, Outcome, Validity, Workload};
 use serde_json::{Value, json};
 
 use support::{check, push};
-
-const PLAIN: Options = Options { strict: false, compatible: false };
 
 #[derive(Default)]
 struct Script {
@@ -94,25 +92,32 @@ fn micro_op(text: &str) -> [Value; 3] {
     [json!(words[0]), json!(words[1]), serde_json::from_str(value).unwrap()]
 }
 
-fn run(workload: &str, history: &[Op], model: Model, options: Options) -> Outcome {
-    let checker = if workload == "lists" { list_append } else { rw_register };
-    check(checker(&[model], options), history)
+fn checks(workload: &str) -> Checks {
+    Checks::new(match workload {
+        "lists" => Workload::TxnListAppend,
+        _ => Workload::TxnRwRegister,
+    })
+}
+
+fn run(history: &[Op], model: Model, checks: &Checks) -> Outcome {
+    let checks = Checks { consistency_models: vec![model], ..checks.clone() };
+    check(checks.checker(Names::unknown()), history)
 }
 
 /// What comes of a history under each of these models, if that differs one after the other.
 fn told(workload: &str, history: &[Op], asked: &str) -> String {
-    let (mut options, mut models) = (PLAIN, Vec::new());
+    let (mut checks, mut models) = (checks(workload), Vec::new());
     for word in asked.split_whitespace() {
         match word {
-            "strict" => options.strict = true,
-            "compatible" => options.compatible = true,
+            "strict" => checks.strict = true,
+            "compatible" => checks.compatible = true,
             "every-model" => models.extend(Model::all()),
             model => models.push(model.parse().unwrap()),
         }
     }
     let mut told: Vec<String> = Vec::new();
     for model in models {
-        let outcome = describe(&run(workload, history, model, options));
+        let outcome = describe(&run(history, model, &checks));
         if !told.contains(&outcome) {
             told.push(outcome);
         }
@@ -186,13 +191,13 @@ fn each_history_gets_the_verdict_that_its_script_says() {
 
 #[test]
 fn verdicts_on_registers_say_what_they_cannot_show() {
-    for options in [PLAIN, Options { strict: true, ..PLAIN }, Options { compatible: true, ..PLAIN }]
-    {
+    for (strict, compatible) in [(false, false), (true, false), (false, true)] {
+        let checks = |workload| Checks { strict, compatible, ..checks(workload) };
         let ops = history("0: w x 1 | 0: r x 1");
-        let outcome = run("registers", &ops, Model::StrictSerializable, options);
+        let outcome = run(&ops, Model::StrictSerializable, &checks("registers"));
         assert!(outcome.results["not-visible"].as_str().unwrap().contains("G0"));
         let ops = history("0: append x 1 | 0: r x [1]");
-        let outcome = run("lists", &ops, Model::StrictSerializable, options);
+        let outcome = run(&ops, Model::StrictSerializable, &checks("lists"));
         assert!(!outcome.results.contains_key("not-visible"));
     }
 }
@@ -200,7 +205,7 @@ fn verdicts_on_registers_say_what_they_cannot_show() {
 #[test]
 fn a_cycle_is_told_in_words_and_drawn() {
     let bad = history("r x -, w y 1 & r y -, w x 1");
-    let outcome = run("registers", &bad, Model::Serializable, PLAIN);
+    let outcome = run(&bad, Model::Serializable, &checks("registers"));
     let finding = &outcome.findings[0];
     for part in ["T1 = operation", "T2 = operation", "T1 before T2 (rw)", "T2 before T1 (rw)"] {
         assert!(finding.text.contains(part), "{}", finding.text);
@@ -214,7 +219,7 @@ fn a_cycle_is_told_in_words_and_drawn() {
 #[test]
 fn many_cases_are_counted_but_not_all_listed() {
     let bad = format!("0 begins w x 1 | 0 fail{}", " | 1: r x 1".repeat(100));
-    let outcome = run("registers", &history(&bad), Model::ReadCommitted, PLAIN);
+    let outcome = run(&history(&bad), Model::ReadCommitted, &checks("registers"));
     assert_eq!(outcome.results["anomaly-counts"]["G1a"], 100);
     let more = outcome.findings.iter().find_map(|finding| finding.omitted);
     assert_eq!(more, Some(100 - 16));

@@ -19,7 +19,7 @@ use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use simulator::ServiceName;
-use simulator::requests::{Reply, Request, Value, apply};
+use simulator::requests::{Reply, Request};
 use tokio::sync::Mutex;
 
 use crate::etcd::{Entry, Etcd, Failure};
@@ -48,7 +48,7 @@ struct Session {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 struct Stamped {
     timestamp: u64,
-    value: Option<Value>,
+    value: Option<Box<RawValue>>,
 }
 
 /// A request's operation on a key, as etcd has it.
@@ -131,8 +131,8 @@ impl Services {
         loop {
             let found = self.etcd.get(&asked.key, false).await?;
             let current = found.entry.as_ref().map(value).transpose()?;
-            let (reply, Some(written)) = apply(asked.operation, current.as_ref()) else {
-                return Ok((apply(asked.operation, current.as_ref()).0, found.revision));
+            let (reply, Some(written)) = Reply::to(asked.operation, current.as_ref()) else {
+                return Ok((Reply::to(asked.operation, current.as_ref()).0, found.revision));
             };
             let before = found.entry.map_or(0, |entry| entry.revision);
             let written = written.get().as_bytes();
@@ -155,7 +155,7 @@ impl Services {
             if found.revision >= session.revision {
                 session.revision = found.revision;
                 let current = found.entry.as_ref().map(value).transpose()?;
-                return Ok(apply(asked.operation, current.as_ref()).0);
+                return Ok(Reply::to(asked.operation, current.as_ref()).0);
             }
         }
         let done = self.linearizable(asked).await;
@@ -179,8 +179,8 @@ impl Services {
             let value = current.value.as_ref();
             let (reply, written) = match (asked.operation, value) {
                 // As in the original, nothing is created by this.
-                (Cas { .. }, None) => apply(&Read, None),
-                (operation, value) => apply(operation, value),
+                (Cas { .. }, None) => Reply::to(&Read, None),
+                (operation, value) => Reply::to(operation, value),
             };
             let Some(written) = written else { return Ok(reply) };
             // Newer than all that were seen, and than what was written meanwhile.
@@ -225,7 +225,7 @@ fn draw() -> usize {
     rand::rng().random_range(0..REPLICAS.len())
 }
 
-fn value(entry: &Entry) -> Result<Value, Failure> {
+fn value(entry: &Entry) -> Result<Box<RawValue>, Failure> {
     parse(&entry.value)
 }
 

@@ -87,7 +87,7 @@ pub use world::{
 
 /// What services are asked and what they answer, for services that are elsewhere.
 pub mod requests {
-    pub use crate::service::request::{Reply, Request, Value, apply};
+    pub use crate::service::request::{Reply, Request};
 }
 
 /// The README's example, so that it compiles and holds.

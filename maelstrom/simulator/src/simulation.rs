@@ -405,7 +405,7 @@ impl Finished {
         let ops: Vec<Op> = ops.into_iter().flatten().flatten().collect();
         let trace = Trace::read(run.trace.as_bytes()).unwrap_or_default();
         let run = explain::Run::new(&ops, &trace, self.settings.names());
-        let why = |finding: &'a Finding| (finding, explain::explain(&run, finding));
+        let why = |finding: &'a Finding| (finding, run.explain(finding));
         findings.into_iter().map(why).collect()
     }
 

@@ -1,21 +1,21 @@
 //! A test suite for storages: whatever keeps a [`Log`] has to pass it.
 //!
-//! [`behaves`] compares a log with a simple one. The other tests do the same on a disk on
+//! [`behaves`](Script::behaves) compares a log with a simple one. The other tests do the same on a disk on
 //! which things go wrong, and look at what is there when the log is opened again:
 //!
 //! | test | what goes wrong | what has to be there |
 //! | --- | --- | --- |
-//! | [`survives_crashes`] | the process or the machine dies, at any operation of the disk, and again while the log is opened; somebody else wants to open it | what the [policy](Sync) promises of what was reported |
-//! | [`survives_failures`] | any operation of the disk fails, or the disk is full; then the same | the same |
-//! | [`notices_damage`] | a bit of a file is another | everything, or nothing under the former incarnation |
+//! | [`survives_crashes`](Script::survives_crashes) | the process or the machine dies, at any operation of the disk, and again while the log is opened; somebody else wants to open it | what the [policy](Sync) promises of what was reported |
+//! | [`survives_failures`](Script::survives_failures) | any operation of the disk fails, or the disk is full; then the same | the same |
+//! | [`notices_damage`](Script::notices_damage) | a bit of a file is another | everything, or nothing under the former incarnation |
 //!
 //! All do what a seed says.
 //!
 //! ```
 //! use maelstrom::journal::{Journal, Options};
-//! use simulator::storage::{Script, survives_crashes};
+//! use simulator::storage::Script;
 //!
-//! let tried = survives_crashes(&Script::new(1, 20), |disk, opening| {
+//! let tried = Script::new(1, 20).survives_crashes(|disk, opening| {
 //!     let options = Options {
 //!         sync: opening.sync,
 //!         discard_corrupt: opening.discard_corrupt,
@@ -43,7 +43,6 @@ use std::sync::Mutex;
 use maelstrom::disk::Disk;
 use maelstrom::journal::{Entry, Index, Journal, Log, Sync};
 
-pub use crashes::{notices_damage, survives_crashes, survives_failures};
 use model::{Contents, Model};
 use script::{calls, lock};
 
@@ -130,6 +129,17 @@ impl Script {
     pub fn new(seed: u64, calls: usize) -> Self {
         Self { seed, calls, snapshots: 2, sync: Sync::EveryGroup, directory: None }
     }
+
+    /// Does to a log that is empty what the script says, and compares it after every call with
+    /// what it should be.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and after which call.
+    pub fn behaves(&self, log: &mut dyn Recoverable) -> Result<(), Failure> {
+        let model = Mutex::new(Model::new());
+        calls(self).iter().try_for_each(|call| step(call, log, &model))
+    }
 }
 
 /// What was tried.
@@ -143,17 +153,6 @@ pub struct Tried {
     pub states: usize,
     /// How many of them were refused, because of damage.
     pub refused: usize,
-}
-
-/// Does to a log that is empty what a script says, and compares it after every call with
-/// what it should be.
-///
-/// # Errors
-///
-/// What is wrong, and after which call.
-pub fn behaves(script: &Script, log: &mut dyn Recoverable) -> Result<(), Failure> {
-    let model = Mutex::new(Model::new());
-    calls(script).iter().try_for_each(|call| step(call, log, &model))
 }
 
 /// Makes a call, and compares.

@@ -34,169 +34,172 @@ const fn challenge(
     Challenge { id, node, title, task, flags, limits }
 }
 
-/// All challenges that there are nodes for, in order.
-pub const CHALLENGES: &[Challenge] = &[
-    challenge(
-        "1",
-        "echo",
-        ["Echo", "A node answers `echo` with what it was sent."],
-        "-w echo --node-count 1 --time-limit 10",
-        "",
-    ),
-    challenge(
-        "2",
-        "unique-ids",
-        [
-            "Unique ID Generation",
-            "No id is given twice, and every request is answered, partitions or not.",
-        ],
-        "-w unique-ids --node-count 3 --time-limit 30 --rate 1000 --availability total \
-         --nemesis partition",
-        "",
-    ),
-    challenge(
-        "3a",
-        "broadcast",
-        [
-            "Single-Node Broadcast",
-            "A node remembers every value that it is sent, and shows all of them.",
-        ],
-        "-w broadcast --node-count 1 --time-limit 20 --rate 10",
-        "",
-    ),
-    challenge(
-        "3b",
-        "broadcast",
-        ["Multi-Node Broadcast", "Every value reaches every node in the end."],
-        "-w broadcast --node-count 5 --time-limit 20 --rate 10",
-        "",
-    ),
-    challenge(
-        "3c",
-        "broadcast",
-        [
-            "Fault Tolerant Broadcast",
-            "Every value reaches every node in the end, though the network is cut now and then.",
-        ],
-        "-w broadcast --node-count 5 --time-limit 20 --rate 10 --nemesis partition",
-        "",
-    ),
-    challenge(
-        "3d",
-        "broadcast",
-        [
-            "Efficient Broadcast, Part I",
-            "Every value reaches 25 nodes that are 100 ms apart, soon and with few messages.",
-        ],
-        "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100",
-        "msgs-per-op<30,stable-median<400,stable-max<600",
-    ),
-    challenge(
-        "3e",
-        "broadcast",
-        [
-            "Efficient Broadcast, Part II",
-            "As 3d, with fewer messages, for which it may take longer.",
-        ],
-        "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100",
-        "msgs-per-op<20,stable-median<1000,stable-max<2000",
-    ),
-    challenge(
-        "4",
-        "g-counter",
-        [
-            "Grow-Only Counter",
-            "In the end every node shows the sum of all that was added, partitions or not. The service `seq-kv` may be used.",
-        ],
-        "-w g-counter --node-count 3 --rate 100 --time-limit 20 --nemesis partition",
-        "",
-    ),
-    challenge(
-        "5a",
-        "kafka-log",
-        [
-            "Single-Node Kafka-Style Log",
-            "Messages get offsets in the log of their key. None is lost, and a poll skips none.",
-        ],
-        "-w kafka --node-count 1 --concurrency 2n --time-limit 20 --rate 1000",
-        "",
-    ),
-    challenge(
-        "5b",
-        "kafka-log",
-        ["Multi-Node Kafka-Style Log", "As 5a, with two nodes. The service `lin-kv` may be used."],
-        "-w kafka --node-count 2 --concurrency 2n --time-limit 20 --rate 1000",
-        "",
-    ),
-    challenge(
-        "5c",
-        "kafka-log",
-        [
-            "Efficient Kafka-Style Log",
-            "As 5b, with fewer messages and shorter latencies; the site names no limit.",
-        ],
-        "-w kafka --node-count 2 --concurrency 2n --time-limit 20 --rate 1000",
-        "",
-    ),
-    challenge(
-        "6a",
-        "txn-kv",
-        [
-            "Single-Node, Totally-Available Transactions",
-            "A node executes transactions of reads and writes, and refuses none.",
-        ],
-        "-w txn-rw-register --node-count 1 --time-limit 20 --rate 1000 --concurrency 2n \
-         --consistency-models read-uncommitted --availability total",
-        "",
-    ),
-    challenge(
-        "6b",
-        "txn-kv",
-        [
-            "Totally-Available, Read Uncommitted Transactions",
-            "As 6a, with two nodes, partitions or not: writes of two transactions do not mix.",
-        ],
-        "-w txn-rw-register --node-count 2 --concurrency 2n --time-limit 20 --rate 1000 \
-         --consistency-models read-uncommitted --availability total --nemesis partition",
-        "",
-    ),
-    challenge(
-        "6c",
-        "txn-kv",
-        [
-            "Totally-Available, Read Committed Transactions",
-            "As 6b, and nobody reads what was not committed.",
-        ],
-        "-w txn-rw-register --node-count 2 --concurrency 2n --time-limit 20 --rate 1000 \
-         --consistency-models read-committed --availability total --nemesis partition",
-        "",
-    ),
-    challenge(
-        "raft-3",
-        "lin-kv",
-        [
-            "Raft, three nodes",
-            "An extra: a key-value store of three nodes is linearizable, partitions or not.",
-        ],
-        "-w lin-kv --node-count 3 --concurrency 2n --time-limit 20 --rate 100 --nemesis partition",
-        "",
-    ),
-    challenge(
-        "raft-5",
-        "lin-kv",
-        ["Raft, five nodes", "As raft-3, with five nodes."],
-        "-w lin-kv --node-count 5 --concurrency 2n --time-limit 20 --rate 100 --nemesis partition",
-        "",
-    ),
-];
-
 impl Challenge {
+    /// All that there are nodes for, in order.
+    pub const ALL: &[Self] = &[
+        challenge(
+            "1",
+            "echo",
+            ["Echo", "A node answers `echo` with what it was sent."],
+            "-w echo --node-count 1 --time-limit 10",
+            "",
+        ),
+        challenge(
+            "2",
+            "unique-ids",
+            [
+                "Unique ID Generation",
+                "No id is given twice, and every request is answered, partitions or not.",
+            ],
+            "-w unique-ids --node-count 3 --time-limit 30 --rate 1000 --availability total \
+             --nemesis partition",
+            "",
+        ),
+        challenge(
+            "3a",
+            "broadcast",
+            [
+                "Single-Node Broadcast",
+                "A node remembers every value that it is sent, and shows all of them.",
+            ],
+            "-w broadcast --node-count 1 --time-limit 20 --rate 10",
+            "",
+        ),
+        challenge(
+            "3b",
+            "broadcast",
+            ["Multi-Node Broadcast", "Every value reaches every node in the end."],
+            "-w broadcast --node-count 5 --time-limit 20 --rate 10",
+            "",
+        ),
+        challenge(
+            "3c",
+            "broadcast",
+            [
+                "Fault Tolerant Broadcast",
+                "Every value reaches every node in the end, though the network is cut now and then.",
+            ],
+            "-w broadcast --node-count 5 --time-limit 20 --rate 10 --nemesis partition",
+            "",
+        ),
+        challenge(
+            "3d",
+            "broadcast",
+            [
+                "Efficient Broadcast, Part I",
+                "Every value reaches 25 nodes that are 100 ms apart, soon and with few messages.",
+            ],
+            "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100",
+            "msgs-per-op<30,stable-median<400,stable-max<600",
+        ),
+        challenge(
+            "3e",
+            "broadcast",
+            [
+                "Efficient Broadcast, Part II",
+                "As 3d, with fewer messages, for which it may take longer.",
+            ],
+            "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100",
+            "msgs-per-op<20,stable-median<1000,stable-max<2000",
+        ),
+        challenge(
+            "4",
+            "g-counter",
+            [
+                "Grow-Only Counter",
+                "In the end every node shows the sum of all that was added, partitions or not. The service `seq-kv` may be used.",
+            ],
+            "-w g-counter --node-count 3 --rate 100 --time-limit 20 --nemesis partition",
+            "",
+        ),
+        challenge(
+            "5a",
+            "kafka-log",
+            [
+                "Single-Node Kafka-Style Log",
+                "Messages get offsets in the log of their key. None is lost, and a poll skips none.",
+            ],
+            "-w kafka --node-count 1 --concurrency 2n --time-limit 20 --rate 1000",
+            "",
+        ),
+        challenge(
+            "5b",
+            "kafka-log",
+            [
+                "Multi-Node Kafka-Style Log",
+                "As 5a, with two nodes. The service `lin-kv` may be used.",
+            ],
+            "-w kafka --node-count 2 --concurrency 2n --time-limit 20 --rate 1000",
+            "",
+        ),
+        challenge(
+            "5c",
+            "kafka-log",
+            [
+                "Efficient Kafka-Style Log",
+                "As 5b, with fewer messages and shorter latencies; the site names no limit.",
+            ],
+            "-w kafka --node-count 2 --concurrency 2n --time-limit 20 --rate 1000",
+            "",
+        ),
+        challenge(
+            "6a",
+            "txn-kv",
+            [
+                "Single-Node, Totally-Available Transactions",
+                "A node executes transactions of reads and writes, and refuses none.",
+            ],
+            "-w txn-rw-register --node-count 1 --time-limit 20 --rate 1000 --concurrency 2n \
+             --consistency-models read-uncommitted --availability total",
+            "",
+        ),
+        challenge(
+            "6b",
+            "txn-kv",
+            [
+                "Totally-Available, Read Uncommitted Transactions",
+                "As 6a, with two nodes, partitions or not: writes of two transactions do not mix.",
+            ],
+            "-w txn-rw-register --node-count 2 --concurrency 2n --time-limit 20 --rate 1000 \
+             --consistency-models read-uncommitted --availability total --nemesis partition",
+            "",
+        ),
+        challenge(
+            "6c",
+            "txn-kv",
+            [
+                "Totally-Available, Read Committed Transactions",
+                "As 6b, and nobody reads what was not committed.",
+            ],
+            "-w txn-rw-register --node-count 2 --concurrency 2n --time-limit 20 --rate 1000 \
+             --consistency-models read-committed --availability total --nemesis partition",
+            "",
+        ),
+        challenge(
+            "raft-3",
+            "lin-kv",
+            [
+                "Raft, three nodes",
+                "An extra: a key-value store of three nodes is linearizable, partitions or not.",
+            ],
+            "-w lin-kv --node-count 3 --concurrency 2n --time-limit 20 --rate 100 --nemesis partition",
+            "",
+        ),
+        challenge(
+            "raft-5",
+            "lin-kv",
+            ["Raft, five nodes", "As raft-3, with five nodes."],
+            "-w lin-kv --node-count 5 --concurrency 2n --time-limit 20 --rate 100 --nemesis partition",
+            "",
+        ),
+    ];
+
     /// The names of groups of challenges.
     pub(crate) const GROUPS: [&str; 4] = ["3", "5", "6", "raft"];
 
     /// The challenge of that name.
     pub fn find(id: &str) -> Option<&'static Self> {
-        CHALLENGES.iter().find(|challenge| challenge.id == id)
+        Self::ALL.iter().find(|challenge| challenge.id == id)
     }
 
     /// Its limits, one by one.
@@ -219,10 +222,10 @@ impl Challenge {
         match Self::find(name) {
             Some(challenge) => vec![challenge],
             None if name == "all" => {
-                CHALLENGES.iter().filter(|it| it.is_of_gossip_glomers()).collect()
+                Self::ALL.iter().filter(|it| it.is_of_gossip_glomers()).collect()
             }
             None if name.is_empty() => Vec::new(),
-            None => CHALLENGES.iter().filter(is_in_group).collect(),
+            None => Self::ALL.iter().filter(is_in_group).collect(),
         }
     }
 }
@@ -233,7 +236,7 @@ mod tests {
 
     #[test]
     fn challenges_are_found_by_their_names_and_no_two_share_one() {
-        for challenge in CHALLENGES {
+        for challenge in Challenge::ALL {
             assert_eq!(Challenge::find(challenge.id), Some(challenge));
         }
         assert_eq!(Challenge::find("3z"), None);
@@ -244,7 +247,7 @@ mod tests {
         let of_groups: Vec<_> =
             Challenge::GROUPS.iter().flat_map(|name| Challenge::select(name)).collect();
         let is_alone = |it: &&Challenge| ["1", "2", "4"].contains(&it.id);
-        let others: Vec<_> = CHALLENGES.iter().filter(|it| !is_alone(it)).collect();
+        let others: Vec<_> = Challenge::ALL.iter().filter(|it| !is_alone(it)).collect();
         assert_eq!(of_groups, others);
     }
 

@@ -4,9 +4,9 @@
 //! [`checkers`].
 //!
 //! - [`main`]: the command line; [`SettingsFlags`] for other commands that run tests.
-//! - [`run_processes`]: nodes as child processes, in real time; [`run`](run()): nodes wherever
+//! - [`Processes::run`]: nodes as child processes, in real time; [`run`](run()): nodes wherever
 //!   they are, by what [`Nodes`] asks of them. [`Processes`] are such nodes.
-//! - [`CHALLENGES`]: the challenges, their flags and limits.
+//! - [`Challenge`]: the challenges, their flags and limits.
 //! - [`report`]: what people see of a test, and the store.
 
 // Nodes are processes of Unix, with groups, signals and pipes.
@@ -19,9 +19,9 @@ pub mod report;
 mod serve;
 mod templates;
 
-pub use challenge::{CHALLENGES, Challenge};
+pub use challenge::Challenge;
 pub use cli::{Remote, SettingsFlags, main, main_with};
 pub use host::log::Log as NodeLog;
-pub use host::process::{ProcessOptions, Processes, run as run_processes};
+pub use host::process::{ProcessOptions, Processes};
 pub use host::run::{Nodes, Output, Test, Watch, run};
 pub use host::signals::ExitOnInterrupt;

@@ -7,7 +7,7 @@
 
 use simulator::Workload;
 
-use crate::challenge::{CHALLENGES, Challenge};
+use crate::challenge::Challenge;
 
 /// Where handlers go, in a comment of a node.
 const PLACE: &str = "{{handlers}}";
@@ -269,7 +269,7 @@ again until it is answered. That is done by ";
 /// The challenges that a node of this workload may go on with.
 fn challenges(workload: Workload, program: &str) -> String {
     let flag = format!("-w {} ", workload.name());
-    let ids: Vec<&str> = CHALLENGES
+    let ids: Vec<&str> = Challenge::ALL
         .iter()
         .filter(|challenge| challenge.flags.starts_with(&flag))
         .map(|Challenge { id, .. }| *id)

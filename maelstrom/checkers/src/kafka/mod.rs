@@ -54,14 +54,9 @@ use crate::cases::Case;
 use crate::history::{Op, OpType, Process};
 use crate::witness::{Point, seconds};
 
-/// The checker of the kafka workload. With `compatible` it finds what the original
-/// finds where an offset has several messages, or a poll an empty list.
-pub fn checker(compatible: bool) -> Box<dyn Checker> {
-    Box::new(KafkaChecker { compatible, ..KafkaChecker::default() })
-}
-
+/// The checker of the kafka workload.
 #[derive(Default)]
-struct KafkaChecker {
+pub(crate) struct KafkaChecker {
     compatible: bool,
     open: FxHashMap<u64, Op>,
     record: Record,
@@ -125,6 +120,12 @@ fn check(evidence: &Evidence, report: &mut Report) {
 }
 
 impl KafkaChecker {
+    /// With `compatible` it finds what the original finds where an offset has several
+    /// messages, or a poll an empty list.
+    pub(crate) fn new(compatible: bool) -> Self {
+        Self { compatible, ..Self::default() }
+    }
+
     fn take(&mut self, event: &Event, op: &Op) -> serde_json::Result<()> {
         match &*op.f {
             "send" | "poll" | "txn" => self.transfer(event, op),

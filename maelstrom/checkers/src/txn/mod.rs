@@ -22,7 +22,7 @@
 //!
 //! Verdict, anomaly types and the models ruled out are those of Maelstrom with
 //! Elle 0.2.2, except for what `DIFFERENCES.md` lists, which
-//! [`Options::compatible`] takes back. Two things it cannot take back: where the
+//! [`Checks::compatible`] takes back. Two things it cannot take back: where the
 //! original ends in an exception (a node's answer that is no transaction, an
 //! element of a list that nobody appended) there is a finding here; and where Elle
 //! gives up on a component after a second (`cycle-search-timeout`), so that speed
@@ -71,47 +71,49 @@ use self::relation::Scope;
 use self::writes::Writes;
 use super::{Checker, Outcome};
 use crate::cases::Case;
+use crate::checks::Checks;
 use crate::history::Op;
 
 /// How strict to be, and how like the original.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
+#[derive(Clone, Copy, Debug)]
+struct Options {
     /// Whether anomalies that the original overlooks count. Without it they are
     /// warnings: reads of what nobody wrote, fractured reads, missed causes,
     /// answers to another transaction, final reads that differ, registers that go
     /// back in an order that the model promises, and what a transaction had
     /// overwritten itself. With it, too,
     /// indeterminate transactions on registers count as writers.
-    pub strict: bool,
+    strict: bool,
     /// Whether to follow the original where its verdict is a quirk, not a finding.
-    pub compatible: bool,
+    compatible: bool,
 }
 
-/// Checks transactions on registers: `["r", key, value]`, `["w", key, value]`.
-///
-/// No models at all stand for strict serializability, as in the original.
-pub fn rw_register(models: &[Model], options: Options) -> Box<dyn Checker> {
-    Box::new(TxnChecker::new(Kind::Registers, models, options))
-}
-
-/// Checks transactions on lists: `["r", key, [element, …]]`, `["append", key,
-/// element]`.
-///
-/// No models at all stand for strict serializability, as in the original.
-pub fn list_append(models: &[Model], options: Options) -> Box<dyn Checker> {
-    Box::new(TxnChecker::new(Kind::Lists, models, options))
-}
-
-struct TxnChecker {
+/// Checks transactions.
+pub(crate) struct TxnChecker {
     models: Vec<Model>,
     options: Options,
     log: Log,
 }
 
 impl TxnChecker {
-    fn new(kind: Kind, models: &[Model], options: Options) -> Self {
-        let models = if models.is_empty() { &[Model::StrictSerializable] } else { models };
-        Self { models: models.to_vec(), options, log: Log::new(kind) }
+    /// On registers: `["r", key, value]`, `["w", key, value]`.
+    pub(crate) fn of_registers(checks: &Checks) -> Self {
+        Self::new(Kind::Registers, checks)
+    }
+
+    /// On lists: `["r", key, [element, …]]`, `["append", key, element]`.
+    pub(crate) fn of_lists(checks: &Checks) -> Self {
+        Self::new(Kind::Lists, checks)
+    }
+
+    /// No models at all stand for strict serializability, as in the original.
+    fn new(kind: Kind, checks: &Checks) -> Self {
+        let models = match checks.consistency_models.as_slice() {
+            [] => vec![Model::StrictSerializable],
+            models => models.to_vec(),
+        };
+        let options = Options { strict: checks.strict, compatible: checks.compatible };
+        Self { models, options, log: Log::new(kind) }
     }
 
     /// Adds the dependencies that data show, and the anomalies that come to light

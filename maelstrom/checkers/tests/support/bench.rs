@@ -16,8 +16,7 @@ mod register;
 use std::time::{Duration, Instant};
 
 use checkers::history::{Op, OpType, Process};
-use checkers::txn::{Model, Options, list_append, rw_register};
-use checkers::{Checker, Checks, Names, Validity, Workload, workload_checker};
+use checkers::{Checker, Checks, Names, Validity, Workload};
 use serde_json::value::RawValue;
 
 use self::database::{Data, Isolation, Load};
@@ -111,7 +110,7 @@ fn timed(
 
 fn kafka(ops: usize, is_impossible: bool) -> Measured {
     let size = kafka::Size { ops: ops as u64, keys: 8, clients: 10, batch: 256 };
-    timed(ops, checkers::kafka::checker(false), |observe| {
+    timed(ops, Checks::new(Workload::Kafka).checker(Names::unknown()), |observe| {
         let mut sends = 0;
         kafka::generate(1, &size, |op| {
             let begins_send = op.kind == OpType::Invoke && op.f == "send";
@@ -125,7 +124,7 @@ fn kafka(ops: usize, is_impossible: bool) -> Measured {
 }
 
 fn lin_kv(history: &[Op]) -> Measured {
-    let checker = workload_checker(&Checks::new(Workload::LinKv), Names::unknown());
+    let checker = Checks::new(Workload::LinKv).checker(Names::unknown());
     timed(history.len() / 2, checker, |observe| history.iter().for_each(observe))
 }
 
@@ -145,8 +144,7 @@ fn hard(operations: usize, open: usize, in_doubt: usize) -> Measured {
 }
 
 fn txn_checker(data: Data) -> Box<dyn Checker> {
-    let constructor = if data == Data::Lists { list_append } else { rw_register };
-    constructor(&[Model::StrictSerializable], Options::default())
+    data.checks().checker(Names::unknown())
 }
 
 fn txn(data: Data, isolation: Isolation, transactions: usize) -> Measured {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use checkers::history::{Op, OpType};
+use checkers::{Checks, Workload};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
@@ -37,6 +38,16 @@ pub(crate) enum Isolation {
 pub(crate) enum Data {
     Registers,
     Lists,
+}
+
+impl Data {
+    /// With the defaults.
+    pub(crate) fn checks(self) -> Checks {
+        Checks::new(match self {
+            Data::Registers => Workload::TxnRwRegister,
+            Data::Lists => Workload::TxnListAppend,
+        })
+    }
 }
 
 /// How much of what.

@@ -30,20 +30,22 @@ pub struct Known {
     pub who: Vec<(Address, i64, u64)>,
 }
 
-/// Who knew the values that clients told, `first` these and then others in the order in which
-/// they were told, up to so many. None if the run says too much.
-pub fn known(run: &Run<'_>, first: &[&str], most: usize) -> Option<Vec<Known>> {
-    let mut walk = Walk::default();
-    walk.collect(run, first, most);
-    walk.go(run)?;
-    let number = |(who, moment): (Address, Moment)| (who, moment.time, moment.line);
-    let all = walk.values.into_iter().zip(walk.who);
-    let all = all.map(|((value, told), who)| Known {
-        value,
-        told,
-        who: who.into_iter().map(number).collect(),
-    });
-    Some(all.collect())
+impl Run<'_> {
+    /// Who knew the values that clients told, `first` these and then others in the order in
+    /// which they were told, up to so many. None if the run says too much.
+    pub fn known(&self, first: &[&str], most: usize) -> Option<Vec<Known>> {
+        let mut walk = Walk::default();
+        walk.collect(self, first, most);
+        walk.go(self)?;
+        let number = |(who, moment): (Address, Moment)| (who, moment.time, moment.line);
+        let all = walk.values.into_iter().zip(walk.who);
+        let all = all.map(|((value, told), who)| Known {
+            value,
+            told,
+            who: who.into_iter().map(number).collect(),
+        });
+        Some(all.collect())
+    }
 }
 
 #[derive(Default)]
@@ -183,7 +185,7 @@ mod tests {
     fn all_values_at_once_are_the_same_as_each_alone() {
         let (ops, trace) = (ops(), Trace::read(TRACE.as_bytes()).unwrap());
         let run = Run::new(&ops, &trace, Names::unknown());
-        let all = known(&run, &["26"], 100).unwrap();
+        let all = run.known(&["26"], 100).unwrap();
         assert_eq!(all.len(), 1);
         for Known { value, who, .. } in &all {
             let wanted = Wanted::new(value, None).unwrap();
@@ -202,7 +204,7 @@ mod tests {
     fn no_more_values_than_asked_for() {
         let (ops, trace) = (ops(), Trace::read(TRACE.as_bytes()).unwrap());
         let run = Run::new(&ops, &trace, Names::unknown());
-        assert!(known(&run, &[], 0).unwrap().is_empty());
-        assert_eq!(known(&run, &["\"other\""], 0).unwrap()[0].who, []);
+        assert!(run.known(&[], 0).unwrap().is_empty());
+        assert_eq!(run.known(&["\"other\""], 0).unwrap()[0].who, []);
     }
 }

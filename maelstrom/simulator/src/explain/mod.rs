@@ -48,7 +48,7 @@ use checkers::Finding;
 use serde::{Deserialize, Serialize};
 
 use crate::trace::Sent;
-pub use known::{Known, known};
+pub use known::Known;
 pub use run::Run;
 
 /// Around the first and the last event of a slice, so much is shown, in nanoseconds.
@@ -74,11 +74,13 @@ pub struct Why {
     pub to: i64,
 }
 
-/// Why this was found, if the trace shows it.
-pub fn explain(run: &Run<'_>, finding: &Finding) -> Option<Why> {
-    let spelt = spelling::explain(run, finding);
-    let draft = spelt.or_else(|| draft(run, finding))?;
-    Some(draft.finish(run, finding))
+impl Run<'_> {
+    /// Why this was found, if the trace shows it.
+    pub fn explain(&self, finding: &Finding) -> Option<Why> {
+        let spelt = spelling::explain(self, finding);
+        let draft = spelt.or_else(|| draft(self, finding))?;
+        Some(draft.finish(self, finding))
+    }
 }
 
 fn draft(run: &Run<'_>, finding: &Finding) -> Option<Draft> {

@@ -60,7 +60,7 @@ use rustc_hash::FxHashMap;
 use super::Service;
 use super::incarnation::Client;
 use super::past::{Dot, Past};
-use super::request::{Reply, Value, apply};
+use super::request::{Reply, Value};
 
 /// A sequentially consistent key-value store that shows the past.
 #[derive(Debug, Default)]
@@ -102,7 +102,7 @@ impl Service for AdversarialKv {
         let mut seen = self.newest_known(session, key);
         let is_cas = matches!(operation, Operation::Cas { .. });
         let (reply, written) = loop {
-            let (reply, written) = apply(operation, self.value(key, seen));
+            let (reply, written) = Reply::to(operation, self.value(key, seen));
             if written.is_none() || !self.is_replaced_by_cas(key, seen) {
                 break (reply, written);
             }

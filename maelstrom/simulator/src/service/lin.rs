@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::Service;
 use super::incarnation::Client;
-use super::request::{Reply, Value, apply};
+use super::request::{Reply, Value};
 
 #[derive(Debug, Default)]
 pub(super) struct LinKv {
@@ -14,7 +14,7 @@ pub(super) struct LinKv {
 
 impl Service for LinKv {
     fn handle(&mut self, _: Client, key: String, operation: &Operation) -> Reply {
-        let (reply, written) = apply(operation, self.values.get(&key));
+        let (reply, written) = Reply::to(operation, self.values.get(&key));
         if let Some(value) = written {
             self.values.insert(key, value);
         }

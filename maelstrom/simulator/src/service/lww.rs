@@ -14,7 +14,7 @@ use rand::rngs::StdRng;
 
 use super::Service;
 use super::incarnation::Client;
-use super::request::{Reply, Value, apply};
+use super::request::{Reply, Value};
 
 const REPLICAS: usize = 2;
 
@@ -69,8 +69,8 @@ impl Replica {
     fn handle(&mut self, key: String, operation: &Operation) -> Reply {
         let current = self.values.get(&key).map(|stamped| &stamped.value);
         let (reply, written) = match (operation, current) {
-            (Operation::Cas { .. }, None) => apply(&Operation::Read, None),
-            _ => apply(operation, current),
+            (Operation::Cas { .. }, None) => Reply::to(&Operation::Read, None),
+            _ => Reply::to(operation, current),
         };
         if let Some(value) = written {
             self.values.insert(key, Stamped { timestamp: self.clock, value });

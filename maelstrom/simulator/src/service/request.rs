@@ -1,6 +1,6 @@
 //! What services are asked and what they answer.
 //!
-//! [`apply`] is the whole meaning of a key-value store; the services
+//! [`Reply::to`] is the whole meaning of a key-value store; the services
 //! differ only in which value they apply it to.
 
 use std::borrow::Cow;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// A stored value, as its writer spelt it.
-pub type Value = Box<RawValue>;
+pub(super) type Value = Box<RawValue>;
 
 /// A request's body. As in the original an absent field counts as `null`, and
 /// fields that are not needed are ignored.
@@ -122,28 +122,28 @@ pub(super) fn canonical(key: &RawValue) -> String {
     json::canonical(key.get(), Fractions::Doubles).into_owned()
 }
 
-/// What becomes of a key whose value is `current`: the reply, and the value that it is to
-/// have if it is written.
-pub fn apply(operation: &Operation, current: Option<&Value>) -> (Reply, Option<Value>) {
-    let refused = |code: Definite, text| (Reply::Error { code: code.into(), text }, None);
-    match (operation, current) {
-        (Operation::Read, Some(value)) => (Reply::ReadOk { value: value.clone() }, None),
-        (Operation::Write(value), _) => (Reply::WriteOk, Some(value.clone())),
-        (Operation::Cas { from, to, .. }, Some(value)) if is_same(value, from) => {
-            (Reply::CasOk, Some(to.clone()))
-        }
-        (Operation::Cas { from, .. }, Some(value)) => {
-            let text = format!("current value {value} is not {from}");
-            refused(Definite::PreconditionFailed, text)
-        }
-        (Operation::Cas { to, create: true, .. }, None) => (Reply::CasOk, Some(to.clone())),
-        (Operation::Read | Operation::Cas { .. }, None) => {
-            refused(Definite::KeyDoesNotExist, "key does not exist".to_owned())
+impl Reply {
+    /// What becomes of a key whose value is `current`: the reply, and the value that it is to
+    /// have if it is written.
+    pub fn to(operation: &Operation, current: Option<&Value>) -> (Self, Option<Value>) {
+        let refused = |code: Definite, text| (Reply::Error { code: code.into(), text }, None);
+        match (operation, current) {
+            (Operation::Read, Some(value)) => (Reply::ReadOk { value: value.clone() }, None),
+            (Operation::Write(value), _) => (Reply::WriteOk, Some(value.clone())),
+            (Operation::Cas { from, to, .. }, Some(value)) if is_same(value, from) => {
+                (Reply::CasOk, Some(to.clone()))
+            }
+            (Operation::Cas { from, .. }, Some(value)) => {
+                let text = format!("current value {value} is not {from}");
+                refused(Definite::PreconditionFailed, text)
+            }
+            (Operation::Cas { to, create: true, .. }, None) => (Reply::CasOk, Some(to.clone())),
+            (Operation::Read | Operation::Cas { .. }, None) => {
+                refused(Definite::KeyDoesNotExist, "key does not exist".to_owned())
+            }
         }
     }
-}
 
-impl Reply {
     /// The answer to a request of a type that the service does not know.
     pub fn not_supported(kind: &str, supported: &str) -> Self {
         Self::Error {

@@ -23,7 +23,7 @@ use rustc_hash::FxHashMap;
 
 use super::Service;
 use super::incarnation::Client;
-use super::request::{Reply, Value, apply, is_same};
+use super::request::{Reply, Value, is_same};
 use crate::net::Address;
 
 const STATES: u64 = 32;
@@ -78,7 +78,7 @@ impl SeqKv {
     /// The answer of a state that the operation leaves as it is.
     fn try_on(&self, state: u64, key: &str, operation: &Operation) -> Option<Reply> {
         let current = self.value_at(state, key);
-        match apply(operation, current) {
+        match Reply::to(operation, current) {
             (reply, None) => Some(reply),
             (reply, Some(new)) => current.is_some_and(|old| is_same(old, &new)).then_some(reply),
         }
@@ -94,7 +94,7 @@ impl Service for SeqKv {
             return reply;
         }
         // Even if the newest state stays as it is, the original counts a new one.
-        let (reply, written) = apply(operation, self.value_at(self.newest, &key));
+        let (reply, written) = Reply::to(operation, self.value_at(self.newest, &key));
         match written {
             Some(value) => self.write(key, value),
             None => self.newest += 1,

@@ -28,97 +28,100 @@ const DAMAGED: usize = 10;
 /// Every so manieth log that is refused is discarded.
 const DISCARDED: usize = 16;
 
-/// Does to a log what a script says, on a disk that stops after each of its operations,
-/// within each write, with what was not synced and without it, and again at each operation
-/// while what is left is opened. There has to be everything that the policy promises, and
-/// otherwise what was done last, up to some record. Then it is written to, now and then, as
-/// if nothing had been. Nobody else can open the log meanwhile.
-///
-/// # Errors
-///
-/// What is wrong, and at which operation.
-pub fn survives_crashes(script: &Script, open: Open) -> Result<Tried, Failure> {
-    let medium = Medium::of(script);
-    let run =
-        Run::new(&medium, Subject { open, sync: script.sync }, Model::new(), Plan::Everything);
-    for window in calls(script).chunks(REOPENED) {
-        let mut log = run.open()?;
-        for call in window {
-            run.step(call, log.as_mut())?;
-            if run.subject.open(medium.disk(), 0, false).is_ok() {
-                return Err(format!("after {call:?}: two have it open at a time").into());
+impl Script {
+    /// Does to a log what the script says, on a disk that stops after each of its operations,
+    /// within each write, with what was not synced and without it, and again at each operation
+    /// while what is left is opened. There has to be everything that the policy promises, and
+    /// otherwise what was done last, up to some record. Then it is written to, now and then, as
+    /// if nothing had been. Nobody else can open the log meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and at which operation.
+    pub fn survives_crashes(&self, open: Open) -> Result<Tried, Failure> {
+        let medium = Medium::of(self);
+        let run =
+            Run::new(&medium, Subject { open, sync: self.sync }, Model::new(), Plan::Everything);
+        for window in calls(self).chunks(REOPENED) {
+            let mut log = run.open()?;
+            for call in window {
+                run.step(call, log.as_mut())?;
+                if run.subject.open(medium.disk(), 0, false).is_ok() {
+                    return Err(format!("after {call:?}: two have it open at a time").into());
+                }
             }
         }
+        let tried = lock(&run.examiner).tried;
+        Ok(tried)
     }
-    let tried = lock(&run.examiner).tried;
-    Ok(tried)
-}
 
-/// Does the same on a disk of which each operation fails in turn: because of the disk, and
-/// for lack of space, with every other one for some time. The log may fail, but until it is
-/// opened again it must not lose what it has reported, and a disk that was full must not
-/// end it. Crashes are tried at the operations after that.
-///
-/// # Errors
-///
-/// What is wrong, and which operation had failed.
-pub fn survives_failures(script: &Script, open: Open) -> Result<Tried, Failure> {
-    let subject = Subject { open, sync: script.sync };
-    let mut model = Model::new();
-    let (mut disk, mut tried) = (SimulatedDisk::new(0, script.seed), Tried::default());
-    for window in calls(script).chunks(WINDOW) {
-        let next = disk.fork(0);
-        let run = Run::new(&Medium::Memory(next.clone()), subject, model.clone(), Plan::Nothing);
-        run.perform(window)?;
-        let operations = lock(&run.examiner).tried.disk_operations;
-        let mut seen = BTreeMap::new();
-        for at in 0..operations {
-            let full = if at.is_multiple_of(2) { Kind::Full } else { Kind::StaysFull };
-            for kind in [Kind::Io, full] {
-                let (fork, fault) = (disk.fork(at as u64), Fault { at, kind });
-                let medium = Medium::Memory(fork.clone());
-                let failing = Run::new(&medium, subject, model.clone(), Plan::Failing(fault));
-                lock(&failing.examiner).seen = std::mem::take(&mut seen);
-                let done = failing.perform(window).and_then(|()| failing.finish(&fork));
-                done.map_err(|error| failing.describe(fault, &error))?;
-                let mut examiner = lock(&failing.examiner);
-                seen = std::mem::take(&mut examiner.seen);
-                tried.states += examiner.tried.states;
+    /// Does the same on a disk of which each operation fails in turn: because of the disk, and
+    /// for lack of space, with every other one for some time. The log may fail, but until it is
+    /// opened again it must not lose what it has reported, and a disk that was full must not
+    /// end it. Crashes are tried at the operations after that.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and which operation had failed.
+    pub fn survives_failures(&self, open: Open) -> Result<Tried, Failure> {
+        let subject = Subject { open, sync: self.sync };
+        let mut model = Model::new();
+        let (mut disk, mut tried) = (SimulatedDisk::new(0, self.seed), Tried::default());
+        for window in calls(self).chunks(WINDOW) {
+            let next = disk.fork(0);
+            let run =
+                Run::new(&Medium::Memory(next.clone()), subject, model.clone(), Plan::Nothing);
+            run.perform(window)?;
+            let operations = lock(&run.examiner).tried.disk_operations;
+            let mut seen = BTreeMap::new();
+            for at in 0..operations {
+                let full = if at.is_multiple_of(2) { Kind::Full } else { Kind::StaysFull };
+                for kind in [Kind::Io, full] {
+                    let (fork, fault) = (disk.fork(at as u64), Fault { at, kind });
+                    let medium = Medium::Memory(fork.clone());
+                    let failing = Run::new(&medium, subject, model.clone(), Plan::Failing(fault));
+                    lock(&failing.examiner).seen = std::mem::take(&mut seen);
+                    let done = failing.perform(window).and_then(|()| failing.finish(&fork));
+                    done.map_err(|error| failing.describe(fault, &error))?;
+                    let mut examiner = lock(&failing.examiner);
+                    seen = std::mem::take(&mut examiner.seen);
+                    tried.states += examiner.tried.states;
+                }
             }
+            tried.disk_operations += operations;
+            (disk, model) = (next, lock(&run.model).clone());
         }
-        tried.disk_operations += operations;
-        (disk, model) = (next, lock(&run.model).clone());
+        Ok(tried)
     }
-    Ok(tried)
-}
 
-/// Does to a log what a script says, and flips bits of its files. It must refuse to open,
-/// or what was reported has to be there, or it has to go on as another incarnation. The
-/// same holds when the damaged log is discarded, and a crash comes between.
-///
-/// # Errors
-///
-/// What is wrong, and which bit was flipped.
-pub fn notices_damage(script: &Script, open: Open) -> Result<Tried, Failure> {
-    let disk = SimulatedDisk::new(0, script.seed);
-    let medium = Medium::Memory(disk.clone());
-    let run = Run::new(&medium, Subject { open, sync: script.sync }, Model::new(), Plan::Nothing);
-    let mut tried = Tried::default();
-    let calls = calls(script);
-    for part in calls.chunks(calls.len().div_ceil(DAMAGED)) {
-        let mut log = run.open()?;
-        for call in part {
-            run.step(call, log.as_mut())?;
-        }
-        for is_dead in [false, true] {
-            let fork = disk.fork(0);
-            if is_dead {
-                fork.reboot();
+    /// Does to a log what the script says, and flips bits of its files. It must refuse to open,
+    /// or what was reported has to be there, or it has to go on as another incarnation. The
+    /// same holds when the damaged log is discarded, and a crash comes between.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and which bit was flipped.
+    pub fn notices_damage(&self, open: Open) -> Result<Tried, Failure> {
+        let disk = SimulatedDisk::new(0, self.seed);
+        let medium = Medium::Memory(disk.clone());
+        let run = Run::new(&medium, Subject { open, sync: self.sync }, Model::new(), Plan::Nothing);
+        let mut tried = Tried::default();
+        let calls = calls(self);
+        for part in calls.chunks(calls.len().div_ceil(DAMAGED)) {
+            let mut log = run.open()?;
+            for call in part {
+                run.step(call, log.as_mut())?;
             }
-            run.damage(&fork, &mut tried)?;
+            for is_dead in [false, true] {
+                let fork = disk.fork(0);
+                if is_dead {
+                    fork.reboot();
+                }
+                run.damage(&fork, &mut tried)?;
+            }
         }
+        Ok(tried)
     }
-    Ok(tried)
 }
 
 /// A script at work.

@@ -29,34 +29,36 @@ const MOST_CLOCKS: usize = 25;
 /// One run in so many is in a network that is not complete.
 const INCOMPLETE: u32 = 4;
 
-/// What a seed asks for, within what a node promises to bear. With `arguments`
-/// none are drawn.
-pub fn case(seed: u64, subject: &Subject, arguments: &[String]) -> Case {
-    let mut rng = StdRng::seed_from_u64(seed);
-    let mut settings = settings(&mut rng, seed, subject);
-    let drawn = subject.arguments.choose(&mut rng).copied().unwrap_or_default();
-    let arguments = match arguments {
-        [] => drawn.split_whitespace().map(str::to_owned).collect(),
-        given => given.to_vec(),
-    };
-    if (subject.links)(&arguments) && rng.random_ratio(1, INCOMPLETE) {
-        settings.links = links(&mut rng);
-        // In half of them nothing else is wrong, for what may be asked of a node then.
-        if rng.random() {
-            settings.nemesis.clear();
+impl Case {
+    /// What a seed asks for, within what a node promises to bear. With `arguments`
+    /// none are drawn.
+    pub fn draw(seed: u64, subject: &Subject, arguments: &[String]) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut settings = settings(&mut rng, seed, subject);
+        let drawn = subject.arguments.choose(&mut rng).copied().unwrap_or_default();
+        let arguments = match arguments {
+            [] => drawn.split_whitespace().map(str::to_owned).collect(),
+            given => given.to_vec(),
+        };
+        if (subject.links)(&arguments) && rng.random_ratio(1, INCOMPLETE) {
+            settings.links = links(&mut rng);
+            // In half of them nothing else is wrong, for what may be asked of a node then.
+            if rng.random() {
+                settings.nemesis.clear();
+            }
         }
+        if subject.values {
+            settings.values = values(&mut rng);
+        }
+        if settings.values == Values::Large {
+            (settings.rate, settings.time_limit) = (settings.rate.min(5.0), Duration::from_secs(5));
+        }
+        draw_local_faults(&mut rng, subject, &arguments, &mut settings);
+        settings.intruder |= subject.intruder && rng.random();
+        let mut case = Self { settings, arguments };
+        case.settings.promise = (subject.promise)(&case);
+        case
     }
-    if subject.values {
-        settings.values = values(&mut rng);
-    }
-    if settings.values == Values::Large {
-        (settings.rate, settings.time_limit) = (settings.rate.min(5.0), Duration::from_secs(5));
-    }
-    draw_local_faults(&mut rng, subject, &arguments, &mut settings);
-    settings.intruder |= subject.intruder && rng.random();
-    let mut case = Case { settings, arguments };
-    case.settings.promise = (subject.promise)(&case);
-    case
 }
 
 /// Faults of disks and clocks, in some runs, as far as the node bears them.
@@ -165,7 +167,7 @@ mod tests {
     use crate::host::Program;
 
     fn drawn(subject: &Subject) -> Vec<Case> {
-        (0..1000).map(|seed| case(seed, subject, &[])).collect()
+        (0..1000).map(|seed| Case::draw(seed, subject, &[])).collect()
     }
 
     fn subject() -> Subject {

@@ -31,12 +31,12 @@
 //! - [`shrink`](mod@shrink): a smaller run that fails in the same way.
 //! - [`parallel`]: seeds on all cores.
 
-pub mod draw;
+pub(crate) mod draw;
 mod holders;
 pub mod observations;
-pub mod oracle;
+mod oracle;
 pub mod parallel;
-pub mod shrink;
+mod shrink;
 pub mod timeline;
 
 use std::fmt;
@@ -50,7 +50,8 @@ use crate::nemesis::{DiskFault, Fault};
 use crate::settings::{Promise, Settings, Workload};
 use crate::simulation::{Finished, Simulation};
 pub use draw::Case;
-pub use shrink::{Mode, shrink};
+pub use shrink::Mode;
+use shrink::shrink;
 
 /// A node, and what it promises to bear.
 #[derive(Clone, Copy)]
@@ -116,7 +117,7 @@ impl Subject {
             intruder: false,
             rate: 100,
             promise: |_| None,
-            oracle: oracle::valid,
+            oracle: Finished::failures,
         }
     }
 
@@ -206,7 +207,7 @@ impl Swarm {
     fn try_seed(&self, seed: u64) -> Option<Failure> {
         let number = (seed % self.subjects.len().max(1) as u64) as usize;
         let subject = self.subjects.get(number)?;
-        let mut case = draw::case(seed, subject, &self.arguments);
+        let mut case = Case::draw(seed, subject, &self.arguments);
         match (self.alter)(&case.settings) {
             Ok(settings) => case.settings = settings,
             Err(error) => return Some(Failure::unusable(subject, seed, &error)),

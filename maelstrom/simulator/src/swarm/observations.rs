@@ -43,22 +43,25 @@ impl Read {
 /// Of each node, reads are looked at that are so far apart, and the last ones.
 const APART: Duration = Duration::from_millis(500);
 
-/// The values that a read at some node does not show though a live node had held them for
-/// the window, in which nothing hindered it and the node that was read was up, on the
-/// holder's side if the network was split; each once.
-///
-/// # Errors
-///
-/// When the history cannot be read.
-pub fn missing(
-    run: &Finished,
-    timeline: &Timeline,
-    window: Duration,
-) -> Result<Vec<Missing>, String> {
-    let mut reads = reads(run, timeline)?;
-    reads.sort_by_key(|read| read.asked);
-    let values = timeline.acknowledged.keys().enumerate();
-    Ok(values.filter_map(|(index, value)| follow(timeline, &reads, index, value, window)).collect())
+impl Missing {
+    /// The values that a read at some node does not show though a live node had held them for
+    /// the window, in which nothing hindered it and the node that was read was up, on the
+    /// holder's side if the network was split; each once.
+    ///
+    /// # Errors
+    ///
+    /// When the history cannot be read.
+    pub fn find(
+        run: &Finished,
+        timeline: &Timeline,
+        window: Duration,
+    ) -> Result<Vec<Self>, String> {
+        let mut reads = reads(run, timeline)?;
+        reads.sort_by_key(|read| read.asked);
+        let values = timeline.acknowledged.keys().enumerate();
+        let missing = values.filter_map(|(i, value)| follow(timeline, &reads, i, value, window));
+        Ok(missing.collect())
+    }
 }
 
 fn follow(

@@ -53,7 +53,7 @@ type Step = Box<dyn Fn(&mut Case)>;
 
 /// The smallest case with which `fails` still holds, as far as it is found; the
 /// given one if nothing smaller fails.
-pub fn shrink(case: &Case, mut fails: impl FnMut(&Case) -> bool) -> Case {
+pub(super) fn shrink(case: &Case, mut fails: impl FnMut(&Case) -> bool) -> Case {
     let mut smallest = case.clone();
     let mut tries = 0;
     loop {

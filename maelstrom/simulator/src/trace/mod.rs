@@ -29,8 +29,6 @@
 mod read;
 mod tape;
 
-pub use read::{
-    Fate, Gap, LogLine, Moment, NodeEvent, ReadTraceError, Sent, Spell, Trace, time_of,
-};
+pub use read::{Fate, Gap, LogLine, Moment, NodeEvent, ReadTraceError, Sent, Spell, Trace};
 pub(crate) use tape::Tape;
 pub use tape::TraceLines;

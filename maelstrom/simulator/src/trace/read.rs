@@ -218,6 +218,13 @@ struct Line<'a> {
 }
 
 impl Trace {
+    /// The time of a line, without reading the rest of it.
+    pub fn time_of(line: &[u8]) -> Option<i64> {
+        let rest = line.strip_prefix(br#"{"time":"#)?;
+        let end = rest.iter().position(|byte| *byte == b',')?;
+        str::from_utf8(&rest[..end]).ok()?.parse().ok()
+    }
+
     /// Reads a trace. A last line without its line break, of a run that was cut short,
     /// counts for nothing.
     ///
@@ -370,11 +377,4 @@ fn number(name: &str) -> Option<usize> {
         Address::Node(number) => Some(number),
         _ => None,
     }
-}
-
-/// The time of a line, without reading the rest of it.
-pub fn time_of(line: &[u8]) -> Option<i64> {
-    let rest = line.strip_prefix(br#"{"time":"#)?;
-    let end = rest.iter().position(|byte| *byte == b',')?;
-    str::from_utf8(&rest[..end]).ok()?.parse().ok()
 }

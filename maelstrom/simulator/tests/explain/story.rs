@@ -3,7 +3,7 @@
 use checkers::history::{self, Op};
 use checkers::{Finding, Names, Subject};
 use serde_json::{Value, json};
-use simulator::explain::{Run, explain};
+use simulator::explain::Run;
 use simulator::trace::Trace;
 
 /// A run of two nodes. Process 0 talks to n0, process 1 to n1, as the trace shows.
@@ -120,7 +120,7 @@ impl Story {
         let run = Run::new(&history, &trace, Names::unknown());
         let mut finding = Finding::new(kind, "", ops.to_vec());
         finding.subject = subject;
-        explain(&run, &finding).map(|why| why.text)
+        run.explain(&finding).map(|why| why.text)
     }
 
     /// Why a read of n1 does not have a value.

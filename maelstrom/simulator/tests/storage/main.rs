@@ -12,10 +12,7 @@ use engine::Engine;
 use maelstrom::disk::Disk;
 use maelstrom::journal::{Entry, Index, Journal, Log, Memory, Options, Sync};
 use plain::{Bug, Plain};
-use simulator::storage::{
-    Failure, Open, Opening, Recoverable, Script, Tried, behaves, notices_damage, survives_crashes,
-    survives_failures,
-};
+use simulator::storage::{Failure, Open, Opening, Recoverable, Script, Tried};
 
 const INTERVAL: Sync = Sync::Interval(Duration::from_secs(1));
 
@@ -102,13 +99,13 @@ fn processor_time() -> Option<Duration> {
 #[test]
 fn memory_behaves() {
     for seed in 0..20 {
-        behaves(&Script::new(seed, 200), &mut InMemory::default()).unwrap();
+        Script::new(seed, 200).behaves(&mut InMemory::default()).unwrap();
     }
 }
 
 #[test]
 fn a_journal_in_memory_survives_a_crash_at_every_operation() {
-    let tried = pass(survives_crashes, &Script::new(1, 500), open);
+    let tried = pass(Script::survives_crashes, &Script::new(1, 500), open);
     assert!(tried.disk_operations > 1000, "{tried:?}");
     assert!(tried.in_recovery > 10_000, "{tried:?}");
 }
@@ -116,7 +113,7 @@ fn a_journal_in_memory_survives_a_crash_at_every_operation() {
 #[test]
 fn a_journal_keeps_what_each_policy_promises_and_begins_with_a_snapshot() {
     for (seed, sync) in [(0, Sync::EveryGroup), (2, INTERVAL), (4, Sync::Never)] {
-        let tried = pass(survives_crashes, &Script { sync, ..Script::new(seed, 90) }, open);
+        let tried = pass(Script::survives_crashes, &Script { sync, ..Script::new(seed, 90) }, open);
         assert!(tried.in_recovery > tried.disk_operations, "{tried:?}");
     }
 }
@@ -125,14 +122,15 @@ fn a_journal_keeps_what_each_policy_promises_and_begins_with_a_snapshot() {
 fn a_journal_in_a_directory_survives_a_crash_at_every_operation() {
     let directory = Directory::new("crashes");
     let script = Script { directory: Some(directory.0.clone()), ..Script::new(1, 500) };
-    let tried = pass(survives_crashes, &script, open);
+    let tried = pass(Script::survives_crashes, &script, open);
     assert!(tried.disk_operations > 1000, "{tried:?}");
 }
 
 #[test]
 fn a_journal_survives_a_failure_of_every_operation() {
     for (calls, sync) in [(500, Sync::EveryGroup), (100, INTERVAL), (100, Sync::Never)] {
-        let tried = pass(survives_failures, &Script { sync, ..Script::new(0, calls) }, open);
+        let tried =
+            pass(Script::survives_failures, &Script { sync, ..Script::new(0, calls) }, open);
         assert!(tried.states > 3 * tried.disk_operations, "{tried:?}");
     }
 }
@@ -140,7 +138,7 @@ fn a_journal_survives_a_failure_of_every_operation() {
 #[test]
 fn a_journal_notices_damage() {
     for (seed, sync) in [(0, Sync::EveryGroup), (1, INTERVAL), (2, Sync::Never)] {
-        let tried = pass(notices_damage, &Script { sync, ..Script::new(seed, 150) }, open);
+        let tried = pass(Script::notices_damage, &Script { sync, ..Script::new(seed, 150) }, open);
         assert!(tried.refused > 1000, "{tried:?}");
     }
 }
@@ -148,13 +146,14 @@ fn a_journal_notices_damage() {
 #[test]
 fn an_engine_survives_a_crash_at_every_operation() {
     let open: Open = |disk, _| Ok(Box::new(Engine::open(&disk)?));
-    let tried = pass(survives_crashes, &Script::new(0, 30), open);
+    let tried = pass(Script::survives_crashes, &Script::new(0, 30), open);
     assert!(tried.disk_operations > 300, "{tried:?}");
 }
 
 /// All tests of the suite with each policy; what they find.
 fn findings(open: Open) -> Vec<String> {
-    let tests: [Test; 3] = [survives_crashes, survives_failures, notices_damage];
+    let tests: [Test; 3] =
+        [Script::survives_crashes, Script::survives_failures, Script::notices_damage];
     let mut findings = Vec::new();
     for sync in [Sync::EveryGroup, INTERVAL, Sync::Never] {
         for test in tests {

@@ -13,7 +13,7 @@ use super::flags::{Plan, TestFlags, check_program};
 use super::tell::{Case, TellFlags};
 use super::values::suggesting;
 use super::{Exit, Remote, original, print, test};
-use crate::challenge::{CHALLENGES, Challenge};
+use crate::challenge::Challenge;
 use crate::report::style::Style;
 use crate::report::table;
 
@@ -72,7 +72,7 @@ impl Selection {
     fn of(name: &str) -> Result<Self, String> {
         let challenges = Challenge::select(name);
         if challenges.is_empty() {
-            let ids: Vec<&str> = CHALLENGES.iter().map(|challenge| challenge.id).collect();
+            let ids: Vec<&str> = Challenge::ALL.iter().map(|challenge| challenge.id).collect();
             let groups = Challenge::GROUPS.join(", ");
             return Err(format!("there are {}; the groups {groups}; and all", ids.join(", ")));
         }
@@ -81,7 +81,7 @@ impl Selection {
 
     /// Every word that stands for some.
     fn names() -> Vec<&'static str> {
-        let ids = CHALLENGES.iter().map(|challenge| challenge.id);
+        let ids = Challenge::ALL.iter().map(|challenge| challenge.id);
         ids.chain(Challenge::GROUPS).chain(["all"]).collect()
     }
 }
@@ -115,7 +115,7 @@ pub(super) fn challenge(
     let named: Vec<_> = flags.challenges.iter().flat_map(|selection| &selection.0).collect();
     let is_default = |challenge: &&Challenge| flags.list || challenge.is_of_gossip_glomers();
     let challenges: Vec<&'static Challenge> = match named.is_empty() {
-        true => CHALLENGES.iter().filter(is_default).collect(),
+        true => Challenge::ALL.iter().filter(is_default).collect(),
         false => named.into_iter().copied().collect(),
     };
     if flags.list {

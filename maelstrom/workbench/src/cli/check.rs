@@ -116,7 +116,7 @@ pub(super) fn check(flags: &CheckFlags) -> anyhow::Result<Exit> {
     } else {
         let frame = text::Frame { title, footer: Vec::new(), width: columns() };
         let style = Style::of(&io::stdout());
-        let text = text::render(&Summary::of(&case.report, &[]), &frame, style);
+        let text = Summary::of(&case.report, &[]).text(&frame, style);
         flags.tell.print(&case, &text);
     }
     flags.tell.keep(std::slice::from_ref(&case), None)?;

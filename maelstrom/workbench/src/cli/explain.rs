@@ -75,7 +75,7 @@ impl Recording {
     /// Finds out why, says it in the report, and returns it.
     pub(super) fn explain(&self, report: &mut Report, names: Names) -> Kept {
         let run = explain::Run::new(&self.ops, &self.trace, names);
-        let why = |finding: &Finding| explain::explain(&run, finding);
+        let why = |finding: &Finding| run.explain(finding);
         let all = Summary::of(report, &[]);
         let all = all.all_findings(why).into_iter();
         let kept = Kept(all.map(|(finding, why)| Explained::new(finding, why)).collect());

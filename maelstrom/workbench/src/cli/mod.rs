@@ -209,7 +209,7 @@ enum Command {
 
 /// Runs nodes that are not on this machine, where the flag `--cluster` says.
 pub trait Remote {
-    /// As [`run_processes`](crate::run_processes), but there.
+    /// As [`Processes::run`](crate::Processes::run), but there.
     ///
     /// # Errors
     ///

@@ -25,16 +25,17 @@ use super::flags::Plan;
 use super::ran::{INTERRUPTED, Ran};
 use super::tell::{Case, TellFlags};
 use super::{Remote, columns, or_warn};
-use crate::host::process::{self, ProcessOptions};
+use crate::host::process::{ProcessOptions, Processes};
 use crate::host::signals::ExitOnInterrupt;
 use crate::report::chart::Chart;
+use crate::report::limits::Comparison;
 use crate::report::live::Live;
 use crate::report::status::StatusWriter;
 use crate::report::store::{HistoryWriter, Store};
 use crate::report::style::Style;
 use crate::report::summary::{self, Summary};
 use crate::report::trace::TraceWriter;
-use crate::report::{edn, html, limits, text};
+use crate::report::{edn, html, text};
 
 /// How long recovery and final operations take, at least.
 const EPILOGUE: Duration = Duration::from_secs(11);
@@ -143,7 +144,7 @@ fn run(
     let settings = &plan.settings;
     let result = match (&plan.cluster, remote) {
         (Some(cluster), Some(remote)) => remote.run(cluster, settings, &options, watcher),
-        _ => process::run(settings, &options, watcher),
+        _ => Processes::run(settings, &options, watcher),
     };
     remove_empty(&options.work_dir, plan.settings.node_count);
     result
@@ -228,8 +229,8 @@ fn conclude(
         Ok(stats) => {
             stats.add_to(&plan.settings, &mut report);
             if !plan.limits.is_empty() {
-                let comparisons = limits::compare(&plan.limits, &report);
-                report.add("limits", limits::outcome(&comparisons));
+                let comparisons = Comparison::of(&plan.limits, &report);
+                report.add("limits", Comparison::outcome(&comparisons));
             }
             Ok(report)
         }
@@ -261,7 +262,7 @@ fn show(
     tell: &TellFlags,
 ) -> anyhow::Result<()> {
     let Ran { title, report, command, .. } = ran;
-    let comparisons = limits::compare(&plan.limits, report);
+    let comparisons = Comparison::of(&plan.limits, report);
     let is_complete = !report.parts.contains_key("run");
     let summary = Summary::of(report, if is_complete { &comparisons } else { &[] });
     let page = html::Frame {
@@ -284,7 +285,7 @@ fn show(
     }
     footer.push(("to run again", command.clone()));
     let frame = text::Frame { title: title.clone(), footer, width: columns() };
-    tell.print(&Case::of(ran), &text::render(&summary, &frame, Style::of(&io::stdout())));
+    tell.print(&Case::of(ran), &summary.text(&frame, Style::of(&io::stdout())));
     kept.with_context(|| format!("cannot write to {}", store.dir().display()))
 }
 

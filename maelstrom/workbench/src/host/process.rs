@@ -69,23 +69,6 @@ pub struct ProcessOptions {
     pub watchdog: Option<PathBuf>,
 }
 
-/// Runs a test.
-///
-/// # Errors
-///
-/// When it did not go through: see [`RunError`]. The observer has seen what
-/// happened until then.
-pub fn run(
-    settings: &Settings,
-    options: &ProcessOptions,
-    observer: &mut dyn Observer,
-) -> Result<RunStats, RunError> {
-    let watch = Watch { journal: options.journal, trace: options.trace };
-    run::run(settings, watch, observer, async || {
-        Processes::new(settings.node_count, options.clone(), settings.seed)
-    })
-}
-
 /// Nodes as processes, as many of them as are to run here.
 pub struct Processes {
     options: ProcessOptions,
@@ -116,6 +99,23 @@ struct Exit {
 }
 
 impl Processes {
+    /// Runs a test with all nodes here.
+    ///
+    /// # Errors
+    ///
+    /// When it did not go through: see [`RunError`]. The observer has seen what
+    /// happened until then.
+    pub fn run(
+        settings: &Settings,
+        options: &ProcessOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<RunStats, RunError> {
+        let watch = Watch { journal: options.journal, trace: options.trace };
+        run::run(settings, watch, observer, async || {
+            Self::new(settings.node_count, options.clone(), settings.seed)
+        })
+    }
+
     /// Up to so many nodes, none of which runs yet. The seed decides how files are broken.
     /// Needs tokio's runtime.
     ///

@@ -267,7 +267,7 @@ mod tests {
     use simulator::trace::Trace;
 
     use super::*;
-    use crate::report::limits;
+    use crate::report::limits::Comparison;
 
     #[test]
     fn what_stands_between_backticks_is_code() {
@@ -328,7 +328,7 @@ mod tests {
         report.figures.ended.insert("read".to_owned(), Ended { ok: 3, fail: 0, info: 1 });
         let limits = ["msgs-per-op<30".parse().unwrap()];
         let mut page = String::new();
-        numbers(&mut page, &Summary::of(&report, &limits::compare(&limits, &report)));
+        numbers(&mut page, &Summary::of(&report, &Comparison::of(&limits, &report)));
         let explained = page.matches("<span class=\"says\" tabindex=\"0\" data-says=\"").count();
         assert_eq!(explained, COLUMNS.len() + page.matches("<dt>").count());
         assert_eq!(page.matches("<td title=").count(), COLUMNS.len() - 1);

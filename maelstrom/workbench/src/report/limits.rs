@@ -163,6 +163,33 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Each limit next to what the report says.
+    pub fn of(limits: &[Limit], report: &Report) -> Vec<Self> {
+        let Figures { messages, elements, .. } = &report.figures;
+        let per_op = messages.and_then(|messages| messages.per_op);
+        let stable = elements.as_ref().and_then(|elements| elements.latencies.as_ref());
+        let compare = |&limit: &Limit| Self { limit, measured: limit.metric.of(per_op, stable) };
+        limits.iter().map(compare).collect()
+    }
+
+    /// The limits as a part of the report: a limit missed makes a run invalid.
+    pub fn outcome(comparisons: &[Self]) -> Outcome {
+        let finding = |missed: &Self| Finding::new("over-limit", missed.describe(), Vec::new());
+        let missed = comparisons.iter().filter(|comparison| !comparison.is_met());
+        let findings: Vec<Finding> = missed.map(finding).collect();
+        let result = |comparison: &Self| {
+            let value = json!({
+                "limit": comparison.limit.to_string(),
+                "measured": comparison.measured,
+                "valid?": comparison.is_met(),
+            });
+            (comparison.limit.metric.to_string(), value)
+        };
+        let results: Map<String, Value> = comparisons.iter().map(result).collect();
+        let valid = Validity::of(findings.is_empty());
+        Outcome { valid, results, findings, ..Outcome::default() }
+    }
+
     /// Whether the limit was kept.
     pub fn is_met(&self) -> bool {
         self.limit.is_met(self.measured)
@@ -202,33 +229,6 @@ impl fmt::Display for Comparison {
 /// A number with two decimals at most.
 fn short(number: f64) -> String {
     ((number * 100.0).round() / 100.0).to_string()
-}
-
-/// Each limit next to what the report says.
-pub fn compare(limits: &[Limit], report: &Report) -> Vec<Comparison> {
-    let Figures { messages, elements, .. } = &report.figures;
-    let per_op = messages.and_then(|messages| messages.per_op);
-    let stable = elements.as_ref().and_then(|elements| elements.latencies.as_ref());
-    let compare = |&limit: &Limit| Comparison { limit, measured: limit.metric.of(per_op, stable) };
-    limits.iter().map(compare).collect()
-}
-
-/// The limits as a part of the report: a limit missed makes a run invalid.
-pub fn outcome(comparisons: &[Comparison]) -> Outcome {
-    let finding = |missed: &Comparison| Finding::new("over-limit", missed.describe(), Vec::new());
-    let missed = comparisons.iter().filter(|comparison| !comparison.is_met());
-    let findings: Vec<Finding> = missed.map(finding).collect();
-    let result = |comparison: &Comparison| {
-        let value = json!({
-            "limit": comparison.limit.to_string(),
-            "measured": comparison.measured,
-            "valid?": comparison.is_met(),
-        });
-        (comparison.limit.metric.to_string(), value)
-    };
-    let results: Map<String, Value> = comparisons.iter().map(result).collect();
-    let valid = Validity::of(findings.is_empty());
-    Outcome { valid, results, findings, ..Outcome::default() }
 }
 
 #[cfg(test)]
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn a_limit_is_kept_below_its_bound_and_at_it_only_if_it_says_so() {
         let report = report(30.0, Some(400));
-        let is_met = |text: &str| compare(&limits(text), &report)[0].is_met();
+        let is_met = |text: &str| Comparison::of(&limits(text), &report)[0].is_met();
         assert!(!is_met("msgs-per-op<30"));
         assert!(is_met("msgs-per-op<=30"));
         assert!(is_met("msgs-per-op<30.01"));
@@ -281,16 +281,16 @@ mod tests {
     #[test]
     fn a_missed_limit_makes_the_report_invalid() {
         let mut report = report(28.0, Some(500));
-        let comparisons = compare(&limits("msgs-per-op<30,stable-median<400"), &report);
+        let comparisons = Comparison::of(&limits("msgs-per-op<30,stable-median<400"), &report);
         assert_eq!(comparisons[1].to_string(), "500 ≥ 400 ms");
-        report.add("limits", outcome(&comparisons));
+        report.add("limits", Comparison::outcome(&comparisons));
         assert_eq!(report.valid(), Validity::Invalid);
         assert_eq!(report.parts["limits"].findings.len(), 1);
     }
 
     #[test]
     fn what_was_not_measured_is_not_within_its_limit() {
-        let comparisons = compare(&limits("stable-max<600"), &report(1.0, None));
+        let comparisons = Comparison::of(&limits("stable-max<600"), &report(1.0, None));
         assert!(!comparisons[0].is_met());
     }
 }

@@ -38,6 +38,4 @@ pub use summary::Summary;
 pub use table::Row;
 pub use text::Frame;
 
-pub use limits::{compare, outcome};
 pub use table::render as table;
-pub use text::render as text;

@@ -25,23 +25,25 @@ pub struct Frame {
     pub width: usize,
 }
 
-/// The summary as text.
-pub fn render(summary: &Summary, frame: &Frame, style: Style) -> String {
-    let mut page = Page { text: String::new(), style, width: frame.width.max(40) };
-    page.verdict(summary, frame);
-    for kind in &summary.findings {
-        page.kind(&style.strong(&kind.name), kind);
+impl Summary {
+    /// The summary as text.
+    pub fn text(&self, frame: &Frame, style: Style) -> String {
+        let mut page = Page { text: String::new(), style, width: frame.width.max(40) };
+        page.verdict(self, frame);
+        for kind in &self.findings {
+            page.kind(&style.strong(&kind.name), kind);
+        }
+        page.operations(self);
+        page.reasons(self);
+        page.numbers(self);
+        page.limits(self);
+        for kind in &self.warnings {
+            page.kind(&format!("{} {}", style.doubtful("warning:"), kind.name), kind);
+        }
+        page.not_visible(self);
+        page.footer(frame);
+        page.text
     }
-    page.operations(summary);
-    page.reasons(summary);
-    page.numbers(summary);
-    page.limits(summary);
-    for kind in &summary.warnings {
-        page.kind(&format!("{} {}", style.doubtful("warning:"), kind.name), kind);
-    }
-    page.not_visible(summary);
-    page.footer(frame);
-    page.text
 }
 
 struct Page {
@@ -212,7 +214,7 @@ mod tests {
         let mut report = report(0);
         report.figures.not_visible = Some("G0 may hide");
         let frame = Frame { width: 80, ..Frame::default() };
-        let text = render(&Summary::of(&report, &[]), &frame, Style::PLAIN);
+        let text = Summary::of(&report, &[]).text(&frame, Style::PLAIN);
         assert!(text.contains("not visible here") && text.contains("G0 may hide"), "{text}");
     }
 
@@ -260,7 +262,7 @@ mod tests {
             footer: vec![("store", "store/latest".to_owned())],
             width: 80,
         };
-        let text = render(&Summary::of(&report(5), &[]), &frame, Style::PLAIN);
+        let text = Summary::of(&report(5), &[]).text(&frame, Style::PLAIN);
         let expected = "\
 Invalid: broadcast
 

@@ -16,7 +16,7 @@ use std::io::{self, BufRead as _, BufReader, BufWriter, Write};
 use std::path::PathBuf;
 
 use rustc_hash::FxHashSet;
-use simulator::trace::{TraceLines, time_of};
+use simulator::trace::{Trace, TraceLines};
 
 /// How many full files are kept beside the newest.
 const ASIDE: usize = 3;
@@ -136,7 +136,7 @@ impl TraceWriter {
         self.each_line(|line| {
             let count = of(&Count::of(line));
             if count > 0 {
-                let slice = time_of(line).unwrap_or_default().div_euclid(width);
+                let slice = Trace::time_of(line).unwrap_or_default().div_euclid(width);
                 *slices.entry(slice).or_default() += count;
             }
             Ok(())
@@ -158,7 +158,7 @@ impl TraceWriter {
             if is_a_fate(line) && !sent.contains(&id) {
                 return Ok(());
             }
-            let (count, time) = (Count::of(line), time_of(line).unwrap_or_default());
+            let (count, time) = (Count::of(line), Trace::time_of(line).unwrap_or_default());
             let is_left_out =
                 count.messages > 0 && !messages.have(time) || count.logs > 0 && !logs.have(time);
             if is_left_out {
@@ -183,7 +183,7 @@ impl TraceWriter {
         let mut logs = logs.take().map(Lines::of).transpose()?;
         while let Some(line) = trace.peek() {
             while let Some(log) = logs.as_ref().and_then(Lines::peek)
-                && time_of(log) < time_of(line)
+                && Trace::time_of(log) < Trace::time_of(line)
             {
                 each(log)?;
                 logs.iter_mut().try_for_each(Lines::next)?;

@@ -14,7 +14,7 @@ use simulator::{
     DiskFault, Fault, FaultKind, Observer, Phase, Progress, RunError, RunStats, Settings, Traffic,
     TrafficEvent, Workload,
 };
-use workbench::{ExitOnInterrupt, ProcessOptions, run_processes as run};
+use workbench::{ExitOnInterrupt, ProcessOptions, Processes};
 
 use crate::{Scratch, node};
 
@@ -128,7 +128,7 @@ fn assert_echoed(witness: &Witness, stats: &RunStats) {
 fn fault_of(mode: &str) -> String {
     let scratch = Scratch::new(mode);
     let options = scratch.options("echo.py", mode);
-    let result = run(&settings(60.0, 100.0), &options, &mut Witness::default());
+    let result = Processes::run(&settings(60.0, 100.0), &options, &mut Witness::default());
     scratch.assert_no_orphans();
     match result {
         Err(error @ RunError::Node(_)) => error.to_string(),
@@ -142,7 +142,8 @@ fn a_node_in_python_echoes() {
     let mut witness = Witness::default();
     let mut settings = settings(1.0, 100.0);
     settings.log_stderr = true;
-    let stats = run(&settings, &scratch.options("echo.py", "well"), &mut witness).unwrap();
+    let stats =
+        Processes::run(&settings, &scratch.options("echo.py", "well"), &mut witness).unwrap();
     assert_echoed(&witness, &stats);
     assert!(witness.logged.contains(&"n1: this is the third request".to_owned()));
     assert_eq!((witness.sent, witness.received), (0, 0), "nobody asked for traffic");
@@ -165,7 +166,7 @@ fn a_second_process_in_a_directory_that_is_in_use_may_not_serve() {
     let options = scratch.options("echo.py", "well");
     // It ends with the first that serves.
     let settings = Settings { time_limit: PATIENCE, ..with_twins() };
-    let error = run(&settings, &options, &mut Witness::default()).unwrap_err();
+    let error = Processes::run(&settings, &options, &mut Witness::default()).unwrap_err();
     assert_eq!(error.kind(), "two-processes-on-one-directory");
     scratch.assert_no_orphans();
 }
@@ -176,7 +177,7 @@ fn a_second_process_that_finds_the_directory_locked_and_says_so_is_well() {
     let mut settings = with_twins();
     settings.nemesis = vec![Fault::Kill.into()];
     let mut witness = Witness::default();
-    run(&settings, &scratch.options("echo.py", "locks"), &mut witness).unwrap();
+    Processes::run(&settings, &scratch.options("echo.py", "locks"), &mut witness).unwrap();
     let twins = ["n0-twin.log", "n1-twin.log"].map(|log| scratch.0.join("node-logs").join(log));
     let said: Vec<String> = twins.iter().flat_map(fs::read_to_string).collect();
     assert!(!said.is_empty() && said.iter().all(String::is_empty), "started, quietly: {said:?}");
@@ -192,7 +193,7 @@ fn what_processes_cannot_have_is_refused() {
     clock.nemesis = vec![Fault::Clock.into()];
     for settings in [disk, clock] {
         let options = scratch.options("echo.py", "well");
-        let error = run(&settings, &options, &mut Witness::default()).unwrap_err();
+        let error = Processes::run(&settings, &options, &mut Witness::default()).unwrap_err();
         assert!(error.to_string().contains("does not exist with processes"), "{error}");
     }
 }
@@ -205,7 +206,7 @@ fn a_node_in_javascript_echoes_and_its_traffic_can_be_had() {
     let scratch = Scratch::new("javascript");
     let mut witness = Witness::default();
     let options = ProcessOptions { journal: true, ..scratch.options("echo.js", "") };
-    let stats = run(&settings(1.0, 100.0), &options, &mut witness).unwrap();
+    let stats = Processes::run(&settings(1.0, 100.0), &options, &mut witness).unwrap();
     assert_echoed(&witness, &stats);
     assert_eq!(witness.sent as u64, stats.net.all.send_count);
     assert_eq!(witness.received as u64, stats.net.all.recv_count);
@@ -219,7 +220,7 @@ fn nodes_that_are_killed_and_paused_come_back() {
     settings.nemesis = vec![Fault::Kill.into(), Fault::Pause.into()];
     settings.nemesis_interval = Duration::from_millis(300);
     settings.concurrency = 20;
-    run(&settings, &scratch.options("echo.py", "well"), &mut witness).unwrap();
+    Processes::run(&settings, &scratch.options("echo.py", "well"), &mut witness).unwrap();
     let nemesis =
         |f: &str| witness.ops.iter().filter(|op| op.f == f && op.value.get() != "[]").count();
     for f in ["kill", "start", "pause", "resume"] {
@@ -271,7 +272,7 @@ fn sending_to_a_node_before_it_is_there_is_a_fault() {
         let mut settings = Settings { seed, ..settings(0.2, 100.0) };
         // Longer than a process takes to start, however busy the machine is.
         settings.start_spread = PATIENCE / 2;
-        run(&settings, &options, &mut Witness::default()).err()
+        Processes::run(&settings, &options, &mut Witness::default()).err()
     });
     let Some(RunError::Node(failure)) = faults.next() else { panic!("no fault") };
     let FaultKind::TooEarly { line, .. } = &failure.fault.kind else { panic!("{failure:?}") };
@@ -281,7 +282,8 @@ fn sending_to_a_node_before_it_is_there_is_a_fault() {
 #[test]
 fn a_program_that_is_not_there_is_named() {
     let scratch = Scratch::new("missing");
-    let error = run(&settings(1.0, 1.0), &scratch.options("none", ""), &mut Witness::default());
+    let error =
+        Processes::run(&settings(1.0, 1.0), &scratch.options("none", ""), &mut Witness::default());
     let text = error.unwrap_err().to_string();
     assert!(text.contains("tests/nodes/none") && text.contains("has it been built?"), "{text}");
 }
@@ -290,7 +292,7 @@ fn a_program_that_is_not_there_is_named() {
 fn a_node_that_ignores_the_end_of_its_input_and_sigterm_is_killed() {
     let scratch = Scratch::new("ignores-the-end");
     let options = scratch.options("echo.py", "ignores-the-end");
-    run(&settings(1.0, 50.0), &options, &mut Witness::default()).unwrap();
+    Processes::run(&settings(1.0, 50.0), &options, &mut Witness::default()).unwrap();
     scratch.assert_no_orphans();
 }
 
@@ -298,7 +300,7 @@ fn a_node_that_ignores_the_end_of_its_input_and_sigterm_is_killed() {
 fn a_nodes_own_children_do_not_outlive_the_test() {
     let scratch = Scratch::new("with-children");
     let options = scratch.options("echo.py", "with-children");
-    run(&settings(1.0, 50.0), &options, &mut Witness::default()).unwrap();
+    Processes::run(&settings(1.0, 50.0), &options, &mut Witness::default()).unwrap();
     assert_eq!(scratch.pids().len(), 4);
     scratch.assert_no_orphans();
 }
@@ -310,7 +312,7 @@ fn bench_to_be_ended() {
     let Some(directory) = std::env::var_os("BENCH_TO_BE_ENDED") else { return };
     let scratch = Scratch(PathBuf::from(directory));
     let options = scratch.options("echo.py", "with-children");
-    let result = run(&settings(600.0, 10.0), &options, &mut Witness::default());
+    let result = Processes::run(&settings(600.0, 10.0), &options, &mut Witness::default());
     let text = result.unwrap_err().to_string();
     fs::write(scratch.0.join("error"), text).unwrap();
     std::mem::forget(scratch);
@@ -323,7 +325,7 @@ fn busy_after_a_run() {
     let Some(directory) = std::env::var_os("BUSY_AFTER_A_RUN") else { return };
     let scratch = Scratch(PathBuf::from(directory));
     let options = scratch.options("echo.py", "well");
-    run(&settings(0.1, 10.0), &options, &mut Witness::default()).unwrap();
+    Processes::run(&settings(0.1, 10.0), &options, &mut Witness::default()).unwrap();
     let _guard = ExitOnInterrupt::new().unwrap();
     fs::write(scratch.0.join("over"), "").unwrap();
     wait_for("a signal", || false);

@@ -18,7 +18,7 @@ use std::time::Duration;
 use checkers::history::{self, Op, OpType, Process};
 use serde_json::Value;
 use simulator::{Fault, Finished, Observer, Simulation, Workload};
-use workbench::{ProcessOptions, run_processes};
+use workbench::{ProcessOptions, Processes};
 
 fn scenario() -> Simulation {
     Simulation::new(Workload::Broadcast, broadcast::node)
@@ -82,7 +82,7 @@ impl Comparison {
             ProcessOptions { journal: true, trace: true, ..crate::processes(node, &directory) };
         options.work_dir = scenario.directories().unwrap_or(options.work_dir);
         let run =
-            |watcher: &mut dyn Observer| run_processes(scenario.settings(), &options, watcher);
+            |watcher: &mut dyn Observer| Processes::run(scenario.settings(), &options, watcher);
         let comparison = Self { processes: scenario.run_on(None, run), simulated: scenario.run() };
         comparison.processes.assert_valid();
         comparison.is_same_course().then_some(comparison)

@@ -12,7 +12,7 @@ use maelstrom::disk::Disk;
 use maelstrom::journal::{self, Finding, inspect};
 use raft::{Options, Record};
 use simulator::{Fault, Finished, Simulation, Workload};
-use workbench::run_processes;
+use workbench::Processes;
 
 /// A node whose records are synced before they count.
 pub(crate) fn synced_broadcast() -> Node<impl Send + Sync + 'static> {
@@ -46,7 +46,7 @@ fn kill(node: &str, scenario: &Simulation) -> PathBuf {
     let scenario = killed(scenario, (0..1000).find(is_deadly).expect("a seed"));
     let options = crate::processes(node, &directory);
     let run =
-        scenario.run_on(None, |watcher| run_processes(scenario.settings(), &options, watcher));
+        scenario.run_on(None, |watcher| Processes::run(scenario.settings(), &options, watcher));
     run.assert_valid();
     assert!(deaths_of_all(&run) >= 2, "{}", run.history);
     directory

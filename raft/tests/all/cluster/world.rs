@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use checkers::history::{Op, OpType, Process, raw};
-use checkers::{Checks, Names, Validity, Workload, workload_checker};
+use checkers::{Checks, Names, Validity, Workload};
 use lin_kv::{Command, Key, Response, Store};
 use maelstrom::Error;
 use maelstrom::machine::{Client, Rank, draw_incarnation};
@@ -197,7 +197,7 @@ impl World {
 
     /// Whether each key behaves like one register.
     pub(crate) fn is_linearizable(&self) -> Result<(), String> {
-        let mut checker = workload_checker(&Checks::new(Workload::LinKv), Names::default());
+        let mut checker = Checks::new(Workload::LinKv).checker(Names::default());
         self.history().iter().for_each(|op| checker.observe(op));
         let outcome = checker.finish();
         match outcome.valid {

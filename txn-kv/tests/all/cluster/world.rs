@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use checkers::Finding;
-use checkers::txn::{Model, Options as CheckOptions, rw_register};
+use checkers::txn::Model;
+use checkers::{Checks, Finding, Names, Workload};
 use maelstrom::machine::{Client, Rank, Record as _, draw_incarnation};
 use rand::RngExt as _;
 use simulator::Effect;
@@ -161,8 +161,12 @@ impl World {
 
     /// What is wrong with what clients were told.
     pub(crate) fn findings(&self) -> Vec<Finding> {
-        let models = [Model::ReadAtomic, Model::Causal];
-        let mut checker = rw_register(&models, CheckOptions { strict: true, compatible: false });
+        let checks = Checks {
+            consistency_models: vec![Model::ReadAtomic, Model::Causal],
+            strict: true,
+            ..Checks::new(Workload::TxnRwRegister)
+        };
+        let mut checker = checks.checker(Names::default());
         for (number, (asked, told)) in self.asked.iter().zip(self.cluster.asked()).enumerate() {
             let (kind, value) = match &told.reply {
                 Some((_, Ok(txn))) => ("ok", serde_json::to_string(txn).unwrap()),

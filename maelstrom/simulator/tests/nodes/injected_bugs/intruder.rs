@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use checkers::Finding;
 use maelstrom::{Context, Empty, Error, Node};
-use simulator::swarm::{Subject, oracle};
+use simulator::swarm::Subject;
 use simulator::{Fault, Finished, Program, Workload};
 
 use super::{found, passes};
@@ -62,7 +62,7 @@ fn node(argument: Option<&str>) -> Program {
 /// What is wrong with a run, but that a node which is killed forgets.
 fn but_for_kills(finished: &Finished) -> Vec<Finding> {
     let kills = finished.settings.nemesis.iter().any(|planned| planned.fault == Fault::Kill);
-    let mut findings = oracle::valid(finished);
+    let mut findings = finished.failures();
     findings.retain(|finding| !kills || finding.text.contains("nobody had sent"));
     findings
 }

@@ -104,7 +104,7 @@ fn node(strategy: Strategy) -> Node<State> {
 fn survives(finished: &simulator::Finished) -> Vec<checkers::Finding> {
     use simulator::Fault;
     let kills = finished.settings.nemesis.iter().any(|planned| planned.fault == Fault::Kill);
-    if kills { Vec::new() } else { simulator::swarm::oracle::valid(finished) }
+    if kills { Vec::new() } else { finished.failures() }
 }
 
 fn subject(name: &'static str, program: fn(&[String]) -> anyhow::Result<Program>) -> Subject {

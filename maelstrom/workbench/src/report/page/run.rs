@@ -325,7 +325,7 @@ fn who_knew(
     let of_findings: Vec<&str> =
         findings.iter().filter_map(|(finding, why)| value(finding, *why)).collect();
     let run = explain::Run::new(history, trace, checkers::Names::unknown());
-    explain::known(&run, &of_findings, MOST_VALUES)
+    run.known(&of_findings, MOST_VALUES)
 }
 
 /// The value that a finding is about.
