@@ -203,7 +203,7 @@ test: ## Run all tests
 check: ## Formatting, lints and docs; changes nothing
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
-	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
+	@$(MAKE) --no-print-directory surface
 
 # What checks the script of the report comes from npm; nothing that is built needs it.
 PAGE := maelstrom/workbench/page
@@ -242,10 +242,10 @@ deny: ## Licenses, sources and known vulnerabilities of the dependencies
 	cargo deny check
 
 .PHONY: surface
-surface: ## How many items the bench's crates show to others: at most 150
-	@cargo doc --quiet --no-deps --package maelstrom-checkers --package maelstrom-simulator --package maelstrom-workbench
+surface: ## Docs; and how many items the bench's crates show to others: at most 150
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
 	@cat $(addprefix target/doc/,$(addsuffix /all.html,checkers simulator workbench)) \
-	    | grep -o '<li><a href="[^"#]*\.html"' | wc -l | awk '{ print; exit $$1 > 150 }'
+	    | grep -o '<li><a href="[^"#]*\.html"' | wc -l | awk '{ print $$1, "public items"; exit $$1 > 150 }'
 
 .PHONY: fix
 fix: ## Mend formatting and what clippy can mend
