@@ -396,7 +396,7 @@ impl SettingsFlags {
             seq_kv: self.seq_kv,
             links: self.links,
             topology: self.topology,
-            nemesis: self.nemesis,
+            nemesis: last_of_each(&self.nemesis),
             nemesis_interval: self.nemesis_interval,
             nemesis_targets: match self.nemesis_targets.is_empty() {
                 true => Targets::ALL.to_vec(),
@@ -437,6 +437,14 @@ impl SettingsFlags {
         }
         Ok((settings, self.limits))
     }
+}
+
+/// A fault is there or not. Flags that are added to others win over them.
+fn last_of_each(planned: &[PlannedFault]) -> Vec<PlannedFault> {
+    let is_last = |&(place, one): &(usize, &PlannedFault)| {
+        planned[place + 1..].iter().all(|later| later.fault != one.fault)
+    };
+    planned.iter().enumerate().filter(is_last).map(|(_, &one)| one).collect()
 }
 
 /// In the order in which they strike, each once.
@@ -495,5 +503,25 @@ pub(super) fn check_program(bin: &Path) -> Result<(), String> {
             Err(format!("--bin {shown} may not be executed. Try chmod +x {shown}."))
         }
         Ok(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_that_is_planned_twice_is_there_once_and_the_later_plan_wins() {
+        let fault = |fault: Fault, seconds: Option<u64>| PlannedFault {
+            interval: seconds.map(Duration::from_secs),
+            ..fault.into()
+        };
+        let planned = [
+            fault(Fault::Partition, Some(2)),
+            fault(Fault::Kill, None),
+            fault(Fault::Partition, None),
+        ];
+        assert_eq!(last_of_each(&planned), planned[1..]);
+        assert_eq!(last_of_each(&planned[..2]), planned[..2]);
     }
 }
