@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use async_nats::{Message, Subscriber};
 use futures_util::StreamExt as _;
@@ -112,7 +113,10 @@ impl Agent {
             Outage::Overflow => "NATS brought more than could be taken".to_owned(),
         });
         if let Some(run) = &mut self.run {
-            run.lost();
+            run.lost(match outage {
+                Outage::Away(time) => time,
+                Outage::Overflow => Duration::ZERO,
+            });
         }
     }
 

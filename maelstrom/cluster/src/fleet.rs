@@ -1,60 +1,32 @@
 //! The nodes of a test that run on agents.
 //!
-//! All that is wanted of an agent stands in one [`Order`], which is sent again whenever it
-//! changes and a few times a second; nothing depends on any single message. What nodes print
-//! comes by as it goes to its receivers, and is handed to the world, to be checked and counted.
+//! What nodes print comes by as it goes to its receivers, and is handed to the world, to be
+//! checked and counted.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
-use async_nats::Subscriber;
-use futures_util::StreamExt as _;
-use rand::TryRng as _;
-use rand::rngs::SysRng;
+use anyhow::Context as _;
 use simulator::{
     Address, Conditions, DiskFault, Elsewhere, FaultKind, Message, NodeFailure, RunError, Settings,
 };
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::time::Instant;
 use workbench::{NodeLog, Nodes, Output as _, ProcessOptions, Test};
 
-use crate::agent::say;
-use crate::link::{Link, Outage};
-use crate::wire::{
-    self, End, Failure, FailureKind, Fate, HELLO, Hello, Id, Net, Order, PATIENCE, PERIOD, State,
-    Wanted, node_of, split_id,
-};
-
-/// How long agents may take to say that they are there.
-const ROLL_CALL: Duration = Duration::from_secs(1);
-/// How long agents may take to get ready for a run, and to end it.
-const READY: Duration = Duration::from_secs(10);
+use crate::crew::{Crew, Heard, Plan};
+use crate::link::Outage;
+use crate::outages::Outages;
+use crate::wire::{End, Failure, Fate, Id, Net, PATIENCE, State};
 
 pub(crate) struct Fleet {
-    link: Link,
-    subject: String,
-    /// All that agents of this run say.
-    inbox: Subscriber,
-    tick: Interval,
-    agents: Vec<Agent>,
-    /// Of each node, the number of its agent.
-    agent_of: Vec<usize>,
+    crew: Crew,
     logs: Vec<NodeLog>,
     messages: Messages,
+    outages: Outages,
     /// What keeps lines from nodes.
     error: Option<String>,
-}
-
-struct Agent {
-    name: String,
-    order: Order,
-    /// Whether it was not told of the last change.
-    is_stale: bool,
-    heard: Instant,
-    state: Option<State>,
-    is_gone: bool,
 }
 
 /// The messages that agents carry, by their ids there.
@@ -87,7 +59,7 @@ impl Messages {
 }
 
 impl Fleet {
-    /// Shares the nodes of a test out among all agents that have the program and no other run.
+    /// Shares the nodes of a test out among agents.
     pub(crate) async fn gather(
         url: &str,
         settings: &Settings,
@@ -95,15 +67,7 @@ impl Fleet {
     ) -> anyhow::Result<Self> {
         let program = options.bin.file_name().and_then(|name| name.to_str());
         let program = program.context("the program has no name that agents could know")?.to_owned();
-        let mut link = Link::connect(url, "workbench test").await?;
-        let agents = roll_call(&link, &program, url).await?;
-        let run = SysRng.try_next_u64().context("the system has no random numbers")?;
-        let run = format!("{run:016x}");
-        let subject = wire::of_run(&run);
-        let inbox = link.subscribe(format!("{subject}.>")).await?;
-        let blank = Order {
-            run,
-            serial: 1,
+        let plan = Plan {
             program,
             args: options.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
             node_count: settings.node_count,
@@ -113,155 +77,67 @@ impl Fleet {
                 links: settings.neighbours()?,
                 seed: settings.seed,
             },
-            conditions: Conditions::default(),
-            has_services: agents.iter().all(|hello| hello.has_services),
-            nodes: BTreeMap::new(),
-            end: None,
+            hears: &[">"],
         };
+        let crew = Crew::gather(url, plan, "workbench test").await?;
         std::fs::create_dir_all(&options.node_log_dir).context("cannot keep logs")?;
         let log = |node| NodeLog::open(options.node_log_dir.join(format!("n{node}.log")), false);
         let logs = (0..settings.node_count).map(log).collect::<Result<_, _>>()?;
-        let agent_of: Vec<usize> =
-            (0..settings.node_count).map(|node| node % agents.len()).collect();
-        let of = |(number, Hello { agent: name, .. }): (usize, Hello)| {
-            let own = (0..settings.node_count).filter(|&node| agent_of[node] == number);
-            let nodes = own.map(|node| (node, Wanted::default())).collect();
-            let mut order = Order { nodes, ..blank.clone() };
-            // Each edge draws for itself.
-            order.network.seed = settings.seed.wrapping_add(number as u64);
-            let heard = Instant::now();
-            Agent { name, order, is_stale: true, heard, state: None, is_gone: false }
-        };
-        let agents: Vec<Agent> = agents.into_iter().enumerate().map(of).collect();
-        // More agents than nodes: the rest has nothing to do.
-        let agents = agents.into_iter().filter(|agent| !agent.order.nodes.is_empty()).collect();
-        let mut tick = tokio::time::interval(PERIOD);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        link.flush().await;
-        let messages = Messages::default();
-        let mut fleet =
-            Self { link, subject, inbox, tick, agents, agent_of, logs, messages, error: None };
-        fleet.await_agents().await?;
-        Ok(fleet)
-    }
-
-    /// Waits until all agents are ready.
-    async fn await_agents(&mut self) -> anyhow::Result<()> {
-        let ready = std::future::poll_fn(|cx| {
-            self.poll_tick(cx);
-            while let Poll::Ready(Some(message)) = self.inbox.poll_next_unpin(cx) {
-                if let Ok(state) = serde_json::from_slice(&message.payload) {
-                    self.note_state(state);
-                }
-            }
-            self.send_orders();
-            self.link.poll_send(cx);
-            let is_ready = |agent: &Agent| agent.state.is_some();
-            if self.agents.iter().all(is_ready) { Poll::Ready(()) } else { Poll::Pending }
-        });
-        let _ = tokio::time::timeout(READY, ready).await;
-        for Agent { name, state, .. } in &self.agents {
-            match state {
-                None => bail!("agent {name} does not take this run"),
-                Some(State { error: Some(error), .. }) => bail!("agent {name}: {error}"),
-                Some(_) => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn poll_tick(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut ticked = false;
-        while self.tick.poll_tick(cx).is_ready() {
-            self.agents.iter_mut().for_each(|agent| agent.is_stale = true);
-            ticked = true;
-        }
-        ticked
-    }
-
-    fn send_orders(&mut self) {
-        for number in 0..self.agents.len() {
-            self.send_order(number);
-        }
-    }
-
-    fn send_order(&mut self, number: usize) {
-        let agent = &mut self.agents[number];
-        if std::mem::take(&mut agent.is_stale) {
-            say(&mut self.link, format!("{}.order", wire::of_agent(&agent.name)), &agent.order);
-        }
-    }
-
-    /// Changes what is wanted of a node.
-    fn want(&mut self, node: usize, change: impl FnOnce(&mut Wanted)) {
-        let agent = &mut self.agents[self.agent_of[node]];
-        change(agent.order.nodes.entry(node).or_default());
-        agent.order.serial += 1;
-        agent.is_stale = true;
-    }
-
-    fn starts(&self, node: usize) -> u64 {
-        let agent = &self.agents[self.agent_of[node]];
-        agent.order.nodes.get(&node).map_or(0, |wanted| wanted.starts)
-    }
-
-    /// Notes what an agent says of itself. Returns whether messages were lost there since.
-    fn note_state(&mut self, state: State) -> bool {
-        let Some(agent) = self.agents.iter_mut().find(|agent| agent.name == state.agent) else {
-            return false;
-        };
-        agent.heard = Instant::now();
-        let before = agent.state.as_ref().map_or(state.outages, |state| state.outages);
-        let is_lossy = state.outages > before;
-        agent.state = Some(state);
-        is_lossy
+        let (messages, outages) = (Messages::default(), Outages::default());
+        Ok(Self { crew, logs, messages, outages, error: None })
     }
 
     fn hear(&mut self, message: &async_nats::Message, test: &mut Test<'_>) -> Result<(), RunError> {
-        let rest = message.subject.as_str().strip_prefix(self.subject.as_str());
-        let words: Vec<&str> = rest.unwrap_or_default().split('.').skip(1).collect();
-        let payload = &message.payload[..];
-        match words[..] {
-            ["m", src, _] => {
-                let Some((id, line)) = split_id(payload) else { return Ok(()) };
-                let ours = match Address::parse(src) {
-                    Some(Address::Node(node)) if Id::is_of(id, self.starts(node)) => {
+        match Heard::of(message, self.crew.subject()) {
+            Some(Heard::Line { src, id, line }) => {
+                let ours = match src {
+                    Address::Node(node) if Id::is_of(id, self.crew.starts(node)) => {
                         test.line(node, line)?
                     }
-                    Some(Address::Service(service)) => test.service_line(service, line),
+                    Address::Service(service) => test.service_line(service, line),
                     _ => None,
                 };
                 if let Some(ours) = ours {
                     self.messages.sent(id, ours, test);
                 }
             }
-            ["log", node] => {
-                let Some(node) = node_of(node) else { return Ok(()) };
-                let Some(log) = self.logs.get_mut(node) else { return Ok(()) };
-                let each = &mut |line: &[u8]| test.log(node, line);
-                let line = [payload, b"\n"].concat();
-                log.write(&line, each).map_err(RunError::io("write a node's log"))?;
+            Some(Heard::Log { node, line }) => {
+                keep_log(&mut self.logs, node, line, test)
+                    .map_err(RunError::io("write a node's log"))?;
             }
-            ["fate"] => {
+            Some(Heard::Fates(payload)) => {
                 let fates: Vec<Fate> = serde_json::from_slice(payload).unwrap_or_default();
                 fates.into_iter().for_each(|fate| self.messages.became(fate, test));
             }
-            ["state"] => {
-                let Ok(state) = serde_json::from_slice::<State>(payload) else { return Ok(()) };
-                let name = state.agent.clone();
-                if self.note_state(state) {
-                    test.outage(&format!("at agent {name}"));
-                }
-                self.check_agent(&name)?;
-            }
-            _ => {}
+            Some(Heard::State(state)) => self.hear_state(state, test)?,
+            None => {}
         }
         Ok(())
     }
 
+    fn hear_state(&mut self, state: State, test: &mut Test<'_>) -> Result<(), RunError> {
+        let State { outage, incarnation, .. } = state.clone();
+        let Some((agent, before)) = self.crew.note_state(state) else { return Ok(()) };
+        let name = agent.name.clone();
+        if before.as_ref().is_some_and(|before| before.incarnation != incarnation) {
+            let why = format!("agent {name} was started anew");
+            let nodes: Vec<usize> = agent.order.nodes.keys().copied().collect();
+            lose(&nodes, &why, test)?;
+        }
+        let known = before.and_then(|before| before.outage).map_or(0, |outage| outage.number);
+        if let Some(outage) = outage.filter(|outage| outage.number > known) {
+            let end = Instant::now().checked_sub(outage.ago).unwrap_or_else(Instant::now);
+            match self.outages.is_another(end, outage.length) {
+                true => test.outage(&format!("at agent {name}")),
+                false => test.prepare_again(),
+            }
+        }
+        self.check_agent(&name)
+    }
+
     /// Whether an agent does what it should.
     fn check_agent(&self, name: &str) -> Result<(), RunError> {
-        let Some(agent) = self.agents.iter().find(|agent| agent.name == name) else {
+        let Some(agent) = self.crew.agents.iter().find(|agent| agent.name == name) else {
             return Ok(());
         };
         let Some(state) = &agent.state else { return Ok(()) };
@@ -269,8 +145,7 @@ impl Fleet {
             return Err(RunError::Impossible(format!("agent {name}: {error}")));
         }
         for (&node, failure) in &state.failures {
-            let is_wanted = |wanted: &Wanted| wanted.is_up && wanted.starts == failure.starts;
-            if agent.order.nodes.get(&node).is_some_and(is_wanted) {
+            if agent.is_failure(node, failure) {
                 return Err(self.failure(node, failure.clone()));
             }
         }
@@ -279,14 +154,7 @@ impl Fleet {
 
     fn failure(&self, node: usize, failure: Failure) -> RunError {
         let Failure { kind, hint, stderr, is_reason, .. } = failure;
-        let kind = match kind {
-            FailureKind::Exited { status } => FaultKind::Exited { status },
-            FailureKind::ClosedOutput => FaultKind::ClosedOutput,
-            FailureKind::ClosedInput { after } => FaultKind::ClosedInput { after },
-            FailureKind::EndlessLine { bytes } => FaultKind::EndlessLine { bytes },
-            FailureKind::NotReading { bytes } => FaultKind::NotReading { bytes },
-        };
-        let (fault, log) = (kind.of(node), self.log_path(node));
+        let (fault, log) = (FaultKind::from(kind).of(node), self.log_path(node));
         RunError::Node(Box::new(NodeFailure { fault, hint, stderr, is_reason, log }))
     }
 
@@ -296,77 +164,41 @@ impl Fleet {
 
     /// Gives up agents that were not heard for long.
     fn miss_agents(&mut self, test: &mut Test<'_>) -> Result<(), RunError> {
-        if self.link.is_away() {
-            self.hear_again();
-        }
-        for (number, agent) in self.agents.iter_mut().enumerate() {
-            if agent.is_gone || agent.heard.elapsed() < PATIENCE {
-                continue;
-            }
-            agent.is_gone = true;
-            let why = format!("agent {} was not heard for {} s", agent.name, PATIENCE.as_secs());
-            let own: BTreeSet<usize> =
-                (0..self.agent_of.len()).filter(|&node| self.agent_of[node] == number).collect();
-            for node in own {
-                let (world, now) = test.world();
-                world.lose(node, &why, now)?;
-            }
+        for (name, nodes) in self.crew.missed() {
+            let why = format!("agent {name} was not heard for {} s", PATIENCE.as_secs());
+            lose(&nodes, &why, test)?;
         }
         Ok(())
     }
-
-    /// Nobody could be heard until now.
-    fn hear_again(&mut self) {
-        self.agents.iter_mut().for_each(|agent| agent.heard = Instant::now());
-    }
 }
 
-/// The agents that are there, by name.
-pub(crate) async fn present(link: &Link) -> anyhow::Result<Vec<Hello>> {
-    let mut answers = link.ask_all(HELLO).await?;
-    let mut here: Vec<Hello> = Vec::new();
-    let listen = async {
-        while let Some(answer) = answers.next().await {
-            here.extend(serde_json::from_slice::<Hello>(&answer.payload));
-        }
-    };
-    let _ = tokio::time::timeout(ROLL_CALL, listen).await;
-    here.sort_unstable_by(|a, b| a.agent.cmp(&b.agent));
-    Ok(here)
+/// Goes on without these nodes.
+fn lose(nodes: &[usize], why: &str, test: &mut Test<'_>) -> Result<(), RunError> {
+    for &node in nodes {
+        let (world, now) = test.world();
+        world.lose(node, why, now)?;
+    }
+    Ok(())
 }
 
-/// The agents that have this program and no run.
-async fn roll_call(link: &Link, program: &str, url: &str) -> anyhow::Result<Vec<Hello>> {
-    let here = present(link).await?;
-    ensure!(!here.is_empty(), "there are no agents at {url}: `workbench agent` makes one");
-    if let Some(two) = here.windows(2).find(|two| two[0].agent == two[1].agent) {
-        bail!("two agents are called {}: --name gives one another name", two[0].agent);
-    }
-    let knows = |hello: &&Hello| hello.programs.iter().any(|name| name == program);
-    let able: Vec<&Hello> = here.iter().filter(knows).collect();
-    if able.is_empty() {
-        let known: BTreeSet<&str> =
-            here.iter().flat_map(|hello| &hello.programs).map(String::as_str).collect();
-        let known: Vec<&str> = known.into_iter().collect();
-        bail!("no agent has a program {program}; they have {}", known.join(", "));
-    }
-    let free: Vec<Hello> = able.into_iter().filter(|hello| hello.run.is_none()).cloned().collect();
-    ensure!(!free.is_empty(), "all agents that have {program} are busy with another run");
-    Ok(free)
+fn keep_log(
+    logs: &mut [NodeLog],
+    node: usize,
+    line: &[u8],
+    test: &mut Test<'_>,
+) -> std::io::Result<()> {
+    let Some(log) = logs.get_mut(node) else { return Ok(()) };
+    log.write(&[line, b"\n"].concat(), &mut |line: &[u8]| test.log(node, line))
 }
 
 impl Nodes for Fleet {
     fn start(&mut self, node: usize) -> Result<(), RunError> {
-        self.want(node, |wanted| {
-            wanted.starts += 1;
-            wanted.is_up = true;
-            wanted.is_paused = false;
-        });
+        self.crew.start(node);
         Ok(())
     }
 
     fn kill(&mut self, node: usize) {
-        self.want(node, |wanted| {
+        self.crew.want(node, |wanted| {
             wanted.is_up = false;
             wanted.is_paused = false;
             wanted.damage.clear();
@@ -374,11 +206,11 @@ impl Nodes for Fleet {
     }
 
     fn pause(&mut self, node: usize, paused: bool) {
-        self.want(node, |wanted| wanted.is_paused = paused);
+        self.crew.want(node, |wanted| wanted.is_paused = paused);
     }
 
     fn damage(&mut self, node: usize, fault: DiskFault) -> Result<(), RunError> {
-        self.want(node, |wanted| wanted.damage.push(fault.name().to_owned()));
+        self.crew.want(node, |wanted| wanted.damage.push(fault.name().to_owned()));
         Ok(())
     }
 
@@ -388,50 +220,43 @@ impl Nodes for Fleet {
     }
 
     fn deliver(&mut self, node: usize, message: &Message) {
-        let number = self.agent_of[node];
-        // It may be for a process that this starts.
-        self.send_order(number);
-        let Self { link, agents, error, .. } = self;
-        let Agent { name, order, .. } = &agents[number];
-        let subject = format!("{}.to.{}.n{node}", wire::of_agent(name), order.run);
-        let mut line = Vec::new();
-        message.write_line(&mut line);
-        line.pop();
-        if let Err(too_long) = link.send(subject, line) {
-            error.get_or_insert_with(|| too_long.to_string());
+        if let Err(too_long) = self.crew.deliver(node, message) {
+            self.error.get_or_insert_with(|| too_long.to_string());
         }
     }
 
     fn elsewhere(&self) -> Elsewhere {
-        match self.agents.iter().all(|agent| agent.order.has_services) {
+        match self.crew.has_services() {
             true => Elsewhere::NodesAndServices,
             false => Elsewhere::Nodes,
         }
     }
 
     fn impose(&mut self, conditions: Conditions) {
-        for agent in &mut self.agents {
-            agent.order.conditions = conditions.clone();
-            agent.order.serial += 1;
-            agent.is_stale = true;
-        }
+        self.crew.impose(&conditions);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, test: &mut Test<'_>) -> Result<bool, RunError> {
         let mut busy = false;
-        while let Poll::Ready(Some(message)) = self.inbox.poll_next_unpin(cx) {
+        while let Poll::Ready(Some(message)) = self.crew.poll_inbox(cx) {
             busy = true;
             self.hear(&message, test)?;
         }
-        if let Poll::Ready(outage) = self.link.poll_outage(cx) {
+        if let Poll::Ready(outage) = self.crew.link.poll_outage(cx) {
             busy = true;
-            self.hear_again();
-            test.outage(&match outage {
-                Outage::Away(time) => format!("for {:.1} s", time.as_secs_f64()),
-                Outage::Overflow => "when more came than could be taken".to_owned(),
-            });
+            self.crew.hear_again();
+            let (length, what) = match outage {
+                Outage::Away(time) => (time, format!("for {:.1} s", time.as_secs_f64())),
+                Outage::Overflow => {
+                    (Duration::ZERO, "when more came than could be taken".to_owned())
+                }
+            };
+            match self.outages.is_another(Instant::now(), length) {
+                true => test.outage(&what),
+                false => test.prepare_again(),
+            }
         }
-        if self.poll_tick(cx) {
+        if self.crew.poll_tick(cx) {
             busy = true;
             self.miss_agents(test)?;
         }
@@ -442,8 +267,7 @@ impl Nodes for Fleet {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<(), RunError> {
-        self.send_orders();
-        self.link.poll_send(cx);
+        self.crew.poll_send(cx);
         Ok(())
     }
 
@@ -454,26 +278,13 @@ impl Nodes for Fleet {
 
     async fn shut_down(&mut self, politely: bool, test: &mut Test<'_>) {
         let end = if politely { End::Well } else { End::AtOnce };
-        for agent in &mut self.agents {
-            agent.order.end = Some(end);
-            agent.order.serial += 1;
-            agent.is_stale = true;
-        }
-        let over = std::future::poll_fn(|cx| {
-            self.poll_tick(cx);
-            self.send_orders();
-            self.link.poll_send(cx);
-            while let Poll::Ready(Some(message)) = self.inbox.poll_next_unpin(cx) {
-                if !message.subject.as_str().contains(".m.") {
-                    let _ = self.hear(&message, test);
-                }
+        let Self { crew, logs, .. } = self;
+        let hear = |heard: Heard<'_>| {
+            if let Heard::Log { node, line } = heard {
+                let _ = keep_log(logs, node, line, test);
             }
-            let is_over = |agent: &Agent| {
-                agent.is_gone || agent.state.as_ref().is_some_and(|state| state.is_over)
-            };
-            if self.agents.iter().all(is_over) { Poll::Ready(()) } else { Poll::Pending }
-        });
-        let _ = tokio::time::timeout(READY, over).await;
+        };
+        crew.end(end, hear).await;
     }
 
     fn explain(&self, error: RunError) -> RunError {

@@ -2,9 +2,10 @@
 //! a network that is real.
 //!
 //! - [`agent`]: runs on each machine, and has nodes there.
+//! - [`crew`]: the agents of a run, and what is wanted of them.
 //! - [`fleet`]: the nodes of a test that run on agents, for `workbench test --cluster`.
 //! - [`wire`]: what both say to each other over NATS: subjects and payloads.
-//! - [`link`]: the connection to NATS.
+//! - [`link`]: the connection to NATS; [`outages`]: when it was away.
 //! - [`services`]: `lin-kv` and the others, on [`etcd`].
 //! - [`local`]: a cluster on this machine.
 //! - [`cli`]: the command `workbench-cluster`.
@@ -21,10 +22,12 @@
 
 mod agent;
 mod cli;
+mod crew;
 mod etcd;
 mod fleet;
 mod link;
 mod local;
+mod outages;
 mod services;
 mod wire;
 

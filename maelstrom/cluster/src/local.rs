@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
-use crate::fleet::present;
+use crate::crew::present;
 use crate::link::Link;
 
 /// How long a server may take to listen, and a process to end.

@@ -12,7 +12,8 @@
 //! a request was never sent.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::Duration;
 
 use maelstrom::protocol::{Definite, Indefinite, LooseHeader};
 use rand::RngExt as _;
@@ -24,6 +25,8 @@ use tokio::sync::Mutex;
 
 use crate::etcd::{Entry, Etcd, Failure};
 
+/// Time between two looks at etcd.
+const LOOK: Duration = Duration::from_secs(2);
 const REPLICAS: [&str; 2] = ["0", "1"];
 
 pub(crate) struct Services {
@@ -32,6 +35,8 @@ pub(crate) struct Services {
     prefix: String,
     /// The `seq-kv` of each node.
     sessions: std::sync::Mutex<HashMap<usize, Arc<Mutex<Session>>>>,
+    /// What kept the last look from etcd.
+    trouble: std::sync::Mutex<Option<String>>,
 }
 
 /// What a node has seen of `seq-kv`. It is locked during a request, so that requests of a node
@@ -60,7 +65,28 @@ struct Asked<'a> {
 impl Services {
     /// Services of this run. Nobody else sees its keys.
     pub(crate) fn new(etcd: Etcd, run: &str) -> Self {
-        Self { etcd, prefix: format!("maelstrom/{run}/"), sessions: Default::default() }
+        Self {
+            etcd,
+            prefix: format!("maelstrom/{run}/"),
+            sessions: Default::default(),
+            trouble: Default::default(),
+        }
+    }
+
+    /// Looks whether etcd is there, time and again, for as long as these services are.
+    pub(crate) async fn watch(services: Weak<Self>) {
+        while let Some(services) = services.upgrade() {
+            let found = services.etcd.get(&services.prefix, false).await;
+            let trouble = found.err().map(|failure| failure.to_string());
+            *services.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+            drop(services);
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// What keeps these services from etcd.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The body with which a service answers a node; none if it does not answer.

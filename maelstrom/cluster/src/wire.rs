@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use simulator::{Address, Cause, Conditions, What};
+use simulator::{Address, Cause, Conditions, FaultKind, What};
 
 /// How often orders and states are told without anything new.
 pub(crate) const PERIOD: Duration = Duration::from_millis(250);
@@ -114,12 +114,26 @@ pub(crate) struct State {
     pub(crate) serial: u64,
     /// What keeps it from doing what it should.
     pub(crate) error: Option<String>,
+    /// What keeps it from etcd, as far as it has one.
+    pub(crate) etcd: Option<String>,
     /// The nodes that did what they may not do.
     pub(crate) failures: BTreeMap<usize, Failure>,
-    /// How often NATS was away, or lost messages.
-    pub(crate) outages: u64,
+    /// When it could not be spoken to last.
+    pub(crate) outage: Option<Away>,
+    /// Drawn when it began with the run: whoever has another one has none of its processes.
+    pub(crate) incarnation: u64,
     /// Whether the run is over here.
     pub(crate) is_over: bool,
+}
+
+/// NATS was away, or lost messages.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Away {
+    /// Which it is since the run began.
+    pub(crate) number: u64,
+    pub(crate) length: Duration,
+    /// How long it has been over.
+    pub(crate) ago: Duration,
 }
 
 /// What a node did that it may not do.
@@ -141,6 +155,18 @@ pub(crate) enum FailureKind {
     ClosedInput { after: Duration },
     EndlessLine { bytes: usize },
     NotReading { bytes: usize },
+}
+
+impl From<FailureKind> for FaultKind {
+    fn from(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::Exited { status } => Self::Exited { status },
+            FailureKind::ClosedOutput => Self::ClosedOutput,
+            FailureKind::ClosedInput { after } => Self::ClosedInput { after },
+            FailureKind::EndlessLine { bytes } => Self::EndlessLine { bytes },
+            FailureKind::NotReading { bytes } => Self::NotReading { bytes },
+        }
+    }
 }
 
 /// What became of a message, by its id; with a delay where there is one.

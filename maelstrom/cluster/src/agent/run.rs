@@ -10,6 +10,7 @@ use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use async_nats::Subscriber;
 use futures_util::StreamExt as _;
@@ -28,8 +29,8 @@ use crate::etcd::Etcd;
 use crate::link::Link;
 use crate::services::Services;
 use crate::wire::{
-    self, End, Failure, FailureKind, Fate, Id, NOBODY, Order, PATIENCE, State, Wanted, split_id,
-    with_id,
+    self, Away, End, Failure, FailureKind, Fate, Id, NOBODY, Order, PATIENCE, State, Wanted,
+    split_id, with_id,
 };
 
 pub(super) struct Run {
@@ -37,6 +38,8 @@ pub(super) struct Run {
     /// When the last order came.
     ordered: Instant,
     state: State,
+    /// The number of the last outage, how long it was, and when it ended.
+    outage: Option<(u64, Duration, Instant)>,
     processes: Processes,
     /// What there is of each node of `order`.
     nodes: BTreeMap<usize, Wanted>,
@@ -165,13 +168,22 @@ impl Run {
         let nodes = order.nodes.keys().map(|&node| (node, Wanted::default())).collect();
         let (count, links) = (order.node_count, order.network.links.clone());
         let services = match order.has_services {
-            true => Some(Arc::new(Services::new(Etcd::new(&options.etcd)?, &order.run))),
+            true => {
+                let services = Arc::new(Services::new(Etcd::new(&options.etcd)?, &order.run));
+                tokio::spawn(Services::watch(Arc::downgrade(&services)));
+                Some(services)
+            }
             false => None,
         };
         let (reply_sender, replies) = mpsc::unbounded_channel();
         let mut run = Self {
             ordered: Instant::now(),
-            state: State { agent: options.name.clone(), ..State::default() },
+            state: State {
+                agent: options.name.clone(),
+                incarnation: rand::random(),
+                ..State::default()
+            },
+            outage: None,
             processes,
             nodes,
             inboxes,
@@ -209,15 +221,21 @@ impl Run {
         self.ordered.elapsed() > PATIENCE
     }
 
-    /// Messages were lost.
-    pub(super) fn lost(&mut self) {
-        self.state.outages += 1;
+    /// Messages were lost for so long, until now.
+    pub(super) fn lost(&mut self, length: Duration) {
+        let number = self.outage.map_or(0, |(number, ..)| number) + 1;
+        self.outage = Some((number, length, Instant::now()));
     }
 
     pub(super) fn tell(&mut self, link: &mut Link) {
         if let Some(error) = &self.printed.error {
             self.state.error.get_or_insert_with(|| error.clone());
         }
+        self.state.etcd = self.services.as_ref().and_then(|services| services.trouble());
+        self.state.outage = self.outage.map(|(number, length, end)| {
+            let ago = end.elapsed();
+            Away { number, length, ago }
+        });
         say(link, format!("{}.state", self.printed.subject), &self.state);
     }
 

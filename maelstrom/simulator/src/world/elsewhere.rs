@@ -45,11 +45,15 @@ impl World {
         self.wire.net.became(what, now);
     }
 
-    /// What carries messages between machines did not do so for a while. Nodes that were
-    /// being prepared are started again: what they were asked, or their answer, may be lost,
-    /// which is no fault of theirs.
+    /// What carries messages between machines did not do so for a while.
     pub fn outage(&mut self, what: &str, now: Duration, out: &mut Vec<Command>) {
         self.wire.quirks.note(Quirk::Outage, || what.to_owned());
+        self.prepare_again(now, out);
+    }
+
+    /// Starts those nodes again that are being prepared: what they were asked, or their answer,
+    /// may be lost in an outage, which is no fault of theirs.
+    pub fn prepare_again(&mut self, now: Duration, out: &mut Vec<Command>) {
         let is_prepared =
             |node: &Node| !matches!(node.status, Status::Initialising | Status::SettingUp);
         for node in 0..self.nodes.len() {

@@ -130,6 +130,12 @@ impl Test<'_> {
         self.world.outage(what, now, &mut self.commands);
     }
 
+    /// The same outage, as another machine saw it, which may have been later.
+    pub fn prepare_again(&mut self) {
+        let now = self.now();
+        self.world.prepare_again(now, &mut self.commands);
+    }
+
     fn now(&self) -> Duration {
         self.began.elapsed()
     }
