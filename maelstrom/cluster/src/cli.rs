@@ -14,6 +14,7 @@ use workbench::{ProcessOptions, Remote, Watch};
 use crate::agent::{self, check_name};
 use crate::etcd::Etcd;
 use crate::fleet::Fleet;
+use crate::gateway::{self, GatewayFlags};
 use crate::link::Link;
 use crate::local::{self, ClusterCommand};
 
@@ -28,6 +29,11 @@ enum Cli {
     /// Start and end a cluster on this machine, or see who is there
     #[command(subcommand)]
     Cluster(ClusterCommand),
+    /// Have nodes stay up on agents, for clients that speak HTTP or WebSocket
+    ///
+    /// POST /n0 {"type":"echo","echo":"hello"} asks node n0; /health and /metrics say how things
+    /// are. Nodes are there until this ends.
+    Gateway(GatewayFlags),
 }
 
 #[derive(Args, Debug)]
@@ -59,9 +65,10 @@ struct AgentFlags {
 /// Runs the command with these arguments, the program's name included.
 pub fn main(args: Vec<OsString>) -> ExitCode {
     match args.get(1).and_then(|word| word.to_str()) {
-        Some("agent" | "cluster") => match Cli::try_parse_from(args) {
+        Some("agent" | "cluster" | "gateway") => match Cli::try_parse_from(args) {
             Ok(Cli::Agent(flags)) => end(run(agent(flags))),
             Ok(Cli::Cluster(command)) => end(run(local::run(command))),
+            Ok(Cli::Gateway(flags)) => end(run(gateway::run(flags))),
             Err(message) => {
                 let is_wrong = message.use_stderr();
                 let _ = message.print();

@@ -4,6 +4,7 @@
 //! - [`agent`]: runs on each machine, and has nodes there.
 //! - [`crew`]: the agents of a run, and what is wanted of them.
 //! - [`fleet`]: the nodes of a test that run on agents, for `workbench test --cluster`.
+//! - [`gateway`]: nodes that stay up, and a door for clients from outside.
 //! - [`wire`]: what both say to each other over NATS: subjects and payloads.
 //! - [`link`]: the connection to NATS; [`outages`]: when it was away.
 //! - [`services`]: `lin-kv` and the others, on [`etcd`].
@@ -25,6 +26,7 @@ mod cli;
 mod crew;
 mod etcd;
 mod fleet;
+mod gateway;
 mod link;
 mod local;
 mod outages;

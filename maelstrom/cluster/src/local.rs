@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpStream};
+use std::num::NonZeroUsize;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -43,6 +44,14 @@ pub(crate) struct UpFlags {
     /// How many agents
     #[arg(long, value_name = "NUM", default_value = "5")]
     agents: usize,
+
+    /// Have so many nodes of the program stay up, and a gateway to them
+    #[arg(long, value_name = "NUM")]
+    nodes: Option<NonZeroUsize>,
+
+    /// Where the gateway listens, for --nodes
+    #[arg(long, value_name = "PORT", default_value = "8080", requires = "nodes")]
+    gateway_port: u16,
 
     /// Where NATS listens
     #[arg(long, value_name = "PORT", default_value = "4222")]
@@ -176,15 +185,20 @@ pub(crate) async fn run(command: ClusterCommand) -> anyhow::Result<()> {
 }
 
 async fn up(flags: UpFlags) -> anyhow::Result<()> {
-    let UpFlags { bin, agents, nats_port, etcd_port, folder } = flags;
-    let nats = installed("nats-server", "nats-server")?;
-    let etcd = installed("etcd", "etcd-server")?;
-    fs::create_dir_all(&folder.directory)?;
-    let mut cluster = Cluster::read(&fs::canonicalize(&folder.directory)?);
+    ensure!(
+        flags.nodes.is_none() || flags.bin.len() == 1,
+        "--nodes has nodes of one program stay up: give one --bin"
+    );
+    let [nats, etcd] = [("nats-server", "nats-server"), ("etcd", "etcd-server")]
+        .map(|(program, package)| installed(program, package));
+    let (nats, etcd) = (nats?, etcd?);
+    let directory = &flags.folder.directory;
+    fs::create_dir_all(directory)?;
+    let mut cluster = Cluster::read(&fs::canonicalize(directory)?);
     let is_up = cluster.started.iter().any(Started::runs);
     ensure!(!is_up, "it is up already: `workbench cluster down` ends it");
     cluster.started.clear();
-    let result = up_with(&mut cluster, &bin, agents, (&nats, nats_port), (&etcd, etcd_port)).await;
+    let result = up_with(&mut cluster, &flags, &nats, &etcd).await;
     if result.is_err() {
         cluster.end().await?;
     }
@@ -193,12 +207,14 @@ async fn up(flags: UpFlags) -> anyhow::Result<()> {
 
 async fn up_with(
     cluster: &mut Cluster,
-    bin: &[PathBuf],
-    agents: usize,
-    (nats, nats_port): (&Path, u16),
-    (etcd, etcd_port): (&Path, u16),
+    flags: &UpFlags,
+    nats: &Path,
+    etcd: &Path,
 ) -> anyhow::Result<()> {
-    for (port, flag) in [(nats_port, "--nats-port"), (etcd_port, "--etcd-port")] {
+    let UpFlags { agents, nats_port, etcd_port, gateway_port, .. } = *flags;
+    let gateway = flags.nodes.map(|_| (gateway_port, "--gateway-port"));
+    let ports = [(nats_port, "--nats-port"), (etcd_port, "--etcd-port")];
+    for (port, flag) in ports.into_iter().chain(gateway) {
         let is_taken = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
         ensure!(!is_taken, "somebody listens at port {port} already: {flag} takes another");
     }
@@ -223,7 +239,7 @@ async fn up_with(
         let directory = cluster.directory.join(&name);
         let mut args = words(format!("agent {url} --name {name} --etcd {clients}"));
         args.extend(["--directory".to_owned(), directory.to_string_lossy().into_owned()]);
-        for bin in bin {
+        for bin in &flags.bin {
             args.extend(["--bin".to_owned(), bin.to_string_lossy().into_owned()]);
         }
         cluster.start(&name, &own, &args)?;
@@ -238,6 +254,14 @@ async fn up_with(
         ensure!(Instant::now() < until, "agents did not come up: {}", cluster.directory.display());
     }
     print(&format!("{agents} agents at {url}, etcd at {clients}\n"));
+    let (Some(nodes), Some(bin)) = (flags.nodes, flags.bin.first()) else { return Ok(()) };
+    let name = bin.file_name().context("--bin: it has no name")?.to_string_lossy().into_owned();
+    let args = format!("gateway {url} --node-count {nodes} --listen 127.0.0.1:{gateway_port}");
+    let mut args = words(args);
+    args.extend(["--bin".to_owned(), name.clone()]);
+    cluster.start("gateway", &own, &args)?;
+    cluster.await_port("gateway", gateway_port).await?;
+    print(&format!("{nodes} nodes of {name} at http://127.0.0.1:{gateway_port}\n"));
     Ok(())
 }
 

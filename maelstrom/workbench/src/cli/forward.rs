@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::host::find_in_path;
 
 const PROGRAM: &str = "workbench-cluster";
-const COMMANDS: [&str; 2] = ["agent", "cluster"];
+const COMMANDS: [&str; 3] = ["agent", "cluster", "gateway"];
 
 /// Whether these arguments, the program's name included, ask for nodes on other machines.
 pub(super) fn is_asked(args: &[OsString]) -> bool {
@@ -48,6 +48,7 @@ mod tests {
             is_asked(&args)
         };
         assert!(is_asked(&["workbench", "agent", "--bin", "x"]));
+        assert!(is_asked(&["workbench", "gateway", "--bin", "x"]));
         assert!(is_asked(&["workbench", "test", "--bin", "x", "--cluster", "nats://x"]));
         assert!(is_asked(&["workbench", "test", "--cluster=nats://x"]));
         assert!(is_asked(&[
