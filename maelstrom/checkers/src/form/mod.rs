@@ -176,99 +176,104 @@ mod tests {
             .unwrap_or_default()
     }
 
+    /// What workloads record.
+    const FITTING: [(Workload, &[&str]); 10] = [
+        (
+            Workload::Broadcast,
+            &["0 invoke broadcast [1]", "0 ok broadcast [1]", "1 invoke read null", "1 ok read 7"],
+        ),
+        (Workload::Echo, &["0 invoke echo 1", "0 ok echo {\"echo\":2}", "0 invoke echo 1"]),
+        (
+            Workload::GCounter,
+            &["0 invoke add 1", "0 info add 1", "1 invoke read null", "1 fail read null"],
+        ),
+        (Workload::GSet, &["0 invoke add {\"a\":1,\"b\":2}", "0 ok add {\"b\":2,\"a\":1}"]),
+        (
+            Workload::Kafka,
+            &[
+                "0 invoke send [[\"send\",\"k\",[1,2]]]",
+                "0 ok send [[\"send\",\"k\",[5,[1,2]]]]",
+                "0 invoke poll [[\"poll\"]]",
+                "0 ok poll [[\"poll\",{\"k\":[[\"5\",1]]}]]",
+                "0 invoke assign [\"k\"]",
+                "0 ok assign [\"k\"]",
+                "0 invoke crash null",
+                "0 info crash null",
+            ],
+        ),
+        (
+            Workload::LinKv,
+            &[
+                "0 invoke read [1,null]",
+                "0 ok read [1,5]",
+                "0 invoke cas [1,[2,3]]",
+                "0 fail cas [1,[2,3]]",
+            ],
+        ),
+        (Workload::PnCounter, &["0 invoke add -123456789012345678901234567890"]),
+        (
+            Workload::TxnListAppend,
+            &["0 invoke txn [[\"append\",1,2],[\"r\",1,null]]", "0 ok txn 7"],
+        ),
+        (Workload::TxnRwRegister, &["0 invoke txn [[\"w\",1,2],[\"r\",1,null]]", "0 ok txn []"]),
+        (Workload::UniqueIds, &["0 invoke generate null", "0 ok generate 7"]),
+    ];
+
     #[test]
     fn what_every_workload_records_fits() {
-        let fitting: [(Workload, &[&str]); 10] = [
-            (
-                Workload::Broadcast,
-                &[
-                    "0 invoke broadcast [1]",
-                    "0 ok broadcast [1]",
-                    "1 invoke read null",
-                    "1 ok read 7",
-                ],
-            ),
-            (Workload::Echo, &["0 invoke echo 1", "0 ok echo {\"echo\":2}", "0 invoke echo 1"]),
-            (
-                Workload::GCounter,
-                &["0 invoke add 1", "0 info add 1", "1 invoke read null", "1 fail read null"],
-            ),
-            (Workload::GSet, &["0 invoke add {\"a\":1,\"b\":2}", "0 ok add {\"b\":2,\"a\":1}"]),
-            (
-                Workload::Kafka,
-                &[
-                    "0 invoke send [[\"send\",\"k\",[1,2]]]",
-                    "0 ok send [[\"send\",\"k\",[5,[1,2]]]]",
-                    "0 invoke poll [[\"poll\"]]",
-                    "0 ok poll [[\"poll\",{\"k\":[[\"5\",1]]}]]",
-                    "0 invoke assign [\"k\"]",
-                    "0 ok assign [\"k\"]",
-                    "0 invoke crash null",
-                    "0 info crash null",
-                ],
-            ),
-            (
-                Workload::LinKv,
-                &[
-                    "0 invoke read [1,null]",
-                    "0 ok read [1,5]",
-                    "0 invoke cas [1,[2,3]]",
-                    "0 fail cas [1,[2,3]]",
-                ],
-            ),
-            (Workload::PnCounter, &["0 invoke add -123456789012345678901234567890"]),
-            (
-                Workload::TxnListAppend,
-                &["0 invoke txn [[\"append\",1,2],[\"r\",1,null]]", "0 ok txn 7"],
-            ),
-            (
-                Workload::TxnRwRegister,
-                &["0 invoke txn [[\"w\",1,2],[\"r\",1,null]]", "0 ok txn []"],
-            ),
-            (Workload::UniqueIds, &["0 invoke generate null", "0 ok generate 7"]),
-        ];
-        for (workload, lines) in fitting {
+        for (workload, lines) in FITTING {
             assert_eq!(told(workload, lines), "", "{}", workload.name());
         }
     }
 
+    /// What does not fit the workload g-set, and what is told.
+    const MISFITS: [(&[&str], &str); 9] = [
+        (
+            &["0 invoke read null", "0 invoke read null"],
+            "2 of the history: p0 begins `read` while its `read` of operation 0 is open",
+        ),
+        (
+            &["0 invoke read null", "3 ok read []"],
+            "2 of the history: p3 completes `read`, but has nothing open",
+        ),
+        (
+            &["0 invoke read null", "0 ok read []", "0 ok read []"],
+            "3 of the history: p0 completes `read`, but has nothing open",
+        ),
+        (&["0 ok read []"], "1 of the history: p0 completes `read`, but has nothing open"),
+        (
+            &["0 invoke add 1", "0 ok read [1]"],
+            "2 of the history: p0 completes `read`, but what it has open is the `add` of operation 0",
+        ),
+        (&["0 invoke add 1", "0 info read null"], "but what it has open is the `add`"),
+        (
+            &["0 invoke add 1", "0 ok add 2"],
+            "2 of the history: p0 completes `add` with 2, but operation 0 asked for 1",
+        ),
+        (
+            &["0 invoke add 1", "0 info add \"1\""],
+            "p0 completes `add` with \"1\", but operation 0 asked for 1",
+        ),
+        (
+            &["0 invoke cas 1"],
+            "1 of the history: it is `cas`, which the workload g-set does not have (it has add,",
+        ),
+    ];
+
     #[test]
     fn what_does_not_fit_is_told_once_with_its_line() {
-        let read = "0 invoke read null";
+        for (lines, expected) in MISFITS {
+            let told = told(Workload::GSet, lines);
+            assert!(told.contains(expected), "{lines:?}: {told}");
+        }
+    }
+
+    #[test]
+    fn indices_and_times_that_go_wrong_are_told() {
         let at = |index: u64, time: u64, kind: &str| {
             format!(r#"{{"index":{index},"time":{time},"type":"{kind}","process":0,"f":"read"}}"#)
         };
-        let set: [(&[&str], &str); 13] = [
-            (
-                &[read, "0 invoke read null"],
-                "2 of the history: p0 begins `read` while its `read` of operation 0 is open",
-            ),
-            (
-                &[read, "3 ok read []"],
-                "2 of the history: p3 completes `read`, but has nothing open",
-            ),
-            (
-                &[read, "0 ok read []", "0 ok read []"],
-                "3 of the history: p0 completes `read`, but has nothing open",
-            ),
-            (&["0 ok read []"], "1 of the history: p0 completes `read`, but has nothing open"),
-            (
-                &["0 invoke add 1", "0 ok read [1]"],
-                "2 of the history: p0 completes `read`, but what it has open is the `add` of operation 0",
-            ),
-            (&["0 invoke add 1", "0 info read null"], "but what it has open is the `add`"),
-            (
-                &["0 invoke add 1", "0 ok add 2"],
-                "2 of the history: p0 completes `add` with 2, but operation 0 asked for 1",
-            ),
-            (
-                &["0 invoke add 1", "0 info add \"1\""],
-                "p0 completes `add` with \"1\", but operation 0 asked for 1",
-            ),
-            (
-                &["0 invoke cas 1"],
-                "1 of the history: it is `cas`, which the workload g-set does not have (it has add,",
-            ),
+        let wrong: [(&[&str], &str); 4] = [
             (
                 &[&at(0, 5, "invoke"), "", &at(2, 5, "ok")],
                 "3 of the history: its index is 2 instead of 1",
@@ -282,11 +287,11 @@ mod tests {
                 "2 of the history: its index is 2 instead of 1",
             ),
             (
-                &[read, &at(1, 5, "okay")],
+                &[&at(0, 5, "invoke"), &at(1, 5, "okay")],
                 "2 of the history is no operation: unknown variant `okay`",
             ),
         ];
-        for (lines, expected) in set {
+        for (lines, expected) in wrong {
             let told = told(Workload::GSet, lines);
             assert!(told.contains(expected), "{lines:?}: {told}");
         }

@@ -59,19 +59,27 @@ impl World {
             Effect::Clock(_) | Effect::Upset(..) | Effect::Mend(_) | Effect::Twin(_) => {
                 self.upset_machine(effect, now, out)
             }
-            effect => {
-                let done = match &effect {
-                    Effect::Partition(grudge) => raw(&("isolated", by_name(grudge))),
-                    Effect::Heal => raw("network-healed"),
-                    Effect::OneWay(grudge) => raw(&("deaf-to", by_name(grudge))),
-                    _ => null(),
-                };
-                self.trace_network(&effect, now);
-                effect.apply_to(&mut self.wire.net);
-                self.tell_network(out);
-                done
-            }
+            effect => self.disturb_network(effect, now, out),
         }
+    }
+
+    /// Effects on the network.
+    fn disturb_network(
+        &mut self,
+        effect: Effect,
+        now: Duration,
+        out: &mut Vec<Command>,
+    ) -> Box<RawValue> {
+        let done = match &effect {
+            Effect::Partition(grudge) => raw(&("isolated", by_name(grudge))),
+            Effect::Heal => raw("network-healed"),
+            Effect::OneWay(grudge) => raw(&("deaf-to", by_name(grudge))),
+            _ => null(),
+        };
+        self.trace_network(&effect, now);
+        effect.apply_to(&mut self.wire.net);
+        self.tell_network(out);
+        done
     }
 
     /// Effects on the machine that a node runs on: its clock, its disk, its directory.

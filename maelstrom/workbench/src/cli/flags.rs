@@ -384,6 +384,7 @@ impl SettingsFlags {
     pub fn settings(self, seed: u64) -> Result<(Settings, Vec<Limit>), String> {
         let node_count = self.nodes.unwrap_or(self.node_count);
         let is_targeted = !self.nemesis_targets.is_empty();
+        let promise = self.promise();
         let settings = Settings {
             workload: self.workload.unwrap_or(Workload::LinKv),
             node_count,
@@ -405,11 +406,7 @@ impl SettingsFlags {
             disk: sorted(self.disk),
             intruder: self.intruder,
             availability: self.availability,
-            promise: self.settle_within.map(|within| Promise {
-                within,
-                idle_messages: self.idle_messages,
-                shown_within: self.shown_within,
-            }),
+            promise,
             consistency_models: self.consistency_models,
             max_txn_length: self.max_txn_length,
             max_writes_per_key: self.max_writes_per_key,
@@ -430,13 +427,28 @@ impl SettingsFlags {
         })?;
         check_limits(&self.limits, settings.workload)?;
         check_disk(&settings)?;
-        if is_targeted && !settings.planned_faults().any(|planned| planned.fault.has_targets()) {
-            return Err("--nemesis-targets says how many nodes are killed, paused and so on, and \
-                        none is: add kill or pause to --nemesis."
-                .to_owned());
-        }
+        check_targets(is_targeted, &settings)?;
         Ok((settings, self.limits))
     }
+
+    /// What has to hold after the last fault.
+    fn promise(&self) -> Option<Promise> {
+        Some(Promise {
+            within: self.settle_within?,
+            idle_messages: self.idle_messages,
+            shown_within: self.shown_within,
+        })
+    }
+}
+
+/// Targets are of faults that have some.
+fn check_targets(is_targeted: bool, settings: &Settings) -> Result<(), String> {
+    if is_targeted && !settings.planned_faults().any(|planned| planned.fault.has_targets()) {
+        return Err("--nemesis-targets says how many nodes are killed, paused and so on, and \
+                    none is: add kill or pause to --nemesis."
+            .to_owned());
+    }
+    Ok(())
 }
 
 /// A fault is there or not. Flags that are added to others win over them.

@@ -73,16 +73,7 @@ pub(super) fn run_plan(
         let finished = trace.finish(|| times_of_findings(&report, &store));
         or_warn(finished.context("cannot write the trace"))
     });
-    let recording = trace.and_then(|()| or_warn(Recording::read(store.dir())));
-    let told = recording.map(|recording| {
-        let kept = recording.explain(&mut report, plan.settings.names());
-        (recording, kept)
-    });
-    if let Some((_, kept)) = &told
-        && !kept.is_empty()
-    {
-        or_warn(store.write_json("why.json", kept).context("cannot keep why"));
-    }
+    let told = trace.and_then(|()| explain(&store, &mut report, plan));
     let ran = Ran {
         title: title(&plan.settings),
         report,
@@ -94,6 +85,16 @@ pub(super) fn run_plan(
     show(plan, &ran, &watcher.chart, &store, told, tell)?;
     watcher.status.end();
     Ok(ran)
+}
+
+/// Reads what was recorded, finds out why things were found, and keeps that.
+fn explain(store: &Store, report: &mut Report, plan: &Plan) -> Option<(Recording, Kept)> {
+    let recording = or_warn(Recording::read(store.dir()))?;
+    let kept = recording.explain(report, plan.settings.names());
+    if !kept.is_empty() {
+        or_warn(store.write_json("why.json", &kept).context("cannot keep why"));
+    }
+    Some((recording, kept))
 }
 
 /// A seed that is short enough to be typed.
