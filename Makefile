@@ -247,6 +247,11 @@ surface: ## Docs; and how many items the bench's crates show to others: at most 
 	@cat $(addprefix target/doc/,$(addsuffix /all.html,checkers simulator workbench)) \
 	    | grep -o '<li><a href="[^"#]*\.html"' | wc -l | awk '{ print $$1, "public items"; exit $$1 > 150 }'
 
+PACKAGES := maelstrom maelstrom-checkers maelstrom-simulator maelstrom-workbench maelstrom-cluster
+.PHONY: package
+package: ## Whether each library can be published: packs it, and builds it from that alone
+	cargo publish --dry-run $(addprefix --package ,$(PACKAGES))
+
 .PHONY: fix
 fix: ## Mend formatting and what clippy can mend
 	cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged --quiet
