@@ -1,6 +1,6 @@
 //! What nodes do. Each step is worked out once, for it is taken in many states.
 
-use std::fmt::{self, Debug, Write as _};
+use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -114,16 +114,23 @@ impl Nodes {
             return step.clone();
         }
         let clock = place.clock;
-        let (now, input) = match event {
-            Event::Arrive(from, _) => (clock, Input::Message(from, sent.unwrap().packet.clone())),
-            Event::Ask => (clock, Input::Request(Client(1), Request::Command(1))),
-            Event::Wake => (place.node.deadline().map_or(clock, |at| at.max(clock)), Input::Wake),
-            Event::WakeLate => (clock + 4 * self.options.election, Input::Wake),
-            Event::Restart => return self.start(rank, place.starts + 1, place.records.clone()),
+        let take = |now, input| self.work_out(rank, place, now, input, is_last);
+        let wake = || place.node.deadline().map_or(clock, |at| at.max(clock));
+        let step = match event {
+            Event::Arrive(from, _) => {
+                take(clock, Input::Message(from, sent.unwrap().packet.clone()))
+            }
+            Event::Ask => take(clock, Input::Request(Client(1), Request::Command(1))),
+            Event::Wake => take(wake(), Input::Wake),
+            Event::WakeLate => take(clock + 4 * self.options.election, Input::Wake),
+            Event::Restart => self.restart(rank, place),
         };
-        let step = self.work_out(rank, place, now, input, is_last);
         self.steps.lock().unwrap().insert(key, step.clone());
         step
+    }
+
+    fn restart(&self, rank: Rank, place: &Place) -> Step {
+        self.start(rank, place.starts + 1, place.records.clone())
     }
 
     fn work_out(
@@ -140,7 +147,7 @@ impl Nodes {
         if !is_last {
             return step;
         }
-        let again = self.start(rank, place.starts + 1, place.records.clone());
+        let again = self.restart(rank, place);
         let says = step.says.iter().chain(&*again.says).cloned().collect();
         Step { place: again.place, says, ..step }
     }
@@ -178,7 +185,7 @@ fn handle(rank: Rank, place: Place, input: Input<Node>, is_last: bool) -> Step {
         let written = (records.len() - before) as u64;
         next = Some(Input::Written(written)).filter(|_| written > 0 && !is_last);
     }
-    let (digest, leads) = (digest((node.state(), clock, starts)), node.is_leader());
+    let (digest, leads) = (digest((rank, node.state(), clock, starts)), node.is_leader());
     let leads = Some(node.term()).filter(|_| leads);
     let place = Arc::new(Place { node, clock, starts, records, digest });
     Step { place, says: says.into(), leads, cuts }
@@ -204,14 +211,7 @@ fn chance(rank: Rank, starts: u64) -> StdRng {
 
 /// A hash of what something shows of itself.
 fn digest(of: impl Debug) -> u64 {
-    struct Digest(DefaultHasher);
-    impl fmt::Write for Digest {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0.write(text.as_bytes());
-            Ok(())
-        }
-    }
-    let mut digest = Digest(DefaultHasher::new());
-    write!(digest, "{of:?}").unwrap();
-    digest.0.finish()
+    let mut hasher = DefaultHasher::new();
+    hasher.write(format!("{of:?}").as_bytes());
+    hasher.finish()
 }
