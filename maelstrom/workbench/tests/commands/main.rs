@@ -2,6 +2,7 @@
 //! `python3` and Node.js.
 #![cfg(unix)]
 
+mod answers;
 mod causes;
 mod challenge;
 mod command_line;

@@ -8,7 +8,7 @@ use crate::quirks::{ECHO, INVALID, Run, VALID, at_once};
 use crate::{Scratch, node};
 
 /// A run of the odd node, odd from this message on. Python may take its time to start.
-fn odd(oddity: &str, since: usize, flags: &str, more: &[&str]) -> Run {
+pub(crate) fn odd(oddity: &str, since: usize, flags: &str, more: &[&str]) -> Run {
     let since = since.to_string();
     let args = [&[oddity, &since], more].concat();
     let name = format!("{oddity}-{since}{}{}", more.concat(), flags.replace(' ', ""));
@@ -53,34 +53,6 @@ fn a_line_that_is_no_message_is_told_what_it_looks_like() {
 }
 
 #[test]
-fn what_came_instead_of_the_answer_to_init_or_topology_is_told() {
-    let asked = "the request's `msg_id`";
-    let oddities = [
-        ("no-in-reply-to", format!("without the `in_reply_to` 1, which is {asked}")),
-        ("string-in-reply-to", "whose `in_reply_to` is a string instead of the integer 1".into()),
-        ("float-in-reply-to", "whose `in_reply_to` is a float instead of the integer 1".into()),
-        ("zero-in-reply-to", format!("whose `in_reply_to` is not 1, {asked}")),
-        ("other-in-reply-to", format!("whose `in_reply_to` is not 1, {asked}")),
-        ("the-wrong-way-round", "to n0, and not to c".into()),
-        ("no-end", "without an end of line".into()),
-        ("carriage-return", "<CR>`. A carriage return is no end of line".into()),
-        ("buffered", "printed nothing since. If it did answer, it does not flush".into()),
-        ("something-else", "None of the 3 lines that it printed since was an answer".into()),
-    ];
-    at_once(&oddities, |(oddity, said)| {
-        for (since, request) in [(1, "init"), (2, "topology")] {
-            let run = odd(oddity, since, "-w broadcast --init-timeout 20", &[]).is(INVALID);
-            run.says(&format!("did not answer `{request}` within")).says(said);
-        }
-    });
-    let refused = [
-        ("error", "which is no `init_ok`: it is the error 10 (not-supported), \"what is that?\""),
-        ("error-without-code", "which is no `init_ok`: it is an error without a `code`"),
-    ];
-    at_once(&refused, |(oddity, said)| drop(odd(oddity, 1, ECHO, &[]).is(INVALID).says(said)));
-}
-
-#[test]
 fn a_node_that_does_not_read_its_input_is_told_so() {
     // At once, or once it has answered `init` and a request.
     for since in [1, 3] {
@@ -97,32 +69,6 @@ fn a_node_that_does_not_read_its_input_is_told_so() {
 fn a_node_that_does_not_read_is_told_so_before_the_memory_ends() {
     let run = odd("floods-itself", 3, "-w echo --time-limit 60", &[]).is(INVALID);
     run.says("does not read its standard input").says("go on reading while it handles requests");
-}
-
-#[test]
-fn an_operation_without_an_answer_is_told_what_came_instead() {
-    let oddities = [
-        (
-            "no-in-reply-to",
-            "why: n0 got the request",
-            "with no `in_reply_to`, not with the request's `msg_id`",
-        ),
-        ("string-in-reply-to", "why: n0 got", "with `in_reply_to` \"1\", not with the"),
-        ("other-in-reply-to", "why: n0 got", "with `in_reply_to` 1001, not with the"),
-        (
-            "the-wrong-way-round",
-            "why: n0 got",
-            "the answer to it went to n0 (`{\"type\": \"echo_ok\"",
-        ),
-        ("to-another", "why: n0 got", "the answer to it went to n1 (`{\"type\": \"echo_ok\""),
-        ("buffered", "neither answered nor asked", "it hangs, or does not flush its output"),
-        ("no-end", "neither answered nor asked", "it hangs, or does not flush its output"),
-        ("deaf", "neither answered nor asked", "It printed nothing from then on"),
-    ];
-    at_once(&oddities, |(oddity, begin, said)| {
-        let run = odd(oddity, 2, "-w echo --node-count 2 --rate 5", &[]).is(INVALID);
-        run.says("never-ok").says("no reply in time").says(begin).says(said);
-    });
 }
 
 #[test]
