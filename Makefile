@@ -113,14 +113,34 @@ cluster-demo: build-nodes build-workbench build-cluster ## 3c, 4, 5b, 6c and lin
 	    $(WORKBENCH) challenge 5b $$seed --flags "$$flags --nemesis partition"; \
 	    status=$$?; $(WORKBENCH) cluster down; exit $$status
 
+# The names of the challenges' programs.
+PROGRAMS := echo unique-ids broadcast g-counter kafka-log txn-kv lin-kv
+
+# Those of one build; `make test-cluster` has its own.
+CLUSTER_NODES ?= target/release
+# Some want every node to answer at all times, and broadcast loses what only killed nodes had.
+.PHONY: cluster-short
+cluster-short: ## All challenges and lin-kv on five agents for 3 s each, with partitions and kills, without limits
+	@$(CLUSTER_NODES)/workbench-cluster cluster up --directory target/cluster-short --nats-port 4322 --etcd-port 2479 \
+	    $(foreach node,$(PROGRAMS),--bin $(CLUSTER_NODES)/$(node))
+	@run() { $(CLUSTER_NODES)/workbench-cluster challenge --nodes $(CLUSTER_NODES) $(if $(SEED),--seed $(SEED)) \
+	        --flags "--cluster nats://127.0.0.1:4322 --time-limit 3 $$*" $$challenges; }; \
+	    challenges='1 3a 3b 5a 6a' run && \
+	    challenges='2 3c 6b 6c' run --nemesis-interval 1 && \
+	    challenges='4 5b 5c raft-3' run --nemesis partition,kill --nemesis-interval 1 && \
+	    $(CLUSTER_NODES)/workbench-cluster test -w broadcast --bin $(CLUSTER_NODES)/broadcast \
+	        --cluster nats://127.0.0.1:4322 --node-count 25 --time-limit 3 --rate 100 --latency 100; \
+	    status=$$?; $(CLUSTER_NODES)/workbench-cluster cluster down --directory target/cluster-short; exit $$status
+
 .PHONY: test-cluster
-test-cluster: ## Lints and tests of nodes on agents; NATS and etcd are killed and started
+test-cluster: ## Lints and tests of nodes on agents; NATS and etcd are killed; all challenges in short
 	cargo clippy --package maelstrom-cluster --features nats --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --package maelstrom-cluster --features nats --no-deps --quiet
-	cargo build --quiet --package echo --package broadcast --package g-counter --package kafka-log \
-	    --package txn-kv --package lin-kv
+	cargo build --quiet $(foreach node,$(PROGRAMS),--package $(node))
 	cargo build --quiet --package maelstrom-examples --example lin_kv_proxy
 	cargo test --package maelstrom-cluster --features nats
+	cargo build --quiet --package maelstrom-cluster --features nats
+	$(MAKE) --no-print-directory cluster-short CLUSTER_NODES=target/debug
 
 challenge-%: build-nodes build-workbench ## One challenge, for instance challenge-3c
 	@$(challenge) $*

@@ -19,6 +19,7 @@ use serde::Serialize;
 use serde::ser::Error as _;
 use tokio::time::{Interval, MissedTickBehavior};
 
+use crate::etcd::Access;
 use crate::link::{Link, Outage};
 use crate::wire::{self, End, HELLO, Hello, Order, PERIOD, State};
 use run::Run;
@@ -29,8 +30,8 @@ pub(crate) struct Options {
     pub(crate) name: String,
     /// By file name.
     pub(crate) programs: BTreeMap<String, PathBuf>,
-    /// Servers of etcd; none, if services are elsewhere.
-    pub(crate) etcd: Vec<String>,
+    /// No servers, if services are elsewhere.
+    pub(crate) etcd: Access,
     /// Gets a folder for each run.
     pub(crate) directory: PathBuf,
 }
@@ -125,7 +126,7 @@ impl Agent {
         let hello = Hello {
             agent: self.options.name.clone(),
             programs: self.options.programs.keys().cloned().collect(),
-            has_services: !self.options.etcd.is_empty(),
+            has_services: !self.options.etcd.endpoints.is_empty(),
             run: self.run.as_ref().map(|run| run.id().to_owned()),
         };
         say(&mut self.link, reply.to_string(), &hello);

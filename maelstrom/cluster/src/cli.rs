@@ -12,10 +12,10 @@ use simulator::{Observer, RunError, RunStats, Settings};
 use workbench::{ProcessOptions, Remote, Watch};
 
 use crate::agent::{self, check_name};
-use crate::etcd::Etcd;
+use crate::etcd::{Access, Etcd};
 use crate::fleet::Fleet;
 use crate::gateway::{self, GatewayFlags};
-use crate::link::Link;
+use crate::link::{self, Link};
 use crate::local::{self, ClusterCommand};
 
 /// Runs nodes on several machines; every other command is that of `workbench`.
@@ -39,9 +39,11 @@ enum Cli {
 #[derive(Args, Debug)]
 struct AgentFlags {
     /// Where NATS is. Who we are, and certificates, come from the environment: NATS_CREDS,
-    /// NATS_USER and NATS_PASSWORD, NATS_TOKEN, NATS_NKEY, NATS_CA, NATS_CERT, NATS_KEY
-    #[arg(value_name = "URL", default_value = "nats://127.0.0.1:4222")]
-    nats: String,
+    /// NATS_USER and NATS_PASSWORD, NATS_TOKEN, NATS_NKEY, NATS_CA, NATS_CERT, NATS_KEY; or from
+    /// the context of the command nats that NATS_CONTEXT names [default: NATS_URL, or
+    /// nats://127.0.0.1:4222]
+    #[arg(value_name = "URL")]
+    nats: Option<String>,
 
     /// A program that tests may run here, by its file name. May be given several times
     #[arg(long, value_name = "FILE", required = true)]
@@ -49,7 +51,9 @@ struct AgentFlags {
 
     /// A server of etcd, such as http://127.0.0.1:2379, on which nodes here find the services
     /// lin-kv, seq-kv, lww-kv and lin-tso. May be given several times. Without, or if another
-    /// agent has none, the services are those of whoever runs the test
+    /// agent has none, the services are those of whoever runs the test. Certificates and who we
+    /// are come from the environment: ETCDCTL_CACERT, ETCDCTL_CERT and ETCDCTL_KEY, ETCDCTL_USER
+    /// and ETCDCTL_PASSWORD [default: ETCDCTL_ENDPOINTS, if that is set]
     #[arg(long, value_name = "URL")]
     etcd: Vec<String>,
 
@@ -96,6 +100,7 @@ fn run(future: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
 
 async fn agent(flags: AgentFlags) -> anyhow::Result<()> {
     let AgentFlags { nats, bin, etcd, name, directory } = flags;
+    let nats = link::address(nats)?;
     let name = name.map_or_else(machine, Ok)?;
     let mut programs = BTreeMap::new();
     for path in bin {
@@ -105,6 +110,7 @@ async fn agent(flags: AgentFlags) -> anyhow::Result<()> {
         anyhow::ensure!(path.is_file(), "--bin {}: there is no such file", path.display());
         programs.insert(named.to_owned(), path);
     }
+    let etcd = Access::from_env(etcd)?;
     Etcd::new(&etcd)?;
     let link = Link::connect(&nats, &format!("workbench agent {name}")).await?;
     agent::eprint(&format!("agent {name} is there, at {nats}"));

@@ -149,10 +149,55 @@ impl Link {
     }
 }
 
-/// Who we are, as the environment says it: `NATS_CREDS`, `NATS_USER` and `NATS_PASSWORD`,
+/// What NATS' own command would take: of the environment, or else of the context that
+/// `NATS_CONTEXT` names.
+struct Surroundings {
+    context: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Surroundings {
+    fn new() -> anyhow::Result<Self> {
+        let Some(name) = variable("NATS_CONTEXT") else {
+            return Ok(Self { context: serde_json::Map::new() });
+        };
+        let home = || variable("HOME").map(|home| PathBuf::from(home).join(".config"));
+        let folder = variable("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home);
+        let folder = folder.unwrap_or_default().join("nats/context");
+        let path = folder.join(format!("{name}.json"));
+        let text = std::fs::read(&path).map_err(anyhow::Error::from);
+        let context = text.and_then(|text| Ok(serde_json::from_slice(&text)?));
+        let context =
+            context.with_context(|| format!("cannot read NATS_CONTEXT, {}", path.display()))?;
+        Ok(Self { context })
+    }
+
+    /// Of `NATS_USER` or the context's `user`, for instance.
+    fn get(&self, name: &str) -> Option<String> {
+        let field = name.strip_prefix("NATS_").unwrap_or(name).to_lowercase();
+        let told = || self.context.get(&field)?.as_str().map(str::to_owned);
+        variable(name).or_else(told).filter(|value| !value.is_empty())
+    }
+
+    /// Where NATS is.
+    fn url(&self) -> String {
+        self.get("NATS_URL").unwrap_or_else(|| "nats://127.0.0.1:4222".to_owned())
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Where NATS is, if nobody said it.
+pub(crate) fn address(given: Option<String>) -> anyhow::Result<String> {
+    given.map_or_else(|| Ok(Surroundings::new()?.url()), Ok)
+}
+
+/// Who we are, as the environment or a context says it: `NATS_CREDS`, `NATS_USER` and `NATS_PASSWORD`,
 /// `NATS_TOKEN`, `NATS_NKEY`; and for TLS `NATS_CA`, `NATS_CERT` and `NATS_KEY`.
 async fn credentials(mut options: ConnectOptions) -> anyhow::Result<ConnectOptions> {
-    let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let surroundings = Surroundings::new()?;
+    let text = |name: &str| surroundings.get(name);
     let file = |name: &str| text(name).map(PathBuf::from);
     if let Some(path) = file("NATS_CREDS") {
         let read = options.credentials_file(&path).await;

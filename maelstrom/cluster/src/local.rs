@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use crate::crew::present;
-use crate::link::Link;
+use crate::link::{self, Link};
 
 /// How long a server may take to listen, and a process to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -74,9 +74,9 @@ pub(crate) struct DownFlags {
 
 #[derive(Args, Debug)]
 pub(crate) struct StatusFlags {
-    /// Where NATS is
-    #[arg(value_name = "URL", default_value = "nats://127.0.0.1:4222")]
-    nats: String,
+    /// Where NATS is [default: NATS_URL, or nats://127.0.0.1:4222]
+    #[arg(value_name = "URL")]
+    nats: Option<String>,
 }
 
 /// A process that `up` started.
@@ -180,7 +180,7 @@ pub(crate) async fn run(command: ClusterCommand) -> anyhow::Result<()> {
             print(&format!("{count} processes ended\n"));
             Ok(())
         }
-        ClusterCommand::Status(flags) => status(&flags.nats).await,
+        ClusterCommand::Status(flags) => status(&link::address(flags.nats)?).await,
     }
 }
 

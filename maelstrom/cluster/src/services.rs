@@ -107,7 +107,9 @@ impl Services {
         let reply = reply.unwrap_or_else(|failure| Reply::Error {
             text: failure.to_string(),
             code: match failure {
-                Failure::NotSent(_) => Definite::TemporarilyUnavailable.into(),
+                Failure::NotSent(_) | Failure::Refused(_) => {
+                    Definite::TemporarilyUnavailable.into()
+                }
                 Failure::Unknown(_) => Indefinite::Crash.into(),
             },
         });
@@ -191,7 +193,7 @@ impl Services {
                 session.is_in_doubt = false;
             }
             Err(Failure::Unknown(_)) => session.is_in_doubt |= !is_read,
-            Err(Failure::NotSent(_)) => {}
+            Err(Failure::NotSent(_) | Failure::Refused(_)) => {}
         }
         done.map(|(reply, _)| reply)
     }

@@ -30,6 +30,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::agent::eprint;
 use crate::crew::{Crew, Plan};
+use crate::link;
 use crate::wire::Net;
 use door::{Door, Limits};
 use hub::{Health, Hub};
@@ -49,9 +50,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Args, Debug)]
 pub(crate) struct GatewayFlags {
-    /// Where NATS is
-    #[arg(value_name = "URL", default_value = "nats://127.0.0.1:4222")]
-    nats: String,
+    /// Where NATS is [default: NATS_URL, or nats://127.0.0.1:4222]
+    #[arg(value_name = "URL")]
+    nats: Option<String>,
 
     /// The program of the nodes, by the name that agents have it under
     #[arg(long, value_name = "NAME")]
@@ -96,6 +97,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 /// Serves clients until the process is asked to end.
 pub(crate) async fn run(flags: GatewayFlags) -> anyhow::Result<()> {
     let GatewayFlags { nats, bin, node_count, listen, token_file, args, .. } = flags;
+    let nats = link::address(nats)?;
     let token = token(token_file.as_deref())?;
     ensure!(
         token.is_some() || listen.ip().is_loopback(),

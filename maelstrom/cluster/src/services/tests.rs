@@ -10,6 +10,7 @@ use simulator::ServiceName;
 use tokio::time::{Instant, sleep};
 
 use super::*;
+use crate::etcd::Access;
 
 /// Servers of etcd, which end with this.
 struct Servers {
@@ -62,7 +63,7 @@ impl Servers {
     fn etcd(&self, first: usize) -> Etcd {
         let count = self.ports.len();
         let urls = (0..count).map(|number| Self::url(self.ports[(first + number) % count][0]));
-        Etcd::new(&urls.collect::<Vec<_>>()).unwrap()
+        Etcd::new(&Access { endpoints: urls.collect(), ..Access::default() }).unwrap()
     }
 
     async fn await_answer(&self) {

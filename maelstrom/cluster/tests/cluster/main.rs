@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "these tests are about processes in real time")]
 
+mod credentials;
 mod gateway;
 mod support;
 

@@ -16,9 +16,20 @@ pub(crate) struct Process(pub(crate) Child);
 
 impl Process {
     pub(crate) fn start(program: &str, args: &[&str], log: &Path) -> Self {
+        Self::start_in(program, args, log, &[])
+    }
+
+    /// With these variables in its environment.
+    pub(crate) fn start_in(
+        program: &str,
+        args: &[&str],
+        log: &Path,
+        environment: &[(&str, String)],
+    ) -> Self {
         let log = fs::File::options().create(true).append(true).open(log).unwrap();
         let child = Command::new(program)
             .args(args)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -208,7 +219,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         let text = [output.stdout, output.stderr].concat();
         let words = String::from_utf8_lossy(&text).into_owned();
         let text = words.split_whitespace().collect::<Vec<_>>().join(" ");
