@@ -116,11 +116,12 @@ cluster-demo: build-nodes build-workbench build-cluster ## 3c, 4, 5b, 6c and lin
 # The names of the challenges' programs.
 PROGRAMS := echo unique-ids broadcast g-counter kafka-log txn-kv lin-kv
 
-# Those of one build; `make test-cluster` has its own.
+# Where they are, and the commands; `make test-cluster` has its own.
 CLUSTER_NODES ?= target/release
+cluster_build := $(if $(filter target/release,$(CLUSTER_NODES)),build-nodes build-workbench build-cluster)
 # Some want every node to answer at all times, and broadcast loses what only killed nodes had.
 .PHONY: cluster-short
-cluster-short: ## All challenges and lin-kv on five agents for 3 s each, with partitions and kills, without limits
+cluster-short: $(cluster_build) ## All challenges and lin-kv on five agents for 3 s each, with partitions and kills, without limits
 	@$(CLUSTER_NODES)/workbench-cluster cluster up --directory target/cluster-short --nats-port 4322 --etcd-port 2479 \
 	    $(foreach node,$(PROGRAMS),--bin $(CLUSTER_NODES)/$(node))
 	@run() { $(CLUSTER_NODES)/workbench-cluster challenge --nodes $(CLUSTER_NODES) $(if $(SEED),--seed $(SEED)) \
@@ -299,6 +300,15 @@ bench-trace: ## What the trace costs at 20,000 operations a second: at most a te
 bench-cluster: ## Steps a second of clusters of machines in virtual time
 	cargo bench --quiet --package maelstrom-simulator --bench cluster
 	cargo bench --quiet --package g-counter --bench cluster
+
+.PHONY: bench-nats
+bench-nats: $(cluster_build) ## A round trip to a node: by its pipes, then by NATS and an agent as well
+	@$(CLUSTER_NODES)/workbench-cluster cluster up --directory target/bench-nats --nats-port 4422 --etcd-port 2579 \
+	    --agents 1 --bin $(CLUSTER_NODES)/echo
+	@for where in '' '--cluster nats://127.0.0.1:4422'; do \
+	    $(CLUSTER_NODES)/workbench-cluster test -w echo --bin $(CLUSTER_NODES)/echo --node-count 1 --concurrency 1 \
+	        --rate 1000000 --time-limit 5 $$where | grep -A 1 median; done; \
+	    $(CLUSTER_NODES)/workbench-cluster cluster down --directory target/bench-nats
 
 .PHONY: bench-journal bench-compaction
 bench-journal: ## Appending to a journal with a sync of every group, and opening 250 MiB

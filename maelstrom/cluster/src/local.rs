@@ -122,10 +122,22 @@ impl Cluster {
     }
 
     fn start(&mut self, what: &str, program: &Path, args: &[String]) -> anyhow::Result<()> {
+        self.start_in(&[], what, program, args)
+    }
+
+    /// With these variables in its environment.
+    fn start_in(
+        &mut self,
+        environment: &[(&str, &str)],
+        what: &str,
+        program: &Path,
+        args: &[String],
+    ) -> anyhow::Result<()> {
         let log = self.directory.join(format!("{what}.log"));
         let log = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let child = Command::new(program)
             .args(args)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -219,7 +231,10 @@ async fn up_with(
         ensure!(!is_taken, "somebody listens at port {port} already: {flag} takes another");
     }
     let words = |line: String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    cluster.start("nats", nats, &words(format!("-a 127.0.0.1 -p {nats_port}")))?;
+    // Threads of Go that wake each other up take longer than one that does all of it.
+    let is_chosen = std::env::var_os("GOMAXPROCS").is_some();
+    let threads: &[_] = if is_chosen { &[] } else { &[("GOMAXPROCS", "1")] };
+    cluster.start_in(threads, "nats", nats, &words(format!("-a 127.0.0.1 -p {nats_port}")))?;
     let peers = etcd_port.checked_add(1).context("--etcd-port is too high")?;
     let (clients, peers) =
         (format!("http://127.0.0.1:{etcd_port}"), format!("http://127.0.0.1:{peers}"));
