@@ -41,6 +41,9 @@ pub enum Class {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Anomaly {
+    /// Two reads of a list, neither of which is a prefix of the other. It comes first, since
+    /// cycles follow from it.
+    IncompatibleOrder,
     #[serde(skip)]
     Cycle(Class, Scope),
     /// A cycle that rules this model out exists somewhere, but none was found
@@ -67,8 +70,6 @@ pub enum Anomaly {
     /// A committed append stands on one that was aborted.
     DirtyUpdate,
     DuplicateElements,
-    /// Two reads of a list, neither of which is a prefix of the other.
-    IncompatibleOrder,
     /// Transactions disagree about which of two versions came first.
     CyclicVersions,
     /// A read returned what nobody ever wrote ("garbage read": Kingsbury and

@@ -14,6 +14,7 @@ use super::log::{Fate, Log, Mop};
 use super::numbers::{Name, Txn};
 use super::writes::Writes;
 use crate::cases::Case;
+use crate::{Missed, Subject};
 
 pub(super) fn check(log: &Log, writes: &Writes, anomalies: &mut Anomalies) {
     let flaws = Flaws::of(log, writes);
@@ -26,7 +27,8 @@ pub(super) fn check(log: &Log, writes: &Writes, anomalies: &mut Anomalies) {
     }
     for key in log.lists.keys() {
         if let Some(fork) = log.lists.fork(key) {
-            anomalies.add(Anomaly::IncompatibleOrder, || incompatible_order(log, key, fork));
+            anomalies
+                .add(Anomaly::IncompatibleOrder, || incompatible_order(log, writes, key, fork));
         }
         dirty_updates(log, writes, key, anomalies);
     }
@@ -135,8 +137,22 @@ fn future_read(
     }
 }
 
-fn incompatible_order(log: &Log, key: Name, (one, other): (List, List)) -> Case {
+fn incompatible_order(log: &Log, writes: &Writes, key: Name, (one, other): (List, List)) -> Case {
     let readers = [one, other].map(|list| first_reader_beyond(log, key, list));
+    // Each was read without the element at which the other parts from it.
+    let missed = |reader: Option<u64>, read: List, parted: List| {
+        let element = *log.lists.distinct(parted).last()?;
+        let writer = writes.get((key, element))?.txn;
+        Some(Missed {
+            reader: reader?,
+            writer: log.op(writer),
+            key: log.text(key),
+            read: log.read_text(read),
+            value: log.text(element),
+        })
+    };
+    let missed = [missed(readers[1], other, one), missed(readers[0], one, other)];
+    let subject = Subject::missed(missed.into_iter().flatten().collect());
     let text = format!(
         "key {} was read as a list that begins {} and as one that begins {}: no order of appends \
          explains both",
@@ -146,7 +162,7 @@ fn incompatible_order(log: &Log, key: Name, (one, other): (List, List)) -> Case 
     );
     let values = [log.read_json(one), log.read_json(other)];
     let detail = json!({"key": log.json(key), "values": values});
-    Case::new(readers.into_iter().flatten().collect(), text, detail)
+    Case::new(readers.into_iter().flatten().collect(), text, detail).about(subject)
 }
 
 /// The first operation that read a list beginning with `prefix`.
