@@ -239,9 +239,55 @@ fn asked_in_vain(run: &Run<'_>, asked: &Sent) -> String {
         }
         (_, Some(cause), _) => dropped(cause, me, "the answer"),
         (_, None, Some(answer)) => format!("{dest} answered only at {}", at(answer.time)),
-        (_, None, None) => format!("{dest} never answered"),
+        (_, None, None) => match open(run, dest, asked) {
+            Some(own) if own.dest == me => format!(
+                "{dest} never answered, since it waited for {me} to answer the `{}` that it had sent at {}: \
+                 neither handles requests while it waits",
+                own.kind(),
+                at(own.time)
+            ),
+            Some(own) => format!(
+                "{dest} never answered, and itself waited for {} to answer the `{}` that it had sent at {}",
+                own.dest,
+                own.kind(),
+                at(own.time)
+            ),
+            None => format!("{dest} never answered"),
+        },
     };
     format!("{dest} `{kind}` at {time}; {what}")
+}
+
+/// What whoever was asked this had asked itself, in vain, if it has answered nobody since.
+fn open<'a>(run: &Run<'a>, who: Address, asked: &Sent) -> Option<&'a Sent> {
+    let since = asked.arrived?;
+    let all = || run.trace.messages.iter().filter(|sent| sent.src == who);
+    if all().any(|sent| sent.line > since && in_reply_to(sent).is_some()) {
+        return None;
+    }
+    all().filter(|sent| msg_id(sent).is_some()).find(|sent| run.answered(sent).is_none())
+}
+
+/// A node that ended before the run did, or did what ended the run.
+pub(super) fn ended(run: &Run<'_>) -> Option<Draft> {
+    let exit = run.trace.nodes.iter().find(|event| event.event == "exit")?;
+    let (node, before) = (Address::Node(exit.node), |line: u64| line < exit.line);
+    let to_it = run.trace.messages.iter().filter(|sent| sent.dest == node);
+    let last =
+        to_it.filter(|sent| sent.arrived.is_some_and(before)).max_by_key(|sent| sent.arrived)?;
+    let mut own =
+        run.trace.nodes.iter().filter(|event| event.node == exit.node && before(event.line));
+    let killed = own.rfind(|event| event.event == "kill").map_or_else(String::new, |event| {
+        format!(". It had been killed at {}, and what it had in memory was gone", at(event.time))
+    });
+    let text = format!(
+        "What {node} got last before that was `{}` from {}, at {}; it ended at {}{killed}.",
+        last.kind(),
+        last.src,
+        at(*last.receipts.last()?),
+        at(exit.time)
+    );
+    Some(Draft::new(text).messages([last]))
 }
 
 /// The last request of a chain that begins after this line: each was sent before the node

@@ -1,14 +1,13 @@
 //! Sums that are too low or too high.
 
-use std::collections::BTreeMap;
-
 use checkers::Finding;
 use checkers::history::OpType;
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
-use super::run::{Moment, Operation, Run, Wanted, at, in_reply_to, member, msg_id, time};
-use super::{Draft, lacking};
+use super::run::{Moment, Operation, Run, Wanted, at, in_reply_to, msg_id, time};
+use super::services::{self, OldRead};
+use super::{Draft, lacking, tried};
 use crate::net::Address;
 use crate::trace::{Fate, Sent};
 
@@ -17,10 +16,16 @@ pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let (value, by): (i64, i64) = (read.end().decode().ok()?, time(read.end()));
     let sum: i64 = run.completed(OpType::Ok).filter_map(|op| delta(&op)).sum();
     let high = (value > sum).then(|| too_high(run, value - sum, by)).flatten();
-    let beyond = || lacking::explain(run, &read, sum - value);
-    let low = || (value < sum).then(|| too_low(run, sum - value, by)).flatten();
-    let old = || (value != sum).then(|| out_of_date(run, &read, value)).flatten();
-    high.or_else(beyond).or_else(old).or_else(low)
+    if value == sum {
+        return None;
+    }
+    high.or_else(|| services::repeated(run, value - sum))
+        .or_else(|| services::refused(run, sum - value))
+        .or_else(|| tried::explain(run, &read, value, sum))
+        .or_else(|| lacking::explain(run, &read, sum - value))
+        .or_else(|| out_of_date(run, &read, value, sum))
+        .or_else(|| services::overwritten(run, by))
+        .or_else(|| undelivered(run, sum - value, by).filter(|_| value < sum))
 }
 
 pub(super) fn delta(op: &Operation<'_>) -> Option<i64> {
@@ -54,106 +59,13 @@ fn too_high(run: &Run<'_>, excess: i64, by: i64) -> Option<Draft> {
     Some(Draft::new(text).messages([repeat.first, repeat.last]))
 }
 
-fn too_low(run: &Run<'_>, lacking: i64, by: i64) -> Option<Draft> {
-    overwritten(run, by).or_else(|| undelivered(run, lacking, by))
-}
-
-/// A final read that was answered with what a service said, which was older than a write that
-/// the service had acknowledged.
-fn out_of_date(run: &Run<'_>, read: &Operation<'_>, value: i64) -> Option<Draft> {
+/// A final read that was answered with what a service said, which was out of date. What was
+/// lost before is not the fault of that.
+fn out_of_date(run: &Run<'_>, read: &Operation<'_>, value: i64, sum: i64) -> Option<Draft> {
     let node = Address::Node(run.node(read.invoked.process)?);
-    let (asked, answered) = run.asked(read)?;
-    let is_told = |sent: &&Sent| {
-        sent.dest == node
-            && matches!(sent.src, Address::Service(_))
-            && sent.kind() == "read_ok"
-            && Moment::arrival(sent).is_some_and(|got| asked < got && got < answered)
-            && member(sent, "value") == value.to_string()
-    };
-    let told = run.inner().rfind(is_told)?;
-    let question = run.request(told)?;
-    let newer = acknowledged_write(run, question)?;
-    let written = if newer.kind() == "cas" { member(newer, "to") } else { member(newer, "value") };
-    if written == value.to_string() {
-        return None;
-    }
-    let (service, key) = (told.src, member(question, "key"));
-    let text = format!(
-        "{service} answered {node} at {} with {value} for key {key}, although {} had written {written} there \
-         at {}: reads of {service} may be old, and {node} passed that on.",
-        at(told.time),
-        newer.src,
-        at(newer.time)
-    );
-    Some(Draft::new(text).messages([newer, question, told]))
-}
-
-/// The last write to the key of this question that was acknowledged before it was asked.
-fn acknowledged_write<'a>(run: &Run<'a>, question: &Sent) -> Option<&'a Sent> {
-    let key = member(question, "key");
-    let before = run.inner().rev().filter(|sent| sent.line < question.line);
-    let oks = before
-        .filter(|sent| sent.src == question.dest && matches!(&*sent.kind(), "write_ok" | "cas_ok"));
-    oks.filter_map(|ok| run.request(ok)).find(|write| member(write, "key") == key)
-}
-
-/// What a node wrote to a key of a service, and what it had read there before.
-struct Write<'a> {
-    sent: &'a Sent,
-    arrived: Moment,
-    read: Option<&'a Sent>,
-}
-
-/// A write to a service that was based on what it had before another's write.
-fn overwritten(run: &Run<'_>, by: i64) -> Option<Draft> {
-    let is_clash = |first: &Write<'_>, second: &Write<'_>| {
-        let is_old = second.read.is_some_and(|read| read.line < first.arrived.line);
-        first.sent.src != second.sent.src && is_old
-    };
-    let writes = writes(run, by);
-    let mut pairs = writes.values().flat_map(|of_key| of_key.windows(2));
-    let [first, second] = pairs.find(|pair| is_clash(&pair[0], &pair[1]))? else { return None };
-    let read = second.read?;
-    let text = format!(
-        "{} wrote to {} at {} on the basis of what it had read at {}, and so overwrote what {} had \
-         written in between, at {}.",
-        second.sent.src,
-        second.sent.dest,
-        at(second.sent.time),
-        at(read.time),
-        first.sent.src,
-        at(first.sent.time)
-    );
-    Some(Draft::new(text).messages([read, first.sent, second.sent]))
-}
-
-/// The writes to each key of a service that arrived by then, in that order.
-fn writes<'a>(run: &Run<'a>, by: i64) -> BTreeMap<(Address, String), Vec<Write<'a>>> {
-    let mut keys: FxHashMap<(Address, Address, String), String> = FxHashMap::default();
-    let mut reads: FxHashMap<(Address, Address, String), &Sent> = FxHashMap::default();
-    let mut writes: BTreeMap<(Address, String), Vec<Write<'_>>> = BTreeMap::new();
-    for sent in run.inner() {
-        match (sent.src, sent.dest, sent.kind().as_str()) {
-            (src, dest @ Address::Service(_), "read") => {
-                keys.extend(msg_id(sent).map(|id| ((src, dest, id), member(sent, "key"))));
-            }
-            (src @ Address::Service(_), dest, "read_ok") => {
-                let key = in_reply_to(sent).and_then(|id| keys.remove(&(dest, src, id)));
-                reads.extend(key.map(|key| ((dest, src, key), sent)));
-            }
-            (src, dest @ Address::Service(_), "write") => {
-                let key = member(sent, "key");
-                let read = reads.get(&(src, dest, key.clone())).copied();
-                let Some(arrived) = Moment::arrival(sent).filter(|got| got.time < by) else {
-                    continue;
-                };
-                writes.entry((dest, key)).or_default().push(Write { sent, arrived, read });
-            }
-            _ => {}
-        }
-    }
-    writes.values_mut().for_each(|of_key| of_key.sort_by_key(|write| write.arrived));
-    writes
+    let old = OldRead::of(run, node, run.asked(read)?, &value.to_string())?;
+    let newest: i64 = old.written().parse().ok()?;
+    (newest.abs_diff(sum) <= newest.abs_diff(value)).then(|| old.why())
 }
 
 /// Messages that carry what lacks and did not arrive.
@@ -223,6 +135,7 @@ pub(super) fn repeats<'a>(run: &Run<'a>, by: i64) -> Vec<Repeat<'a>> {
         if sent.receipts.len() > 1 {
             repeats.push(Repeat { first: sent, last: sent });
         } else if let Some(first) = seen.insert((sent.src, sent.dest, content(sent)), sent)
+            && msg_id(first).is_some()
             && run.answered(first).is_none()
         {
             repeats.push(Repeat { first, last: sent });

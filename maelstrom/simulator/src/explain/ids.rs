@@ -1,6 +1,7 @@
 //! Ids that were given out twice.
 
 use checkers::Finding;
+use checkers::history::OpType;
 
 use super::Draft;
 use super::run::{Run, Wanted, at, time};
@@ -18,7 +19,33 @@ pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
         _ => by_two(run, value, nodes, times)?,
     };
     let requests = run.requests(first.invoked.index).chain(run.requests(again.invoked.index));
+    let so = clock(run)
+        .map(|unit| format!("The ids are a clock's {unit}, and both were asked for within one."));
+    let draft = Draft { so, ..draft };
     Some(draft.messages(requests).ops([first.invoked.index, again.invoked.index]))
+}
+
+/// The unit in which ids grow as time goes by, if they all do.
+fn clock(run: &Run<'_>) -> Option<&'static str> {
+    let units = [("seconds", 1e9), ("milliseconds", 1e6), ("microseconds", 1e3)];
+    let given = run.completed(OpType::Ok).filter(|op| op.invoked.f == "generate");
+    let given: Vec<(f64, f64)> = given
+        .map(|op| Some((time(op.end()) as f64, op.end().decode::<u64>().ok()? as f64)))
+        .collect::<Option<_>>()?;
+    let range = |all: &mut dyn Iterator<Item = f64>| {
+        let (low, high) =
+            all.fold((f64::MAX, f64::MIN), |(low, high), one| (low.min(one), high.max(one)));
+        high - low
+    };
+    let lasted = range(&mut given.iter().map(|(time, _)| *time));
+    let is_clock = |unit: f64| {
+        let spread = range(&mut given.iter().map(|(time, id)| id - time / unit));
+        given.len() >= 10
+            && lasted / unit >= 1.0
+            && spread <= 2.0_f64.max(lasted / unit / 10.0)
+            && range(&mut given.iter().map(|(_, id)| *id)) >= lasted / unit / 2.0
+    };
+    units.iter().find(|(_, unit)| is_clock(*unit)).map(|(name, _)| *name)
 }
 
 /// A node gave it out twice.

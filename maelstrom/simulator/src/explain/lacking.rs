@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use checkers::history::OpType;
 
-use super::Draft;
 use super::counter::delta;
 use super::lost::{listed, lost};
 use super::reach::{Add, Reach, Sight};
 use super::run::{Moment, Operation, Run, at, time};
+use super::{Draft, services};
 use crate::net::Address;
 use crate::trace::Sent;
 
@@ -23,8 +23,8 @@ pub(super) fn explain(run: &Run<'_>, read: &Operation<'_>, lacking: i64) -> Opti
     if !accounts(run, &all, lacking) || run.unknown(begin, Moment::END).is_some() {
         return None;
     }
-    let by = run.asked(read)?.1;
-    let view = View { reach, sight, node, by, lacking };
+    let (asked, by) = run.asked(read)?;
+    let view = View { run, reach, sight, node, asked, by, lacking };
     let requests = all.iter().map(|add| add.request);
     let ops = all.iter().flat_map(|add| [add.op.invoked.index, add.op.end().index]);
     Some(view.why(&view.most(&all)).messages(requests).ops(ops))
@@ -47,9 +47,11 @@ fn accounts(run: &Run<'_>, adds: &[&Add<'_>], lacking: i64) -> bool {
 
 /// What a final read's node can have known.
 struct View<'r, 'a> {
+    run: &'r Run<'a>,
     reach: &'r Reach<'a>,
     sight: &'r Sight,
     node: Address,
+    asked: Moment,
     by: Moment,
     lacking: i64,
 }
@@ -107,8 +109,22 @@ impl<'a> View<'_, 'a> {
         let since = forgotten.unwrap_or(i64::MIN);
         let mut sent = self.reach.lost(node, first, self.by);
         sent.retain(|sent| sent.time >= since);
-        let text = format!("{begin}; {}.", self.in_vain(&sent, they));
+        let text = match self.unasked(first) {
+            Some(service) if forgotten.is_none() => format!(
+                "{begin}; {service} has {they}, but {node} did not ask it before it answered at {}.",
+                at(self.by.time)
+            ),
+            _ => format!("{begin}; {}.", self.in_vain(&sent, they)),
+        };
         Draft { so: Some(self.how_far(adds, of)), ..Draft::new(text) }.messages(sent)
+    }
+
+    /// A service that has it, and that the node did not ask.
+    fn unasked(&self, add: &Add<'_>) -> Option<Address> {
+        let mut knowing = self.sight.knowing(add).into_iter();
+        let service = knowing.rfind(|who| matches!(who, Address::Service(_)))?;
+        let is_asked = services::has_asked(self.run, self.node, service, (self.asked, self.by));
+        (!is_asked).then_some(service)
     }
 
     /// What was sent to tell of them.

@@ -1,15 +1,16 @@
 //! Messages of a log that polls skip, that stand in it twice, or share an offset.
 
+use std::iter;
+
 use checkers::Finding;
 use checkers::history::{Op, OpType};
 use serde_json::Value;
 
-use super::Draft;
 use super::counter::repeats;
 use super::lost::Missing;
 use super::run::{Operation, Run, Wanted, at, time};
-use super::spelling;
-use crate::trace::Sent;
+use super::{Draft, services, spelling};
+use crate::trace::{Sent, Spell};
 
 /// An acknowledged message that polls leave out.
 pub(super) fn missing(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
@@ -112,27 +113,57 @@ pub(super) fn disagreeing(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let other = taken.find(|ack| ack.value != first.value)?;
     let (earlier, later) = (run.operation(first.op)?, run.operation(other.op)?);
     let nodes = [&earlier, &later].map(|op| run.node(op.invoked.process));
-    let [Some(one), Some(other)] = nodes else { return None };
+    let [Some(one), Some(two)] = nodes else { return None };
+    let requests = run.requests(earlier.invoked.index).chain(run.requests(later.invoked.index));
+    let ops = [earlier.invoked.index, later.invoked.index];
     let told = |op: &Operation<'_>| format!("at {} (op {})", at(time(op.end())), op.end().index);
     let (before, after) = (told(&earlier), told(&later));
-    let text = if one == other {
+    let both = format!("Offset {offset} of key {key} was given out {before} and once more {after}");
+    if let Some(clash) = services::clash(run, &[earlier, later], iter::empty()) {
+        return Some(clash.after(&both).messages(requests).ops(ops));
+    }
+    let text = if one == two {
         let killed = run.killed(one, time(earlier.end()), time(later.end()));
         let how = killed.map_or_else(String::new, |killed| {
             format!(": it was killed at {} in between", at(killed))
         });
         format!("n{one} gave out offset {offset} of key {key} twice, {before} and {after}{how}.")
     } else {
-        let cut = run.cut(one, other, time(later.end()));
-        let how = cut.map_or_else(String::new, |spell| {
-            format!(", while the {} from {} kept them apart", spell.fault, at(spell.from))
-        });
-        format!(
-            "n{one} gave out offset {offset} of key {key} {before}, and n{other} once more {after}{how}."
-        )
+        let cut = run.cut(one, two, time(later.end()));
+        let text = format!(
+            "n{one} gave out offset {offset} of key {key} {before}, and n{two} once more {after}"
+        );
+        let message = first.value.to_string();
+        let unheard = || Missing::of(run, &earlier, (key, &message), &later)?.at(two);
+        match cut {
+            Some(Spell { fault, from, .. }) => {
+                format!("{text}, while the {fault} from {} kept them apart.", at(*from))
+            }
+            None => match unheard() {
+                Some(draft) => return Some(draft.after(&text).messages(requests).ops(ops)),
+                None => format!("{text}."),
+            },
+        }
     };
-    let requests = run.requests(earlier.invoked.index).chain(run.requests(later.invoked.index));
-    let ops = [earlier.invoked.index, later.invoked.index];
     Some(Draft::new(text).messages(requests).ops(ops))
+}
+
+/// A poll whose messages are not in the order of their offsets.
+pub(super) fn unsorted(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
+    let op = finding.ops.iter().filter_map(|op| run.operation(*op)).next()?;
+    let node = run.node(op.invoked.process)?;
+    let key = finding.subject.key.as_deref()?;
+    let offsets: Vec<i64> = polled(op.end(), key).collect();
+    let pair = offsets.windows(2).find(|pair| pair[1] <= pair[0])?;
+    let text = format!(
+        "n{node} answered op {} at {} with the messages of key {key} in another order than that of their \
+         offsets: {} stands before {}.",
+        op.end().index,
+        at(time(op.end())),
+        pair[0],
+        pair[1]
+    );
+    Some(Draft::new(text).messages(run.requests(op.invoked.index)))
 }
 
 /// That a message was acknowledged.

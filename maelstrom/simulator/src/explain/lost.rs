@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use checkers::Finding;
+use checkers::history::OpType;
 use serde_json::Value;
 
 use super::Draft;
-use super::run::{Moment, Operation, Run, Wanted, at, dropped, in_reply_to, member, msg_id, times};
+use super::run::{Moment, Operation, Run, Wanted, at, dropped, time, times};
+use super::services::error;
 use super::spread::{Origin, Spread, origins};
 use crate::net::{Address, Cause};
 use crate::trace::{Fate, Sent};
@@ -31,6 +33,8 @@ pub(super) struct Missing<'r, 'a> {
     /// The clients' tellings.
     origins: Vec<Origin>,
     spread: Spread<'a>,
+    /// Whether it is no value of a key.
+    is_of_a_set: bool,
     /// When the question of who looked arrived.
     pub(super) by: Moment,
     /// When it was answered.
@@ -62,7 +66,8 @@ impl<'r, 'a> Missing<'r, 'a> {
         let origins = origins.to_vec();
         origins.first()?;
         let spread = Spread::of(run, wanted, &origins);
-        Some(Self { run, name, origins, spread, by, answered })
+        let is_of_a_set = !wanted.has_key();
+        Some(Self { run, name, origins, spread, is_of_a_set, by, answered })
     }
 
     /// Why this node does not have it.
@@ -132,13 +137,40 @@ impl<'r, 'a> Missing<'r, 'a> {
             }
             None => match from.and_then(|sent| self.refusal(sent)) {
                 Some(error) => format!("{since}, and refused it: {error}."),
-                None => format!(
-                    "{since}, but its answer at {} lacks it, so {node} itself left it out.",
-                    at(self.answered.time)
-                ),
+                None => format!("{since}, {}", self.left_out(node, got)),
             },
         };
         Some(Draft::new(text).messages(self.spread.path(node)).messages(from))
+    }
+
+    /// What its answers since it got it show.
+    fn left_out(&self, node: Address, got: Moment) -> String {
+        let (name, answer) = (&self.name, at(self.answered.time));
+        let of_node = |op: &Operation<'_>| {
+            self.run.node(op.invoked.process).map(Address::Node) == Some(node)
+                && op.invoked.f == "read"
+                && time(op.invoked) > got.time
+                && time(op.end()) <= self.answered.time
+        };
+        let reads: Vec<Operation<'_>> =
+            self.run.completed(OpType::Ok).filter(|op| self.is_of_a_set && of_node(op)).collect();
+        let element: Value = serde_json::from_str(name).unwrap_or_default();
+        let shows = |op: &&Operation<'_>| {
+            op.end().decode().is_ok_and(|list: Vec<Value>| list.contains(&element))
+        };
+        match (reads.iter().rfind(shows), reads.len()) {
+            (Some(read), _) => format!(
+                "and answered with it at {} (op {}), but its answer at {answer} lacks it: {node} itself threw \
+                 it away in between.",
+                at(time(read.end())),
+                read.end().index
+            ),
+            (None, 2..) => format!(
+                "but none of its {} answers since then, the last at {answer}, has it: {node} did not keep it.",
+                reads.len()
+            ),
+            _ => format!("but its answer at {answer} lacks it, so {node} itself left it out."),
+        }
     }
 
     /// The message with this older value that was sent before the one with the newer value, and
@@ -156,14 +188,7 @@ impl<'r, 'a> Missing<'r, 'a> {
 
     /// The error that was the answer to this message, in words.
     fn refusal(&self, told: &Sent) -> Option<String> {
-        let msg_id = msg_id(told)?;
-        let is_answer = |sent: &&Sent| {
-            (sent.src, sent.dest) == (told.dest, told.src)
-                && in_reply_to(sent).as_ref() == Some(&msg_id)
-                && sent.line > told.line
-        };
-        let answer = self.run.inner().find(is_answer).filter(|sent| sent.kind() == "error")?;
-        Some(format!("error {}, {}", member(answer, "code"), member(answer, "text")))
+        self.run.reply(told).filter(|answer| answer.kind() == "error").map(error)
     }
 
     /// Whether somebody did it again after all, as far as the trace tells.

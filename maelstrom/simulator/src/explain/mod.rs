@@ -21,6 +21,8 @@
 //! - [`transactions`]: reads of what was refused, or is out of date.
 //! - [`logs`]: messages of a log that were skipped, or stand in it twice.
 //! - [`counter`]: sums that are too low or too high.
+//! - [`tried`]: wrong ways to count, tried out.
+//! - [`services`]: what was in the way of writes to services.
 //! - [`reach`]: how far what clients added can have got.
 //! - [`lacking`]: adds that a sum lacks, and how far each got.
 //! - [`ids`]: ids that were given out twice.
@@ -38,9 +40,11 @@ mod places;
 mod reach;
 mod register;
 mod run;
+mod services;
 mod spelling;
 mod spread;
 mod transactions;
+mod tried;
 
 use std::collections::BTreeSet;
 
@@ -90,12 +94,15 @@ fn draft(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
         "G1a" if logs::is_of_a_log(run, finding) => logs::refused(run, finding),
         "poll-skip" | "int-poll-skip" | "lost-write" | "unseen" => logs::missing(run, finding),
         "duplicate" => logs::twice(run, finding),
+        "int-nonmonotonic-poll" => logs::unsorted(run, finding),
         "inconsistent-offsets" => logs::disagreeing(run, finding),
         "wrong-sum" => counter::explain(run, finding),
         "duplicated" => ids::explain(run, finding),
         "wrong-echo" => answers::wrong(run, finding),
         "never-ok" | "unavailable" => answers::missing(run, finding),
+        "node-failure" => answers::ended(run),
         "G1a" => transactions::refused(run, finding),
+        "internal" => transactions::forgetful(run, finding),
         "G1b" => transactions::intermediate(run, finding),
         _ => transactions::contradiction(run, finding),
     }

@@ -1,5 +1,7 @@
 //! A read of a register that contradicts what came before it.
 
+use std::iter;
+
 use checkers::Finding;
 use checkers::history::{Op, OpType};
 use serde_json::Value;
@@ -7,6 +9,7 @@ use serde_json::Value;
 use super::Draft;
 use super::lost::{Missing, overtook};
 use super::run::{Operation, Run, Wanted, at, time};
+use super::services::{self, OldRead};
 use crate::net::Address;
 
 pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
@@ -17,8 +20,9 @@ pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let before = newest_before(run, &key, expected.as_ref(), &odd)?;
     let source = source(run, &key, &before).unwrap_or(before);
     let (writer, reader) = (run.node(before.invoked.process)?, run.node(odd.invoked.process)?);
-    let draft = apart(run, &key, &before, &odd, [writer, reader]);
-    let draft = draft.or_else(|| stale(run, &key, &before, &source, &odd))?;
+    let draft = apart(run, &key, &before, &odd, [writer, reader])
+        .or_else(|| services::clash(run, &around(run, &key, &before, &odd), iter::empty()))
+        .or_else(|| stale(run, &key, &before, &source, &odd))?;
     let ops = [before, source].into_iter().flat_map(|op| [op.invoked.index, op.end().index]);
     Some(draft.ops(ops))
 }
@@ -48,6 +52,54 @@ fn source<'a>(run: &Run<'a>, key: &Value, shown: &Operation<'_>) -> Option<Opera
         op.invoked.f != "read" && op.invoked.index < shown.end().index && of_key(op.invoked, key)
     });
     writes.filter(|op| left(op).as_ref() == Some(&value)).max_by_key(|op| op.invoked.index)
+}
+
+/// What was done to the key from one operation to another.
+fn around<'a>(
+    run: &Run<'a>,
+    key: &Value,
+    before: &Operation<'_>,
+    odd: &Operation<'_>,
+) -> Vec<Operation<'a>> {
+    let kinds = [OpType::Ok, OpType::Info].into_iter().flat_map(|kind| run.completed(kind));
+    let is_near = |op: &Operation<'_>| {
+        op.end().index > before.invoked.index && op.invoked.index < odd.end().index
+    };
+    kinds.filter(|op| of_key(op.invoked, key) && is_near(op)).collect()
+}
+
+/// The value that was found is that of a change which a node had refused, and not one from
+/// before that, since the reader had got a newer one.
+fn refused(
+    run: &Run<'_>,
+    key: &Value,
+    before: &Operation<'_>,
+    odd: &Operation<'_>,
+) -> Option<Draft> {
+    let found = seen(odd)?;
+    let left_it = |op: &Operation<'_>| {
+        op.invoked.f != "read" && of_key(op.invoked, key) && left(op).as_ref() == Some(&found)
+    };
+    let since = before.invoked.index;
+    let is_done = |op: &Operation<'_>| {
+        left_it(op) && op.end().index > since && op.invoked.index < odd.end().index
+    };
+    if [OpType::Ok, OpType::Info].iter().any(|kind| run.completed(*kind).any(|op| is_done(&op))) {
+        return None;
+    }
+    let is_over = |op: &Operation<'_>| is_done(op) && op.end().index < odd.invoked.index;
+    let refusal = run.completed(OpType::Fail).filter(is_over).last()?;
+    let (refuser, reader) = (run.node(refusal.invoked.process)?, run.node(odd.invoked.process)?);
+    let text = format!(
+        "n{refuser} refused to change key {key} to {found} at {} (op {}), but did it all the same: n{reader} \
+         answered op {} at {} with {found}.",
+        at(time(refusal.end())),
+        refusal.end().index,
+        odd.end().index,
+        at(time(odd.end()))
+    );
+    let requests = run.requests(refusal.invoked.index).chain(run.requests(odd.invoked.index));
+    Some(Draft::new(text).messages(requests).ops([refusal.invoked.index, refusal.end().index]))
 }
 
 /// Both nodes took writes while a partition kept them apart.
@@ -115,10 +167,28 @@ fn stale(
         );
         return Some(Draft::new(text).messages([stored, request]));
     }
+    if let Some(stored) = stored {
+        let (node, asked, service) = (Address::Node(reader), run.asked(odd)?, stored.dest);
+        if let Some(old) = OldRead::of(run, node, asked, &read.to_string()) {
+            return Some(old.why().messages([request]));
+        }
+        if !services::has_asked(run, node, service, asked) {
+            let text = format!(
+                "{first}. {service} had {value} by then, but n{reader} did not ask it before it answered."
+            );
+            return Some(Draft::new(text).messages([stored, request]));
+        }
+    }
     let draft = missing.at(reader)?.messages([request]);
     if let Some((got, _, killed)) = missing.held(reader) {
         let older = Wanted::new(&read.to_string(), Some(&key.to_string()));
         let old = older.and_then(|older| missing.overtaken(reader, &older));
+        if killed.is_none()
+            && old.is_none()
+            && let Some(refused) = refused(run, key, before, odd)
+        {
+            return Some(refused);
+        }
         let what = match (killed, old) {
             (Some(killed), _) => format!("was killed at {} and had forgotten it", at(killed)),
             (None, Some(old)) => {

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use super::logs::Acknowledged;
 use super::places::{self, OF_THE_PROTOCOL, Places};
 use super::reach::Reach;
+use super::services::{self, Writes};
 use crate::net::{Address, Cause};
 use crate::trace::{Sent, Spell, Trace};
 
@@ -27,12 +28,13 @@ pub struct Run<'a> {
     requests: FxHashMap<u64, Vec<usize>>,
     /// By client, the places of what it was told.
     told: FxHashMap<Address, Vec<usize>>,
-    /// Who asked whom, and under which number, among nodes and services, and when the answer
-    /// arrived.
-    answered: OnceCell<FxHashMap<(Address, Address, String), Moment>>,
+    /// Who asked whom, and under which number, among nodes and services, with the first
+    /// answer.
+    replies: OnceCell<FxHashMap<(Address, Address, String), &'a Sent>>,
     places: OnceCell<Places>,
     acknowledged: OnceCell<Vec<Acknowledged>>,
     reach: OnceCell<Reach<'a>>,
+    writes: OnceCell<Writes<'a>>,
 }
 
 impl<'a> Run<'a> {
@@ -60,10 +62,11 @@ impl<'a> Run<'a> {
             asked,
             requests,
             told,
-            answered: OnceCell::new(),
+            replies: OnceCell::new(),
             places: OnceCell::new(),
             acknowledged: OnceCell::new(),
             reach: OnceCell::new(),
+            writes: OnceCell::new(),
         }
     }
 
@@ -151,6 +154,11 @@ impl<'a> Run<'a> {
         self.reach.get_or_init(|| Reach::of(self))
     }
 
+    /// What was written to services.
+    pub(super) fn writes(&self) -> &Writes<'a> {
+        self.writes.get_or_init(|| services::writes(self))
+    }
+
     /// Why it is not known what nodes said in this time, if it is not.
     pub(super) fn unknown(&self, from: Moment, to: Moment) -> Option<String> {
         let gap = self.trace.gaps_of_messages().find(|gap| (from.time..=to.time).contains(gap));
@@ -205,16 +213,24 @@ impl<'a> Run<'a> {
 
     /// When a node got an answer to what it asked another or a service.
     pub(super) fn answered(&self, request: &Sent) -> Option<Moment> {
-        let answered = self.answered.get_or_init(|| {
-            let arrived = self.inner().filter_map(|sent| Some((sent, Moment::arrival(sent)?)));
-            let mut first = FxHashMap::default();
-            for (sent, moment) in arrived {
+        self.reply(request).and_then(Moment::arrival)
+    }
+
+    /// The first answer to what a node asked another or a service: the first that arrived, if
+    /// one did.
+    pub(super) fn reply(&self, request: &Sent) -> Option<&'a Sent> {
+        let replies = self.replies.get_or_init(|| {
+            let mut first: FxHashMap<_, &Sent> = FxHashMap::default();
+            for sent in self.inner() {
                 let Some(id) = in_reply_to(sent) else { continue };
-                first.entry((sent.dest, sent.src, id)).or_insert(moment);
+                let known = first.entry((sent.dest, sent.src, id)).or_insert(sent);
+                if known.arrived.is_none() && sent.arrived.is_some() {
+                    *known = sent;
+                }
             }
             first
         });
-        answered.get(&(request.src, request.dest, msg_id(request)?)).copied()
+        replies.get(&(request.src, request.dest, msg_id(request)?)).copied()
     }
 }
 
@@ -298,6 +314,11 @@ impl Wanted {
         let key = key.map(|key| key.trim_matches('"').to_owned());
         let scalar = places::scalar(&serde_json::from_str(value).ok()?)?;
         Some(Self { text: value.to_owned(), scalar, key })
+    }
+
+    /// Whether it is looked for together with a key.
+    pub(super) fn has_key(&self) -> bool {
+        self.key.is_some()
     }
 
     /// Whether it stands in a body.

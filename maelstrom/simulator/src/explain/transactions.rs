@@ -1,11 +1,14 @@
 //! Transactions that read what was refused, or what is out of date.
 
+use std::iter;
+
 use checkers::history::OpType;
 use checkers::{Finding, Missed};
+use serde_json::Value;
 
-use super::Draft;
-use super::lost::Missing;
+use super::lost::{Missing, listed};
 use super::run::{Operation, Run, at, time};
+use super::{Draft, services};
 
 /// A transaction that was refused and seen all the same.
 pub(super) fn refused(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
@@ -45,7 +48,8 @@ pub(super) fn refused(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
 pub(super) fn intermediate(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let (key, value) = (finding.subject.key.as_deref()?, finding.subject.value.as_deref()?);
     let all: Vec<Operation<'_>> = finding.ops.iter().filter_map(|op| run.operation(*op)).collect();
-    let [writer, reader] = &all[..] else { return None };
+    let [one, other] = &all[..] else { return None };
+    let (writer, reader) = if wrote(one, key, value) { (one, other) } else { (other, one) };
     let nodes = [writer, reader].map(|op| run.node(op.invoked.process));
     let [Some(keeper), Some(shower)] = nodes else { return None };
     let [wrote, read] = [writer, reader].map(|op| op.end().index);
@@ -58,13 +62,73 @@ pub(super) fn intermediate(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     Some(Draft::new(text).messages(requests))
 }
 
+/// A transaction that does not see what it did itself.
+pub(super) fn forgetful(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
+    let op = run.operation(*finding.ops.first()?)?;
+    let text = format!(
+        "n{} answered op {} at {} with a read that does not show what the same transaction had read or written \
+         before: its steps did not run one after the other.",
+        run.node(op.invoked.process)?,
+        op.end().index,
+        at(time(op.end()))
+    );
+    Some(Draft::new(text).messages(run.requests(op.invoked.index)))
+}
+
+/// Whether a transaction wrote this value to this key.
+fn wrote(op: &Operation<'_>, key: &str, value: &str) -> bool {
+    let [key, value] = [key, value].map(|text| serde_json::from_str(text).unwrap_or(Value::Null));
+    let steps: Vec<(String, Value, Value)> = op.invoked.decode().unwrap_or_default();
+    steps.iter().any(|(f, of, to)| f != "r" && (of, to) == (&key, &value))
+}
+
 /// A transaction that did not see what another wrote: of the steps of a circle, one whose
 /// writer had ended when the reader began, if there is one.
 pub(super) fn contradiction(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
+    let ops: Vec<Operation<'_>> = finding.ops.iter().filter_map(|op| run.operation(*op)).collect();
     let pair = |missed| Pair::of(run, missed);
     let pairs: Vec<Pair<'_, '_>> = finding.subject.missed.iter().filter_map(pair).collect();
-    let mut late = pairs.iter().filter(|pair| pair.is_late());
-    late.find_map(|pair| pair.why(run)).or_else(|| pairs.iter().find_map(|pair| pair.why(run)))
+    let late = || pairs.iter().filter(|pair| pair.is_late()).find_map(|pair| pair.why(run));
+    let any = || pairs.iter().find_map(|pair| pair.why(run));
+    let begin = ops.iter().map(|op| op.invoked.index).min().unwrap_or(0);
+    let end = ops.iter().map(|op| op.end().index).max().unwrap_or(0);
+    let near = || {
+        let kinds = [OpType::Ok, OpType::Info].into_iter();
+        let all = kinds.flat_map(|kind| run.completed(kind));
+        all.filter(|op| op.invoked.index < end && op.end().index > begin)
+    };
+    services::clash(run, &ops, iter::empty())
+        .or_else(late)
+        .or_else(any)
+        .or_else(|| mixed(run, finding, &ops))
+        .or_else(|| services::clash(run, &ops, near()))
+}
+
+/// Transactions that ran at the same time, of which each saw or overwrote a part of another.
+fn mixed(run: &Run<'_>, finding: &Finding, ops: &[Operation<'_>]) -> Option<Draft> {
+    let is_such = ["G0", "G1c"].iter().any(|kind| finding.kind.starts_with(kind));
+    let is_txn =
+        |op: &Operation<'_>| op.invoked.f == "txn" && run.node(op.invoked.process).is_some();
+    let begin = ops.iter().map(|op| op.invoked.index).max()?;
+    let end = ops.iter().map(|op| op.end().index).min()?;
+    if !is_such || ops.len() < 2 || !ops.iter().all(is_txn) || begin > end {
+        return None;
+    }
+    let spans: Vec<String> = ops
+        .iter()
+        .filter_map(|op| {
+            let node = run.node(op.invoked.process)?;
+            let [from, to] = [op.invoked, op.end()].map(|op| at(time(op)));
+            Some(format!("op {} on n{node} from {from} to {to}", op.end().index))
+        })
+        .collect();
+    let text = format!(
+        "These ran at the same time: {}. Each came to see or to overwrite a part of what another did, so their \
+         steps were mixed.",
+        listed(&spans)
+    );
+    let requests = ops.iter().flat_map(|op| run.requests(op.invoked.index));
+    Some(Draft::new(text).messages(requests))
 }
 
 /// What two transactions did with a key.

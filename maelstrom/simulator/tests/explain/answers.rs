@@ -145,3 +145,50 @@ fn a_node_that_prints_nothing_any_more_may_not_flush() {
     let text = story.why("never-ok", &[op], [None, None]).unwrap();
     assert_says(&text, &["It printed nothing from then on", "does not flush its output"], &[]);
 }
+
+#[test]
+fn two_nodes_that_wait_for_each_other_are_told_as_that() {
+    let mut story = Story::default();
+    let echo = story.at(0).ask(0, "echo", &json!("a"), json!({"echo": "a"}));
+    story.at(1).tell("n0", "n1", &json!({"type": "spread", "msg_id": 1}));
+    story.at(2).tell("n1", "n0", &json!({"type": "spread", "msg_id": 1}));
+    let mut answers = story.clone();
+    let op = story.at(5000).time_out(echo);
+    let text = story.why("never-ok", &[op], [None, None]).unwrap();
+    let waits = "n1 never answered, since it waited for n0 to answer the `spread` that it had sent at 0.002 s";
+    assert_says(&text, &[waits], &[]);
+    answers.at(3).tell("n1", "n2", &json!({"type": "other_ok", "in_reply_to": 4}));
+    let op = answers.at(5000).time_out(echo);
+    let text = answers.why("never-ok", &[op], [None, None]).unwrap();
+    assert_says(&text, &["n1 never answered."], &["waited"]);
+}
+
+#[test]
+fn of_a_node_that_ended_it_is_told_what_it_got_last() {
+    let mut story = Story::default();
+    story.at(10).line("kill", "\"node\":\"n1\"");
+    story.at(20).line("start", "\"node\":\"n1\"");
+    story.at(30).tell("n0", "n1", &json!({"type": "gossip"}));
+    story.at(31).line("exit", "\"node\":\"n1\",\"text\":\"ended\"");
+    story.at(40).tell("n0", "n1", &json!({"type": "later"}));
+    let text = story.why("node-failure", &[], [None, None]).unwrap();
+    let last =
+        "What n1 got last before that was `gossip` from n0, at 0.030 s; it ended at 0.031 s.";
+    assert_says(&text, &[last, "It had been killed at 0.010 s"], &[]);
+}
+
+#[test]
+fn ids_that_are_a_clock_are_told_as_that() {
+    let given = |id: fn(u64) -> u64| {
+        let mut story = Story::default();
+        for time in 0..20 {
+            let id = json!(id(time));
+            story.at(time as i64).done(0, "generate", &id, json!({}));
+        }
+        story.at(20).done(0, "generate", &json!(id(19)), json!({}));
+        story.why("duplicated", &[39, 41], [None, Some(&id(19).to_string())]).unwrap()
+    };
+    let clock = "The ids are a clock's milliseconds, and both were asked for within one.";
+    assert_says(&given(|time| 1_700_000_000_000 + time), &[clock], &[]);
+    assert_says(&given(|time| (time * 7919) % 4001), &["does not remember"], &["clock"]);
+}

@@ -161,4 +161,49 @@ fn what_a_transaction_replaced_before_it_ended_was_in_view_of_others() {
         format!("n0 ran op {writer} step by step in view of others: it put 7 under key 8");
     let seen = format!("but n1 answered op {reader} at 0.020 s with that 7.");
     assert_says(&text, &[&step_by_step, &seen], &[]);
+    let text = story.why("G1b", &[reader, writer], [Some("8"), Some("7")]).unwrap();
+    assert_says(&text, &[&step_by_step, &seen], &[]);
+}
+
+#[test]
+fn of_transactions_that_mix_their_steps_it_is_told_when_and_where_they_ran() {
+    let mut story = Story::default();
+    let steps = json!([["append", 8, 1], ["append", 9, 1]]);
+    let asked = [0, 1].map(|process| {
+        story.at(10 + process as i64).ask(process, "txn", &steps, json!({"txn": steps}))
+    });
+    let ops = asked.map(|asked| story.at(20).answer(asked, &steps));
+    let text = story.why("G0", &ops, [None, None]).unwrap();
+    let ran = "op 2 on n0 from 0.010 s to 0.020 s and op 3 on n1 from 0.011 s to 0.020 s";
+    assert_says(&text, &["These ran at the same time", ran], &[]);
+    let later = story.at(30).done(0, "txn", &steps, json!({"txn": steps}));
+    assert_eq!(story.why("G0", &[ops[0], later], [None, None]), None);
+}
+
+#[test]
+fn a_change_that_is_refused_and_done_all_the_same_is_told() {
+    let mut story = Story::default();
+    story.at(10).done(0, "write", &json!([3, 1]), json!({"key": 3, "value": 1}));
+    let cas =
+        story.at(20).ask(0, "cas", &json!([3, [2, 4]]), json!({"key": 3, "from": 2, "to": 4}));
+    let body = json!({"type": "error", "code": 22, "in_reply_to": cas + 1});
+    story.tell("n0", "c10", &body);
+    story.op("fail", 0, "cas", &json!([3, [2, 4]]));
+    let mut stale = story.clone();
+    let read = story.at(30).done(0, "read", &json!([3, 4]), json!({"key": 3}));
+    let text = story.why("not-linearizable", &[read], [Some("3"), Some("1")]).unwrap();
+    let refused = "n0 refused to change key 3 to 4 at 0.020 s (op 3), but did it all the same";
+    assert_says(&text, &[refused, "n0 answered op 5 at 0.030 s with 4."], &[]);
+    let read = stale.at(30).done(1, "read", &json!([3, 4]), json!({"key": 3}));
+    let text = stale.why("not-linearizable", &[read], [Some("3"), Some("1")]).unwrap();
+    assert_says(&text, &["never sent it to anybody"], &["refused"]);
+}
+
+#[test]
+fn a_poll_that_is_not_sorted_is_told_with_two_offsets() {
+    let mut story = Story::default();
+    let polled = json!([["poll", {"9": [[3, 5], [1, 6]]}]]);
+    let poll = story.at(4).done(0, "poll", &polled, json!({"offsets": {"9": 0}}));
+    let text = story.why("int-nonmonotonic-poll", &[poll], [Some("9"), None]).unwrap();
+    assert_says(&text, &["n0 answered op 1 at 0.004 s", "key 9", "3 stands before 1"], &[]);
 }

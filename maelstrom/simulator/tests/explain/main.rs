@@ -2,6 +2,8 @@
 
 mod answers;
 mod contradictions;
+mod counts;
+mod services;
 mod story;
 mod sums;
 mod values;

@@ -25,7 +25,7 @@ fn of_a_sum_that_messages_do_not_account_for_nothing_is_told() {
 }
 
 /// A final read of a counter, and what is told of it.
-fn final_sum(story: &mut Story, process: usize, value: i64) -> u64 {
+pub(crate) fn final_sum(story: &mut Story, process: usize, value: i64) -> u64 {
     let read = story.done(process, "read", &json!(value), json!({}));
     story.ops.last_mut().unwrap()["final?"] = true.into();
     read
@@ -98,7 +98,11 @@ fn of_two_writes_to_a_key_the_later_one_overwrites_what_its_writer_had_not_read(
     story.tell("n0", "n1", &json!({"type": "state", "sum": 3}));
     let read = final_sum(story.at(300), 1, 4);
     let text = story.why("wrong-sum", &[read], [None, None]).unwrap();
-    assert_says(&text, &["n1 wrote to seq-kv at 0.140 s", "overwrote what n0", "at 0.120 s"], &[]);
+    assert_says(
+        &text,
+        &["n1 wrote to key \"k\" of seq-kv at 0.140 s", "overwrote what n0", "at 0.120 s"],
+        &[],
+    );
 }
 
 #[test]

@@ -169,3 +169,19 @@ fn a_value_that_comes_back_as_another_type_is_told_as_that() {
     let text = story.why("lost-write", &[send, poll], [Some("k"), Some("5")]).unwrap();
     assert_says(&text, &["answered \"5\"", "which is a string, where 5 was meant"], &["skips"]);
 }
+
+#[test]
+fn whether_a_node_showed_a_value_that_it_lacks_in_the_end_is_told() {
+    let kept = |shown: serde_json::Value| {
+        let mut story = Story::default();
+        story.at(10).broadcast(1, 7);
+        for time in [20, 30] {
+            story.at(time).done(1, "read", &shown, json!({}));
+        }
+        story.at(40).lost("7")
+    };
+    let shown = "n1 was told 7 at 0.010 s, and answered with it at 0.030 s (op 5), but its answer at 0.040 s \
+                 lacks it: n1 itself threw it away in between.";
+    assert_eq!(kept(json!([7])), shown);
+    assert_says(&kept(json!([])), &["none of its 3 answers", "n1 did not keep it"], &["threw"]);
+}
