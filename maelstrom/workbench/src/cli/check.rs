@@ -94,8 +94,9 @@ pub(super) fn check(flags: &CheckFlags) -> anyhow::Result<Exit> {
     };
     let (began, name) = (Instant::now(), flags.history.display());
     let mut history = Vec::new();
-    let (report, count) = analyse(&checks, open(&flags.history)?, |op| {
-        if flags.report.is_some() || flags.edn.is_some() {
+    let is_kept = flags.report.is_some() || flags.edn.is_some() || has_trace(&flags.history);
+    let (mut report, count) = analyse(&checks, open(&flags.history)?, |op| {
+        if is_kept {
             history.push(op);
         }
     })
@@ -105,8 +106,15 @@ pub(super) fn check(flags: &CheckFlags) -> anyhow::Result<Exit> {
         keep_edn(folder, &flags.history, &report, &history)
             .with_context(|| format!("cannot write to {}", folder.display()))?;
     }
+    let mut chart = Chart::new(history.last().map_or(Duration::ZERO, Op::at));
+    history.iter().for_each(|op| chart.observe(op));
+    let run = or_warn(Recording::beside(&flags.history, history)).flatten();
+    let kept = run.as_ref().map(|run| run.explain(&mut report, Names::unknown()));
     if let Some(path) = &flags.report {
-        let page = page(&flags.history, title.clone(), report.clone(), history);
+        let summary = Summary::of(&report, &[]);
+        let run = run.zip(kept).map(|(run, kept)| run.sections(&kept, &summary));
+        let frame = html::Frame { title: title.clone(), run, ..html::Frame::default() };
+        let page = html::render(&summary, &frame, &chart);
         fs::write(path, page).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let (title_of, time) = (title.clone(), began.elapsed());
@@ -121,6 +129,11 @@ pub(super) fn check(flags: &CheckFlags) -> anyhow::Result<Exit> {
     }
     flags.tell.keep(std::slice::from_ref(&case), None)?;
     Ok(case.valid().into())
+}
+
+/// Whether the messages of the run are known, too.
+fn has_trace(history: &Path) -> bool {
+    history.with_file_name("trace.jsonl").exists()
 }
 
 fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
@@ -138,18 +151,6 @@ fn keep_edn(folder: &Path, read: &Path, report: &Report, history: &[Op]) -> anyh
     let is_read = same.is_some_and(|file| fs::canonicalize(read).is_ok_and(|read| read == file));
     ensure!(!is_read, "its {} is the history that was checked", edn::HISTORY);
     Ok(edn::write(folder, report, history.iter())?)
-}
-
-/// The report as a page.
-fn page(path: &Path, title: String, mut report: Report, history: Vec<Op>) -> String {
-    let mut chart = Chart::new(history.last().map_or(Duration::ZERO, Op::at));
-    history.iter().for_each(|op| chart.observe(op));
-    let run = or_warn(Recording::beside(path, history)).flatten();
-    let kept = run.as_ref().map(|run| run.explain(&mut report, Names::unknown()));
-    let summary = Summary::of(&report, &[]);
-    let run = run.zip(kept).map(|(run, kept)| run.sections(&kept, &summary));
-    let frame = html::Frame { title, run, ..html::Frame::default() };
-    html::render(&summary, &frame, &chart)
 }
 
 /// The report on a history, and how many operations it has. Each goes to `keep` at last.
