@@ -12,7 +12,7 @@ import { describeAt, describeEvent, pickEvent, pickMessage, pickOperation } from
 import { firstAtLeast, rowOfOperation, rowsOf } from "./run.js";
 import { isDense, timeAt } from "./scene.js";
 import { fromHash, toHash } from "./state.js";
-import { moment, move, zoom } from "./times.js";
+import { ends, move, zoom } from "./times.js";
 
 /** @typedef {import("./run.js").Run} Run */
 /** @typedef {import("./state.js").State} State */
@@ -312,7 +312,7 @@ export class App {
   tell(scene) {
     const { messages, operations, span } = scene;
     const dense = isDense(scene) ? " Zoom in, or filter, to see each as an arrow." : "";
-    const text = `${grouped(messages.length)} messages and ${grouped(operations.length)} operations from ${moment(span.from)} to ${moment(span.to)}.${dense}`;
+    const text = `${grouped(messages.length)} messages and ${grouped(operations.length)} operations ${ends(span)}.${dense}`;
     this.status.textContent = text;
     this.diagram.canvas.setAttribute("aria-label", `Space-time diagram: ${text}`);
   }

@@ -75,6 +75,15 @@ export function moment(time) {
 }
 
 /**
+ * A span of time, as fine as a part of it can be seen.
+ * @param {Span} span
+ */
+export function ends({ from, to }) {
+  const decimals = Math.min(6, Math.max(0, Math.ceil(8.5 - Math.log10(Math.max(to - from, 1)))));
+  return `from ${(from / 1e6).toFixed(decimals)} s to ${(to / 1e6).toFixed(decimals)} s`;
+}
+
+/**
  * A length of time with three digits.
  * @param {number} micros
  */

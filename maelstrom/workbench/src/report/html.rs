@@ -240,7 +240,8 @@ fn pictures(page: &mut String, chart: &Chart) {
         page,
         "<h2>Latency</h2>{}<p class=\"note\">A dot is an operation, at the time when it began: red if it \
          failed, orange if it stayed in doubt, else in the colour of the table. Faults are \
-         shaded.</p><h2>Operations a second</h2>{}",
+         shaded.</p><h2>Operations a second</h2>{}<p class=\"note\">Those that succeeded, in the colours of \
+         the table; in red, all that failed or stayed in doubt.</p>",
         svg::latencies(chart),
         svg::rates(chart)
     );

@@ -12,6 +12,8 @@ const LEFT: f64 = 56.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 24.0;
 const WIDTH: f64 = COLUMNS as f64;
+/// About as wide as a letter.
+const LETTER: f64 = 7.0;
 /// The height of the picture of rates.
 const RATE_HEIGHT: f64 = 120.0;
 const BUCKETS: usize = 80;
@@ -99,7 +101,8 @@ impl<'a> Picture<'a> {
         round(WIDTH * time as f64 / self.chart.end.max(1) as f64)
     }
 
-    /// Faults of one name have their names in a row of their own.
+    /// Faults of one name have their names in a row of their own. One that is shorter than its
+    /// name has it only if it is the first.
     fn faults(&mut self) {
         let mut names: Vec<&str> = Vec::new();
         for fault in &self.chart.faults {
@@ -109,16 +112,23 @@ impl<'a> Picture<'a> {
                 names.len() - 1
             });
             let (start, end) = (self.x(fault.start), self.x(fault.end.unwrap_or(self.chart.end)));
+            let (name, height, width) = (escape(&fault.name), self.height, end - start);
             let _ = write!(
                 self.svg,
-                "<rect class=\"fault\" x=\"{start}\" y=\"0\" width=\"{}\" height=\"{}\"/>\
-                 <text class=\"of-fault\" x=\"{}\" y=\"{}\">{}</text>",
-                round((end - start).max(1.0)),
-                self.height,
-                start + 4.0,
-                12 + 13 * row,
-                escape(&fault.name),
+                "<rect class=\"fault\" x=\"{start}\" y=\"0\" width=\"{}\" height=\"{height}\">\
+                 <title>{name}</title></rect>",
+                round(width.max(1.0)),
             );
+            if known.is_none() || width > LETTER * name.len() as f64 {
+                // At the right edge it stands before the end.
+                let (x, class) = match start + LETTER * name.len() as f64 {
+                    end if end > WIDTH => (WIDTH - 4.0, "of-fault y"),
+                    _ => (start + 4.0, "of-fault"),
+                };
+                let y = 12 + 13 * row;
+                let _ =
+                    write!(self.svg, "<text class=\"{class}\" x=\"{x}\" y=\"{y}\">{name}</text>");
+            }
         }
     }
 
@@ -240,6 +250,15 @@ mod tests {
             svg.contains("<text class=\"of-fault\" x=\"164\" y=\"12\">partition</text>"),
             "{svg}"
         );
+        let mut short = chart();
+        for millis in [2_100, 2_110, 2_200, 4_000] {
+            let f = if millis % 200 == 100 { "start-partition" } else { "stop-partition" };
+            let op = Op::new(Process::Nemesis, OpType::Info, f, null());
+            short.observe(&Op { time: millis * 1_000_000, ..op });
+        }
+        let svg = latencies(&short);
+        assert_eq!(svg.matches("<rect class=\"fault\"").count(), 2, "{svg}");
+        assert_eq!(svg.matches("<text class=\"of-fault").count(), 1, "{svg}");
         assert!(
             svg.contains(">10 µs<") && svg.contains(">1 ms<") && svg.contains(">10 s<"),
             "{svg}"
