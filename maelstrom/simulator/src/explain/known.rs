@@ -2,14 +2,11 @@
 //!
 //! This is [`Spread`](super::spread::Spread) of every value, in one walk through the run.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::Value;
 
 use super::places;
-use super::run::{Moment, Run};
+use super::run::{Arrivals, Moment, Run};
 use super::spread::is_telling;
 use crate::net::Address;
 use crate::trace::Sent;
@@ -57,7 +54,7 @@ struct Walk {
     who: Vec<Vec<(Address, Moment)>>,
     knew: FxHashSet<(usize, Address)>,
     /// Who will have heard which values.
-    arrivals: BinaryHeap<Reverse<(Moment, Address, Vec<usize>)>>,
+    arrivals: Arrivals<(Address, Vec<usize>)>,
 }
 
 impl Walk {
@@ -81,10 +78,7 @@ impl Walk {
                 let told = &mut self.values[*number].1;
                 if told.last() != Some(&place) {
                     told.push(place);
-                    let learned = Moment::arrival(request);
-                    let learned =
-                        learned.map(|moment| Reverse((moment, request.dest, vec![*number])));
-                    self.arrivals.extend(learned);
+                    self.arrivals.add(Moment::arrival(request), (request.dest, vec![*number]));
                 }
             });
         }
@@ -127,7 +121,7 @@ impl Walk {
                 return None;
             }
             let arrival = Moment::arrival(sent).filter(|_| !carried.is_empty());
-            self.arrivals.extend(arrival.map(|moment| Reverse((moment, sent.dest, carried))));
+            self.arrivals.add(arrival, (sent.dest, carried));
         }
         self.hear(u64::MAX);
         Some(())
@@ -135,10 +129,7 @@ impl Walk {
 
     /// What arrived before this line.
     fn hear(&mut self, line: u64) {
-        while let Some(Reverse((moment, ..))) = self.arrivals.peek()
-            && moment.line < line
-            && let Some(Reverse((moment, who, values))) = self.arrivals.pop()
-        {
+        while let Some((moment, (who, values))) = self.arrivals.before(line) {
             for value in values {
                 if self.knew.insert((value, who)) {
                     self.who[value].push((who, moment));

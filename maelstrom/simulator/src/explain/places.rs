@@ -4,14 +4,12 @@
 //! value stands, nothing ever stands that its sender could not know. A place is the type of
 //! a message with the way to a scalar in it.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::hash::{Hash, Hasher};
 
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use serde_json::Value;
 
-use super::run::{Run, time};
+use super::run::{Arrivals, Moment, Run, time};
 use crate::net::Address;
 
 /// So many scalars are looked at; in a run with more, later ones tell nothing of places.
@@ -30,7 +28,7 @@ impl Places {
     pub(super) fn of(run: &Run<'_>) -> Self {
         let (mut places, mut known) = (Self::default(), Known::default());
         let mut asked = run.ops.iter().filter(|op| op.is_invocation()).peekable();
-        let mut arrivals = BinaryHeap::new();
+        let mut arrivals = Arrivals::default();
         let gap = run.trace.gaps_of_messages().min().unwrap_or(i64::MAX);
         let mut count = 0;
         for sent in run.trace.messages.iter().filter(|sent| !sent.dest.is_client()) {
@@ -38,10 +36,7 @@ impl Places {
                 let value = serde_json::from_str(op.value.get()).unwrap_or_default();
                 scalars(&value, 0, &mut |_, scalar| known.told.extend([scalar]));
             }
-            while let Some(Reverse((line, _, _))) = arrivals.peek()
-                && *line < sent.line
-                && let Some(Reverse((_, dest, heard))) = arrivals.pop()
-            {
+            while let Some((_, (dest, heard))) = arrivals.before(sent.line) {
                 known.hears(dest, heard);
             }
             let mut all = Vec::new();
@@ -58,7 +53,7 @@ impl Places {
                 break;
             }
             let heard = sent.left_out.is_none().then_some(all);
-            arrivals.extend(sent.arrived.map(|line| Reverse((line, sent.dest, heard))));
+            arrivals.add(Moment::arrival(sent), (sent.dest, heard));
         }
         places
     }

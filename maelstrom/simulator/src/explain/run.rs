@@ -1,6 +1,8 @@
 //! A run's history and its trace, side by side.
 
 use std::cell::OnceCell;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use checkers::Names;
 use checkers::history::{Op, OpType, Process};
@@ -252,6 +254,29 @@ impl Moment {
 
     pub(super) fn arrival(sent: &Sent) -> Option<Self> {
         Some(Self { line: sent.arrived?, time: *sent.receipts.first()? })
+    }
+}
+
+/// What is going to arrive, soonest first.
+#[derive(Debug)]
+pub(super) struct Arrivals<T>(BinaryHeap<Reverse<(Moment, T)>>);
+
+impl<T: Ord> Default for Arrivals<T> {
+    fn default() -> Self {
+        Self(BinaryHeap::new())
+    }
+}
+
+impl<T: Ord> Arrivals<T> {
+    /// Adds what arrives then, if it does.
+    pub(super) fn add(&mut self, arrival: Option<Moment>, value: T) {
+        self.0.extend(arrival.map(|moment| Reverse((moment, value))));
+    }
+
+    /// Takes out the next that arrived before this line of the trace.
+    pub(super) fn before(&mut self, line: u64) -> Option<(Moment, T)> {
+        self.0.peek().filter(|Reverse((moment, _))| moment.line < line)?;
+        self.0.pop().map(|Reverse(next)| next)
     }
 }
 

@@ -1,9 +1,8 @@
 //! How a value went from node to node.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 
-use super::run::{Moment, Run, Wanted};
+use super::run::{Arrivals, Moment, Run, Wanted};
 use crate::net::Address;
 use crate::trace::Sent;
 
@@ -20,24 +19,20 @@ impl<'a> Spread<'a> {
     pub(super) fn of(run: &Run<'a>, wanted: &Wanted, origins: &[Origin]) -> Self {
         let mut spread = Self { knew: BTreeMap::new(), carriers: Vec::new() };
         // Who will know it when: origins, and those whom a carrier is going to reach.
-        let mut learns: BinaryHeap<Reverse<(Moment, Address)>> =
-            origins.iter().map(|origin| Reverse((origin.told, origin.node))).collect();
+        let mut learns = Arrivals::default();
+        origins.iter().for_each(|origin| learns.add(Some(origin.told), origin.node));
         let begin = origins.iter().map(|origin| origin.told.line).min().unwrap_or(u64::MAX);
         for sent in run.inner().filter(|sent| sent.line >= begin) {
-            while let Some(&Reverse((moment, address))) = learns.peek()
-                && moment.line < sent.line
-            {
-                learns.pop();
+            while let Some((moment, address)) = learns.before(sent.line) {
                 spread.knew.entry(address).or_insert(moment);
             }
             if spread.knew.contains_key(&sent.src) && wanted.is_carried(run, sent) {
                 spread.carriers.push(sent);
-                learns.extend(Moment::arrival(sent).map(|moment| Reverse((moment, sent.dest))));
+                learns.add(Moment::arrival(sent), sent.dest);
             }
         }
-        for Reverse((moment, address)) in learns {
-            let knew = spread.knew.entry(address).or_insert(moment);
-            *knew = moment.min(*knew);
+        while let Some((moment, address)) = learns.before(u64::MAX) {
+            spread.knew.entry(address).or_insert(moment);
         }
         spread
     }
