@@ -20,7 +20,10 @@ impl RunFlags {
     /// A file of the run.
     pub(super) fn path(&self, name: &str) -> anyhow::Result<PathBuf> {
         let run = self.run.display();
-        ensure!(self.run.is_dir(), "{run} is no folder of a run: those are in the store");
+        ensure!(
+            self.run.is_dir(),
+            "{run} is no folder of a run: a test keeps those in the store where it was run"
+        );
         let path = self.run.join(name);
         ensure!(path.is_file(), "{run} has no {name}");
         Ok(path)
