@@ -11,7 +11,7 @@ import { latency, matches, order, succeeded } from "../src/runs.js";
 import { spread } from "../src/spread.js";
 import { fromHash, toHash } from "../src/state.js";
 import { isWhole, Texts } from "../src/texts.js";
-import { duration, moment, move, ticks, zoom } from "../src/times.js";
+import { duration, ends, moment, move, ticks, zoom } from "../src/times.js";
 import { Overlaps } from "../src/visible.js";
 
 /**
@@ -47,6 +47,11 @@ test("what is under the pointer stays there when it zooms", () => {
   assert.deepEqual(zoom({ from: 100, to: 300 }, 0.5, 150, all), { from: 125, to: 225 });
   assert.deepEqual(zoom({ from: 100, to: 300 }, 100, 150, all), all);
   assert.deepEqual(move({ from: 100, to: 300 }, 5000, all), { from: 800, to: 1000 });
+});
+
+test("the ends of a span are as fine as a part of it can be seen", () => {
+  assert.equal(ends({ from: -135852, to: 13996835 }), "from -0.14 s to 14.00 s");
+  assert.equal(ends({ from: 1000, to: 1200 }), "from 0.001000 s to 0.001200 s");
 });
 
 test("an axis has round times with as many decimals as they need", () => {
