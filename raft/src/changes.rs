@@ -79,14 +79,11 @@ impl<S: StateMachine> Raft<S> {
     /// before.
     pub(crate) fn want(&mut self, client: Client, change: Change) {
         let config = self.log().config();
-        let (is_possible, why) = match (&change, change.members(config)) {
-            (Change::Lead(rank), _) => {
-                (config.is_voter(*rank), "this node is no voter, so it cannot lead")
-            }
-            (_, members) => {
-                let is_final = members.is_some_and(|members| members.is_final_among(self.nodes));
-                (is_final, "a cluster needs voters, which it knows")
-            }
+        let members = change.members(config);
+        let is_final = members.is_some_and(|members| members.is_final_among(self.nodes));
+        let (is_possible, why) = match change {
+            Change::Lead(rank) => (config.is_voter(rank), "who leads has to be a voter"),
+            _ => (is_final, "a cluster needs voters, which it knows"),
         };
         // A node that knows no members yet waits until it does.
         if !is_possible && !self.knows_nobody() {

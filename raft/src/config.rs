@@ -139,10 +139,7 @@ impl Config {
             }
         };
         let is_same = self.voters == voters;
-        let outgoing = match is_same || skip_joint {
-            true => BTreeSet::new(),
-            false => self.voters.clone(),
-        };
+        let outgoing = if is_same || skip_joint { BTreeSet::new() } else { self.voters.clone() };
         (is_ready || !is_same).then_some(Self { voters, outgoing, learners })
     }
 

@@ -70,13 +70,9 @@ impl<S: StateMachine> Raft<S> {
         self.host(from);
         let bugs = self.options.bugs;
         let is_up_to_date = last >= self.log().last() || bugs.has(Bug::VoteForAnyLog);
-        let is_free = match ballot {
-            Ballot::PreVote => true,
-            Ballot::Vote => self.persistent.vote().is_none_or(|vote| vote == from),
-        };
-        let is_free = is_free && (handed_over || !self.has_leader());
-        let grants =
-            is_up_to_date && is_free && (self.role.may_vote() || ballot == Ballot::PreVote);
+        let is_first = self.role.may_vote() && self.persistent.vote().is_none_or(|one| one == from);
+        let is_free = handed_over || !self.has_leader();
+        let grants = is_up_to_date && is_free && (ballot == Ballot::PreVote || is_first);
         if ballot == Ballot::Vote && grants || !grants && bugs.has(Bug::RefusalResetsTimer) {
             self.put_off_election();
         }
@@ -109,8 +105,7 @@ impl<S: StateMachine> Raft<S> {
     /// A candidate of a later term asks for votes while the leader works: it is not
     /// listened to (thesis, 4.2.3).
     pub(crate) fn is_disruptive(&self, packet: &Packet<S::Command>) -> bool {
-        let asks =
-            |part: &Part<_>| matches!(part, Part::RequestVote(request) if !request.handed_over);
+        let asks = |part: &Part<_>| matches!(part, Part::RequestVote(one) if !one.handed_over);
         packet.parts.iter().any(asks) && self.has_leader()
     }
 

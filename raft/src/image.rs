@@ -1,95 +1,81 @@
-//! Text in parts, which are shared: what a state machine comes to while it is on its way to the
-//! disk or to another node.
+//! A state as text on its way to the disk or to another node, made and read slice by slice: a
+//! command waits for a slice at most, however much there is.
 
-use std::io::{self, BufWriter, Write};
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-/// A JSON text in parts.
-#[derive(Clone, Debug, Default)]
+/// Makes a slice of a state, by its number.
+type Slices = dyn Fn(usize) -> serde_json::Result<String> + Send + Sync;
+
+/// A part of a slice, about as much as a message has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TextPart {
+    /// Where it begins in all of the text, in bytes.
+    pub offset: usize,
+    /// What it says.
+    pub text: Arc<str>,
+    /// Whether its slice ends with it.
+    pub ends: bool,
+}
+
+/// The text of a state as it was, from a place on. Clones share the state.
+#[derive(Clone)]
 pub(crate) struct Image {
-    /// Each with the offset at which it begins.
-    parts: Vec<(usize, Arc<str>)>,
-    bytes: usize,
-}
-
-impl Image {
-    /// A value's JSON text, in parts of about so many bytes.
-    pub(crate) fn of(value: &impl Serialize, about: usize) -> serde_json::Result<Self> {
-        let mut writer = Writer { image: Self::default(), part: Vec::new(), about };
-        // Most of what is written at once are some bytes.
-        let mut buffered = BufWriter::new(&mut writer);
-        serde_json::to_writer(&mut buffered, value)?;
-        buffered.flush().map_err(serde_json::Error::io)?;
-        drop(buffered);
-        writer.end_part();
-        Ok(writer.image)
-    }
-
-    /// The value whose text this is.
-    pub(crate) fn value<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
-        // In one piece it is read several times as fast.
-        let texts: Vec<&str> = self.parts.iter().map(|(_, text)| &**text).collect();
-        serde_json::from_str(&texts.concat())
-    }
-
-    pub(crate) fn push(&mut self, part: Arc<str>) {
-        let begin = self.bytes;
-        self.bytes += part.len();
-        self.parts.push((begin, part));
-    }
-
-    /// How many bytes it has.
-    pub(crate) fn len(&self) -> usize {
-        self.bytes
-    }
-
-    /// The part that begins there.
-    pub(crate) fn part(&self, offset: usize) -> Option<&Arc<str>> {
-        let found = self.parts.binary_search_by_key(&offset, |(begin, _)| *begin);
-        found.ok().map(|at| &self.parts[at].1)
-    }
-
-    /// Its parts, each with its offset.
-    pub(crate) fn into_parts(self) -> impl Iterator<Item = (usize, Arc<str>)> {
-        self.parts.into_iter()
-    }
-}
-
-/// Cuts what is written into parts.
-struct Writer {
-    image: Image,
-    part: Vec<u8>,
+    slices: Arc<Slices>,
+    /// How many of its slices were made.
+    made: usize,
+    count: usize,
+    /// The last one, of which so much was taken.
+    slice: String,
+    taken: usize,
+    /// Where the next part begins.
+    pub(crate) offset: usize,
     about: usize,
 }
 
-impl Writer {
-    /// Ends the part, unless that is within a character.
-    fn end_part(&mut self) {
-        if let Ok(text) = str::from_utf8(&self.part)
-            && !text.is_empty()
-        {
-            self.image.push(text.into());
-            self.part.clear();
-        }
+impl Image {
+    /// The text of so many slices, in parts of about so many bytes.
+    pub(crate) fn of<F>(count: usize, about: usize, slices: F) -> Self
+    where
+        F: Fn(usize) -> serde_json::Result<String> + Send + Sync + 'static,
+    {
+        let slices = Arc::new(slices);
+        Self { slices, made: 0, count, slice: String::new(), taken: 0, offset: 0, about }
+    }
+
+    /// Whether all was taken.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.made == self.count && self.taken == self.slice.len()
     }
 }
 
-impl Write for Writer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = self.about.saturating_sub(self.part.len()).max(1);
-        let taken = room.min(bytes.len());
-        self.part.extend_from_slice(&bytes[..taken]);
-        if self.part.len() >= self.about {
-            self.end_part();
-        }
-        Ok(taken)
-    }
+impl Iterator for Image {
+    type Item = serde_json::Result<TextPart>;
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_taken() {
+            return None;
+        }
+        if self.taken == self.slice.len() {
+            match (self.slices)(self.made) {
+                Ok(slice) => (self.slice, self.taken, self.made) = (slice, 0, self.made + 1),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        let rest = &self.slice[self.taken..];
+        let end = (self.about..rest.len()).find(|&at| rest.is_char_boundary(at));
+        let (offset, text) = (self.offset, Arc::<str>::from(&rest[..end.unwrap_or(rest.len())]));
+        self.taken += text.len();
+        self.offset += text.len();
+        Some(Ok(TextPart { offset, text, ends: end.is_none() }))
+    }
+}
+
+impl Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Image").field("offset", &self.offset).finish_non_exhaustive()
     }
 }
 
@@ -97,24 +83,22 @@ impl Write for Writer {
 mod tests {
     use super::*;
 
-    #[test]
-    fn parts_end_behind_whole_characters_and_come_to_the_value() {
-        let value = ["aÄÖÜß€𝄞".repeat(9), String::new(), "\"\\".repeat(9)];
-        let whole = serde_json::to_string(&value).unwrap();
-        for about in [1, 2, 3, 5, 7, 100, 1000] {
-            let image = Image::of(&value, about).unwrap();
-            let parts: Vec<_> = image.clone().into_parts().map(|(_, text)| text).collect();
-            assert_eq!(parts.concat(), whole);
-            assert!(parts.iter().all(|part| !part.is_empty() && part.len() < about + 4));
-            assert_eq!(image.value::<[String; 3]>().unwrap(), value);
-        }
-    }
+    const SLICES: [&str; 4] = ["\"aÄÖÜß€𝄞\"", "1", "\"\"", "[\"5:\",\"\\\"\"]"];
 
     #[test]
-    fn a_part_is_known_by_where_it_begins() {
-        let image = Image::of(&1_234_567, 3).unwrap();
-        let parts = [0, 1, 3, 6, 7].map(|offset| image.part(offset).map(|part| &**part));
-        assert_eq!(parts, [Some("123"), None, Some("456"), Some("7"), None]);
-        assert_eq!(image.len(), 7);
+    fn parts_end_behind_whole_characters_and_come_to_the_slices() {
+        for about in [1, 2, 3, 5, 7, 100] {
+            let mut image = Image::of(SLICES.len(), about, |number| Ok(SLICES[number].to_owned()));
+            let (mut slices, mut bytes) = (vec![String::new()], 0);
+            while !image.is_taken() {
+                let TextPart { offset, text, ends } = image.next().unwrap().unwrap();
+                assert!(offset == bytes && (1..about + 4).contains(&text.len()));
+                bytes += text.len();
+                *slices.last_mut().unwrap() += &text;
+                slices.extend(ends.then(String::new));
+            }
+            assert!(image.next().is_none());
+            assert_eq!(slices, [&SLICES[..], &[""]].concat());
+        }
     }
 }

@@ -55,10 +55,8 @@ impl<C> Log<C> {
 
     /// The term of an entry, or of the base.
     pub fn term_of(&self, index: Index) -> Option<Term> {
-        match index == self.base.index {
-            true => Some(self.base.term),
-            false => self.get(index).map(|entry| entry.term),
-        }
+        let base = Some(self.base.term).filter(|_| index == self.base.index);
+        base.or_else(|| self.get(index).map(|entry| entry.term))
     }
 
     /// The position of an entry, or of the base.

@@ -1,7 +1,5 @@
-//! What nodes say to one another.
-//!
-//! All that one node has to say to another at a moment goes in one message, a [`Packet`],
-//! so acknowledgements, forwarded commands and reads ride on each other.
+//! What nodes say to one another. All that one has to say to another at a moment goes in one
+//! message, a [`Packet`]: acknowledgements, forwarded commands and reads ride on each other.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +8,7 @@ use maelstrom::Message;
 use maelstrom::machine::Rank;
 use serde::{Deserialize, Serialize};
 
-use crate::{Change, Config, Entry, Index, LogTime, Position, Proposal, Snapshot, Term};
+use crate::{Change, Config, Entry, Index, LogTime, Position, Proposal, Snapshot, Term, TextPart};
 
 /// A message: what a node says in its current term.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -153,10 +151,10 @@ pub struct Rejected {
 pub struct Chunk {
     /// Of which one.
     pub snapshot: Snapshot,
-    /// Where the chunk begins in its image, in bytes.
-    pub offset: usize,
-    /// What it says.
-    pub data: Arc<str>,
+    /// Which one it is of all that the leader sends: another time it may be in other words.
+    pub number: u64,
+    /// What comes next of its text.
+    pub part: TextPart,
     /// Whether it is the last one.
     #[serde(rename = "done")]
     pub is_last: bool,
@@ -165,8 +163,8 @@ pub struct Chunk {
 /// What a follower has of a snapshot.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Received {
-    /// Which snapshot.
-    pub last: Position,
+    /// Which one of the leader's.
+    pub number: u64,
     /// So much from its beginning.
     pub bytes: usize,
 }

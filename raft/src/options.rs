@@ -64,7 +64,7 @@ pub struct Options {
     /// them.
     pub keep: usize,
     /// How many stay at most for followers that are there and slow; for one that is sent a
-    /// snapshot, as many as it has, if they are more.
+    /// snapshot, as many as it was sent of that, if they are more.
     pub keep_at_most: usize,
     /// How long the log's time goes on until a client that says nothing is forgotten.
     pub session_expiry: Duration,
@@ -113,7 +113,7 @@ impl Default for Options {
             batch_bytes: 64 << 10,
             window_messages: 32,
             window_bytes: 1 << 20,
-            chunk_bytes: 64 << 10,
+            chunk_bytes: 16 << 10,
             keep: 4 << 20,
             keep_at_most: 16 << 20,
             session_expiry: Duration::from_secs(3600),

@@ -47,7 +47,7 @@ pub(crate) struct Peer {
 enum Mode {
     Probe { under_way: Option<Time> },
     Stream(VecDeque<Flight>),
-    Snapshot(Transfer),
+    Snapshot(Box<Transfer>),
 }
 
 /// Entries that are under way.
@@ -107,7 +107,7 @@ impl Peer {
 
     /// What it needs is dropped: it is sent a snapshot.
     pub(crate) fn send_snapshot(&mut self, transfer: Transfer) {
-        self.mode = Mode::Snapshot(transfer);
+        self.mode = Mode::Snapshot(Box::new(transfer));
     }
 
     /// It is away, and may have anything when it comes back: then it will be asked.
@@ -122,17 +122,13 @@ impl Peer {
 
     /// The snapshot that it is sent.
     pub(crate) fn transfer(&self) -> Option<&Transfer> {
-        match &self.mode {
-            Mode::Snapshot(transfer) => Some(transfer),
-            Mode::Probe { .. } | Mode::Stream(_) => None,
-        }
+        let Mode::Snapshot(transfer) = &self.mode else { return None };
+        Some(transfer)
     }
 
     pub(crate) fn transfer_mut(&mut self) -> Option<&mut Transfer> {
-        match &mut self.mode {
-            Mode::Snapshot(transfer) => Some(transfer),
-            Mode::Probe { .. } | Mode::Stream(_) => None,
-        }
+        let Mode::Snapshot(transfer) = &mut self.mode else { return None };
+        Some(transfer)
     }
 
     /// It acknowledges what it has. Returns how long that took, if it did so at once.
@@ -143,7 +139,7 @@ impl Peer {
             return None;
         }
         let sent = match &mut self.mode {
-            Mode::Snapshot(transfer) if self.matched < transfer.last().index => return None,
+            Mode::Snapshot(transfer) if self.matched < transfer.snapshot.last.index => return None,
             Mode::Stream(flights) => {
                 let arrived = flights.partition_point(|flight| flight.last <= ack.matched);
                 flights.drain(..arrived).next_back().and_then(|flight| flight.sent)

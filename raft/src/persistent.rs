@@ -9,6 +9,7 @@
 //!   safe: [`Persistent::safe`]. The leader sends them before (thesis, 10.2.1).
 
 use std::collections::VecDeque;
+use std::io;
 use std::mem;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use maelstrom::{Error, NodeId};
 use serde::{Deserialize, Serialize};
 
 use crate::image::Image;
-use crate::{Config, Entry, Index, Log, Server, Snapshot, Term};
+use crate::{Config, Entry, Index, Log, Server, Snapshot, Term, TextPart};
 
 /// A change of the persistent state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,12 +46,7 @@ pub enum Record<C> {
         entries: Vec<Arc<Entry<C>>>,
     },
     /// A part of the image of a snapshot that follows, which says nothing by itself.
-    Image {
-        /// Where it begins, in bytes.
-        offset: usize,
-        /// What it says.
-        text: Arc<str>,
-    },
+    Image(TextPart),
     /// The log begins behind this snapshot, and has no entries. Its image is in the records
     /// before it.
     Snapshot(Snapshot),
@@ -92,8 +88,8 @@ enum Pending {
     Nothing,
 }
 
-/// The last snapshot among records, if there is one.
-type Replayed = Option<(Snapshot, Image)>;
+/// The last snapshot among records, if there is one, and the parts of its text.
+type Replayed = Option<(Snapshot, Vec<TextPart>)>;
 
 /// Figure 2's persistent state on all servers.
 #[derive(Clone, Debug)]
@@ -127,22 +123,23 @@ impl<C: Clone> Persistent<C> {
     /// the snapshot behind which the log begins.
     pub(crate) fn replay(nodes: Vec<NodeId>, kept: &Kept<C>) -> Result<(Self, Replayed), Error> {
         let mut state = Self::new(nodes, kept.incarnation, kept.is_first);
-        let (mut image, mut snapshot) = (Image::default(), None);
+        let (mut parts, mut bytes, mut snapshot) = (Vec::new(), 0, None);
         for record in &kept.records {
             state.check(record)?;
             state.change(record);
             match record {
                 Record::Start { .. } => snapshot = None,
-                Record::Image { offset, text } => {
-                    if *offset == 0 {
-                        image = Image::default();
+                Record::Image(part) => {
+                    if part.offset == 0 {
+                        (parts, bytes) = (Vec::new(), 0);
                     }
-                    if *offset != image.len() {
+                    if part.offset != bytes {
                         return Err(Error::crash("a part of a snapshot is missing"));
                     }
-                    image.push(text.clone());
+                    bytes += part.text.len();
+                    parts.push(part.clone());
                 }
-                Record::Snapshot(one) => snapshot = Some((one.clone(), mem::take(&mut image))),
+                Record::Snapshot(one) => snapshot = Some((one.clone(), mem::take(&mut parts))),
                 _ => {}
             }
         }
@@ -152,11 +149,9 @@ impl<C: Clone> Persistent<C> {
 
     /// Whether a record may come next.
     fn check(&self, record: &Record<C>) -> Result<(), Error> {
+        let (base, last) = (self.log.base(), self.log.last());
         match record {
-            Record::Append { after, .. }
-                if *after < self.log.base().index || self.log.last().index < *after =>
-            {
-                let (base, last) = (self.log.base(), self.log.last());
+            Record::Append { after, .. } if *after < base.index || last.index < *after => {
                 Err(Error::crash(format_args!(
                     "the records have a gap: entries behind {after:?} for a log of {base:?} to {last:?}"
                 )))
@@ -169,18 +164,22 @@ impl<C: Clone> Persistent<C> {
         }
     }
 
-    /// Records that come to the same as all that were written, with this snapshot.
-    pub(crate) fn checkpoint(&self, snapshot: Snapshot, image: Image) -> Vec<Record<C>> {
+    /// Records that come to the same as all that were written, with this snapshot. They are
+    /// made one by one.
+    pub(crate) fn checkpoint(
+        &self,
+        snapshot: Snapshot,
+        image: Image,
+    ) -> impl Iterator<Item = io::Result<Record<C>>> + use<C> {
         let founders = Record::Found(self.founders.clone());
-        let mut records = vec![self.start(), founders, Record::Vote(self.term, self.vote)];
-        let mut after = snapshot.last.index;
-        records.extend(image.into_parts().map(|(offset, text)| Record::Image { offset, text }));
-        records.push(Record::Snapshot(snapshot));
+        let first = [self.start(), founders, Record::Vote(self.term, self.vote)];
+        let (mut after, mut last) = (snapshot.last.index, vec![Record::Snapshot(snapshot)]);
         for entry in self.log.after(after) {
-            records.push(Record::Append { after, entries: vec![Arc::clone(entry)] });
+            last.push(Record::Append { after, entries: vec![Arc::clone(entry)] });
             after = after.next();
         }
-        records
+        let image = image.map(|part| part.map(Record::Image).map_err(io::Error::other));
+        first.into_iter().map(Ok).chain(image).chain(last.into_iter().map(Ok))
     }
 
     /// Writes down who it is, before anything else.
@@ -211,7 +210,7 @@ impl<C: Clone> Persistent<C> {
                 self.log.truncate(*after);
                 entries.iter().for_each(|entry| self.log.push(entry.clone()));
             }
-            Record::Image { .. } => {}
+            Record::Image(_) => {}
             Record::Snapshot(snapshot) => self.log = Log::behind(snapshot),
         }
     }
@@ -268,13 +267,15 @@ impl<C: Clone> Persistent<C> {
         self.log.compact(base);
     }
 
-    /// Has a snapshot of somebody else stand in the place of the log.
-    pub(crate) fn install(&mut self, snapshot: Snapshot, image: Image) {
+    /// Writes down a part of a snapshot of somebody else.
+    pub(crate) fn add_part(&mut self, part: TextPart) {
+        self.write(Record::Image(part), Pending::Nothing);
+    }
+
+    /// Has that snapshot, all of which is written down, stand in the place of the log.
+    pub(crate) fn install(&mut self, snapshot: Snapshot) {
         // Nothing of this log is acknowledged before the snapshot is safe.
         self.forget_unsafe(Index::ZERO);
-        for (offset, text) in image.into_parts() {
-            self.write(Record::Image { offset, text }, Pending::Nothing);
-        }
         let last = snapshot.last.index;
         self.write(Record::Snapshot(snapshot), Pending::Log(last));
     }
@@ -339,12 +340,12 @@ mod tests {
         Snapshot { last, time, config, config_index }
     }
 
-    fn image(text: &str) -> Image {
-        Image::of(&text, 4).unwrap()
+    fn image(text: &'static str) -> Image {
+        Image::of(1, 4, move |_| Ok(text.to_owned()))
     }
 
-    fn text(image: Image) -> String {
-        image.into_parts().map(|(_, text)| text.to_string()).collect()
+    fn text(parts: &[TextPart]) -> String {
+        parts.iter().map(|part| &*part.text).collect()
     }
 
     #[test]
@@ -375,11 +376,12 @@ mod tests {
                     (Position { term: log.term_of(index).unwrap(), index }, LogTime::default());
                 let snapshot = Snapshot { last, time, config, config_index };
                 let checkpoint = state.checkpoint(snapshot.clone(), image("state"));
+                let checkpoint: Vec<_> = checkpoint.map(Result::unwrap).collect();
                 let (again, found) = replay(&checkpoint).unwrap();
                 assert_eq!(shape(&again), shape(&state), "{written} records");
                 assert!(again.log.after(index).eq(log.after(index)), "{written} records");
                 let (found, image) = found.unwrap();
-                assert_eq!((found, text(image)), (snapshot, "\"state\"".to_owned()));
+                assert_eq!((found, text(&image)), (snapshot, "state".to_owned()));
             }
         }
     }
@@ -387,19 +389,20 @@ mod tests {
     #[test]
     fn an_image_comes_back_from_its_parts() {
         let mut state = replay(&[]).unwrap().0;
-        let mut records = |text: &str| {
-            state.install(snapshot(9), image(text));
+        let mut records = |text: &'static str| {
+            image(text).for_each(|part| state.add_part(part.unwrap()));
+            state.install(snapshot(9));
             state.take_unwritten()
         };
         let (small, large) = (records("s"), records("much larger"));
         assert!(small.len() < large.len());
-        let replayed = |records: &[Record<u64>]| text(replay(records).unwrap().1.unwrap().1);
-        assert_eq!(replayed(&large), "\"much larger\"");
+        let replayed = |records: &[Record<u64>]| text(&replay(records).unwrap().1.unwrap().1);
+        assert_eq!(replayed(&large), "much larger");
         // A crash leaves the beginning of one; others come later.
         let cut = [&large[..2], &[append(0, 3)], &small, &large[..1], &large].concat();
-        assert_eq!(replayed(&cut[..3 + small.len()]), "\"s\"");
-        assert_eq!(replayed(&cut[..4 + small.len()]), "\"s\"");
-        assert_eq!(replayed(&cut), "\"much larger\"");
+        assert_eq!(replayed(&cut[..3 + small.len()]), "s");
+        assert_eq!(replayed(&cut[..4 + small.len()]), "s");
+        assert_eq!(replayed(&cut), "much larger");
         assert!(replay(&[&large[..1], &large[2..]].concat()).is_err());
     }
 

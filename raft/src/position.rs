@@ -93,29 +93,24 @@ impl std::ops::Add<usize> for Index {
     }
 }
 
-impl From<u64> for Term {
-    fn from(number: u64) -> Self {
-        Self(number)
-    }
+macro_rules! number {
+    ($type:ident, $sign:literal) => {
+        impl From<u64> for $type {
+            fn from(number: u64) -> Self {
+                Self(number)
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($sign, "{}"), self.0)
+            }
+        }
+    };
 }
 
-impl From<u64> for Index {
-    fn from(number: u64) -> Self {
-        Self(number)
-    }
-}
-
-impl fmt::Debug for Term {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "t{}", self.0)
-    }
-}
-
-impl fmt::Debug for Index {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{}", self.0)
-    }
-}
+number!(Term, "t");
+number!(Index, "#");
 
 impl fmt::Debug for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

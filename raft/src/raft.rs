@@ -20,7 +20,7 @@ use crate::founding::Founding;
 use crate::outbox::Outbox;
 use crate::persistent::Persistent;
 use crate::reads::Queries;
-use crate::replica::Replica;
+use crate::replica::{Incoming, Replica};
 use crate::role::{Follower, Role};
 use crate::storage;
 use crate::{
@@ -68,6 +68,8 @@ pub struct Raft<S: StateMachine> {
     pub(crate) commit: Index,
     /// `lastApplied`, and what was applied.
     pub(crate) replica: Replica<S>,
+    /// What has come of a snapshot from the leader.
+    pub(crate) incoming: Option<Incoming<S>>,
     pub(crate) role: Role,
     /// The last that was logged of it.
     pub(crate) logged: Option<(Term, &'static str)>,
@@ -109,19 +111,21 @@ impl<S: StateMachine> Raft<S> {
         let ids = (0..nodes).map(|rank| members.id(rank).clone()).collect();
         let (persistent, snapshot) = Persistent::replay(ids, kept)?;
         let mut replica = Replica::new(machine);
-        if let Some((snapshot, image)) = snapshot {
+        if let Some((snapshot, parts)) = snapshot {
+            let mut incoming = Incoming::new(0, snapshot.last.index);
+            let read = parts.iter().try_for_each(|part| incoming.take(part));
+            let read = read.and_then(|()| replica.restore(&snapshot, incoming));
             let unreadable = |error| Error::crash(format_args!("unreadable snapshot: {error}"));
-            replica.restore(&snapshot, &image).map_err(unreadable)?;
+            read.map_err(unreadable)?;
         }
         let may_have_heard = options.reads == Reads::Lease && !kept.records.is_empty();
-        let has_amnesia = options.bugs.has(Bug::VoteWithAmnesia);
-        let first_number = match options.bugs.has(Bug::ReuseReadNumbers) {
-            true => 0,
-            false => draw_incarnation(&mut rng),
-        };
+        let bugs = options.bugs;
+        let incarnation = if bugs.has(Bug::VoteWithAmnesia) { 1 } else { kept.incarnation };
+        let reuses = bugs.has(Bug::ReuseReadNumbers);
+        let first_number = if reuses { 0 } else { draw_incarnation(&mut rng) };
         let mut raft = Self {
             me: members.me(),
-            incarnation: if has_amnesia { 1 } else { kept.incarnation },
+            incarnation,
             nodes,
             founding: Founding::default(),
             options,
@@ -130,6 +134,7 @@ impl<S: StateMachine> Raft<S> {
             persistent,
             commit: replica.applied,
             replica,
+            incoming: None,
             role: Role::Follower(Follower::of(None, Index::ZERO, Time::MAX)),
             logged: None,
             commands: Commands::new(),
@@ -198,14 +203,15 @@ impl<S: StateMachine> Raft<S> {
         &self.replica.machine
     }
 
-    /// The state machine and the sessions of its clients, as text. Nodes that have applied as
+    /// The sessions of clients and the state machine, as text. Nodes that have applied as
     /// much have the same.
     ///
     /// # Errors
     ///
     /// When the state machine has no JSON form.
     pub fn image(&self) -> serde_json::Result<String> {
-        serde_json::to_string(&self.replica.state())
+        let parts = self.replica.image(self.options.chunk_bytes);
+        parts.map(|part| Ok(part?.text.to_string())).collect()
     }
 
     fn take(&mut self, input: Input<Self>) {
@@ -383,9 +389,11 @@ impl<S: StateMachine> Machine for Raft<S> {
         }
         std::mem::swap(&mut self.out, out);
         self.persistent.take_unwritten().into_iter().for_each(|record| out.write(record));
-        if is_bloated && let Some((snapshot, image)) = self.snapshot() {
-            let records = self.persistent.checkpoint(snapshot, image).into_iter();
-            out.snapshot(records.map(|record| machine::Record::encode(&record)));
+        // What has come of a snapshot is in the records, and in no other place.
+        if is_bloated && self.incoming.is_none() {
+            let (snapshot, image) = self.snapshot();
+            let records = self.persistent.checkpoint(snapshot, image);
+            out.snapshot(records.map(|record| machine::Record::encode(&record?)));
         }
     }
 

@@ -1,9 +1,11 @@
 //! The state machine of a node: committed entries go in, in order, each once.
 
-use maelstrom::Error;
-use serde::Serialize;
+use std::mem;
 
-use crate::image::Image;
+use maelstrom::Error;
+use serde::de::Error as _;
+
+use crate::image::{Image, TextPart};
 use crate::role::Role;
 use crate::sessions::{Outcome, Sessions};
 use crate::{
@@ -23,22 +25,64 @@ pub(crate) struct Replica<S: StateMachine> {
     pub(crate) kept_bytes: usize,
 }
 
+/// A state on its way here, as far as it has come.
+#[derive(Clone, Debug)]
+pub(crate) struct Incoming<S: StateMachine> {
+    /// Which one of the leader's.
+    pub(crate) number: u64,
+    /// The last entry that it stands for.
+    pub(crate) last: Index,
+    pub(crate) bytes: usize,
+    /// What there is of a slice.
+    slice: String,
+    sessions: Option<Sessions<S::Response>>,
+    machine: Option<S>,
+}
+
+impl<S: StateMachine> Incoming<S> {
+    pub(crate) fn new(number: u64, last: Index) -> Self {
+        Self { number, last, bytes: 0, slice: String::new(), sessions: None, machine: None }
+    }
+
+    /// Takes the next part.
+    pub(crate) fn take(&mut self, part: &TextPart) -> serde_json::Result<()> {
+        self.bytes += part.text.len();
+        self.slice += &part.text;
+        if part.ends {
+            let slice = mem::take(&mut self.slice);
+            match &self.sessions {
+                None => self.sessions = Some(Sessions::restore(&slice)?),
+                Some(_) => self.machine = Some(S::restore(self.machine.take(), &slice)?),
+            }
+        }
+        Ok(())
+    }
+}
+
 impl<S: StateMachine> Replica<S> {
     pub(crate) fn new(machine: S) -> Self {
         let (time, sessions) = (LogTime::default(), Sessions::default());
         Self { applied: Index::ZERO, time, machine, sessions, kept_bytes: 0 }
     }
 
-    /// The state machine and the sessions, of which its image is the text.
-    pub(crate) fn state(&self) -> impl Serialize {
-        let Sessions { sessions, swept } = &self.sessions;
-        (&self.machine, (swept, sessions.iter().collect::<Vec<_>>()))
+    /// The sessions and the state machine as they are.
+    pub(crate) fn image(&self, about: usize) -> Image {
+        let (sessions, machine) = (self.sessions.clone(), self.machine.clone());
+        Image::of(1 + machine.slices(), about, move |number| match number.checked_sub(1) {
+            None => sessions.text(),
+            Some(number) => machine.slice(number),
+        })
     }
 
     /// Becomes what a snapshot says.
-    pub(crate) fn restore(&mut self, snapshot: &Snapshot, image: &Image) -> serde_json::Result<()> {
-        let (machine, (swept, sessions)): (S, (_, Vec<_>)) = image.value()?;
-        let sessions = Sessions { sessions: sessions.into_iter().collect(), swept };
+    pub(crate) fn restore(
+        &mut self,
+        snapshot: &Snapshot,
+        incoming: Incoming<S>,
+    ) -> serde_json::Result<()> {
+        let (Some(sessions), Some(machine)) = (incoming.sessions, incoming.machine) else {
+            return Err(serde_json::Error::custom("it has no end"));
+        };
         let (applied, time) = (snapshot.last.index, snapshot.time);
         *self = Self { applied, time, machine, sessions, kept_bytes: 0 };
         Ok(())
@@ -70,6 +114,8 @@ impl<S: StateMachine> Raft<S> {
     /// Figure 2, all servers: applies what is committed, and answers the clients of this
     /// node that wait for it.
     pub(crate) fn apply(&mut self) {
+        // It came in another way.
+        self.incoming.take_if(|incoming| incoming.last <= self.commit);
         while self.replica.applied < self.commit {
             let next = self.replica.applied.next();
             let Some(entry) = self.persistent.log().get(next).cloned() else { return };

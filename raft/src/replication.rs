@@ -8,7 +8,7 @@ use maelstrom::machine::Rank;
 
 use crate::outbox::{Outgoing, batches};
 use crate::peer::Peer;
-use crate::role::{Follower, Role};
+use crate::role::Role;
 use crate::{
     Append, Appended, Bug, Entry, Index, Packet, Part, Payload, Position, Proposal, Raft, Reads,
     Rejected, Server, StateMachine,
@@ -74,10 +74,8 @@ impl<S: StateMachine> Raft<S> {
         if from == self.me || self.is_stalled || !self.is_follower_enough(from) {
             let others = Some(from).filter(|&from| from != self.me);
             let (needed, soon) = (self.needed(from).into_iter(), self.soon());
-            needed
-                .map(|one| one.rank)
-                .chain(others)
-                .for_each(|rank| self.outbox.append_urgently(rank, soon));
+            let ranks = needed.map(|one| one.rank).chain(others);
+            ranks.for_each(|rank| self.outbox.append_urgently(rank, soon));
         }
     }
 
@@ -272,21 +270,21 @@ impl<S: StateMachine> Raft<S> {
         let (own, me) = (self.own_match(), self.server());
         let config = self.log().config();
         let early = self.options.bugs.has(Bug::ConfigBeforeLog);
-        let agreed =
-            match &self.role {
-                Role::Leader(leader) => {
-                    let config = leader.target.as_ref().filter(|_| early).unwrap_or(config);
-                    config.agreed(|server| match leader.peer(server) {
-                        Some(peer) => peer.matched,
-                        None if server == me => own,
-                        None => Index::ZERO,
-                    })
-                }
-                Role::Follower(Follower {
-                    leader: Some(leader), verified, leader_safe, ..
-                }) if self.is_pair_enough(*leader) => own.min(*verified).min(*leader_safe),
-                _ => return,
-            };
+        let is_pair = |leader: Option<Server>| leader.is_some_and(|one| self.is_pair_enough(one));
+        let agreed = match &self.role {
+            Role::Leader(leader) => {
+                let target = leader.target.as_ref().filter(|_| early);
+                target.unwrap_or(config).agreed(|server| match leader.peer(server) {
+                    Some(peer) => peer.matched,
+                    None if server == me => own,
+                    None => Index::ZERO,
+                })
+            }
+            Role::Follower(follower) if is_pair(follower.leader) => {
+                own.min(follower.verified).min(follower.leader_safe)
+            }
+            _ => return,
+        };
         let is_own_term = self.log().term_of(agreed) == Some(self.term());
         if is_own_term || self.options.bugs.has(Bug::CommitOldTerms) {
             self.commit = self.commit.max(agreed);

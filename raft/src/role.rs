@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use maelstrom::machine::{Rank, Time};
 
 use crate::peer::Peer;
-use crate::snapshot::Assembly;
 use crate::{Ballot, CommandId, Config, Index, Raft, Server, StateMachine, VoteRequest};
 
 /// What a node is in the current term.
@@ -36,8 +35,6 @@ pub(crate) struct Follower {
     /// The last entry whose acknowledgement the leader waits for, and which waits for the
     /// disk.
     pub(crate) owes: Option<Index>,
-    /// What there is of a snapshot.
-    pub(crate) assembly: Assembly,
     /// Whether it has asked all who leads, of a node that is no member.
     pub(crate) has_sought: bool,
 }
@@ -87,6 +84,8 @@ pub(crate) struct Leader {
     pub(crate) successor: Option<(Rank, Time)>,
     /// Whether that one was told to stand for election.
     pub(crate) told_successor: bool,
+    /// How many snapshots it has begun to send.
+    pub(crate) snapshots: u64,
     /// The members that somebody wants.
     pub(crate) target: Option<Config>,
 }
@@ -171,6 +170,7 @@ impl<S: StateMachine> Raft<S> {
             // In the form that the bench's reports draw.
             tracing::info!(role = %now.1, term = now.0.number());
         }
+        self.incoming = None;
         self.outbox.clear();
         self.commands.resend();
         self.queries.ask_all_again();

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::{Bug, Bugs, CommandId, LogTime, Proposal, SessionId};
@@ -28,13 +29,13 @@ pub(crate) enum Outcome<R> {
 /// All sessions, as every replica knows them.
 #[derive(Clone, Debug)]
 pub(crate) struct Sessions<R> {
-    pub(crate) sessions: BTreeMap<SessionId, Session<R>>,
+    sessions: BTreeMap<SessionId, Session<R>>,
     /// When those that are forgotten were removed last.
-    pub(crate) swept: LogTime,
+    swept: LogTime,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Session<R> {
+struct Session<R> {
     /// The commands below it were answered.
     floor: u64,
     /// Those of the others that were carried out.
@@ -45,6 +46,18 @@ pub(crate) struct Session<R> {
 impl<R> Default for Sessions<R> {
     fn default() -> Self {
         Self { sessions: BTreeMap::new(), swept: LogTime::default() }
+    }
+}
+
+impl<R: Serialize + DeserializeOwned> Sessions<R> {
+    /// All of them, as JSON.
+    pub(crate) fn text(&self) -> serde_json::Result<String> {
+        serde_json::to_string(&(self.swept, self.sessions.iter().collect::<Vec<_>>()))
+    }
+
+    pub(crate) fn restore(text: &str) -> serde_json::Result<Self> {
+        let (swept, sessions): (_, Vec<_>) = serde_json::from_str(text)?;
+        Ok(Self { sessions: sessions.into_iter().collect(), swept })
     }
 }
 

@@ -6,15 +6,17 @@
 //! that has it: the journal, in the place of its records, and a follower that needs entries
 //! which are dropped.
 //!
-//! A follower gets its text in chunks, each with a message of its own, some of them under way at a
-//! time. Heartbeats go between them.
+//! Its text is made while it goes, in chunks, some of which are under way at a time. Commands and
+//! heartbeats go between them.
+
+use std::collections::VecDeque;
 
 use maelstrom::machine::{Rank, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::image::Image;
 use crate::peer::Peer;
-use crate::replica::Replica;
+use crate::replica::{Incoming, Replica};
 use crate::role::Role;
 use crate::{
     Bug, Chunk, Config, Index, LogTime, Options, Part, Position, Raft, Received, Server,
@@ -38,76 +40,81 @@ pub struct Snapshot {
 /// A snapshot on its way to a follower.
 #[derive(Clone, Debug)]
 pub(crate) struct Transfer {
-    snapshot: Snapshot,
-    image: Image,
-    /// The follower has so many bytes of it.
+    /// Which one of the leader's.
+    number: u64,
+    pub(crate) snapshot: Snapshot,
+    /// All of its text, and what was never sent.
+    whole: Image,
+    rest: Image,
+    /// What the follower has not acknowledged, and how many of that are under way.
+    chunks: VecDeque<Chunk>,
+    under_way: usize,
+    /// The follower has had so many bytes, and by its last word it has so many.
     received: usize,
-    sent: usize,
+    reported: usize,
     /// When there was progress last.
     moved: Time,
 }
 
 impl Transfer {
-    pub(crate) fn last(&self) -> Position {
-        self.snapshot.last
+    fn new(number: u64, snapshot: Snapshot, whole: Image, moved: Time) -> Self {
+        let (rest, chunks) = (whole.clone(), VecDeque::new());
+        let (under_way, received, reported) = (0, 0, 0);
+        Self { number, snapshot, whole, rest, chunks, under_way, received, reported, moved }
+    }
+
+    /// How many bytes were sent.
+    fn sent(&self) -> usize {
+        self.chunks.get(self.under_way).map_or(self.rest.offset, |chunk| chunk.part.offset)
     }
 
     /// Whether there is another chunk, and fewer than `window` bytes are under way.
     pub(crate) fn has_next(&self, window: usize) -> bool {
-        self.sent < self.image.len().min(self.received + window)
+        let is_all_sent = self.under_way == self.chunks.len() && self.rest.is_taken();
+        !is_all_sent && self.sent() < self.received + window
     }
 
     fn next(&mut self, window: usize) -> Option<Chunk> {
-        let offset = self.sent;
-        let data = self.image.part(offset).filter(|_| self.has_next(window))?.clone();
-        self.sent += data.len();
-        let (snapshot, is_last) = (self.snapshot.clone(), self.sent == self.image.len());
-        Some(Chunk { snapshot, offset, data, is_last })
-    }
-
-    /// The follower has so much. Less than before means that it begins anew.
-    fn received(&mut self, bytes: usize, now: Time) {
-        let is_end = bytes == self.image.len() || self.image.part(bytes).is_some();
-        if self.received != bytes && is_end {
-            (self.received, self.moved) = (bytes, now);
-            self.sent = self.sent.max(bytes);
-        }
-    }
-
-    /// Begins again with what the follower has; or with everything, if it had all of it and
-    /// lost it.
-    fn retry(&mut self, now: Time) {
-        self.received %= self.image.len().max(1);
-        (self.sent, self.moved) = (self.received, now);
-    }
-}
-
-/// What a follower has of a snapshot.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Assembly {
-    last: Position,
-    image: Image,
-}
-
-impl Assembly {
-    /// Takes a chunk, if it is the next one; returns the whole, if it is the last one.
-    fn take(&mut self, chunk: Chunk) -> Option<(Snapshot, Image)> {
-        let Chunk { snapshot, offset, data, is_last } = chunk;
-        if self.last != snapshot.last {
-            *self = Self { last: snapshot.last, image: Image::default() };
-        }
-        if self.image.len() != offset {
+        if !self.has_next(window) {
             return None;
         }
-        self.image.push(data);
-        is_last.then(|| (snapshot, self.image.clone()))
+        if self.under_way == self.chunks.len() {
+            let made = self.rest.next()?;
+            let made = made.inspect_err(|error| tracing::error!(%error, "no JSON form"));
+            let (part, is_last) = (made.ok()?, self.rest.is_taken());
+            let (snapshot, number) = (self.snapshot.clone(), self.number);
+            self.chunks.push_back(Chunk { snapshot, number, part, is_last });
+        }
+        self.under_way += 1;
+        self.chunks.get(self.under_way - 1).cloned()
+    }
+
+    /// The follower has so much.
+    fn received(&mut self, bytes: usize, now: Time) {
+        self.reported = bytes;
+        let is_end = |chunk: &Chunk| chunk.part.offset + chunk.part.text.len() == bytes;
+        if let Some(at) = self.chunks.iter().position(is_end) {
+            self.chunks.drain(..=at);
+            self.under_way = self.under_way.saturating_sub(at + 1);
+            (self.received, self.moved) = (bytes, now);
+        }
+    }
+
+    /// Sends again what the follower lacks; or everything, as another snapshot, if it had more
+    /// and has lost it.
+    fn retry(&mut self, next_number: &mut u64, now: Time) {
+        (self.under_way, self.moved) = (0, now);
+        if self.chunks.is_empty() || self.reported < self.received {
+            *next_number += 1;
+            *self = Self::new(*next_number, self.snapshot.clone(), self.whole.clone(), now);
+        }
     }
 }
 
 impl<S: StateMachine> Raft<S> {
     /// Drops the first entries that are applied, so that what is left of these has no more
     /// bytes than the options say: `keep`, for who comes back soon; and up to `keep_at_most`,
-    /// or to as many as the snapshot has that a follower is sent, for who is there and slow.
+    /// or to as many as a follower was sent of a snapshot, for who is there and slow.
     pub(crate) fn compact(&mut self) {
         let Options { keep, mut keep_at_most, .. } = self.options;
         if self.replica.kept_bytes <= keep {
@@ -119,7 +126,7 @@ impl<S: StateMachine> Raft<S> {
             for peer in leader.peers.values().filter(is_there) {
                 // What comes behind that it needs from the log.
                 let (has, bytes) = match peer.transfer() {
-                    Some(transfer) => (transfer.last().index, transfer.image.len()),
+                    Some(transfer) => (transfer.snapshot.last.index, transfer.sent()),
                     None => (peer.matched, 0),
                 };
                 (needed, keep_at_most) = (needed.min(has), keep_at_most.max(bytes));
@@ -135,14 +142,12 @@ impl<S: StateMachine> Raft<S> {
     }
 
     /// What all entries come to that are applied.
-    pub(crate) fn snapshot(&self) -> Option<(Snapshot, Image)> {
+    pub(crate) fn snapshot(&self) -> (Snapshot, Image) {
         let (log, index) = (self.log(), self.replica.applied);
         let (last, time) = (log.position(index).unwrap_or_default(), self.replica.time);
         let (config_index, config) = log.config_at(index).clone();
-        let image = Image::of(&self.replica.state(), self.options.chunk_bytes);
-        let image =
-            image.inspect_err(|error| tracing::error!(%error, "the state has no JSON form"));
-        Some((Snapshot { last, time, config, config_index }, image.ok()?))
+        let snapshot = Snapshot { last, time, config, config_index };
+        (snapshot, self.replica.image(self.options.chunk_bytes))
     }
 
     /// Has a follower get a snapshot that needs entries which are dropped, if it is there; and
@@ -163,18 +168,17 @@ impl<S: StateMachine> Raft<S> {
             return peer.lose_track(last);
         }
         if let Some(transfer) = peer.transfer_mut() {
-            return transfer.retry(now);
+            return transfer.retry(&mut leader.snapshots, now);
         }
         // What another one is sent will do, if the log goes on behind it.
         let mut others = leader.peers.values().filter_map(Peer::transfer);
-        let shared = others.find(|transfer| base <= transfer.last().index);
-        let shared = shared.map(|other| (other.snapshot.clone(), other.image.clone()));
-        let Some((snapshot, image)) = shared.or_else(|| self.snapshot()) else { return };
-        if let Role::Leader(leader) = &mut self.role
-            && let Some(peer) = leader.peers.get_mut(&to)
-        {
-            peer.send_snapshot(Transfer { snapshot, image, received: 0, sent: 0, moved: now });
-        }
+        let shared = others.find(|transfer| base <= transfer.snapshot.last.index);
+        let shared = shared.map(|other| (other.snapshot.clone(), other.whole.clone()));
+        let (snapshot, image) = shared.unwrap_or_else(|| self.snapshot());
+        let Role::Leader(leader) = &mut self.role else { return };
+        leader.snapshots += 1;
+        let transfer = Transfer::new(leader.snapshots, snapshot, image, now);
+        leader.peers.entry(to).and_modify(|peer| peer.send_snapshot(transfer));
     }
 
     /// What a follower needs that is sent a snapshot.
@@ -188,7 +192,7 @@ impl<S: StateMachine> Raft<S> {
     pub(crate) fn take_received(&mut self, from: Server, received: &Received) {
         let Role::Leader(leader) = &mut self.role else { return };
         let transfer = leader.peer_mut(from).and_then(Peer::transfer_mut);
-        if let Some(transfer) = transfer.filter(|transfer| transfer.last() == received.last) {
+        if let Some(transfer) = transfer.filter(|transfer| transfer.number == received.number) {
             transfer.received(received.bytes, self.now);
             self.outbox.append(from.rank, self.now);
         }
@@ -209,23 +213,33 @@ impl<S: StateMachine> Raft<S> {
             self.commit = self.commit.max(last.index);
             return self.outbox.acknowledge(from, self.now);
         }
-        let whole = follower.assembly.take(chunk);
-        let bytes = follower.assembly.image.len();
-        self.outbox.say(from, self.now, Part::Received(Received { last, bytes }));
-        if let Some((snapshot, image)) = whole {
-            follower.assembly = Assembly::default();
-            self.install(snapshot, image);
+        let Chunk { snapshot, number, part, is_last } = chunk;
+        let incoming = self.incoming.take().filter(|one| number <= one.number);
+        let mut incoming = incoming.unwrap_or_else(|| Incoming::new(number, last.index));
+        let is_next = (number, part.offset) == (incoming.number, incoming.bytes);
+        if is_next {
+            if let Err(error) = incoming.take(&part) {
+                return tracing::error!(%error, "a snapshot cannot be read");
+            }
+            self.persistent.add_part(part);
+        }
+        let (number, bytes) = (incoming.number, incoming.bytes);
+        self.outbox.say(from, self.now, Part::Received(Received { number, bytes }));
+        if is_next && is_last {
+            self.install(snapshot, incoming);
             self.outbox.acknowledge(from, self.now);
+        } else {
+            self.incoming = Some(incoming);
         }
     }
 
-    fn install(&mut self, snapshot: Snapshot, image: Image) {
+    fn install(&mut self, snapshot: Snapshot, incoming: Incoming<S>) {
         let index = snapshot.last.index;
-        if let Err(error) = self.replica.restore(&snapshot, &image) {
+        if let Err(error) = self.replica.restore(&snapshot, incoming) {
             return tracing::error!(%error, "a snapshot cannot be read");
         }
         self.fulfil(|change| change.is_met_by(&snapshot.config));
-        self.persistent.install(snapshot, image);
+        self.persistent.install(snapshot);
         self.commit = index;
         if let Role::Follower(follower) = &mut self.role {
             follower.verified = follower.verified.max(index);
@@ -242,27 +256,49 @@ impl<S: StateMachine> Raft<S> {
 mod tests {
     use super::*;
 
-    fn transfer(text: &str, about: usize) -> Transfer {
-        let (last, time) = (Position { term: 1.into(), index: 9.into() }, LogTime::default());
-        let (config, config_index) = (Config::new(0..3), Index::ZERO);
-        let snapshot = Snapshot { last, time, config, config_index };
-        let image = Image::of(&text, about).unwrap();
-        Transfer { snapshot, image, received: 0, sent: 0, moved: Time::ZERO }
+    fn transfer() -> Transfer {
+        let last = Position { term: 1.into(), index: 9.into() };
+        let snapshot = Snapshot { last, ..Snapshot::default() };
+        let whole = Image::of(1, 4, |_| Ok("1234567890".to_owned()));
+        Transfer::new(1, snapshot, whole, Time::ZERO)
+    }
+
+    fn next(transfer: &mut Transfer) -> Option<(u64, String)> {
+        transfer.next(8).map(|chunk| (chunk.number, chunk.part.text.to_string()))
+    }
+
+    fn part(number: u64, text: &str) -> Option<(u64, String)> {
+        Some((number, text.to_owned()))
     }
 
     #[test]
-    fn chunks_that_are_lost_come_again() {
-        let (mut transfer, mut assembly) = (transfer("12345678", 4), Assembly::default());
-        assert!(assembly.take(transfer.next(8).unwrap()).is_none());
-        transfer.next(8).unwrap();
-        assert!(transfer.next(8).is_none());
+    fn what_is_lost_comes_again() {
+        let mut transfer = transfer();
+        assert_eq!(next(&mut transfer), part(1, "1234"));
+        assert_eq!(next(&mut transfer), part(1, "5678"));
+        assert_eq!(next(&mut transfer), None);
         transfer.received(4, Time::from_secs(1));
-        assert!(assembly.take(transfer.next(8).unwrap()).is_none());
-        assert_eq!(transfer.moved, Time::from_secs(1));
-        transfer.retry(Time::from_secs(2));
-        assert_eq!(transfer.moved, Time::from_secs(2));
-        assert!(assembly.take(transfer.next(8).unwrap()).is_none());
-        let (_, image) = assembly.take(transfer.next(8).unwrap()).unwrap();
-        assert_eq!(image.value::<String>().unwrap(), "12345678");
+        assert_eq!((next(&mut transfer), transfer.moved), (part(1, "90"), Time::from_secs(1)));
+        transfer.retry(&mut 1, Time::from_secs(2));
+        assert_eq!((next(&mut transfer), transfer.moved), (part(1, "5678"), Time::from_secs(2)));
+        assert_eq!(next(&mut transfer), part(1, "90"));
+        // Nobody has had so much, or less than a chunk.
+        transfer.received(usize::MAX, Time::from_secs(3));
+        transfer.received(5, Time::from_secs(3));
+        assert_eq!((transfer.received, transfer.moved), (4, Time::from_secs(2)));
+    }
+
+    #[test]
+    fn a_follower_that_has_lost_a_part_gets_another_snapshot() {
+        for (had, says) in [(4, 0), (10, 10)] {
+            let (mut transfer, mut snapshots) = (transfer(), 1);
+            while next(&mut transfer).is_some() {
+                let sent = transfer.sent();
+                transfer.received(sent.min(had), Time::ZERO);
+            }
+            transfer.received(says, Time::ZERO);
+            transfer.retry(&mut snapshots, Time::ZERO);
+            assert_eq!(next(&mut transfer), part(2, "1234"));
+        }
     }
 }

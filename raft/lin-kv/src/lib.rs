@@ -2,13 +2,16 @@
 
 mod arguments;
 mod node;
+mod tree;
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use maelstrom::protocol::json::{self, Fractions};
 use raft::StateMachine;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+use crate::tree::Tree;
 
 pub use arguments::{ArgumentError, HELP, parse};
 pub use node::{AddNode, Cas, Read, ReadOk, RemoveNode, Transfer, Write, node};
@@ -16,7 +19,7 @@ pub use node::{AddNode, Cas, Read, ReadOk, RemoveNode, Transfer, Write, node};
 /// Any JSON value, as it was written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Json(Box<RawValue>);
+pub struct Json(Arc<RawValue>);
 
 impl Json {
     fn text(&self) -> &str {
@@ -26,13 +29,13 @@ impl Json {
 
 impl From<Box<RawValue>> for Json {
     fn from(value: Box<RawValue>) -> Self {
-        Self(value)
+        Self(value.into())
     }
 }
 
 impl From<Json> for Box<RawValue> {
     fn from(Json(value): Json) -> Self {
-        value
+        (*value).to_owned()
     }
 }
 
@@ -46,11 +49,11 @@ impl PartialEq for Json {
 /// A key, in its canonical spelling.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Key(String);
+pub struct Key(Arc<str>);
 
 impl From<&RawValue> for Key {
     fn from(key: &RawValue) -> Self {
-        Self(json::canonical(key.get(), Fractions::Doubles).into_owned())
+        Self(json::canonical(key.get(), Fractions::Doubles).into())
     }
 }
 
@@ -89,7 +92,7 @@ pub enum Response {
 /// All keys.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Store(BTreeMap<Key, Json>);
+pub struct Store(Tree);
 
 impl StateMachine for Store {
     type Command = Command;
@@ -112,6 +115,18 @@ impl StateMachine for Store {
 
     fn query(&self, key: &Key) -> Response {
         self.0.get(key).map_or(Response::Absent, |value| Response::Value(value.clone()))
+    }
+
+    fn slices(&self) -> usize {
+        self.0.leaves()
+    }
+
+    fn slice(&self, number: usize) -> serde_json::Result<String> {
+        self.0.leaf(number)
+    }
+
+    fn restore(before: Option<Self>, slice: &str) -> serde_json::Result<Self> {
+        Tree::with_leaf(before.map(|Self(tree)| tree), slice).map(Self)
     }
 
     fn size(command: &Command) -> usize {

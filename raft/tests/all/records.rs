@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
 /// Counts the bytes of commands, of whose length it says nothing itself.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Bytes(usize);
 
 impl StateMachine for Bytes {

@@ -181,7 +181,7 @@ fn acknowledgements_of_what_was_never_sent_count_for_nothing() {
         for output in step.outputs {
             let Output::Send(_, packet) = output else { continue };
             let mut chunks = packet.parts.iter().filter_map(|part| match part {
-                Part::Chunk(chunk) => Some(chunk.snapshot.last),
+                Part::Chunk(chunk) => Some(chunk.number),
                 _ => None,
             });
             seen.set(chunks.next_back().or(seen.get()));
@@ -192,8 +192,8 @@ fn acknowledgements_of_what_was_never_sent_count_for_nothing() {
     while sent.get().is_none() {
         world.cluster.run_for(SECOND / 1000).unwrap();
     }
-    let (last, bytes) = (sent.get().unwrap(), usize::MAX);
-    tell(&mut world, from, lead, Part::Received(Received { last, bytes }));
+    let (number, bytes) = (sent.get().unwrap(), usize::MAX);
+    tell(&mut world, from, lead, Part::Received(Received { number, bytes }));
 }
 
 #[test]

@@ -2,13 +2,15 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use checkers::history::raw;
 use lin_kv::{Command, Key};
-use maelstrom::machine::{Output, Rank};
-use raft::{Options, Part, Raft, Request};
-use simulator::cluster::Conditions;
+use maelstrom::machine::{Output, Rank, draw_incarnation};
+use raft::{Kept, Options, Part, Raft, Request, StateMachine};
+use serde::{Deserialize, Serialize};
+use simulator::cluster::{Cluster, Conditions};
 use simulator::{Effect, Latency, LatencyDist};
 
 use crate::cluster::SECOND;
@@ -109,6 +111,88 @@ fn who_lacks_much_gets_it_by_and_by() {
         }
         assert!(sent.get() >= 100, "{} parts", sent.get());
     }
+}
+
+/// Texts, each of which is a slice.
+#[derive(Clone, Serialize, Deserialize)]
+struct Rows(Vec<Arc<str>>);
+
+thread_local! {
+    /// How many bytes of slices were made and read.
+    static WORK: Cell<usize> = const { Cell::new(0) };
+}
+
+impl StateMachine for Rows {
+    type Command = (usize, String);
+    type Query = ();
+    type Response = ();
+
+    fn apply(&mut self, (row, text): &(usize, String)) {
+        self.0[*row] = text.as_str().into();
+    }
+
+    fn query(&self, (): &()) {}
+
+    fn slices(&self) -> usize {
+        self.0.len()
+    }
+
+    fn slice(&self, number: usize) -> serde_json::Result<String> {
+        let slice = serde_json::to_string(&self.0[number])?;
+        WORK.set(WORK.get() + slice.len());
+        Ok(slice)
+    }
+
+    fn restore(before: Option<Self>, slice: &str) -> serde_json::Result<Self> {
+        WORK.set(WORK.get() + slice.len());
+        let mut rows = before.map_or_else(Vec::new, |Self(rows)| rows);
+        rows.push(serde_json::from_str(slice)?);
+        Ok(Self(rows))
+    }
+}
+
+/// However large a state is, a step makes or reads a slice of it, and commands that come meanwhile
+/// change nothing of what is sent.
+#[test]
+fn a_snapshot_is_made_and_read_a_slice_at_a_time_while_commands_go_on() {
+    const ROWS: usize = 200;
+    const BYTES: usize = 1_000;
+    let mut options = Options::default();
+    (options.keep, options.keep_at_most, options.chunk_bytes) = (50_000, 100_000, 400);
+    let latency = Latency { mean: SECOND / 1000, dist: LatencyDist::Constant };
+    let conditions = Conditions { latency, ..Conditions::default() };
+    let mut cluster = Cluster::new(3, 1, conditions, move |members, mut rng, _| {
+        let kept = Kept::of(Vec::new(), draw_incarnation(&mut rng), false);
+        let rows = Rows(vec!["".into(); ROWS]);
+        Raft::new(&members, rng, rows, &kept, options.clone()).unwrap()
+    });
+    cluster.run_for(2 * SECOND).unwrap();
+    let leader = (0..3).find(|&node| cluster.machine(node).unwrap().is_leader()).unwrap();
+    let behind = (leader + 1) % 3;
+    let write = |cluster: &mut Cluster<Raft<Rows>>, row: usize, letter: &str| {
+        cluster.ask(leader, Request::Command((row, letter.repeat(BYTES))));
+        cluster.run_for(SECOND / 500).unwrap();
+    };
+    cluster.apply(Effect::Kill(vec![behind]));
+    (0..ROWS).for_each(|row| write(&mut cluster, row, "a"));
+    WORK.set(0);
+    let total = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&total);
+    cluster.check(move |_| {
+        let work = WORK.take();
+        counted.set(counted.get() + work);
+        if work <= BYTES + 2 { Ok(()) } else { Err(format!("{work} bytes in a step")) }
+    });
+    cluster.apply(Effect::Start);
+    (0..ROWS).rev().for_each(|row| write(&mut cluster, row, "b"));
+    let asked = cluster.asked();
+    let times = asked.iter().map(|asked| asked.reply.as_ref().unwrap().0 - asked.at);
+    assert!(times.max() < Some(SECOND / 100), "who asks waits for a follower");
+    cluster.run_for(3 * SECOND).unwrap();
+    assert!(total.get() >= 2 * ROWS * BYTES, "{} bytes", total.get());
+    let (one, other) = (cluster.machine(leader).unwrap(), cluster.machine(behind).unwrap());
+    assert_eq!(one.applied_index(), other.applied_index());
+    assert_eq!(one.image().unwrap(), other.image().unwrap());
 }
 
 #[test]

@@ -27,6 +27,7 @@ where
             persistent: self.persistent.clone(),
             commit: self.commit,
             replica: self.replica.clone(),
+            incoming: self.incoming.clone(),
             role: self.role.clone(),
             logged: self.logged,
             commands: self.commands.clone(),
@@ -47,7 +48,7 @@ where
     pub fn state(&self) -> impl Debug {
         let clients = (&self.commands, &self.queries, &self.changes);
         let own = (&self.persistent, self.commit, &self.replica, &self.role, &self.outbox);
-        let told = (self.heard, self.log_time);
+        let told = (self.heard, self.log_time, &self.incoming);
         let measured = (self.election, &self.round_trip);
         (own, clients, told, measured, &self.founding)
     }
