@@ -10,14 +10,15 @@ use maelstrom::protocol::LooseHeader;
 /// The messages of the recovery phase, in which no client asks for anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Idle {
-    messages: u64,
     kinds: BTreeMap<(String, Address, Address), u64>,
 }
 
 impl Idle {
-    /// Messages a second.
+    /// Messages a second. What is said again and again counts by the times between, one fewer
+    /// than the messages: where the window begins decides whether it has one message more.
     pub fn rate(&self) -> f64 {
-        self.messages as f64 / Self::window().as_secs_f64()
+        let times = self.kinds.values().map(|count| (count - 1).max(1));
+        times.sum::<u64>() as f64 / Self::window().as_secs_f64()
     }
 
     /// How long they were counted.
@@ -33,7 +34,6 @@ impl Idle {
     }
 
     fn count(&mut self, message: &Message) {
-        self.messages += 1;
         let header = LooseHeader::read(message.body.get()).unwrap_or_default();
         let kind = header.kind().into_owned();
         *self.kinds.entry((kind, message.src, message.dest)).or_default() += 1;
@@ -47,5 +47,29 @@ impl World {
         if self.phase == Phase::Recovery && self.settings.promise.is_some() {
             self.idle.count(message);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_ten_times_a_second_does_so_wherever_the_window_begins() {
+        let link = |number| (format!("beat {number}"), Address::Node(number), Address::Node(3));
+        let idle = |counts: &[u64]| Idle {
+            kinds: counts
+                .iter()
+                .enumerate()
+                .map(|(number, count)| (link(number), *count))
+                .collect(),
+        };
+        // The last one may come just when the window ends, in which another one may come late.
+        assert_eq!(idle(&[101, 101, 100]).rate().to_string(), "29.9");
+        assert_eq!(
+            (idle(&[]).rate().to_string(), idle(&[1, 1]).rate().to_string()),
+            ("0".to_owned(), "0.2".to_owned())
+        );
+        assert!(idle(&[102]).rate() > 10.0);
     }
 }
