@@ -159,7 +159,7 @@ test("wheel and keys zoom and move, and the address reopens the view", async () 
   const { x, y } = await canvas();
   await page.evaluate(`document.querySelector("canvas").focus()`);
   await page.press("0");
-  await untilStatus("/ from -1.000 s to 10/");
+  await untilStatus("/ from -1.00 s to 10/");
   const whole = await status();
   await page.mouse("mouseWheel", x + 500, y + 100, { deltaX: 0, deltaY: -400 });
   await page.until(
