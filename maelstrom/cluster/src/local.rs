@@ -230,15 +230,13 @@ async fn up_with(
         let is_taken = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
         ensure!(!is_taken, "somebody listens at port {port} already: {flag} takes another");
     }
-    let words = |line: String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     // Threads of Go that wake each other up take longer than one that does all of it.
     let is_chosen = std::env::var_os("GOMAXPROCS").is_some();
     let threads: &[_] = if is_chosen { &[] } else { &[("GOMAXPROCS", "1")] };
-    cluster.start_in(threads, "nats", nats, &words(format!("-a 127.0.0.1 -p {nats_port}")))?;
+    cluster.start_in(threads, "nats", nats, &words(&format!("-a 127.0.0.1 -p {nats_port}")))?;
     let peers = etcd_port.checked_add(1).context("--etcd-port is too high")?;
-    let (clients, peers) =
-        (format!("http://127.0.0.1:{etcd_port}"), format!("http://127.0.0.1:{peers}"));
-    let mut args = words(format!(
+    let [clients, peers] = [etcd_port, peers].map(|port| format!("http://127.0.0.1:{port}"));
+    let mut args = words(&format!(
         "--listen-client-urls {clients} --advertise-client-urls {clients} --listen-peer-urls \
          {peers} --initial-advertise-peer-urls {peers} --initial-cluster default={peers}"
     ));
@@ -247,19 +245,47 @@ async fn up_with(
     cluster.start("etcd", etcd, &args)?;
     cluster.await_port("nats", nats_port).await?;
     cluster.await_port("etcd", etcd_port).await?;
-    let own = std::env::current_exe().context("cannot find this program")?;
     let url = format!("nats://127.0.0.1:{nats_port}");
+    start_agents(cluster, flags, &url, &clients).await?;
+    print(&format!("{agents} agents at {url}, etcd at {clients}\n"));
+    let (Some(nodes), Some(bin)) = (flags.nodes, flags.bin.first()) else { return Ok(()) };
+    let name = bin.file_name().context("--bin: it has no name")?.to_string_lossy().into_owned();
+    let args = format!("gateway {url} --node-count {nodes} --listen 127.0.0.1:{gateway_port}");
+    let mut args = words(&args);
+    args.extend(["--bin".to_owned(), name.clone()]);
+    cluster.start("gateway", &own()?, &args)?;
+    cluster.await_port("gateway", gateway_port).await?;
+    print(&format!("{nodes} nodes of {name} at http://127.0.0.1:{gateway_port}\n"));
+    Ok(())
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+fn own() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("cannot find this program")
+}
+
+/// Starts agents, and waits until all are there.
+async fn start_agents(
+    cluster: &mut Cluster,
+    flags: &UpFlags,
+    url: &str,
+    etcd: &str,
+) -> anyhow::Result<()> {
+    let UpFlags { agents, .. } = *flags;
     for number in 1..=agents {
         let name = format!("agent-{number}");
         let directory = cluster.directory.join(&name);
-        let mut args = words(format!("agent {url} --name {name} --etcd {clients}"));
+        let mut args = words(&format!("agent {url} --name {name} --etcd {etcd}"));
         args.extend(["--directory".to_owned(), directory.to_string_lossy().into_owned()]);
         for bin in &flags.bin {
             args.extend(["--bin".to_owned(), bin.to_string_lossy().into_owned()]);
         }
-        cluster.start(&name, &own, &args)?;
+        cluster.start(&name, &own()?, &args)?;
     }
-    let link = Link::connect(&url, "workbench cluster").await?;
+    let link = Link::connect(url, "workbench cluster").await?;
     let until = Instant::now() + PATIENCE;
     while present(&link).await?.len() < agents {
         if let Some(dead) = cluster.started.iter().find(|started| !started.runs()) {
@@ -268,15 +294,6 @@ async fn up_with(
         }
         ensure!(Instant::now() < until, "agents did not come up: {}", cluster.directory.display());
     }
-    print(&format!("{agents} agents at {url}, etcd at {clients}\n"));
-    let (Some(nodes), Some(bin)) = (flags.nodes, flags.bin.first()) else { return Ok(()) };
-    let name = bin.file_name().context("--bin: it has no name")?.to_string_lossy().into_owned();
-    let args = format!("gateway {url} --node-count {nodes} --listen 127.0.0.1:{gateway_port}");
-    let mut args = words(args);
-    args.extend(["--bin".to_owned(), name.clone()]);
-    cluster.start("gateway", &own, &args)?;
-    cluster.await_port("gateway", gateway_port).await?;
-    print(&format!("{nodes} nodes of {name} at http://127.0.0.1:{gateway_port}\n"));
     Ok(())
 }
 

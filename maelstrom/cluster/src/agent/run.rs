@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::future::Future as _;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -29,7 +30,7 @@ use crate::etcd::Etcd;
 use crate::link::Link;
 use crate::services::Services;
 use crate::wire::{
-    self, Away, End, Failure, FailureKind, Fate, Id, NOBODY, Order, PATIENCE, State, Wanted,
+    self, Away, End, Failure, FailureKind, Fate, Id, NOBODY, Net, Order, PATIENCE, State, Wanted,
     split_id, with_id,
 };
 
@@ -71,6 +72,7 @@ struct Reply {
 const SERVICES: usize = 1 << 11;
 
 /// What nodes printed, on its way to NATS.
+#[derive(Default)]
 struct Printed {
     subject: String,
     /// Whether services are here.
@@ -144,29 +146,14 @@ impl Run {
         let Some(bin) = options.programs.get(&order.program) else {
             anyhow::bail!("it has no program {}", order.program);
         };
-        let directory = std::path::absolute(options.directory.join(&order.run))?;
-        let processes = Processes::new(
-            order.node_count,
-            ProcessOptions {
-                bin: bin.clone(),
-                args: order.args.iter().map(Into::into).collect(),
-                node_log_dir: directory.join("node-logs"),
-                work_dir: directory.join("node-dirs"),
-                journal: false,
-                trace: false,
-                watchdog: std::env::current_exe().ok(),
-            },
-            order.network.seed,
-        )?;
+        let processes = processes(options, &order, bin)?;
         let subject = wire::of_run(&order.run);
         let mut inboxes = Vec::new();
         for node in order.nodes.keys() {
             inboxes.push(link.subscribe(format!("{subject}.m.*.n{node}")).await?);
         }
-        let dist = LatencyDist::ALL.into_iter().find(|dist| dist.name() == order.network.dist);
-        let latency = Latency { mean: order.network.latency, dist: dist.unwrap_or_default() };
         let nodes = order.nodes.keys().map(|&node| (node, Wanted::default())).collect();
-        let (count, links) = (order.node_count, order.network.links.clone());
+        let edge = edge(&order);
         let services = match order.has_services {
             true => {
                 let services = Arc::new(Services::new(Etcd::new(&options.etcd)?, &order.run));
@@ -187,19 +174,12 @@ impl Run {
             processes,
             nodes,
             inboxes,
-            edge: Edge::new(count, latency, links, order.network.seed),
+            edge,
             services,
             replies,
             reply_sender,
             reply_count: 0,
-            printed: Printed {
-                subject,
-                has_services: order.has_services,
-                requests: Vec::new(),
-                counts: BTreeMap::new(),
-                messages: Vec::new(),
-                error: None,
-            },
+            printed: Printed { subject, has_services: order.has_services, ..Printed::default() },
             began: Instant::now(),
             alarm: Box::pin(sleep(PATIENCE)),
             line: Vec::new(),
@@ -425,6 +405,29 @@ impl Run {
         self.state.is_over = true;
         self.tell(link);
     }
+}
+
+/// The processes of an order's nodes, none of which runs yet.
+fn processes(options: &Options, order: &Order, bin: &Path) -> anyhow::Result<Processes> {
+    let directory = std::path::absolute(options.directory.join(&order.run))?;
+    let options = ProcessOptions {
+        bin: bin.to_owned(),
+        args: order.args.iter().map(Into::into).collect(),
+        node_log_dir: directory.join("node-logs"),
+        work_dir: directory.join("node-dirs"),
+        journal: false,
+        trace: false,
+        watchdog: std::env::current_exe().ok(),
+    };
+    Ok(Processes::new(order.node_count, options, order.network.seed)?)
+}
+
+/// The network that an order asks for.
+fn edge(order: &Order) -> Edge<Box<RawValue>> {
+    let Net { latency: mean, dist, links, seed } = &order.network;
+    let dist = LatencyDist::ALL.into_iter().find(|known| known.name() == dist);
+    let latency = Latency { mean: *mean, dist: dist.unwrap_or_default() };
+    Edge::new(order.node_count, latency, links.clone(), *seed)
 }
 
 /// A message for somebody, as a node printed it or a service sent it.

@@ -108,7 +108,7 @@ fn is_ok(health: &Value) -> bool {
 
 #[test]
 fn clients_ask_nodes_and_hear_what_became_of_it() {
-    let mut cluster = Cluster::new("gateway", false);
+    let cluster = Cluster::new("gateway", false);
     let flags = "--bin lin-kv --node-count 3 --timeout 2 --max-body 1000";
     let gateway = Gateway::start(&cluster, flags);
     gateway.await_health(is_ok);
@@ -137,6 +137,16 @@ fn clients_ask_nodes_and_hear_what_became_of_it() {
     assert_eq!(status("GET /health", "Host: evil.example\r\n"), 421);
     assert_eq!(status("POST /n0", "Host: localhost\r\nOrigin: http://evil.example\r\n"), 403);
     assert_eq!(status("DELETE /n0", "Host: localhost\r\n"), 405);
+}
+
+#[test]
+fn a_request_to_a_node_that_is_gone_is_lost_and_counted() {
+    let mut cluster = Cluster::new("gateway-gone", false);
+    let gateway = Gateway::start(&cluster, "--bin lin-kv --node-count 3 --timeout 2");
+    gateway.await_health(is_ok);
+    let read = json!({"type": "read", "key": "x"});
+    let written = gateway.post("n0", &json!({"type": "write", "key": "x", "value": 7}));
+    assert_eq!(written.status, 200, "{}", written.text);
 
     // Nobody knows yet that this agent is gone, and nobody can say what became of the request.
     cluster.agents.remove(2).kill();
@@ -155,7 +165,7 @@ fn clients_ask_nodes_and_hear_what_became_of_it() {
     for line in [
         r#"maelstrom_gateway_requests_total{node="n0",type="write",outcome="ok"} 1"#,
         r#"maelstrom_gateway_requests_total{node="n2",type="read",outcome="timeout"} 1"#,
-        r#"maelstrom_gateway_request_seconds_count{type="cas"} 1"#,
+        r#"maelstrom_gateway_request_seconds_count{type="write"} 1"#,
         "maelstrom_gateway_nats_connected 1",
         "maelstrom_gateway_waiting 0",
     ] {

@@ -11,6 +11,7 @@ use super::lost::{Missing, overtook};
 use super::run::{Operation, Run, Wanted, at, time};
 use super::services::{self, OldRead};
 use crate::net::Address;
+use crate::trace::Sent;
 
 pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let key: Value = serde_json::from_str(finding.subject.key.as_deref()?).ok()?;
@@ -148,61 +149,67 @@ fn stale(
 ) -> Option<Draft> {
     let (writer, reader) = (run.node(before.invoked.process)?, run.node(odd.invoked.process)?);
     let (value, read) = (left(before)?, seen(odd).unwrap_or(Value::Null));
-    let (answered, acknowledged) = (time(odd.end()), time(before.end()));
     let verb = if before.invoked.f == "read" { "returned" } else { "acknowledged" };
+    let [then, later] = [before, odd].map(|op| at(time(op.end())));
     let first = format!(
-        "n{writer} {verb} {value} for key {key} at {}, but n{reader} answered {read} at {}",
-        at(acknowledged),
-        at(answered)
+        "n{writer} {verb} {value} for key {key} at {then}, but n{reader} answered {read} at {later}"
     );
     let request = run.requests(source.invoked.index).next()?;
     let missing = Missing::of(run, source, (&key.to_string(), &value.to_string()), odd)?;
     // Whoever asks a service answers with what that has.
-    let stored = missing.carriers().find(|sent| matches!(sent.dest, Address::Service(_)));
-    if let Some(stored) = stored.filter(|stored| stored.time > acknowledged) {
-        let text = format!(
-            "{first}: n{writer} acknowledged before it stored, as its message to {} left only at {}.",
-            stored.dest,
-            at(stored.time)
-        );
-        return Some(Draft::new(text).messages([stored, request]));
-    }
-    if let Some(stored) = stored {
-        let (node, asked, service) = (Address::Node(reader), run.asked(odd)?, stored.dest);
-        if let Some(old) = OldRead::of(run, node, asked, &read.to_string()) {
-            return Some(old.why().messages([request]));
-        }
-        if !services::has_asked(run, node, service, asked) {
+    if let Some(stored) = missing.carriers().find(|sent| matches!(sent.dest, Address::Service(_))) {
+        if stored.time > time(before.end()) {
             let text = format!(
-                "{first}. {service} had {value} by then, but n{reader} did not ask it before it answered."
+                "{first}: n{writer} acknowledged before it stored, as its message to {} left only at {}.",
+                stored.dest,
+                at(stored.time)
             );
             return Some(Draft::new(text).messages([stored, request]));
         }
+        if let Some(draft) = unread(run, stored, (&value, &read), odd, &first) {
+            return Some(draft.messages([request]));
+        }
     }
     let draft = missing.at(reader)?.messages([request]);
-    if let Some((got, _, killed)) = missing.held(reader) {
-        let older = Wanted::new(&read.to_string(), Some(&key.to_string()));
-        let old = older.and_then(|older| missing.overtaken(reader, &older));
-        if killed.is_none()
-            && old.is_none()
-            && let Some(refused) = refused(run, key, before, odd)
-        {
-            return Some(refused);
+    let Some((got, _, killed)) = missing.held(reader) else { return Some(draft.after(&first)) };
+    let older = Wanted::new(&read.to_string(), Some(&key.to_string()));
+    let old = older.and_then(|older| missing.overtaken(reader, &older));
+    let what = match (killed, old) {
+        (Some(killed), _) => format!("was killed at {} and had forgotten it", at(killed)),
+        (None, Some(old)) => {
+            let overtook = overtook(old, Address::Node(reader));
+            format!("had got {value} at {}; {overtook}", at(got.time))
         }
-        let what = match (killed, old) {
-            (Some(killed), _) => format!("was killed at {} and had forgotten it", at(killed)),
-            (None, Some(old)) => {
-                let overtook = overtook(old, Address::Node(reader));
-                format!("had got {value} at {}; {overtook}", at(got.time))
-            }
-            (None, None) => {
+        (None, None) => match refused(run, key, before, odd) {
+            Some(refused) => return Some(refused),
+            None => {
                 format!("had got {value} at {}, and answered with an older value", at(got.time))
             }
-        };
-        let draft = Draft { text: format!("n{reader} {what}."), ..draft }.messages(old);
-        return Some(draft.after(&first));
+        },
+    };
+    let text = format!("n{reader} {what}.");
+    Some(Draft { text, ..draft }.messages(old).after(&first))
+}
+
+/// A service had the value, and the reader did not ask it, or had asked it before.
+fn unread(
+    run: &Run<'_>,
+    stored: &Sent,
+    (value, read): (&Value, &Value),
+    odd: &Operation<'_>,
+    first: &str,
+) -> Option<Draft> {
+    let (node, asked, service) = (run.node(odd.invoked.process)?, run.asked(odd)?, stored.dest);
+    let reader = Address::Node(node);
+    if let Some(old) = OldRead::of(run, reader, asked, &read.to_string()) {
+        return Some(old.why());
     }
-    Some(draft.after(&first))
+    if services::has_asked(run, reader, service, asked) {
+        return None;
+    }
+    let text =
+        format!("{service} had {value} by then, but {reader} did not ask it before it answered.");
+    Some(Draft::new(text).messages([stored]).after(first))
 }
 
 fn parts(op: &Op) -> Option<(Value, Value)> {

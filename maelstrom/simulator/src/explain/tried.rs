@@ -333,13 +333,11 @@ impl<'a> Tried<'_, 'a> {
         let Address::Node(own) = self.node else { return None };
         let own = format!("n{own}");
         let places = self.places();
-        let tables: BTreeSet<Place> = places
-            .iter()
-            .filter_map(|(kind, name)| {
-                let (table, _) = name.rsplit_once('.').filter(|(_, node)| node.starts_with('n'))?;
-                Some((kind.clone(), table.to_owned()))
-            })
-            .collect();
+        let tables = places.iter().filter_map(|(kind, name)| {
+            let (table, _) = name.rsplit_once('.').filter(|(_, node)| node.starts_with('n'))?;
+            Some((kind.clone(), table.to_owned()))
+        });
+        let tables: BTreeSet<Place> = tables.collect();
         tables.iter().find_map(|(kind, table)| {
             let own: Place = (kind.clone(), format!("{table}.{own}"));
             let mut counts: BTreeMap<Place, i64> = BTreeMap::new();
