@@ -89,7 +89,7 @@ enum Pending {
 }
 
 /// The last snapshot among records, if there is one, and the parts of its text.
-type Replayed = Option<(Snapshot, Vec<TextPart>)>;
+pub(crate) type Replayed = Option<(Snapshot, Vec<TextPart>)>;
 
 /// Figure 2's persistent state on all servers.
 #[derive(Clone, Debug)]

@@ -107,28 +107,19 @@ impl<S: StateMachine> Raft<S> {
     ) -> Result<Self, Error> {
         let nodes = members.count();
         options.check(nodes)?;
-        let (pace, election) = (options.pace, options.election);
         let ids = (0..nodes).map(|rank| members.id(rank).clone()).collect();
         let (persistent, snapshot) = Persistent::replay(ids, kept)?;
-        let mut replica = Replica::new(machine);
-        if let Some((snapshot, parts)) = snapshot {
-            let mut incoming = Incoming::new(0, snapshot.last.index);
-            let read = parts.iter().try_for_each(|part| incoming.take(part));
-            let read = read.and_then(|()| replica.restore(&snapshot, incoming));
-            let unreadable = |error| Error::crash(format_args!("unreadable snapshot: {error}"));
-            read.map_err(unreadable)?;
-        }
+        let unreadable = |error| Error::crash(format_args!("unreadable snapshot: {error}"));
+        let replica = Replica::new(machine, snapshot).map_err(unreadable)?;
         let may_have_heard = options.reads == Reads::Lease && !kept.records.is_empty();
         let bugs = options.bugs;
         let incarnation = if bugs.has(Bug::VoteWithAmnesia) { 1 } else { kept.incarnation };
-        let reuses = bugs.has(Bug::ReuseReadNumbers);
-        let first_number = if reuses { 0 } else { draw_incarnation(&mut rng) };
+        let first = if bugs.has(Bug::ReuseReadNumbers) { 0 } else { draw_incarnation(&mut rng) };
         let mut raft = Self {
             me: members.me(),
             incarnation,
             nodes,
             founding: Founding::default(),
-            options,
             rng,
             now: Time::ZERO,
             persistent,
@@ -138,15 +129,16 @@ impl<S: StateMachine> Raft<S> {
             role: Role::Follower(Follower::of(None, Index::ZERO, Time::MAX)),
             logged: None,
             commands: Commands::new(),
-            queries: Queries::new(first_number),
+            queries: Queries::new(first),
             changes: Changes::default(),
             is_stalled: false,
-            election,
+            election: options.election,
             round_trip: RoundTrip::default(),
             heard: may_have_heard.then_some(Time::ZERO),
             log_time: (Time::ZERO, LogTime::default()),
-            outbox: Outbox::new(pace),
+            outbox: Outbox::new(options.pace),
             out: Outputs::default(),
+            options,
         };
         if kept.records.is_empty() {
             raft.persistent.begin();

@@ -6,6 +6,7 @@ use maelstrom::Error;
 use serde::de::Error as _;
 
 use crate::image::{Image, TextPart};
+use crate::persistent::Replayed;
 use crate::role::Role;
 use crate::sessions::{Outcome, Sessions};
 use crate::{
@@ -60,9 +61,16 @@ impl<S: StateMachine> Incoming<S> {
 }
 
 impl<S: StateMachine> Replica<S> {
-    pub(crate) fn new(machine: S) -> Self {
-        let (time, sessions) = (LogTime::default(), Sessions::default());
-        Self { applied: Index::ZERO, time, machine, sessions, kept_bytes: 0 }
+    /// A machine at its beginning, or as a snapshot says.
+    pub(crate) fn new(machine: S, replayed: Replayed) -> serde_json::Result<Self> {
+        let (applied, time, sessions) = (Index::ZERO, LogTime::default(), Sessions::default());
+        let mut replica = Self { applied, time, machine, sessions, kept_bytes: 0 };
+        if let Some((snapshot, parts)) = replayed {
+            let mut incoming = Incoming::new(0, snapshot.last.index);
+            parts.iter().try_for_each(|part| incoming.take(part))?;
+            replica.restore(&snapshot, incoming)?;
+        }
+        Ok(replica)
     }
 
     /// The sessions and the state machine as they are.

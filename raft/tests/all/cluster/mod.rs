@@ -85,6 +85,16 @@ fn storm(seed: u64, bugs: Bugs) -> Storm {
         ..Conditions::default()
     };
     options.reads = reads;
+    vary(&mut options, mood, &mut rng);
+    options.bugs = bugs;
+    let rate = rng.random_range(5.0..100.0);
+    let mut world = World::new(nodes, seed, conditions, &options);
+    world.changes = rng.random_ratio(1, 3);
+    Storm { world, rate, mood, keeps_clients }
+}
+
+/// Draws what else may differ.
+fn vary(options: &mut Options, mood: Mood, rng: &mut StdRng) {
     if mood != Mood::Tuned {
         options.adaptive = false;
         options.batch_bytes = [1, 100, 64 << 10][rng.random_range(0..3)];
@@ -102,11 +112,6 @@ fn storm(seed: u64, bugs: Bugs) -> Storm {
     if rng.random_ratio(1, 3) {
         options.session_expiry = [SECOND / 3, SECOND][rng.random_range(0..2)];
     }
-    options.bugs = bugs;
-    let rate = rng.random_range(5.0..100.0);
-    let mut world = World::new(nodes, seed, conditions, &options);
-    world.changes = rng.random_ratio(1, 3);
-    Storm { world, rate, mood, keeps_clients }
 }
 
 /// Runs a seed's schedule, heals, and requires service.
