@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::thread;
+
 use checkers::history::{Op, OpType};
 use checkers::txn::Model;
 use checkers::{Checks, Names, Outcome, Validity};
@@ -58,9 +60,7 @@ const DATABASES: [(Isolation, &[&str], &[&str]); 5] = [
 ];
 
 fn assert_between(isolation: Isolation, passes: &[&str], fails: &[&str]) {
-    for (data, seed) in
-        [Data::Registers, Data::Lists].into_iter().flat_map(|d| SEEDS.map(|s| (d, s)))
-    {
+    let assert = |data, seed| {
         let history = database::run(load(isolation, data, seed));
         for model in passes {
             let outcome = check(&history, data, model, Reading::Strict);
@@ -71,7 +71,14 @@ fn assert_between(isolation: Isolation, passes: &[&str], fails: &[&str]) {
             let outcome = check(&history, data, model, Reading::Compatible);
             assert_eq!(outcome.valid, Validity::Invalid, "{isolation:?} {data:?} {model}");
         }
-    }
+    };
+    thread::scope(|scope| {
+        for (data, seed) in
+            [Data::Registers, Data::Lists].into_iter().flat_map(|d| SEEDS.map(|s| (d, s)))
+        {
+            scope.spawn(move || assert(data, seed));
+        }
+    });
 }
 
 #[test]
