@@ -11,9 +11,21 @@ use super::{Draft, lacking, tried};
 use crate::net::Address;
 use crate::trace::{Fate, Sent};
 
+/// Greater numbers are no counts. Millions of lesser ones have a sum of 64 bits.
+const GREATEST: u64 = 1 << 40;
+
+/// A number, if it may be a count.
+pub(super) fn counts(number: i64) -> Option<i64> {
+    (number.unsigned_abs() <= GREATEST).then_some(number)
+}
+
 pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let read = run.operation(*finding.ops.first()?)?;
-    let (value, by): (i64, i64) = (read.end().decode().ok()?, time(read.end()));
+    let (value, by) = (counts(read.end().decode().ok()?)?, time(read.end()));
+    // Without such an add nothing can be said of a sum.
+    if run.ops.iter().any(|op| op.f == "add" && op.decode().ok().and_then(counts).is_none()) {
+        return None;
+    }
     let sum: i64 = run.completed(OpType::Ok).filter_map(|op| delta(&op)).sum();
     let high = (value > sum).then(|| too_high(run, value - sum, by)).flatten();
     if value == sum {
@@ -29,7 +41,7 @@ pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
 }
 
 pub(super) fn delta(op: &Operation<'_>) -> Option<i64> {
-    (op.invoked.f == "add").then(|| op.invoked.decode().ok())?
+    (op.invoked.f == "add").then(|| op.invoked.decode().ok().and_then(counts))?
 }
 
 fn too_high(run: &Run<'_>, excess: i64, by: i64) -> Option<Draft> {
@@ -159,7 +171,7 @@ fn content(sent: &Sent) -> String {
 fn numbers(body: &str) -> Vec<i64> {
     fn collect(value: &Value, all: &mut Vec<i64>) {
         match value {
-            Value::Number(number) => all.extend(number.as_i64()),
+            Value::Number(number) => all.extend(number.as_i64().and_then(counts)),
             Value::Array(items) => items.iter().for_each(|item| collect(item, all)),
             Value::Object(members) => {
                 let own = members

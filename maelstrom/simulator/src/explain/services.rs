@@ -6,7 +6,7 @@ use checkers::history::OpType;
 use rustc_hash::FxHashMap;
 
 use super::Draft;
-use super::counter::delta;
+use super::counter::{counts, delta};
 use super::lost::listed;
 use super::run::{Moment, Operation, Run, at, in_reply_to, member, msg_id, time, times};
 use crate::net::Address;
@@ -84,7 +84,7 @@ fn changes<'a>(run: &Run<'a>, op: &Operation<'a>) -> Option<Vec<(&'a Sent, Optio
     let node = Address::Node(run.node(op.invoked.process)?);
     let (got, answered) = run.asked(op)?;
     let is_its = |sent: &&Sent| {
-        let number = |name: &str| member(sent, name).parse::<i64>().ok();
+        let number = |name: &str| member(sent, name).parse().ok().and_then(counts);
         sent.src == node
             && (got.line..answered.line).contains(&sent.line)
             && matches!(sent.dest, Address::Service(_))

@@ -11,7 +11,7 @@ use checkers::history::OpType;
 use serde_json::Value;
 
 use super::Draft;
-use super::counter::{delta, repeats};
+use super::counter::{counts, delta, repeats};
 use super::lost::lost;
 use super::places::OF_THE_PROTOCOL;
 use super::run::{Moment, Operation, Run, at};
@@ -76,8 +76,8 @@ fn numbers(sent: &Sent) -> BTreeMap<Place, i64> {
     fn collect(value: &Value, place: &Place, all: &mut BTreeMap<Place, i64>) {
         match value {
             Value::Number(number) => {
-                let sum = all.entry(place.clone()).or_default();
-                *sum = sum.saturating_add(number.as_i64().unwrap_or_default());
+                let number = number.as_i64().and_then(counts);
+                *all.entry(place.clone()).or_default() += number.unwrap_or_default();
             }
             Value::Array(items) => items.iter().for_each(|item| collect(item, place, all)),
             Value::Object(members) => {
@@ -172,7 +172,7 @@ impl<'a> Tried<'_, 'a> {
         let mut count = 0_i64;
         let mut after = |told: &Told<'_>| {
             count = match told {
-                Told::Add(delta, _) => count.saturating_add(*delta),
+                Told::Add(delta, _) => count + delta,
                 Told::Message(_, numbers) => {
                     numbers.get(place).map_or(count, |got| merge(count, *got))
                 }
@@ -198,7 +198,7 @@ impl<'a> Tried<'_, 'a> {
     /// Each number is added, although some tell of the same adds, or do not come.
     fn added(&self, place: &Place) -> Option<Draft> {
         let all = self.at_place(place);
-        if all.len() < ENOUGH || self.count(place, i64::saturating_add) != self.value {
+        if all.len() < ENOUGH || self.count(place, |count, got| count + got) != self.value {
             return None;
         }
         let (node, (kind, name)) = (self.node, place);
@@ -301,7 +301,7 @@ impl<'a> Tried<'_, 'a> {
                 Told::Killed => (count, last) = (0, None),
                 Told::Add(0, _) => {}
                 Told::Add(delta, request) => {
-                    count = count.saturating_add(*delta);
+                    count += delta;
                     last = Some((*delta, *request));
                 }
                 Told::Message(message, numbers) => {

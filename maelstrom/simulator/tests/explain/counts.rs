@@ -115,6 +115,29 @@ fn adds_below_zero_that_are_left_out_are_told() {
     assert_says(&text, &["exactly what the adds above zero come to", "below zero, -1 in sum"], &[]);
 }
 
+#[test]
+fn of_numbers_that_are_no_counts_nothing_is_told() {
+    for number in [i64::MIN, i64::MIN + 1, i64::MAX] {
+        let mut story = Story::default();
+        for time in [100, 200, 300] {
+            add(story.at(time), 0, 1);
+            gossip(&mut story, "n0", "n1", number);
+            let sums = json!({"type": "sums", "of": [number, number], "n1": number});
+            story.tell("n0", "n1", &sums);
+        }
+        let asked = story.at(400).ask(1, "add", &json!(2), json!({"delta": 2}));
+        change(&mut story, 7, [number, 1], Some(json!({"type": "cas_ok"})));
+        story.answer(asked, &json!(2));
+        let mut great = story.clone();
+        assert_eq!(why(&mut story.clone(), number), None);
+        let text = why(&mut story, 2).unwrap();
+        assert!(!text.contains(&number.to_string()), "{text}");
+        add(&mut great, 0, number);
+        add(&mut great, 0, number);
+        assert_eq!(why(&mut great, 3), None);
+    }
+}
+
 /// n1 asks a service to change the sum for an add, and is answered like that or not at all.
 fn change(story: &mut Story, id: u64, [from, to]: [i64; 2], answer: Option<Value>) {
     let cas = json!({"type": "cas", "key": "sum", "from": from, "to": to, "msg_id": id});
