@@ -6,6 +6,7 @@ mod answers;
 mod causes;
 mod challenge;
 mod command_line;
+mod completions;
 mod differences;
 mod guide;
 mod interchange;
