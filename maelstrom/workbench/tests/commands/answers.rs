@@ -1,11 +1,9 @@
-//! What came instead of an answer is told. Such tests wait longest, so they stand first: others
-//! go on beside them.
+//! What came instead of an answer is told.
 
 use crate::quirks::{ECHO, INVALID, at_once};
 use crate::told::odd;
 
-#[test]
-fn what_came_instead_of_the_answer_to_init_or_topology_is_told() {
+pub(crate) fn what_came_instead_of_the_answer_to_init_or_topology_is_told() {
     let asked = "the request's `msg_id`";
     let oddities = [
         ("no-in-reply-to", format!("without the `in_reply_to` 1, which is {asked}")),
@@ -32,8 +30,7 @@ fn what_came_instead_of_the_answer_to_init_or_topology_is_told() {
     at_once(&refused, |(oddity, said)| drop(odd(oddity, 1, ECHO, &[]).is(INVALID).says(said)));
 }
 
-#[test]
-fn an_operation_without_an_answer_is_told_what_came_instead() {
+pub(crate) fn an_operation_without_an_answer_is_told_what_came_instead() {
     let oddities = [
         (
             "no-in-reply-to",

@@ -16,8 +16,7 @@ fn workbench(scratch: &Scratch, words: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stdout).unwrap())
 }
 
-#[test]
-fn a_run_that_loses_values_leads_to_the_message_that_was_lost() {
+pub(crate) fn a_run_that_loses_values_leads_to_the_message_that_was_lost() {
     let scratch = Scratch::new("causes");
     let bin = node("once.py");
     let test = format!(
@@ -61,8 +60,7 @@ fn assert_kept(run: &Path, why: &str) {
     assert!(trace.contains(r#""event":"log","node":"n0","line":"ready"}"#));
 }
 
-#[test]
-fn a_run_without_findings_has_nothing_to_explain() {
+pub(crate) fn a_run_without_findings_has_nothing_to_explain() {
     let scratch = Scratch::new("no-causes");
     let bin = node("echo.py").display().to_string();
     let test = ["test", "-w", "echo", "--bin", &bin, "--node-count", "1", "--time-limit", "1"];
@@ -74,8 +72,7 @@ fn a_run_without_findings_has_nothing_to_explain() {
     assert_eq!(workbench(&scratch, &["explain", "elsewhere"]).0, Some(255));
 }
 
-#[test]
-fn a_trace_that_cannot_be_written_does_not_cost_the_verdict() {
+pub(crate) fn a_trace_that_cannot_be_written_does_not_cost_the_verdict() {
     let scratch = Scratch::new("no-trace");
     let script = format!("rm ../../trace.jsonl; exec python3 {}", node("echo.py").display());
     let output = Command::new(env!("CARGO_BIN_EXE_workbench"))
@@ -91,8 +88,7 @@ fn a_trace_that_cannot_be_written_does_not_cost_the_verdict() {
     assert!(run.join("results.json").is_file() && run.join("report.html").is_file());
 }
 
-#[test]
-fn a_history_beside_a_damaged_trace_has_its_report() {
+pub(crate) fn a_history_beside_a_damaged_trace_has_its_report() {
     let scratch = Scratch::new("damaged");
     fs::write(scratch.0.join("history.jsonl"), "").unwrap();
     let check = ["check", "-w", "echo", "history.jsonl", "--report", "report.html"];
@@ -105,8 +101,7 @@ fn a_history_beside_a_damaged_trace_has_its_report() {
     }
 }
 
-#[test]
-fn findings_of_a_run_without_a_trace_are_told_all_the_same() {
+pub(crate) fn findings_of_a_run_without_a_trace_are_told_all_the_same() {
     let scratch = Scratch::new("not-traced");
     let bin = node("once.py").display().to_string();
     let test = ["test", "-w", "echo", "--bin", &bin, "--node-count", "1", "--time-limit", "1"];
@@ -118,8 +113,7 @@ fn findings_of_a_run_without_a_trace_are_told_all_the_same() {
     assert!(told.contains("why: this run has no trace"), "{told}");
 }
 
-#[test]
-fn what_a_node_made_up_is_printed_without_control_characters() {
+pub(crate) fn what_a_node_made_up_is_printed_without_control_characters() {
     let scratch = Scratch::new("escapes");
     let run = scratch.0.join("run");
     fs::create_dir(&run).unwrap();

@@ -5,8 +5,7 @@ use std::process::Output;
 use crate::command_line::{assert_says, refusal, workbench};
 use crate::{Scratch, node, one_line};
 
-#[test]
-fn a_list_says_in_words_what_is_asked_for() {
+pub(crate) fn a_list_says_in_words_what_is_asked_for() {
     let list = |names: &[&str]| {
         let output = workbench(&[&["challenge", "--list"], names].concat()).output().unwrap();
         assert_eq!(output.status.code(), Some(0));
@@ -23,8 +22,7 @@ fn a_list_says_in_words_what_is_asked_for() {
     assert_eq!(list(&["all"]).matches("solved if: ").count(), 14);
 }
 
-#[test]
-fn what_is_no_challenge_and_what_is_no_program_are_named_before_anything_runs() {
+pub(crate) fn what_is_no_challenge_and_what_is_no_program_are_named_before_anything_runs() {
     let unknown = refusal(&["challenge", "3", "9"]);
     assert_says(&unknown, "invalid value '9' for '[CHALLENGE]...': there are 1, 2, 3a, 3b");
     assert_says(&unknown, "the groups 3, 5, 6, raft; and all");
@@ -48,8 +46,7 @@ fn run(name: &str, challenges: &[&str], mode: &str) -> (Option<i32>, String) {
     (status.code(), String::from_utf8(stdout).unwrap())
 }
 
-#[test]
-fn one_program_runs_as_several_challenges_with_its_own_arguments() {
+pub(crate) fn one_program_runs_as_several_challenges_with_its_own_arguments() {
     let (exit, text) = run("own-program", &["1", "6"], "well");
     assert_eq!(exit, Some(0), "{text}");
     assert_eq!(text.matches("Valid: echo, 2 nodes").count(), 4, "{text}");

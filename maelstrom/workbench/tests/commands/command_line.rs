@@ -38,8 +38,7 @@ pub(crate) fn assert_says(text: &str, expected: &str) {
     assert!(text.contains(expected), "{text}");
 }
 
-#[test]
-fn values_that_cannot_be_are_answered_with_what_can() {
+pub(crate) fn values_that_cannot_be_are_answered_with_what_can() {
     for (flag, value, said) in [
         ("--rate", "-1", "it cannot be negative"),
         ("--rate", "fast", "a number of operations a second"),
@@ -69,8 +68,7 @@ fn values_that_cannot_be_are_answered_with_what_can() {
 }
 
 /// Whoever gives a flag expects something of it.
-#[test]
-fn a_flag_that_does_nothing_without_another_is_refused_with_that_one() {
+pub(crate) fn a_flag_that_does_nothing_without_another_is_refused_with_that_one() {
     for (flags, missing) in [
         (&["--nemesis-interval", "5"][..], "--nemesis <FAULTS>"),
         (&["--nemesis-targets", "one"], "--nemesis <FAULTS>"),
@@ -100,8 +98,7 @@ fn a_flag_that_does_nothing_without_another_is_refused_with_that_one() {
     );
 }
 
-#[test]
-fn flags_that_do_not_go_together_are_named() {
+pub(crate) fn flags_that_do_not_go_together_are_named() {
     let limits = refused_flags(&["--limits", "stable-max<600"]);
     assert_says(&limits, "does not go with echo: only broadcast and g-set measure stable-max");
     let links = |links: &str| refused_flags(&["--node-count", "3", "--links", links]);
@@ -114,8 +111,7 @@ fn flags_that_do_not_go_together_are_named() {
     assert_says(&unnamed, "The workload is lin-kv where -w names none");
 }
 
-#[test]
-fn faults_that_cannot_be_had_are_refused_with_the_reason() {
+pub(crate) fn faults_that_cannot_be_had_are_refused_with_the_reason() {
     assert_says(&refused_flags(&["--disk", "rust"]), "lose-unsynced, torn, flip, full, locked");
     assert_says(&refused_flags(&["--disk", "flip"]), "add kill to --nemesis");
     for flags in [&["--disk", "full"][..], &["--nemesis", "kill", "--disk", "lose-unsynced"]] {
@@ -124,8 +120,7 @@ fn faults_that_cannot_be_had_are_refused_with_the_reason() {
     assert_says(&refused_flags(&["--nemesis", "clock"]), "all have the clock of this machine");
 }
 
-#[test]
-fn a_program_that_cannot_be_run_is_named() {
+pub(crate) fn a_program_that_cannot_be_run_is_named() {
     let refuse = |bin: &str| refusal(&["test", "-w", "echo", "--bin", bin]);
     assert_says(&refuse("./no/such/node"), "--bin ./no/such/node: No such file");
     assert_says(&refuse("no-such-node"), "nor a program of that name in PATH");
@@ -138,8 +133,7 @@ fn a_program_that_cannot_be_run_is_named() {
     assert_says(&refusal(&["test", "-w", "echo"]), "--bin <FILE>");
 }
 
-#[test]
-fn whoever_asks_for_help_gets_it_and_exit_code_0() {
+pub(crate) fn whoever_asks_for_help_gets_it_and_exit_code_0() {
     for args in [&["--help"][..], &["test", "--help"], &["check", "--help"], &["--version"]] {
         let output = workbench(args).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{args:?}");
@@ -173,8 +167,7 @@ const DUPLICATE: &str = r#"{"index":0,"time":0,"type":"invoke","process":0,"f":"
 {"index":5,"time":5,"type":"info","process":0,"f":"generate","error":"net-timeout"}
 "#;
 
-#[test]
-fn check_reads_standard_input_and_tells_the_witness() {
+pub(crate) fn check_reads_standard_input_and_tells_the_witness() {
     let output = check(&["-w", "unique-ids", "-"], DUPLICATE);
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
@@ -183,8 +176,7 @@ fn check_reads_standard_input_and_tells_the_witness() {
     assert!(!text.contains('\x1b'), "no colour where there is no terminal");
 }
 
-#[test]
-fn check_refuses_the_history_of_another_workload() {
+pub(crate) fn check_refuses_the_history_of_another_workload() {
     for workload in ["echo", "broadcast", "kafka", "lin-kv", "txn-list-append", "g-counter"] {
         let output = check(&["-w", workload, "-"], DUPLICATE);
         assert_eq!(output.status.code(), Some(255), "{workload}");
@@ -193,8 +185,7 @@ fn check_refuses_the_history_of_another_workload() {
     }
 }
 
-#[test]
-fn an_empty_history_is_unknown_for_every_workload_and_says_why() {
+pub(crate) fn an_empty_history_is_unknown_for_every_workload_and_says_why() {
     for workload in simulator::Workload::ALL.map(simulator::Workload::name) {
         let output = check(&["-w", workload, "-"], "");
         let said = String::from_utf8(output.stdout).unwrap();
@@ -206,8 +197,7 @@ fn an_empty_history_is_unknown_for_every_workload_and_says_why() {
     assert_eq!(output.status.code(), Some(0));
 }
 
-#[test]
-fn check_prints_results_as_json() {
+pub(crate) fn check_prints_results_as_json() {
     let output = check(&["-w", "unique-ids", "--json", "-"], DUPLICATE);
     let results: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(results["valid?"], Value::Bool(false));
@@ -216,8 +206,7 @@ fn check_prints_results_as_json() {
     assert_eq!(results["stats"]["by-f"]["generate"]["info-count"], 1);
 }
 
-#[test]
-fn check_compares_availability() {
+pub(crate) fn check_compares_availability() {
     let valid = DUPLICATE.replacen("\"value\":7", "\"value\":8", 1);
     let exit = |args: &[&str]| check(args, &valid).status.code();
     assert_eq!(exit(&["-w", "unique-ids", "-"]), Some(0));
@@ -226,8 +215,7 @@ fn check_compares_availability() {
     assert_eq!(exit(&["-w", "unique-ids", "--availability", "total", "-"]), Some(1));
 }
 
-#[test]
-fn what_is_no_history_is_refused_with_the_line_that_is_wrong() {
+pub(crate) fn what_is_no_history_is_refused_with_the_line_that_is_wrong() {
     let refused = |input: &str| {
         let output = check(&["-w", "unique-ids", "-"], input);
         assert_eq!(output.status.code(), Some(255));
@@ -272,8 +260,7 @@ fn run_logging(line: &str) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stdout).unwrap())
 }
 
-#[test]
-fn a_panic_that_the_library_tells_of_makes_a_run_invalid_and_no_other_text_does() {
+pub(crate) fn a_panic_that_the_library_tells_of_makes_a_run_invalid_and_no_other_text_does() {
     let (code, text) = run_logging("panic in handler `echo`: out of luck at src/lib.rs:7:9");
     assert_eq!(code, Some(1), "{text}");
     assert_says(&one_line(&text), "panic in handler `echo`: out of luck at src/lib.rs:7:9");
@@ -281,8 +268,7 @@ fn a_panic_that_the_library_tells_of_makes_a_run_invalid_and_no_other_text_does(
     assert_eq!(code, Some(0), "{text}");
 }
 
-#[test]
-fn a_run_leaves_everything_in_the_store() {
+pub(crate) fn a_run_leaves_everything_in_the_store() {
     let scratch = Scratch::new("store");
     let output = run(&scratch, &[]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -314,8 +300,7 @@ fn a_run_leaves_everything_in_the_store() {
     assert_eq!(run(&again).unwrap(), run(&page).unwrap(), "the trace is shown again");
 }
 
-#[test]
-fn a_node_that_is_broken_gets_exit_code_1_and_a_command_to_see_it_again() {
+pub(crate) fn a_node_that_is_broken_gets_exit_code_1_and_a_command_to_see_it_again() {
     let scratch = Scratch::new("broken");
     let output = run(&scratch, &["--", "it's "]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -325,8 +310,7 @@ fn a_node_that_is_broken_gets_exit_code_1_and_a_command_to_see_it_again() {
     assert_says(&text, r#"--seed 5 -- "it's ""#);
 }
 
-#[test]
-fn a_limit_that_is_missed_gets_exit_code_1_though_the_history_is_valid() {
+pub(crate) fn a_limit_that_is_missed_gets_exit_code_1_though_the_history_is_valid() {
     let scratch = Scratch::new("limit");
     let output = run(&scratch, &["--limits", "msgs-per-op<0"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -366,8 +350,7 @@ fn leaves(results: &str, exit: i32) -> String {
 
 const VALID: &str = "{:valid? true, :net {:servers {:msgs-per-op 0.0}}}";
 
-#[test]
-fn results_of_the_originals_run_count_whatever_was_there_before() {
+pub(crate) fn results_of_the_originals_run_count_whatever_was_there_before() {
     let scratch = Scratch::new("original");
     for _ in 0..2 {
         assert_eq!(on_the_original(&scratch, &leaves(VALID, 0)).0, Some(0));
@@ -380,8 +363,7 @@ fn results_of_the_originals_run_count_whatever_was_there_before() {
 
 /// Every way in which the original ends without results of its own, with nothing
 /// in the store, and with the results of an earlier run there.
-#[test]
-fn a_run_of_the_original_without_results_of_its_own_is_a_failure_that_says_why() {
+pub(crate) fn a_run_of_the_original_without_results_of_its_own_is_a_failure_that_says_why() {
     let says = |then: &str| format!("#!/bin/sh\necho one; echo two >&2; {then}\n");
     let cases = [
         (says("exit 127"), "exit code 127: a program that it needs is missing"),
@@ -419,8 +401,7 @@ fn a_run_of_the_original_without_results_of_its_own_is_a_failure_that_says_why()
     }
 }
 
-#[test]
-fn a_command_that_prints_nothing_or_is_not_there_is_a_failure_too() {
+pub(crate) fn a_command_that_prints_nothing_or_is_not_there_is_a_failure_too() {
     let scratch = Scratch::new("original-missing");
     on_the_original(&scratch, &leaves(VALID, 0));
     let (exit, text) = challenge_with(&scratch, "/bin/false");
@@ -433,8 +414,7 @@ fn a_command_that_prints_nothing_or_is_not_there_is_a_failure_too() {
     assert_eq!(exit, Some(255), "{text}");
 }
 
-#[test]
-fn two_runs_of_the_original_at_once_are_not_taken_for_each_other() {
+pub(crate) fn two_runs_of_the_original_at_once_are_not_taken_for_each_other() {
     let scratch = Scratch::new("original-twice");
     let twice = leaves(VALID, 0)
         .replace("exit 0", "mkdir store/echo/other; cp $run/results.edn store/echo/other; exit 0");
@@ -444,8 +424,7 @@ fn two_runs_of_the_original_at_once_are_not_taken_for_each_other() {
 }
 
 /// The checkers' own histories: their names say what has to come out.
-#[test]
-fn check_says_by_its_exit_code_what_a_history_is() {
+pub(crate) fn check_says_by_its_exit_code_what_a_history_is() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../checkers/tests/histories");
     let mut checked = 0;
     let workloads = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -475,8 +454,7 @@ fn inspect(scratch: &Scratch, flags: &[&str]) -> (Option<i32>, String) {
     (status.code(), String::from_utf8(stdout).unwrap())
 }
 
-#[test]
-fn inspect_prints_a_journal_and_its_first_fault() {
+pub(crate) fn inspect_prints_a_journal_and_its_first_fault() {
     use maelstrom::disk::Disk;
     use maelstrom::journal::{Journal, Log as _, Options};
 

@@ -30,8 +30,7 @@ const OFFERED: [(&str, &str); 20] = [
     ("test --format", "github"),
 ];
 
-#[test]
-fn shells_know_every_command_and_its_values() {
+pub(crate) fn shells_know_every_command_and_its_values() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = workbench(&["completions", shell]).output().unwrap();
         assert_eq!(script.status.code(), Some(0), "{shell}");
@@ -59,8 +58,7 @@ fn shells_know_every_command_and_its_values() {
     }
 }
 
-#[test]
-fn manual_pages_know_every_command() {
+pub(crate) fn manual_pages_know_every_command() {
     let scratch = Scratch::new("manual");
     let man = workbench(&["man", "man1"]).current_dir(&scratch.0).output().unwrap();
     assert_eq!(man.status.code(), Some(0));

@@ -37,10 +37,11 @@ fn between(text: &str, open: char, close: char) -> Vec<&str> {
     parts.map(|part| part.split(close).next().unwrap()).collect()
 }
 
-#[test]
-fn each_difference_from_the_original_has_a_reason_and_is_shown() {
+pub(crate) fn each_difference_from_the_original_has_a_reason_and_is_shown() {
     let workbench = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut tests = BTreeSet::new();
+    let own = crate::tests();
+    let own = own.iter().filter_map(|test| test.name().rsplit("::").next());
+    let mut tests: BTreeSet<String> = own.map(str::to_owned).collect();
     shown_in(&workbench.join(".."), &mut tests);
     assert!(tests.len() > 500, "only {} tests", tests.len());
     let checkers = workbench.join("../checkers/tests");

@@ -116,10 +116,9 @@ fn without_numbers(text: &str) -> String {
 }
 
 /// How many commands run at a time: mostly they wait.
-const AT_A_TIME: usize = 8;
+const AT_A_TIME: usize = 16;
 
-#[test]
-fn every_command_of_the_guide_does_what_it_says() {
+pub(crate) fn every_command_of_the_guide_does_what_it_says() {
     let chapters = chapters();
     let steps: Vec<_> = chapters.iter().flat_map(|(_, chapter)| steps(chapter)).collect();
     assert!(steps.len() > 20, "{}", steps.len());
@@ -143,8 +142,7 @@ fn every_command_of_the_guide_does_what_it_says() {
     });
 }
 
-#[test]
-fn what_the_guide_shows_of_a_node_is_there() {
+pub(crate) fn what_the_guide_shows_of_a_node_is_there() {
     let mut nodes = String::new();
     for entry in fs::read_dir(docs().join("nodes")).unwrap() {
         let path = entry.unwrap().path();
@@ -166,8 +164,7 @@ fn finding(line: &str) -> Option<(&str, &str)> {
     Some((name, file))
 }
 
-#[test]
-fn every_history_of_the_guide_shows_what_it_is_there_for() {
+pub(crate) fn every_history_of_the_guide_shows_what_it_is_there_for() {
     let (_, chapter) = chapters().into_iter().find(|(name, _)| name == "verdicts.md").unwrap();
     let (_scratch, folder) = stage("guide-histories");
     let (mut flags, mut shown) = ("", 0);
@@ -216,8 +213,7 @@ fn kinds() -> BTreeSet<String> {
     kinds
 }
 
-#[test]
-fn every_finding_that_checkers_can_make_is_in_the_guide() {
+pub(crate) fn every_finding_that_checkers_can_make_is_in_the_guide() {
     let chapter = fs::read_to_string(docs().join("verdicts.md")).unwrap();
     // The load's own faults, which no node can make, and one of `--compatible` alone.
     let others = ["duplicate-write", "malformed-request", "PL-1-cycle-exists"];
@@ -237,8 +233,7 @@ fn every_finding_that_checkers_can_make_is_in_the_guide() {
     assert!(left_out.is_empty(), "{left_out:?}");
 }
 
-#[test]
-fn every_link_of_the_guide_leads_somewhere() {
+pub(crate) fn every_link_of_the_guide_leads_somewhere() {
     for (name, chapter) in chapters() {
         let code = blocks(&chapter);
         let text = code.iter().fold(chapter.clone(), |text, (_, block)| text.replace(block, ""));

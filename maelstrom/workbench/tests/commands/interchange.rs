@@ -18,8 +18,7 @@ fn assert_exit(output: &Output, expected: i32) {
     assert_eq!(output.status.code(), Some(expected), "{}", String::from_utf8_lossy(&text));
 }
 
-#[test]
-fn a_run_is_kept_as_the_original_keeps_it_and_checked_from_there() {
+pub(crate) fn a_run_is_kept_as_the_original_keeps_it_and_checked_from_there() {
     let scratch = Scratch::new("edn");
     let bin = node("once.py");
     let test = format!(
@@ -46,8 +45,7 @@ fn a_run_is_kept_as_the_original_keeps_it_and_checked_from_there() {
     assert_eq!(checked("store/latest/history.edn"), checked("store/latest/history.jsonl"));
 }
 
-#[test]
-fn check_writes_the_originals_files_and_leaves_what_it_read() {
+pub(crate) fn check_writes_the_originals_files_and_leaves_what_it_read() {
     let scratch = Scratch::new("check-edn");
     let histories = Path::new(env!("CARGO_MANIFEST_DIR")).join("../checkers/tests/histories");
     let history = histories.join("echo/reject-wrong-echo--another-text.jsonl");
@@ -67,8 +65,7 @@ fn check_writes_the_originals_files_and_leaves_what_it_read() {
     assert_eq!(fs::read_to_string(scratch.0.join("kept/history.edn")).unwrap(), kept);
 }
 
-#[test]
-fn damaged_edn_is_refused_where_it_breaks() {
+pub(crate) fn damaged_edn_is_refused_where_it_breaks() {
     let scratch = Scratch::new("damaged-edn");
     let whole = "{:index 0, :time 0, :type :invoke, :process 0, :f :echo, :value \"a\"}\n";
     fs::write(scratch.0.join("history.edn"), format!("{whole}{}", &whole[..40])).unwrap();
@@ -78,8 +75,7 @@ fn damaged_edn_is_refused_where_it_breaks() {
     assert!(said.contains("line 2 of the history is no EDN, at column 41"), "{said}");
 }
 
-#[test]
-fn a_run_is_exported_in_every_form() {
+pub(crate) fn a_run_is_exported_in_every_form() {
     let scratch = Scratch::new("export");
     let bin = node("echo.py").display().to_string();
     let test = format!("test -w echo --bin {bin} --node-count 2 --rate 20 --time-limit 1");
@@ -113,8 +109,7 @@ fn a_run_is_exported_in_every_form() {
     assert_exit(&workbench(&scratch, "export --format gif"), 255);
 }
 
-#[test]
-fn whoever_has_seen_enough_of_an_export_may_go() {
+pub(crate) fn whoever_has_seen_enough_of_an_export_may_go() {
     let scratch = Scratch::new("broken-pipe");
     let mut trace = String::new();
     for id in 0..5_000 {

@@ -116,43 +116,35 @@ fn try_in(language: &str, tools: &[&str]) {
     assert_eq!(said, expected);
 }
 
-#[test]
-fn a_new_node_in_rust_echoes_and_refuses_what_is_not_written() {
+pub(crate) fn a_new_node_in_rust_echoes_and_refuses_what_is_not_written() {
     try_in("rust", &["cargo"]);
 }
 
-#[test]
-fn a_new_node_in_python_echoes_and_refuses_what_is_not_written() {
+pub(crate) fn a_new_node_in_python_echoes_and_refuses_what_is_not_written() {
     try_in("python", &["python3"]);
 }
 
-#[test]
-fn a_new_node_in_go_echoes_and_refuses_what_is_not_written() {
+pub(crate) fn a_new_node_in_go_echoes_and_refuses_what_is_not_written() {
     try_in("go", &["go"]);
 }
 
-#[test]
-fn a_new_node_in_javascript_echoes_and_refuses_what_is_not_written() {
+pub(crate) fn a_new_node_in_javascript_echoes_and_refuses_what_is_not_written() {
     try_in("javascript", &["node"]);
 }
 
-#[test]
-fn a_new_node_in_ruby_echoes_and_refuses_what_is_not_written() {
+pub(crate) fn a_new_node_in_ruby_echoes_and_refuses_what_is_not_written() {
     try_in("ruby", &["ruby"]);
 }
 
-#[test]
-fn a_new_node_in_java_echoes_and_refuses_what_is_not_written() {
+pub(crate) fn a_new_node_in_java_echoes_and_refuses_what_is_not_written() {
     try_in("java", &["javac", "java"]);
 }
 
-#[test]
-fn a_new_node_in_cpp_echoes_and_refuses_what_is_not_written() {
+pub(crate) fn a_new_node_in_cpp_echoes_and_refuses_what_is_not_written() {
     try_in("cpp", &["c++"]);
 }
 
-#[test]
-fn a_folder_with_something_in_it_is_left_alone() {
+pub(crate) fn a_folder_with_something_in_it_is_left_alone() {
     let scratch = Scratch::new("new-refused");
     fs::write(scratch.0.join("mine"), "precious").unwrap();
     let [folder, file] = ["", "mine"].map(|name| scratch.0.join(name).display().to_string());
@@ -163,8 +155,7 @@ fn a_folder_with_something_in_it_is_left_alone() {
     assert_says(&unknown, "possible values: rust, python, go, js, ruby, java, c++");
 }
 
-#[test]
-fn what_workloads_ask_is_printed_and_demos_are_said_to_be_elsewhere() {
+pub(crate) fn what_workloads_ask_is_printed_and_demos_are_said_to_be_elsewhere() {
     let doc = |args: &[&str]| {
         let output = workbench(&[&["doc"], args].concat()).output().unwrap();
         assert_eq!(output.status.code(), Some(0));

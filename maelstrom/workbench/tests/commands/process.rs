@@ -136,8 +136,7 @@ fn fault_of(mode: &str) -> String {
     }
 }
 
-#[test]
-fn a_node_in_python_echoes() {
+pub(crate) fn a_node_in_python_echoes() {
     let scratch = Scratch::new("python");
     let mut witness = Witness::default();
     let mut settings = settings(1.0, 100.0);
@@ -160,8 +159,7 @@ fn with_twins() -> Settings {
     settings
 }
 
-#[test]
-fn a_second_process_in_a_directory_that_is_in_use_may_not_serve() {
+pub(crate) fn a_second_process_in_a_directory_that_is_in_use_may_not_serve() {
     let scratch = Scratch::new("twins");
     let options = scratch.options("echo.py", "well");
     // It ends with the first that serves.
@@ -171,8 +169,7 @@ fn a_second_process_in_a_directory_that_is_in_use_may_not_serve() {
     scratch.assert_no_orphans();
 }
 
-#[test]
-fn a_second_process_that_finds_the_directory_locked_and_says_so_is_well() {
+pub(crate) fn a_second_process_that_finds_the_directory_locked_and_says_so_is_well() {
     let scratch = Scratch::new("locked");
     let mut settings = with_twins();
     settings.nemesis = vec![Fault::Kill.into()];
@@ -184,8 +181,7 @@ fn a_second_process_that_finds_the_directory_locked_and_says_so_is_well() {
     scratch.assert_no_orphans();
 }
 
-#[test]
-fn what_processes_cannot_have_is_refused() {
+pub(crate) fn what_processes_cannot_have_is_refused() {
     let scratch = Scratch::new("refused");
     let mut disk = settings(1.0, 10.0);
     disk.disk = vec![DiskFault::Full];
@@ -198,8 +194,7 @@ fn what_processes_cannot_have_is_refused() {
     }
 }
 
-#[test]
-fn a_node_in_javascript_echoes_and_its_traffic_can_be_had() {
+pub(crate) fn a_node_in_javascript_echoes_and_its_traffic_can_be_had() {
     if Command::new("node").arg("--version").stdout(Stdio::null()).status().is_err() {
         return;
     }
@@ -212,8 +207,7 @@ fn a_node_in_javascript_echoes_and_its_traffic_can_be_had() {
     assert_eq!(witness.received as u64, stats.net.all.recv_count);
 }
 
-#[test]
-fn nodes_that_are_killed_and_paused_come_back() {
+pub(crate) fn nodes_that_are_killed_and_paused_come_back() {
     let scratch = Scratch::new("killed");
     let mut witness = Witness::default();
     let mut settings = settings(4.0, 100.0);
@@ -234,8 +228,7 @@ fn nodes_that_are_killed_and_paused_come_back() {
     scratch.assert_no_orphans();
 }
 
-#[test]
-fn what_a_node_may_not_do_ends_the_test_and_is_named() {
+pub(crate) fn what_a_node_may_not_do_ends_the_test_and_is_named() {
     let faults = [
         ("crashes", "ended before the test did, with exit status: 1"),
         ("crashes", "\n    this is the third request\n    out of luck"),
@@ -264,8 +257,7 @@ fn what_a_node_may_not_do_ends_the_test_and_is_named() {
     }
 }
 
-#[test]
-fn sending_to_a_node_before_it_is_there_is_a_fault() {
+pub(crate) fn sending_to_a_node_before_it_is_there_is_a_fault() {
     let mut faults = (0..5).filter_map(|seed| {
         let scratch = Scratch::new("greets");
         let options = scratch.options("echo.py", "greets");
@@ -279,8 +271,7 @@ fn sending_to_a_node_before_it_is_there_is_a_fault() {
     assert!(line.text.contains("hello"));
 }
 
-#[test]
-fn a_program_that_is_not_there_is_named() {
+pub(crate) fn a_program_that_is_not_there_is_named() {
     let scratch = Scratch::new("missing");
     let error =
         Processes::run(&settings(1.0, 1.0), &scratch.options("none", ""), &mut Witness::default());
@@ -288,16 +279,14 @@ fn a_program_that_is_not_there_is_named() {
     assert!(text.contains("tests/nodes/none") && text.contains("has it been built?"), "{text}");
 }
 
-#[test]
-fn a_node_that_ignores_the_end_of_its_input_and_sigterm_is_killed() {
+pub(crate) fn a_node_that_ignores_the_end_of_its_input_and_sigterm_is_killed() {
     let scratch = Scratch::new("ignores-the-end");
     let options = scratch.options("echo.py", "ignores-the-end");
     Processes::run(&settings(1.0, 50.0), &options, &mut Witness::default()).unwrap();
     scratch.assert_no_orphans();
 }
 
-#[test]
-fn a_nodes_own_children_do_not_outlive_the_test() {
+pub(crate) fn a_nodes_own_children_do_not_outlive_the_test() {
     let scratch = Scratch::new("with-children");
     let options = scratch.options("echo.py", "with-children");
     Processes::run(&settings(1.0, 50.0), &options, &mut Witness::default()).unwrap();
@@ -306,10 +295,7 @@ fn a_nodes_own_children_do_not_outlive_the_test() {
 }
 
 /// A bench in a process of its own, for the tests that end one by force.
-#[test]
-#[ignore = "not a test by itself"]
-fn bench_to_be_ended() {
-    let Some(directory) = std::env::var_os("BENCH_TO_BE_ENDED") else { return };
+pub(crate) fn bench_to_be_ended(directory: &str) {
     let scratch = Scratch(PathBuf::from(directory));
     let options = scratch.options("echo.py", "with-children");
     let result = Processes::run(&settings(600.0, 10.0), &options, &mut Witness::default());
@@ -319,10 +305,7 @@ fn bench_to_be_ended() {
 }
 
 /// A process whose run is over and that is busy otherwise.
-#[test]
-#[ignore = "not a test by itself"]
-fn busy_after_a_run() {
-    let Some(directory) = std::env::var_os("BUSY_AFTER_A_RUN") else { return };
+pub(crate) fn busy_after_a_run(directory: &str) {
     let scratch = Scratch(PathBuf::from(directory));
     let options = scratch.options("echo.py", "well");
     Processes::run(&settings(0.1, 10.0), &options, &mut Witness::default()).unwrap();
@@ -331,13 +314,11 @@ fn busy_after_a_run() {
     wait_for("a signal", || false);
 }
 
-#[test]
-fn a_process_whose_run_is_over_can_be_interrupted() {
+pub(crate) fn a_process_whose_run_is_over_can_be_interrupted() {
     let scratch = Scratch::new("busy");
     let mut process = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "process::busy_after_a_run", "--ignored"])
-        .env("BUSY_AFTER_A_RUN", &scratch.0)
-        .stdout(Stdio::null())
+        .args(["bench", "busy-after-a-run"])
+        .arg(&scratch.0)
         .spawn()
         .unwrap();
     wait_for("the run to be over", || scratch.0.join("over").exists());
@@ -349,9 +330,8 @@ fn a_process_whose_run_is_over_can_be_interrupted() {
 fn end_a_bench_with(signal: Signal) -> String {
     let scratch = Scratch::new(signal.as_str());
     let mut bench = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "process::bench_to_be_ended", "--ignored"])
-        .env("BENCH_TO_BE_ENDED", &scratch.0)
-        .stdout(Stdio::null())
+        .args(["bench", "to-be-ended"])
+        .arg(&scratch.0)
         .spawn()
         .unwrap();
     for pid in scratch.pids() {
@@ -363,15 +343,13 @@ fn end_a_bench_with(signal: Signal) -> String {
     fs::read_to_string(scratch.0.join("error")).unwrap_or_default()
 }
 
-#[test]
-fn nothing_outlives_an_interrupted_bench() {
+pub(crate) fn nothing_outlives_an_interrupted_bench() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let text = end_a_bench_with(signal);
         assert_eq!(text, format!("interrupted by {signal}"));
     }
 }
 
-#[test]
-fn nothing_outlives_a_killed_bench() {
+pub(crate) fn nothing_outlives_a_killed_bench() {
     end_a_bench_with(Signal::SIGKILL);
 }

@@ -22,8 +22,7 @@ fn broken(scratch: &Scratch) -> String {
     scratch.write_script("broken", "#!/bin/sh\necho no disk >&2\nexit 3\n").display().to_string()
 }
 
-#[test]
-fn a_test_is_run_many_times_with_a_seed_for_each() {
+pub(crate) fn a_test_is_run_many_times_with_a_seed_for_each() {
     let scratch = Scratch::new("test-count");
     let bin = node("echo.py").display().to_string();
     let flags = "--nodes n0,n1 --time-limit 0.3 --rate 30 --seed 5 --test-count 2";
@@ -40,8 +39,7 @@ fn a_test_is_run_many_times_with_a_seed_for_each() {
     assert!(said.contains("echo, 2 nodes, seed 6"), "{said}");
 }
 
-#[test]
-fn all_runs_are_made_whatever_comes_of_them() {
+pub(crate) fn all_runs_are_made_whatever_comes_of_them() {
     let scratch = Scratch::new("all-runs");
     let bin = broken(&scratch);
     let flags = "--node-count 1 --test-count 2 --seed 7";
@@ -52,8 +50,7 @@ fn all_runs_are_made_whatever_comes_of_them() {
     assert!(said.ends_with("--seed 7\n"), "the first failure can be had again: {said}");
 }
 
-#[test]
-fn until_fails_ends_with_the_first_run_that_is_not_valid() {
+pub(crate) fn until_fails_ends_with_the_first_run_that_is_not_valid() {
     let scratch = Scratch::new("until-fails");
     let bin = broken(&scratch);
     let flags = "--node-count 1 --until-fails --format json --junit verdicts.xml --seed 7";
@@ -71,8 +68,7 @@ fn until_fails_ends_with_the_first_run_that_is_not_valid() {
     assert!(verdicts.contains("no disk"), "{verdicts}");
 }
 
-#[test]
-fn a_workflow_is_told_what_was_found() {
+pub(crate) fn a_workflow_is_told_what_was_found() {
     let scratch = Scratch::new("github");
     let bin = broken(&scratch);
     let flags = "--node-count 1 --format github --seed 7";
@@ -93,8 +89,7 @@ fn a_workflow_is_told_what_was_found() {
     );
 }
 
-#[test]
-fn flags_of_the_original_work_or_say_why_not() {
+pub(crate) fn flags_of_the_original_work_or_say_why_not() {
     let scratch = Scratch::new("originals-flags");
     let bin = broken(&scratch);
     let refused = |flags: &str| {

@@ -183,8 +183,7 @@ const OUTSIDE: [&str; 26] = [
     "/runs/up/echo",
 ];
 
-#[test]
-fn nothing_outside_of_the_store_can_be_read() {
+pub(crate) fn nothing_outside_of_the_store_can_be_read() {
     let scratch = Scratch::new("escape");
     fs::write(scratch.0.join("secret"), "the secret").unwrap();
     let store = scratch.0.join("store");
@@ -212,8 +211,7 @@ fn nothing_outside_of_the_store_can_be_read() {
     assert_eq!(server.end().0, Some(0));
 }
 
-#[test]
-fn only_this_machine_is_answered_and_only_who_reads() {
+pub(crate) fn only_this_machine_is_answered_and_only_who_reads() {
     let scratch = Scratch::new("foreign-hosts");
     write(&scratch.0.join("store"), "echo/1/results.json", r#"{"valid?": true}"#);
     let server = Server::start(&scratch);
@@ -244,8 +242,7 @@ fn only_this_machine_is_answered_and_only_who_reads() {
     assert_eq!(server.get("/runs").0, 200, "it is still there");
 }
 
-#[test]
-fn whatever_lies_in_the_store_is_shown_and_breaks_nothing() {
+pub(crate) fn whatever_lies_in_the_store_is_shown_and_breaks_nothing() {
     let scratch = Scratch::new("malformed");
     let store = scratch.0.join("store");
     for (file, text) in [
@@ -284,8 +281,7 @@ fn whatever_lies_in_the_store_is_shown_and_breaks_nothing() {
     assert_eq!(server.json("/runs/latest")["run"], all[0]);
 }
 
-#[test]
-fn a_run_is_shown_while_it_is_under_way() {
+pub(crate) fn a_run_is_shown_while_it_is_under_way() {
     let scratch = Scratch::new("under-way");
     let server = Server::start(&scratch);
     let mut list = server.events("/runs/events");
@@ -317,8 +313,7 @@ fn a_run_is_shown_while_it_is_under_way() {
     assert!(!scratch.0.join("store").join(id).join("status.json").exists());
 }
 
-#[test]
-fn a_bench_that_was_killed_leaves_a_run_without_results() {
+pub(crate) fn a_bench_that_was_killed_leaves_a_run_without_results() {
     let scratch = Scratch::new("killed-bench");
     let server = Server::start(&scratch);
     let mut list = server.events("/runs/events");
@@ -335,8 +330,7 @@ fn a_bench_that_was_killed_leaves_a_run_without_results() {
     list.find(|event| event["gone"][0].is_string().then_some(()));
 }
 
-#[test]
-fn a_port_that_is_taken_is_named_with_what_to_do() {
+pub(crate) fn a_port_that_is_taken_is_named_with_what_to_do() {
     let scratch = Scratch::new("port");
     let server = Server::start(&scratch);
     let port = server.address.port().to_string();
@@ -348,8 +342,7 @@ fn a_port_that_is_taken_is_named_with_what_to_do() {
     assert!(text.contains("--port 0"), "{text}");
 }
 
-#[test]
-fn it_ends_at_once_however_many_look() {
+pub(crate) fn it_ends_at_once_however_many_look() {
     let scratch = Scratch::new("end");
     let server = Server::start(&scratch);
     let mut events = server.events("/runs/events");
@@ -360,8 +353,7 @@ fn it_ends_at_once_however_many_look() {
     assert!(events.next().is_none(), "the connection is closed");
 }
 
-#[test]
-fn a_browser_is_opened_or_the_address_is_told() {
+pub(crate) fn a_browser_is_opened_or_the_address_is_told() {
     let scratch = Scratch::new("open");
     let opened = scratch.0.join("opened");
     let open = |script: &str| {

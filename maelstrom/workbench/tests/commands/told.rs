@@ -16,8 +16,7 @@ pub(crate) fn odd(oddity: &str, since: usize, flags: &str, more: &[&str]) -> Run
     Run::of(&node("odd.py"), &name, &format!("{flags} {waits}"), &args)
 }
 
-#[test]
-fn a_line_that_is_no_message_is_told_what_it_looks_like() {
+pub(crate) fn a_line_that_is_no_message_is_told_what_it_looks_like() {
     let oddities = [
         ("log", "logs belong on standard error"),
         ("log-before", "other text stands before the message"),
@@ -52,8 +51,7 @@ fn a_line_that_is_no_message_is_told_what_it_looks_like() {
     });
 }
 
-#[test]
-fn a_node_that_does_not_read_its_input_is_told_so() {
+pub(crate) fn a_node_that_does_not_read_its_input_is_told_so() {
     // At once, or once it has answered `init` and a request.
     for since in [1, 3] {
         let closed = odd("closed-input", since, "-w echo --time-limit 20", &[]).is(INVALID);
@@ -65,14 +63,12 @@ fn a_node_that_does_not_read_its_input_is_told_so() {
     }
 }
 
-#[test]
-fn a_node_that_does_not_read_is_told_so_before_the_memory_ends() {
+pub(crate) fn a_node_that_does_not_read_is_told_so_before_the_memory_ends() {
     let run = odd("floods-itself", 3, "-w echo --time-limit 60", &[]).is(INVALID);
     run.says("does not read its standard input").says("go on reading while it handles requests");
 }
 
-#[test]
-fn a_value_that_comes_back_as_another_type_is_told_as_that() {
+pub(crate) fn a_value_that_comes_back_as_another_type_is_told_as_that() {
     let strings = odd("strings", 1, "-w broadcast --rate 10", &[]).is(INVALID).says("lost");
     let strings = strings.says("which is a string, where 0 was meant, which is an integer");
     strings.says("which nobody had sent by then. 0 was sent, an integer, and not a string.");
@@ -81,8 +77,7 @@ fn a_value_that_comes_back_as_another_type_is_told_as_that() {
     floats.says("which is a float, where").says("was meant, which is an integer");
 }
 
-#[test]
-fn a_death_is_told_with_what_its_status_means() {
+pub(crate) fn a_death_is_told_with_what_its_status_means() {
     let deaths = [
         ("exits", "0", "It ended as if all was done: a node goes on until its standard input ends"),
         ("exits", "126", "a program may not be executed, or is none"),
@@ -99,16 +94,14 @@ fn a_death_is_told_with_what_its_status_means() {
     background.says("A process that goes on in the background is none to the bench");
 }
 
-#[test]
-fn of_a_long_standard_error_the_reason_is_shown_and_how_much_is_left_out() {
+pub(crate) fn of_a_long_standard_error_the_reason_is_shown_and_how_much_is_left_out() {
     let run = odd("long-trace", 3, ECHO, &[]).is(INVALID).says("exit status: 3");
     run.says("heard 0 heard 1").says("… 179 lines in between").says("97 98 99");
     let run = odd("recurses", 3, ECHO, &[]).is(INVALID).says("lines before");
     run.says("KeyError: 'no-such-key' ").says("ValueError: no answer");
 }
 
-#[test]
-fn a_node_runs_in_a_folder_of_its_own() {
+pub(crate) fn a_node_runs_in_a_folder_of_its_own() {
     let run = odd("folder", 1, "-w echo --node-count 2 --log-stderr", &[]).is(VALID);
     let words: Vec<&str> = run.text.split_whitespace().collect();
     for node in ["n0", "n1"] {
@@ -119,8 +112,7 @@ fn a_node_runs_in_a_folder_of_its_own() {
 }
 
 /// Histories in which nothing was tested, or that cannot be read.
-#[test]
-fn a_history_that_says_nothing_is_told_so() {
+pub(crate) fn a_history_that_says_nothing_is_told_so() {
     let scratch = Scratch::new("odd-histories");
     let check = |workload: &str, content: &[u8]| {
         let file = scratch.0.join("history.jsonl");

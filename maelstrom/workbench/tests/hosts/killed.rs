@@ -28,7 +28,7 @@ pub(crate) fn lin_kv() -> Node<impl Send + Sync + 'static> {
 
 /// Processes are killed every other second or so; which of them, the seed says.
 fn killed(scenario: &Simulation, seed: u64) -> Simulation {
-    scenario.clone().seconds(8).seed(seed).nemesis(&[Fault::Kill], 1.0).recorded()
+    scenario.clone().seconds(5).seed(seed).nemesis(&[Fault::Kill], 1.0).recorded()
 }
 
 /// How often all nodes were killed at once.

@@ -10,45 +10,41 @@ mod killed;
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::thread;
 
 use amnesia::Kind;
+use libtest_mimic::{Arguments, Trial};
 use workbench::ProcessOptions;
 
 /// Tests with their names.
 macro_rules! tests {
     ($($test:path),+ $(,)?) => {
-        [$((stringify!($test), $test as fn())),+]
+        vec![$(Trial::test(stringify!($test), || {
+            $test();
+            Ok(())
+        })),+]
     };
 }
 
-#[expect(clippy::print_stdout, reason = "it stands for the test harness")]
+/// All that run processes, which wait more than they work; and one simulation beside them.
+const AT_A_TIME: usize = 9;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["node", "forgets"] => return maelstrom::run(amnesia::node(Kind::Forgets)),
-        ["node", "remembers"] => return maelstrom::run(amnesia::node(Kind::Remembers)),
-        ["node", "broadcast"] => return maelstrom::run(broadcast::node()),
-        ["node", "synced-broadcast"] => return maelstrom::run(killed::synced_broadcast()),
-        ["node", "lin-kv"] => return maelstrom::run(killed::lin_kv()),
-        ["node", "g-counter"] => return maelstrom::run(g_counter::node()),
-        _ => {}
+        ["node", "forgets"] => maelstrom::run(amnesia::node(Kind::Forgets)),
+        ["node", "remembers"] => maelstrom::run(amnesia::node(Kind::Remembers)),
+        ["node", "broadcast"] => maelstrom::run(broadcast::node()),
+        ["node", "synced-broadcast"] => maelstrom::run(killed::synced_broadcast()),
+        ["node", "lin-kv"] => maelstrom::run(killed::lin_kv()),
+        ["node", "g-counter"] => maelstrom::run(g_counter::node()),
+        _ => run_tests(),
     }
-    let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
-    let run = |(name, test): &(&str, fn())| {
-        if filter.is_none_or(|filter| name.contains(filter)) {
-            test();
-            println!("test {name} ... ok");
-        }
-    };
-    thread::scope(|scope| {
-        // They wait for processes more than they work.
-        for test in &PROCESSES {
-            scope.spawn(|| run(test));
-        }
-        SIMULATIONS.iter().for_each(run);
-    });
-    ExitCode::SUCCESS
+}
+
+fn run_tests() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(AT_A_TIME);
+    libtest_mimic::run(&arguments, tests()).exit_code()
 }
 
 /// Nodes of this name as processes, with what they write in a directory.
@@ -64,19 +60,18 @@ fn processes(node: &str, directory: &Path) -> ProcessOptions {
     }
 }
 
-const SIMULATIONS: [(&str, fn()); 3] = tests![
-    amnesia::a_node_that_forgets_is_found_in_most_simulations,
-    amnesia::the_original_sees_less_of_it,
-    amnesia::a_node_that_remembers_is_valid_in_simulations,
-];
-
-const PROCESSES: [(&str, fn()); 8] = tests![
-    amnesia::a_node_that_forgets_is_found_within_five_seeds_as_processes,
-    amnesia::a_node_that_remembers_is_valid_as_processes,
-    conformance::broadcast_comes_to_the_same,
-    conformance::broadcast_meets_the_same_faults,
-    conformance::g_counter_comes_to_the_same,
-    killed::broadcast_has_what_it_acknowledged,
-    killed::broadcast_has_what_it_acknowledged_and_synced,
-    killed::lin_kv_has_what_it_acknowledged,
-];
+fn tests() -> Vec<Trial> {
+    tests![
+        amnesia::a_node_that_forgets_is_found_within_five_seeds_as_processes,
+        amnesia::a_node_that_remembers_is_valid_as_processes,
+        conformance::broadcast_comes_to_the_same,
+        conformance::broadcast_meets_the_same_faults,
+        conformance::g_counter_comes_to_the_same,
+        killed::broadcast_has_what_it_acknowledged,
+        killed::broadcast_has_what_it_acknowledged_and_synced,
+        killed::lin_kv_has_what_it_acknowledged,
+        amnesia::a_node_that_forgets_is_found_in_most_simulations,
+        amnesia::the_original_sees_less_of_it,
+        amnesia::a_node_that_remembers_is_valid_in_simulations,
+    ]
+}

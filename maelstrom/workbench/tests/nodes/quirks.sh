@@ -121,6 +121,12 @@ while read -r line; do
           printf 'Exception in thread Thread-1 (tell):\nTraceback (most recent call last):\n' >&2
           printf '  File "node.py", line 3, in tell\nRuntimeError: changed size\n' >&2 ;;
         sends-a-list) echo '[]' ;;
+        floods)
+          others
+          for node in $others; do
+            [ "$node" = "$src" ] || send "$node" '{"type":"echo","echo":0}'
+          done
+          if [ "$id" = null ]; then continue; fi ;;
         relays)
           # Passes the request on in the client's name, to whoever comes first.
           first=${nodes%% *}
@@ -140,10 +146,6 @@ while read -r line; do
       case " $seen " in *" $message "*) known=1 ;; *) known=0 seen="$seen $message" ;; esac
       others
       case $quirk in
-        floods)
-          for node in $others; do
-            [ "$node" = "$src" ] || send "$node" "{\"type\":\"broadcast\",\"message\":$message}"
-          done ;;
         odd-ids)
           if [ $known = 0 ]; then
             for node in $others; do
