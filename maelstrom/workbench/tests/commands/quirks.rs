@@ -257,9 +257,10 @@ pub(crate) fn messages_between_nodes_may_have_any_msg_id_and_in_reply_to() {
 }
 
 pub(crate) fn a_flood_of_messages_ends_in_time() {
-    let run = Run::with("floods", "-w echo --node-count 4 --rate 5");
+    let run = Run::with("floods", "-w echo --node-count 4 --rate 5 --time-limit 2");
     let messages = run.results["net"]["servers"]["msg-count"].as_u64().unwrap();
-    assert!(messages > 1000, "{messages} are no flood");
+    // Three for each request, if nodes passed on only what clients ask.
+    assert!(messages > 100, "{messages} are no flood");
     assert!(run.exit == Some(VALID) || run.exit == Some(INVALID), "{}", run.text);
     run.says_nothing_of("node-failure");
 }
