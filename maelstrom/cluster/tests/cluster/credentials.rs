@@ -202,3 +202,51 @@ fn certificates_and_passwords_come_from_the_environment() {
     }
     fs::remove_dir_all(&servers.directory).unwrap();
 }
+
+/// NATS lets in whoever has what its configuration asks for, as the environment says it or the
+/// field of a context, and nobody else.
+#[track_caller]
+fn assert_only_lets_in(configuration: &str, name: &'static str, own: &str, others: &str) {
+    let directory = format!("cluster-{}-{name}", std::process::id());
+    let directory = std::env::temp_dir().join(directory);
+    let contexts = directory.join("nats/context");
+    fs::create_dir_all(&contexts).unwrap();
+    let port = free_port();
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/nats");
+    let file = here.join(configuration).display().to_string();
+    let args = ["-c", &file, "-a", "127.0.0.1", "-p", &port.to_string()];
+    let _nats = Process::start("nats-server", &args, &directory.join("nats.log"));
+    await_port(port);
+    let status = |environment: &[(&str, &str)]| {
+        let mut command = Command::new(WORKBENCH);
+        command.args(["cluster", "status", &format!("nats://127.0.0.1:{port}")]);
+        command.envs(environment.iter().copied()).env("XDG_CONFIG_HOME", &directory);
+        Run::of(command.current_dir(&here).output().unwrap())
+    };
+    let field = name.strip_prefix("NATS_").unwrap().to_lowercase();
+    let context = BTreeMap::from([(field, own)]);
+    fs::write(contexts.join("ours.json"), serde_json::to_vec(&context).unwrap()).unwrap();
+    status(&[(name, own)]).assert_valid().says("0 agents");
+    status(&[("NATS_CONTEXT", "ours")]).assert_valid().says("0 agents");
+    for wrong in [&[][..], &[(name, others)], &[("NATS_CONTEXT", "ours"), (name, others)]] {
+        let refused = status(wrong);
+        assert_eq!(refused.code, Some(255), "{wrong:?}: {}", refused.text);
+        refused.says("cannot connect to NATS");
+    }
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn a_token_is_what_nats_calls_so() {
+    assert_only_lets_in("token.conf", "NATS_TOKEN", "correct horse battery", "correct horse");
+}
+
+#[test]
+fn an_nkey_is_the_file_of_a_seed() {
+    assert_only_lets_in("nkey.conf", "NATS_NKEY", "user.nk", "other.nk");
+}
+
+#[test]
+fn credentials_are_the_file_of_a_user_and_its_seed() {
+    assert_only_lets_in("creds.conf", "NATS_CREDS", "user.creds", "other.creds");
+}
