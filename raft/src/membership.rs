@@ -76,7 +76,7 @@ impl<S: StateMachine> Raft<S> {
     /// any other would. What is late of a former one changes nothing while the latter is there,
     /// and if it has changed something the latter takes its place again when it speaks.
     pub(crate) fn take_in(&mut self, server: Server) {
-        let config = self.persistent.log().config();
+        let (config, last) = (self.persistent.log().config(), self.persistent.log().last().index);
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(peer) = leader.peers.get(&server.rank) else { return };
         let is_other = peer.server != server;
@@ -84,6 +84,10 @@ impl<S: StateMachine> Raft<S> {
         let is_settled = !is_other && leader.target.is_none() && config.keeps(server);
         if is_settled || is_other && is_there {
             return;
+        }
+        if is_other {
+            // It is the one that is there, and may be a voter whose acknowledgements are needed.
+            leader.peers.insert(server.rank, Peer::unknown(server, last, self.now));
         }
         let target = leader.target.clone().unwrap_or_else(|| config.without_outgoing());
         let replaced = target.resolved(|member| match member.rank == server.rank {

@@ -109,10 +109,6 @@ impl Leader {
 
     /// The other members follow, and until they have asked for nothing for long others, too.
     pub(crate) fn set_members(&mut self, members: BTreeMap<Rank, u64>, last: Index, now: Time) {
-        let is_former = |peer: &Peer| {
-            members.get(&peer.server.rank).is_some_and(|&one| one != peer.server.incarnation)
-        };
-        self.peers.retain(|_, peer| !is_former(peer));
         for (rank, incarnation) in members {
             let unknown = || Peer::unknown(Server { rank, incarnation }, last, now);
             self.peers.entry(rank).or_insert_with(unknown);

@@ -300,6 +300,41 @@ fn what_comes_late_of_a_former_voter_does_not_put_out_the_latter() {
     assert!(matches!(world.cluster.asked().last().unwrap().reply, Some((_, Ok(_)))));
 }
 
+/// A voter is silent for a time, and its former server is heard in its place. One of the others is
+/// gone before that, or soon after it.
+#[test]
+fn what_comes_late_of_a_former_voter_keeps_the_last_majority_from_nothing() {
+    for silence in (31..60).map(|hundredths| SECOND * hundredths / 100) {
+        for is_gone_before in [true, false] {
+            let (mut world, former) = replaced();
+            let term = world.cluster.machine(0).unwrap().term();
+            let late = Packet { term, incarnation: former.incarnation, parts: Vec::new() };
+            let gone = Effect::Kill(vec![2]);
+            world.cluster.run_for(SECOND * 14 / 100).unwrap();
+            if is_gone_before {
+                world.cluster.apply(gone.clone());
+            }
+            world.cluster.apply(cut_off(1, 3));
+            world.cluster.run_for(silence).unwrap();
+            world.cluster.apply(Effect::Heal);
+            world.cluster.tell(1, 0, late);
+            world.cluster.run_for(Duration::ZERO).unwrap();
+            if !is_gone_before {
+                world.cluster.apply(cut_off(1, 3));
+                world.cluster.run_for(SECOND / 10).unwrap();
+                world.cluster.apply(gone);
+                world.cluster.run_for(SECOND).unwrap();
+                world.cluster.apply(Effect::Heal);
+            }
+            world.cluster.run_for(3 * SECOND).unwrap();
+            world.ask(0);
+            world.cluster.run_for(SECOND).unwrap();
+            let reply = &world.cluster.asked().last().unwrap().reply;
+            assert!(matches!(reply, Some((_, Ok(_)))), "{silence:?}, {is_gone_before}: {reply:?}");
+        }
+    }
+}
+
 #[test]
 fn whoever_has_caught_up_votes_again_while_somebody_else_is_awaited() {
     let mut world = World::with_disks(false, 5, 1, Conditions::default(), &Options::default());
