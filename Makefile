@@ -13,6 +13,8 @@ SEED ?=
 SEEDS ?= 1000
 NODES ?=
 KEEP_GOING ?=
+# How many seeds `make raft-faults` tries with each number of nodes.
+RUNS ?= 5
 # How many starts `make starts` tries.
 STARTS ?= 2000
 # How long `make fuzz` runs, in seconds.
@@ -93,6 +95,12 @@ raft: build-lin-kv build-workbench build-simulate ## What Raft costs: in virtual
 	    $(WORKBENCH) test -w lin-kv --bin target/release/lin-kv --node-count $$1 --concurrency $$2 \
 	        --rate 1000000 --time-limit 10 -- $$sync | grep -E 'alid|done|read  |write  |cas  |messages'; \
 	done; done
+
+.PHONY: raft-faults
+raft-faults: tried-lin-kv ## Every fault at once for a minute as processes, RUNS=5 times with 3 and with 5 nodes
+	@for nodes in 3 5; do $(WORKBENCH) test -w lin-kv --bin target/release/lin-kv --node-count $$nodes \
+	    --concurrency 2n --rate 100 --time-limit 60 --test-count $(RUNS) --seed $(or $(SEED),1) \
+	    --nemesis partition,kill,pause,one-way,loss,duplicate,reorder $(FLAGS) || exit 1; done
 
 .PHONY: challenges
 challenges: build-nodes build-workbench ## All challenges, then a table
