@@ -17,8 +17,8 @@ use crate::cluster::{SECOND, assert_caught, cut_in_two, cut_off, serves};
 const FAULTS: [Fault; 6] =
     [Fault::Partition, Fault::OneWay, Fault::Loss, Fault::Duplicate, Fault::Reorder, Fault::Pause];
 
-/// A cluster without disks whose network has some of these faults.
-fn world(seed: u64, bugs: Bugs, faults: usize) -> (World, StdRng) {
+/// A cluster whose network has some of these faults.
+fn world(have_disks: bool, seed: u64, bugs: Bugs, faults: usize) -> (World, StdRng) {
     let mut rng = StdRng::seed_from_u64(seed);
     let nodes = [3, 3, 4, 5, 7][rng.random_range(0..5)];
     let mut chosen = FAULTS.to_vec();
@@ -37,7 +37,7 @@ fn world(seed: u64, bugs: Bugs, faults: usize) -> (World, StdRng) {
     if rng.random() {
         options.keep = 1_000;
     }
-    (World::with_disks(false, nodes, seed, conditions, &options), rng)
+    (World::with_disks(have_disks, nodes, seed, conditions, &options), rng)
 }
 
 /// Whether somebody else remembers something. If nobody does, all is lost.
@@ -51,7 +51,7 @@ fn may_forget(world: &World, node: Rank) -> bool {
 
 /// Kills anybody at any time, often more than there should be.
 fn forget(seed: u64, bugs: Bugs) -> Result<(), String> {
-    let (mut world, mut rng) = world(seed, bugs, seed as usize % 4);
+    let (mut world, mut rng) = world(false, seed, bugs, seed as usize % 4);
     let nodes = world.cluster.size();
     world.load(2 * SECOND, 50.0)?;
     for _ in 0..rng.random_range(5..40) {
@@ -73,7 +73,7 @@ fn forget(seed: u64, bugs: Bugs) -> Result<(), String> {
 /// Some are cut off. The leader commits what it can with the others, who forget it, and are alone
 /// with those who never knew it.
 fn forget_what_was_committed(seed: u64, bugs: Bugs) -> Result<(), String> {
-    let (mut world, mut rng) = world(seed, bugs, 0);
+    let (mut world, mut rng) = world(false, seed, bugs, 0);
     let nodes = world.cluster.size();
     world.load(2 * SECOND, 50.0)?;
     for _ in 0..5 {
@@ -133,17 +133,27 @@ pub(crate) fn draw(rng: &mut StdRng, nodes: usize, count: usize) -> Vec<Rank> {
     all
 }
 
-/// Kills a minority, again and again, once the others are voters again.
-fn lose_minorities(seed: u64, bugs: Bugs) -> Result<(), String> {
-    let (mut world, mut rng) = world(seed, bugs, 0);
+/// A minority is not there or loses all that it knew, at any time, the beginning among them, and
+/// messages are lost; again when all are voters.
+fn lose_minorities(have_disks: bool, seed: u64, bugs: Bugs) -> Result<(), String> {
+    let (mut world, mut rng) = world(have_disks, seed, bugs, 0);
     let nodes = world.cluster.size();
-    world.load(2 * SECOND, 50.0)?;
-    for _ in 0..5 {
-        world.cluster.apply(Effect::Kill(draw(&mut rng, nodes, (nodes - 1) / 2)));
+    for _ in 0..4 {
+        let mut away = draw(&mut rng, nodes, (nodes - 1) / 2);
+        let lost = away.split_off(rng.random_range(0..away.len()));
+        world.cluster.apply(cut_in_two(&away.into_iter().collect(), nodes));
         world.cluster.apply(Effect::Loss(rng.random()));
-        world.load(SECOND.mul_f64(rng.random_range(0.0..1.0)), 50.0)?;
+        world.load(SECOND.mul_f64(rng.random_range(0.0..2.0)), 50.0)?;
+        world.lose(&lost);
+        if rng.random() {
+            world.load(SECOND.mul_f64(rng.random_range(0.0..1.0)), 50.0)?;
+        }
+        let part = rng.random_range(0..nodes);
+        world.cluster.apply(Effect::Heal);
+        world.cluster.apply(cut_in_two(&draw(&mut rng, nodes, part).into_iter().collect(), nodes));
         world.cluster.apply(Effect::Start);
-        world.load(SECOND.mul_f64(rng.random_range(0.0..1.0)), 50.0)?;
+        world.load(SECOND.mul_f64(rng.random_range(0.0..3.0)), 50.0)?;
+        world.cluster.apply(Effect::Heal);
         world.cluster.apply(Effect::Loss(false));
         takes_in_all(&mut world)?;
     }
@@ -152,7 +162,7 @@ fn lose_minorities(seed: u64, bugs: Bugs) -> Result<(), String> {
 
 /// Kills one node, or the same one twice, while the cluster begins and messages are lost.
 fn begin(seed: u64, bugs: Bugs) -> Result<(), String> {
-    let (mut world, mut rng) = world(seed, bugs, 0);
+    let (mut world, mut rng) = world(false, seed, bugs, 0);
     let node = rng.random_range(0..world.cluster.size());
     world.cluster.apply(Effect::Loss(rng.random()));
     world.cluster.apply(Effect::Reorder(rng.random()));
@@ -247,10 +257,19 @@ fn voters_with_amnesia_are_caught() {
 }
 
 #[test]
-fn minorities_that_forget_everything_are_voters_again_before_long() {
+fn minorities_that_lose_everything_are_voters_again_before_long() {
     for seed in 0..50 {
-        assert_eq!(lose_minorities(seed, Bugs::default()), Ok(()), "seed {seed}");
+        for have_disks in [false, true] {
+            let outcome = lose_minorities(have_disks, seed, Bugs::default());
+            assert_eq!(outcome, Ok(()), "seed {seed}, directories: {have_disks}");
+        }
     }
+}
+
+#[test]
+fn voters_that_have_lost_their_directories_are_caught() {
+    let lose = |seed, bugs| lose_minorities(true, seed, bugs);
+    assert_caught(Bug::VoteWithAmnesia, lose, "leader completeness");
 }
 
 #[test]

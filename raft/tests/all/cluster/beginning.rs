@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use maelstrom::machine::Rank;
-use raft::{Bug, Bugs, Change, Options, Raft, Reply};
+use raft::{Bugs, Change, Options, Raft, Reply};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use simulator::cluster::{Asked, Conditions};
@@ -12,7 +12,7 @@ use simulator::{Effect, Latency, LatencyDist};
 
 use crate::cluster::amnesia::{draw, is_well, takes_in_all};
 use crate::cluster::world::World;
-use crate::cluster::{SECOND, assert_caught, cut_in_two, cut_off, serves};
+use crate::cluster::{SECOND, cut_in_two, cut_off, serves};
 
 fn world(has_disks: bool, nodes: usize, seed: u64, bugs: Bugs) -> World {
     let latency = Latency { mean: SECOND / 100, dist: LatencyDist::Exponential };
@@ -106,43 +106,6 @@ fn while_a_cluster_does_not_begin_its_nodes_say_no_more_than_heartbeats() {
         assert!(sent <= most, "{left} of {nodes} nodes say {sent} messages");
         assert!((0..left).all(|node| !world.cluster.machine(node).is_some_and(Raft::is_leader)));
     }
-}
-
-/// A minority is not there or loses its directories, at any time, the beginning among them.
-fn lose_directories(seed: u64, bugs: Bugs) -> Result<(), String> {
-    let mut rng = StdRng::seed_from_u64(seed);
-    let nodes = [3, 5, 7][seed as usize % 3];
-    let mut world = world(true, nodes, seed, bugs);
-    for _ in 0..4 {
-        let mut away = draw(&mut rng, nodes, nodes / 2);
-        let lost = away.split_off(rng.random_range(0..away.len()));
-        world.cluster.apply(cut_in_two(&away.into_iter().collect(), nodes));
-        world.load(SECOND.mul_f64(rng.random_range(0.0..1.0)), 50.0)?;
-        world.lose(&lost);
-        if rng.random() {
-            world.load(SECOND.mul_f64(rng.random_range(0.0..1.0)), 50.0)?;
-        }
-        let part = rng.random_range(0..nodes);
-        world.cluster.apply(Effect::Heal);
-        world.cluster.apply(cut_in_two(&draw(&mut rng, nodes, part).into_iter().collect(), nodes));
-        world.cluster.apply(Effect::Start);
-        world.load(SECOND.mul_f64(rng.random_range(0.0..3.0)), 50.0)?;
-        world.cluster.apply(Effect::Heal);
-        takes_in_all(&mut world)?;
-    }
-    is_well(&mut world)
-}
-
-#[test]
-fn a_minority_that_loses_its_directories_brings_no_second_beginning() {
-    for seed in 0..60 {
-        assert_eq!(lose_directories(seed, Bugs::default()), Ok(()), "seed {seed}");
-    }
-}
-
-#[test]
-fn voters_that_have_lost_their_directories_are_caught() {
-    assert_caught(Bug::VoteWithAmnesia, lose_directories, "leader completeness");
 }
 
 #[test]
