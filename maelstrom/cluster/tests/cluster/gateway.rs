@@ -292,3 +292,47 @@ fn whoever_comes_from_elsewhere_needs_the_token() {
     let answer = gateway.send("POST /n0", "Host: gateway.example\r\n", &echo.to_string());
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
+
+#[test]
+fn while_etcd_or_nats_is_away_clients_hear_so_and_nothing_is_lost_that_was_acknowledged() {
+    let mut cluster = Cluster::new("away", true);
+    let gateway = Gateway::start(&cluster, "--bin lin_kv_proxy --node-count 1 --timeout 2");
+    gateway.await_health(is_ok);
+    let read = json!({"type": "read", "key": "x"});
+    let written = gateway.post("n0", &json!({"type": "write", "key": "x", "value": 7}));
+    assert_eq!(written.status, 200, "{}", written.text);
+
+    cluster.etcd.take().unwrap().kill();
+    gateway.await_health(|health| health["status"] == "degraded");
+    let health = gateway.get("/health");
+    assert_eq!(health.status, 200, "nodes are there");
+    let agents = health.body()["agents"].clone();
+    let told = agents.as_object().unwrap().values().all(|agent| agent["etcd"].is_string());
+    assert!(told, "{agents}");
+    // The node leaves open what became of its calls.
+    let failed = gateway.post("n0", &read);
+    assert_eq!((failed.status, &failed.body()["code"]), (500, &json!(13)), "{}", failed.text);
+    cluster.start_etcd();
+    gateway.await_health(is_ok);
+    assert_eq!(gateway.post("n0", &read).body(), json!({"type": "read_ok", "value": 7}));
+
+    cluster.nats.take().unwrap().kill();
+    gateway.await_health(|health| health["status"] == "down");
+    assert_eq!(gateway.get("/health").status, 503);
+    let refused = gateway.post("n0", &read);
+    assert_eq!((refused.status, &refused.body()["code"]), (503, &json!(11)), "{}", refused.text);
+    assert!(refused.head.contains("maelstrom-outcome: not-done"), "{}", refused.head);
+    let metrics = gateway.get("/metrics").text;
+    assert!(metrics.contains("maelstrom_gateway_nats_connected 0"), "{metrics}");
+    cluster.start_nats();
+    gateway.await_health(is_ok);
+    // The agent may be connected later than the gateway.
+    let until = Instant::now() + PATIENCE;
+    while gateway.post("n0", &read).body() != json!({"type": "read_ok", "value": 7}) {
+        assert!(Instant::now() < until, "requests do not arrive any more");
+    }
+    let metrics = gateway.get("/metrics").text;
+    for line in ["maelstrom_gateway_nats_connected 1", "maelstrom_gateway_nats_outages_total 1"] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+}
