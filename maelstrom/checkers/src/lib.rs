@@ -129,20 +129,22 @@ pub struct Subject {
     pub value: Option<String>,
     /// An offset of the key's log.
     pub offset: Option<i64>,
-    /// What transactions read without the writes that came after.
+    /// What transactions read or wrote without the writes that came after.
     pub missed: Vec<Missed>,
 }
 
-/// That one transaction read what another was yet to write over.
+/// That one transaction read or wrote what another was yet to write over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missed {
-    /// The index of the operation that read.
+    /// Whether it wrote it.
+    pub is_written: bool,
+    /// The index of the operation that read or wrote it.
     pub reader: u64,
     /// The index of the one that wrote.
     pub writer: u64,
     /// The key, as JSON.
     pub key: String,
-    /// What the one read of it, or the end of what it read; `null` if there was nothing.
+    /// What the one read or wrote of it, or the end of what it read; `null` if there was nothing.
     pub read: String,
     /// What the other wrote.
     pub value: String,

@@ -203,6 +203,22 @@ fn verdicts_on_registers_say_what_they_cannot_show() {
 }
 
 #[test]
+fn what_a_transaction_reads_twice_is_told_once() {
+    for (kind, workload, text) in [
+        ("G1a", "registers", "0 begins w x 1 | 0 fail | 1: r x 1, r x 1"),
+        ("G1a", "lists", "0 begins append x 1 | 0 fail | 1: r x [1], r x [1]"),
+        ("G1b", "registers", "w x 1, w x 2 & r x 1, r y -, r x 1 & r y -, w y 1"),
+        ("G1b", "lists", "0: append x 1, append x 2 | 1: r x [1], r x [1]"),
+        ("garbage-read", "registers", "0: r x 1, r x 1"),
+        ("garbage-read", "lists", "0: r x [1], r x [1]"),
+    ] {
+        let outcome = run(&history(text), Model::ReadCommitted, &checks(workload));
+        let told = outcome.findings.iter().chain(&outcome.warnings);
+        assert_eq!(told.filter(|finding| finding.kind == kind).count(), 1, "{kind} of {workload}");
+    }
+}
+
+#[test]
 fn a_cycle_is_told_in_words_and_drawn() {
     let bad = history("r x -, w y 1 & r y -, w x 1");
     let outcome = run(&bad, Model::Serializable, &checks("registers"));

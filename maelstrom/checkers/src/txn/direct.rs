@@ -163,7 +163,8 @@ fn list_internal(log: &Log, txn: Txn, options: Options, anomalies: &mut Anomalie
 /// all, or written by the reader itself but later.
 fn register_reads(log: &Log, writes: &Writes, txn: Txn, anomalies: &mut Anomalies) {
     let mops = log.mops(txn);
-    for (i, mop) in mops.iter().enumerate().filter(|(_, mop)| !mop.is_write && mop.value != NULL) {
+    let is_new = |i: usize, mop: &Mop| mop.value != NULL && is_first_read(mops, i);
+    for (i, mop) in mops.iter().enumerate().filter(|(i, mop)| is_new(*i, mop)) {
         let Some(write) = writes.get((mop.key, mop.value)) else {
             anomalies
                 .add(Anomaly::GarbageRead, || read_case(log, txn, mop, "nobody ever wrote", &[]));
@@ -186,6 +187,11 @@ fn register_reads(log: &Log, writes: &Writes, txn: Txn, anomalies: &mut Anomalie
             });
         }
     }
+}
+
+/// Whether a step is a read, and the first of its transaction that shows this.
+pub(super) fn is_first_read(mops: &[Mop], step: usize) -> bool {
+    !mops[step].is_write && !mops[..step].contains(&mops[step])
 }
 
 /// A read of what the transaction itself wrote and, before the read, overwrote.
@@ -260,6 +266,7 @@ fn lost_update(log: &Log, rivals: &[Update]) -> Case {
         .filter_map(|(reader, writer)| {
             let mut written = log.mops(writer).iter().filter(|mop| mop.is_write && mop.key == key);
             Some(Missed {
+                is_written: false,
                 reader: log.op(reader),
                 writer: log.op(writer),
                 key: log.text(key),

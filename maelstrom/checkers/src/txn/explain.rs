@@ -48,7 +48,8 @@ fn cycle(log: &Log, anomaly: Anomaly, steps: &[Step]) -> Case {
 
 fn missed(log: &Log, step: &Step) -> Option<Missed> {
     let Dependency { relation, key, value, next, .. } = step.dependency;
-    (relation == Relation::Rw).then(|| Missed {
+    matches!(relation, Relation::Rw | Relation::Ww).then(|| Missed {
+        is_written: relation == Relation::Ww,
         reader: log.op(step.from),
         writer: log.op(step.to),
         key: log.text(key),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::anomaly::{Anomalies, Anomaly};
 use super::dependency::group;
-use super::direct::{intermediate, read_case};
+use super::direct::{intermediate, is_first_read, read_case};
 use super::lists::{List, Spans};
 use super::log::{Fate, Log, Mop};
 use super::numbers::{Name, Txn};
@@ -20,8 +20,9 @@ pub(super) fn check(log: &Log, writes: &Writes, anomalies: &mut Anomalies) {
     let flaws = Flaws::of(log, writes);
     let (by_last, spans) = (log.lists.by_last(), log.lists.spans());
     for txn in log.committed() {
-        for mop in log.mops(txn).iter().filter(|mop| !mop.is_write) {
-            flaws.check(log, writes, txn, mop, anomalies);
+        let mops = log.mops(txn);
+        for step in (0..mops.len()).filter(|&step| is_first_read(mops, step)) {
+            flaws.check(log, writes, txn, &mops[step], anomalies);
         }
         future_read(log, txn, &by_last, &spans, anomalies);
     }
@@ -144,6 +145,7 @@ fn incompatible_order(log: &Log, writes: &Writes, key: Name, (one, other): (List
         let element = *log.lists.distinct(parted).last()?;
         let writer = writes.get((key, element))?.txn;
         Some(Missed {
+            is_written: false,
             reader: reader?,
             writer: log.op(writer),
             key: log.text(key),

@@ -39,6 +39,8 @@ pub(super) struct Missing<'r, 'a> {
     pub(super) by: Moment,
     /// When it was answered.
     answered: Moment,
+    /// What the answer lists, if it is a list.
+    shown: Vec<Value>,
 }
 
 impl<'r, 'a> Missing<'r, 'a> {
@@ -67,7 +69,8 @@ impl<'r, 'a> Missing<'r, 'a> {
         origins.first()?;
         let spread = Spread::of(run, wanted, &origins);
         let is_of_a_set = !wanted.has_key();
-        Some(Self { run, name, origins, spread, is_of_a_set, by, answered })
+        let shown = reader.end().decode().unwrap_or_default();
+        Some(Self { run, name, origins, spread, is_of_a_set, by, answered, shown })
     }
 
     /// Why this node does not have it.
@@ -128,6 +131,7 @@ impl<'r, 'a> Missing<'r, 'a> {
             Some(sent) => format!("{node} got {name} from {} at {}", sent.src, at(got.time)),
             None => format!("{node} was told {name} at {}", at(got.time)),
         };
+        let mut by = None;
         let text = match killed {
             Some(killed) => {
                 let (killed, again) = (at(killed), self.again(node, "told it", got));
@@ -137,28 +141,30 @@ impl<'r, 'a> Missing<'r, 'a> {
             }
             None => match from.and_then(|sent| self.refusal(sent)) {
                 Some(error) => format!("{since}, and refused it: {error}."),
-                None => format!("{since}, {}", self.left_out(node, got)),
+                None => {
+                    by = self.replaced(node, got);
+                    format!("{since}, {}", self.left_out(node, got, by))
+                }
             },
         };
-        Some(Draft::new(text).messages(self.spread.path(node)).messages(from))
+        Some(Draft::new(text).messages(by).messages(self.spread.path(node)).messages(from))
     }
 
     /// What its answers since it got it show.
-    fn left_out(&self, node: Address, got: Moment) -> String {
+    fn left_out(&self, node: Address, got: Moment, by: Option<&Sent>) -> String {
         let (name, answer) = (&self.name, at(self.answered.time));
-        let of_node = |op: &Operation<'_>| {
-            self.run.node(op.invoked.process).map(Address::Node) == Some(node)
-                && op.invoked.f == "read"
-                && time(op.invoked) > got.time
-                && time(op.end()) <= self.answered.time
-        };
-        let reads: Vec<Operation<'_>> =
-            self.run.completed(OpType::Ok).filter(|op| self.is_of_a_set && of_node(op)).collect();
-        let element: Value = serde_json::from_str(name).unwrap_or_default();
-        let shows = |op: &&Operation<'_>| {
-            op.end().decode().is_ok_and(|list: Vec<Value>| list.contains(&element))
-        };
-        match (reads.iter().rfind(shows), reads.len()) {
+        if let Some(sent) = by {
+            let arrived = sent.receipts.first().copied().unwrap_or(sent.time);
+            return format!(
+                "but took the list without it in the {} of {}, which arrived at {}, in place of its own: its \
+                 answer at {answer} lacks {name}.",
+                kinds(&[sent]),
+                sent.src,
+                at(arrived)
+            );
+        }
+        let reads = self.reads(node, got);
+        match (reads.iter().rfind(|read| self.is_shown(read)), reads.len()) {
             (Some(read), _) => format!(
                 "and answered with it at {} (op {}), but its answer at {answer} lacks it: {node} itself threw \
                  it away in between.",
@@ -171,6 +177,59 @@ impl<'r, 'a> Missing<'r, 'a> {
             ),
             _ => format!("but its answer at {answer} lacks it, so {node} itself left it out."),
         }
+    }
+
+    /// The answers of a node that could have shown it.
+    fn reads(&self, node: Address, got: Moment) -> Vec<Operation<'a>> {
+        let of_node = |op: &Operation<'_>| {
+            self.run.node(op.invoked.process).map(Address::Node) == Some(node)
+                && op.invoked.f == "read"
+                && time(op.invoked) > got.time
+                && time(op.end()) <= self.answered.time
+        };
+        self.run.completed(OpType::Ok).filter(|op| self.is_of_a_set && of_node(op)).collect()
+    }
+
+    fn is_shown(&self, read: &Operation<'_>) -> bool {
+        read.end().decode().is_ok_and(|list: Vec<Value>| list.contains(&self.element()))
+    }
+
+    fn element(&self) -> Value {
+        serde_json::from_str(&self.name).unwrap_or_default()
+    }
+
+    /// The first message whose list, which lacks it, a node seems to have taken in place of its
+    /// own: what it lists in the end is what the last such message had, and what clients told it
+    /// after that.
+    fn replaced(&self, node: Address, got: Moment) -> Option<&'a Sent> {
+        let element = self.element();
+        let heard = self.spread.to(node).filter_map(Moment::arrival);
+        let heard = heard.filter(|moment| *moment < self.by).map(|moment| moment.time);
+        let shown = self.reads(node, got).into_iter().filter(|read| self.is_shown(read));
+        let since = heard.chain(shown.map(|read| time(read.end()))).max().unwrap_or(0);
+        let is_between = |moment: Moment| got < moment && since <= moment.time && moment < self.by;
+        let mut lists: Vec<(Moment, &Sent, Vec<Value>)> = self
+            .run
+            .inner()
+            .filter(|sent| sent.dest == node)
+            .filter_map(|sent| {
+                let moment = Moment::arrival(sent).filter(|moment| is_between(*moment))?;
+                let list = list(sent).filter(|list| !list.contains(&element))?;
+                Some((moment, sent, list))
+            })
+            .collect();
+        lists.sort_by_key(|(moment, ..)| *moment);
+        let (last, sent, list) = lists.last()?;
+        let told = |value: &Value| {
+            let wanted = Wanted::new(&value.to_string(), None);
+            let origins = wanted.map(|wanted| origins(self.run, &wanted)).unwrap_or_default();
+            origins.iter().any(|origin| origin.node == node && origin.told > *last)
+        };
+        let is_its = list.iter().all(|value| self.shown.contains(value))
+            && self.shown.iter().all(|value| list.contains(value) || told(value));
+        let kind = sent.kind();
+        let mut such = lists.iter().map(|(_, sent, _)| *sent);
+        such.find(|sent| is_its && self.is_of_a_set && sent.kind() == kind)
     }
 
     /// The message with this older value that was sent before the one with the newer value, and
@@ -317,6 +376,13 @@ impl<'r, 'a> Missing<'r, 'a> {
         }
         sources
     }
+}
+
+/// The list that a message has, if it has one alone.
+fn list(sent: &Sent) -> Option<Vec<Value>> {
+    let body: Value = serde_json::from_str(&sent.body).ok()?;
+    let mut lists = body.as_object()?.values().filter_map(Value::as_array);
+    lists.next().filter(|_| lists.next().is_none()).cloned()
 }
 
 /// The types of messages, as a program spells them.

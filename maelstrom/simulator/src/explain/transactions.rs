@@ -87,9 +87,9 @@ fn wrote(op: &Operation<'_>, key: &str, value: &str) -> bool {
 pub(super) fn contradiction(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let ops: Vec<Operation<'_>> = finding.ops.iter().filter_map(|op| run.operation(*op)).collect();
     let pair = |missed| Pair::of(run, missed);
-    let pairs: Vec<Pair<'_, '_>> = finding.subject.missed.iter().filter_map(pair).collect();
-    let late = || pairs.iter().filter(|pair| pair.is_late()).find_map(|pair| pair.why(run));
-    let any = || pairs.iter().find_map(|pair| pair.why(run));
+    let pairs = finding.subject.missed.iter().filter_map(pair);
+    let (written, read): (Vec<_>, Vec<_>) = pairs.partition(|pair| pair.missed.is_written);
+    let any = || read.iter().find_map(|pair| pair.why(run));
     let begin = ops.iter().map(|op| op.invoked.index).min().unwrap_or(0);
     let end = ops.iter().map(|op| op.end().index).max().unwrap_or(0);
     let near = || {
@@ -98,8 +98,9 @@ pub(super) fn contradiction(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
         all.filter(|op| op.invoked.index < end && op.end().index > begin)
     };
     services::clash(run, &ops, iter::empty())
-        .or_else(late)
+        .or_else(|| read.iter().filter(|pair| pair.is_late()).find_map(|pair| pair.why(run)))
         .or_else(any)
+        .or_else(|| written.iter().filter(|pair| pair.is_late()).find_map(|pair| pair.why(run)))
         .or_else(|| mixed(run, finding, &ops))
         .or_else(|| services::clash(run, &ops, near()))
 }
@@ -158,7 +159,13 @@ impl<'m, 'a> Pair<'m, 'a> {
         let Missed { key, read, value, .. } = missed;
         let [(wrote, written), (ran, asked)] =
             [writer, reader].map(|op| (op.end().index, at(time(op.end()))));
-        let first = if self.is_late() {
+        let first = if missed.is_written {
+            format!(
+                "n{keeper} acknowledged {value} for key {key} at {written} (op {wrote}), but {read}, which \
+                 n{shower} was asked to write only at {} (op {ran}), came before it there",
+                at(time(reader.invoked))
+            )
+        } else if self.is_late() {
             format!(
                 "n{keeper} acknowledged {value} for key {key} at {written} (op {wrote}), but n{shower} \
                  answered op {ran} with {read} instead, at {asked}"

@@ -76,7 +76,8 @@ fn an_old_message_that_arrives_after_a_new_one_is_told_with_the_fault_that_held_
 /// That one transaction read a key without what another wrote.
 fn missed([reader, writer]: [u64; 2], [key, read, value]: [&str; 3]) -> Subject {
     let [key, read, value] = [key, read, value].map(str::to_owned);
-    Subject { missed: vec![Missed { reader, writer, key, read, value }], ..Subject::default() }
+    let missed = vec![Missed { is_written: false, reader, writer, key, read, value }];
+    Subject { missed, ..Subject::default() }
 }
 
 #[test]
@@ -178,6 +179,36 @@ fn of_transactions_that_mix_their_steps_it_is_told_when_and_where_they_ran() {
     assert_says(&text, &["These ran at the same time", ran], &[]);
     let later = story.at(30).done(0, "txn", &steps, json!({"txn": steps}));
     assert_eq!(story.why("G0", &[ops[0], later], [None, None]), None);
+}
+
+#[test]
+fn of_writes_that_stand_in_another_order_than_they_were_made_it_is_told_who_did_not_know() {
+    let mut story = Story::default();
+    let [first, second] = [0, 1].map(|process| {
+        let steps = json!([["append", 8, process + 1], ["append", 9, process + 1]]);
+        let millis = 10 * (process + 1);
+        let op = story.at(millis).done(process as usize, "txn", &steps, json!({"txn": steps}));
+        let copy = story.send(
+            &format!("n{process}"),
+            &format!("n{}", 1 - process),
+            &json!({"type": "copy", "txn": steps}),
+        );
+        story.dropped(copy, "partition");
+        op
+    });
+    let of = |[reader, writer]: [u64; 2], [key, read, value]: [&str; 3]| {
+        let mut subject = missed([reader, writer], [key, read, value]);
+        subject.missed[0].is_written = true;
+        subject.missed
+    };
+    let missed =
+        [of([first, second], ["8", "1", "2"]), of([second, first], ["9", "2", "1"])].concat();
+    let subject = Subject { missed, ..Subject::default() };
+    let text = story.why_of("G0-realtime", &[first, second], subject).unwrap();
+    let order = "n0 acknowledged 1 for key 9 at 0.010 s (op 1), but 2, which n1 was asked to write only at \
+                 0.020 s (op 3), came before it there.";
+    let dropped = "sent it to n1 once, at 0.010 s (`copy`); the partition dropped that";
+    assert_says(&text, &[order, dropped], &["key 8"]);
 }
 
 #[test]

@@ -185,3 +185,27 @@ fn whether_a_node_showed_a_value_that_it_lacks_in_the_end_is_told() {
     assert_eq!(kept(json!([7])), shown);
     assert_says(&kept(json!([])), &["none of its 3 answers", "n1 did not keep it"], &["threw"]);
 }
+
+#[test]
+fn a_message_whose_list_was_taken_in_place_of_the_nodes_own_is_named() {
+    let ends = |list: serde_json::Value, shown: serde_json::Value| {
+        let mut story = Story::default();
+        story.at(10).broadcast(1, 7);
+        story.at(11).broadcast(0, 3);
+        story.at(12).broadcast(0, 4);
+        story.at(20).tell("n0", "n1", &json!({"type": "gossip", "values": list}));
+        story.at(21).tell("n0", "n1", &json!({"type": "beat", "round": 1}));
+        story.at(25).broadcast(1, 5);
+        let read = story.at(30).done(1, "read", &shown, json!({}));
+        story.why("lost", &[read], [None, Some("7")]).unwrap()
+    };
+    let taken = "n1 was told 7 at 0.010 s, but took the list without it in the `gossip` of n0, which arrived \
+                 at 0.020 s, in place of its own: its answer at 0.030 s lacks 7.";
+    assert_eq!(ends(json!([3, 4]), json!([3, 4, 5])), taken);
+    assert_eq!(ends(json!([3, 4]), json!([3, 4])), taken, "5 may be lost in another way");
+    for (list, shown) in
+        [(json!([3]), json!([3, 4, 5])), (json!([3, 4]), json!([4, 5])), (json!(3), json!([3, 5]))]
+    {
+        assert_says(&ends(list, shown), &["n1 itself left it out"], &["in place of"]);
+    }
+}
