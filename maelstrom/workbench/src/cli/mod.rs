@@ -9,6 +9,7 @@
 //! - [`original`]: the original's command, and whether it left results.
 //! - [`forward`]: what another program does.
 //! - [`replay`]: the command that runs a plan again.
+//! - [`tips`]: what was meant by a command line that is wrong.
 //! - [`tell`]: what programs are told of a test, of which [`ran`] is what came of it.
 //! - [`runs`], which runs a [`test`] once or many times, [`check`], [`challenge`], [`new`],
 //!   [`inspect`], [`explain`], [`messages`], [`export`], [`serve`], [`manual`]: the subcommands.
@@ -31,13 +32,14 @@ mod runs;
 mod serve;
 mod tell;
 mod test;
+mod tips;
 mod values;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use self::flags::SettingsFlags;
 use checkers::Validity;
@@ -233,9 +235,11 @@ pub fn main_with(args: Vec<OsString>, remote: Option<&dyn Remote>) -> ExitCode {
     if remote.is_none() && forward::is_asked(&args) {
         return ExitCode::from(failed(&forward::exec(&args)) as u8);
     }
+    let words: Vec<String> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let exit = match Cli::try_parse_from(args) {
         Ok(cli) => run(cli.command, remote),
         Err(message) => {
+            let message = tips::add(message, &words, &Cli::command());
             let is_wrong = message.use_stderr();
             // Nobody may be reading.
             let _ = message.print();

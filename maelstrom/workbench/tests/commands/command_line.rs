@@ -38,6 +38,21 @@ pub(crate) fn assert_says(text: &str, expected: &str) {
     assert!(text.contains(expected), "{text}");
 }
 
+pub(crate) fn what_was_meant_is_said() {
+    let new = "the language is a flag: 'workbench new my-node --lang";
+    for (words, said) in [
+        ("new python my-node", format!("{new} python'")),
+        ("new my-node go", format!("{new} go'")),
+        ("new js", format!("{new} js'")),
+        ("test --bin node --open", "'workbench serve --open' exists".to_owned()),
+        ("serve --rate 5", "'workbench test --rate' exists".to_owned()),
+        ("test --bin node --finding 1", "'workbench explain --finding' exists".to_owned()),
+    ] {
+        assert_says(&refusal(&words.split(' ').collect::<Vec<_>>()), &said);
+    }
+    assert_says(&refusal(&["test", "--bin", "node", "--rat", "5"]), "'--rate'");
+}
+
 pub(crate) fn values_that_cannot_be_are_answered_with_what_can() {
     for (flag, value, said) in [
         ("--rate", "-1", "it cannot be negative"),

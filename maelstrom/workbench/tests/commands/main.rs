@@ -183,6 +183,7 @@ fn tests() -> Vec<Trial> {
         told::of_a_long_standard_error_the_reason_is_shown_and_how_much_is_left_out,
         told::a_node_runs_in_a_folder_of_its_own,
         told::a_history_that_says_nothing_is_told_so,
+        command_line::what_was_meant_is_said,
         command_line::values_that_cannot_be_are_answered_with_what_can,
         command_line::a_flag_that_does_nothing_without_another_is_refused_with_that_one,
         command_line::flags_that_do_not_go_together_are_named,
