@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::figures::{self, Figure, Kind};
-use super::place::{Root, read};
+use super::place::{Root, open, read};
 use crate::report::status::{self, Status};
 
 /// A file of results that is longer is not read.
@@ -103,7 +103,7 @@ impl Run {
             Err(_) if run.state == State::UnderWay => {}
             Err(problem) => run.problem = Some(problem),
         }
-        run.has_report = is_there("report.html");
+        run.has_report = open(folder, "report.html").is_some();
         run
     }
 

@@ -191,6 +191,7 @@ pub(crate) fn nothing_outside_of_the_store_can_be_read() {
     write(&store, "echo/1/a b.log", "inside");
     symlink("../../../secret", store.join("echo/1/secret.txt")).unwrap();
     symlink("../../../secret", store.join("echo/1/test.json")).unwrap();
+    symlink("../../../secret", store.join("echo/1/report.html")).unwrap();
     symlink("/", store.join("echo/1/root")).unwrap();
     symlink("..", store.join("up")).unwrap();
     let server = Server::start(&scratch);
@@ -206,6 +207,8 @@ pub(crate) fn nothing_outside_of_the_store_can_be_read() {
         let (status, body) = server.get(path);
         assert!(!body.contains("the secret") && status == 404, "{path}: {status} {body}");
     }
+    assert_eq!(server.json("/runs/echo/1")["run"]["has-report"], false);
+    assert_eq!(server.get("/files/echo/1/report.html").0, 404);
     let shown = server.json("/runs").to_string() + &server.json("/runs/echo/1").to_string();
     assert!(!shown.contains("secret"), "{shown}");
     assert_eq!(server.end().0, Some(0));
