@@ -23,8 +23,8 @@ import { ends, move, zoom } from "./times.js";
 const REST = 150;
 
 const KEYS =
-  "Wheel, + and −: zoom. Drag and arrows: move. n, p: next and previous message. l, L: next and " +
-  "previous line of a log or event of a node. 0: whole run. " +
+  "Wheel, two fingers, + and −: zoom. Drag and arrows: move. n, p: next and previous message. " +
+  "l, L: next and previous line of a log or event of a node. 0: whole run. " +
   "Click on a message or an operation to see what it says, its cause and its effects.";
 
 export class App {

@@ -146,7 +146,7 @@ export class Page {
   async go(url) {
     await this.send("Page.navigate", { url: "about:blank" });
     await this.send("Page.navigate", { url });
-    await this.until(`performance.getEntriesByName("drawn").length > 0`, 30_000);
+    await this.until(`performance.getEntriesByName("drawn").length > 0`);
     return this.evaluate(`performance.getEntriesByName("drawn")[0].startTime`);
   }
 
@@ -167,7 +167,7 @@ export class Page {
    * @param {string} expression
    * @param {number} patience in milliseconds
    */
-  async until(expression, patience = 5000) {
+  async until(expression, patience = 30_000) {
     const end = Date.now() + patience;
     while (!(await this.evaluate(expression))) {
       if (Date.now() > end) throw new Error(`It never came true: ${expression}`);

@@ -326,15 +326,16 @@ test("of a log, the page shows the offsets of a key", async () => {
 test("who led in which term is a band below each node and a table", async () => {
   const store = join(folder, "split");
   const bin = join(import.meta.dirname, "../../tests/nodes/split.py");
-  const flags = ["--node-count", "3", "--time-limit", "2", "--rate", "10", "--store", store];
-  const { status, stderr } = spawnSync(workbench, ["test", "-w", "echo", "--bin", bin, ...flags]);
+  const flags =
+    "--node-count 3 --time-limit 2 --rate 20 --init-timeout 100 --seed 1 --store".split(" ");
+  const { status, stderr } = spawnSync(workbench, ["test", "-w", "echo", "--bin", bin, ...flags, store]);
   assert.equal(status, 0, `${stderr}`);
   await page.go(pathToFileURL(join(store, "latest", "report.html")).href);
   const text = await page.evaluate(`document.querySelector(".terms").textContent`);
   assert.match(text, /Term 2 has 2 leaders: n0, n1\./);
   assert.match(text, /2n[01]-?\d+\.\d+ s.*n0 n1 n2/);
   await canvas();
-  await find(/^n1 is leader in term 2, from -?\d\.\d+ s to \d\.\d+ s$/);
+  await find(/^n1 is leader in term 2, from -?\d+\.\d+ s to \d+\.\d+ s$/);
   await find(/^n2 is follower in term 2, /);
   await page.evaluate(`document.querySelector(".terms button").click()`);
   await page.until(`location.hash.includes("from=")`);
@@ -390,6 +391,9 @@ test("on a phone nothing sticks out, and two fingers zoom", async () => {
   await page.resize(390, 844, true);
   await open("lost");
   assert.equal(await page.evaluate("document.scrollingElement.scrollWidth"), 390);
+  const wide = `[...document.querySelectorAll(".sideways")]
+    .filter((part) => part.scrollWidth > part.clientWidth).map((part) => part.textContent)`;
+  assert.deepEqual(await page.evaluate(wide), []);
   const { x, y } = await canvas();
   const whole = await status();
   for (const [type, apart] of /** @type {const} */ ([

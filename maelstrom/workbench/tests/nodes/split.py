@@ -2,7 +2,6 @@
 """An echo node whose brain is split: n0 and n1 both lead term 2, and log it."""
 import json
 import sys
-import threading
 
 
 def become(role, term):
@@ -15,10 +14,11 @@ for line in sys.stdin:
     if body["type"] == "init":
         me = body["node_id"]
         become("candidate", 2)
-        # Only later, so that there is a time before it.
-        leader = threading.Timer(0.5, become, ("follower" if me == "n2" else "leader", 2))
-        leader.daemon = True
-        leader.start()
+        has_become = False
+    elif not has_become:
+        # Only now, so that there is a time before it.
+        become("follower" if me == "n2" else "leader", 2)
+        has_become = True
     reply = {"type": body["type"] + "_ok", "in_reply_to": body["msg_id"]}
     if "echo" in body:
         reply["echo"] = body["echo"]
