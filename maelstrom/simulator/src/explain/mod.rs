@@ -18,7 +18,7 @@
 //! - [`known`]: who knew which value when, of all values at once.
 //! - [`lost`]: a value that is missing where it should be.
 //! - [`register`]: a read that contradicts what came before it.
-//! - [`transactions`]: reads of what was refused, or is out of date.
+//! - [`transactions`]: reads of what was refused, or is out of date, and answers to another one.
 //! - [`logs`]: messages of a log that were skipped, or stand in it twice.
 //! - [`counter`]: sums that are too low or too high.
 //! - [`tried`]: wrong ways to count, tried out.
@@ -82,7 +82,8 @@ impl Run<'_> {
     /// Why this was found, if the trace shows it.
     pub fn explain(&self, finding: &Finding) -> Option<Why> {
         let spelt = spelling::explain(self, finding);
-        let draft = spelt.or_else(|| draft(self, finding))?;
+        let altered = || transactions::altered(self, finding);
+        let draft = spelt.or_else(altered).or_else(|| draft(self, finding))?;
         Some(draft.finish(self, finding))
     }
 }

@@ -4,11 +4,40 @@ use std::iter;
 
 use checkers::history::OpType;
 use checkers::{Finding, Missed};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::lost::{Missing, listed};
-use super::run::{Operation, Run, at, time};
+use super::run::{Moment, Operation, Run, at, member, time};
 use super::{Draft, services};
+use crate::net::Address;
+use crate::trace::Sent;
+
+/// A step of a transaction: what is done, to which key, and what was written or read.
+type Step = (String, Value, Value);
+
+/// A transaction whose answer is about other steps than were asked for.
+pub(super) fn altered(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
+    let ops = finding.ops.iter().filter_map(|op| run.operation(*op));
+    ops.filter(|op| op.is(OpType::Ok) && op.invoked.f == "txn").find_map(|op| {
+        let [asked, got]: [Vec<Step>; 2] =
+            [op.invoked, op.end()].map(|op| op.decode().unwrap_or_default());
+        let is_same = |(asked, got): &(&Step, &Step)| match asked.0.as_str() {
+            "r" => (&asked.0, &asked.1) == (&got.0, &got.1),
+            "w" | "append" => asked == got,
+            _ => true,
+        };
+        let (asked, got) = asked.iter().zip(&got).find(|both| !is_same(both))?;
+        let [asked, got] = [asked, got].map(|step| json!(step));
+        let text = format!(
+            "n{} was asked for {asked} in op {}, and its answer at {} says {got} there: what it says it did is \
+             not what it was asked to do.",
+            run.node(op.invoked.process)?,
+            op.end().index,
+            at(time(op.end()))
+        );
+        Some(Draft::new(text).messages(run.requests(op.invoked.index)))
+    })
+}
 
 /// A transaction that was refused and seen all the same.
 pub(super) fn refused(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
@@ -78,7 +107,7 @@ pub(super) fn forgetful(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
 /// Whether a transaction wrote this value to this key.
 fn wrote(op: &Operation<'_>, key: &str, value: &str) -> bool {
     let [key, value] = [key, value].map(|text| serde_json::from_str(text).unwrap_or(Value::Null));
-    let steps: Vec<(String, Value, Value)> = op.invoked.decode().unwrap_or_default();
+    let steps: Vec<Step> = op.invoked.decode().unwrap_or_default();
     steps.iter().any(|(f, of, to)| f != "r" && (of, to) == (&key, &value))
 }
 
@@ -97,7 +126,12 @@ pub(super) fn contradiction(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
         let all = kinds.flat_map(|kind| run.completed(kind));
         all.filter(|op| op.invoked.index < end && op.end().index > begin)
     };
+    // Of lists that part it is those who wrote the elements at which they do.
+    let parting = finding.subject.missed.iter().filter(|_| finding.kind == "incompatible-order");
+    let parting: Vec<Operation<'_>> =
+        parting.filter_map(|missed| run.operation(missed.writer)).collect();
     services::clash(run, &ops, iter::empty())
+        .or_else(|| services::clash(run, &parting, iter::empty()))
         .or_else(|| read.iter().filter(|pair| pair.is_late()).find_map(|pair| pair.why(run)))
         .or_else(any)
         .or_else(|| written.iter().filter(|pair| pair.is_late()).find_map(|pair| pair.why(run)))
@@ -177,10 +211,41 @@ impl<'m, 'a> Pair<'m, 'a> {
             )
         };
         let requests = run.requests(writer.invoked.index).chain(run.requests(reader.invoked.index));
+        let missing = Missing::of(run, writer, (key, value), reader);
+        if let Some(draft) = missing.as_ref().and_then(|missing| self.in_between(run, missing)) {
+            return Some(draft.after(&first).messages(requests));
+        }
         if shower == keeper {
             return Some(Draft::new(format!("{first}.")).messages(requests));
         }
-        let draft = Missing::of(run, writer, (key, value), reader)?.at(*shower)?;
+        let draft = missing?.at(*shower)?;
         Some(draft.after(&first).messages(requests))
+    }
+
+    /// Both ran their steps on a service, one by one.
+    fn in_between(&self, run: &Run<'a>, missing: &Missing<'_, 'a>) -> Option<Draft> {
+        let [writer, reader] = [self.keeper, self.shower].map(Address::Node);
+        let is_store =
+            |sent: &&Sent| sent.src == writer && matches!(sent.dest, Address::Service(_));
+        let stored = missing.carriers().find(is_store)?;
+        let (service, key) = (stored.dest, member(stored, "key"));
+        let (asked, answered) = run.asked(&self.reader)?;
+        let told = run.inner().rfind(|sent| {
+            (sent.src, sent.dest) == (service, reader)
+                && Moment::arrival(sent).is_some_and(|got| asked < got && got < answered)
+                && run.request(sent).is_some_and(|question| {
+                    question.kind() == "read" && member(question, "key") == key
+                })
+        })?;
+        if self.is_late() || stored.arrived? < told.line {
+            return None;
+        }
+        let text = format!(
+            "{service} told {reader} of key {key} at {}, and got what {writer} wrote there only at {}: they ran \
+             their steps one by one, each in between those of the other.",
+            at(told.time),
+            at(Moment::arrival(stored)?.time)
+        );
+        Some(Draft::new(text).messages([told, stored]))
     }
 }

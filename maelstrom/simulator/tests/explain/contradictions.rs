@@ -212,6 +212,31 @@ fn of_writes_that_stand_in_another_order_than_they_were_made_it_is_told_who_did_
 }
 
 #[test]
+fn an_answer_about_other_steps_than_were_asked_for_is_told_before_what_follows_from_it() {
+    let why = |kind: &str, asked: Value, got: Value| {
+        let mut story = Story::default();
+        let op = story.at(10).ask(0, "txn", &asked, json!({"txn": asked}));
+        let op = story.at(20).answer(op, &got);
+        story.why(kind, &[op], [None, None]).unwrap_or_default()
+    };
+    for (asked, got) in [
+        (json!(["append", 8, 1]), json!(["append", 8, null])),
+        (json!(["w", 8, 1]), json!(["w", 8, 2])),
+        (json!(["w", 8, 1]), json!(["r", 8, 1])),
+        (json!(["r", 8, null]), json!(["r", 9, 5])),
+    ] {
+        let said =
+            format!("n0 was asked for {asked} in op 1, and its answer at 0.020 s says {got} there");
+        for kind in ["G-single-item", "internal", "duplicate-write"] {
+            let text = why(kind, json!([["r", 1, null], asked]), json!([["r", 1, 3], got]));
+            assert_says(&text, &[&said], &[]);
+        }
+    }
+    let steps = json!([["append", 8, 1], ["r", 8, null]]);
+    assert_says(&why("internal", steps, json!([["append", 8, 1], ["r", 8, []]])), &[], &["asked"]);
+}
+
+#[test]
 fn a_change_that_is_refused_and_done_all_the_same_is_told() {
     let mut story = Story::default();
     story.at(10).done(0, "write", &json!([3, 1]), json!({"key": 3, "value": 1}));

@@ -91,3 +91,68 @@ fn who_does_not_ask_the_service_or_is_told_an_old_value_has_it_from_there() {
     let parts = ["lin-kv answered n1 at 0.200 s with 1", "n0 had written 2 there", "may be old"];
     assert_says(&old, &parts, &["did not ask"]);
 }
+
+/// Two transactions begin, of which the first appends to key 8 and the second reads it.
+fn begin(story: &mut Story) -> [(u64, Value); 2] {
+    [(0, json!([["append", 8, 5]])), (1, json!([["r", 8, null]]))].map(|(process, steps)| {
+        (story.at(100).ask(process, "txn", &steps, json!({"txn": steps})), steps)
+    })
+}
+
+fn missed([reader, writer]: [u64; 2], value: i64) -> checkers::Missed {
+    let [key, read, value] = ["8", "null", &value.to_string()].map(str::to_owned);
+    checkers::Missed { is_written: false, reader, writer, key, read, value }
+}
+
+#[test]
+fn transactions_that_run_their_steps_on_a_service_one_by_one_get_in_between_each_other() {
+    let why = |read: i64, written: i64| {
+        let mut story = Story::default();
+        let asked = begin(&mut story);
+        for millis in [110, 120, 130] {
+            story.at(millis);
+            if millis == read {
+                reads(&mut story, "n1", 1, "8", 0);
+            }
+            if millis == written {
+                writes(&mut story, "n0", 1, "8", 5);
+            }
+        }
+        let [writer, reader] = asked.map(|(asked, steps)| story.at(140).answer(asked, &steps));
+        let missed = vec![missed([reader, writer], 5)];
+        let subject = checkers::Subject { missed, ..checkers::Subject::default() };
+        story.why_of("G-single-item", &[writer, reader], subject).unwrap()
+    };
+    let said = "lin-kv told n1 of key \"8\" at 0.110 s, and got what n0 wrote there only at 0.130 s: they ran \
+                their steps one by one";
+    assert_says(
+        &why(110, 130),
+        &["without the 5 that op 2 wrote", said],
+        &["never sent", "ever sent"],
+    );
+    assert_says(&why(130, 110), &["without the 5 that op 2 wrote"], &["one by one"]);
+}
+
+#[test]
+fn of_lists_that_part_those_are_told_of_who_wrote_the_elements_at_which_they_do() {
+    let mut story = Story::default();
+    let asked = [(0, 5), (1, 6)].map(|(process, value)| {
+        let steps = json!([["append", 8, value]]);
+        (story.at(100).ask(process, "txn", &steps, json!({"txn": steps})), steps)
+    });
+    reads(story.at(110), "n0", 1, "8", 0);
+    reads(&mut story, "n1", 1, "8", 0);
+    writes(story.at(120), "n0", 2, "8", 5);
+    let early = json!([["r", 8, [5]]]);
+    let first = story.at(125).done(2, "txn", &early, json!({"txn": early}));
+    writes(story.at(130), "n1", 2, "8", 6);
+    let writers = asked.map(|(asked, steps)| story.answer(asked, &steps));
+    let late = json!([["r", 8, [6]]]);
+    let second = story.at(140).done(3, "txn", &late, json!({"txn": late}));
+    let missed = vec![missed([second, writers[0]], 5), missed([first, writers[1]], 6)];
+    let subject = checkers::Subject { missed, ..checkers::Subject::default() };
+    let text = story.why_of("incompatible-order", &[first, second], subject).unwrap();
+    let cause = "n1 wrote to key \"8\" of lin-kv at 0.130 s on the basis of what it had read there at \
+                 0.110 s, and so overwrote what n0 had written in between, at 0.120 s.";
+    assert_says(&text, &[cause], &[]);
+}
