@@ -68,11 +68,11 @@ export function began(run) {
 }
 
 /**
- * Which faults it had, if that was written down.
+ * Which faults it had, if that was written down; how often is left out.
  * @param {Run} run
  */
 export function faults(run) {
-  return setting(run, "Faults").split(";")[0];
+  return setting(run, "Faults").replaceAll(/ every [\d.]+ s or so/g, "");
 }
 
 /**

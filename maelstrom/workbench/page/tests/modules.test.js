@@ -243,7 +243,7 @@ test("runs are in the order of their times, and what is none comes last", () => 
 });
 
 test("every word of a filter has to be somewhere", () => {
-  const run = listed("echo/1", [], { test: { settings: { Faults: "kill; every 10 s or so" } } });
+  const run = listed("echo/1", [], { test: { settings: { Faults: "kill every 10 s or so" } } });
   const filter = { text: "", workload: "", verdict: "" };
   assert.ok(matches(run, filter) && matches(run, { ...filter, text: "KILL echo" }));
   assert.ok(!matches(run, { ...filter, text: "kill partition" }));

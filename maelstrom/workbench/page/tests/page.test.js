@@ -326,9 +326,18 @@ test("of a log, the page shows the offsets of a key", async () => {
 test("who led in which term is a band below each node and a table", async () => {
   const store = join(folder, "split");
   const bin = join(import.meta.dirname, "../../tests/nodes/split.py");
-  const flags =
-    "--node-count 3 --time-limit 2 --rate 20 --init-timeout 100 --seed 1 --store".split(" ");
-  const { status, stderr } = spawnSync(workbench, ["test", "-w", "echo", "--bin", bin, ...flags, store]);
+  const flags = "--node-count 3 --time-limit 2 --rate 20 --init-timeout 100 --seed 1 --store".split(
+    " ",
+  );
+  const { status, stderr } = spawnSync(workbench, [
+    "test",
+    "-w",
+    "echo",
+    "--bin",
+    bin,
+    ...flags,
+    store,
+  ]);
   assert.equal(status, 0, `${stderr}`);
   await page.go(pathToFileURL(join(store, "latest", "report.html")).href);
   const text = await page.evaluate(`document.querySelector(".terms").textContent`);

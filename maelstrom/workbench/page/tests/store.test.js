@@ -53,7 +53,7 @@ before(async () => {
       net: net(5),
       workload: { findings: [finding] },
     },
-    { Faults: "partition; every 10 s or so", Nodes: "5" },
+    { Faults: "partition every 10 s or so, kill every 2.5 s or so", Nodes: "5" },
   );
   mkdirSync(join(store, "echo/20260103T100000.000Z"), { recursive: true });
   writeFileSync(join(store, "echo/20260103T100000.000Z/results.json"), "{");
@@ -99,8 +99,13 @@ async function picture(name) {
 test("the list has the newest first, is filtered, and leads to a run and its report", async () => {
   assert.deepEqual((await cells(4)).slice(1), ["invalid", "valid"]);
   assert.match((await cells(4))[0], /^damaged: results\.json: EOF/);
-  assert.deepEqual(await cells(5), ["", "partition", "none"]);
+  assert.deepEqual(await cells(5), ["", "partition, kill", "none"]);
   assert.deepEqual(await cells(7), ["–", "99.5 %", "100 %"]);
+  const list = `document.querySelector(".runs")`;
+  assert.ok(
+    await page.evaluate(`${list}.scrollWidth <= ${list}.clientWidth`),
+    "no column is out of sight",
+  );
   await page.press("/");
   await page.send("Input.insertText", { text: "Partition lost" });
   await page.until(`document.querySelector("[role=status]").textContent === "1 of 3 runs"`);
@@ -130,7 +135,7 @@ test("two runs are marked with keys and stand beside each other", async () => {
   );
   assert.deepEqual(rows, [
     ["Verdict", "invalid", "valid", ""],
-    ["Faults", "partition; every 10 s or so", "none", ""],
+    ["Faults", "partition every 10 s or so, kill every 2.5 s or so", "none", ""],
     ["ok", "199", "200", "+0.5 %"],
     ["messages an operation", "5", "4", "-20 %"],
     ["found: lost", "1", "0", ""],
@@ -140,10 +145,14 @@ test("two runs are marked with keys and stand beside each other", async () => {
 });
 
 test("a run that is under way moves by itself, and is replaced by what came of it", async () => {
-  const flags = ["--node-count", "1", "--time-limit", "600", "--rate", "50"];
+  const flags =
+    "--node-count 1 --time-limit 600 --rate 50 --nemesis loss,duplicate --nemesis-interval 2.5".split(
+      " ",
+    );
   const words = ["test", "-w", "echo", "--bin", echo, "--store", store, ...flags];
   const bench = spawn(workbench, words, { stdio: "ignore" });
   await page.until(`document.querySelector("tbody progress")`);
+  assert.equal((await cells(5))[0], "loss, duplicate");
   await page.evaluate(`document.querySelector("tbody a").click()`);
   const count = `Number(document.querySelector("tbody td:nth-child(2)")?.textContent ?? 0)`;
   await page.until(`${count} > 0`);
