@@ -32,7 +32,8 @@ struct Shared {
     sync: Sync,
     /// Locked by calls that block, and so never by others.
     journal: Arc<Mutex<Journal>>,
-    state: Mutex<State>,
+    /// Locked for moments, also by whoever has the journal locked.
+    state: Arc<Mutex<State>>,
     /// There is something to do.
     asked: Notify,
     /// There is an event.
@@ -60,7 +61,7 @@ impl Writer {
             disk: journal.disk.clone(),
             sync: journal.sync_policy(),
             journal: Arc::new(Mutex::new(journal)),
-            state: Mutex::new(State { is_bloated, ..State::default() }),
+            state: Arc::new(Mutex::new(State { is_bloated, ..State::default() })),
             asked: Notify::new(),
             told: Notify::new(),
             turn: tokio::sync::Mutex::default(),
@@ -128,17 +129,18 @@ impl Writer {
     /// Waits until all records that were asked for until now are known to be written, and
     /// synced where that is due some time later; or until the journal is dead.
     pub async fn settled(&self) {
-        let until = {
-            let mut state = self.0.state();
-            state.due = state.due.map(|_| Instant::now());
-            state.asked
-        };
-        self.0.asked.notify_one();
+        let until = self.0.state().asked;
         loop {
             let settled = self.0.settled.notified();
-            if self.0.state().is_settled(until) {
-                return;
+            {
+                let mut state = self.0.state();
+                // Also what is written only now is synced at once.
+                state.due = state.due.map(|_| Instant::now());
+                if state.is_settled(until) {
+                    return;
+                }
             }
+            self.0.asked.notify_one();
             settled.await;
         }
     }
@@ -190,7 +192,7 @@ impl Drop for UnderWay {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Has the journal do something that blocks.
@@ -198,16 +200,17 @@ impl Shared {
         &self,
         call: impl FnOnce(&mut Journal) -> io::Result<T> + Send + 'static,
     ) -> Result<T, Failure> {
-        let journal = Arc::clone(&self.journal);
+        let (journal, state) = (Arc::clone(&self.journal), Arc::clone(&self.state));
         let done = self.disk.run(move || {
-            let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut journal = lock(&journal);
             let done = call(&mut journal);
-            (done, journal.is_bloated(), journal.is_dead())
+            // What one call has found must not come after what a later one has.
+            lock(&state).is_bloated = journal.is_bloated();
+            (done, journal.is_dead())
         });
         // After a panic nobody knows what was done.
         let panicked = |error| Failure { error, is_final: true };
-        let (done, is_bloated, is_final) = done.await.map_err(panicked)?;
-        self.state().is_bloated = is_bloated;
+        let (done, is_final) = done.await.map_err(panicked)?;
         done.map_err(|error| Failure { error, is_final })
     }
 
@@ -298,6 +301,10 @@ impl Shared {
             None => asked.await,
         }
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Writes some pieces. Returns whether there are no more.

@@ -153,6 +153,10 @@ async fn an_interval_of_ages_is_synced_when_it_is_to_settle() {
         let before = faulty.syncs();
         writer.settled().await;
         assert_eq!(faulty.syncs() > before, is_synced);
+        // Also what is written only while somebody waits.
+        writer.append(b"b".to_vec()).unwrap();
+        let settled = timeout(Duration::from_secs(60), writer.settled());
+        tokio::join!(settled, written(&writer, 1)).0.unwrap();
         killed(&faulty, writer, work).await;
     }
 }
