@@ -18,10 +18,7 @@ use workbench::ProcessOptions;
 /// Tests with their names.
 macro_rules! tests {
     ($($test:path),+ $(,)?) => {
-        vec![$(Trial::test(stringify!($test), || {
-            $test();
-            Ok(())
-        })),+]
+        &[$((stringify!($test), $test)),+]
     };
 }
 
@@ -44,7 +41,13 @@ fn main() -> ExitCode {
 fn run_tests() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_A_TIME);
-    libtest_mimic::run(&arguments, tests()).exit_code()
+    let trial = |&(name, test): &(&str, fn())| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    };
+    libtest_mimic::run(&arguments, TESTS.iter().map(trial).collect()).exit_code()
 }
 
 /// Nodes of this name as processes, with what they write in a directory.
@@ -60,18 +63,16 @@ fn processes(node: &str, directory: &Path) -> ProcessOptions {
     }
 }
 
-fn tests() -> Vec<Trial> {
-    tests![
-        amnesia::a_node_that_forgets_is_found_within_five_seeds_as_processes,
-        amnesia::a_node_that_remembers_is_valid_as_processes,
-        conformance::broadcast_comes_to_the_same,
-        conformance::broadcast_meets_the_same_faults,
-        conformance::g_counter_comes_to_the_same,
-        killed::broadcast_has_what_it_acknowledged,
-        killed::broadcast_has_what_it_acknowledged_and_synced,
-        killed::lin_kv_has_what_it_acknowledged,
-        amnesia::a_node_that_forgets_is_found_in_most_simulations,
-        amnesia::the_original_sees_less_of_it,
-        amnesia::a_node_that_remembers_is_valid_in_simulations,
-    ]
-}
+const TESTS: &[(&str, fn())] = tests![
+    amnesia::a_node_that_forgets_is_found_within_five_seeds_as_processes,
+    amnesia::a_node_that_remembers_is_valid_as_processes,
+    conformance::broadcast_comes_to_the_same,
+    conformance::broadcast_meets_the_same_faults,
+    conformance::g_counter_comes_to_the_same,
+    killed::broadcast_has_what_it_acknowledged,
+    killed::broadcast_has_what_it_acknowledged_and_synced,
+    killed::lin_kv_has_what_it_acknowledged,
+    amnesia::a_node_that_forgets_is_found_in_most_simulations,
+    amnesia::the_original_sees_less_of_it,
+    amnesia::a_node_that_remembers_is_valid_in_simulations,
+];
