@@ -12,6 +12,7 @@ mod differences;
 mod guide;
 mod interchange;
 mod new;
+mod original;
 mod process;
 mod quirks;
 mod runs;
@@ -202,10 +203,10 @@ const TESTS: &[(&str, fn())] = tests![
     command_line::a_run_leaves_everything_in_the_store,
     command_line::a_node_that_is_broken_gets_exit_code_1_and_a_command_to_see_it_again,
     command_line::a_limit_that_is_missed_gets_exit_code_1_though_the_history_is_valid,
-    command_line::results_of_the_originals_run_count_whatever_was_there_before,
-    command_line::a_run_of_the_original_without_results_of_its_own_is_a_failure_that_says_why,
-    command_line::a_command_that_prints_nothing_or_is_not_there_is_a_failure_too,
-    command_line::two_runs_of_the_original_at_once_are_not_taken_for_each_other,
+    original::results_of_the_originals_run_count_whatever_was_there_before,
+    original::a_run_of_the_original_without_results_of_its_own_is_a_failure_that_says_why,
+    original::a_command_that_prints_nothing_or_is_not_there_is_a_failure_too,
+    original::two_runs_of_the_original_at_once_are_not_taken_for_each_other,
     command_line::check_says_by_its_exit_code_what_a_history_is,
     command_line::inspect_prints_a_journal_and_its_first_fault,
     runs::a_test_is_run_many_times_with_a_seed_for_each,
