@@ -23,6 +23,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -163,6 +164,19 @@ struct Answer {
     token: String,
 }
 
+/// An answer of a stream.
+#[derive(Deserialize)]
+struct Kept {
+    result: Lease,
+}
+
+#[derive(Deserialize)]
+struct Lease {
+    /// In seconds; none, if there is no such lease any more.
+    #[serde(rename = "TTL", default)]
+    ttl: String,
+}
+
 #[derive(Deserialize)]
 struct Header {
     revision: String,
@@ -207,15 +221,16 @@ impl Etcd {
     /// which is asked knows of.
     pub(crate) async fn get(&self, key: &str, serializable: bool) -> Result<Found, Failure> {
         let body = json!({"key": BASE64.encode(key), "serializable": serializable});
-        let answer = self.ask("/v3/kv/range", &body).await?;
+        let answer: Answer = self.ask("/v3/kv/range", &body).await?;
         let entry = answer.kvs.into_iter().next().map(entry).transpose()?;
         Ok(Found { entry, revision: number(&answer.header.revision)? })
     }
 
-    /// Writes a key whatever it is. Returns the revision that wrote it.
-    pub(crate) async fn put(&self, key: &str, value: &[u8]) -> Result<u64, Failure> {
-        let body = json!({"key": BASE64.encode(key), "value": BASE64.encode(value)});
-        number(&self.ask("/v3/kv/put", &body).await?.header.revision)
+    /// Writes a key whatever it is, which goes with the lease. Returns the revision that wrote it.
+    pub(crate) async fn put(&self, key: &str, value: &[u8], lease: u64) -> Result<u64, Failure> {
+        let put = put(&BASE64.encode(key), value, lease);
+        let answer: Answer = self.ask("/v3/kv/put", &put).await?;
+        number(&answer.header.revision)
     }
 
     /// Writes a key that was last written at this revision, or was not, at 0. Returns the
@@ -225,26 +240,39 @@ impl Etcd {
         key: &str,
         revision: u64,
         value: &[u8],
+        lease: u64,
     ) -> Result<Option<u64>, Failure> {
         let key = BASE64.encode(key);
         let body = json!({
             "compare": [{"key": key, "target": "MOD", "result": "EQUAL",
                          "mod_revision": revision.to_string()}],
-            "success": [{"request_put": {"key": key, "value": BASE64.encode(value)}}],
+            "success": [{"request_put": put(&key, value, lease)}],
         });
-        let answer = self.ask("/v3/kv/txn", &body).await?;
+        let answer: Answer = self.ask("/v3/kv/txn", &body).await?;
         let revision = number(&answer.header.revision)?;
         Ok(answer.succeeded.then_some(revision))
     }
 
-    /// Deletes all keys that begin like this.
-    pub(crate) async fn delete_all(&self, beginning: &str) -> Result<(), Failure> {
-        let mut end = beginning.as_bytes().to_vec();
-        if let Some(last) = end.last_mut() {
-            *last += 1;
+    /// Makes a lease of this number, unless there is one.
+    pub(crate) async fn grant(&self, lease: u64, length: Duration) -> Result<(), Failure> {
+        let body = json!({"ID": lease.to_string(), "TTL": length.as_secs().to_string()});
+        match self.ask::<Answer>("/v3/lease/grant", &body).await {
+            Err(Failure::Unknown(why)) if why.contains("lease already exists") => Ok(()),
+            done => done.map(drop),
         }
-        let body = json!({"key": BASE64.encode(beginning), "range_end": BASE64.encode(end)});
-        self.ask("/v3/kv/deleterange", &body).await.map(drop)
+    }
+
+    /// Has a lease go on for its whole length from now. Returns whether it had not ended.
+    pub(crate) async fn keep(&self, lease: u64) -> Result<bool, Failure> {
+        let body = json!({"ID": lease.to_string()});
+        let kept: Kept = self.ask("/v3/lease/keepalive", &body).await?;
+        Ok(!kept.result.ttl.is_empty())
+    }
+
+    /// Ends a lease, and all keys that go with it.
+    pub(crate) async fn revoke(&self, lease: u64) -> Result<(), Failure> {
+        let body = json!({"ID": lease.to_string()});
+        self.ask::<Answer>("/v3/lease/revoke", &body).await.map(drop)
     }
 
     /// Leaves a server for the next one, which may be better off.
@@ -252,7 +280,7 @@ impl Etcd {
         self.turn.fetch_add(1, Ordering::Relaxed);
     }
 
-    async fn ask(&self, path: &str, body: &Value) -> Result<Answer, Failure> {
+    async fn ask<A: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<A, Failure> {
         match tokio::time::timeout(PATIENCE, self.ask_as_user(path, body)).await {
             Ok(result) => result,
             Err(_) => {
@@ -263,7 +291,11 @@ impl Etcd {
     }
 
     /// Asks, and shows who we are if that is needed.
-    async fn ask_as_user(&self, path: &str, body: &Value) -> Result<Answer, Failure> {
+    async fn ask_as_user<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &Value,
+    ) -> Result<A, Failure> {
         let Some(user) = &self.user else { return self.send(path, body, None).await };
         let known = self.known_token();
         if let Some(token) = known {
@@ -274,7 +306,7 @@ impl Etcd {
             }
         }
         let credentials = json!({"name": user.name, "password": user.password});
-        let shown = self.send("/v3/auth/authenticate", &credentials, None).await;
+        let shown: Result<Answer, _> = self.send("/v3/auth/authenticate", &credentials, None).await;
         let token = match shown {
             Ok(answer) => answer.token,
             Err(Failure::Refused(why)) => return Err(Failure::Refused(why)),
@@ -289,12 +321,12 @@ impl Etcd {
         self.token.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn send(
+    async fn send<A: DeserializeOwned>(
         &self,
         path: &str,
         body: &Value,
         token: Option<String>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<A, Failure> {
         let turn = self.turn.load(Ordering::Relaxed);
         let endpoint = &self.endpoints[turn % self.endpoints.len()];
         let request = Request::builder()
@@ -327,6 +359,11 @@ impl Etcd {
         }
         serde_json::from_slice(&body).map_err(|error| Failure::Unknown(error.to_string()))
     }
+}
+
+/// What a put is, of a key in base 64.
+fn put(key: &str, value: &[u8], lease: u64) -> Value {
+    json!({"key": key, "value": BASE64.encode(value), "lease": lease.to_string()})
 }
 
 /// Whether etcd did not do it because of who asked.

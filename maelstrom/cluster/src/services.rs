@@ -10,29 +10,39 @@
 //! What became of a request is not always known: etcd, or the way to it, may fail. Then the
 //! answer is the indefinite error 13, and nothing is tried again. Definite are refusals, and that
 //! a request was never sent.
+//!
+//! All keys of a run go with one lease, which each of its agents keeps: whoever orders the end of
+//! the run ends it, and where nobody did, a day without agents does. An agent that only lost the
+//! run, since it stood still or was cut off, leaves to the others what is theirs.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use maelstrom::protocol::{Definite, Indefinite, LooseHeader};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use simulator::ServiceName;
 use simulator::requests::{Reply, Request};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::etcd::{Entry, Etcd, Failure};
 
 /// Time between two looks at etcd.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long keys stay after the last look of an agent.
+const LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 const REPLICAS: [&str; 2] = ["0", "1"];
 
 pub(crate) struct Services {
     etcd: Etcd,
     /// What all keys begin with.
     prefix: String,
+    /// The number of the lease that all keys go with.
+    lease: u64,
+    is_granted: OnceCell<()>,
     /// The `seq-kv` of each node.
     sessions: std::sync::Mutex<HashMap<usize, Arc<Mutex<Session>>>>,
     /// What kept the last look from etcd.
@@ -63,25 +73,57 @@ struct Asked<'a> {
 }
 
 impl Services {
-    /// Services of this run. Nobody else sees its keys.
-    pub(crate) fn new(etcd: Etcd, run: &str) -> Self {
-        Self {
+    /// Services of this run, a number in base 16. Nobody else sees its keys.
+    pub(crate) fn new(etcd: Etcd, run: &str) -> anyhow::Result<Self> {
+        let number = u64::from_str_radix(run, 16).context("a run is called by its number")?;
+        Ok(Self {
             etcd,
             prefix: format!("maelstrom/{run}/"),
+            // etcd has signed ones, and draws one where it is 0.
+            lease: (number & (u64::MAX >> 1)).max(1),
+            is_granted: OnceCell::new(),
             sessions: Default::default(),
             trouble: Default::default(),
-        }
+        })
     }
 
-    /// Looks whether etcd is there, time and again, for as long as these services are.
+    /// Looks whether etcd is there, time and again, for as long as these services are, and keeps
+    /// what is theirs.
     pub(crate) async fn watch(services: Weak<Self>) {
         while let Some(services) = services.upgrade() {
-            let found = services.etcd.get(&services.prefix, false).await;
-            let trouble = found.err().map(|failure| failure.to_string());
+            let trouble = match services.keep().await {
+                Ok(true) => None,
+                Ok(false) => Some("etcd has dropped what the run had there".to_owned()),
+                Err(failure) => Some(failure.to_string()),
+            };
             *services.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
             drop(services);
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    async fn keep(&self) -> Result<bool, Failure> {
+        self.etcd.keep(self.lease().await?).await
+    }
+
+    /// The lease, which is there.
+    async fn lease(&self) -> Result<u64, Failure> {
+        let granted = self.is_granted.get_or_try_init(|| self.etcd.grant(self.lease, LEASE)).await;
+        match granted {
+            Ok(()) => Ok(self.lease),
+            Err(Failure::Refused(why)) => Err(Failure::Refused(why)),
+            // What it is for was not sent yet.
+            Err(failure) => Err(Failure::NotSent(failure.to_string())),
+        }
+    }
+
+    async fn put(&self, key: &str, value: &[u8]) -> Result<u64, Failure> {
+        self.etcd.put(key, value, self.lease().await?).await
+    }
+
+    /// Writes a key that was last written at this revision.
+    async fn replace(&self, key: &str, at: u64, value: &[u8]) -> Result<Option<u64>, Failure> {
+        self.etcd.replace(key, at, value, self.lease().await?).await
     }
 
     /// What keeps these services from etcd.
@@ -118,7 +160,7 @@ impl Services {
 
     /// Deletes all that was kept.
     pub(crate) async fn forget(&self) {
-        let _ = self.etcd.delete_all(&self.prefix).await;
+        let _ = self.etcd.revoke(self.lease).await;
     }
 
     async fn answer(
@@ -129,7 +171,7 @@ impl Services {
     ) -> Result<Reply, Failure> {
         if service == ServiceName::LinTso {
             return match request.kind() {
-                "ts" => Ok(Reply::TsOk { ts: self.etcd.put(&self.key(service, ""), b"").await? }),
+                "ts" => Ok(Reply::TsOk { ts: self.put(&self.key(service, ""), b"").await? }),
                 kind => Ok(Reply::not_supported(kind, "ts")),
             };
         }
@@ -153,7 +195,7 @@ impl Services {
     async fn linearizable(&self, asked: &Asked<'_>) -> Result<(Reply, u64), Failure> {
         use maelstrom::machine::Operation::Write;
         if let Write(value) = asked.operation {
-            let revision = self.etcd.put(&asked.key, value.get().as_bytes()).await?;
+            let revision = self.put(&asked.key, value.get().as_bytes()).await?;
             return Ok((Reply::WriteOk, revision));
         }
         loop {
@@ -165,7 +207,7 @@ impl Services {
             let before = found.entry.map_or(0, |entry| entry.revision);
             let written = written.get().as_bytes();
             // A key that is another by now was not changed by this.
-            if let Some(revision) = self.etcd.replace(&asked.key, before, written).await? {
+            if let Some(revision) = self.replace(&asked.key, before, written).await? {
                 return Ok((reply, revision));
             }
         }
@@ -212,9 +254,9 @@ impl Services {
             };
             let Some(written) = written else { return Ok(reply) };
             // Newer than all that were seen, and than what was written meanwhile.
-            let now = self.etcd.put(&self.key(ServiceName::LwwKv, "clock"), b"").await?;
+            let now = self.put(&self.key(ServiceName::LwwKv, "clock"), b"").await?;
             let stamped = Stamped { timestamp: now, value: Some(written) };
-            if self.etcd.replace(&replica, before, &json(&stamped)).await?.is_some() {
+            if self.replace(&replica, before, &json(&stamped)).await?.is_some() {
                 return Ok(reply);
             }
         }
@@ -231,7 +273,7 @@ impl Services {
         let (before, ours) = self.stamped(&to).await?;
         if theirs.timestamp > ours.timestamp {
             // If it was written meanwhile, there will be another time.
-            self.etcd.replace(&to, before, &json(&theirs)).await?;
+            self.replace(&to, before, &json(&theirs)).await?;
         }
         Ok(())
     }

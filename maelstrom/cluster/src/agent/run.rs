@@ -156,7 +156,7 @@ impl Run {
         let edge = edge(&order);
         let services = match order.has_services {
             true => {
-                let services = Arc::new(Services::new(Etcd::new(&options.etcd)?, &order.run));
+                let services = Arc::new(Services::new(Etcd::new(&options.etcd)?, &order.run)?);
                 tokio::spawn(Services::watch(Arc::downgrade(&services)));
                 Some(services)
             }
@@ -399,7 +399,8 @@ impl Run {
         self.processes.end(end == End::Well, &mut self.printed).await;
         self.printed.messages.retain(|(subject, _)| subject.contains(".log."));
         self.printed.send(link);
-        if let Some(services) = &self.services {
+        // The others may go on with it, unless all were told to end.
+        if let Some(services) = self.services.as_ref().filter(|_| self.order.end.is_some()) {
             services.forget().await;
         }
         self.state.is_over = true;

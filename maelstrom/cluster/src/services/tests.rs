@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep};
 use super::*;
 use crate::etcd::Access;
 
+const RUN: &str = "1d";
+
 /// Servers of etcd, which end with this.
 struct Servers {
     directory: PathBuf,
@@ -66,9 +68,14 @@ impl Servers {
         Etcd::new(&Access { endpoints: urls.collect(), ..Access::default() }).unwrap()
     }
 
+    /// Services of a run, whose client begins with this server.
+    fn services(&self, first: usize, run: &str) -> Services {
+        Services::new(self.etcd(first), run).unwrap()
+    }
+
     async fn await_answer(&self) {
         let (etcd, until) = (self.etcd(0), Instant::now() + Duration::from_secs(60));
-        while let Err(failure) = etcd.put("x", b"x").await {
+        while let Err(failure) = etcd.put("x", b"x", 0).await {
             assert!(Instant::now() < until, "{failure}");
             sleep(Duration::from_millis(100)).await;
         }
@@ -122,7 +129,7 @@ const TSO: ServiceName = ServiceName::LinTso;
 #[tokio::test]
 async fn services_answer_as_those_of_the_bench_do() {
     let servers = Servers::start("answers", 1).await;
-    let services = Services::new(servers.etcd(0), "run");
+    let services = servers.services(0, RUN);
     for service in [LIN, SEQ] {
         let missing = ask(&services, service, 0, read("k")).await;
         assert_eq!((&missing["code"], &missing["in_reply_to"]), (&json!(20), &json!(1)));
@@ -147,18 +154,21 @@ async fn services_answer_as_those_of_the_bench_do() {
 #[tokio::test]
 async fn runs_do_not_see_each_others_keys_and_leave_none_behind() {
     let servers = Servers::start("runs", 1).await;
-    let [one, other] = ["one", "other"].map(|run| Services::new(servers.etcd(0), run));
+    let [one, other] = ["1e", "1f"].map(|run| servers.services(0, run));
     ask(&one, LIN, 0, write("k", 1)).await;
     ask(&other, LIN, 0, write("k", 2)).await;
     one.forget().await;
     assert_eq!(ask(&one, LIN, 0, read("k")).await["code"], 20);
+    assert_eq!(ask(&one, LIN, 0, write("k", 1)).await["code"], 13, "the run is over");
     assert_eq!(ask(&other, LIN, 0, read("k")).await["value"], 2);
+    assert!(other.keep().await.unwrap());
+    assert!(!one.keep().await.unwrap());
 }
 
 #[tokio::test]
 async fn timestamps_go_up_whoever_asks() {
     let servers = Servers::start("timestamps", 1).await;
-    let services = [0, 1].map(|_| Services::new(servers.etcd(0), "run"));
+    let services = [0, 1].map(|_| servers.services(0, RUN));
     let mut last = 0;
     for number in 0..20 {
         let reply = ask(&services[number % 2], TSO, number, json!({"type": "ts"})).await;
@@ -170,7 +180,7 @@ async fn timestamps_go_up_whoever_asks() {
 #[tokio::test]
 async fn replicas_come_to_have_what_was_written_last() {
     let servers = Servers::start("replicas", 1).await;
-    let services = Services::new(servers.etcd(0), "run");
+    let services = servers.services(0, RUN);
     for value in 0..10 {
         assert_eq!(ask(&services, LWW, 0, write("k", value)).await["type"], "write_ok");
     }
@@ -220,7 +230,7 @@ async fn count(services: &Services, service: ServiceName, node: usize, times: u6
 async fn sessions_see_changes_in_one_order_whichever_server_they_ask() {
     let servers = Servers::start("sessions", 3).await;
     // Whoever goes from server to server meets those that are behind.
-    let services = [0, 1, 2].map(|number| Services::new(servers.etcd(number), "run"));
+    let services = [0, 1, 2].map(|number| servers.services(number, RUN));
     let [one, two, three] = &services;
     let writes = async {
         for value in 1..=200 {
@@ -240,7 +250,7 @@ async fn sessions_see_changes_in_one_order_whichever_server_they_ask() {
 #[tokio::test]
 async fn what_etcd_acknowledged_it_has_and_what_it_did_not_is_in_doubt() {
     let mut servers = Servers::start("deaths", 1).await;
-    let services = Services::new(servers.etcd(0), "run");
+    let services = servers.services(0, RUN);
     let (mut done, mut in_doubt, mut last, mut was_away) = (0, 0, 0, false);
     for step in 0..400 {
         match step {

@@ -8,8 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Message, client};
 
@@ -92,14 +91,6 @@ impl Gateway {
             thread::sleep(Duration::from_millis(50));
         }
     }
-
-    fn signal(&self, signal: Signal) {
-        kill(pid(&self.process), signal).unwrap();
-    }
-}
-
-fn pid(process: &Process) -> Pid {
-    Pid::from_raw(process.0.id().try_into().unwrap())
 }
 
 fn is_ok(health: &Value) -> bool {
@@ -248,8 +239,7 @@ fn more_requests_than_may_wait_are_refused_and_the_rest_comes_to_its_end_before_
     let flags = "--bin echo --node-count 1 --timeout 60 --max-waiting 2";
     let mut gateway = Gateway::start(&cluster, flags);
     gateway.await_health(is_ok);
-    let agents = || cluster.agents.iter().map(pid);
-    agents().for_each(|agent| kill(agent, Signal::SIGSTOP).unwrap());
+    cluster.agents.iter().for_each(|agent| agent.signal(Signal::SIGSTOP));
     let echo = json!({"type": "echo", "echo": "hello"});
     thread::scope(|scope| {
         let ask = || gateway.post("n0", &echo);
@@ -261,8 +251,8 @@ fn more_requests_than_may_wait_are_refused_and_the_rest_comes_to_its_end_before_
         let refused = gateway.post("n0", &echo);
         assert_eq!((refused.status, &refused.body()["code"]), (503, &json!(11)));
         assert!(refused.head.contains("retry-after: 1"), "{}", refused.head);
-        gateway.signal(Signal::SIGTERM);
-        agents().for_each(|agent| kill(agent, Signal::SIGCONT).unwrap());
+        gateway.process.signal(Signal::SIGTERM);
+        cluster.agents.iter().for_each(|agent| agent.signal(Signal::SIGCONT));
         for answer in waiting {
             assert_eq!(answer.join().unwrap().status, 200);
         }

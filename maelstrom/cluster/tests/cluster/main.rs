@@ -10,6 +10,7 @@ mod support;
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use support::Cluster;
 
 #[test]
@@ -59,6 +60,22 @@ fn an_agent_is_killed_and_the_others_go_on() {
     let flags = "-w lin-kv --bin lin-kv --node-count 3 --concurrency 2n --rate 50 --time-limit 20";
     let run = cluster.run_while(flags, 50, |cluster| cluster.agents.remove(2).kill());
     run.assert_valid().says("A node was gone with the machine that it ran on").says("agent c");
+}
+
+#[test]
+fn an_agent_that_stood_still_ends_its_own_nodes_and_leaves_the_others_what_is_in_etcd() {
+    let mut cluster = Cluster::new("still", true);
+    let flags =
+        "-w lin-kv --bin lin_kv_proxy --node-count 3 --concurrency 2n --rate 50 --time-limit 25";
+    let run = cluster.run_while(flags, 50, |cluster| {
+        let agent = &cluster.agents[2];
+        agent.signal(Signal::SIGSTOP);
+        // Until it is given up, and its run with it.
+        thread::sleep(Duration::from_secs(12));
+        agent.signal(Signal::SIGCONT);
+        cluster.await_log("c", "is over");
+    });
+    run.assert_valid().says("agent c was not heard for 10 s");
 }
 
 #[test]

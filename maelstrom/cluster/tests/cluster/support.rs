@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 pub(crate) const WORKBENCH: &str = env!("CARGO_BIN_EXE_workbench-cluster");
 const AGENTS: [&str; 3] = ["a", "b", "c"];
 
@@ -37,6 +40,10 @@ impl Process {
         Self(child.unwrap_or_else(|error| {
             panic!("{program}: {error}; on Debian, apt-get install nats-server etcd-server")
         }))
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id().try_into().unwrap()), signal).unwrap();
     }
 
     pub(crate) fn kill(mut self) {
@@ -163,6 +170,15 @@ impl Cluster {
         let there = || Run::of(Command::new(WORKBENCH).args(status).output().unwrap()).text;
         while !there().ends_with(&format!(" {} agents", self.agents.len())) {
             assert!(Instant::now() < until, "{}", there());
+        }
+    }
+
+    /// Waits until somebody has said this.
+    pub(crate) fn await_log(&self, name: &str, what: &str) {
+        let until = Instant::now() + Duration::from_secs(60);
+        while !fs::read_to_string(self.log(name)).unwrap_or_default().contains(what) {
+            assert!(Instant::now() < until, "{name} does not say {what}");
+            thread::sleep(Duration::from_millis(20));
         }
     }
 
