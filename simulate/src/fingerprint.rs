@@ -41,6 +41,16 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     Ok(true)
 }
 
+/// Of a seed of each of these nodes. Programs that do otherwise have others.
+pub(crate) fn of_seed(
+    nodes: &[&'static Kind],
+    seed: u64,
+    arguments: &[String],
+) -> anyhow::Result<Vec<u32>> {
+    let sum = |kind: &&Kind| checksum(kind, &Case::draw(seed, &kind.subject, arguments));
+    nodes.iter().map(sum).collect()
+}
+
 /// Of what clients saw, and of every message as it was sent and received.
 fn checksum(kind: &Kind, case: &Case) -> anyhow::Result<u32> {
     let program = kind.program(&case.arguments)?;

@@ -63,6 +63,8 @@ pub(crate) struct Results {
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) struct Described {
     pub(crate) nodes: Vec<String>,
+    /// What each of the nodes does with the first seed of all: another version does otherwise.
+    pub(crate) checksums: Vec<u32>,
     pub(crate) seeds: Range<u64>,
     pub(crate) fixed: String,
     pub(crate) arguments: Vec<String>,
@@ -134,8 +136,11 @@ impl Merged {
         };
         let (mut next, mut untried) = (swarm.seeds.start, Vec::new());
         for part in &parts {
-            ensure!(part.swarm == swarm, "these results are not all of the same swarm");
+            let known = Described { checksums: part.swarm.checksums.clone(), ..swarm.clone() };
+            ensure!(part.swarm == known, "these results are not all of the same swarm");
+            ensure!(known == swarm, "these results are of versions that do not do the same");
             let Range { start, end } = part.tried;
+            ensure!(start <= end && end <= swarm.seeds.end, "these results are damaged");
             ensure!(start >= next, "seed {start} is in two of the files");
             untried.extend((start > next).then_some(next..start));
             next = end;
@@ -177,8 +182,13 @@ mod tests {
     }
 
     fn part(tried: Range<u64>, failures: &[u64]) -> Results {
-        let swarm =
-            Described { nodes: vec![], seeds: 0..100, fixed: String::new(), arguments: vec![] };
+        let swarm = Described {
+            nodes: vec![],
+            checksums: vec![1, 2],
+            seeds: 0..100,
+            fixed: String::new(),
+            arguments: vec![],
+        };
         let failed = |&seed: &u64| Failed { seed, text: String::new() };
         Results { swarm, tried, failures: failures.iter().map(failed).collect() }
     }
@@ -198,10 +208,19 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_comes_twice_or_of_another_swarm_is_refused() {
-        assert!(Merged::of(vec![part(0..50, &[]), part(49..100, &[])]).is_err());
+    fn what_does_not_belong_together_or_is_damaged_is_refused() {
+        let refused =
+            |other: Results| Merged::of(vec![part(0..50, &[]), other]).unwrap_err().to_string();
+        assert_eq!(refused(part(49..100, &[])), "seed 49 is in two of the files");
         let mut other = part(50..100, &[]);
         other.swarm.fixed = "--latency 10".to_owned();
-        assert!(Merged::of(vec![part(0..50, &[]), other]).is_err());
+        assert_eq!(refused(other), "these results are not all of the same swarm");
+        let mut other = part(50..100, &[]);
+        other.swarm.checksums = vec![1, 3];
+        assert_eq!(refused(other), "these results are of versions that do not do the same");
+        let backwards = Range { start: 60, end: 50 };
+        for tried in [backwards, 50..101, 200..201] {
+            assert_eq!(refused(part(tried, &[])), "these results are damaged");
+        }
     }
 }

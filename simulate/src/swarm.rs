@@ -9,6 +9,7 @@ use clap::Args;
 use simulator::Settings;
 use simulator::swarm::{Case, Failure, Swarm};
 
+use crate::fingerprint;
 use crate::nodes::{KINDS, Kind};
 use crate::shards::{Described, Failed, Results, Shard};
 use crate::single::{parse, replay};
@@ -60,7 +61,8 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     for node in &nodes {
         node.program(&flags.arguments).with_context(|| node.subject.name)?;
     }
-    let all = flags.first..flags.first + flags.seeds;
+    let last = flags.first.checked_add(flags.seeds);
+    let all = flags.first..last.context("--first and --seeds: there are no such seeds")?;
     let seeds = flags.shard.seeds(&all);
     let swarm = Swarm::over(nodes.iter().map(|node| node.subject).collect())
         .seeds(seeds.clone())
@@ -88,6 +90,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<bool> {
     if let Some(path) = &flags.results {
         let swarm = Described {
             nodes: nodes.iter().map(|node| node.subject.name.to_owned()).collect(),
+            checksums: fingerprint::of_seed(&nodes, all.start, &flags.arguments)?,
             seeds: all,
             fixed: flags.fixed.clone(),
             arguments: flags.arguments.clone(),
