@@ -60,10 +60,10 @@ struct Session {
 }
 
 /// A value of a replica of `lww-kv`.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 struct Stamped {
     timestamp: u64,
-    value: Option<Box<RawValue>>,
+    value: Box<RawValue>,
 }
 
 /// A request's operation on a key, as etcd has it.
@@ -246,7 +246,7 @@ impl Services {
         let replica = self.replica(draw(), key);
         loop {
             let (before, current) = self.stamped(&replica).await?;
-            let value = current.value.as_ref();
+            let value = current.as_ref().map(|stamped| &stamped.value);
             let (reply, written) = match (asked.operation, value) {
                 // As in the original, nothing is created by this.
                 (Cas { .. }, None) => Reply::to(&Read, None),
@@ -255,7 +255,7 @@ impl Services {
             let Some(written) = written else { return Ok(reply) };
             // Newer than all that were seen, and than what was written meanwhile.
             let now = self.put(&self.key(ServiceName::LwwKv, "clock"), b"").await?;
-            let stamped = Stamped { timestamp: now, value: Some(written) };
+            let stamped = Stamped { timestamp: now, value: written };
             if self.replace(&replica, before, &json(&stamped)).await?.is_some() {
                 return Ok(reply);
             }
@@ -271,7 +271,8 @@ impl Services {
         let to = self.replica(to, key);
         let (_, theirs) = self.stamped(&self.replica(from, key)).await?;
         let (before, ours) = self.stamped(&to).await?;
-        if theirs.timestamp > ours.timestamp {
+        let Some(theirs) = theirs else { return Ok(()) };
+        if ours.is_none_or(|ours| theirs.timestamp > ours.timestamp) {
             // If it was written meanwhile, there will be another time.
             self.replace(&to, before, &json(&theirs)).await?;
         }
@@ -283,10 +284,10 @@ impl Services {
     }
 
     /// What a replica has, and the revision that wrote it.
-    async fn stamped(&self, replica: &str) -> Result<(u64, Stamped), Failure> {
+    async fn stamped(&self, replica: &str) -> Result<(u64, Option<Stamped>), Failure> {
         match self.etcd.get(replica, false).await?.entry {
-            None => Ok((0, Stamped::default())),
-            Some(entry) => Ok((entry.revision, parse(&entry.value)?)),
+            None => Ok((0, None)),
+            Some(entry) => Ok((entry.revision, Some(parse(&entry.value)?))),
         }
     }
 }

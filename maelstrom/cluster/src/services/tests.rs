@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep};
 use super::*;
 use crate::etcd::Access;
 
+mod histories;
+
 const RUN: &str = "1d";
 
 /// Servers of etcd, which end with this.
@@ -149,6 +151,62 @@ async fn services_answer_as_those_of_the_bench_do() {
     let reply = RawValue::from_string(reply.to_string()).unwrap();
     assert!(services.handle(LIN, 0, &reply).await.is_none());
     assert_eq!(ask(&services, LWW, 0, cas("k", 0, 1)).await["code"], 20, "it creates nothing");
+}
+
+#[tokio::test]
+async fn keys_and_values_are_any_json() {
+    let servers = Servers::start("json", 1).await;
+    let services = servers.services(0, RUN);
+    let long = "x".repeat(1_000_000);
+    let keys = [
+        json!(null),
+        json!(1),
+        json!("1"),
+        json!(""),
+        json!("a/b"),
+        json!("a"),
+        json!("a/"),
+        json!("\0"),
+        json!("clock"),
+        json!("0/a"),
+        json!({"a": [1, null]}),
+        json!("ключ"),
+    ];
+    for service in [LIN, SEQ, LWW] {
+        for (number, key) in keys.iter().enumerate() {
+            let body = json!({"type": "write", "key": key, "value": number, "msg_id": 1});
+            // Both replicas of `lww-kv` get it.
+            for _ in 0..20 {
+                assert_eq!(ask(&services, service, 0, body.clone()).await["type"], "write_ok");
+            }
+        }
+        for (number, key) in keys.iter().enumerate() {
+            let body = json!({"type": "read", "key": key, "msg_id": 1});
+            assert_eq!(ask(&services, service, 0, body).await["value"], number, "{key}");
+        }
+        for value in [json!(null), json!(false), json!([]), json!(long)] {
+            for _ in 0..20 {
+                let done = ask(&services, service, 0, write("k", value.clone())).await;
+                assert_eq!(done["type"], "write_ok");
+            }
+            let seen = ask(&services, service, 0, read("k")).await;
+            assert_eq!((&seen["type"], &seen["value"]), (&json!("read_ok"), &value));
+        }
+        // One key and one value, each spelt in two ways.
+        for (body, reply) in [
+            (
+                r#"{"type": "write", "key": {"a": 1, "b": 2}, "value": {"c": 1, "d": 2}}"#,
+                "write_ok",
+            ),
+            (r#"{"type": "cas", "key": {"b":2,"a":1}, "from": {"d":2,"c":1}, "to": 3}"#, "cas_ok"),
+        ] {
+            let body = RawValue::from_string(body.to_owned()).unwrap();
+            for _ in 0..if reply == "cas_ok" { 1 } else { 20 } {
+                let said = services.handle(service, 0, &body).await.unwrap();
+                assert!(said.get().contains(reply), "{said}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
