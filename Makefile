@@ -114,12 +114,13 @@ challenges-short: build-nodes build-workbench ## The same for 3 s each, without 
 
 ## Several machines
 
+# Both have most of their crates in common; with the features of both, these are built once.
 .PHONY: build-cluster
-build-cluster:
-	cargo build --release --quiet --package maelstrom-cluster --features nats
+build-cluster: ## Build workbench, and what it takes for several machines
+	cargo build --release --quiet --package maelstrom-workbench --package maelstrom-cluster --features maelstrom-cluster/nats
 
 .PHONY: cluster-demo
-cluster-demo: build-nodes build-workbench build-cluster ## 3c, 4, 5b, 6c and lin-kv on five agents, over NATS and etcd
+cluster-demo: build-nodes build-cluster ## 3c, 4, 5b, 6c and lin-kv on five agents, over NATS and etcd
 	@$(WORKBENCH) cluster up $(foreach node,broadcast g-counter kafka-log txn-kv lin-kv,--bin target/release/$(node))
 	@echo 'Partitions happen at the edge: agents drop messages for their nodes. No packet is dropped.'
 	@flags='--cluster nats://127.0.0.1:4222 $(FLAGS)'; seed='$(if $(SEED),--seed $(SEED))'; \
@@ -132,7 +133,7 @@ PROGRAMS := echo unique-ids broadcast g-counter kafka-log txn-kv lin-kv
 
 # Where they are, and the commands; `make test-cluster` has its own.
 CLUSTER_NODES ?= target/release
-cluster_build := $(if $(filter target/release,$(CLUSTER_NODES)),build-nodes build-workbench build-cluster)
+cluster_build := $(if $(filter target/release,$(CLUSTER_NODES)),build-nodes build-cluster)
 # Some want every node to answer at all times, and broadcast loses what only killed nodes had.
 .PHONY: cluster-short
 cluster-short: $(cluster_build) ## All challenges and lin-kv on five agents for 3 s each, with partitions and kills, without limits
@@ -238,7 +239,7 @@ test: ## Run all tests
 check: ## Formatting, lints and docs; changes nothing
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
-	@$(MAKE) --no-print-directory surface
+	@$(MAKE) --no-print-directory apart surface
 
 # What checks the script of the report comes from npm; nothing that is built needs it.
 PAGE := maelstrom/workbench/page
@@ -275,6 +276,11 @@ deny: ## Licenses, sources and known vulnerabilities of the dependencies
 	@cargo deny --version >/dev/null 2>&1 || { \
 	    echo 'cargo-deny is not installed: cargo install --locked cargo-deny' >&2; exit 1; }
 	cargo deny check
+
+.PHONY: apart
+apart: ## Whether nodes and bench have nothing of what it takes for several machines
+	@! cargo tree --workspace --exclude maelstrom-cluster --prefix none \
+	    | grep -E '^(maelstrom-cluster|async-nats|rustls|prometheus-client|tokio-tungstenite) '
 
 .PHONY: surface
 surface: ## Docs; and how many items the bench's crates show to others: at most 150
