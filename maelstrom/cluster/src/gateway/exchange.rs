@@ -161,6 +161,29 @@ mod tests {
         }
     }
 
+    /// As the guide has them.
+    #[test]
+    fn every_error_has_its_status() {
+        for (number, status, outcome) in [
+            (0, 504, "unknown"),
+            (1, 404, "not-done"),
+            (10, 501, "not-done"),
+            (11, 503, "not-done"),
+            (12, 400, "not-done"),
+            (13, 500, "unknown"),
+            (14, 409, "not-done"),
+            (20, 404, "not-done"),
+            (21, 409, "not-done"),
+            (22, 412, "not-done"),
+            (30, 409, "not-done"),
+            (1000, 500, "unknown"),
+        ] {
+            let said = raw(&format!(r#"{{"type": "error", "code": {number}}}"#));
+            let reply = Reply::new(Ok(&said), None);
+            assert_eq!((reply.status().as_u16(), reply.outcome()), (status, outcome), "{number}");
+        }
+    }
+
     #[test]
     fn a_status_says_whether_a_request_was_done() {
         let indefinite = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::GATEWAY_TIMEOUT];
