@@ -322,13 +322,16 @@ bench-cluster: ## Steps a second of clusters of machines in virtual time
 	cargo bench --quiet --package g-counter --bench cluster
 
 .PHONY: bench-nats
-bench-nats: $(cluster_build) ## A round trip to a node: by its pipes and by NATS and an agent as well, in turns
+bench-nats: $(cluster_build) ## A round trip to a node, by its pipes and over NATS, in turns; and how much two agents carry
 	@$(CLUSTER_NODES)/workbench-cluster cluster up --directory target/bench-nats --nats-port 4422 --etcd-port 2579 \
-	    --agents 1 --bin $(CLUSTER_NODES)/echo
-	@for turn in 1 2 3; do for where in '' '--cluster nats://127.0.0.1:4422'; do \
-	    $(CLUSTER_NODES)/workbench-cluster test -w echo --bin $(CLUSTER_NODES)/echo --node-count 1 --concurrency 1 \
-	        --rate 1000000 --time-limit 5 $$where | grep -A 1 median; done; done; \
-	    $(CLUSTER_NODES)/workbench-cluster cluster down --directory target/bench-nats
+	    --agents 2 --bin $(CLUSTER_NODES)/echo
+	@cluster='--cluster nats://127.0.0.1:4422'; \
+	    bench() { $(CLUSTER_NODES)/workbench-cluster test -w echo --bin $(CLUSTER_NODES)/echo --rate 1000000 --time-limit 5 "$$@"; }; \
+	    for turn in 1 2 3; do for where in '' "$$cluster"; do \
+	        bench --node-count 1 --concurrency 1 $$where | grep -A 1 median; done; done; \
+	    bench --node-count 2 --concurrency 100n $$cluster | awk '/those of clients/ { most = $$(NF - 4) / 5 } \
+	        END { print most " messages a second through two agents, of at least 20000"; exit most < 20000 }'; \
+	    status=$$?; $(CLUSTER_NODES)/workbench-cluster cluster down --directory target/bench-nats; exit $$status
 
 .PHONY: bench-journal bench-compaction
 bench-journal: ## Appending to a journal with a sync of every group, and opening 250 MiB
