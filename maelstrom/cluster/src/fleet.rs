@@ -116,13 +116,17 @@ impl Fleet {
     }
 
     fn hear_state(&mut self, state: State, test: &mut Test<'_>) -> Result<(), RunError> {
-        let State { outage, incarnation, .. } = state.clone();
+        let State { outage, incarnation, etcd, .. } = state.clone();
         let Some((agent, before)) = self.crew.note_state(state) else { return Ok(()) };
         let name = agent.name.clone();
         if before.as_ref().is_some_and(|before| before.incarnation != incarnation) {
             let why = format!("agent {name} was started anew");
             let nodes: Vec<usize> = agent.order.nodes.keys().copied().collect();
             lose(&nodes, &why, test)?;
+        }
+        let was_away = before.as_ref().is_some_and(|before| before.etcd.is_some());
+        if let Some(why) = etcd.filter(|_| !was_away) {
+            test.world().0.services_away(&format!("at agent {name}: {why}"));
         }
         let known = before.and_then(|before| before.outage).map_or(0, |outage| outage.number);
         if let Some(outage) = outage.filter(|outage| outage.number > known) {

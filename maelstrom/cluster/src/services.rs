@@ -27,6 +27,7 @@ use serde_json::value::RawValue;
 use simulator::ServiceName;
 use simulator::requests::{Reply, Request};
 use tokio::sync::{Mutex, OnceCell};
+use tokio::time::Instant;
 
 use crate::etcd::{Entry, Etcd, Failure};
 
@@ -45,8 +46,8 @@ pub(crate) struct Services {
     is_granted: OnceCell<()>,
     /// The `seq-kv` of each node.
     sessions: std::sync::Mutex<HashMap<usize, Arc<Mutex<Session>>>>,
-    /// What kept the last look from etcd.
-    trouble: std::sync::Mutex<Option<String>>,
+    /// What kept somebody from etcd last, and when.
+    trouble: std::sync::Mutex<Option<(Instant, String)>>,
 }
 
 /// What a node has seen of `seq-kv`. It is locked during a request, so that requests of a node
@@ -91,12 +92,11 @@ impl Services {
     /// what is theirs.
     pub(crate) async fn watch(services: Weak<Self>) {
         while let Some(services) = services.upgrade() {
-            let trouble = match services.keep().await {
-                Ok(true) => None,
-                Ok(false) => Some("etcd has dropped what the run had there".to_owned()),
-                Err(failure) => Some(failure.to_string()),
-            };
-            *services.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+            match services.keep().await {
+                Ok(true) => services.is_well(),
+                Ok(false) => services.is_in_trouble("etcd has dropped what the run had there"),
+                Err(failure) => services.is_in_trouble(&failure.to_string()),
+            }
             drop(services);
             tokio::time::sleep(LOOK).await;
         }
@@ -126,9 +126,23 @@ impl Services {
         self.etcd.replace(key, at, value, self.lease().await?).await
     }
 
-    /// What keeps these services from etcd.
+    /// What keeps these services from etcd, or did so a moment ago.
     pub(crate) fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.as_ref().map(|(_, why)| why.clone())
+    }
+
+    fn is_in_trouble(&self, why: &str) {
+        let trouble = Some((Instant::now(), why.to_owned()));
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// What was in between was told by now.
+    fn is_well(&self) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if trouble.as_ref().is_some_and(|(since, _)| since.elapsed() >= LOOK / 2) {
+            *trouble = None;
+        }
     }
 
     /// The body with which a service answers a node; none if it does not answer.
@@ -146,14 +160,16 @@ impl Services {
             Ok(request) => self.answer(service, node, &request).await,
             Err(refusal) => Ok(refusal),
         };
-        let reply = reply.unwrap_or_else(|failure| Reply::Error {
-            text: failure.to_string(),
-            code: match failure {
+        let reply = reply.unwrap_or_else(|failure| {
+            let text = failure.to_string();
+            self.is_in_trouble(&text);
+            let code = match failure {
                 Failure::NotSent(_) | Failure::Refused(_) => {
                     Definite::TemporarilyUnavailable.into()
                 }
                 Failure::Unknown(_) => Indefinite::Crash.into(),
-            },
+            };
+            Reply::Error { code, text }
         });
         Some(reply.into_body(header.msg_id))
     }

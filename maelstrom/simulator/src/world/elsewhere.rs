@@ -51,6 +51,11 @@ impl World {
         self.prepare_again(now, out);
     }
 
+    /// Whoever has the services could not reach them.
+    pub fn services_away(&mut self, what: &str) {
+        self.wire.quirks.note(Quirk::ServicesAway, || what.to_owned());
+    }
+
     /// Starts those nodes again that are being prepared: what they were asked, or their answer,
     /// may be lost in an outage, which is no fault of theirs.
     pub fn prepare_again(&mut self, now: Duration, out: &mut Vec<Command>) {

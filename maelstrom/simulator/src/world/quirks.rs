@@ -26,6 +26,8 @@ named! {
         NodeLost = "node-lost",
         /// What carries the messages between machines did not do so for a while.
         Outage = "outage",
+        /// Services that others have were out of their reach.
+        ServicesAway = "services-away",
     }
 }
 
@@ -102,6 +104,10 @@ impl Quirk {
             Self::Outage => (
                 "Messages between machines were not carried for a while",
                 "Those of that time are lost, as in a partition.",
+            ),
+            Self::ServicesAway => (
+                "Services were out of reach for a while",
+                "Nodes were told so, or that nobody knows what became of their requests.",
             ),
         }
     }
