@@ -59,7 +59,10 @@ fn an_agent_is_killed_and_the_others_go_on() {
     let mut cluster = Cluster::new("agent", false);
     let flags = "-w lin-kv --bin lin-kv --node-count 3 --concurrency 2n --rate 50 --time-limit 20";
     let run = cluster.run_while(flags, 50, |cluster| cluster.agents.remove(2).kill());
-    run.assert_valid().says("A node was gone with the machine that it ran on").says("agent c");
+    let run = run.assert_valid().says("A node was gone with the machine that it ran on");
+    let run = run.says("agent c");
+    let reads = run.text.split(" read ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+    assert!(reads.parse::<usize>().unwrap() > 150, "the others did not go on: {}", run.text);
 }
 
 #[test]
