@@ -80,7 +80,7 @@ fn step_json(log: &Log, step: &Step) -> Value {
 
 /// The transactions, then the steps.
 fn in_words(log: &Log, steps: &[Step]) -> String {
-    let mut text = String::from("these transactions precede each other in a circle.\n");
+    let mut text = String::from("These transactions precede each other in a circle.\n");
     for (i, step) in (1..).zip(steps) {
         let (op, who) = (log.op(step.from), log.txn(step.from).process);
         text += &format!("  T{i} = operation {op} of {who}: {}\n", log.txn_text(step.from));

@@ -41,12 +41,18 @@ pub(super) fn draw(title: &str, mut nodes: Vec<Node>) -> Option<String> {
     let texts = nodes.iter().flat_map(|node| [&node.title, &node.text]);
     let widest = texts.map(|text| text.chars().count()).max().unwrap_or(0);
     let box_width = widest as f64 * CHARACTER_WIDTH + 20.0;
+    let labels = nodes.iter().map(|node| shortened(&node.label).chars().count());
+    let label_width = labels.max().unwrap_or(0) as f64 * CHARACTER_WIDTH + 40.0;
     let radius = Point {
         x: box_width * 0.55 + 40.0 * nodes.len() as f64,
         y: 60.0 + 26.0 * nodes.len() as f64,
     };
-    let size =
-        Point { x: 2.0 * radius.x + box_width + 20.0, y: 2.0 * radius.y + BOX_HEIGHT + 50.0 };
+    // Two boxes stand above each other, with a label on either side between them.
+    let width = match nodes.len() {
+        1 | 2 => box_width.max(2.0 * label_width),
+        _ => 2.0 * radius.x + box_width.max(2.0 * label_width),
+    };
+    let size = Point { x: width + 20.0, y: 2.0 * radius.y + BOX_HEIGHT + 80.0 };
     let centers: Vec<Point> =
         (0..nodes.len()).map(|i| center(i, nodes.len(), radius, size)).collect();
 
@@ -103,15 +109,16 @@ fn draw_node(svg: &mut String, Node { title, text, .. }: &Node, center: Point, w
     put!(svg, "{}</text>", escape(text));
 }
 
-/// A curve that bends to its right, so that two opposite arrows stay apart.
+/// A curve that bends to its left, so that two opposite arrows stay apart. Boxes stand clockwise:
+/// labels are outside of their circle, and not all in its middle.
 fn draw_arrow(svg: &mut String, from: Point, to: Point, box_width: f64, arrow: &Node) {
     let (class, color) = style(arrow.relation);
     let (dx, dy) = (to.x - from.x, to.y - from.y);
     let length = dx.hypot(dy).max(1.0);
     let bend = 0.16 * length;
     let middle = Point {
-        x: (from.x + to.x) / 2.0 - dy / length * bend,
-        y: (from.y + to.y) / 2.0 + dx / length * bend,
+        x: (from.x + to.x) / 2.0 + dy / length * bend,
+        y: (from.y + to.y) / 2.0 - dx / length * bend,
     };
     let (start, end) = (edge(from, middle, box_width), edge(to, middle, box_width));
     put!(svg, r#"<g class="{class}">"#);
@@ -120,7 +127,7 @@ fn draw_arrow(svg: &mut String, from: Point, to: Point, box_width: f64, arrow: &
     draw_head(svg, middle, end, color);
     // The label is on the side to which the curve bends, so that those of two opposite arrows
     // stay apart, too. The curve passes half-way to its control point.
-    let side = Point { x: -dy / length, y: dx / length };
+    let side = Point { x: dy / length, y: -dx / length };
     let anchor = match side.x {
         ..-0.3 => "end",
         0.3.. => "start",
@@ -206,6 +213,38 @@ mod tests {
         let svg = picture(2, "[]").unwrap();
         assert!(svg.contains(r#"text-anchor="start" fill"#), "{svg}");
         assert!(svg.contains(r#"text-anchor="end" fill"#), "{svg}");
+    }
+
+    #[test]
+    fn no_label_covers_another_and_none_is_cut() {
+        let number = |text: &str, name: &str| -> f64 {
+            let (_, rest) = text.split_once(&format!("{name}=\"")).unwrap();
+            rest.split_once('"').unwrap().0.parse().unwrap()
+        };
+        for count in 2..=MOST_NODES {
+            let svg = picture(count, "[[\"append\",1,2]]").unwrap();
+            let (width, height) = (number(&svg, " width"), number(&svg, " height"));
+            let labels = svg.split("<text ").filter(|text| text.contains("paint-order"));
+            let boxes: Vec<_> = labels
+                .map(|text| {
+                    let (x, y) = (number(text, "x"), number(text, "y"));
+                    let long = "rw 1: 2 → 3".chars().count() as f64 * CHARACTER_WIDTH;
+                    let left = match text {
+                        text if text.contains("anchor=\"end\"") => x - long,
+                        text if text.contains("anchor=\"start\"") => x,
+                        _ => x - long / 2.0,
+                    };
+                    (left, left + long, y)
+                })
+                .collect();
+            assert_eq!(boxes.len(), count);
+            for (i, a) in boxes.iter().enumerate() {
+                assert!(a.0 > 0.0 && a.1 < width && a.2 > 30.0 && a.2 < height, "{count}: {a:?}");
+                let covers =
+                    |b: &&(f64, f64, f64)| a.0 < b.1 && b.0 < a.1 && (a.2 - b.2).abs() < 12.0;
+                assert_eq!(boxes[i + 1..].iter().find(covers), None, "{count}: {a:?}");
+            }
+        }
     }
 
     #[test]

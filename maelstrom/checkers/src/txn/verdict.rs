@@ -121,11 +121,11 @@ fn findings(anomalies: &[Anomaly], found: &Anomalies) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (anomaly, cases) in found.iter().filter(|(anomaly, _)| anomalies.contains(anomaly)) {
         let name = anomaly.to_string();
-        let told = cases.kept().map(|case| case.finding(&name, format!("{name}: {}", case.text)));
+        let told = cases.kept().map(|case| case.finding(&name, case.text.clone()));
         findings.extend(told);
         let more = (cases.count - cases.kept().len()) as u64;
         if more > 0 {
-            let text = format!("{name}: {more} more cases are not listed");
+            let text = format!("{more} more cases are not listed");
             findings.push(Finding { text, ..Finding::omission(name, more) });
         }
     }
