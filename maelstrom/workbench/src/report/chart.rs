@@ -122,8 +122,8 @@ impl Chart {
             f => (f.strip_prefix("start-"), f.strip_prefix("stop-")),
         };
         match begins {
-            // Fewer nodes than one were to be hit.
-            Some(name) if op.value.get() == "[]" => {
+            // Fewer nodes than one were to be hit, or cut off.
+            Some(name) if hits_nobody(op) => {
                 self.faults.retain(|fault| fault.name != name || fault.end.is_some());
             }
             Some(name) if self.open_fault(name).is_none() => {
@@ -156,6 +156,13 @@ impl Chart {
     }
 }
 
+/// Whether a fault that is in force hits no node and no link.
+fn hits_nobody(op: &Op) -> bool {
+    type Cut<'a> = (&'a str, BTreeMap<String, Vec<String>>);
+    let cut = serde_json::from_str::<Cut<'_>>(op.value.get());
+    op.value.get() == "[]" || cut.is_ok_and(|(_, from)| from.values().all(Vec::is_empty))
+}
+
 /// The row of a latency in nanoseconds.
 fn row(nanos: u64) -> u32 {
     let seconds = (nanos as f64 / 1e9).clamp(SHORTEST, LONGEST);
@@ -166,6 +173,7 @@ fn row(nanos: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use checkers::history::{null, raw};
+    use serde_json::json;
 
     use super::*;
 
@@ -216,6 +224,14 @@ mod tests {
         let nobody = Op { value: raw(&[(); 0]), ..op(1, OpType::Info, Process::Nemesis, "kill") };
         chart.observe(&nobody);
         assert!(chart.faults.is_empty());
+        for (cut, count) in [(json!({"n0": [], "n1": []}), 0), (json!({"n0": ["n1"]}), 1)] {
+            chart.observe(&op(1, OpType::Info, Process::Nemesis, "start-partition"));
+            let value = raw(&("isolated", cut));
+            let now = op(1, OpType::Info, Process::Nemesis, "start-partition");
+            chart.observe(&Op { value, ..now });
+            assert_eq!(chart.faults.len(), count);
+        }
+        chart.faults.clear();
         for (time, f) in [(1, "start-partition"), (2, "start-partition"), (5, "stop-partition")] {
             chart.observe(&op(time, OpType::Info, Process::Nemesis, f));
         }

@@ -39,6 +39,9 @@ const STABLE: &str =
     "How long after a value was known the last read began that lacked it; none lacked it later.";
 const MESSAGES: &str = "What nodes and services sent each other, also for each operation of a client. Fewer cost less network.";
 
+/// Where a picture of a finding begins.
+const PICTURE: &str = "<details class=\"picture\"";
+
 /// Where the script shows the run.
 const DIAGRAM: &str =
     "<div id=\"messages\"><p class=\"note\">Messages are shown here by a script.</p></div>";
@@ -110,7 +113,8 @@ fn findings(page: &mut String, kind: &Kind, class: &str, first: Option<usize>) {
     let shown = if has_pictures { 1 } else { SHOWN };
     for (place, finding) in kind.findings.iter().enumerate() {
         if place == shown {
-            page.push_str("</ul><details><summary>More of this kind</summary><ul>");
+            let more = kind.count - shown as u64;
+            let _ = write!(page, "</ul><details><summary>{more} more of this kind</summary><ul>");
         }
         page.push_str("<li>");
         one(page, finding, first.map(|first| first + place));
@@ -119,7 +123,7 @@ fn findings(page: &mut String, kind: &Kind, class: &str, first: Option<usize>) {
     page.push_str("</ul>");
     let more = kind.count.saturating_sub(kind.findings.len() as u64);
     if more > 0 {
-        let _ = write!(page, "<p>… and {more} more.</p>");
+        let _ = write!(page, "<p>… and {more} more, which are not listed.</p>");
     }
     if kind.findings.len() > shown {
         page.push_str("</details>");
@@ -138,9 +142,12 @@ fn one(page: &mut String, finding: &Finding, number: Option<usize>) {
             write!(page, "{text}<p class=\"why\"><b>Why:</b> {why}{show}</p>")
         }
     };
-    // A picture is made here, of escaped texts; it is no node's.
+    // A picture is made here, of escaped texts; it is no node's. All but the first are out of
+    // view at first: the messages are below them.
     if let Some(picture) = &finding.picture {
-        let _ = write!(page, "<div class=\"sideways\">{picture}</div>");
+        let open = if page.contains(PICTURE) { "" } else { " open" };
+        let _ = write!(page, "{PICTURE}{open}><summary>As a picture</summary>");
+        let _ = write!(page, "<div class=\"sideways\">{picture}</div></details>");
     }
 }
 
@@ -170,7 +177,9 @@ fn numbers(page: &mut String, summary: &Summary) {
     }
     if let Some(elements) = elements {
         figure(page, "Values", VALUES, &summary::elements(elements));
-        figure(page, "Stable after", STABLE, &summary::stable(elements));
+        if let Some(stable) = summary::stable(elements) {
+            figure(page, "Stable after", STABLE, &stable);
+        }
     }
     if let Some(messages) = messages {
         figure(page, "Messages", MESSAGES, &summary::messages(messages));
@@ -190,6 +199,9 @@ fn numbers(page: &mut String, summary: &Summary) {
 }
 
 fn operations(page: &mut String, figures: &Figures) {
+    if figures.ended.is_empty() {
+        return;
+    }
     page.push_str("<div class=\"sideways\"><table><tr>");
     for (head, meaning) in COLUMNS {
         let _ = write!(page, "<th>{}</th>", explained(head, meaning));
@@ -236,6 +248,9 @@ fn explained(name: &str, meaning: &str) -> String {
 }
 
 fn pictures(page: &mut String, chart: &Chart) {
+    if chart.series.is_empty() {
+        return;
+    }
     let _ = write!(
         page,
         "<h2>Latency</h2>{}<p class=\"note\">A dot is an operation, at the time when it began: red if it \
@@ -282,12 +297,13 @@ mod tests {
         let mut page = String::new();
         let mut finding = Finding::new("G1c", "a cycle", vec![1, 2]);
         finding.picture = Some("<svg>two boxes</svg>".to_owned());
-        let kind = Kind { name: "G1c".to_owned(), findings: vec![finding], count: 1 };
+        let kind = Kind { name: "G1c".to_owned(), findings: vec![finding; 2], count: 40 };
         findings(&mut page, &kind, "finding", None);
-        assert!(
-            page.contains("a cycle<div class=\"sideways\"><svg>two boxes</svg></div>"),
-            "{page}"
-        );
+        findings(&mut page, &kind, "finding", None);
+        assert_eq!(page.matches("<svg>two boxes</svg></div></details>").count(), 4, "{page}");
+        let open = "a cycle<details class=\"picture\" open>";
+        assert_eq!((page.matches(open).count(), page.find(open) < page.find("</li>")), (1, true));
+        assert!(page.contains("<summary>39 more of this kind</summary>"), "{page}");
     }
 
     #[test]

@@ -61,10 +61,10 @@ pub(super) fn elements(elements: &Elements) -> String {
     format!("{attempts} sent, {stable} stable, {} lost, {never_read} never read", lost.len())
 }
 
-/// After how long they were stable, in words.
-pub(super) fn stable(elements: &Elements) -> String {
-    let [median, p95, p99, worst] = latencies(elements.latencies.as_ref());
-    format!("median {median}, 95 % {p95}, 99 % {p99}, worst {worst}")
+/// After how long they were stable, in words, if any was.
+pub(super) fn stable(elements: &Elements) -> Option<String> {
+    let [median, p95, p99, worst] = latencies(Some(elements.latencies.as_ref()?));
+    Some(format!("median {median}, 95 % {p95}, 99 % {p99}, worst {worst}"))
 }
 
 /// How many messages there were, in words.

@@ -16,7 +16,9 @@ const WIDTH: f64 = COLUMNS as f64;
 const LETTER: f64 = 7.0;
 /// The height of the picture of rates.
 const RATE_HEIGHT: f64 = 120.0;
-const BUCKETS: usize = 80;
+/// Over how many spans of time rates are taken, at most and at least; of a second, if they may be.
+const MOST_BUCKETS: f64 = 80.0;
+const LEAST_BUCKETS: f64 = 20.0;
 
 struct Picture<'a> {
     chart: &'a Chart,
@@ -30,7 +32,14 @@ pub(crate) fn latencies(chart: &Chart) -> String {
     let decades = (LONGEST / SHORTEST).log10().round() as i32;
     for decade in 0..=decades {
         let y = picture.height * (1.0 - f64::from(decade) / f64::from(decades));
-        picture.rule(y, &duration(SHORTEST * 10_f64.powi(decade)));
+        let label = duration(SHORTEST * 10_f64.powi(decade));
+        // What is beyond the ends stands on them.
+        let beyond = match decade {
+            0 => "≤ ",
+            decade if decade == decades => "≥ ",
+            _ => "",
+        };
+        picture.rule(y, &format!("{beyond}{label}"));
     }
     for (number, (f, series)) in chart.series.iter().enumerate() {
         for (outcome, class) in series.outcomes.iter().zip(["ok", "fail", "info"]) {
@@ -44,10 +53,16 @@ pub(crate) fn latencies(chart: &Chart) -> String {
 /// did not.
 pub(crate) fn rates(chart: &Chart) -> String {
     let lines = rate_lines(chart);
-    let most = lines.iter().flat_map(|(_, _, rates)| rates).copied().fold(1.0, f64::max);
+    let most = lines.iter().flat_map(|(_, _, rates)| rates).copied().fold(0.0, f64::max);
+    let step = step(most, 3.0, 1.0);
+    let rules = (most / step).ceil().max(1.0);
+    let most = rules * step;
     let mut picture = Picture::new(chart, RATE_HEIGHT, "operations a second");
-    picture.rule(0.0, &format!("{}/s", round(most)));
-    picture.rule(picture.height, "0");
+    for rule in 0..=rules as u32 {
+        let rate = f64::from(rule) * step;
+        let unit = if rule == 0 { "" } else { "/s" };
+        picture.rule(picture.height * (1.0 - rate / most), &format!("{rate}{unit}"));
+    }
     for (class, name, rates) in &lines {
         picture.line(class, name, rates, most);
     }
@@ -56,10 +71,11 @@ pub(crate) fn rates(chart: &Chart) -> String {
 
 /// The class, the name and the rates of each line.
 fn rate_lines(chart: &Chart) -> Vec<(String, String, Vec<f64>)> {
-    let mut wrong = vec![0.0; BUCKETS];
+    let buckets = seconds(chart.end).round().clamp(LEAST_BUCKETS, MOST_BUCKETS) as usize;
+    let mut wrong = vec![0.0; buckets];
     let mut lines = Vec::new();
     for (number, (f, series)) in chart.series.iter().enumerate() {
-        let mut rates = vec![0.0; BUCKETS];
+        let mut rates = vec![0.0; buckets];
         let [ok, failed, in_doubt] = &series.outcomes;
         add(chart, &mut rates, ok);
         add(chart, &mut wrong, failed);
@@ -74,7 +90,7 @@ fn rate_lines(chart: &Chart) -> Vec<(String, String, Vec<f64>)> {
 
 /// Adds the counts of columns to the rates of buckets.
 fn add(chart: &Chart, rates: &mut [f64], outcomes: &Outcomes) {
-    let bucket_seconds = (seconds(chart.end) / BUCKETS as f64).max(1e-9);
+    let bucket_seconds = (seconds(chart.end) / rates.len() as f64).max(1e-9);
     for (&column, &count) in &outcomes.counts {
         // The middle of the column decides.
         let time = (f64::from(column) + 0.5) * seconds(chart.width);
@@ -134,7 +150,7 @@ impl<'a> Picture<'a> {
 
     fn time_axis(&mut self) {
         let total = seconds(self.chart.end);
-        let step = step(total);
+        let step = step(total, 8.0, 0.1);
         let mut at = 0.0;
         while at <= total {
             let x = round(WIDTH * at / total.max(1e-9));
@@ -199,9 +215,9 @@ fn round(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
 }
 
-/// A round number of seconds, so that about eight of them fill the time.
-fn step(total: f64) -> f64 {
-    let raw = (total / 8.0).max(0.1);
+/// A round number, so that about so many of them fill an axis, and not less than another.
+fn step(total: f64, parts: f64, least: f64) -> f64 {
+    let raw = (total / parts).max(least);
     let power = 10_f64.powf(raw.log10().floor());
     let part = [1.0, 2.0, 5.0, 10.0].into_iter().find(|part| part * power >= raw);
     part.unwrap_or(10.0) * power
@@ -260,7 +276,7 @@ mod tests {
         assert_eq!(svg.matches("<rect class=\"fault\"").count(), 2, "{svg}");
         assert_eq!(svg.matches("<text class=\"of-fault").count(), 1, "{svg}");
         assert!(
-            svg.contains(">10 µs<") && svg.contains(">1 ms<") && svg.contains(">10 s<"),
+            svg.contains(">≤ 10 µs<") && svg.contains(">1 ms<") && svg.contains(">≥ 10 s<"),
             "{svg}"
         );
     }
@@ -268,7 +284,7 @@ mod tests {
     #[test]
     fn the_rate_is_operations_over_time() {
         let lines = rate_lines(&chart());
-        let area: f64 = lines[0].2.iter().map(|rate| rate * 2.0 / BUCKETS as f64).sum();
+        let area: f64 = lines[0].2.iter().map(|rate| rate * 2.0 / LEAST_BUCKETS).sum();
         assert!((area - 1.0).abs() < 1e-6, "{area}");
         assert_eq!(lines.len(), 1);
     }
@@ -285,9 +301,22 @@ mod tests {
     }
 
     #[test]
-    fn steps_of_the_axis_are_round() {
-        assert_eq!(step(20.0), 5.0);
-        assert_eq!(step(60.0), 10.0);
-        assert_eq!(step(0.0), 0.1);
+    fn the_numbers_of_the_axes_are_round() {
+        assert_eq!(step(20.0, 8.0, 0.1), 5.0);
+        assert_eq!(step(60.0, 8.0, 0.1), 10.0);
+        assert_eq!(step(0.0, 8.0, 0.1), 0.1);
+        let mut chart = chart();
+        for process in 1..=174 {
+            for (time, kind) in [(3_000, OpType::Invoke), (3_001, OpType::Ok)] {
+                let op = Op::new(Process::Client(process), kind, "read", null());
+                chart.observe(&Op { time: time * 1_000_000, ..op });
+            }
+        }
+        // 174 of them in one span of time, which is 3.001 s / 20.
+        let svg = rates(&chart);
+        for label in [">0<", ">500/s<", ">1000/s<", ">1500/s<"] {
+            assert!(svg.contains(label), "{label}: {svg}");
+        }
+        assert_eq!(svg.matches("class=\"y\"").count(), 4, "{svg}");
     }
 }

@@ -149,7 +149,9 @@ impl Page {
         }
         if let Some(elements) = elements {
             self.entry("values", &summary::elements(elements));
-            self.entry("stable after", &summary::stable(elements));
+            if let Some(stable) = summary::stable(elements) {
+                self.entry("stable after", &stable);
+            }
         }
         if let Some(messages) = messages {
             self.entry("messages", &summary::messages(messages));
