@@ -3,7 +3,7 @@
 import { Causes } from "./causes.js";
 import { Controls, legend } from "./controls.js";
 import { Diagram } from "./diagram.js";
-import { grouped, make } from "./dom.js";
+import { counted, make } from "./dom.js";
 import { filter, needsTexts } from "./filter.js";
 import { listen } from "./gestures.js";
 import { Inspector, knowers } from "./inspector.js";
@@ -11,7 +11,7 @@ import { missing } from "./missing.js";
 import { describeAt, describeEvent, pickEvent, pickMessage, pickOperation } from "./pick.js";
 import { firstAtLeast, rowOfOperation, rowsOf } from "./run.js";
 import { isDense, timeAt } from "./scene.js";
-import { fromHash, toHash } from "./state.js";
+import { fromHash, toHash, whole } from "./state.js";
 import { ends, move, zoom } from "./times.js";
 
 /** @typedef {import("./run.js").Run} Run */
@@ -34,7 +34,7 @@ export class App {
    */
   constructor(run, readTexts) {
     this.run = run;
-    this.all = { from: run.begin, to: run.end };
+    this.all = whole(run);
     this.state = fromHash(location.hash, run);
     this.diagram = new Diagram(run);
     this.inspector = new Inspector(run, {
@@ -154,6 +154,7 @@ export class App {
   /** Marks the messages and operations of a finding, and of what is selected. */
   mark() {
     const { run, state, causes } = this;
+    const hasKeyboard = this.inspector.element.contains(document.activeElement);
     const finding = run.findings.find(({ number }) => number === state.finding);
     const messages = (finding?.messages ?? []).flatMap((id) => rowsOf(run.messages, id));
     const ops = finding?.ops ?? [];
@@ -173,6 +174,7 @@ export class App {
       }
     }
     this.marked = { messages, operations };
+    if (hasKeyboard) this.inspector.focus(this.diagram.canvas);
   }
 
   /**
@@ -312,7 +314,7 @@ export class App {
   tell(scene) {
     const { messages, operations, span } = scene;
     const dense = isDense(scene) ? " Zoom in, or filter, to see each as an arrow." : "";
-    const text = `${grouped(messages.length)} messages and ${grouped(operations.length)} operations ${ends(span)}.${dense}`;
+    const text = `${counted(messages.length, "message")} and ${counted(operations.length, "operation")} ${ends(span)}.${dense}`;
     this.status.textContent = text;
     this.diagram.canvas.setAttribute("aria-label", `Space-time diagram: ${text}`);
   }

@@ -30,6 +30,17 @@ export function colors() {
 }
 
 /**
+ * Black or white: what can be read on a colour.
+ * @param {string} color as `#rrggbb`
+ */
+export function ink(color) {
+  const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16));
+  // Where both have the same contrast, by the weights and the curve of sRGB.
+  const light = 0.2126 * red ** 2.2 + 0.7152 * green ** 2.2 + 0.0722 * blue ** 2.2;
+  return light > 0.179 * 255 ** 2.2 ? "#000" : "#fff";
+}
+
+/**
  * The number of the colour of each kind of message: the most frequent between nodes and services
  * have one of their own, all others have none, which is -1.
  * @param {Run} run

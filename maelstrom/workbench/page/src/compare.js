@@ -20,6 +20,7 @@ export function compare(a, b) {
   const head = make("tr", {}, make("th"), heading(a), heading(b), make("th", {}, "Change"));
   return [
     make("h1", {}, "Two runs"),
+    ...(workload(a) === workload(b) ? [] : [make("p", { class: "note" }, apart(a, b))]),
     make("p", { class: "controls" }, make("label", {}, only, " Only what differs")),
     make(
       "div",
@@ -27,6 +28,14 @@ export function compare(a, b) {
       make("table", { class: "pair" }, make("thead", {}, head), body),
     ),
   ];
+}
+
+/**
+ * @param {Run} a
+ * @param {Run} b
+ */
+function apart(a, b) {
+  return `${workload(a)} and ${workload(b)} are different workloads: shown is what both have.`;
 }
 
 /** @param {Run} run */

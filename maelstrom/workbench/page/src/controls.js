@@ -2,6 +2,9 @@
 
 import { SERIES } from "./colors.js";
 import { button, make } from "./dom.js";
+import { SIGNS } from "./draw-lines.js";
+import { groups } from "./faults.js";
+import { UNDER_WAY } from "./run.js";
 
 /** @typedef {import("./run.js").Run} Run */
 /** @typedef {import("./state.js").State} State */
@@ -126,8 +129,24 @@ export function legend(run, typeColors, change) {
     ...functions,
     make("span", {}, make("i", { class: "key", style: "background: var(--bad)" }), "failed"),
     make("span", {}, make("i", { class: "key", style: "background: var(--doubt)" }), "in doubt"),
-    run.roles.count > 0 ? " Bands below nodes: thick leads, thin follows; a colour is a term." : "",
+    ...signs(run).map((text) => make("span", {}, text)),
   );
+}
+
+/**
+ * What else is drawn, of what the run has.
+ * @param {Run} run
+ */
+function signs(run) {
+  const { faults, eventKinds, roles, messages } = run;
+  const events = eventKinds.flatMap((kind) => (SIGNS[kind] ? [`${SIGNS[kind]} ${kind}`] : []));
+  return [
+    messages.fate.includes(UNDER_WAY) && "○ never received",
+    events.length > 0 && `On nodes: ${events.join(", ")}.`,
+    faults.some((fault) => groups(run, fault).length > 1) &&
+      "Behind nodes: those of a colour still hear each other.",
+    roles.count > 0 && "Below nodes: thick leads, thin follows; a colour is a term.",
+  ].filter((text) => text !== false);
 }
 
 /** @param {HTMLElement} field */

@@ -23,7 +23,11 @@ export class Diagram {
   /** @param {Run} run */
   constructor(run) {
     this.run = run;
-    this.canvas = make("canvas", { tabindex: "0", role: "img", "aria-describedby": "keys" });
+    this.canvas = make("canvas", {
+      tabindex: "0",
+      role: "application",
+      "aria-describedby": "keys",
+    });
     this.spacer = make("div", { class: "spacer" });
     this.box = make("div", { class: "scroller" }, this.canvas, this.spacer);
     this.messages = new Overlaps(run.messages.sent, run.messages.ended);

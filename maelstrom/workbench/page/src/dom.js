@@ -39,6 +39,15 @@ export function heads(columns) {
 }
 
 /**
+ * How many there are of something.
+ * @param {number} count
+ * @param {string} one its name
+ */
+export function counted(count, one) {
+  return `${grouped(count)} ${one}${count === 1 ? "" : "s"}`;
+}
+
+/**
  * A number with its thousands apart.
  * @param {number} number
  */

@@ -1,5 +1,6 @@
 /** Draws operations as bars on the lines of their clients. */
 
+import { ink } from "./colors.js";
 import { FAILED, IN_DOUBT } from "./run.js";
 import { bar } from "./scene.js";
 
@@ -42,9 +43,10 @@ export function drawMarkedBars(scene) {
  * @param {Bar} box
  */
 function drawBar(scene, operation, box) {
-  const { canvas, run, colors } = scene;
+  const { canvas, run } = scene;
   const f = run.operations.f[operation];
-  canvas.fillStyle = colorOf(scene, operation);
+  const color = colorOf(scene, operation);
+  canvas.fillStyle = color;
   canvas.fillRect(box.x, box.y, box.width, box.height);
   const right = Math.min(box.x + box.width, scene.width);
   const left = Math.max(box.x, scene.left);
@@ -53,7 +55,7 @@ function drawBar(scene, operation, box) {
   canvas.beginPath();
   canvas.rect(left, box.y, right - left, box.height);
   canvas.clip();
-  canvas.fillStyle = colors.page;
+  canvas.fillStyle = ink(color);
   canvas.fillText(run.functions[f], left + 4, box.y + box.height / 2);
   canvas.restore();
 }

@@ -12,7 +12,7 @@ const SIGN = 5;
 const DOT = 3;
 const DEAD = "✖";
 /** What is drawn where something happens to a node. */
-const SIGNS = /** @type {Record<string, string>} */ ({
+export const SIGNS = /** @type {Record<string, string>} */ ({
   start: "▲",
   kill: DEAD,
   exit: DEAD,
@@ -121,8 +121,12 @@ export function drawFrame(scene) {
   for (const { at, label } of ticks(scene.span, width - left)) {
     const x = xOf(scene, at);
     canvas.fillRect(Math.round(x), 0, 1, 6);
-    canvas.fillText(label, Math.min(x + 4, width - 60), 11);
+    // What has no room behind its tick stands before it.
+    const room = x + 8 + canvas.measureText(label).width < width;
+    canvas.textAlign = room ? "left" : "right";
+    canvas.fillText(label, room ? x + 4 : x - 4, 11);
   }
+  canvas.textAlign = "left";
   canvas.fillStyle = colors.line;
   canvas.fillRect(left, 0, 1, height);
 }

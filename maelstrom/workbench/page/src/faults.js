@@ -69,7 +69,8 @@ function inWords(run, fault) {
   const name = (/** @type {number} */ place) => run.places[place].name;
   if (fault.links.length === 0) {
     const names = fault.nodes.map(name).join(" ");
-    return `${fault.fault}: ${names || (fault.everywhere ? "every link" : "nobody")}`;
+    // A minority of two nodes, for instance, is nobody.
+    return `${fault.fault}: ${names || (fault.everywhere ? "every link" : "hits nobody this time")}`;
   }
   const parts = fault.fault === "slow" ? [] : groups(run, fault);
   if (parts.length > 1) {

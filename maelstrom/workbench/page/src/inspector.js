@@ -1,7 +1,7 @@
 /** Says all that is known of the selected message or operation. */
 
 import { NONE } from "./binary.js";
-import { button, grouped, make } from "./dom.js";
+import { button, counted, grouped, make } from "./dom.js";
 import { describeMessage, describeOperation, LEFT_OUT } from "./pick.js";
 import { moment } from "./times.js";
 
@@ -16,8 +16,9 @@ const SCALAR = /("(?:[^"\\]|\\.)*")(\s*:)?|-?\d[\d.eE+-]*/g;
 const PROTOCOL = ['"type"', '"msg_id"', '"in_reply_to"'];
 /** Operations on keys: there the same value may stand under several of them. */
 const KEYED = ["txn", "send", "write", "cas"];
-/** Longer texts are cut. */
+/** Longer texts are cut, and what stands on a button. */
 const LONGEST = 20_000;
+const LABEL = 60;
 
 export class Inspector {
   /**
@@ -27,7 +28,14 @@ export class Inspector {
   constructor(run, actions) {
     this.run = run;
     this.actions = actions;
-    this.element = make("aside", { class: "inspector", "aria-live": "polite", hidden: true });
+    this.element = make("aside", {
+      class: "inspector",
+      "aria-live": "polite",
+      hidden: true,
+      keydown: (event) => {
+        if (/** @type {KeyboardEvent} */ (event).key === "Escape") this.actions.select(null);
+      },
+    });
   }
 
   /** @param {(Node | string)[]} parts */
@@ -35,6 +43,14 @@ export class Inspector {
     this.element.hidden = parts.length === 0;
     const close = button("Close", () => this.actions.select(null), "Select nothing (Escape)");
     this.element.replaceChildren(...(parts.length > 0 ? [close, ...parts] : []));
+  }
+
+  /**
+   * Gives the keyboard to what is shown, or to another element if nothing is.
+   * @param {HTMLElement} other
+   */
+  focus(other) {
+    (this.element.querySelector("button") ?? other).focus({ preventScroll: true });
   }
 
   /**
@@ -98,7 +114,11 @@ export class Inspector {
   values(text) {
     const values = [...new Set(scalars(text))].slice(0, OFFERED);
     if (values.length === 0) return [];
-    const buttons = values.map((value) => button(value, () => this.actions.follow(value)));
+    const follow = (/** @type {string} */ value) => {
+      const label = value.length > LABEL ? `${value.slice(0, LABEL)}…` : value;
+      return button(label, () => this.actions.follow(value));
+    };
+    const buttons = values.map(follow);
     return [make("p", {}, "Follow a value"), make("p", { class: "values" }, ...buttons)];
   }
 }
@@ -133,7 +153,10 @@ function operation(run, cause) {
 
 /** @param {string} text */
 function json(text) {
-  return make("pre", {}, pretty(text).slice(0, LONGEST));
+  const all = pretty(text);
+  const more = all.length - LONGEST;
+  const rest = more > 0 ? ` … ${counted(more, "character")} more, which are not shown` : "";
+  return make("pre", {}, all.slice(0, LONGEST) + rest);
 }
 
 /**
@@ -172,7 +195,8 @@ function* scalars(text) {
  */
 export function knowers(run, value, known) {
   const { long } = run.messages;
-  const but = long.size > 0 ? ` (The bodies of ${grouped(long.size)} messages are not known.)` : "";
+  const but =
+    long.size > 0 ? ` (The bodies of ${counted(long.size, "message")} are not known.)` : "";
   if (!known) {
     const why = run.knowledge.isWhole ? "No client told a node" : "It is not worked out who knew";
     return `${why} ${value}: shown are all messages in which it stands.${but}`;

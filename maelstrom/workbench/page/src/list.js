@@ -188,7 +188,9 @@ export class List {
       latency(run, "worst"),
       run["has-report"] ? report : "",
     ];
-    const row = make("tr", {}, ...cells.map((cell) => make("td", {}, cell)));
+    // On a narrow screen a name stands before what it is of.
+    const named = cells.map((cell, i) => make("td", { "data-name": COLUMNS[i][0] }, cell));
+    const row = make("tr", {}, ...named);
     this.rows.set(run.id, row);
     return row;
   }

@@ -26,7 +26,7 @@ async function show(place) {
   place.replaceChildren(
     app.element,
     ...(run.roles.count > 0 ? [termsTable(run, (change) => app.change(change))] : []),
-    traffic(run, (change) => app.change(change)),
+    ...(run.messages.count > 0 ? [traffic(run, (change) => app.change(change))] : []),
   );
   await app.reopen();
   requestAnimationFrame(() => performance.mark("drawn"));

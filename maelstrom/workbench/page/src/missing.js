@@ -1,7 +1,7 @@
 /** Says what of a run the page does not have, and what therefore does not count in it. */
 
 import { NONE } from "./binary.js";
-import { grouped } from "./dom.js";
+import { counted, grouped } from "./dom.js";
 import { moment } from "./times.js";
 
 /** @typedef {import("./run.js").Run} Run */
@@ -23,15 +23,15 @@ export function missing(run) {
     part(events.count - lines, "lines of logs", events.time[lines]),
   ].filter((part) => part !== "");
   const text = `The run has more text than a page can hold: ${parts.join(", ")} are left out here.`;
-  const long = grouped(messages.long.size);
+  const long = counted(messages.long.size, "message");
   const lost = run.gaps.reduce((sum, gap) => sum + gap[1], 0);
   const unheard = run.gaps.reduce((sum, gap) => sum + gap[2], 0);
   const more = "the limit of the trace is --trace-limit";
   return [
     parts.length > 0 && `${text} ${UNSEEN}; the trace beside the page has them.`,
-    long !== "0" &&
-      `The trace has no bodies of ${long} messages, because they are long. ${UNSEEN}.`,
-    lost > 0 && `The trace leaves out ${grouped(lost)} messages: ${more}.`,
+    messages.long.size > 0 &&
+      `The trace has no bodies of ${long}, because they are long. ${UNSEEN}.`,
+    lost > 0 && `The trace leaves out ${counted(lost, "message")}: ${more}.`,
     unheard > 0 && `The trace leaves out ${grouped(unheard)} lines that nodes logged: ${more}.`,
   ].filter((sentence) => sentence !== false);
 }

@@ -3,7 +3,7 @@
 import { make } from "./dom.js";
 import { describeOperation } from "./pick.js";
 import { OK } from "./run.js";
-import { ticks } from "./times.js";
+import { roundUp, ticks, within } from "./times.js";
 
 /** @typedef {import("./run.js").Run} Run */
 /** @typedef {import("./texts.js").Texts} Texts */
@@ -13,6 +13,8 @@ import { ticks } from "./times.js";
 /** The picture, in units of its own. */
 const SIZE = { left: 56, top: 10, width: 640, height: 200 };
 
+/** About how many offsets stand beside it. */
+const RULES = 4;
 /** How far off a pointer may be, in units of the picture. */
 const NEAR = 12;
 const NOTE =
@@ -122,16 +124,25 @@ function describe(run, { row, first, last }) {
 }
 
 /**
- * Where times and offsets stand in the picture of a key.
+ * Where times and offsets stand in the picture of a key: it has the time in which something
+ * happened to the key, and all offsets, up to a round one.
  * @param {Run} run
  * @param {Key} key
  */
 function scales({ begin, end }, { sends, polls }) {
-  const most = [...sends, ...polls].reduce((most, { last }) => Math.max(most, last), 1);
+  const all = [...sends, ...polls];
+  const most = all.reduce((most, { last }) => Math.max(most, last), 1);
+  const first = all.reduce((first, { time }) => Math.min(first, time), end);
+  const last = all.reduce((last, { time }) => Math.max(last, time), begin);
+  const margin = (last - first) / 50 || 1000;
+  const span = within({ from: first - margin, to: last + margin }, { from: begin, to: end });
+  const step = roundUp(most / RULES);
+  const top = Math.ceil(most / step) * step;
   return {
-    most,
-    x: (/** @type {number} */ time) => ((time - begin) / (end - begin)) * SIZE.width,
-    y: (/** @type {number} */ offset) => SIZE.height - (offset / most) * SIZE.height,
+    span,
+    offsets: Array.from({ length: top / step + 1 }, (_, i) => i * step),
+    x: (/** @type {number} */ time) => ((time - span.from) / (span.to - span.from)) * SIZE.width,
+    y: (/** @type {number} */ offset) => SIZE.height - (offset / top) * SIZE.height,
   };
 }
 
@@ -165,8 +176,7 @@ function nearest(run, key, box, event) {
  */
 function picture(run, key) {
   const { left, top, width, height } = SIZE;
-  const span = { from: run.begin, to: run.end };
-  const { most, ...scale } = scales(run, key);
+  const { span, offsets, ...scale } = scales(run, key);
   const x = (/** @type {number} */ time) => scale.x(time).toFixed(1);
   const y = (/** @type {number} */ offset) => scale.y(offset).toFixed(1);
   const line = (/** @type {Range} */ { time, first, last }) =>
@@ -175,9 +185,9 @@ function picture(run, key) {
   const axis = ticks(span, width).map(
     ({ at, label }) => `<text class="x" x="${x(at)}" y="${height + 16}">${label}</text>`,
   );
-  const rules = [0, most].map(
+  const rules = offsets.map(
     (offset) =>
-      `<path class="rule" d="M0 ${y(offset)}H${width}"/><text class="y" x="-6" y="${y(offset)}">${offset}</text>`,
+      `<path class="rule" d="M0 ${y(offset)}H${width}"/><text class="y" x="-6" y="${(scale.y(offset) + 4).toFixed(1)}">${offset}</text>`,
   );
   return `<svg viewBox="0 0 ${left + width + 10} ${top + height + 24}" role="img" aria-label="offsets over time">
     <g transform="translate(${left},${top})">${axis.join("")}${rules.join("")}

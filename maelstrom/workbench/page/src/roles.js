@@ -5,9 +5,10 @@
  * their term. Leaders have a thick band, followers a thin one.
  */
 
+import { ink } from "./colors.js";
 import { button, grouped, heads, make } from "./dom.js";
 import { xOf, yOf } from "./scene.js";
-import { duration, moment } from "./times.js";
+import { duration, short } from "./times.js";
 
 /** @typedef {import("./scene.js").Scene} Scene */
 /** @typedef {import("./run.js").Run} Run */
@@ -69,14 +70,15 @@ function drawBand(scene, held, box) {
   const { canvas, colors, run } = scene;
   const { term } = run.roles;
   const isOther = kindOf(run, held) === "other";
-  canvas.fillStyle = isOther ? colors.doubt : colors.series[term[held] % colors.series.length];
+  const color = isOther ? colors.doubt : colors.series[term[held] % colors.series.length];
+  canvas.fillStyle = color;
   canvas.fillRect(box.x, box.y, box.width, box.height);
   if (box.width < LABELLED || box.height < HIGH.leader) return;
   canvas.save();
   canvas.beginPath();
   canvas.rect(box.x, box.y, box.width, box.height);
   canvas.clip();
-  canvas.fillStyle = colors.page;
+  canvas.fillStyle = ink(color);
   canvas.fillText(`leads term ${term[held]}`, box.x + 4, box.y + box.height / 2 + 0.5);
   canvas.restore();
 }
@@ -104,7 +106,7 @@ export function describeRole(scene, x, y) {
     const box = band(scene, held);
     if (!box || x < box.x || x > box.x + box.width || y < box.y || y > box.y + HIGH.other) continue;
     const [node, what] = [run.places[place[held]].name, run.roleNames[role[held]]];
-    return `${node} is ${what} in term ${term[held]}, from ${moment(from[held])} to ${moment(to[held])}`;
+    return `${node} is ${what} in term ${term[held]}, from ${short(from[held])} to ${short(to[held])}`;
   }
   return "";
 }
@@ -166,7 +168,7 @@ function rowsOf(run, { term, leaders, candidates }, change) {
   const stood = candidates.map(name).join(" ");
   if (leaders.length === 0) return [row([`${term}`, "none", "", "", "", stood])];
   return leaders.map((held) => {
-    const times = [moment(from[held]), moment(to[held]), duration(to[held] - from[held])];
+    const times = [short(from[held]), short(to[held]), duration(to[held] - from[held])];
     const margin = (to[held] - from[held]) / 10;
     const span = {
       from: Math.max(from[held] - margin, run.begin),

@@ -180,7 +180,7 @@ export function latency(run, quantile) {
 export function rows(a, b) {
   const settings = names(a, b, (run) => Object.keys(run.test?.settings ?? {}));
   const figures = names(a, b, (run) => run.figures.map(({ name }) => name));
-  const kinds = names(a, b, (run) => run.findings.map(({ kind }) => kind));
+  const kinds = new Set([a, b].flatMap((run) => run.findings.map(({ kind }) => kind)));
   const count = (/** @type {Run} */ run, /** @type {string} */ of) =>
     number(run.findings.find(({ kind }) => kind === of)?.count ?? 0);
   return [
@@ -188,18 +188,20 @@ export function rows(a, b) {
     row("Program", [a.test?.bin ?? "–", b.test?.bin ?? "–"]),
     ...settings.map((name) => row(name, [setting(a, name) || "–", setting(b, name) || "–"])),
     ...figures.map((name) => row(name, [figure(a, name), figure(b, name)], change(a, b, name))),
-    ...kinds.map((kind) => row(`found: ${kind}`, [count(a, kind), count(b, kind)])),
+    ...[...kinds].map((kind) => row(`found: ${kind}`, [count(a, kind), count(b, kind)])),
   ];
 }
 
 /**
- * What either has, in the order of the first.
+ * What stands beside each other: all that either run has, or of two workloads what both have.
  * @param {Run} a
  * @param {Run} b
  * @param {(run: Run) => string[]} of
  */
 function names(a, b, of) {
-  return [...new Set([...of(a), ...of(b)])];
+  const all = [...new Set([...of(a), ...of(b)])];
+  const isOfBoth = (/** @type {string} */ name) => of(a).includes(name) && of(b).includes(name);
+  return workload(a) === workload(b) ? all : all.filter(isOfBoth);
 }
 
 /**

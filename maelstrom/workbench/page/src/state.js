@@ -35,8 +35,17 @@ const FLAGS = /** @type {const} */ (["clients", "services"]);
  * @param {Run} run
  */
 function opening(run) {
-  const first = run.operations.count > 0 ? run.operations.began[0] : run.begin;
-  return { from: Math.max(run.begin, Math.floor(first - (run.end - first) / 50)), to: run.end };
+  const { from, to } = whole(run);
+  const first = run.operations.count > 0 ? run.operations.began[0] : from;
+  return { from: Math.max(from, Math.floor(first - (run.end - first) / 50)), to };
+}
+
+/**
+ * All of the time, and a little more: what happens last would stand on the edge.
+ * @param {Run} run
+ */
+export function whole({ begin, end }) {
+  return { from: begin, to: Math.ceil(end + (end - begin) / 50) };
 }
 
 /**

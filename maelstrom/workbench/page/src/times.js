@@ -59,8 +59,11 @@ export function ticks(span, width) {
   return list;
 }
 
-/** @param {number} step */
-function roundUp(step) {
+/**
+ * The next of 1, 2, 5, 10, 20 and so on.
+ * @param {number} step
+ */
+export function roundUp(step) {
   const power = 10 ** Math.floor(Math.log10(Math.max(step, 1)));
   const factor = [1, 2, 5].find((factor) => factor * power >= step) ?? 10;
   return factor * power;
@@ -72,6 +75,14 @@ function roundUp(step) {
  */
 export function moment(time) {
   return `${(time / 1e6).toFixed(time % 1000 === 0 ? 3 : 6)} s`;
+}
+
+/**
+ * A moment of a run to the millisecond, where its part is told by nothing else.
+ * @param {number} time
+ */
+export function short(time) {
+  return `${(time / 1e6).toFixed(3)} s`;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Messages by type and by link, as tables. */
 
-import { button, grouped, heads, make } from "./dom.js";
+import { button, counted, grouped, heads, make } from "./dom.js";
 import { DROPPED } from "./run.js";
 import { known } from "./texts.js";
 
@@ -13,6 +13,8 @@ const COLUMNS = /** @type {const} */ ([
   ["Dropped", "How many of them did not arrive because a fault dropped them."],
   ["Bytes each", "How long their bodies are on average."],
 ]);
+const TOO_MANY =
+  "Too many nodes for a table: choose a node above the diagram to see what it sends and receives.";
 /** Up to how many places there is a table of links. */
 const MOST_PLACES = 40;
 
@@ -96,7 +98,7 @@ function links(run, byLink, change) {
     });
   }
   const places = run.places.flatMap((place, i) => (place.kind === "client" ? [] : [i]));
-  if (places.length > MOST_PLACES) return make("p", {}, "Too many nodes for a table.");
+  if (places.length > MOST_PLACES) return make("p", {}, TOO_MANY);
   return matrix(run, [...places, clients], cells, change);
 }
 
@@ -136,7 +138,7 @@ function cell(sum, most, link) {
   const share = Math.sqrt(sum.count / most);
   const dropped = sum.dropped > 0 ? `, ${grouped(sum.dropped)} dropped` : "";
   const style = `--share: ${Math.round(share * 70)}%`;
-  const title = `${link}: ${grouped(sum.count)} messages, ${grouped(sum.bytes)} bytes${dropped}`;
+  const title = `${link}: ${counted(sum.count, "message")}, ${counted(sum.bytes, "byte")}${dropped}`;
   const attributes = { style, title, class: sum.dropped > 0 ? "lossy" : "" };
   return make("td", attributes, grouped(sum.count));
 }

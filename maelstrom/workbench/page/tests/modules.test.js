@@ -1,13 +1,15 @@
 /** What modules work out without a browser. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { addUp, NONE, readColumns, wide } from "../src/binary.js";
+import { ink } from "../src/colors.js";
 import { describe, groups, hit } from "../src/faults.js";
 import { knowers } from "../src/inspector.js";
 import { missing } from "../src/missing.js";
 import { firstAbove, firstAtLeast, readKnowledge } from "../src/run.js";
-import { latency, matches, order, succeeded } from "../src/runs.js";
+import { latency, matches, order, rows, succeeded } from "../src/runs.js";
 import { spread } from "../src/spread.js";
 import { fromHash, toHash } from "../src/state.js";
 import { isWhole, Texts } from "../src/texts.js";
@@ -80,9 +82,9 @@ test("an address says what is shown, and a whole run needs none", () => {
 test("what is shown at first begins with the first operation", () => {
   const late = { ...run(), begin: -10e6, operations: { count: 2, began: [0, 5e6] } };
   const { from, to } = fromHash("", late);
-  assert.deepEqual([from, to], [-0.2e6, 10e6]);
+  assert.deepEqual([from, to], [-0.2e6, 10.4e6]);
   assert.equal(toHash(fromHash("", late), late), "");
-  assert.match(toHash({ ...fromHash("", late), from: -10e6 }, late), /from=-10&to=10/);
+  assert.match(toHash({ ...fromHash("", late), from: -10e6 }, late), /from=-10&to=10.4/);
 });
 
 test("only messages whose sender knew the value carry it, as the bench says who did", () => {
@@ -160,7 +162,7 @@ test("a partition is told by who can still hear each other", () => {
     describe(run(), { ...fault, fault: "loss", links: [], everywhere: true }),
     "loss: every link",
   );
-  assert.equal(describe(run(), { ...fault, links: [] }), "partition: nobody");
+  assert.equal(describe(run(), { ...fault, links: [] }), "partition: hits nobody this time");
 });
 
 test("a value is found where it stands for itself", () => {
@@ -203,7 +205,7 @@ test("what the page lacks is told, and from when on", () => {
     ],
   });
   const [sentence, long, gaps, logs] = missing(run);
-  assert.match(long, /no bodies of 1 messages/);
+  assert.match(long, /no bodies of 1 message,/);
   assert.match(gaps, /^The trace leaves out 1,234 messages: /);
   assert.match(logs, /^The trace leaves out 56 lines that nodes logged: /);
   assert.match(
@@ -240,6 +242,51 @@ test("runs are in the order of their times, and what is none comes last", () => 
     runs.sort(order).map(({ id }) => id),
     ["a/2", "a/1", "b/1", "c/3"],
   );
+});
+
+test("of two runs of one workload all is compared, and of two workloads what both have", () => {
+  const runs = [
+    listed("echo/1", [
+      ["ok", 1],
+      ["echo ok", 1],
+    ]),
+    listed("echo/2", [["ok", 2]]),
+    listed(
+      "kafka/3",
+      [
+        ["ok", 3],
+        ["poll ok", 3],
+      ],
+      { findings: [{ kind: "lost", count: 4 }] },
+    ),
+  ];
+  const compared = (/** @type {number} */ a, /** @type {number} */ b) =>
+    rows(runs[a], runs[b])
+      .slice(2)
+      .map(({ name, values }) => [name, ...values]);
+  assert.deepEqual(compared(0, 1), [
+    ["ok", "1", "2"],
+    ["echo ok", "1", "–"],
+  ]);
+  assert.deepEqual(compared(0, 2), [
+    ["ok", "1", "3"],
+    ["found: lost", "0", "4"],
+  ]);
+});
+
+test("what stands on a colour can be read", () => {
+  const css = readFileSync(new URL("../page.css", import.meta.url), "utf8");
+  const all = [...css.matchAll(/--(?:series-\d|bad|doubt): (#[\da-f]{6})/g)].map((of) => of[1]);
+  assert.equal(all.length, 16);
+  const light = (/** @type {string} */ color) => {
+    const parts = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16) / 255);
+    const [red, green, blue] = parts.map((part) => ((part + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  for (const color of all) {
+    const [dark, bright] = [light(color), ink(color) === "#fff" ? 1 : 0].sort();
+    assert.ok((bright + 0.05) / (dark + 0.05) > 4.4, color);
+  }
 });
 
 test("every word of a filter has to be somewhere", () => {

@@ -282,9 +282,65 @@ test("of a long message that the trace has not kept, the page says so", async ()
     said,
     /Its body has 18,812 bytes, too many for the trace, .*{"msg_id":7,"type":"all"}/,
   );
-  assert.match(await text(".knowers"), /^No client .* \(The bodies of 1 messages are not known/);
-  assert.match(await text(".diagram .warning"), /no bodies of 1 messages, because they are long/);
+  assert.match(await text(".knowers"), /^No client .* \(The bodies of 1 message are not known/);
+  assert.match(await text(".diagram .warning"), /no bodies of 1 message, because they are long/);
   assert.match(await text(".traffic table"), /all1018,812$/);
+});
+
+test("the keyboard stays with what is told of a message, and Escape gives it back", async () => {
+  await open("lost", "#type=gossip&from=1&to=1.2");
+  const focused = (/** @type {string} */ selector) =>
+    page.until(`document.activeElement.closest(${JSON.stringify(selector)}) !== null`);
+  await page.evaluate(`document.querySelector("canvas").focus()`);
+  await page.press("n");
+  await page.until(`!document.querySelector(".inspector").hidden`);
+  const heading = `document.querySelector(".inspector h3").textContent`;
+  const before = await page.evaluate(heading);
+  await page.evaluate(`(() => {
+    const cause = document.querySelector(".inspector li button");
+    cause.focus();
+    cause.click();
+  })()`);
+  await page.until(`${heading} !== ${JSON.stringify(before)}`);
+  await focused(".inspector");
+  await page.press("Escape");
+  await page.until(`document.querySelector(".inspector").hidden`);
+  await focused("canvas");
+});
+
+test("whatever a node says stays text, however long, and a run without anything is a page", async () => {
+  const told = ['</script><script>document.title = "x"</script>', "\u202e<!--", "x".repeat(1e5)];
+  const trace = told.map((text, id) => {
+    const body = { type: `</script>${id}`, text };
+    return { time: id * 1e9, event: "send", id, src: "n0", dest: "n1", body };
+  });
+  const history = told.flatMap((value, i) => [
+    { index: 2 * i, time: i * 1e9, type: "invoke", process: 0, f: "echo", value },
+    {
+      index: 2 * i + 1,
+      time: i * 1e9 + 1,
+      type: "ok",
+      process: 0,
+      f: "echo",
+      value: { echo: value },
+    },
+  ]);
+  report("odd", "echo", history, trace);
+  for (const what of ["message=0", "message=1", "message=2", "operation=4"]) {
+    await page.go(`${pathToFileURL(path("odd"))}#${what}`);
+    await page.until(`!document.querySelector(".inspector").hidden`);
+    const wide = await page.evaluate("document.scrollingElement.scrollWidth");
+    assert.equal(wide, 1280, what);
+    assert.match(await page.evaluate("document.title"), /echo/);
+  }
+  const said = await page.evaluate(`document.querySelector(".inspector").textContent`);
+  assert.match(said, /80,00\d characters more, which are not shown/);
+  report("nothing", "echo", [], []);
+  await page.go(pathToFileURL(path("nothing")).href);
+  assert.match(await status(), /^0 messages and 0 operations /);
+  const heads = `[...document.querySelectorAll("h2")].map((head) => head.textContent)`;
+  assert.deepEqual(await page.evaluate(heads), ["nothing-asked", "Messages in time"]);
+  assert.deepEqual(page.errors, []);
 });
 
 test("of a log, the page shows the offsets of a key", async () => {
@@ -298,6 +354,8 @@ test("of a log, the page shows the offsets of a key", async () => {
     ["send", [["send", "k", "a"]], [["send", "k", [3, "a"]]]],
     ["send", [["send", "k", "b"]], [["send", "k", [7, "b"]]]],
     ["poll", [["poll"]], [["poll", polled]]],
+    ["send", [["send", "later", "c"]], [["send", "later", [0, "c"]]]],
+    ["poll", [["poll"]], [["poll", { later: [[0, "c"]] }]]],
   ];
   const history = values.flatMap(([f, asked, got], i) => [
     { index: 2 * i, time: i * 1e6, type: "invoke", process: 0, f, value: asked },
@@ -308,8 +366,10 @@ test("of a log, the page shows the offsets of a key", async () => {
   await page.until(`document.querySelector(".offsets select")?.value === "k"`);
   const shape = (/** @type {string} */ of) =>
     page.evaluate(`document.querySelector(".offsets path.${of}").getAttribute("d")`);
-  assert.match(await shape("dots"), /^M0\.3 114\.3h0M320\.\d 0\.0h0$/);
-  assert.match(await shape("rate"), /^M640\.0 114\.3V0\.0h0\.1$/);
+  assert.match(await shape("dots"), /^M0\.3 125\.0h0M308\.\d 25\.0h0$/);
+  assert.match(await shape("rate"), /^M615\.\d 125\.0V25\.0h0\.1$/);
+  const axis = `[...document.querySelectorAll(".offsets text.y")].map((text) => text.textContent)`;
+  assert.deepEqual(await page.evaluate(axis), ["0", "2", "4", "6", "8"]);
   const point = await page.evaluate(`(() => {
     document.querySelector(".offsets").scrollIntoView();
     const { right, top, height } = document.querySelector(".offsets .rate").getBoundingClientRect();

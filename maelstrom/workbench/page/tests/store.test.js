@@ -179,6 +179,8 @@ test("on a phone nothing sticks out, and it is dark where the reader likes it da
   assert.equal(await page.evaluate("document.scrollingElement.scrollWidth"), 390);
   const colour = "getComputedStyle(document.body).backgroundColor";
   assert.equal(await page.evaluate(colour), "rgb(13, 17, 23)");
+  const list = `document.querySelector(".runs")`;
+  assert.ok(await page.evaluate(`${list}.scrollWidth <= ${list}.clientWidth`), "nor the list");
   await picture("runs-phone");
   await page.evaluate(`document.querySelectorAll("td:nth-child(2) a")[1].click()`);
   await page.until(`document.querySelector(".files")`);
