@@ -101,7 +101,8 @@ impl Run {
             Ok(test) => run.test = test,
             // It may be being written.
             Err(_) if run.state == State::UnderWay => {}
-            Err(problem) => run.problem = Some(problem),
+            // What is wrong with the results matters more.
+            Err(problem) => _ = run.problem.get_or_insert(problem),
         }
         run.has_report = open(folder, "report.html").is_some();
         run

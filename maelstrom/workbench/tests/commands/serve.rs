@@ -252,6 +252,7 @@ pub(crate) fn whatever_lies_in_the_store_is_shown_and_breaks_nothing() {
         ("echo/20260101T000000.000Z/results.json", r#"{"valid?": true, "stats": {"count": 7}}"#),
         ("echo/20260102T000000.000Z/results.json", r#"{"valid?": tr"#),
         ("echo/20260103T000000.000Z/results.json", "\0\0\0"),
+        ("echo/20260103T000000.000Z/test.json", ""),
         ("echo/20260104T000000.000Z/test.json", "[1, 2]"),
         ("echo/20260104T000000.000Z/history.jsonl", "{\"index\": 0\nnonsense\n"),
         ("echo/20260105T000000.000Z/results.edn", "{:valid? false, :stats {:count 3}}"),
@@ -271,7 +272,9 @@ pub(crate) fn whatever_lies_in_the_store_is_shown_and_breaks_nothing() {
         (&all[0]["verdict"], &all[0]["figures"][0]["value"]),
         (&"invalid".into(), &3.0.into())
     );
-    assert!(all[2]["problem"].as_str().unwrap().starts_with("results.json: "), "{all}");
+    for damaged in [&all[2], &all[3]] {
+        assert!(damaged["problem"].as_str().unwrap().starts_with("results.json: "), "{all}");
+    }
     for run in all.as_array().unwrap() {
         let id = run["id"].as_str().unwrap().replace('<', "%3C").replace('>', "%3E");
         assert_eq!(server.json(&format!("/runs/{id}"))["run"], *run);
