@@ -9,9 +9,9 @@ import { listen } from "./gestures.js";
 import { Inspector, knowers } from "./inspector.js";
 import { missing } from "./missing.js";
 import { describeAt, describeEvent, pickEvent, pickMessage, pickOperation } from "./pick.js";
-import { firstAtLeast, rowOfOperation, rowsOf } from "./run.js";
+import { firstAtLeast, rowOfOperation, rowsOf, whole } from "./run.js";
 import { isDense, timeAt } from "./scene.js";
-import { fromHash, toHash, whole } from "./state.js";
+import { fromHash, toHash } from "./state.js";
 import { ends, move, zoom } from "./times.js";
 
 /** @typedef {import("./run.js").Run} Run */

@@ -111,7 +111,8 @@ export function legend(run, typeColors, change) {
     /** @type {string} */ color,
     /** @type {Partial<State>} */ only,
   ) => {
-    const entry = button(text, () => change(only), "Show only these");
+    const kind = "op" in only ? "operations" : "messages";
+    const entry = button(text, () => change(only), `Show only these ${kind}`);
     entry.prepend(make("i", { class: "key", style: `background: var(--${color})` }));
     return entry;
   };

@@ -1,6 +1,6 @@
 /** Draws the lines of places: since when they know a value, and what happens to nodes. */
 
-import { grouped } from "./dom.js";
+import { counted, grouped } from "./dom.js";
 import { firstAbove, firstAtLeast } from "./run.js";
 import { xOf, yOf } from "./scene.js";
 import { ticks } from "./times.js";
@@ -146,11 +146,15 @@ export function drawNames(scene) {
 export function drawGaps(scene) {
   const { canvas, run, colors, lanes, height } = scene;
   canvas.fillStyle = colors.doubt;
+  let end = scene.left;
   for (const [time, messages, logs] of run.gaps) {
     const x = xOf(scene, time);
-    if (x < scene.left) continue;
+    if (x < scene.left || x > scene.width) continue;
     canvas.fillRect(x, lanes.top, 2, height);
-    const what = messages > 0 ? `${grouped(messages)} messages` : `${grouped(logs)} lines of logs`;
+    // One label does not cover another.
+    if (x < end) continue;
+    const what = messages > 0 ? counted(messages, "message") : `${grouped(logs)} lines of logs`;
     canvas.fillText(`${what} left out`, x + 5, lanes.top + 8);
+    end = x + 10 + canvas.measureText(`${what} left out`).width;
   }
 }

@@ -3,6 +3,7 @@
 import { App } from "./app.js";
 import { inflate } from "./binary.js";
 import { make } from "./dom.js";
+import { untold } from "./missing.js";
 import { isLog, offsets } from "./offsets.js";
 import { termsTable } from "./roles.js";
 import { readRun } from "./run.js";
@@ -28,6 +29,8 @@ async function show(place) {
     ...(run.roles.count > 0 ? [termsTable(run, (change) => app.change(change))] : []),
     ...(run.messages.count > 0 ? [traffic(run, (change) => app.change(change))] : []),
   );
+  const why = untold(run);
+  if (why) document.querySelector(".finding")?.append(make("p", { class: "note" }, why));
   await app.reopen();
   requestAnimationFrame(() => performance.mark("drawn"));
   if (!isLog(run)) return;

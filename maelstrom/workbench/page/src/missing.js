@@ -37,6 +37,18 @@ export function missing(run) {
 }
 
 /**
+ * Why findings have no why, if that may be for want of messages.
+ * @param {Run} run
+ */
+export function untold(run) {
+  const count = run.findings.filter(({ span }) => span === null).length;
+  const lost = run.gaps.reduce((sum, gap) => sum + gap[1], 0);
+  if (count === 0 || lost === 0) return "";
+  const some = `Why is not told of ${counted(count, "finding")}`;
+  return `${some}: the trace leaves out ${counted(lost, "message")}, and --trace-limit would keep more.`;
+}
+
+/**
  * Where texts end that the page has.
  * @param {Uint32Array} sizes
  */

@@ -304,19 +304,27 @@ export function rowOfOperation(operations, index) {
 }
 
 /**
+ * All of the time, and a little more: what happens last would stand on the edge.
+ * @param {Run} run
+ */
+export function whole({ begin, end }) {
+  return { from: begin, to: Math.ceil(end + (end - begin) / 50) };
+}
+
+/**
  * The time in which a finding came about, or else all of its operations were, and somewhat more.
  * @param {Run} run
  * @param {Finding} finding
  */
 export function extent(run, finding) {
   const { operations, begin, end } = run;
-  if (finding.span) return within(finding.span, { from: begin, to: end });
+  if (finding.span) return within(finding.span, whole(run));
   const rows = finding.ops.flatMap((index) => rowOfOperation(operations, index));
-  if (rows.length === 0) return { from: begin, to: end };
+  if (rows.length === 0) return whole(run);
   const from = rows.reduce((least, row) => Math.min(least, operations.began[row]), end);
   const to = rows.reduce((most, row) => Math.max(most, operations.ended[row]), begin);
   const more = (to - from) / 10 + 1000;
-  return { from: Math.max(from - more, begin), to: Math.min(to + more, end) };
+  return within({ from: from - more, to: to + more }, whole(run));
 }
 
 /**

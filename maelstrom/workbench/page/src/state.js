@@ -4,7 +4,7 @@
  * All of it stands in the page's address behind `#`, so that an address shows the same again.
  */
 
-import { extent } from "./run.js";
+import { extent, whole } from "./run.js";
 
 /** @typedef {import("./run.js").Run} Run */
 
@@ -38,14 +38,6 @@ function opening(run) {
   const { from, to } = whole(run);
   const first = run.operations.count > 0 ? run.operations.began[0] : from;
   return { from: Math.max(from, Math.floor(first - (run.end - first) / 50)), to };
-}
-
-/**
- * All of the time, and a little more: what happens last would stand on the edge.
- * @param {Run} run
- */
-export function whole({ begin, end }) {
-  return { from: begin, to: Math.ceil(end + (end - begin) / 50) };
 }
 
 /**

@@ -7,7 +7,7 @@ import { addUp, NONE, readColumns, wide } from "../src/binary.js";
 import { ink } from "../src/colors.js";
 import { describe, groups, hit } from "../src/faults.js";
 import { knowers } from "../src/inspector.js";
-import { missing } from "../src/missing.js";
+import { missing, untold } from "../src/missing.js";
 import { firstAbove, firstAtLeast, readKnowledge } from "../src/run.js";
 import { latency, matches, order, rows, succeeded } from "../src/runs.js";
 import { spread } from "../src/spread.js";
@@ -212,6 +212,21 @@ test("what the page lacks is told, and from when on", () => {
     sentence,
     /: 2 bodies of messages from 2.000 s on, 1 lines of logs from 1.000 s on /,
   );
+});
+
+test("of findings without a why it is told that messages are missing, if any are", () => {
+  const findings = [{ span: null }, { span: { from: 0, to: 1 } }];
+  const of = (/** @type {number[][]} */ gaps, told = findings) =>
+    untold(/** @type {any} */ ({ findings: told, gaps }));
+  assert.match(
+    of([
+      [5, 1200, 0],
+      [9, 34, 0],
+    ]),
+    /^Why is not told of 1 finding: .* 1,234 messages, /,
+  );
+  assert.equal(of([[5, 0, 7]]), "");
+  assert.equal(of([[5, 1200, 0]], findings.slice(1)), "");
 });
 
 test("what overlaps a span is found, however long ago it began", () => {

@@ -122,6 +122,8 @@ test("a finding is shown with a click: who knew the value, and what dropped it",
     await page.evaluate(`document.querySelector(".knowers").textContent`),
     /Never: n0\./,
   );
+  // The read that lacks it is the last of all.
+  assert.match(await status(), / to 10\.[12]\d s/);
   await picture("finding");
   assert.deepEqual(page.errors, []);
 });
