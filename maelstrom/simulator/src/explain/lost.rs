@@ -142,7 +142,7 @@ impl<'r, 'a> Missing<'r, 'a> {
             None => match from.and_then(|sent| self.refusal(sent)) {
                 Some(error) => format!("{since}, and refused it: {error}."),
                 None => {
-                    by = self.replaced(node, got);
+                    by = self.replaced(node, got, self.by, &self.shown);
                     format!("{since}, {}", self.left_out(node, got, by))
                 }
             },
@@ -201,13 +201,20 @@ impl<'r, 'a> Missing<'r, 'a> {
     /// The first message whose list, which lacks it, a node seems to have taken in place of its
     /// own: what it lists in the end is what the last such message had, and what clients told it
     /// after that.
-    fn replaced(&self, node: Address, got: Moment) -> Option<&'a Sent> {
+    fn replaced(
+        &self,
+        node: Address,
+        got: Moment,
+        by: Moment,
+        shows: &[Value],
+    ) -> Option<&'a Sent> {
         let element = self.element();
         let heard = self.spread.to(node).filter_map(Moment::arrival);
-        let heard = heard.filter(|moment| *moment < self.by).map(|moment| moment.time);
+        let heard = heard.filter(|moment| *moment < by).map(|moment| moment.time);
         let shown = self.reads(node, got).into_iter().filter(|read| self.is_shown(read));
+        let shown = shown.filter(|read| time(read.end()) <= by.time);
         let since = heard.chain(shown.map(|read| time(read.end()))).max().unwrap_or(0);
-        let is_between = |moment: Moment| got < moment && since <= moment.time && moment < self.by;
+        let is_between = |moment: Moment| got < moment && since <= moment.time && moment < by;
         let mut lists: Vec<(Moment, &Sent, Vec<Value>)> = self
             .run
             .inner()
@@ -225,8 +232,8 @@ impl<'r, 'a> Missing<'r, 'a> {
             let origins = wanted.map(|wanted| origins(self.run, &wanted)).unwrap_or_default();
             origins.iter().any(|origin| origin.node == node && origin.told > *last)
         };
-        let is_its = list.iter().all(|value| self.shown.contains(value))
-            && self.shown.iter().all(|value| list.contains(value) || told(value));
+        let is_its = list.iter().all(|value| shows.contains(value))
+            && shows.iter().all(|value| list.contains(value) || told(value));
         let kind = sent.kind();
         let mut such = lists.iter().map(|(_, sent, _)| *sent);
         such.find(|sent| is_its && self.is_of_a_set && sent.kind() == kind)
@@ -340,14 +347,34 @@ impl<'r, 'a> Missing<'r, 'a> {
             Address::Node(number) => self.run.killed(number, origin.told.time, self.by.time),
             _ => None,
         };
-        Draft::new(match killed {
-            Some(killed) => format!(
+        let by = self.replaced_unsent(origin);
+        let text = match (killed, by) {
+            (Some(killed), _) => format!(
                 "{node} was told {name} at {told} and killed at {}, before it had sent it to anybody; \
                  nobody else knew it.",
                 at(killed)
             ),
-            None => format!("{node} knew {name} from {told}, and never sent it to anybody."),
-        })
+            (None, Some(sent)) => format!(
+                "{node} was told {name} at {told}, and before it had sent it to anybody, it took the list \
+                 without it in the {} of {}, which arrived at {}, in place of its own.",
+                kinds(&[sent]),
+                sent.src,
+                at(Moment::arrival(sent).map_or(sent.time, |arrived| arrived.time))
+            ),
+            (None, None) => {
+                format!("{node} knew {name} from {told}, and never sent it to anybody.")
+            }
+        };
+        Draft::new(text).messages(by)
+    }
+
+    /// The message whose list such a node took in place of its own, by its first answer without
+    /// the value.
+    fn replaced_unsent(&self, Origin { node, told, .. }: Origin) -> Option<&'a Sent> {
+        let lacking = self.reads(node, told).into_iter().filter(|read| !self.is_shown(read));
+        let read = lacking.min_by_key(|read| read.invoked.index)?;
+        let (by, _) = self.run.asked(&read)?;
+        self.replaced(node, told, by, &read.end().decode::<Vec<Value>>().ok()?)
     }
 
     /// Those that a node hears from did not have it either.

@@ -209,3 +209,15 @@ fn a_message_whose_list_was_taken_in_place_of_the_nodes_own_is_named() {
         assert_says(&ends(list, shown), &["n1 itself left it out"], &["in place of"]);
     }
 }
+
+#[test]
+fn a_value_that_a_nodes_own_list_lost_before_it_was_sent_is_told_as_that() {
+    let mut story = Story::default();
+    story.at(10).broadcast(0, 7);
+    story.at(11).broadcast(1, 3);
+    story.at(20).tell("n1", "n0", &json!({"type": "gossip", "values": [3]}));
+    story.at(25).done(0, "read", &json!([3]), json!({}));
+    let text = "n0 was told 7 at 0.010 s, and before it had sent it to anybody, it took the list without it in \
+                the `gossip` of n1, which arrived at 0.020 s, in place of its own.";
+    assert_eq!(story.at(30).lost("7"), text);
+}
