@@ -41,9 +41,11 @@ pub(super) fn wrong(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
 
 /// An operation that was not answered in time.
 pub(super) fn missing(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
-    let found = finding.ops.iter().filter_map(|op| run.operation(*op)).find(timed_out);
-    let any = || run.completed(OpType::Info).chain(run.completed(OpType::Fail)).find(timed_out);
-    let op = found.or_else(any)?;
+    let found = || finding.ops.iter().filter_map(|op| run.operation(*op));
+    let any = || run.completed(OpType::Info).chain(run.completed(OpType::Fail));
+    let Some(op) = found().find(timed_out).or_else(|| any().find(timed_out)) else {
+        return found().chain(any()).find_map(|op| not_understood(run, &op));
+    };
     let request = run.requests(op.invoked.index).last()?;
     let draft = stuck(run, &op, request);
     Some(draft.messages([request]).ops([op.invoked.index, op.end().index]))
@@ -51,6 +53,24 @@ pub(super) fn missing(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
 
 fn timed_out(op: &Operation<'_>) -> bool {
     op.end().error.as_ref().is_some_and(|error| error.get().contains("timeout"))
+}
+
+/// An answer in time that is none to the client.
+fn not_understood(run: &Run<'_>, op: &Operation<'_>) -> Option<Draft> {
+    let request = run.requests(op.invoked.index).last()?;
+    let answer = run.answer(request).filter(|answer| answer.time <= time(op.end()))?;
+    if op.is(OpType::Ok) || answer.kind() == "error" {
+        return None;
+    }
+    let text = format!(
+        "{} answered op {} at {} with {}, which its client does not take for an answer to `{}`.",
+        request.dest,
+        op.invoked.index,
+        at(answer.time),
+        Value::from(brief(&answer.body)),
+        request.kind()
+    );
+    Some(Draft::new(text).messages([request, answer]).ops([op.invoked.index, op.end().index]))
 }
 
 fn stuck(run: &Run<'_>, op: &Operation<'_>, request: &Sent) -> Draft {
@@ -111,7 +131,8 @@ fn astray<'a>(run: &Run<'a>, request: &Sent) -> Option<&'a Sent> {
     };
     let later = run.trace.messages.iter().filter(|sent| sent.line > request.line);
     let has_asked = |dest: Address| {
-        let mut requests = run.inner().filter(|sent| sent.src == dest && sent.kind() == kind);
+        let all = run.trace.messages.iter();
+        let mut requests = all.filter(|sent| sent.src == dest && sent.kind() == kind);
         requests.any(|sent| msg_id(sent).as_ref() == Some(&id))
     };
     later.filter(is_answer).find(|sent| !has_asked(sent.dest))
@@ -181,8 +202,7 @@ fn waits(run: &Run<'_>, begin: &str, node: usize, request: &Sent, gave_up: i64) 
 /// It asked nobody; perhaps it was waiting already.
 fn silent(run: &Run<'_>, begin: &str, request: &Sent, waiting: Option<&Sent>) -> Draft {
     let stuck = waiting.map_or_else(String::new, |sent| {
-        let (dest, kind, time) = (sent.dest, sent.kind(), at(sent.time));
-        format!("; it still waited for {dest} to answer the `{kind}` that it had sent at {time}")
+        format!("; it still waited, as it had sent {}", asked_in_vain(run, sent))
     });
     let mut draft = Draft::new(format!("{begin} and neither answered nor asked anybody{stuck}."));
     let all = run.trace.messages.iter().chain(&run.trace.late);
@@ -252,10 +272,28 @@ fn asked_in_vain(run: &Run<'_>, asked: &Sent) -> String {
                 own.kind(),
                 at(own.time)
             ),
-            None => format!("{dest} never answered"),
+            None => format!("{dest} never answered{}", mute(run, dest, asked)),
         },
     };
     format!("{dest} `{kind}` at {time}; {what}")
+}
+
+/// What is to be said of somebody whose last word was a question, which was answered.
+fn mute(run: &Run<'_>, who: Address, asked: &Sent) -> String {
+    let all = || run.trace.messages.iter().filter(|sent| sent.src == who);
+    let told = || {
+        let last = all().max_by_key(|sent| sent.line).filter(|last| last.line < asked.line)?;
+        Some((last, run.answered(last)?))
+    };
+    told().map_or_else(String::new, |(last, answered)| {
+        format!(
+            ", and said nothing after its own `{}` at {}, whose answer came at {}: it does not read while it \
+             waits",
+            last.kind(),
+            at(last.time),
+            at(answered.time)
+        )
+    })
 }
 
 /// What whoever was asked this had asked itself, in vain, if it has answered nobody since.

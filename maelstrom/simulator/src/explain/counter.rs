@@ -33,6 +33,7 @@ pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     }
     high.or_else(|| services::repeated(run, value - sum))
         .or_else(|| services::refused(run, sum - value))
+        .or_else(|| services::began_again(run, sum - value))
         .or_else(|| tried::explain(run, &read, value, sum))
         .or_else(|| lacking::explain(run, &read, sum - value))
         .or_else(|| out_of_date(run, &read, value, sum))
@@ -53,6 +54,7 @@ fn too_high(run: &Run<'_>, excess: i64, by: i64) -> Option<Draft> {
     };
     let repeats: Vec<(Repeat<'_>, Vec<i64>)> = repeats(run, by)
         .into_iter()
+        .filter(|repeat| !repeat.is_answered)
         .map(|repeat| {
             let mut numbers = numbers(&repeat.last.body);
             numbers.retain(|number| is_told(&repeat, *number));
@@ -109,11 +111,14 @@ fn undelivered(run: &Run<'_>, lacking: i64, by: i64) -> Option<Draft> {
 pub(super) struct Repeat<'a> {
     pub(super) first: &'a Sent,
     pub(super) last: &'a Sent,
+    /// Whether the first was answered after all. If messages have nothing but a number, it may
+    /// then be another one.
+    pub(super) is_answered: bool,
 }
 
 impl Repeat<'_> {
     pub(super) fn text(&self) -> String {
-        let Self { first, last } = self;
+        let Self { first, last, .. } = self;
         if first.id == last.id {
             let times: Vec<String> = first.receipts.iter().take(2).map(|time| at(*time)).collect();
             return format!(
@@ -124,12 +129,13 @@ impl Repeat<'_> {
             );
         }
         format!(
-            "{} sent {} the same message twice, at {} and at {}, because the first was not answered, and \
+            "{} sent {} the same message twice, at {} and at {}, because the first was not answered{}, and \
              both arrived",
             first.src,
             first.dest,
             at(first.time),
-            at(last.time)
+            at(last.time),
+            if self.is_answered { " by then" } else { "" }
         )
     }
 }
@@ -145,12 +151,14 @@ pub(super) fn repeats<'a>(run: &Run<'a>, by: i64) -> Vec<Repeat<'a>> {
             continue;
         }
         if sent.receipts.len() > 1 {
-            repeats.push(Repeat { first: sent, last: sent });
+            repeats.push(Repeat { first: sent, last: sent, is_answered: false });
         } else if let Some(first) = seen.insert((sent.src, sent.dest, content(sent)), sent)
             && msg_id(first).is_some()
-            && run.answered(first).is_none()
         {
-            repeats.push(Repeat { first, last: sent });
+            let answered = run.answered(first);
+            if answered.is_none_or(|answered| answered.line > sent.line) {
+                repeats.push(Repeat { first, last: sent, is_answered: answered.is_some() });
+            }
         }
     }
     repeats

@@ -2,9 +2,10 @@
 
 use checkers::Finding;
 use checkers::history::OpType;
+use serde_json::Value;
 
 use super::Draft;
-use super::run::{Run, Wanted, at, time};
+use super::run::{Moment, Operation, Run, Wanted, at, time};
 use crate::net::Address;
 use crate::trace::Sent;
 
@@ -19,18 +20,83 @@ pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
         _ => by_two(run, value, nodes, times)?,
     };
     let requests = run.requests(first.invoked.index).chain(run.requests(again.invoked.index));
+    let (one, other) = (run.asked(&first), run.asked(&again));
+    let is_one = nodes[0] == nodes[1] && one.zip(other).is_some_and(|(one, other)| other.0 < one.1);
     let so = clock(run)
-        .map(|unit| format!("The ids are a clock's {unit}, and both were asked for within one."));
+        .map(|unit| format!("The ids are a clock's {unit}, and both were asked for within one."))
+        .or_else(|| (nodes[0] != nodes[1]).then(|| same_sequence(run, nodes)).flatten())
+        .or_else(|| few(run))
+        .or_else(|| is_one.then(|| at_once(other?.0)).flatten());
     let draft = Draft { so, ..draft };
     Some(draft.messages(requests).ops([first.invoked.index, again.invoked.index]))
+}
+
+/// The second was asked for before the first was answered.
+fn at_once(asked: Moment) -> Option<String> {
+    Some(format!(
+        "The second request reached it at {}, before it had answered the first: two handlers at once took \
+         the same.",
+        at(asked.time)
+    ))
+}
+
+/// What was given out, in order.
+fn given<'r, 'a>(run: &'r Run<'a>) -> impl Iterator<Item = Operation<'a>> + use<'r, 'a> {
+    run.completed(OpType::Ok).filter(|op| op.invoked.f == "generate")
+}
+
+/// Of fewer ids nothing can be said of how they are made.
+const ENOUGH: usize = 10;
+
+/// Two nodes give out the same ids in the same order.
+fn same_sequence(run: &Run<'_>, nodes: [usize; 2]) -> Option<String> {
+    let of = |node| -> Vec<&str> {
+        let own = given(run).filter(|op| run.node(op.invoked.process) == Some(node));
+        own.map(|op| op.end().value.get()).collect()
+    };
+    let [one, other] = nodes.map(of);
+    let same = one.iter().zip(&other).filter(|(one, other)| one == other).count();
+    let all = one.len().min(other.len());
+    (all >= ENOUGH && 2 * same > all).then(|| {
+        format!(
+            "n{} and n{} give out the same ids in the same order: nothing in them tells the nodes apart.",
+            nodes[0], nodes[1]
+        )
+    })
+}
+
+/// Numbers in no order, from so few that two of so many are the same.
+fn few(run: &Run<'_>) -> Option<String> {
+    let ids: Option<Vec<i64>> = given(run).map(|op| op.end().decode().ok()).collect();
+    let ids = ids.filter(|ids| ids.len() >= ENOUGH)?;
+    let (low, high) = (*ids.iter().min()?, *ids.iter().max()?);
+    let falls = ids.windows(2).filter(|pair| pair[1] < pair[0]).count();
+    let (span, count) = (u128::from(high.abs_diff(low)), ids.len() as u128);
+    (3 * falls > ids.len() && span < count * count).then(|| {
+        format!(
+            "The {count} ids lie in no order between {low} and {high}: if they are drawn at random, of so few \
+             numbers two come out the same."
+        )
+    })
+}
+
+/// The number in an id: all of it, or what its text ends with.
+fn number(id: &Value) -> Option<f64> {
+    match id {
+        Value::String(text) => {
+            let digits =
+                text.len() - text.trim_end_matches(|char: char| char.is_ascii_digit()).len();
+            text[text.len() - digits..].parse().ok()
+        }
+        id => id.as_u64().map(|id| id as f64),
+    }
 }
 
 /// The unit in which ids grow as time goes by, if they all do.
 fn clock(run: &Run<'_>) -> Option<&'static str> {
     let units = [("seconds", 1e9), ("milliseconds", 1e6), ("microseconds", 1e3)];
-    let given = run.completed(OpType::Ok).filter(|op| op.invoked.f == "generate");
-    let given: Vec<(f64, f64)> = given
-        .map(|op| Some((time(op.end()) as f64, op.end().decode::<u64>().ok()? as f64)))
+    let given: Vec<(f64, f64)> = given(run)
+        .map(|op| Some((time(op.end()) as f64, number(&op.end().decode().ok()?)?)))
         .collect::<Option<_>>()?;
     let range = |all: &mut dyn Iterator<Item = f64>| {
         let (low, high) =
@@ -40,7 +106,7 @@ fn clock(run: &Run<'_>) -> Option<&'static str> {
     let lasted = range(&mut given.iter().map(|(time, _)| *time));
     let is_clock = |unit: f64| {
         let spread = range(&mut given.iter().map(|(time, id)| id - time / unit));
-        given.len() >= 10
+        given.len() >= ENOUGH
             && lasted / unit >= 1.0
             && spread <= 2.0_f64.max(lasted / unit / 10.0)
             && range(&mut given.iter().map(|(_, id)| *id)) >= lasted / unit / 2.0

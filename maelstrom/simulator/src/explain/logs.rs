@@ -24,13 +24,23 @@ pub(super) fn missing(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let found = finding.ops.iter().rev().filter_map(|op| run.operation(*op)).find(is_poll);
     let passes = |op: &Operation<'_>| polled(op.end(), key).any(|at| at > offset);
     let poll = found.or_else(|| run.completed(OpType::Ok).filter(passes).last());
+    let wanted = Wanted::new(value, Some(key));
+    if let Some(refusal) =
+        wanted.and_then(|wanted| services::acknowledged_refusal(run, &send, &wanted))
+    {
+        return Some(refusal.messages(run.requests(send.invoked.index)));
+    }
     let first = format!(
         "n{keeper} acknowledged message {value} of key {key} with offset {offset} at {} (op {})",
         at(time(send.end())),
         send.end().index
     );
     let Some(poll) = poll else {
-        let text = format!("{first}, and no poll was answered with it or anything after it.");
+        let killed = run.killed(keeper, time(send.end()), i64::MAX);
+        let why = killed.map_or_else(String::new, |killed| {
+            format!("; n{keeper} was killed at {} after that", at(killed))
+        });
+        let text = format!("{first}, and no poll was answered with it or anything after it{why}.");
         return Some(Draft::new(text).ops([send.invoked.index, send.end().index]));
     };
     if let Some(spelt) = spelling::of(run, value, &poll) {
@@ -94,14 +104,41 @@ pub(super) fn refused(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
 pub(super) fn twice(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let (key, value) = (finding.subject.key.as_deref()?, finding.subject.value.as_deref()?);
     let wanted = Wanted::new(value, Some(key))?;
-    let repeat =
-        repeats(run, i64::MAX).into_iter().find(|repeat| wanted.is_in(&repeat.last.body))?;
+    let repeat = repeats(run, i64::MAX).into_iter().find(|repeat| wanted.is_in(&repeat.last.body));
+    let Some(repeat) = repeat else { return at_two_places(run, key, value) };
     let text = format!(
         "{}; {} appended message {value} of key {key} both times.",
         repeat.text(),
         repeat.last.dest
     );
     Some(Draft::new(text).messages([repeat.first, repeat.last]))
+}
+
+/// A message that has another offset where it was sent than where it was polled, or with each of
+/// two nodes.
+fn at_two_places(run: &Run<'_>, key: &str, value: &str) -> Option<Draft> {
+    let value: Value = serde_json::from_str(value).ok()?;
+    let ack = run.acknowledged().iter().find(|ack| ack.key == key && ack.value == value)?;
+    let send = run.operation(ack.op)?;
+    let mut polls = run.completed(OpType::Ok).filter_map(|op| {
+        let at = offsets(op.end(), key).find(|(_, message)| *message == value)?.0;
+        Some((op, at))
+    });
+    let (poll, offset) = polls.find(|(_, at)| *at != ack.offset)?;
+    let [keeper, shower] = [&send, &poll].map(|op| run.node(op.invoked.process));
+    let text = format!(
+        "n{} acknowledged message {value} of key {key} at {} (op {}) with offset {}, but n{} answered op {} at \
+         {} with it at offset {offset}: the offset that a send is told is not the one at which polls find it.",
+        keeper?,
+        at(time(send.end())),
+        send.end().index,
+        ack.offset,
+        shower?,
+        poll.end().index,
+        at(time(poll.end()))
+    );
+    let requests = run.requests(send.invoked.index).chain(run.requests(poll.invoked.index));
+    Some(Draft::new(text).messages(requests).ops([send.invoked.index, poll.invoked.index]))
 }
 
 /// An offset with two messages.
@@ -119,6 +156,13 @@ pub(super) fn disagreeing(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let told = |op: &Operation<'_>| format!("at {} (op {})", at(time(op.end())), op.end().index);
     let (before, after) = (told(&earlier), told(&later));
     let both = format!("Offset {offset} of key {key} was given out {before} and once more {after}");
+    let refusal = [(&earlier, first), (&later, other)].into_iter().find_map(|(op, ack)| {
+        let wanted = Wanted::new(&ack.value.to_string(), Some(key))?;
+        services::acknowledged_refusal(run, op, &wanted)
+    });
+    if let Some(refusal) = refusal {
+        return Some(refusal.messages(requests).ops(ops));
+    }
     if let Some(clash) = services::clash(run, &[earlier, later], iter::empty()) {
         return Some(clash.after(&both).messages(requests).ops(ops));
     }
@@ -221,6 +265,11 @@ fn acknowledged(op: &Op) -> Vec<(String, i64, Value)> {
 
 /// The offsets of what was polled of a key.
 fn polled(op: &Op, key: &str) -> impl Iterator<Item = i64> {
+    offsets(op, key).map(|(offset, _)| offset)
+}
+
+/// The same with the messages.
+fn offsets(op: &Op, key: &str) -> impl Iterator<Item = (i64, Value)> {
     let mut offsets = Vec::new();
     for step in steps(op) {
         if let [Value::String(f), Value::Object(keys)] = &step[..]
@@ -228,7 +277,9 @@ fn polled(op: &Op, key: &str) -> impl Iterator<Item = i64> {
         {
             let of_key = keys.iter().filter(|(of, _)| of.as_str() == key);
             let pairs = of_key.flat_map(|(_, pairs)| pairs.as_array().into_iter().flatten());
-            offsets.extend(pairs.filter_map(|pair| pair.get(0)?.as_i64()));
+            offsets.extend(
+                pairs.filter_map(|pair| Some((pair.get(0)?.as_i64()?, pair.get(1)?.clone()))),
+            );
         }
     }
     offsets.into_iter()

@@ -7,11 +7,14 @@ use checkers::history::OpType;
 use serde_json::Value;
 
 use super::Draft;
-use super::run::{Moment, Operation, Run, Wanted, at, dropped, time, times};
+use super::run::{Moment, Operation, Run, Wanted, at, dropped, member, time, times};
 use super::services::error;
-use super::spread::{Origin, Spread, origins};
+use super::spread::{Origin, Spread, is_telling, origins};
 use crate::net::{Address, Cause};
 use crate::trace::{Fate, Sent};
+
+/// Of fewer values or messages, what they have in common may be chance.
+const ENOUGH: usize = 3;
 
 pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let value = finding.subject.value.as_deref()?;
@@ -164,6 +167,12 @@ impl<'r, 'a> Missing<'r, 'a> {
             );
         }
         let reads = self.reads(node, got);
+        if let Some(since) = self.unchanged(node, got, &reads) {
+            return format!(
+                "but its answer at {answer} lists what it did at {since} already, and none of what it was told \
+                 after that: it answers from an old copy."
+            );
+        }
         match (reads.iter().rfind(|read| self.is_shown(read)), reads.len()) {
             (Some(read), _) => format!(
                 "and answered with it at {} (op {}), but its answer at {answer} lacks it: {node} itself threw \
@@ -177,6 +186,24 @@ impl<'r, 'a> Missing<'r, 'a> {
             ),
             _ => format!("but its answer at {answer} lacks it, so {node} itself left it out."),
         }
+    }
+
+    /// Since when a node's answers have been the same, although clients told it more.
+    fn unchanged(&self, node: Address, got: Moment, reads: &[Operation<'a>]) -> Option<String> {
+        let first = reads.first().filter(|_| !self.shown.is_empty())?;
+        let all = self.reads(node, Moment { line: 0, time: i64::MIN });
+        let same = |read: &&Operation<'_>| {
+            read.end().decode().is_ok_and(|list: Vec<Value>| list == self.shown)
+        };
+        let same: Vec<&Operation<'_>> = all.iter().rev().take_while(same).collect();
+        let since = same.last().filter(|read| read.end().index < first.end().index)?;
+        let (since, until) = (time(since.end()), self.by.time);
+        let told = self.run.trace.messages.iter().filter(|sent| {
+            sent.dest == node
+                && is_telling(self.run, sent)
+                && sent.receipts.first().is_some_and(|at| (since..until).contains(at))
+        });
+        (got.time > since && told.count() >= ENOUGH).then(|| at(since))
     }
 
     /// The answers of a node that could have shown it.
@@ -261,6 +288,8 @@ impl<'r, 'a> Missing<'r, 'a> {
     fn again(&self, node: Address, did: &str, since: Moment) -> String {
         let later = self.spread.to(node).find(|sent| sent.line >= self.by.line);
         match (later, self.run.unknown(since, Moment::END)) {
+            // It may be another write of the same.
+            (Some(_), _) if !self.is_of_a_set => format!("; nobody {did} again before that"),
             (Some(sent), _) => format!("; {} {did} again only at {}", sent.src, at(sent.time)),
             (None, Some(unknown)) => format!("; {unknown}"),
             (None, None) => format!("; nobody {did} again"),
@@ -343,6 +372,7 @@ impl<'r, 'a> Missing<'r, 'a> {
     /// Whom a client told it told nobody.
     fn kept(&self, origin: Origin) -> Draft {
         let (name, node, told) = (&self.name, origin.node, at(origin.told.time));
+        let told_then = origin.told;
         let killed = match node {
             Address::Node(number) => self.run.killed(number, origin.told.time, self.by.time),
             _ => None,
@@ -361,11 +391,40 @@ impl<'r, 'a> Missing<'r, 'a> {
                 sent.src,
                 at(Moment::arrival(sent).map_or(sent.time, |arrived| arrived.time))
             ),
-            (None, None) => {
-                format!("{node} knew {name} from {told}, and never sent it to anybody.")
-            }
+            (None, None) => format!(
+                "{node} knew {name} from {told}, and never sent it to anybody{}.",
+                self.but_others(node, None, told_then)
+            ),
         };
         Draft::new(text).messages(by)
+    }
+
+    /// Other values of clients that a node did send after this, of those that it was told then.
+    fn but_others(&self, node: Address, dest: Option<Address>, since: Moment) -> String {
+        if !self.is_of_a_set {
+            return String::new();
+        }
+        let told = self.run.trace.messages.iter().filter(|sent| {
+            sent.dest == node && sent.line > since.line && is_telling(self.run, sent)
+        });
+        let own: Vec<&Sent> = self
+            .run
+            .inner()
+            .filter(|sent| sent.src == node && dest.is_none_or(|dest| sent.dest == dest))
+            .filter(|sent| since < Moment::sending(sent))
+            .collect();
+        let is_sent = |request: &&Sent| {
+            let value: Value =
+                serde_json::from_str(&member(request, "message")).unwrap_or_default();
+            let wanted = Wanted::new(&value.to_string(), None);
+            wanted.is_some_and(|wanted| own.iter().any(|sent| wanted.is_carried(self.run, sent)))
+        };
+        match told.filter(is_sent).count() {
+            count if count >= ENOUGH => {
+                format!(", although it sent {count} of those that it was told after that")
+            }
+            _ => String::new(),
+        }
     }
 
     /// The message whose list such a node took in place of its own, by its first answer without

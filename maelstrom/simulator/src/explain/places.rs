@@ -106,9 +106,9 @@ fn scalars(value: &Value, place: u64, each: &mut impl FnMut(u64, u64)) {
         }
         Value::Object(members) => {
             for (name, value) in members {
-                let number: Option<i64> = name.parse().ok();
-                each(hash(&(place, "names")), number.map_or_else(|| hash(&name), |n| hash(&n)));
-                let member = number.map_or(name.as_str(), |_| "");
+                each(hash(&(place, "names")), self::name(name));
+                let is_number = name.parse::<i64>().is_ok();
+                let member = if is_number { "" } else { name.as_str() };
                 scalars(value, hash(&(place, member)), each);
             }
         }
@@ -118,6 +118,11 @@ fn scalars(value: &Value, place: u64, each: &mut impl FnMut(u64, u64)) {
             }
         }
     }
+}
+
+/// What stands for a name, which may be a number.
+pub(super) fn name(name: &str) -> u64 {
+    name.parse::<i64>().map_or_else(|_| hash(&name), |number| hash(&number))
 }
 
 /// What stands for a text or a number.

@@ -7,11 +7,12 @@ use checkers::history::{Op, OpType};
 use serde_json::Value;
 
 use super::Draft;
+use super::counter::{Repeat, repeats};
 use super::lost::{Missing, overtook};
-use super::run::{Operation, Run, Wanted, at, time};
+use super::run::{Operation, Run, Wanted, at, dropped, msg_id, time};
 use super::services::{self, OldRead};
 use crate::net::Address;
-use crate::trace::Sent;
+use crate::trace::{Fate, Sent};
 
 pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let key: Value = serde_json::from_str(finding.subject.key.as_deref()?).ok()?;
@@ -22,6 +23,8 @@ pub(super) fn explain(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let source = source(run, &key, &before).unwrap_or(before);
     let (writer, reader) = (run.node(before.invoked.process)?, run.node(odd.invoked.process)?);
     let draft = apart(run, &key, &before, &odd, [writer, reader])
+        .or_else(|| unconfirmed(run, &key, [&odd, &before, &source]))
+        .or_else(|| done_twice(run, &key, &before, &odd))
         .or_else(|| services::clash(run, &around(run, &key, &before, &odd), iter::empty()))
         .or_else(|| stale(run, &key, &before, &source, &odd))?;
     let ops = [before, source].into_iter().flat_map(|op| [op.invoked.index, op.end().index]);
@@ -88,7 +91,14 @@ fn refused(
     if [OpType::Ok, OpType::Info].iter().any(|kind| run.completed(*kind).any(|op| is_done(&op))) {
         return None;
     }
-    let is_over = |op: &Operation<'_>| is_done(op) && op.end().index < odd.invoked.index;
+    // That a value is not the expected one says that nothing was done; other errors may be wrong.
+    let is_answer_of_a_store = |op: &Operation<'_>| {
+        let error = op.end().error.as_ref().map_or("", |error| error.get());
+        ["precondition-failed", "key-does-not-exist"].iter().any(|name| error.contains(name))
+    };
+    let is_over = |op: &Operation<'_>| {
+        is_done(op) && (op.end().index < odd.invoked.index || !is_answer_of_a_store(op))
+    };
     let refusal = run.completed(OpType::Fail).filter(is_over).last()?;
     let (refuser, reader) = (run.node(refusal.invoked.process)?, run.node(odd.invoked.process)?);
     let text = format!(
@@ -101,6 +111,84 @@ fn refused(
     );
     let requests = run.requests(refusal.invoked.index).chain(run.requests(odd.invoked.index));
     Some(Draft::new(text).messages(requests).ops([refusal.invoked.index, refusal.end().index]))
+}
+
+/// One of these was acknowledged although a service had refused it, or the odd one, which comes
+/// first, although it was asked for in vain.
+fn unconfirmed(run: &Run<'_>, key: &Value, ops: [&Operation<'_>; 3]) -> Option<Draft> {
+    let wanted = |op: &Operation<'_>| {
+        let value = left(op).filter(|_| op.invoked.f != "read" && op.is(OpType::Ok))?;
+        Wanted::new(&value.to_string(), Some(&key.to_string()))
+    };
+    let refusal = |op: &&Operation<'_>| services::acknowledged_refusal(run, op, &wanted(op)?);
+    let [odd, ..] = ops;
+    ops.iter().find_map(refusal).or_else(|| unanswered(run, odd, &wanted(odd)?))
+}
+
+/// A compare-and-swap that was acknowledged before anybody had answered what its node asked for.
+fn unanswered(run: &Run<'_>, op: &Operation<'_>, wanted: &Wanted) -> Option<Draft> {
+    let node = Address::Node(run.node(op.invoked.process).filter(|_| op.invoked.f == "cas")?);
+    let (got, answered) = run.asked(op)?;
+    let is_its = |sent: &&Sent| {
+        sent.src == node
+            && (got.line..answered.line).contains(&sent.line)
+            && msg_id(sent).is_some()
+            && wanted.is_in(&sent.body)
+    };
+    let asked: Vec<&Sent> = run.inner().filter(is_its).collect();
+    let is_open =
+        |sent: &&Sent| run.answered(sent).is_none_or(|answer| answer.line > answered.line);
+    let request = *asked.last().filter(|_| asked.iter().all(is_open))?;
+    let fate = match request.fate() {
+        Fate::Dropped(_, cause) => format!("; {}", dropped(cause, request.dest, "that")),
+        _ => String::new(),
+    };
+    let text = format!(
+        "{node} acknowledged op {} at {}, although {} had not answered the `{}` that it had sent for it at {}{fate}: \
+         whether the change was made it could not know.",
+        op.end().index,
+        at(time(op.end())),
+        request.dest,
+        request.kind(),
+        at(request.time)
+    );
+    Some(Draft::new(text).messages([request]).ops([op.invoked.index, op.end().index]))
+}
+
+/// A change that was asked for again, since the answer was late, and made twice: the second time
+/// after the newer one.
+fn done_twice(
+    run: &Run<'_>,
+    key: &Value,
+    before: &Operation<'_>,
+    odd: &Operation<'_>,
+) -> Option<Draft> {
+    let found = seen(odd)?;
+    let wanted = Wanted::new(&found.to_string(), Some(&key.to_string()))?;
+    let since = time(before.invoked);
+    let repeats = repeats(run, time(odd.end()));
+    let repeat = repeats.iter().find(|repeat| {
+        let Repeat { first, last, .. } = repeat;
+        let Some(arrived) = last.receipts.last().filter(|at| **at > since) else { return false };
+        // Another client may have asked for the same.
+        let mut others = run.trace.messages.iter().filter(|sent| {
+            sent.op.is_some()
+                && sent.dest == last.src
+                && (first.line..last.line).contains(&sent.line)
+        });
+        let is_first_before = first.receipts.first().is_some_and(|at| at < arrived);
+        is_first_before
+            && last.kind() != "read"
+            && wanted.is_in(&last.body)
+            && !others.any(|sent| sent.kind() != "read" && wanted.is_in(&sent.body))
+    })?;
+    let (text, node) = (repeat.text(), repeat.last.dest);
+    let arrived = at(repeat.last.receipts.last().copied().unwrap_or_default());
+    let value = left(before)?;
+    let text = format!(
+        "{text}; {node} did it each time, and at {arrived} that took the place of {value}."
+    );
+    Some(Draft::new(text).messages([repeat.first, repeat.last]))
 }
 
 /// Both nodes took writes while a partition kept them apart.
@@ -151,9 +239,12 @@ fn stale(
     let (value, read) = (left(before)?, seen(odd).unwrap_or(Value::Null));
     let verb = if before.invoked.f == "read" { "returned" } else { "acknowledged" };
     let [then, later] = [before, odd].map(|op| at(time(op.end())));
-    let first = format!(
-        "n{writer} {verb} {value} for key {key} at {then}, but n{reader} answered {read} at {later}"
-    );
+    let answer = match (odd.end().kind, &*odd.invoked.f) {
+        (OpType::Fail, _) => format!("answered at {later} that there is no such key"),
+        (_, "cas") => format!("changed {read} there at {later}"),
+        _ => format!("answered {read} at {later}"),
+    };
+    let first = format!("n{writer} {verb} {value} for key {key} at {then}, but n{reader} {answer}");
     let request = run.requests(source.invoked.index).next()?;
     let missing = Missing::of(run, source, (&key.to_string(), &value.to_string()), odd)?;
     // Whoever asks a service answers with what that has.
@@ -172,6 +263,11 @@ fn stale(
     }
     let draft = missing.at(reader)?.messages([request]);
     let Some((got, _, killed)) = missing.held(reader) else { return Some(draft.after(&first)) };
+    if killed.is_none()
+        && let Some(refused) = refused(run, key, before, odd)
+    {
+        return Some(refused);
+    }
     let older = Wanted::new(&read.to_string(), Some(&key.to_string()));
     let old = older.and_then(|older| missing.overtaken(reader, &older));
     let what = match (killed, old) {
@@ -180,12 +276,9 @@ fn stale(
             let overtook = overtook(old, Address::Node(reader));
             format!("had got {value} at {}; {overtook}", at(got.time))
         }
-        (None, None) => match refused(run, key, before, odd) {
-            Some(refused) => return Some(refused),
-            None => {
-                format!("had got {value} at {}, and answered with an older value", at(got.time))
-            }
-        },
+        (None, None) => {
+            format!("had got {value} at {}, and answered with an older value", at(got.time))
+        }
     };
     let text = format!("n{reader} {what}.");
     Some(Draft { text, ..draft }.messages(old).after(&first))
@@ -231,6 +324,9 @@ fn left(op: &Operation<'_>) -> Option<Value> {
 
 /// The value that an operation found in the key.
 fn seen(op: &Operation<'_>) -> Option<Value> {
+    if op.is(OpType::Fail) {
+        return None;
+    }
     match (&*op.invoked.f, parts(op.invoked)?.1) {
         ("cas", Value::Array(both)) => both.first().cloned(),
         ("read", _) => parts(op.end()).map(|(_, value)| value),

@@ -366,25 +366,77 @@ impl Wanted {
         places::of_body(body, &mut |place, scalar| {
             is_there |= scalar == self.scalar && is_place(place);
         });
-        is_there && self.key.as_ref().is_none_or(|key| body_has_key(body, key))
+        is_there && self.key.as_ref().is_none_or(|key| body_has(body, key, self.scalar))
     }
 }
 
-fn body_has_key(body: &str, key: &str) -> bool {
-    let Ok(Value::Object(members)) = serde_json::from_str(body) else { return false };
-    let own = members.iter().filter(|(name, _)| !OF_THE_PROTOCOL.contains(&name.as_str()));
-    own.into_iter().any(|(_, value)| has_key(value, key))
+/// Whether a body has this scalar together with a key: under the key's name, or if nothing has
+/// that name in the object or the list in which the key stands.
+fn body_has(body: &str, key: &str, scalar: u64) -> bool {
+    let Ok(Value::Object(mut members)) = serde_json::from_str(body) else { return false };
+    OF_THE_PROTOCOL.iter().for_each(|name| drop(members.remove(*name)));
+    let body = Value::Object(members);
+    has_named(&body, key, scalar).unwrap_or_else(|| {
+        has_both(&body, key, scalar) || has_key(&body, key) && contains(&body, scalar)
+    })
 }
 
-fn has_key(value: &Value, key: &str) -> bool {
+/// Whether it stands under a member of this name. None if there is no such member.
+fn has_named(value: &Value, key: &str, scalar: u64) -> Option<bool> {
+    let of = |items: &mut dyn Iterator<Item = &Value>| {
+        let found: Vec<bool> = items.filter_map(|item| has_named(item, key, scalar)).collect();
+        (!found.is_empty()).then(|| found.contains(&true))
+    };
+    match value {
+        Value::Array(items) => of(&mut items.iter()),
+        Value::Object(members) => match members.get(key) {
+            Some(value) => Some(contains(value, scalar)),
+            None => of(&mut members.values()),
+        },
+        _ => None,
+    }
+}
+
+fn is_key(value: &Value, key: &str) -> bool {
     match value {
         Value::String(text) => text == key,
         Value::Number(number) => number.to_string() == key,
-        Value::Array(items) => items.iter().any(|item| has_key(item, key)),
-        Value::Object(members) => {
-            members.iter().any(|(name, value)| name == key || has_key(value, key))
-        }
         _ => false,
+    }
+}
+
+/// Whether a key stands somewhere in an object that has no value: what belongs to it may then
+/// stand elsewhere.
+fn has_key(value: &Value, key: &str) -> bool {
+    let Value::Object(members) = value else { return false };
+    let is_alone = members.len() == 1 && members.values().any(|value| is_key(value, key));
+    is_alone || members.values().any(|value| has_key(value, key))
+}
+
+fn has_both(value: &Value, key: &str, scalar: u64) -> bool {
+    let under = |items: &mut dyn Iterator<Item = &Value>| {
+        let items: Vec<&Value> = items.collect();
+        let of_key = items.iter().position(|item| is_key(item, key));
+        let is_beside = of_key.is_some_and(|at| {
+            let others = items.iter().enumerate().filter(|(other, _)| *other != at);
+            others.into_iter().any(|(_, item)| contains(item, scalar))
+        });
+        is_beside || items.iter().any(|item| has_both(item, key, scalar))
+    };
+    match value {
+        Value::Array(items) => under(&mut items.iter()),
+        Value::Object(members) => under(&mut members.values()),
+        _ => false,
+    }
+}
+
+fn contains(value: &Value, scalar: u64) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| contains(item, scalar)),
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, value)| places::name(name) == scalar || contains(value, scalar)),
+        value => places::scalar(value) == Some(scalar),
     }
 }
 

@@ -1,14 +1,16 @@
 //! What nodes wrote to services, and what was in the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 
 use checkers::history::OpType;
 use rustc_hash::FxHashMap;
+use serde_json::Value;
 
 use super::Draft;
 use super::counter::{counts, delta};
 use super::lost::listed;
-use super::run::{Moment, Operation, Run, at, in_reply_to, member, msg_id, time, times};
+use super::run::{Moment, Operation, Run, Wanted, at, in_reply_to, member, msg_id, time, times};
 use crate::net::Address;
 use crate::trace::Sent;
 
@@ -40,6 +42,39 @@ pub(super) fn refused(run: &Run<'_>, lacking: i64) -> Option<Draft> {
     });
     let ops = all.iter().flat_map(|refused| [refused.op.invoked.index, refused.op.end().index]);
     Some(Draft { so, ..Draft::new(text) }.messages([*request, *answer]).ops(ops))
+}
+
+/// Sums of a node that it wrote over with smaller ones after it was killed, if they make up most
+/// of what lacks.
+pub(super) fn began_again(run: &Run<'_>, lacking: i64) -> Option<Draft> {
+    let number = |write: &Write<'_>| member(write.sent, "value").parse().ok().and_then(counts);
+    let falls = run.writes().iter().flat_map(|((_, key), of_key)| {
+        of_key.windows(2).filter_map(move |pair| {
+            let [before, after] = pair else { return None };
+            let (had, put) = (number(before)?, number(after)?);
+            let Address::Node(node) = after.sent.src else { return None };
+            let killed = run.killed(node, before.sent.time, after.sent.time)?;
+            (before.sent.src == after.sent.src && put < had)
+                .then_some((key, before, after, had, put, killed))
+        })
+    });
+    let falls: Vec<_> = falls.collect();
+    let sum: i64 = falls.iter().map(|(.., had, _, _)| had).sum();
+    if lacking <= 0 || 2 * sum.abs_diff(lacking) > lacking.unsigned_abs() {
+        return None;
+    }
+    let (key, before, after, had, put, killed) = falls.first()?;
+    let text = format!(
+        "{} was killed at {}, began again from nothing, and wrote {put} to key {key} of {} at {} in place of \
+         its {had}.",
+        after.sent.src,
+        at(*killed),
+        after.sent.dest,
+        at(after.sent.time)
+    );
+    let so = (falls.len() > 1)
+        .then(|| format!("{sum} of the {lacking} that lack were lost in this way."));
+    Some(Draft { so, ..Draft::new(text) }.messages([before.sent, after.sent]))
 }
 
 /// Adds for which a service did more than one change, since the node did not wait for its
@@ -127,6 +162,73 @@ pub(super) struct OldRead<'a> {
     newer: &'a Sent,
 }
 
+/// The same of a value that stands among others under a service's key: what the service answered
+/// lacks it.
+pub(super) fn old_read_without<'a>(
+    run: &Run<'a>,
+    node: Address,
+    (asked, answered): (Moment, Moment),
+    wanted: &Wanted,
+    (name, stored): (&str, &'a Sent),
+) -> Option<Draft> {
+    let (service, key) = (stored.dest, member(stored, "key"));
+    let done = run.reply(stored).filter(|answer| answer.kind() != "error")?;
+    let is_told = |sent: &&Sent| {
+        (sent.src, sent.dest) == (service, node)
+            && sent.kind() == "read_ok"
+            && Moment::arrival(sent).is_some_and(|got| asked < got && got < answered)
+    };
+    let told = run.inner().filter(is_told).filter_map(|told| Some((run.request(told)?, told)));
+    let (question, told) = told.filter(|(question, _)| member(question, "key") == key).last()?;
+    if question.line < done.line || wanted.is_in(&told.body) {
+        return None;
+    }
+    let text = format!(
+        "{service} answered {node} at {} without {name} for key {key}, although {} had written it there at {}: \
+         reads of {service} may be old, and {node} passed that on.",
+        at(told.time),
+        stored.src,
+        at(stored.time)
+    );
+    Some(Draft::new(text).messages([stored, question, told]))
+}
+
+/// An operation that was acknowledged although all that its node asked a service to do for it was
+/// refused.
+pub(super) fn acknowledged_refusal(
+    run: &Run<'_>,
+    op: &Operation<'_>,
+    wanted: &Wanted,
+) -> Option<Draft> {
+    let node = Address::Node(run.node(op.invoked.process).filter(|_| op.is(OpType::Ok))?);
+    let (got, answered) = run.asked(op)?;
+    let is_its = |sent: &&Sent| {
+        sent.src == node
+            && (got.line..answered.line).contains(&sent.line)
+            && matches!(sent.dest, Address::Service(_))
+            && matches!(&*sent.kind(), "cas" | "write")
+            && wanted.is_in(&sent.body)
+    };
+    let asked: Vec<(&Sent, Option<&Sent>)> =
+        run.inner().filter(is_its).map(|sent| (sent, run.reply(sent))).collect();
+    let is_refused = |answer: Option<&Sent>| answer.is_some_and(|answer| answer.kind() == "error");
+    let (request, answer) = *asked.last()?;
+    if !asked.iter().all(|(_, answer)| is_refused(*answer)) {
+        return None;
+    }
+    let answer = answer?;
+    let text = format!(
+        "{node} acknowledged op {} at {}, although {} had refused its `{}` at {} ({}), and it did not try again.",
+        op.end().index,
+        at(time(op.end())),
+        request.dest,
+        request.kind(),
+        at(answer.time),
+        error(answer)
+    );
+    Some(Draft::new(text).messages([request, answer]).ops([op.invoked.index, op.end().index]))
+}
+
 impl<'a> OldRead<'a> {
     /// The last answer with this value, if a newer one had been written.
     pub(super) fn of(
@@ -199,13 +301,28 @@ pub(super) struct Write<'a> {
     read: Option<&'a Sent>,
 }
 
-/// A write to a service that was based on what it had before another's write.
+/// A write to a service that was based on what it had before another's write. A node that reads
+/// once and has the sum itself from then on overwrites nothing of its own.
 pub(super) fn overwritten(run: &Run<'_>, by: i64) -> Option<Draft> {
+    let adds: Vec<Operation<'_>> =
+        run.completed(OpType::Ok).filter(|op| delta(op).is_some()).collect();
+    let is_of_an_add = |write: &Write<'_>| {
+        let number = |sent: &Sent| member(sent, "value").parse().ok().and_then(counts);
+        let step = number(write.sent).zip(write.read.and_then(number)).map(|(to, from)| to - from);
+        step.is_some_and(|step| {
+            adds.iter().filter(|op| delta(op) == Some(step)).any(|op| {
+                run.node(op.invoked.process).map(Address::Node) == Some(write.sent.src)
+                    && run.asked(op).is_some_and(|(got, answered)| {
+                        (got.line..answered.line).contains(&write.sent.line)
+                    })
+            })
+        })
+    };
     let mut pairs = run.writes().values().flat_map(|of_key| of_key.windows(2));
     let is_clash = |pair: &&[Write<'_>]| {
-        pair[0].sent.src != pair[1].sent.src
-            && pair[1].is_based_before(&pair[0])
+        pair[1].is_based_before(&pair[0])
             && pair[1].arrived.time < by
+            && (pair[0].sent.src != pair[1].sent.src || pair.iter().all(is_of_an_add))
     };
     let [first, second] = pairs.find(is_clash)? else { return None };
     second.why(first)
@@ -240,6 +357,24 @@ pub(super) fn clash<'a>(
     })
 }
 
+/// A value that was written to a service, and is not in what somebody wrote there next.
+pub(super) fn erased<'a>(
+    run: &Run<'a>,
+    carriers: impl Iterator<Item = &'a Sent>,
+    wanted: &Wanted,
+) -> Option<Draft> {
+    let is_write = |sent: &&Sent| {
+        matches!(sent.dest, Address::Service(_)) && matches!(&*sent.kind(), "write" | "cas")
+    };
+    carriers.filter(is_write).find_map(|stored| {
+        let of_key = run.writes().get(&(stored.dest, member(stored, "key")))?;
+        let mut of_key = of_key.iter().skip_while(|write| write.sent.id != stored.id);
+        let first = of_key.next()?;
+        let second = of_key.find(|write| !wanted.is_in(&write.sent.body))?;
+        second.why(first).filter(|_| second.is_based_before(first))
+    })
+}
+
 impl Write<'_> {
     /// Whether its writer had last read the key before another write came there.
     fn is_based_before(&self, other: &Write<'_>) -> bool {
@@ -266,10 +401,18 @@ impl Write<'_> {
 /// By key of a service, what was written there, in the order in which it arrived.
 pub(super) type Writes<'a> = BTreeMap<(Address, String), Vec<Write<'a>>>;
 
-/// All writes to services that arrived.
+/// So many of the last reads of a key may be what a write of it is based on.
+const READS: usize = 8;
+
+/// What a node was last told of a key, the newest first.
+type Recent<'a> = VecDeque<(&'a Sent, Value)>;
+
+/// All writes to services that arrived. Of what a node had read it is the last that is most like
+/// what it wrote: its handlers may run at the same time.
 pub(super) fn writes<'a>(run: &Run<'a>) -> Writes<'a> {
     let mut keys: FxHashMap<(Address, Address, String), String> = FxHashMap::default();
-    let mut reads: FxHashMap<(Address, Address, String), &Sent> = FxHashMap::default();
+    let mut reads: FxHashMap<(Address, Address, String), Recent<'_>> = FxHashMap::default();
+    let swaps = swaps(run);
     let mut writes = Writes::new();
     for sent in run.inner() {
         match (sent.src, sent.dest, sent.kind().as_str()) {
@@ -278,12 +421,20 @@ pub(super) fn writes<'a>(run: &Run<'a>) -> Writes<'a> {
             }
             (src @ Address::Service(_), dest, "read_ok") => {
                 let key = in_reply_to(sent).and_then(|id| keys.remove(&(dest, src, id)));
-                reads.extend(key.map(|key| ((dest, src, key), sent)));
+                if let Some(key) = key {
+                    let of_key = reads.entry((dest, src, key)).or_default();
+                    of_key.truncate(READS - 1);
+                    of_key.push_front((sent, value(sent)));
+                }
             }
             (src, dest @ Address::Service(_), "write") => {
                 let key = member(sent, "key");
-                let read = reads.get(&(src, dest, key.clone())).copied();
                 let Some(arrived) = Moment::arrival(sent) else { continue };
+                let from = swaps.iter().find(|swap| swap.is_done_by(sent, &key));
+                let written = from.map_or_else(|| value(sent), |swap| swap.from.clone());
+                let of_key = reads.get(&(src, dest, key.clone())).into_iter().flatten();
+                let read = of_key.min_by_key(|(_, read)| distance(read, &written));
+                let read = read.map(|(sent, _)| *sent);
                 writes.entry((dest, key)).or_default().push(Write { sent, arrived, read });
             }
             _ => {}
@@ -291,4 +442,58 @@ pub(super) fn writes<'a>(run: &Run<'a>) -> Writes<'a> {
     }
     writes.values_mut().for_each(|of_key| of_key.sort_by_key(|write| write.arrived));
     writes
+}
+
+/// A client's compare-and-swap that its node did.
+struct Swap {
+    node: Address,
+    /// The lines of the trace on which the node worked at it.
+    lines: Range<u64>,
+    key: String,
+    from: Value,
+    to: Value,
+}
+
+impl Swap {
+    /// Whether a node may have written this for it.
+    fn is_done_by(&self, write: &Sent, key: &str) -> bool {
+        self.node == write.src
+            && self.lines.contains(&write.line)
+            && self.key == key
+            && self.to == value(write)
+    }
+}
+
+/// Those of all clients.
+fn swaps(run: &Run<'_>) -> Vec<Swap> {
+    let all = run.completed(OpType::Ok).filter(|op| op.invoked.f == "cas");
+    all.filter_map(|op| {
+        let (key, [from, to]): (Value, [Value; 2]) = op.invoked.decode().ok()?;
+        let (got, answered) = run.asked(&op)?;
+        let node = Address::Node(run.node(op.invoked.process)?);
+        Some(Swap { node, lines: got.line..answered.line, key: key.to_string(), from, to })
+    })
+    .collect()
+}
+
+/// What a message has under `value`.
+fn value(sent: &Sent) -> Value {
+    let mut body: Value = serde_json::from_str(&sent.body).unwrap_or_default();
+    body.get_mut("value").map(Value::take).unwrap_or_default()
+}
+
+/// How many parts differ.
+fn distance(one: &Value, other: &Value) -> usize {
+    match (one, other) {
+        (Value::Array(one), Value::Array(other)) => {
+            let same = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+            one.len() + other.len() - 2 * same
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+            let of = |name| [one, other].map(|members| members.get(name).unwrap_or(&Value::Null));
+            names.into_iter().map(of).map(|[one, other]| distance(one, other)).sum()
+        }
+        _ => usize::from(one != other),
+    }
 }

@@ -1,5 +1,6 @@
 //! Transactions that read what was refused, or what is out of date.
 
+use std::cmp::Ordering;
 use std::iter;
 
 use checkers::history::OpType;
@@ -7,7 +8,7 @@ use checkers::{Finding, Missed};
 use serde_json::{Value, json};
 
 use super::lost::{Missing, listed};
-use super::run::{Moment, Operation, Run, at, member, time};
+use super::run::{Moment, Operation, Run, Wanted, at, member, time};
 use super::{Draft, services};
 use crate::net::Address;
 use crate::trace::Sent;
@@ -130,13 +131,82 @@ pub(super) fn contradiction(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let parting = finding.subject.missed.iter().filter(|_| finding.kind == "incompatible-order");
     let parting: Vec<Operation<'_>> =
         parting.filter_map(|missed| run.operation(missed.writer)).collect();
-    services::clash(run, &ops, iter::empty())
+    unread(run)
+        .or_else(|| services::clash(run, &ops, iter::empty()))
         .or_else(|| services::clash(run, &parting, iter::empty()))
+        .or_else(|| parted(run, finding, &parting))
         .or_else(|| read.iter().filter(|pair| pair.is_late()).find_map(|pair| pair.why(run)))
         .or_else(any)
         .or_else(|| written.iter().filter(|pair| pair.is_late()).find_map(|pair| pair.why(run)))
         .or_else(|| mixed(run, finding, &ops))
         .or_else(|| services::clash(run, &ops, near()))
+}
+
+/// Of fewer reads it may be chance that none shows anything.
+const ENOUGH: usize = 5;
+
+/// No read of the run shows anything, although much was written: what is asked for comes back as
+/// the answer.
+fn unread(run: &Run<'_>) -> Option<Draft> {
+    let done = run.completed(OpType::Ok).filter(|op| op.invoked.f == "txn");
+    let done: Vec<Vec<Step>> = done.map(|op| op.end().decode().unwrap_or_default()).collect();
+    let (reads, writes): (Vec<&Step>, Vec<&Step>) =
+        done.iter().flatten().partition(|(f, ..)| f == "r");
+    let is_empty = |(_, _, value): &&Step| value.is_null();
+    let (count, of) = (reads.len(), writes.len());
+    (count >= ENOUGH && of >= ENOUGH && reads.iter().all(is_empty)).then(|| {
+        Draft::new(format!(
+            "None of all {count} reads shows a value, although {of} writes were acknowledged: nothing is kept, or \
+             the answer is what was asked for, without what was read."
+        ))
+    })
+}
+
+/// Two lists of a key part where these wrote: neither knew of the other.
+fn parted(run: &Run<'_>, finding: &Finding, parting: &[Operation<'_>]) -> Option<Draft> {
+    let (key, [one, other]) = (&finding.subject.missed.first()?.key, parting) else { return None };
+    let (first, second) = match one.end().index.cmp(&other.end().index) {
+        Ordering::Less => (one, other),
+        Ordering::Greater => (other, one),
+        Ordering::Equal => return None,
+    };
+    let value = |op: &Operation<'_>| {
+        let missed =
+            finding.subject.missed.iter().find(|missed| missed.writer == op.end().index)?;
+        Some(missed.value.clone())
+    };
+    let [one, two] = [first, second].map(|op| run.node(op.invoked.process));
+    let (one, two, before, after) = (one?, two?, value(first)?, value(second)?);
+    let told = |op: &Operation<'_>| format!("at {} (op {})", at(time(op.end())), op.end().index);
+    let begin = format!(
+        "n{one} appended {before} to key {key} {}, and n{two} appended {after} at the same place {}",
+        told(first),
+        told(second)
+    );
+    let requests = run.requests(first.invoked.index).chain(run.requests(second.invoked.index));
+    let draft = if one == two {
+        let (from, _) = together(run, [first, second])?;
+        Draft::new(format!(
+            "{begin}. It had both transactions at the same time, from {from} on, and the list of one took the \
+             place of the other's."
+        ))
+    } else {
+        let missing = Missing::of(run, first, (key, &before), second)?;
+        let wanted = Wanted::new(&before, Some(key))?;
+        match services::erased(run, missing.carriers(), &wanted) {
+            Some(erased) => erased,
+            None => missing.at(two)?.after(&begin),
+        }
+    };
+    Some(draft.messages(requests))
+}
+
+/// From when to when a node had two operations at the same time, if it did.
+fn together(run: &Run<'_>, ops: [&Operation<'_>; 2]) -> Option<(String, String)> {
+    let [one, other] = ops.map(|op| run.asked(op));
+    let ((got, answered), (other_got, other_answered)) = (one?, other?);
+    let (from, to) = (got.max(other_got), answered.min(other_answered));
+    (from < to).then(|| (at(from.time), at(to.time)))
 }
 
 /// Transactions that ran at the same time, of which each saw or overwrote a part of another.
@@ -188,8 +258,27 @@ impl<'m, 'a> Pair<'m, 'a> {
         self.writer.end().index < self.reader.invoked.index
     }
 
+    /// Whether the reader's list has it, at another place.
+    fn is_shown(&self) -> bool {
+        let [key, value] =
+            [&self.missed.key, &self.missed.value].map(|text| serde_json::from_str(text).ok());
+        let (Some::<Value>(key), Some::<Value>(value)) = (key, value) else { return false };
+        let steps: Vec<Step> = self.reader.end().decode().unwrap_or_default();
+        let lists = steps.iter().filter(|(f, of, _)| f == "r" && *of == key);
+        lists.filter_map(|(.., list)| list.as_array()).any(|list| list.contains(&value))
+    }
+
+    /// Whether values of the key are lists, so that none takes the place of another.
+    fn is_list(&self) -> bool {
+        let steps: Vec<Step> = self.writer.invoked.decode().unwrap_or_default();
+        steps.iter().any(|(f, ..)| f == "append")
+    }
+
     fn why(&self, run: &Run<'a>) -> Option<Draft> {
         let Self { missed, reader, writer, shower, keeper } = self;
+        if !missed.is_written && self.is_shown() {
+            return None;
+        }
         let Missed { key, read, value, .. } = missed;
         let [(wrote, written), (ran, asked)] =
             [writer, reader].map(|op| (op.end().index, at(time(op.end()))));
@@ -215,11 +304,43 @@ impl<'m, 'a> Pair<'m, 'a> {
         if let Some(draft) = missing.as_ref().and_then(|missing| self.in_between(run, missing)) {
             return Some(draft.after(&first).messages(requests));
         }
+        let wanted = Wanted::new(value, Some(key));
+        let erased = missing.as_ref().zip(wanted).and_then(|(missing, wanted)| {
+            services::erased(run, missing.carriers(), &wanted).filter(|_| self.is_list())
+        });
+        if let Some(draft) = erased {
+            return Some(draft.messages(requests));
+        }
+        if let Some(draft) = missing.as_ref().and_then(|missing| self.old_read(run, missing)) {
+            return Some(draft.after(&first).messages(requests));
+        }
         if shower == keeper {
-            return Some(Draft::new(format!("{first}.")).messages(requests));
+            let killed = run.killed(*keeper, time(writer.end()), time(reader.invoked)).is_some();
+            if let Some(draft) = missing.filter(|_| killed).and_then(|missing| missing.at(*shower))
+            {
+                return Some(draft.after(&first).messages(requests));
+            }
+            let so = together(run, [writer, reader]).map(|(from, _)| {
+                format!("n{shower} had both at the same time, from {from} on, and did not keep them apart.")
+            });
+            return Some(Draft { so, ..Draft::new(format!("{first}.")) }.messages(requests));
         }
         let draft = missing?.at(*shower)?;
         Some(draft.after(&first).messages(requests))
+    }
+
+    /// The reader asked a service, and was told what was there before.
+    fn old_read(&self, run: &Run<'a>, missing: &Missing<'_, 'a>) -> Option<Draft> {
+        let [writer, reader] = [self.keeper, self.shower].map(Address::Node);
+        let Missed { key, value, .. } = self.missed;
+        let wanted = Wanted::new(value, Some(key))?;
+        let is_store =
+            |sent: &&Sent| sent.src == writer && matches!(sent.dest, Address::Service(_));
+        let mut stored = missing.carriers().filter(is_store);
+        let asked = run.asked(&self.reader)?;
+        stored.find_map(|stored| {
+            services::old_read_without(run, reader, asked, &wanted, (value, stored))
+        })
     }
 
     /// Both ran their steps on a service, one by one.

@@ -32,7 +32,8 @@ pub(super) fn explain(run: &Run<'_>, read: &Operation<'_>, value: i64, sum: i64)
     let places = tried.places();
     let rules = [Tried::added, Tried::replaced, Tried::larger];
     let by_rule = || rules.iter().find_map(|rule| places.iter().find_map(|at| rule(&tried, at)));
-    tried.increments().or_else(|| tried.larger_of_each()).or_else(by_rule)
+    let of_each = || tried.larger_of_each().or_else(|| tried.newest_of_each());
+    tried.increments().or_else(of_each).or_else(by_rule)
 }
 
 /// What a node was told.
@@ -204,7 +205,8 @@ impl<'a> Tried<'_, 'a> {
         let (node, (kind, name)) = (self.node, place);
         let begin = format!("{node} adds the `{name}` of each `{kind}` that it gets to its count");
         let repeats = repeats(self.run, self.by.time);
-        let mut to_it = repeats.iter().filter(|repeat| repeat.last.dest == node);
+        let mut to_it =
+            repeats.iter().filter(|repeat| repeat.last.dest == node && !repeat.is_answered);
         if let Some(repeat) = to_it.find(|repeat| numbers(repeat.last).contains_key(place)) {
             let text = format!("{}; {node} counted it each time.", repeat.text());
             return Some(Draft::new(text).messages([repeat.first, repeat.last]));
@@ -328,54 +330,108 @@ impl<'a> Tried<'_, 'a> {
         own.any(|sent| (since..until).contains(&sent.line))
     }
 
-    /// Of what is heard of each node the larger is kept, although it may fall.
-    fn larger_of_each(&self) -> Option<Draft> {
-        let Address::Node(own) = self.node else { return None };
-        let own = format!("n{own}");
-        let places = self.places();
-        let tables = places.iter().filter_map(|(kind, name)| {
+    /// Tables by node that messages have: a type of messages, and the names on the way.
+    fn tables(&self) -> BTreeSet<Place> {
+        let tables = self.places().into_iter().filter_map(|(kind, name)| {
             let (table, _) = name.rsplit_once('.').filter(|(_, node)| node.starts_with('n'))?;
-            Some((kind.clone(), table.to_owned()))
+            Some((kind, table.to_owned()))
         });
-        let tables: BTreeSet<Place> = tables.collect();
-        tables.iter().find_map(|(kind, table)| {
-            let own: Place = (kind.clone(), format!("{table}.{own}"));
-            let mut counts: BTreeMap<Place, i64> = BTreeMap::new();
-            let mut fall = None;
-            for (_, told) in &self.told {
-                match told {
-                    Told::Killed => counts.clear(),
-                    Told::Add(delta, _) => *counts.entry(own.clone()).or_default() += delta,
-                    Told::Message(sent, numbers) => {
-                        let prefix = format!("{table}.");
-                        let of_table = numbers.iter().filter(|((of, name), _)| {
-                            of == kind && name.starts_with(&prefix)
-                        });
-                        for (place, got) in of_table {
-                            let count = counts.entry(place.clone()).or_insert(*got);
-                            let is_own = place.1 == format!("{prefix}{}", sent.src);
-                            if *got < *count && is_own && fall.is_none() {
-                                fall = Some((*sent, *count, *got));
-                            }
-                            *count = (*count).max(*got);
+        tables.collect()
+    }
+
+    /// What the node comes to if of each node's entry in a table it keeps what the merge says, and
+    /// the entries that were less than what it had.
+    fn table(&self, (kind, table): &Place, merge: fn(i64, i64) -> i64, total: bool) -> Table<'a> {
+        let prefix = format!("{table}.");
+        let own: Place = (kind.clone(), format!("{prefix}{}", self.node));
+        let mut counts: BTreeMap<Place, i64> = BTreeMap::new();
+        let (mut falls, mut sum): (Vec<Fall<'a>>, i64) = (Vec::new(), 0);
+        for (_, told) in &self.told {
+            match told {
+                Told::Killed => (counts, sum) = (BTreeMap::new(), 0),
+                Told::Add(delta, _) => {
+                    sum += delta;
+                    let count = counts.entry(own.clone()).or_default();
+                    *count = if total { sum } else { *count + delta };
+                }
+                Told::Message(sent, numbers) => {
+                    let of_table = numbers
+                        .iter()
+                        .filter(|((of, name), _)| of == kind && name.starts_with(&prefix));
+                    for (place, got) in of_table {
+                        let count = counts.entry(place.clone()).or_insert(*got);
+                        if *got < *count {
+                            let whose = place.1[prefix.len()..].to_owned();
+                            falls.push(Fall { sent, whose, had: *count, got: *got });
                         }
+                        *count = merge(*count, *got);
                     }
                 }
             }
-            let (sent, had, got) = fall?;
-            (counts.values().sum::<i64>() == self.value).then(|| {
+        }
+        Table { sum: counts.values().sum(), falls }
+    }
+
+    /// Of what is heard of each node the larger is kept, although it may fall.
+    fn larger_of_each(&self) -> Option<Draft> {
+        self.tables().iter().find_map(|place| {
+            let Table { sum, falls } = self.table(place, i64::max, false);
+            let mut falls = falls.into_iter();
+            let Fall { sent, whose, had, got } =
+                falls.find(|fall| fall.whose == fall.sent.src.to_string())?;
+            let (node, value, (kind, table)) = (self.node, self.value, place);
+            (sum == value).then(|| {
                 let text = format!(
-                    "{} keeps the larger of what it has and what it gets of each node in `{table}` of `{kind}`, \
-                     which comes to exactly {}, but these sums fall as well. At {} {} told it that its own was \
-                     {got} by then, and {} kept {had}.",
-                    self.node,
-                    self.value,
+                    "{node} keeps the larger of what it has and what it gets of each node in `{table}` of `{kind}`, \
+                     which comes to exactly {value}, but these sums fall as well. At {} {whose}{} told it that \
+                     its own was {got} by then, and {node} kept {had}.",
                     at(sent.receipts[0]),
-                    sent.src,
-                    self.node
+                    self.reborn(sent)
                 );
                 Draft::new(text).messages([sent])
             })
         })
     }
+
+    /// That the sender of a message had been killed.
+    fn reborn(&self, sent: &Sent) -> String {
+        let Address::Node(node) = sent.src else { return String::new() };
+        let killed = self.run.killed(node, 0, sent.time);
+        killed.map_or_else(String::new, |killed| {
+            format!(", which was killed at {} and began again from nothing,", at(killed))
+        })
+    }
+
+    /// What is heard of each node is taken over, although it may be older than what is there.
+    fn newest_of_each(&self) -> Option<Draft> {
+        let newer: fn(i64, i64) -> i64 = |_, got| got;
+        self.tables().iter().find_map(|place| {
+            let mut ways = [true, false].into_iter().map(|total| self.table(place, newer, total));
+            let table = ways.find(|table| table.sum == self.value)?;
+            let Fall { sent, whose, had, got } = table.falls.into_iter().next()?;
+            let (node, value, (kind, table)) = (self.node, self.value, place);
+            let text = format!(
+                "{node} takes over all that it gets in `{table}` of `{kind}`, which comes to exactly {value}, \
+                 although it may be older than what it has. At {} {} told it that {whose} had {got}, and {node}, \
+                 which had {had} of that, went on with {got}.",
+                at(sent.receipts[0]),
+                sent.src
+            );
+            Some(Draft::new(text).messages([sent]))
+        })
+    }
+}
+
+/// What a table of numbers by node comes to.
+struct Table<'a> {
+    sum: i64,
+    falls: Vec<Fall<'a>>,
+}
+
+/// A number of a node in a message that is less than what its receiver had of that node.
+struct Fall<'a> {
+    sent: &'a Sent,
+    whose: String,
+    had: i64,
+    got: i64,
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod contradictions;
 mod counts;
+mod kinds;
 mod services;
 mod story;
 mod sums;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use simulator::explain::Run;
 use simulator::trace::Trace;
 
-/// A run of two nodes. Process 0 talks to n0, process 1 to n1, as the trace shows.
+/// A run of two nodes. Processes 0 and 10 talk to n0, process 1 to n1, as the trace shows.
 #[derive(Clone, Default)]
 pub(crate) struct Story {
     pub(crate) ops: Vec<Value>,
@@ -65,7 +65,7 @@ impl Story {
         let index = self.op("invoke", process, f, value);
         body["type"] = f.into();
         body["msg_id"] = (index + 1).into();
-        let (client, node) = (format!("c{}", process + 10), format!("n{process}"));
+        let (client, node) = (format!("c{}", process + 10), format!("n{}", process % 10));
         let id = self.sent(&client, &node, &format!("\"op\":{index},\"body\":{body}"));
         self.received(id);
         index
@@ -77,7 +77,7 @@ impl Story {
             self.ops[usize::try_from(asked).unwrap()]["process"].as_u64().unwrap() as usize;
         let f = self.ops[usize::try_from(asked).unwrap()]["f"].as_str().unwrap().to_owned();
         let body = json!({"type": format!("{f}_ok"), "in_reply_to": asked + 1});
-        self.tell(&format!("n{process}"), &format!("c{}", process + 10), &body);
+        self.tell(&format!("n{}", process % 10), &format!("c{}", process + 10), &body);
         self.op("ok", process, &f, value)
     }
 
