@@ -20,7 +20,7 @@ use std::path::Path;
 
 use checkers::history::{Op, OpType};
 use checkers::txn::Model;
-use checkers::{Checks, Names, Outcome, Validity, Workload};
+use checkers::{Analysis, Checks, Names, Outcome, Validity, Workload};
 use serde_json::{Value, json};
 
 use support::{check, push};
@@ -215,6 +215,36 @@ fn what_a_transaction_reads_twice_is_told_once() {
         let outcome = run(&history(text), Model::ReadCommitted, &checks(workload));
         let told = outcome.findings.iter().chain(&outcome.warnings);
         assert_eq!(told.filter(|finding| finding.kind == kind).count(), 1, "{kind} of {workload}");
+    }
+}
+
+#[test]
+fn a_kind_of_step_that_never_succeeded_is_a_warning() {
+    let told = |workload: &str, text: &str| -> Vec<String> {
+        let checks = checks(workload);
+        let mut analysis = Analysis::new(&checks, Names::unknown());
+        history(text).iter().for_each(|op| analysis.observe(op));
+        let report = analysis.finish();
+        let warnings = &report.parts["stats"].warnings;
+        warnings.iter().map(|warning| format!("{} {}", warning.kind, warning.text)).collect()
+    };
+    for (workload, refused, done, what) in [
+        ("lists", "append x 1, r x [1]", "r x -", "appends"),
+        ("registers", "w x 1, r x 1", "r x -", "writes"),
+        ("lists", "r x -", "append x 1", "reads"),
+        ("registers", "r x -", "w x 1", "reads"),
+    ] {
+        let ends = ["fail", "info"].map(|end| format!("0 begins {refused} | 0 {end}"));
+        let none = told(workload, &format!("{} | {} | 1: {done}", ends[0], ends[1]));
+        let text = format!(
+            "never-ok Not one transaction that {what} succeeded: 1 failed, 1 stayed in doubt."
+        );
+        assert!(none.len() == 1 && none[0].starts_with(&text), "{workload}: {none:?}");
+        let once = told(workload, &format!("{} | 0: {refused} | 1: {done}", ends[0]));
+        assert!(once.is_empty(), "{workload}: {once:?}");
+        // That no transaction at all succeeded is wrong, and is told as that.
+        let all = told(workload, &ends[0]);
+        assert!(all.is_empty(), "{workload}: {all:?}");
     }
 }
 
