@@ -209,12 +209,24 @@ fn silent(run: &Run<'_>, begin: &str, request: &Sent, waiting: Option<&Sent>) ->
     if waiting.is_none()
         && !all.into_iter().any(|sent| sent.src == request.dest && sent.line > request.line)
     {
-        draft.so = Some(
-            "It printed nothing from then on: it hangs, or does not flush its output after each line."
-                .to_owned(),
-        );
+        let how = match has_answered(run, request) {
+            true => "it hangs.",
+            false => {
+                "it hangs, or its answers stay in a buffer until it flushes its output after each line \
+                 (`print(…, flush=True)` in Python, `fflush(stdout)` in C, `$stdout.sync = true` in Ruby)."
+            }
+        };
+        draft.so = Some(format!("It printed nothing from then on: {how}"));
     }
     draft.messages(waiting)
+}
+
+/// Whether the node had answered a client's operation before.
+fn has_answered(run: &Run<'_>, request: &Sent) -> bool {
+    let before = run.trace.messages.iter().filter(|sent| sent.line < request.line);
+    before
+        .filter(|sent| sent.op.is_some() && sent.dest == request.dest)
+        .any(|earlier| run.answer(earlier).is_some_and(|answer| answer.line < request.line))
 }
 
 /// It asked, but nothing shows that it asked because of the request.

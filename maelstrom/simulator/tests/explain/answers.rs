@@ -143,7 +143,13 @@ fn a_node_that_prints_nothing_any_more_may_not_flush() {
     let echo = story.at(0).ask(0, "echo", &json!("a"), json!({"echo": "a"}));
     let op = story.at(5000).time_out(echo);
     let text = story.why("never-ok", &[op], [None, None]).unwrap();
-    assert_says(&text, &["It printed nothing from then on", "does not flush its output"], &[]);
+    assert_says(&text, &["It printed nothing from then on", "flush=True"], &[]);
+    let mut story = Story::default();
+    story.at(0).done(0, "echo", &json!("a"), json!({"echo": "a"}));
+    let echo = story.at(5).ask(0, "echo", &json!("b"), json!({"echo": "b"}));
+    let op = story.at(5000).time_out(echo);
+    let text = story.why("never-ok", &[op], [None, None]).unwrap();
+    assert_says(&text, &["It printed nothing from then on: it hangs."], &["flush"]);
 }
 
 #[test]

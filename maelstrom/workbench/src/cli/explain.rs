@@ -32,6 +32,9 @@ pub(super) struct ExplainFlags {
     finding: Option<usize>,
 }
 
+/// What stands under all findings.
+const TIP: &str = "workbench explain --finding NUM tells one with its messages.";
+
 /// A finding of a run, and what is behind it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Explained {
@@ -128,6 +131,9 @@ pub(super) fn run(flags: &ExplainFlags) -> anyhow::Result<Exit> {
     };
     let Some(number) = flags.finding else {
         all.iter().zip(1..).for_each(|(explained, number)| tell(explained, number));
+        if all.iter().any(|explained| explained.why.is_some()) {
+            print(&format!("\n{TIP}\n"));
+        }
         return Ok(Exit::Valid);
     };
     let Some(explained) = number.checked_sub(1).and_then(|place| all.get(place)) else {

@@ -35,6 +35,7 @@ pub(crate) fn a_run_that_loses_values_leads_to_the_message_that_was_lost() {
     let (code, told) = workbench(&scratch, &["explain"]);
     assert_eq!(code, Some(0));
     assert!(one_line(&told).contains(&format!("why: n{why} again.")), "{told}");
+    assert!(told.ends_with("\n\nworkbench explain --finding NUM tells one with its messages.\n"));
     let (_, first) = workbench(&scratch, &["explain", "store/latest", "--finding", "1"]);
     assert!(first.contains(r#""type": "gossip""#) && first.contains("dropped at"), "{first}");
     let (_, dropped) =
