@@ -4,11 +4,14 @@
 //! orders nothing any more is gone, and the run with it.
 //!
 //! - [`run`]: one run.
+//! - [`blackholes`]: partitions by packet loss.
 
+mod blackholes;
 mod run;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -22,6 +25,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use crate::etcd::Access;
 use crate::link::{Link, Outage};
 use crate::wire::{self, End, HELLO, Hello, Order, PERIOD, State};
+pub(crate) use blackholes::Blackholes;
 use run::Run;
 
 /// What an agent has.
@@ -34,6 +38,8 @@ pub(crate) struct Options {
     pub(crate) etcd: Access,
     /// Gets a folder for each run.
     pub(crate) directory: PathBuf,
+    /// Where others find this machine, if it may be cut off from them.
+    pub(crate) address: Option<Ipv4Addr>,
 }
 
 /// Does what runs want, for as long as nobody ends it.
@@ -128,6 +134,7 @@ impl Agent {
             programs: self.options.programs.keys().cloned().collect(),
             has_services: !self.options.etcd.endpoints.is_empty(),
             run: self.run.as_ref().map(|run| run.id().to_owned()),
+            address: self.options.address,
         };
         say(&mut self.link, reply.to_string(), &hello);
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,7 +12,7 @@ use clap::{Args, Parser};
 use simulator::{Observer, RunError, RunStats, Settings};
 use workbench::{ProcessOptions, Remote, Watch};
 
-use crate::agent::{self, check_name};
+use crate::agent::{self, Blackholes, check_name};
 use crate::etcd::{Access, Etcd};
 use crate::fleet::Fleet;
 use crate::gateway::{self, GatewayFlags};
@@ -64,6 +65,11 @@ struct AgentFlags {
     /// Where the folders of runs go
     #[arg(long, value_name = "DIR", default_value = "agent")]
     directory: PathBuf,
+
+    /// Where the NATS servers of other agents find the one here, as `cluster up --namespaces` has
+    /// it. Partitions lose packets then
+    #[arg(long, value_name = "IP", hide = true)]
+    address: Option<Ipv4Addr>,
 }
 
 /// Runs the command with these arguments, the program's name included.
@@ -99,7 +105,7 @@ fn run(future: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
 }
 
 async fn agent(flags: AgentFlags) -> anyhow::Result<()> {
-    let AgentFlags { nats, bin, etcd, name, directory } = flags;
+    let AgentFlags { nats, bin, etcd, name, directory, address } = flags;
     let nats = link::address(nats)?;
     let name = name.map_or_else(machine, Ok)?;
     let mut programs = BTreeMap::new();
@@ -112,9 +118,10 @@ async fn agent(flags: AgentFlags) -> anyhow::Result<()> {
     }
     let etcd = Access::from_env(etcd)?;
     Etcd::new(&etcd)?;
+    address.map_or(Ok(()), Blackholes::try_out)?;
     let link = Link::connect(&nats, &format!("workbench agent {name}")).await?;
     agent::eprint(&format!("agent {name} is there, at {nats}"));
-    let options = agent::Options { name, programs, etcd, directory };
+    let options = agent::Options { name, programs, etcd, directory, address };
     let mut ended = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         result = agent::serve(link, options) => result,

@@ -4,6 +4,7 @@
 //! changes and a few times a second; nothing depends on any single message.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,7 +18,9 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::agent::say;
 use crate::link::{Link, TooLong};
-use crate::wire::{self, End, Failure, HELLO, Hello, Net, Order, PATIENCE, PERIOD, State, Wanted};
+use crate::wire::{
+    self, End, Failure, HELLO, Hello, Net, Order, PATIENCE, PERIOD, Peer, State, Wanted,
+};
 
 /// How long agents may take to say that they are there.
 const ROLL_CALL: Duration = Duration::from_secs(1);
@@ -38,12 +41,17 @@ pub(crate) struct Crew {
 pub(crate) struct Agent {
     pub(crate) name: String,
     pub(crate) order: Order,
+    /// Where others find its machine.
+    address: Option<Ipv4Addr>,
     /// Whether it was not told of the last change.
     is_stale: bool,
     heard: Instant,
     pub(crate) state: Option<State>,
     pub(crate) is_gone: bool,
 }
+
+/// Two agents, by number, the lower one first.
+pub(crate) type Pair = (usize, usize);
 
 /// What is to run.
 pub(crate) struct Plan {
@@ -61,6 +69,8 @@ pub(crate) enum Heard<'a> {
     /// A line that somebody printed, with its id.
     Line {
         src: Address,
+        /// None, if it is for nobody.
+        dest: Option<Address>,
         id: u64,
         line: &'a [u8],
     },
@@ -81,7 +91,8 @@ impl<'a> Heard<'a> {
         Some(match (words.next()?, words.next()) {
             ("m", Some(src)) => {
                 let (id, line) = wire::split_id(payload)?;
-                Self::Line { src: Address::parse(src)?, id, line }
+                let dest = words.next().and_then(Address::parse);
+                Self::Line { src: Address::parse(src)?, dest, id, line }
             }
             ("log", Some(node)) => Self::Log { node: wire::node_of(node)?, line: payload },
             ("fate", None) => Self::Fates(payload),
@@ -114,21 +125,24 @@ impl Crew {
             conditions: Conditions::default(),
             has_services: agents.iter().all(|hello| hello.has_services),
             nodes: BTreeMap::new(),
+            peers: Vec::new(),
             end: None,
         };
         let agent_of: Vec<usize> = (0..node_count).map(|node| node % agents.len()).collect();
-        let of = |(number, Hello { agent: name, .. }): (usize, Hello)| {
+        let of = |(number, Hello { agent: name, address, .. }): (usize, Hello)| {
             let own = (0..node_count).filter(|&node| agent_of[node] == number);
             let nodes = own.map(|node| (node, Wanted::default())).collect();
             let mut order = Order { nodes, ..blank.clone() };
             // Each edge draws for itself.
             order.network.seed = order.network.seed.wrapping_add(number as u64);
             let heard = Instant::now();
-            Agent { name, order, is_stale: true, heard, state: None, is_gone: false }
+            Agent { name, order, address, is_stale: true, heard, state: None, is_gone: false }
         };
         let agents: Vec<Agent> = agents.into_iter().enumerate().map(of).collect();
         // More agents than nodes: the rest has nothing to do.
-        let agents = agents.into_iter().filter(|agent| !agent.order.nodes.is_empty()).collect();
+        let is_busy = |agent: &Agent| !agent.order.nodes.is_empty();
+        let mut agents: Vec<Agent> = agents.into_iter().filter(is_busy).collect();
+        introduce(&mut agents);
         let mut tick = tokio::time::interval(PERIOD);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         link.flush().await;
@@ -227,6 +241,24 @@ impl Crew {
         }
     }
 
+    /// The agents that are cut off from each other by a loss of packets.
+    pub(crate) fn cut_off(&self) -> BTreeSet<Pair> {
+        let number_of =
+            |peer: &Peer| self.agents.iter().position(|agent| agent.address == Some(peer.address));
+        let numbered = self.agents.iter().enumerate();
+        let cuts = numbered.flat_map(|(number, agent)| {
+            let others = agent.order.cut_off().filter_map(number_of);
+            others.map(move |other| (number.min(other), number.max(other)))
+        });
+        cuts.collect()
+    }
+
+    /// The agents of two nodes, unless it is the same.
+    pub(crate) fn pair(&self, one: usize, other: usize) -> Option<Pair> {
+        let (one, other) = (*self.agent_of.get(one)?, *self.agent_of.get(other)?);
+        (one != other).then(|| (one.min(other), one.max(other)))
+    }
+
     /// How often a node was started so far.
     pub(crate) fn starts(&self, node: usize) -> u64 {
         self.agent_of(node).order.nodes.get(&node).map_or(0, |wanted| wanted.starts)
@@ -312,6 +344,19 @@ impl Agent {
     fn change(&mut self) {
         self.order.serial += 1;
         self.is_stale = true;
+    }
+}
+
+/// Tells agents of each other, as far as they can be cut off from each other.
+fn introduce(agents: &mut [Agent]) {
+    let peer = |agent: &Agent| {
+        let nodes = agent.order.nodes.keys().copied().collect();
+        agent.address.map(|address| Peer { address, nodes })
+    };
+    let peers: Vec<Peer> = agents.iter().filter_map(peer).collect();
+    for agent in agents.iter_mut().filter(|agent| agent.address.is_some()) {
+        let others = peers.iter().filter(|peer| Some(peer.address) != agent.address);
+        agent.order.peers = others.cloned().collect();
     }
 }
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use simulator::{
-    Address, Conditions, DiskFault, Elsewhere, FaultKind, Message, NodeFailure, RunError, Settings,
+    Address, Cause, Conditions, DiskFault, Elsewhere, FaultKind, Message, NodeFailure, RunError,
+    Settings, What,
 };
 use tokio::time::Instant;
 use workbench::{NodeLog, Nodes, Output as _, ProcessOptions, Test};
@@ -18,6 +19,7 @@ use workbench::{NodeLog, Nodes, Output as _, ProcessOptions, Test};
 use crate::crew::{Crew, Heard, Plan};
 use crate::link::Outage;
 use crate::outages::Outages;
+use crate::unheard::Unheard;
 use crate::wire::{End, Failure, Fate, Id, Net, PATIENCE, State};
 
 pub(crate) struct Fleet {
@@ -30,15 +32,20 @@ pub(crate) struct Fleet {
 }
 
 /// The messages that agents carry, by their ids there.
-#[derive(Default)]
 struct Messages {
     /// Their ids in the test.
     ids: HashMap<u64, u64>,
     /// What became of those that were not heard of before.
     early: HashMap<u64, Vec<Fate>>,
+    /// Of which nobody told yet what became of them.
+    unheard: Unheard,
 }
 
 impl Messages {
+    fn new(latency: Duration) -> Self {
+        Self { ids: HashMap::new(), early: HashMap::new(), unheard: Unheard::new(latency) }
+    }
+
     fn sent(&mut self, theirs: u64, ours: u64, test: &mut Test<'_>) {
         self.ids.insert(theirs, ours);
         for fate in self.early.remove(&theirs).into_iter().flatten() {
@@ -51,9 +58,18 @@ impl Messages {
             self.early.entry(fate.id()).or_default().push(fate);
             return;
         };
+        self.unheard.heard(fate.id());
         let (world, now) = test.world();
         if let Some(what) = fate.what(ours, now) {
             world.became(what, now);
+        }
+    }
+
+    /// Partitions lost these.
+    fn lost(&self, theirs: &[u64], test: &mut Test<'_>) {
+        let (world, now) = test.world();
+        for ours in theirs.iter().filter_map(|id| self.ids.get(id)) {
+            world.became(What::Dropped(*ours, Cause::Partition), now);
         }
     }
 }
@@ -83,13 +99,14 @@ impl Fleet {
         std::fs::create_dir_all(&options.node_log_dir).context("cannot keep logs")?;
         let log = |node| NodeLog::open(options.node_log_dir.join(format!("n{node}.log")), false);
         let logs = (0..settings.node_count).map(log).collect::<Result<_, _>>()?;
-        let (messages, outages) = (Messages::default(), Outages::default());
+        let messages = Messages::new(settings.latency.mean);
+        let outages = Outages::default();
         Ok(Self { crew, logs, messages, outages, error: None })
     }
 
     fn hear(&mut self, message: &async_nats::Message, test: &mut Test<'_>) -> Result<(), RunError> {
         match Heard::of(message, self.crew.subject()) {
-            Some(Heard::Line { src, id, line }) => {
+            Some(Heard::Line { src, dest, id, line }) => {
                 let ours = match src {
                     Address::Node(node) if Id::is_of(id, self.crew.starts(node)) => {
                         test.line(node, line)?
@@ -98,6 +115,11 @@ impl Fleet {
                     _ => None,
                 };
                 if let Some(ours) = ours {
+                    if let (Address::Node(src), Some(Address::Node(dest))) = (src, dest)
+                        && let Some(pair) = self.crew.pair(src, dest)
+                    {
+                        self.messages.unheard.sent(id, pair, Instant::now());
+                    }
                     self.messages.sent(id, ours, test);
                 }
             }
@@ -131,12 +153,18 @@ impl Fleet {
         let known = before.and_then(|before| before.outage).map_or(0, |outage| outage.number);
         if let Some(outage) = outage.filter(|outage| outage.number > known) {
             let end = Instant::now().checked_sub(outage.ago).unwrap_or_else(Instant::now);
-            match self.outages.is_another(end, outage.length) {
-                true => test.outage(&format!("at agent {name}")),
-                false => test.prepare_again(),
-            }
+            self.outage(end, outage.length, &format!("at agent {name}"), test);
         }
         self.check_agent(&name)
+    }
+
+    /// Messages were not carried for so long, until then.
+    fn outage(&mut self, end: Instant, length: Duration, what: &str, test: &mut Test<'_>) {
+        self.messages.unheard.forget();
+        match self.outages.is_another(end, length) {
+            true => test.outage(what),
+            false => test.prepare_again(),
+        }
     }
 
     /// Whether an agent does what it should.
@@ -238,6 +266,7 @@ impl Nodes for Fleet {
 
     fn impose(&mut self, conditions: Conditions) {
         self.crew.impose(&conditions);
+        self.messages.unheard.cut(self.crew.cut_off(), Instant::now());
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, test: &mut Test<'_>) -> Result<bool, RunError> {
@@ -255,14 +284,13 @@ impl Nodes for Fleet {
                     (Duration::ZERO, "when more came than could be taken".to_owned())
                 }
             };
-            match self.outages.is_another(Instant::now(), length) {
-                true => test.outage(&what),
-                false => test.prepare_again(),
-            }
+            self.outage(Instant::now(), length, &what, test);
         }
         if self.crew.poll_tick(cx) {
             busy = true;
             self.miss_agents(test)?;
+            let lost = self.messages.unheard.lost(Instant::now());
+            self.messages.lost(&lost, test);
         }
         match self.error.take() {
             Some(error) => Err(RunError::Impossible(error)),
@@ -282,6 +310,8 @@ impl Nodes for Fleet {
 
     async fn shut_down(&mut self, politely: bool, test: &mut Test<'_>) {
         let end = if politely { End::Well } else { End::AtOnce };
+        let lost = self.messages.unheard.lost_in_the_end(Instant::now());
+        self.messages.lost(&lost, test);
         let Self { crew, logs, .. } = self;
         let hear = |heard: Heard<'_>| {
             if let Heard::Log { node, line } = heard {

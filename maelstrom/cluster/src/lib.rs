@@ -3,12 +3,14 @@
 //!
 //! - [`agent`]: runs on each machine, and has nodes there.
 //! - [`crew`]: the agents of a run, and what is wanted of them.
-//! - [`fleet`]: the nodes of a test that run on agents, for `workbench test --cluster`.
+//! - [`fleet`]: the nodes of a test that run on agents, for `workbench test --cluster`;
+//!   [`unheard`]: messages of which no agent says what became of them.
 //! - [`gateway`]: nodes that stay up, and a door for clients from outside.
 //! - [`wire`]: what both say to each other over NATS: subjects and payloads.
 //! - [`link`]: the connection to NATS; [`outages`]: when it was away.
 //! - [`services`]: `lin-kv` and the others, on [`etcd`].
 //! - [`local`]: a cluster on this machine.
+//! - [`ip`]: the command of Linux that changes routes.
 //! - [`cli`]: the command `workbench-cluster`.
 //!
 //! A message from node to node goes from agent to agent. The receiver's agent is the edge of
@@ -27,10 +29,12 @@ mod crew;
 mod etcd;
 mod fleet;
 mod gateway;
+mod ip;
 mod link;
 mod local;
 mod outages;
 mod services;
+mod unheard;
 mod wire;
 
 pub use cli::main;

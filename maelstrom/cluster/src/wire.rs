@@ -18,6 +18,7 @@
 //! wanted and all that there is, again and again, and whoever missed one acts on the next.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,8 @@ pub(crate) struct Hello {
     pub(crate) has_services: bool,
     /// The run that it is busy with.
     pub(crate) run: Option<String>,
+    /// Where others find its machine, if it can be cut off from them there.
+    pub(crate) address: Option<Ipv4Addr>,
 }
 
 /// All that is wanted of an agent.
@@ -72,8 +75,32 @@ pub(crate) struct Order {
     pub(crate) has_services: bool,
     /// The nodes of this agent.
     pub(crate) nodes: BTreeMap<usize, Wanted>,
+    /// The agents that it can be cut off from.
+    pub(crate) peers: Vec<Peer>,
     /// How the run ended.
     pub(crate) end: Option<End>,
+}
+
+impl Order {
+    /// The peers that this agent is cut off from: no node there hears one here, or is heard.
+    pub(crate) fn cut_off(&self) -> impl Iterator<Item = &Peer> {
+        let is_cut =
+            |here, there| self.conditions.cuts(here, there) && self.conditions.cuts(there, here);
+        self.peers.iter().filter(move |peer| {
+            let mut pairs = self
+                .nodes
+                .keys()
+                .flat_map(|&here| peer.nodes.iter().map(move |&there| (here, there)));
+            pairs.all(|(here, there)| is_cut(here, there))
+        })
+    }
+}
+
+/// Another agent of the run.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Peer {
+    pub(crate) address: Ipv4Addr,
+    pub(crate) nodes: BTreeSet<usize>,
 }
 
 /// The network as it is without faults.
@@ -274,6 +301,46 @@ mod tests {
         let other = Id { starts: 2, ..most };
         assert_ne!(most.number(), other.number());
         assert!(Id::is_of(other.number(), 2) && !Id::is_of(other.number(), 1));
+    }
+
+    /// Conditions in which each of these does not hear the other.
+    fn conditions(cuts: &[(usize, usize)]) -> Conditions {
+        let mut conditions = serde_json::to_value(Conditions::default()).unwrap();
+        let heard = |node| cuts.iter().filter(move |cut| cut.0 == node).map(|cut| cut.1);
+        let grudge: Vec<BTreeSet<usize>> = (0..4).map(|node| heard(node).collect()).collect();
+        conditions["grudge"] = serde_json::to_value(grudge).unwrap();
+        serde_json::from_value(conditions).unwrap()
+    }
+
+    #[test]
+    fn an_agent_is_cut_off_from_those_alone_with_whom_none_of_its_nodes_may_talk() {
+        let peer = |last, nodes: [usize; 1]| Peer {
+            address: Ipv4Addr::new(198, 18, 0, last),
+            nodes: nodes.into(),
+        };
+        let cut_off = |cuts: &[(usize, usize)]| {
+            let order = Order {
+                run: String::new(),
+                serial: 1,
+                program: String::new(),
+                args: Vec::new(),
+                node_count: 4,
+                network: Net { latency: PERIOD, dist: String::new(), links: None, seed: 1 },
+                conditions: conditions(cuts),
+                has_services: false,
+                nodes: [0, 3].map(|node| (node, Wanted::default())).into(),
+                peers: vec![peer(2, [1]), peer(3, [2])],
+                end: None,
+            };
+            let last = |peer: &Peer| peer.address.octets()[3];
+            order.cut_off().map(last).collect::<Vec<_>>()
+        };
+        assert_eq!(cut_off(&[]), [0; 0]);
+        let both = [(0, 1), (1, 0), (3, 1), (1, 3)];
+        assert_eq!(cut_off(&both), [2]);
+        assert_eq!(cut_off(&both[..3]), [0; 0], "one hears the other");
+        assert_eq!(cut_off(&both[..2]), [0; 0], "of two nodes, one is cut");
+        assert_eq!(cut_off(&[&both[..], &[(0, 2), (2, 0), (3, 2), (2, 3)]].concat()), [2, 3]);
     }
 
     #[test]

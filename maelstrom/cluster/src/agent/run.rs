@@ -25,6 +25,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep};
 use workbench::{Nodes as _, Output, ProcessOptions, Processes};
 
+use super::blackholes::Blackholes;
 use super::{Options, say};
 use crate::etcd::Etcd;
 use crate::link::Link;
@@ -47,6 +48,7 @@ pub(super) struct Run {
     /// What comes for each of them.
     inboxes: Vec<Subscriber>,
     edge: Edge<Box<RawValue>>,
+    blackholes: Blackholes,
     /// None, if services are elsewhere.
     services: Option<Arc<Services>>,
     replies: mpsc::UnboundedReceiver<Reply>,
@@ -175,6 +177,7 @@ impl Run {
             nodes,
             inboxes,
             edge,
+            blackholes: Blackholes::default(),
             services,
             replies,
             reply_sender,
@@ -226,6 +229,10 @@ impl Run {
             return;
         }
         self.edge.impose(order.conditions.clone());
+        let peers = order.cut_off().map(|peer| peer.address).collect();
+        if let Err(error) = self.blackholes.cut(peers) {
+            self.state.error.get_or_insert_with(|| format!("{error:#}"));
+        }
         for (&node, wanted) in &order.nodes {
             if let Err(error) = self.change(node, wanted) {
                 self.state.error.get_or_insert_with(|| error.to_string());
@@ -396,6 +403,7 @@ impl Run {
 
     /// Ends its nodes, and tells of that.
     pub(super) async fn end(&mut self, link: &mut Link, end: End) {
+        self.blackholes = Blackholes::default();
         self.processes.end(end == End::Well, &mut self.printed).await;
         self.printed.messages.retain(|(subject, _)| subject.contains(".log."));
         self.printed.send(link);

@@ -139,7 +139,7 @@ impl Hub {
             while let Poll::Ready(Some(message)) = self.crew.poll_inbox(cx) {
                 busy = true;
                 match Heard::of(&message, self.crew.subject()) {
-                    Some(Heard::Line { src: Address::Node(node), id, line })
+                    Some(Heard::Line { src: Address::Node(node), id, line, .. })
                         if Id::is_of(id, self.crew.starts(node)) =>
                     {
                         self.hear(node, line);

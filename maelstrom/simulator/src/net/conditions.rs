@@ -21,6 +21,11 @@ pub struct Conditions {
 }
 
 impl Conditions {
+    /// Whether a partition keeps one node from hearing the other.
+    pub fn cuts(&self, receiver: usize, sender: usize) -> bool {
+        self.cut(receiver, Address::Node(sender)).is_some()
+    }
+
     /// Which partition keeps a receiver from hearing a sender, if one does.
     pub(super) fn cut(&self, receiver: usize, src: Address) -> Option<Cause> {
         if is_cut(&self.grudge, receiver, src) {
