@@ -119,21 +119,23 @@ challenges-short: build-nodes build-workbench ## The same for 3 s each, without 
 build-cluster: ## Build workbench, and what it takes for several machines
 	cargo build --release --quiet --package maelstrom-workbench --package maelstrom-cluster --features maelstrom-cluster/nats
 
-.PHONY: cluster-demo
-cluster-demo: build-nodes build-cluster ## 3c, 4, 5b, 6c and lin-kv on five agents, over NATS and etcd
-	@$(WORKBENCH) cluster up $(foreach node,broadcast g-counter kafka-log txn-kv lin-kv,--bin target/release/$(node))
-	@echo 'Partitions happen at the edge: agents drop messages for their nodes. No packet is dropped.'
-	@flags='--cluster nats://127.0.0.1:4222 $(FLAGS)'; seed='$(if $(SEED),--seed $(SEED))'; \
-	    $(WORKBENCH) challenge 3c 4 6c raft-5 $$seed --flags "$$flags" && \
-	    $(WORKBENCH) challenge 5b $$seed --flags "$$flags --nemesis partition"; \
-	    status=$$?; $(WORKBENCH) cluster down; exit $$status
-
 # The names of the challenges' programs.
 PROGRAMS := echo unique-ids broadcast g-counter kafka-log txn-kv lin-kv
 
 # Where they are, and the commands; `make test-cluster` has its own.
 CLUSTER_NODES ?= target/release
 cluster_build := $(if $(filter target/release,$(CLUSTER_NODES)),build-nodes build-cluster)
+
+.PHONY: cluster-demo
+cluster-demo: $(cluster_build) ## 3c, 4, 5b, 6c and lin-kv on five agents, over NATS and etcd; as root, in namespaces
+	@up() { $(CLUSTER_NODES)/workbench-cluster cluster up --directory target/cluster-demo --nats-port 4622 --etcd-port 2679 \
+	        $(foreach node,broadcast g-counter kafka-log txn-kv lin-kv,--bin $(CLUSTER_NODES)/$(node)) $$*; }; \
+	    up --namespaces || { echo 'So agents share the network of this machine:'; up; }
+	@run() { $(CLUSTER_NODES)/workbench-cluster challenge --nodes $(CLUSTER_NODES) $(if $(SEED),--seed $(SEED)) \
+	        --flags "--cluster nats://127.0.0.1:4622 $$*" $$challenges; }; \
+	    challenges='3c 4 6c raft-5' run $(FLAGS) && challenges='5b' run --nemesis partition $(FLAGS); \
+	    status=$$?; $(CLUSTER_NODES)/workbench-cluster cluster down --directory target/cluster-demo; exit $$status
+
 # Some want every node to answer at all times, and broadcast loses what only killed nodes had.
 .PHONY: cluster-short
 cluster-short: $(cluster_build) ## All challenges and lin-kv on five agents for 3 s each, with partitions and kills, without limits
@@ -157,6 +159,12 @@ test-cluster: ## Lints and tests of nodes on agents; NATS and etcd are killed; a
 	cargo test --package maelstrom-cluster --features nats
 	cargo build --quiet --package maelstrom-cluster --features nats
 	$(MAKE) --no-print-directory cluster-short CLUSTER_NODES=target/debug
+
+.PHONY: test-namespaces
+test-namespaces: ## Those of the same tests that take root: agents in network namespaces
+	cargo build --quiet --package broadcast
+	CARGO_TARGET_$(shell rustc -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)_RUNNER='sudo -E' \
+	    NAMESPACES=1 cargo test --package maelstrom-cluster --features nats namespaces
 
 challenge-%: build-nodes build-workbench ## One challenge, for instance challenge-3c
 	@$(challenge) $*

@@ -1,9 +1,14 @@
-//! The command `ip` of Linux.
+//! The command `ip` of Linux: namespaces, links and routes.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
+
+/// Does this, and says what it printed.
+pub(crate) fn run(args: &[&str]) -> anyhow::Result<String> {
+    told(args, "")
+}
 
 /// Does all of these, one a line; in this namespace, or in that of this process.
 pub(crate) fn batch(namespace: Option<&str>, lines: &[String]) -> anyhow::Result<()> {

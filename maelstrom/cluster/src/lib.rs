@@ -9,8 +9,8 @@
 //! - [`wire`]: what both say to each other over NATS: subjects and payloads.
 //! - [`link`]: the connection to NATS; [`outages`]: when it was away.
 //! - [`services`]: `lin-kv` and the others, on [`etcd`].
-//! - [`local`]: a cluster on this machine.
-//! - [`ip`]: the command of Linux that changes routes.
+//! - [`local`]: a cluster on this machine; [`namespaces`]: with a network in it, and [`mesh`]: NATS
+//!   there; [`ip`]: the command that makes both.
 //! - [`cli`]: the command `workbench-cluster`.
 //!
 //! A message from node to node goes from agent to agent. The receiver's agent is the edge of
@@ -32,6 +32,8 @@ mod gateway;
 mod ip;
 mod link;
 mod local;
+mod mesh;
+mod namespaces;
 mod outages;
 mod services;
 mod unheard;

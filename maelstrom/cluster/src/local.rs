@@ -17,8 +17,11 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
+use crate::agent::eprint;
 use crate::crew::present;
 use crate::link::{self, Link};
+use crate::mesh;
+use crate::namespaces::{Network, Record};
 
 /// How long a server may take to listen, and a process to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,7 +30,7 @@ const PROCESSES: &str = "processes.json";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClusterCommand {
-    /// Start NATS, etcd and agents on this machine, all on 127.0.0.1
+    /// Start NATS, etcd and agents on this machine
     Up(UpFlags),
     /// End what `up` started
     Down(DownFlags),
@@ -60,6 +63,11 @@ pub(crate) struct UpFlags {
     /// Where etcd listens; its servers would talk to each other at the port after it
     #[arg(long, value_name = "PORT", default_value = "2379")]
     etcd_port: u16,
+
+    /// Have each agent in a network namespace of its own, with its own NATS server. Partitions
+    /// lose packets then. Needs root, on Linux
+    #[arg(long)]
+    namespaces: bool,
 
     #[command(flatten)]
     folder: DownFlags,
@@ -122,28 +130,19 @@ impl Cluster {
     }
 
     fn start(&mut self, what: &str, program: &Path, args: &[String]) -> anyhow::Result<()> {
-        self.start_in(&[], what, program, args)
+        self.run(what, Command::new(program).args(args))
     }
 
-    /// With these variables in its environment.
-    fn start_in(
-        &mut self,
-        environment: &[(&str, &str)],
-        what: &str,
-        program: &Path,
-        args: &[String],
-    ) -> anyhow::Result<()> {
+    fn run(&mut self, what: &str, command: &mut Command) -> anyhow::Result<()> {
         let log = self.directory.join(format!("{what}.log"));
         let log = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        let child = Command::new(program)
-            .args(args)
-            .envs(environment.iter().copied())
+        let child = command
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0)
             .spawn()
-            .with_context(|| format!("cannot start {}", program.display()))?;
+            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let pid = i32::try_from(child.id())?;
         self.started.push(Started { what: what.to_owned(), pid, since: since(pid) });
         fs::write(self.directory.join(PROCESSES), serde_json::to_vec(&self.started)?)?;
@@ -166,6 +165,12 @@ impl Cluster {
         Ok(())
     }
 
+    /// Writes down that there will be this network, and makes it.
+    fn connect(&self, network: &Network) -> anyhow::Result<()> {
+        Record::of(&self.directory).write(network)?;
+        network.create()
+    }
+
     /// Ends all, agents first.
     async fn end(&mut self) -> anyhow::Result<usize> {
         let running: Vec<Started> = self.started.drain(..).rev().filter(Started::runs).collect();
@@ -177,6 +182,7 @@ impl Cluster {
             }
             started.signal(Signal::SIGKILL);
         }
+        Record::of(&self.directory).remove()?;
         match fs::remove_file(self.directory.join(PROCESSES)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
             _ => Ok(running.len()),
@@ -209,10 +215,13 @@ async fn up(flags: UpFlags) -> anyhow::Result<()> {
     let mut cluster = Cluster::read(&fs::canonicalize(directory)?);
     let is_up = cluster.started.iter().any(Started::runs);
     ensure!(!is_up, "it is up already: `workbench cluster down` ends it");
-    cluster.started.clear();
+    // What is left of one that nobody ended.
+    cluster.end().await?;
     let result = up_with(&mut cluster, &flags, &nats, &etcd).await;
-    if result.is_err() {
-        cluster.end().await?;
+    if result.is_err()
+        && let Err(error) = cluster.end().await
+    {
+        eprint(&format!("error: something is left of it: {error:#}"));
     }
     result
 }
@@ -230,24 +239,24 @@ async fn up_with(
         let is_taken = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
         ensure!(!is_taken, "somebody listens at port {port} already: {flag} takes another");
     }
-    // Threads of Go that wake each other up take longer than one that does all of it.
-    let is_chosen = std::env::var_os("GOMAXPROCS").is_some();
-    let threads: &[_] = if is_chosen { &[] } else { &[("GOMAXPROCS", "1")] };
-    cluster.start_in(threads, "nats", nats, &words(&format!("-a 127.0.0.1 -p {nats_port}")))?;
-    let peers = etcd_port.checked_add(1).context("--etcd-port is too high")?;
-    let [clients, peers] = [etcd_port, peers].map(|port| format!("http://127.0.0.1:{port}"));
-    let mut args = words(&format!(
-        "--listen-client-urls {clients} --advertise-client-urls {clients} --listen-peer-urls \
-         {peers} --initial-advertise-peer-urls {peers} --initial-cluster default={peers}"
-    ));
-    let data = cluster.directory.join("etcd");
-    args.extend(["--data-dir".to_owned(), data.to_string_lossy().into_owned()]);
-    cluster.start("etcd", etcd, &args)?;
+    let network = flags.namespaces.then(|| Network::draw(agents)).transpose()?;
+    if let Some(network) = &network {
+        cluster.connect(network)?;
+    }
+    start_nats(cluster, nats, nats_port, network.as_ref())?;
+    let etcd = start_etcd(cluster, etcd, etcd_port, network.as_ref())?;
     cluster.await_port("nats", nats_port).await?;
     cluster.await_port("etcd", etcd_port).await?;
+    if let Some(network) = &network {
+        mesh::await_routes(network).await?;
+    }
     let url = format!("nats://127.0.0.1:{nats_port}");
-    start_agents(cluster, flags, &url, &clients).await?;
-    print(&format!("{agents} agents at {url}, etcd at {clients}\n"));
+    start_agents(cluster, flags, &url, &etcd, network.as_ref()).await?;
+    print(&format!("{agents} agents at {url}, etcd at {etcd}\n"));
+    print(match network {
+        Some(_) => "Each agent is in a network namespace of its own: partitions lose packets\n",
+        None => "Partitions happen at the edge: agents drop messages, and no packet is lost\n",
+    });
     let (Some(nodes), Some(bin)) = (flags.nodes, flags.bin.first()) else { return Ok(()) };
     let name = bin.file_name().context("--bin: it has no name")?.to_string_lossy().into_owned();
     let args = format!("gateway {url} --node-count {nodes} --listen 127.0.0.1:{gateway_port}");
@@ -257,6 +266,57 @@ async fn up_with(
     cluster.await_port("gateway", gateway_port).await?;
     print(&format!("{nodes} nodes of {name} at http://127.0.0.1:{gateway_port}\n"));
     Ok(())
+}
+
+/// Starts a server for tests and clients, and in a network one for each agent as well.
+fn start_nats(
+    cluster: &mut Cluster,
+    nats: &Path,
+    port: u16,
+    network: Option<&Network>,
+) -> anyhow::Result<()> {
+    let Some(network) = network else {
+        let (mut command, port) = (Command::new(nats), port.to_string());
+        return cluster.run("nats", one_thread(command.args(["-a", "127.0.0.1", "-p", &port])));
+    };
+    for agent in network.places() {
+        let mut command =
+            agent.map_or_else(|| Command::new(nats), |agent| network.command(agent, nats));
+        let port = if agent.is_none() { port } else { mesh::PORT };
+        let settings = mesh::configure(&cluster.directory, network, agent, port)?;
+        cluster.run(&mesh::name(agent), one_thread(&mut command).arg("-c").arg(settings))?;
+    }
+    Ok(())
+}
+
+/// Threads of Go that wake each other up take longer than one that does all of it.
+fn one_thread(command: &mut Command) -> &mut Command {
+    match std::env::var_os("GOMAXPROCS") {
+        Some(_) => command,
+        None => command.env("GOMAXPROCS", "1"),
+    }
+}
+
+/// Starts etcd, and says where agents find it.
+fn start_etcd(
+    cluster: &mut Cluster,
+    etcd: &Path,
+    port: u16,
+    network: Option<&Network>,
+) -> anyhow::Result<String> {
+    let peers = port.checked_add(1).context("--etcd-port is too high")?;
+    let [own, peers] = [port, peers].map(|port| format!("http://127.0.0.1:{port}"));
+    let other = network.map(|network| format!("http://{}:{port}", network.own_address()));
+    let clients: Vec<&str> = [&own].into_iter().chain(&other).map(String::as_str).collect();
+    let clients = clients.join(",");
+    let mut args = words(&format!(
+        "--listen-client-urls {clients} --advertise-client-urls {clients} --listen-peer-urls \
+         {peers} --initial-advertise-peer-urls {peers} --initial-cluster default={peers}"
+    ));
+    let data = cluster.directory.join("etcd");
+    args.extend(["--data-dir".to_owned(), data.to_string_lossy().into_owned()]);
+    cluster.start("etcd", etcd, &args)?;
+    Ok(other.unwrap_or(own))
 }
 
 fn words(line: &str) -> Vec<String> {
@@ -273,17 +333,23 @@ async fn start_agents(
     flags: &UpFlags,
     url: &str,
     etcd: &str,
+    network: Option<&Network>,
 ) -> anyhow::Result<()> {
-    let UpFlags { agents, .. } = *flags;
+    let (agents, own) = (flags.agents, own()?);
     for number in 1..=agents {
         let name = format!("agent-{number}");
-        let directory = cluster.directory.join(&name);
-        let mut args = words(&format!("agent {url} --name {name} --etcd {etcd}"));
-        args.extend(["--directory".to_owned(), directory.to_string_lossy().into_owned()]);
-        for bin in &flags.bin {
-            args.extend(["--bin".to_owned(), bin.to_string_lossy().into_owned()]);
+        let mut command =
+            network.map_or_else(|| Command::new(&own), |network| network.command(number, &own));
+        let nats = network.map_or(url, |_| mesh::URL);
+        command.args(["agent", nats, "--name", &name, "--etcd", etcd]);
+        command.arg("--directory").arg(cluster.directory.join(&name));
+        if let Some(network) = network {
+            command.arg("--address").arg(network.address(number).to_string());
         }
-        cluster.start(&name, &own()?, &args)?;
+        for bin in &flags.bin {
+            command.arg("--bin").arg(bin);
+        }
+        cluster.run(&name, &mut command)?;
     }
     let link = Link::connect(url, "workbench cluster").await?;
     let until = Instant::now() + PATIENCE;

@@ -5,6 +5,7 @@
 
 mod credentials;
 mod gateway;
+mod namespaces;
 mod support;
 
 use std::thread;
