@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 
 use checkers::history::{Op, OpType, Process, raw};
 use checkers::{Checks, Names, Validity, Workload};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -16,7 +18,8 @@ const VALUES: u64 = 5;
 /// Asked after an error, for it is likely to come again at once.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Kills each server in its turn, and starts it again.
+/// Kills each server in its turn, and starts it again. Then each stands still for longer than
+/// anybody waits for its answer.
 async fn deaths(servers: &mut Servers, are_over: &Cell<bool>) {
     for number in 0..servers.ports.len() {
         sleep(Duration::from_millis(500)).await;
@@ -25,7 +28,13 @@ async fn deaths(servers: &mut Servers, are_over: &Cell<bool>) {
         servers.restart(number);
         servers.await_answer().await;
     }
-    sleep(Duration::from_millis(500)).await;
+    for child in &servers.children {
+        let pid = Pid::from_raw(child.id().try_into().unwrap());
+        kill(pid, Signal::SIGSTOP).unwrap();
+        sleep(Duration::from_millis(3500)).await;
+        kill(pid, Signal::SIGCONT).unwrap();
+    }
+    sleep(Duration::from_secs(1)).await;
     are_over.set(true);
 }
 
@@ -52,7 +61,7 @@ async fn client(
     history: &RefCell<Vec<Op>>,
 ) {
     let (mut rng, mut process) = (StdRng::seed_from_u64(number), number);
-    while !are_over.get() {
+    while !are_over.get() || history.borrow().len() < 2000 {
         // A key that has had its share is left.
         let key = history.borrow().len() as u64 / 200 * KEYS + rng.random_range(0..KEYS);
         let mut body = request(&mut rng, &key.to_string());
@@ -102,7 +111,7 @@ async fn lin_kv_is_linearizable_while_leaders_die() {
     }
     let outcome = checker.finish();
     assert_eq!(outcome.valid, Validity::Valid, "{}", outcome.to_json());
-    assert!(counts[0] > 500 && counts[1] > 0, "acknowledged and in doubt: {counts:?}");
+    assert!(counts.iter().all(|&count| count > 0), "acknowledged and in doubt: {counts:?}");
 }
 
 #[tokio::test]
@@ -112,7 +121,7 @@ async fn timestamps_go_up_while_leaders_die() {
     let (are_over, newest) = (Cell::new(false), Cell::new(0));
     let all = RefCell::new(BTreeSet::new());
     let clients = services.iter().map(|services| async {
-        while !are_over.get() {
+        while !are_over.get() || all.borrow().len() < 100 {
             let before = newest.get();
             let reply = ask(services, TSO, 0, json!({"type": "ts"})).await;
             let Some(ts) = reply["ts"].as_u64() else {
@@ -125,7 +134,6 @@ async fn timestamps_go_up_while_leaders_die() {
         }
     });
     tokio::join!(deaths(&mut servers, &are_over), futures_util::future::join_all(clients));
-    assert!(all.into_inner().len() > 100);
 }
 
 /// An operation of a session on one of a few keys.
@@ -216,7 +224,7 @@ async fn seq_kv_is_sequentially_consistent_while_leaders_die() {
     let are_over = Cell::new(false);
     let rounds = async {
         let mut rounds = 0;
-        while !are_over.get() {
+        while !are_over.get() || rounds < 50 {
             let sessions = tokio::join!(
                 session(&one, 1, rounds),
                 session(&two, 2, rounds),
@@ -226,10 +234,8 @@ async fn seq_kv_is_sequentially_consistent_while_leaders_die() {
             assert!(is_sequential(&sessions), "{sessions:#?}");
             rounds += 1;
         }
-        rounds
     };
-    let ((), rounds) = tokio::join!(deaths(&mut servers, &are_over), rounds);
-    assert!(rounds > 50, "{rounds}");
+    tokio::join!(deaths(&mut servers, &are_over), rounds);
 }
 
 #[test]
