@@ -11,7 +11,7 @@ use simulator::trace::Trace;
 /// Which run is looked at.
 #[derive(Args, Clone, Debug)]
 pub(super) struct RunFlags {
-    /// The folder of a run
+    /// The folder of a run, or its name in ./store, such as latest or echo/latest
     #[arg(value_name = "RUN", default_value = "store/latest")]
     run: PathBuf,
 }
@@ -19,13 +19,14 @@ pub(super) struct RunFlags {
 impl RunFlags {
     /// A file of the run.
     pub(super) fn path(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let in_store = Path::new("store").join(&self.run);
+        let folder = [&self.run, &in_store].into_iter().find(|folder| folder.is_dir());
         let run = self.run.display();
-        ensure!(
-            self.run.is_dir(),
-            "{run} is no folder of a run: a test keeps those in the store where it was run"
-        );
-        let path = self.run.join(name);
-        ensure!(path.is_file(), "{run} has no {name}");
+        let folder = folder.with_context(|| {
+            format!("{run} is no folder of a run: a test keeps those in the store where it was run")
+        })?;
+        let path = folder.join(name);
+        ensure!(path.is_file(), "{} has no {name}", folder.display());
         Ok(path)
     }
 

@@ -36,6 +36,10 @@ pub(crate) fn a_run_that_loses_values_leads_to_the_message_that_was_lost() {
     assert_eq!(code, Some(0));
     assert!(one_line(&told).contains(&format!("why: n{why} again.")), "{told}");
     assert!(told.ends_with("\n\nworkbench explain --finding NUM tells one with its messages.\n"));
+    let name = fs::read_link(scratch.0.join("store/latest")).unwrap().display().to_string();
+    for run in ["store/latest", "latest", "broadcast/latest", &name] {
+        assert_eq!(workbench(&scratch, &["explain", run]), (Some(0), told.clone()), "{run}");
+    }
     let (_, first) = workbench(&scratch, &["explain", "store/latest", "--finding", "1"]);
     assert!(first.contains(r#""type": "gossip""#) && first.contains("dropped at"), "{first}");
     let (_, dropped) =
