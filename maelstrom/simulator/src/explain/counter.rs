@@ -1,5 +1,7 @@
 //! Sums that are too low or too high.
 
+use std::ops::Range;
+
 use checkers::Finding;
 use checkers::history::OpType;
 use rustc_hash::FxHashMap;
@@ -68,7 +70,23 @@ fn too_high(run: &Run<'_>, excess: i64, by: i64) -> Option<Draft> {
     let accounts = |(repeat, numbers): &&(Repeat<'_>, Vec<i64>)| {
         numbers.contains(&excess) || numbers.len() == 1 && sum(repeat.last.dest) == excess
     };
-    let (repeat, _) = repeats.iter().find(accounts)?;
+    // If clients asked for the same number again, it may be another add's.
+    let asked: Vec<(Address, u64, i64)> = run
+        .completed(OpType::Ok)
+        .filter_map(|op| {
+            let request = run.requests(op.invoked.index).next()?;
+            Some((request.dest, request.line, delta(&op)?))
+        })
+        .collect();
+    let others = |(repeat, numbers): &&(Repeat<'_>, Vec<i64>)| {
+        let Repeat { first, last, .. } = repeat;
+        let same = || {
+            asked.iter().filter(|(node, _, delta)| *node == first.src && numbers.contains(delta))
+        };
+        let count = |lines: Range<u64>| same().filter(|(_, line, _)| lines.contains(line)).count();
+        (count(first.line..last.line), count(0..last.line))
+    };
+    let (repeat, _) = repeats.iter().filter(accounts).min_by_key(others)?;
     let text = format!("{}; {} counted it each time.", repeat.text(), repeat.last.dest);
     Some(Draft::new(text).messages([repeat.first, repeat.last]))
 }

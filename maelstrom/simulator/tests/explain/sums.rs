@@ -32,6 +32,24 @@ pub(crate) fn final_sum(story: &mut Story, process: usize, value: i64) -> u64 {
 }
 
 #[test]
+fn of_messages_that_say_the_same_those_of_one_add_are_told() {
+    let mut story = Story::default();
+    let mut id = 0;
+    let mut forward = |story: &mut Story, time: i64| {
+        id += 1;
+        story.at(time).tell("n0", "n1", &json!({"type": "delta", "delta": 3, "msg_id": id}));
+    };
+    for time in [10, 20] {
+        story.at(time).done(0, "add", &3.into(), json!({"delta": 3}));
+        forward(&mut story, time);
+    }
+    forward(&mut story, 30);
+    let read = final_sum(story.at(40), 1, 9);
+    let text = story.why("wrong-sum", &[read], [None, None]).unwrap();
+    assert_says(&text, &["the same message twice, at 0.020 s and at 0.030 s"], &[]);
+}
+
+#[test]
 fn how_far_each_add_got_is_told() {
     let mut story = Story::default();
     let state = json!({"type": "state", "sum": 3});
