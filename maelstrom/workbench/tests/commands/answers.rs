@@ -45,8 +45,8 @@ pub(crate) fn an_operation_without_an_answer_is_told_what_came_instead() {
             "the answer to it went to n0 (`{\"type\": \"echo_ok\"",
         ),
         ("to-another", "why: n0 got", "the answer to it went to n1 (`{\"type\": \"echo_ok\""),
-        ("buffered", "neither answered nor asked", "it hangs, or does not flush its output"),
-        ("no-end", "neither answered nor asked", "it hangs, or does not flush its output"),
+        ("buffered", "neither answered nor asked", "it hangs, or its answers stay in a buffer"),
+        ("no-end", "neither answered nor asked", "it hangs, or its answers stay in a buffer"),
         ("deaf", "neither answered nor asked", "It printed nothing from then on"),
     ];
     at_once(&oddities, |(oddity, begin, said)| {
