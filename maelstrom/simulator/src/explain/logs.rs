@@ -24,10 +24,9 @@ pub(super) fn missing(run: &Run<'_>, finding: &Finding) -> Option<Draft> {
     let found = finding.ops.iter().rev().filter_map(|op| run.operation(*op)).find(is_poll);
     let passes = |op: &Operation<'_>| polled(op.end(), key).any(|at| at > offset);
     let poll = found.or_else(|| run.completed(OpType::Ok).filter(passes).last());
-    let wanted = Wanted::new(value, Some(key));
-    if let Some(refusal) =
-        wanted.and_then(|wanted| services::acknowledged_refusal(run, &send, &wanted))
-    {
+    let refusal = Wanted::new(value, Some(key))
+        .and_then(|wanted| services::acknowledged_refusal(run, &send, &wanted));
+    if let Some(refusal) = refusal {
         return Some(refusal.messages(run.requests(send.invoked.index)));
     }
     let first = format!(

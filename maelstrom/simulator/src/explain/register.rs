@@ -237,14 +237,7 @@ fn stale(
 ) -> Option<Draft> {
     let (writer, reader) = (run.node(before.invoked.process)?, run.node(odd.invoked.process)?);
     let (value, read) = (left(before)?, seen(odd).unwrap_or(Value::Null));
-    let verb = if before.invoked.f == "read" { "returned" } else { "acknowledged" };
-    let [then, later] = [before, odd].map(|op| at(time(op.end())));
-    let answer = match (odd.end().kind, &*odd.invoked.f) {
-        (OpType::Fail, _) => format!("answered at {later} that there is no such key"),
-        (_, "cas") => format!("changed {read} there at {later}"),
-        _ => format!("answered {read} at {later}"),
-    };
-    let first = format!("n{writer} {verb} {value} for key {key} at {then}, but n{reader} {answer}");
+    let first = contradiction([writer, reader], key, before, odd)?;
     let request = run.requests(source.invoked.index).next()?;
     let missing = Missing::of(run, source, (&key.to_string(), &value.to_string()), odd)?;
     // Whoever asks a service answers with what that has.
@@ -282,6 +275,24 @@ fn stale(
     };
     let text = format!("n{reader} {what}.");
     Some(Draft { text, ..draft }.messages(old).after(&first))
+}
+
+/// What the one node said, and the other.
+fn contradiction(
+    [writer, reader]: [usize; 2],
+    key: &Value,
+    before: &Operation<'_>,
+    odd: &Operation<'_>,
+) -> Option<String> {
+    let (value, read) = (left(before)?, seen(odd).unwrap_or(Value::Null));
+    let verb = if before.invoked.f == "read" { "returned" } else { "acknowledged" };
+    let [then, later] = [before, odd].map(|op| at(time(op.end())));
+    let answer = match (odd.end().kind, &*odd.invoked.f) {
+        (OpType::Fail, _) => format!("answered at {later} that there is no such key"),
+        (_, "cas") => format!("changed {read} there at {later}"),
+        _ => format!("answered {read} at {later}"),
+    };
+    Some(format!("n{writer} {verb} {value} for key {key} at {then}, but n{reader} {answer}"))
 }
 
 /// A service had the value, and the reader did not ask it, or had asked it before.

@@ -274,15 +274,13 @@ impl<'m, 'a> Pair<'m, 'a> {
         steps.iter().any(|(f, ..)| f == "append")
     }
 
-    fn why(&self, run: &Run<'a>) -> Option<Draft> {
+    /// What was acknowledged, and what contradicts it.
+    fn first(&self) -> String {
         let Self { missed, reader, writer, shower, keeper } = self;
-        if !missed.is_written && self.is_shown() {
-            return None;
-        }
         let Missed { key, read, value, .. } = missed;
         let [(wrote, written), (ran, asked)] =
             [writer, reader].map(|op| (op.end().index, at(time(op.end()))));
-        let first = if missed.is_written {
+        if missed.is_written {
             format!(
                 "n{keeper} acknowledged {value} for key {key} at {written} (op {wrote}), but {read}, which \
                  n{shower} was asked to write only at {} (op {ran}), came before it there",
@@ -298,7 +296,16 @@ impl<'m, 'a> Pair<'m, 'a> {
                 "n{shower} answered op {ran} at {asked} with {read} for key {key}, without the {value} that \
                  op {wrote} wrote on n{keeper}, which answered at {written}"
             )
-        };
+        }
+    }
+
+    fn why(&self, run: &Run<'a>) -> Option<Draft> {
+        let Self { missed, reader, writer, shower, keeper } = self;
+        if !missed.is_written && self.is_shown() {
+            return None;
+        }
+        let Missed { key, value, .. } = missed;
+        let first = self.first();
         let requests = run.requests(writer.invoked.index).chain(run.requests(reader.invoked.index));
         let missing = Missing::of(run, writer, (key, value), reader);
         if let Some(draft) = missing.as_ref().and_then(|missing| self.in_between(run, missing)) {
