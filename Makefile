@@ -287,8 +287,8 @@ deny: ## Licenses, sources and known vulnerabilities of the dependencies
 
 .PHONY: apart
 apart: ## Whether nodes and bench have nothing of what it takes for several machines
-	@! cargo tree --workspace --exclude maelstrom-cluster --prefix none \
-	    | grep -E '^(maelstrom-cluster|async-nats|rustls|prometheus-client|tokio-tungstenite) '
+	@tree=$$(cargo tree --workspace --exclude maelstrom-cluster --prefix none) && \
+	    ! echo "$$tree" | grep -E '^(maelstrom-cluster|async-nats|rustls|prometheus-client|tokio-tungstenite) '
 
 .PHONY: surface
 surface: ## Docs; and how many items the bench's crates show to others: at most 150
