@@ -233,11 +233,15 @@ async fn up_with(
     etcd: &Path,
 ) -> anyhow::Result<()> {
     let UpFlags { agents, nats_port, etcd_port, gateway_port, .. } = *flags;
-    let gateway = flags.nodes.map(|_| (gateway_port, "--gateway-port"));
-    let ports = [(nats_port, "--nats-port"), (etcd_port, "--etcd-port")];
-    for (port, flag) in ports.into_iter().chain(gateway) {
+    let gateway = flags.nodes.map(|_| (gateway_port, "--gateway-port", None));
+    let servers =
+        [(nats_port, "--nats-port", Some("nats-server")), (etcd_port, "--etcd-port", Some("etcd"))];
+    for (port, flag, unit) in servers.into_iter().chain(gateway) {
         let is_taken = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
-        ensure!(!is_taken, "somebody listens at port {port} already: {flag} takes another");
+        let own = unit.map_or_else(String::new, |unit| {
+            format!("; what Debian started by itself ends by `systemctl disable --now {unit}`")
+        });
+        ensure!(!is_taken, "somebody listens at port {port} already: {flag} takes another{own}");
     }
     let network = flags.namespaces.then(|| Network::draw(agents)).transpose()?;
     if let Some(network) = &network {

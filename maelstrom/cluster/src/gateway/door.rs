@@ -151,19 +151,29 @@ impl Door {
     }
 
     async fn post(&self, node: &str, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let began = Instant::now();
         let body = Limited::new(request.into_body(), self.limits.body).collect();
-        let reply = match tokio::time::timeout(self.limits.timeout, body).await {
-            Ok(Ok(body)) => self.ask(node, &body.to_bytes()).await.0,
+        let (status, error) = match tokio::time::timeout(self.limits.timeout, body).await {
+            Ok(Ok(body)) => {
+                let (reply, _permit) = self.ask(node, &body.to_bytes()).await;
+                return reply_with(reply.status(), reply);
+            }
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                let reply = Reply::new(Err(self.too_long()), None);
-                return reply_with(StatusCode::PAYLOAD_TOO_LARGE, reply);
+                (Some(StatusCode::PAYLOAD_TOO_LARGE), self.too_long())
             }
-            Ok(Err(error)) => Reply::new(Err(Error::malformed(error)), None),
-            Err(_) => {
-                Reply::new(Err(Error::malformed("the request did not come to its end")), None)
-            }
+            Ok(Err(error)) => (None, Error::malformed(error)),
+            Err(_) => (None, Error::malformed("the request did not come to its end")),
         };
-        reply_with(reply.status(), reply)
+        let reply = self.ended(node, "other", Reply::new(Err(error), None), began);
+        reply_with(status.unwrap_or(reply.status()), reply)
+    }
+
+    /// Counts a request that came to its end.
+    fn ended(&self, node: &str, kind: &str, reply: Reply, began: Instant) -> Reply {
+        let known = self.node(node).map_or("none", |_| node);
+        let outcome = reply.code.map_or("ok", |code| code.name());
+        self.metrics.ended(known, kind, outcome, began.elapsed());
+        reply
     }
 
     pub(super) fn too_long(&self) -> Error {
@@ -188,10 +198,7 @@ impl Door {
             }
         };
         let reply = Reply::new(said.as_deref().map_err(Clone::clone), msg_id);
-        let known = self.node(node).map_or("none", |_| node);
-        let outcome = reply.code.map_or("ok", |code| code.name());
-        self.metrics.ended(known, &kind, outcome, began.elapsed());
-        (reply, permit)
+        (self.ended(node, &kind, reply, began), permit)
     }
 
     fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {

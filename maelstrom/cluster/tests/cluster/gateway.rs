@@ -124,6 +124,9 @@ fn clients_ask_nodes_and_hear_what_became_of_it() {
         assert_eq!((answer.status, &answer.body()["code"]), (status, &json!(code)), "{body}");
         assert!(answer.head.contains("maelstrom-outcome: not-done"), "{}", answer.head);
     }
+    let refused = r#"requests_total{node="n0",type="other",outcome="malformed-request"} 2"#;
+    let metrics = gateway.get("/metrics").text;
+    assert!(metrics.contains(refused), "one is too long, one is no object: {metrics}");
     let status = |line: &str, headers: &str| gateway.send(line, headers, "").status;
     assert_eq!(status("GET /health", "Host: evil.example\r\n"), 421);
     assert_eq!(status("POST /n0", "Host: localhost\r\nOrigin: http://evil.example\r\n"), 403);
