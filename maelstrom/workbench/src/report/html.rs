@@ -68,11 +68,11 @@ pub(crate) fn render(summary: &Summary, frame: &Frame, chart: &Chart) -> String 
         number += kind.findings.len();
     }
     numbers(&mut page, summary);
+    summary.warnings.iter().for_each(|kind| findings(&mut page, kind, "warning", None));
     if frame.run.is_some() {
         page.push_str(DIAGRAM);
     }
     pictures(&mut page, chart);
-    summary.warnings.iter().for_each(|kind| findings(&mut page, kind, "warning", None));
     if let Some(text) = summary.figures.not_visible {
         let _ = write!(page, "<h2>Not visible here</h2><p>{}</p>", escape(text));
     }
@@ -320,6 +320,19 @@ mod tests {
         assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; more"));
         assert!(!page.contains("<script"));
         assert!(page.contains("<span class=\"bad\">Invalid</span> a&lt;b"));
+    }
+
+    #[test]
+    fn a_warning_stands_before_everything_that_takes_much_room() {
+        let finding = Finding::new("never-ok", "Not one append succeeded", vec![3]);
+        let mut report = Report::default();
+        report.add("stats", Outcome { warnings: vec![finding], ..Outcome::default() });
+        let run = page::Sections::of(&Trace::default(), Vec::new(), &[]);
+        let frame = Frame { run: Some(run), ..Frame::default() };
+        let chart = Chart::new(Duration::from_secs(1));
+        let page = render(&Summary::of(&report, &[]), &frame, &chart);
+        let (warning, diagram) = (page.find("Not one append"), page.find(DIAGRAM));
+        assert!(warning.is_some() && warning < diagram, "{page}");
     }
 
     #[test]
